@@ -1,0 +1,56 @@
+"""How does Alembic reach the database? Through the application's own engine, one migrator at a time."""
+
+from __future__ import annotations
+
+from logging.config import fileConfig
+from typing import Any
+
+from alembic import context
+from flask import current_app
+
+MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
+
+extension = current_app.extensions["migrate"].db
+
+
+def include_object(_item: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:
+    """Other programs may keep tables of their own beside ours."""
+    return kind != "table" or name in extension.metadata.tables
+
+
+def online() -> None:
+    with extension.engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
+        )
+        connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        connection.commit()
+        try:
+            context.configure(
+                connection=connection,
+                target_metadata=extension.metadata,
+                include_object=include_object,
+                compare_server_default=False,
+                transaction_per_migration=True,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+        finally:
+            connection.rollback()
+            connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
+            connection.commit()
+            connection.invalidate()
+
+
+def offline() -> None:
+    context.configure(url=extension.engine.url, target_metadata=extension.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if not current_app.testing:
+    fileConfig(context.config.config_file_name or "", disable_existing_loggers=False)
+if context.is_offline_mode():
+    offline()
+else:
+    online()

@@ -1,0 +1,32 @@
+"""Portal: organizations and people, administered in a browser."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from portal import features, web
+from portal.config import ROOT, Settings, load_settings
+from portal.core.db import db, engine_options
+from portal.core.embedded import Embedded
+from portal.web import guards
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Configure, connect, register; nothing else."""
+    settings = settings or load_settings()
+    app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
+    app.config.update(web.configuration(settings))
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url or Embedded.of(settings.instance).url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
+        pool_size=settings.pool_size,
+        pool_timeout=settings.pool_timeout,
+        statement_timeout=settings.statement_timeout,
+    )
+    app.extensions["portal"] = settings
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    web.init_app(app, settings)
+    features.register(app)
+    guards.check_routes(app)
+    return app

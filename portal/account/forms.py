@@ -1,0 +1,34 @@
+"""What may somebody change about themselves?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app
+from wtforms import PasswordField, ValidationError
+from wtforms.validators import InputRequired, Length
+
+from portal.users.forms import LONGEST_NAME
+from portal.users.passwords import LONGEST, problem_of
+from portal.web.forms import Form, TextField
+
+
+class ProfileForm(Form):
+    first_name = TextField("First name", longest=LONGEST_NAME)
+    last_name = TextField("Last name", longest=LONGEST_NAME)
+
+
+class PasswordForm(Form):
+    """A new password, and the one it replaces."""
+
+    current_password = PasswordField(
+        "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
+    )
+    password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
+
+    def validate_password(self, field: Any) -> None:
+        problem = problem_of(field.data, current_app.extensions["portal"].password_minimum)
+        if problem is None and field.data == self.current_password.data:
+            problem = "Choose one that you don’t have already."
+        if problem:
+            raise ValidationError(problem)

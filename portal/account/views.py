@@ -1,0 +1,64 @@
+"""The signed-in person's own pages."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.account.forms import PasswordForm, ProfileForm
+from portal.auth.commands import sign_in_anew
+from portal.core.db import db
+from portal.core.errors import Missing
+from portal.users import commands, passwords, queries
+from portal.users.models import User
+from portal.web import session
+from portal.web.guards import signed_in
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("account", __name__, url_prefix="/account")
+
+
+@bp.route("/", methods=["GET", "POST"])
+@signed_in()
+def index() -> ResponseReturnValue:
+    """The own profile."""
+    user = _myself()
+    form = ProfileForm(data={"first_name": user.first_name, "last_name": user.last_name})
+    if form.validate_on_submit():
+        commands.update_profile(user.id, form.data)
+        flash("Your profile is saved.", "success")
+        return redirect(url_for(".index"))
+    return render("account/index.html", form=form, user=user, status=422 if form.errors else 200)
+
+
+@bp.route("/password", methods=["GET", "POST"])
+@signed_in(with_temporary_password=True)
+def password() -> ResponseReturnValue:
+    """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
+    form = PasswordForm()
+    if form.validate_on_submit():
+        stored = commands.stored_password(current_user.id)
+        db.session.rollback()  # no connection waits for the check
+        if passwords.verify(form.current_password.data or "", stored).right:
+            commands.set_password(current_user.id, form.password.data or "")
+            person = sign_in_anew(current_user, lasts=current_app.permanent_session_lifetime)
+            if person is not None:
+                session.begin(person)
+            flash("Your new password is set. All your other sign-ins have ended.", "success")
+            return redirect(url_for(".index"))
+        form.current_password.errors = ["This is not your current password."]
+    return render(
+        "account/password.html",
+        form=form,
+        forced=current_user.must_change_password,
+        minimum=current_app.extensions["portal"].password_minimum,
+        status=422 if form.errors else 200,
+    )
+
+
+def _myself() -> User:
+    user = db.session.scalar(queries.by_id(current_user.id))
+    if user is None:
+        raise Missing
+    return user

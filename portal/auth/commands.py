@@ -1,0 +1,71 @@
+"""How does a person come in?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal.auth import queries
+from portal.core.actor import SYSTEM, Actor
+from portal.core.db import acting_as, db
+from portal.demo import DEMO_PASSWORD
+from portal.tokens import commands as tokens
+from portal.users import passwords
+from portal.users.commands import rehash
+from portal.users.forms import canonical_email
+from portal.users.models import full_name
+from portal.web.session import SignedIn, look_up_with
+
+
+def sign_in(email: str, password: str, *, lasts: timedelta, demo: bool) -> SignedIn | None:
+    """Check and begin a sign-in. None for an unknown address, a wrong password, or somebody who may not come in:
+
+    always after the same work, so that neither words nor time tell which it was. The demo's password opens only demos.
+    """
+    with acting_as(SYSTEM):
+        person = db.session.execute(queries.by_email(_canonical(email))).first()
+        db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
+        verdict = passwords.verify(password, person.password if person else None)
+        if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
+            return None
+        if verdict.outdated:
+            rehash(person.id, person.password, passwords.hash_password(password))
+        token = tokens.open_family(person.id, person.organization_id, lasts=lasts)
+        return signed_in(token)
+
+
+@look_up_with
+def signed_in(token: str) -> SignedIn | None:
+    """The person of a sign-in, as the database knows them now."""
+    row = db.session.execute(queries.by_token(token)).first()
+    if row is None:
+        return None
+    return SignedIn(
+        actor=Actor(row.id, row.role, row.organization_id),
+        token=token,
+        name=full_name(row.first_name, row.last_name, row.email),
+        first_name=row.first_name or "",
+        email=row.email,
+        organization_name=row.organization_name,
+        must_change_password=row.must_change_password,
+    )
+
+
+def sign_out(token: str) -> None:
+    """End the sign-in on the server."""
+    with acting_as(SYSTEM):
+        tokens.revoke(token)
+
+
+def sign_in_anew(person: SignedIn, *, lasts: timedelta) -> SignedIn | None:
+    """A new sign-in for somebody who proved who they are: after a change of password."""
+    if person.id is None:
+        return None
+    with acting_as(SYSTEM):
+        return signed_in(tokens.open_family(person.id, person.organization_id, lasts=lasts))
+
+
+def _canonical(email: str) -> str:
+    try:
+        return canonical_email(email.strip())
+    except ValueError:
+        return email.strip().lower()

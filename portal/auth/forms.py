@@ -1,0 +1,17 @@
+"""What is typed at the door?"""
+
+from __future__ import annotations
+
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from portal.users.passwords import LONGEST
+from portal.web.forms import Form
+
+
+class LoginForm(Form):
+    """E-mail and password. What is wrong with them is never said apart."""
+
+    email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
+    password = PasswordField("Password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
+    next = HiddenField()

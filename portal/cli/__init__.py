@@ -1,0 +1,1 @@
+"""The commands of `flask`: they call other modules' commands and hold no logic."""

@@ -1,0 +1,134 @@
+"""What does `flask` offer to operators? Commands that ask and tell; the work is done elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from portal.cli import seed as seeding
+from portal.cli.serve import serve
+from portal.config import Settings
+from portal.core.actor import SYSTEM, Role
+from portal.core.db import acting_as, db
+from portal.core.errors import Conflict
+from portal.core.keys import uuid7
+from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.organizations import queries as organizations
+from portal.users import commands, passwords, queries
+from portal.users.forms import canonical_email
+
+users = AppGroup("users", help="People, from the command line: acts as the system.")
+password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
+
+
+def register(app: Flask) -> None:
+    """Give the application its commands."""
+    for command in (serve, seed_command, users):
+        app.cli.add_command(command)
+
+
+class Email(click.ParamType[str]):
+    """An address, in its canonical form."""
+
+    name = "email"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return canonical_email(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("seed")
+@click.option("--email", type=Email(), default=seeding.ADMIN_EMAIL, show_default=True, help="Of the first super admin.")
+@password_option
+@click.option("--demo", is_flag=True, help="Fill an empty database with believable organizations and people.")
+@click.option("--people", type=click.IntRange(10, 1_000_000), default=5_000, show_default=True, help="For --demo.")
+@with_appcontext
+def seed_command(email: str, password: str | None, demo: bool, people: int) -> None:
+    """Create the first super administrator, unless the address is there already."""
+    if demo:
+        _seed_demo(people)
+        return
+    with acting_as(SYSTEM):
+        known = db.session.scalar(queries.by_email(email)) is not None
+    if known:
+        click.echo(f"{email} is there already; nothing was changed.")
+        return
+    chosen, told = _chosen(password)
+    if seeding.ensure_super_admin(email, chosen):
+        click.echo(f"Created the super administrator {email}.{told}")
+
+
+@users.command("create")
+@click.argument("email", type=Email())
+@click.option("--role", type=click.Choice([role.name for role in Role]), default="USER", show_default=True)
+@click.option("--organization", metavar="SLUG", help="The organization's short name.")
+@click.option("--first-name")
+@click.option("--last-name")
+def create_command(
+    email: str, role: str, organization: str | None, first_name: str | None, last_name: str | None
+) -> None:
+    """Create a person with a temporary password, which is printed once."""
+    with acting_as(SYSTEM):
+        home = db.session.scalar(organizations.by_slug(organization)) if organization else None
+        if organization and home is None:
+            raise click.ClickException(f"There is no organization {organization}.")
+        values = {"email": email, "role": Role[role], "first_name": first_name, "last_name": last_name}
+        try:
+            created = commands.create_user(
+                {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True
+            )
+        except Conflict as conflict:
+            raise click.ClickException(conflict.message) from None
+    click.echo(f"Created {email}. Temporary password: {created.temporary_password}")
+
+
+@users.command("set-password")
+@click.argument("email", type=Email())
+@password_option
+def set_password_command(email: str, password: str | None) -> None:
+    """Set a person's password; every sign-in of theirs ends."""
+    with acting_as(SYSTEM):
+        user = db.session.scalar(queries.by_email(email))
+        if user is None:
+            raise click.ClickException(f"Nobody has the address {email}.")
+        chosen, told = _chosen(password)
+        commands.set_password(user.id, chosen)
+    click.echo(f"The password of {email} is set.{told}")
+
+
+def _seed_demo(people: int) -> None:
+    settings: Settings = current_app.extensions["portal"]
+    if not seeding.is_empty():
+        click.echo("The database has people already; the demo is for an empty one. Nothing was changed.")
+        return
+
+    def progress(rows: Iterable[Any]) -> Iterator[Any]:
+        with click.progressbar(rows, length=people, label="People") as bar:
+            yield from bar
+
+    made = seeding.seed_demo(people, with_sign_ins=not settings.production, progress=progress)
+    click.echo(f"Made {made:,} people.")
+    if settings.production:
+        click.echo("None of them can sign in; `flask users set-password` gives one a password.")
+    else:
+        click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
+
+
+def _chosen(password: str | None) -> tuple[str, str]:
+    """A password that will do, and what to tell of it when it was made here."""
+    if password is None:
+        password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
+    if not password:
+        made = passwords.temporary_password()
+        return made, f" Its password, shown this once: {made}"
+    settings: Settings = current_app.extensions["portal"]
+    problem = passwords.problem_of(password, settings.password_minimum)
+    if problem:
+        raise click.ClickException(problem)
+    return password, ""

@@ -1,0 +1,138 @@
+"""How does an installation get its first people: the first super administrator, and a believable demo?"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import select, update
+
+from portal.cli import names
+from portal.core.actor import SYSTEM, Role
+from portal.core.batch import create_many
+from portal.core.clock import now
+from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
+from portal.core.keys import uuid7
+from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.organizations.models import Organization
+from portal.users import passwords, queries
+from portal.users.models import User
+
+SEED = 20_260_101
+YEARS = 2
+ADMIN_EMAIL = "admin@example.com"
+COLUMNS = (
+    "id", "email", "first_name", "last_name", "role", "is_active", "email_verified",
+    "organization_id", "created_at", "deleted_at",
+)  # fmt: skip
+
+
+def is_empty() -> bool:
+    """Whether nobody was ever here."""
+    with acting_as(SYSTEM):
+        return db.session.scalar(select(User.id).limit(1), execution_options={"with_deleted": True}) is None
+
+
+def ensure_super_admin(email: str, password: str | None, first_name: str = "Admin", last_name: str = "User") -> bool:
+    """Create the super administrator unless the living address is there already; True if it was created."""
+    with acting_as(SYSTEM):
+        return _ensure_super_admin(email, password, first_name, last_name)
+
+
+@command
+def _ensure_super_admin(email: str, password: str | None, first_name: str, last_name: str) -> bool:
+    if db.session.scalar(queries.by_email(email)) is not None:
+        return False
+    row = {"email": email, "first_name": first_name, "last_name": last_name, "role": Role.SUPER_ADMIN}
+    hashed = passwords.hash_password(password) if password else None
+    create_many(User, [{**row, "email_verified": True, "password": hashed}])
+    return True
+
+
+def seed_demo(people: int, *, with_sign_ins: bool = True, progress: Any = None) -> int:
+    """Fill an empty database; the same people each time. Returns how many there are. `progress` wraps the iterator.
+
+    Only `with_sign_ins` do the demo's accounts get their well-known password.
+    """
+    with acting_as(SYSTEM):
+        made = _seed_demo(people, progress or (lambda rows: rows))
+        if with_sign_ins:
+            for _, email in DEMO_ACCOUNTS:
+                _give_password(email)
+    return made
+
+
+@command
+def _seed_demo(people: int, progress: Any) -> int:
+    random = Random(SEED)  # noqa: S311 -- believable, not secret
+    today = now()
+    with without_time_limit():
+        organizations = list(_organizations(people, random, today))
+        create_many(Organization, organizations)
+        rows = _people(people, random, today, organizations)
+        made = copy_rows("users", COLUMNS, progress(rows))
+        db.session.connection().exec_driver_sql("ANALYZE organizations, users")
+        return made
+
+
+@command
+def _give_password(email: str) -> None:
+    hashed = passwords.hash_password(DEMO_PASSWORD)
+    db.session.execute(update(User).where(User.email == email).values(password=hashed))
+
+
+def _organizations(people: int, random: Random, today: datetime) -> Iterator[dict[str, Any]]:
+    """One for about a hundred people; at least a dozen, at most ten thousand. Acme Logistics is the first."""
+    wanted = min(max(people // 100, 12), 10_000)
+    seen: set[str] = set()
+    for name in names.organizations(random):
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        if slug in seen:
+            continue
+        seen.add(slug)
+        at = today - timedelta(days=random.uniform(30, 365 * YEARS))
+        gone = at + timedelta(days=20) if len(seen) > 3 and random.random() < 0.03 else None
+        key = uuid7(int(at.timestamp() * 1000), random)
+        yield {"id": key, "name": name, "slug": slug, "created_at": at, "deleted_at": gone}
+        if len(seen) == wanted:
+            return
+
+
+def _people(
+    wanted: int, random: Random, today: datetime, organizations: list[dict[str, Any]]
+) -> Iterator[tuple[Any, ...]]:
+    acme = organizations[0]["id"]
+    yield _row(random, today, "admin", "Grace", "Lindqvist", Role.SUPER_ADMIN, None)
+    yield _row(random, today, "ada", "Ada", "Okafor", Role.ADMIN, acme)
+    yield _row(random, today, "uma", "Uma", "Kowalska", Role.USER, acme)
+    keys = [row["id"] for row in organizations]
+    living = {row["id"] for row in organizations if row["deleted_at"] is None}
+    weights = [1 / (place + 3) for place in range(len(keys))]
+    housed = iter(random.choices(keys, weights, k=max(wanted - 3, 0)))
+    taken: set[str] = set()
+    for number in range(wanted - 3):
+        first, last = random.choice(names.FIRST), random.choice(names.LAST)
+        home = keys[number] if number < len(keys) else next(housed)
+        role = Role.ADMIN if number < len(keys) or random.random() < 0.02 else Role.USER
+        local = f"{names.ascii_of(first)}.{names.ascii_of(last)}"
+        local = f"{local}{number}" if local in taken else local
+        taken.add(local)
+        yield _row(random, today, local, first, last, role, home, settled=home not in living)
+
+
+def _row(
+    random: Random, today: datetime, local: str, first: str, last: str, role: Role,
+    organization: uuid.UUID | None, *, settled: bool = True,
+) -> tuple[Any, ...]:  # fmt: skip
+    """One person. Named ones come without numbers in their address and are always active."""
+    named = local in ("admin", "ada", "uma")
+    at = today - timedelta(days=365 * YEARS * random.random() ** 1.5, seconds=random.uniform(0, 86_400))
+    active = named or random.random() > 0.03
+    gone = at + (today - at) * random.random() if not named and not settled and random.random() < 0.04 else None
+    verified = named or random.random() < 0.8
+    key = uuid7(int(at.timestamp() * 1000), random)
+    return (key, f"{local}@example.com", first, last, role.name, active, verified, organization, at, gone)

@@ -1,0 +1,176 @@
+"""How does `make run` bring the portal up, and down again?"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+import flask_migrate
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask, current_app
+from flask.cli import ScriptInfo
+from gunicorn.app.base import BaseApplication
+from sqlalchemy.exc import OperationalError
+
+from portal.cli import seed
+from portal.config import Settings
+from portal.core.db import db
+from portal.core.embedded import Embedded, EmbeddedError
+from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+
+PORTS = range(8000, 8100)
+DEMO_PEOPLE = 5_000
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn in this process: it ends with us, whatever ends us, and writes no files."""
+
+    def __init__(self, app: Flask, options: dict[str, Any]) -> None:
+        self.app = app
+        self.options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self.app
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free from 8000.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Of each process.")
+@click.pass_obj
+def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int) -> None:
+    """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
+    app = info.load_app()
+    settings: Settings = app.extensions["portal"]
+    with _ending_quietly(), _database(settings):
+        prepare(app, settings)
+        address = (host, port or _free_port(host))
+        _refuse_a_port_in_use(address)
+        options = _options(address, workers=workers, threads=threads)
+        options["when_ready"] = lambda _: _is_up(address, settings)
+        contextvars.Context().run(Server(app, options).run)
+
+
+def prepare(app: Flask, settings: Settings) -> None:
+    """Bring the database to what the code expects, and leave no connection for workers to inherit."""
+    with app.app_context():
+        if settings.database_url is None:
+            _prepare_demo()
+        else:
+            _look_for_pending_migrations()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _prepare_demo() -> None:
+    flask_migrate.upgrade()
+    if seed.is_empty():
+        click.echo(f"Making demo data: {DEMO_PEOPLE:,} people ...")
+        seed.seed_demo(people=DEMO_PEOPLE)
+
+
+def _look_for_pending_migrations() -> None:
+    """A migration of other people's data is never a side effect of a start."""
+    migrate = current_app.extensions["migrate"].migrate
+    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
+    try:
+        with db.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+    except OperationalError:
+        click.echo("The database does not answer yet; serving nevertheless.", err=True)
+        return
+    if set(found) != set(wanted):
+        click.echo("Migrations are pending: run `flask db upgrade`.", err=True)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[None]:
+    if settings.database_url is not None:
+        yield
+        return
+    try:
+        with Embedded.of(settings.instance).running():
+            yield
+    except EmbeddedError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """Ctrl-C and TERM are how a server ends, at any moment: exit code 0, and time to stop the database."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, end)
+    yield
+
+
+def _options(address: tuple[str, int], *, workers: int, threads: int) -> dict[str, Any]:
+    return {
+        "bind": f"{address[0]}:{address[1]}",
+        "worker_class": "gthread",
+        "workers": workers,
+        "threads": threads,
+        "graceful_timeout": 5,
+        "keepalive": 5,
+        "loglevel": "warning",
+        "errorlog": "-",
+        "accesslog": None,
+        "control_socket_disable": True,
+        "forwarded_allow_ips": "",  # which proxies are believed is PORTAL_TRUSTED_PROXIES's to say
+    }
+
+
+def _is_up(address: tuple[str, int], settings: Settings) -> None:
+    """A closed terminal ends the portal as well: of itself Gunicorn would only load it anew."""
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    _announce(address, settings)
+
+
+def _announce(address: tuple[str, int], settings: Settings) -> None:
+    click.echo(f"Portal runs at http://{address[0]}:{address[1]}/ (Ctrl-C stops it)")
+    if settings.database_url is None:
+        click.echo("Sign in as")
+        for label, email in DEMO_ACCOUNTS:
+            click.echo(f"  {label}: {email}")
+        click.echo(f"  password of each: {DEMO_PASSWORD}")
+
+
+def _free_port(host: str) -> int:
+    for port in PORTS:
+        if _is_free((host, port)):
+            return port
+    raise click.ClickException(f"no port from {PORTS[0]} to {PORTS[-1]} is free; name one with PORT.")
+
+
+def _refuse_a_port_in_use(address: tuple[str, int]) -> None:
+    if not _is_free(address):
+        raise click.ClickException(f"port {address[1]} is in use; name another with PORT.")
+
+
+def _is_free(address: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,141 @@
+"""What is this installation told from outside? The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Refused(SystemExit):
+    """The configuration can't be run; the message is one sentence for the operator."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"portal: {sentence}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked at start, never changed afterwards. Durations are seconds unless a name says otherwise."""
+
+    secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
+    database_url: str | None = field(default=None, repr=False)
+    production: bool = False
+    instance: Path = ROOT / "instance"
+    public_url: str | None = None
+    trusted_proxies: int = 0
+    pool_size: int = 8
+    pool_timeout: float = 3.0
+    concurrent_requests: int = 24
+    statement_timeout: float = 10.0
+    password_minimum: int = 15
+    bcrypt_rounds: int = 12
+    sign_in_hours: int = 168
+
+    @property
+    def https(self) -> bool:
+        return (self.public_url or "").startswith("https://")
+
+    @property
+    def trusted_hosts(self) -> list[str]:
+        """Host names that a request may be addressed to."""
+        if self.public_url is None:
+            return list(LOOPBACK)
+        return [urlsplit(self.public_url).hostname or "", *LOOPBACK]
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
+    url = _secret(environ, "DATABASE_URL")
+    key = _secret(environ, "SECRET_KEY")
+    instance = Path(environ.get("PORTAL_INSTANCE", ROOT / "instance"))
+    if url is not None and key is None:
+        raise Refused("SECRET_KEY is missing; set it to a random value of 32 characters or more.")
+    fallbacks = tuple(part for part in (_secret(environ, "SECRET_KEY_FALLBACKS") or "").split(",") if part)
+    for candidate in (key, *fallbacks):
+        if candidate is not None and _is_weak(candidate):
+            raise Refused(
+                "SECRET_KEY is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints."
+            )
+    return Settings(
+        secret_key=key or _own_key(instance),
+        secret_key_fallbacks=fallbacks,
+        database_url=None if url is None else _psycopg_url(url),
+        production=url is not None,
+        instance=instance,
+        public_url=_public_url(environ),
+        trusted_proxies=int(_number(environ, "PORTAL_TRUSTED_PROXIES", 0, least=0)),
+        pool_size=int(_number(environ, "PORTAL_POOL_SIZE", 8, least=1)),
+        pool_timeout=_number(environ, "PORTAL_POOL_TIMEOUT", 3, least=0.1),
+        concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 24, least=1)),
+        statement_timeout=_number(environ, "PORTAL_STATEMENT_TIMEOUT", 10, least=0.1),
+        password_minimum=int(_number(environ, "PORTAL_PASSWORD_MINIMUM", 15, least=8)),
+        sign_in_hours=int(_number(environ, "PORTAL_SIGN_IN_HOURS", 168, least=1)),
+    )
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    """A value from the environment, or from the file that NAME_FILE names."""
+    if path := environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"{name}_FILE can't be read: {type(error).__name__}.") from None
+    return environ.get(name) or None
+
+
+def _is_weak(key: str) -> bool:
+    return len(key) < 32 or len(set(key)) < 8
+
+
+def _own_key(instance: Path) -> str:
+    """The demo's key, made once and kept beside its database."""
+    path = instance / "secret_key"
+    if not path.exists():
+        instance.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _psycopg_url(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Refused("DATABASE_URL is not an address like postgresql://user:password@host:5432/name.") from None
+    if parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise Refused("DATABASE_URL must begin with postgresql://; the portal runs on PostgreSQL alone.")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _public_url(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("PORTAL_URL")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Refused("PORTAL_URL must be the public address, like https://portal.example.com.")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
+    return url.rstrip("/")
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    text = environ.get(name, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= 1_000_000:
+        raise Refused(f"{name} must be a number from {least:g} up; it is {text!r}.")
+    return number

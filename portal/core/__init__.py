@@ -1,0 +1,1 @@
+"""The rules that hold everywhere; knows SQLAlchemy, no request and no feature."""

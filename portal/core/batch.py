@@ -1,0 +1,95 @@
+"""How are many rows written at once without leaving the rules behind?
+
+The rules of scoping.py hold for each helper; the stamping trigger sees bulk statements as it sees single ones.
+Call them inside a @command.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, and_, func, insert, update
+from sqlalchemy.dialects import postgresql
+
+from portal.core.actor import Actor, current_actor
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing, NotAllowed
+from portal.core.keys import uuid7
+from portal.core.models import Keyed, SoftDeletable, TenantOwned
+
+Model = TypeVar("Model", bound=Keyed)
+
+
+def create_many(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
+    """Insert, in the order given. Returns the keys. NotAllowed when one row is outside the actor's reach."""
+    prepared = [_prepared(model, row) for row in rows]
+    if prepared:
+        db.session.execute(insert(model), prepared)
+    return [row["id"] for row in prepared]
+
+
+def update_many(model: type[Model], ids: Sequence[uuid.UUID], values: Mapping[str, Any]) -> int:
+    """Set the same values in each row. All or nothing: Missing when one id is not a living row of the actor's."""
+    wanted = set(ids)
+    _check_values(model, values, current_actor())
+    conditions = [model.id.in_(wanted)]
+    statement = update(model).where(*conditions).values(dict(values)).execution_options(synchronize_session=False)
+    found = db.session.scalars(statement.returning(model.id)).all()
+    if set(found) != wanted:
+        raise Missing
+    return len(found)
+
+
+def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -> list[uuid.UUID]:
+    """Insert, or update the living row of the same tenant that has the same `key`, compared without case.
+
+    A deleted row is never revived. Conflict when a key belongs to another tenant's row, or to one that the actor may
+    not touch; then nothing is written. Returns the keys of the rows, in the order given.
+    """
+    prepared = [_prepared(model, row) for row in rows]
+    if not prepared:
+        return []
+    statement = postgresql.insert(model)
+    column = getattr(model, key)
+    changed = [name for name in prepared[0] if name not in ("id", key)]
+    statement = statement.on_conflict_do_update(
+        index_elements=[func.lower(column)],
+        index_where=model.deleted_at.is_(None) if issubclass(model, SoftDeletable) else None,
+        set_={name: getattr(statement.excluded, name) for name in changed} or {key: column},
+        where=_reachable(model, statement.excluded, current_actor()),
+    )
+    found = db.session.execute(statement.returning(model.id, func.lower(column)), prepared).all()
+    by_key = {value: row_id for row_id, value in found}
+    if len(by_key) != len(prepared):
+        raise Conflict(key, "This value can't be used here.")
+    return [by_key[str(row[key]).lower()] for row in prepared]
+
+
+def _prepared(model: type[Keyed], row: Mapping[str, Any]) -> dict[str, Any]:
+    actor = current_actor()
+    values = {"id": uuid7(), **row}
+    if issubclass(model, TenantOwned) and not actor.is_unlimited:
+        values.setdefault(model.tenant().key, actor.organization_id)
+    _check_values(model, values, actor)
+    return values
+
+
+def _check_values(model: type[Keyed], values: Mapping[str, Any], actor: Actor) -> None:
+    """A row made of these values must be one that the actor may leave behind."""
+    if actor.is_unlimited or not issubclass(model, TenantOwned):
+        return
+    tenant = model.tenant().key
+    row = model(**{tenant: actor.organization_id, **values})
+    if not row.is_writable_by(actor):
+        raise NotAllowed
+
+
+def _reachable(model: type[Keyed], excluded: Any, actor: Actor) -> ColumnElement[bool] | None:
+    """The existing row is of the tenant that the new one names, and within the actor's reach."""
+    if not issubclass(model, TenantOwned):
+        return None
+    tenant = model.tenant()
+    same = tenant.is_not_distinct_from(getattr(excluded, tenant.key))
+    return same if actor.is_unlimited else and_(same, model.visible_to(actor))

@@ -1,0 +1,181 @@
+"""How does a transaction begin, who is it for, and how does it end?"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import _app_ctx_id
+from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session, SessionTransaction
+
+from portal.core import scoping
+from portal.core.actor import Actor, bind, current_actor, unbind
+from portal.core.errors import Busy, Conflict
+from portal.core.models import Base
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ATTEMPTS = 4
+RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
+NOBODY = ("", "", "")
+WHO = (
+    "SELECT set_config('portal.actor_id', %s, true), set_config('portal.organization_id', %s, true),"
+    " set_config('portal.request_id', %s, true)"
+)
+
+_scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
+
+db = SQLAlchemy(
+    metadata=Base.metadata,
+    session_options={"scopefunc": lambda: (_app_ctx_id(), _scope.get()), "expire_on_commit": False},
+)
+event.listen(db.session, "do_orm_execute", scoping.narrow)
+event.listen(db.session, "after_flush", scoping.check_written)
+
+
+@contextmanager
+def acting_as(actor: Actor) -> Iterator[None]:
+    """Act as somebody else, in a session of its own, which ends with the block."""
+    token, scope = bind(actor), _scope.set(object())
+    try:
+        yield
+    finally:
+        db.session.remove()
+        _scope.reset(scope)
+        unbind(token)
+
+
+@event.listens_for(db.session, "after_begin")
+def tell(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    """Tell PostgreSQL who is acting, for the life of the transaction, unless it knows already."""
+    if transaction.nested:
+        return
+    actor = session.info["actor"] = current_actor()
+    settings = (str(actor.id or ""), str(actor.organization_id or ""), actor.request_id or "")
+    if connection.info.get("told", NOBODY) != settings:
+        connection.exec_driver_sql(WHO, settings)
+        connection.info["told"] = settings
+
+
+@event.listens_for(db.session, "after_transaction_end")
+def forget_actor(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop("actor", None)
+
+
+def forget_told(connection: Connection, *_: Any) -> None:
+    """Settings end with their transaction, and a savepoint's rollback takes them back to something older."""
+    connection.info.pop("told", None)
+
+
+def unsure_told(connection: Connection, *_: Any) -> None:
+    connection.info["told"] = None
+
+
+event.listen(Engine, "commit", forget_told)
+event.listen(Engine, "rollback", forget_told)
+event.listen(Engine, "rollback_savepoint", unsure_told)
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function one transaction: the only commit. Inside another command it joins that one's.
+
+    Serialization failures and deadlocks run the function again, so it must read what it needs itself. Raises Conflict
+    where a constraint is violated, and Busy when the retries are used up.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        session = db.session()
+        if session.info.get("command"):
+            return function(*args, **kwargs)
+        session.info["command"] = True
+        try:
+            return _in_transaction(session, lambda: function(*args, **kwargs))
+        finally:
+            session.info.pop("command", None)
+
+    return run
+
+
+def _in_transaction(session: Session, work: Callable[[], R]) -> R:
+    session.rollback()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            result = work()
+            session.commit()
+            return result
+        except DBAPIError as error:
+            session.rollback()
+            if isinstance(error.orig, RETRIED):
+                if attempt == ATTEMPTS:
+                    raise Busy from error
+                time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 -- jitter, no secret
+            elif isinstance(error, IntegrityError):
+                raise conflict_of(error) from error
+            else:
+                raise
+        except BaseException:
+            session.rollback()
+            raise
+    raise AssertionError("unreachable")
+
+
+def conflict_of(error: IntegrityError) -> Conflict:
+    """The violated constraint as the field it is named for: users_email_key is `email` of `users`."""
+    diagnosis = getattr(error.orig, "diag", None)
+    constraint = str(getattr(diagnosis, "constraint_name", None) or "")
+    table = str(getattr(diagnosis, "table_name", None) or "")
+    name = constraint.removeprefix(f"{table}_")
+    for suffix in ("_key", "_fkey", "_check", "_pkey"):
+        name = name.removesuffix(suffix)
+    column = getattr(diagnosis, "column_name", None)
+    return Conflict(column or name or None, "This value can't be used.", constraint=constraint or None)
+
+
+def engine_options(*, pool_size: int, pool_timeout: float, statement_timeout: float) -> dict[str, Any]:
+    """How the engine connects. Durations in seconds.
+
+    Plans are made for the values at hand: a plan for any search term or any role would be a bad one for most.
+    """
+    options = (
+        f"-c statement_timeout={int(statement_timeout * 1000)} -c plan_cache_mode=force_custom_plan -c timezone=UTC"
+    )
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": pool_timeout,
+        "pool_recycle": 1800,
+        "connect_args": {"options": options, "connect_timeout": 5, "application_name": "portal"},
+    }
+
+
+def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """COPY rows into a table, inside the running command; returns how many. The triggers see them as any other."""
+    names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+    connection: Any = db.session.connection().connection.driver_connection
+    copied = 0
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+            copied += 1
+    return copied
+
+
+@contextmanager
+def without_time_limit() -> Iterator[None]:
+    """Lift the statement timeout for the transaction that the block begins: long work of the command line."""
+    db.session.connection().exec_driver_sql("SELECT set_config('statement_timeout', '0', true)")
+    yield

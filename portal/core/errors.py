@@ -1,0 +1,41 @@
+"""What can go wrong that a person should hear about?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Missing(Exception):
+    """No such row for this actor: absent, deleted or another tenant's, which must look the same."""
+
+
+class NotAllowed(Exception):
+    """The actor may see the row, but not do this to it."""
+
+
+class Busy(Exception):
+    """The database was asked to do too much at once; trying again later is right."""
+
+
+class Conflict(Exception):
+    """Some other row, or a rule, stands in the way. `field` names the form's field, None the whole form.
+
+    `constraint` is the database's name for it, `deleted_id` a deleted row that could be restored instead.
+    """
+
+    def __init__(
+        self, field: str | None, message: str, *, constraint: str | None = None, deleted_id: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+        self.constraint = constraint
+        self.deleted_id = deleted_id
+
+
+class Stale(Exception):
+    """The row is newer than the one that the edit began from; `current` is the row as it is now."""
+
+    def __init__(self, current: Any) -> None:
+        super().__init__("the row was changed by somebody else")
+        self.current = current

@@ -1,0 +1,318 @@
+"""How does an address become one page of a list? Search, filters, sort, keyset pages and honest counts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import unicodedata
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlencode
+
+from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement, Executable
+from sqlalchemy.sql.visitors import InternalTraversal
+
+from portal.core.actor import current_actor
+from portal.core.db import db
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
+
+PER_PAGE = (25, 50, 100)
+BOUND = 10_000
+SEARCH_BOUND = 1_000
+COUNTED_BELOW = 2_000
+WORDS = 8
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows; `more` than the value, or `about` as many, where counting them all would cost too much."""
+
+    value: int
+    kind: Literal["exact", "more", "about"] = "exact"
+
+    @classmethod
+    def bounded(cls, counted: int, bound: int) -> Count:
+        """What a count that stopped one above `bound` says."""
+        return cls(counted) if counted <= bound else cls(bound, "more")
+
+
+@dataclass(frozen=True)
+class Sort:
+    """A column to sort by. `read` makes a cursor's text into the column's type again, or raises ValueError."""
+
+    column: Any
+    read: Callable[[str], Any] = str
+
+
+def moment(text: str) -> datetime:
+    """A cursor's time; ValueError for anything else."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
+
+    label: str
+    condition: ColumnExpressionArgument[bool]
+    sorts: Mapping[str, Sort]
+    default_sort: str
+    with_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing."""
+
+    condition: Callable[[str], ColumnExpressionArgument[bool] | None]
+    chip: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
+
+    entity: Any
+    rows: Rows
+    tabs: Mapping[str, Tab]
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    url: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of rows, how many there are in all, and where the neighbouring pages are (None: there is none)."""
+
+    rows: Sequence[Row[Any]]
+    total: Count
+    links: Mapping[str, str | None]
+    first_number: int | None
+
+
+def words_of(text: str) -> list[str]:
+    """A search term as its words, each of which must be found."""
+    return unicodedata.normalize("NFC", text[:LONGEST]).split()[:WORDS]
+
+
+def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
+    """Conditions for a search term; PostgreSQL folds case and accents and takes % and _ literally."""
+    return [column.like(func.portal_search_pattern(word)) for word in words_of(text)]
+
+
+class Listing:
+    """A list as one address describes it. What the address says wrongly is as if it were not said."""
+
+    per_page_choices = PER_PAGE
+
+    def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
+        self.source = source
+        self.path = path
+        self.status = _one_of(arguments.get("status"), source.tabs)
+        self.tab = source.tabs[self.status]
+        self.q = " ".join(words_of(arguments.get("q", "")))
+        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")]
+        self.sort = _one_of(arguments.get("sort"), sorts, self.tab.default_sort)
+        self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
+        self.filters: dict[str, str] = {}
+        self._conditions: list[ColumnExpressionArgument[bool]] = []
+        for name, one in source.filters.items():
+            value = arguments.get(name, "")
+            condition = one.condition(value) if value else None
+            if condition is not None:
+                self.filters[name] = value
+                self._conditions.append(condition)
+        self._from_end = arguments.get("page") == "last"
+        self._after = self._cursor(arguments.get("after"))
+        self._before = self._cursor(arguments.get("before"))
+
+    # What it asks the database
+
+    def page(self) -> Page:
+        """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
+        about = self._estimate() if current_actor().is_unlimited else None
+        bound = SEARCH_BOUND if self.q and about is None else BOUND
+        counted = about is None or about <= COUNTED_BELOW
+        statement = self._page_statement()
+        if counted:
+            statement = statement.add_columns(self._bounded_count(bound).label("counted"))
+        found = list(db.session.execute(statement, execution_options=self._options()).all())
+        backward = self._from_end or self._before is not None
+        more = len(found) > self.per_page
+        rows = found[: self.per_page]
+        if backward:
+            rows.reverse()
+        whole = not (more or backward or self._after)
+        if whole:
+            total = Count(len(rows))
+        elif counted:
+            total = Count.bounded(rows[0].counted if rows else 0, bound)
+        else:
+            total = Count(about or 0, "about")
+        return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
+
+    def count(self) -> Count:
+        """How many rows the whole list has, as its first page would say."""
+        about = self._estimate() if current_actor().is_unlimited else None
+        if about is not None and about > COUNTED_BELOW:
+            return Count(about, "about")
+        statement = select(self._bounded_count(BOUND))
+        return Count.bounded(db.session.scalar(statement, execution_options=self._options()) or 0, BOUND)
+
+    def _page_statement(self) -> Rows:
+        column, descending = self._order()
+        backward = self._from_end or self._before is not None
+        keys = (column, self.source.entity.id)
+        statement = self._narrowed(self.source.rows)
+        cursor = self._before or self._after
+        if cursor is not None:
+            place = tuple_(*keys)
+            down = descending != (self._before is not None)
+            statement = statement.where(place < tuple_(*cursor) if down else place > tuple_(*cursor))
+        ordered = [key.desc() if descending != backward else key.asc() for key in keys]
+        return statement.add_columns(column.label("sort_key")).order_by(*ordered).limit(self.per_page + 1)
+
+    def _narrowed(self, statement: Rows) -> Rows:
+        found = matches(self.source.entity.search_text, self.q)
+        return statement.where(self.tab.condition, *self._conditions, *found)
+
+    def _bounded_count(self, bound: int) -> Any:
+        rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
+        return select(func.count()).select_from(rows).scalar_subquery()
+
+    def _estimate(self) -> int:
+        rows = self._narrowed(select(literal(1)).select_from(self.source.entity))
+        options = {} if self.tab.with_deleted else {"living": self.source.entity.deleted_at.is_(None)}
+        plan = db.session.connection().execute(Explain(rows.where(*options.values()))).scalar_one()
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def _options(self) -> dict[str, bool]:
+        return {"with_deleted": True} if self.tab.with_deleted else {}
+
+    def _order(self) -> tuple[Any, bool]:
+        return self.tab.sorts[self.sort.removeprefix("-")].column, self.sort.startswith("-")
+
+    # Where it stands, as an address
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.q or self.filters)
+
+    @property
+    def url(self) -> str:
+        """This very list, written in one way only."""
+        return self.url_with()
+
+    @property
+    def clear_url(self) -> str:
+        return self._url({"status": self._arguments().get("status")})
+
+    @property
+    def tabs(self) -> list[Link]:
+        kept = {name: value for name, value in self._arguments().items() if name not in ("status", "sort")}
+        first = next(iter(self.source.tabs))
+        return [
+            Link(tab.label, self._url({**kept, "status": None if name == first else name}), name == self.status)
+            for name, tab in self.source.tabs.items()
+        ]
+
+    @property
+    def chips(self) -> list[Link]:
+        return [
+            Link(self.source.filters[name].chip(value), self.url_with(**{name: None}))
+            for name, value in self.filters.items()
+        ]
+
+    @property
+    def hidden(self) -> list[tuple[str, str]]:
+        """What the search form must carry along besides what it shows."""
+        return [(name, value) for name, value in self._arguments().items() if name != "q" and value]
+
+    def sort_url(self, name: str) -> str:
+        return self.url_with(sort=f"-{name}" if self.sort == name else name)
+
+    def sort_direction(self, name: str) -> str | None:
+        return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
+
+    def url_with(self, **changes: str | None) -> str:
+        """This list with some arguments changed; it begins at its first page again."""
+        return self._url({**self._arguments(), **changes})
+
+    def _arguments(self) -> dict[str, str | None]:
+        return {
+            "status": None if self.status == next(iter(self.source.tabs)) else self.status,
+            "q": self.q or None,
+            **self.filters,
+            "sort": None if self.sort == self.tab.default_sort else self.sort,
+            "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
+        }
+
+    def _url(self, arguments: Mapping[str, str | None]) -> str:
+        query = urlencode({name: value for name, value in arguments.items() if value})
+        return f"{self.path}?{query}" if query else self.path
+
+    def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
+        has_previous = more if backward else self._after is not None
+        has_next = (self._before is not None) if backward else more
+        return {
+            "first": self.url if has_previous else None,
+            "previous": self.url_with(before=_written(rows[0])) if has_previous and rows else None,
+            "next": self.url_with(after=_written(rows[-1])) if has_next and rows else None,
+            "last": self.url_with(page="last") if has_next else None,
+        }
+
+    def _cursor(self, text: str | None) -> tuple[Any, uuid.UUID] | None:
+        """Where a page begins, or None for whatever is no such place."""
+        if not text or len(text) > 2 * LONGEST * 6:
+            return None
+        try:
+            value, key = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=="))
+            place = self.tab.sorts[self.sort.removeprefix("-")].read(value), uuid.UUID(key)
+        except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError, OverflowError):
+            return None
+        return None if isinstance(place[0], str) and not _is_storable(place[0]) else place
+
+
+class Explain(Executable, ClauseElement):
+    """EXPLAIN of a statement, as JSON: what the planner expects, without running it."""
+
+    inherit_cache = True
+    _traverse_internals = [("statement", InternalTraversal.dp_clauseelement)]
+
+    def __init__(self, statement: Rows) -> None:
+        self.statement = statement
+
+
+@compiles(Explain)
+def _explain(element: Explain, compiler: Any, **kwargs: Any) -> str:
+    return "EXPLAIN (FORMAT JSON) " + str(compiler.process(element.statement, **kwargs))
+
+
+def _one_of(value: str | None, choices: Any, default: str | None = None) -> str:
+    names = list(choices)
+    return value if value in names else (default if default is not None else names[0])
+
+
+def _written(row: Row[Any]) -> str:
+    value = row.sort_key
+    text = value.isoformat() if isinstance(value, datetime) else value
+    plain = json.dumps([text, str(row.id)], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(plain.encode("utf-8")).decode("ascii").rstrip("=")
+
+
+def _is_storable(text: str) -> bool:
+    return "\x00" not in text and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)

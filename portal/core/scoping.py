@@ -1,0 +1,89 @@
+"""Which rows exist for whoever is acting? THE tenant rule and THE soft-delete rule.
+
+A query names neither tenant nor `deleted_at`. Ways out, to be found by searching for them: `with_deleted=True`
+and `all_tenants=True` as execution options, `acting_as(SYSTEM)`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.sql.base import ExecutableOption
+
+from portal.core.actor import Actor, ActorChangedError, current_actor
+from portal.core.errors import NotAllowed
+from portal.core.models import Base, SoftDeletable, TenantOwned
+
+
+def narrow(state: ORMExecuteState) -> None:
+    """Narrow every ORM statement to living rows of the actor's tenant."""
+    actor = current_actor()
+    told = state.session.info.get("actor", actor)
+    if told != actor:
+        raise ActorChangedError("the transaction was begun by another actor; end it first")
+    if state.is_column_load:
+        return
+    if (state.is_insert or state.is_update) and not actor.is_unlimited:
+        _refuse_foreign_values(state, actor)
+    options: list[ExecutableOption] = []
+    if not state.execution_options.get("with_deleted", False):
+        options += _living()
+    if not actor.is_unlimited and not state.execution_options.get("all_tenants", False):
+        options += _own_tenant(actor)
+    if options and not state.is_insert:
+        state.statement = state.statement.options(*options)
+
+
+def check_written(session: Session, _context: UOWTransaction) -> None:
+    """Refuse rows that a flush would leave outside the actor's reach. After the flush foreign keys are set."""
+    actor = current_actor()
+    if actor.is_unlimited:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, TenantOwned) and not row.is_writable_by(actor):
+            raise NotAllowed
+
+
+def _refuse_foreign_values(state: ORMExecuteState, actor: Actor) -> None:
+    """Bulk statements: an INSERT names the own tenant in every row, an UPDATE moves none."""
+    mapper = state.bind_mapper
+    if mapper is None or not issubclass(mapper.class_, TenantOwned):
+        return
+    tenant = mapper.class_.tenant().key
+    for row in _written_rows(state):
+        moves = state.is_update and (tenant in row or isinstance(state.parameters, list))
+        strays = state.is_insert and (actor.organization_id is None or row.get(tenant) != actor.organization_id)
+        if moves or strays:
+            raise NotAllowed
+
+
+def _written_rows(state: ORMExecuteState) -> list[dict[str, Any]]:
+    """What the statement writes, by column: its own values, or those of each row of parameters.
+
+    A form of INSERT that holds neither (FROM SELECT, several VALUES) gives a row without a tenant, which is refused.
+    """
+    values: dict[Any, Any] = getattr(state.statement, "_values", None) or {}
+    own = {getattr(column, "key", column): getattr(value, "value", value) for column, value in values.items()}
+    given: Any = state.parameters or [{}]
+    return [{**own, **row} for row in (given if isinstance(given, list) else [given])]
+
+
+@lru_cache(maxsize=1)
+def _living() -> list[ExecutableOption]:
+    return [
+        with_loader_criteria(model, model.deleted_at.is_(None), include_aliases=True)
+        for model in _mapped(SoftDeletable)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _own_tenant(actor: Actor) -> list[ExecutableOption]:
+    return [
+        with_loader_criteria(model, model.visible_to(actor), include_aliases=True) for model in _mapped(TenantOwned)
+    ]
+
+
+def _mapped(kind: type[Any]) -> list[Any]:
+    return [mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, kind)]

@@ -1,0 +1,72 @@
+"""How is a line drawn? Numbers become points of an SVG, on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from portal.core.listing import Count
+
+WIDTH, HEIGHT = 1000, 220
+LEFT, RIGHT, TOP, BOTTOM = 50, 10, 12, 34
+STEPS = 4
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What the template draws, in the units of a view box of 1000 by 220."""
+
+    title: str
+    finding: str
+    desc: str
+    total: Count
+    grid: list[tuple[float, str]]
+    line: str
+    area: str
+    dot: tuple[float, float]
+    dates: list[tuple[float, str, str]]
+
+
+def chart_of(counts: Sequence[int], first: date, total: Count) -> Chart:
+    """New people a day, from `first` on; at least two days."""
+    top = _round_top(max(counts))
+    span, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    points = [
+        (LEFT + span * number / (len(counts) - 1), TOP + height * (1 - value / top))
+        for number, value in enumerate(counts)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    floor = TOP + height
+    best = max(range(len(counts)), key=counts.__getitem__)
+    return Chart(
+        title=f"New people, last {len(counts)} days",
+        finding=_finding(counts[best], first + timedelta(days=best)),
+        desc=f"{min(counts):,} to {counts[best]:,} new people a day.",
+        total=total,
+        grid=[(TOP + height * (1 - step / STEPS), f"{top * step // STEPS:,}") for step in range(STEPS + 1)],
+        line=line,
+        area=f"{points[0][0]:.1f},{floor} {line} {points[-1][0]:.1f},{floor}",
+        dot=points[-1],
+        dates=_dates(points, first),
+    )
+
+
+def _finding(most: int, on: date) -> str:
+    return f"Most came on {on.day} {on:%b}: {most:,}." if most else "Nobody is new in these days."
+
+
+def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[float, str, str]]:
+    places = ((0, "start"), ((len(points) - 1) // 2, "middle"), (len(points) - 1, "end"))
+    days = [(number, anchor, first + timedelta(days=number)) for number, anchor in places]
+    return [(points[number][0], anchor, f"{day.day} {day:%b}") for number, anchor, day in days]
+
+
+def _round_top(most: int) -> int:
+    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the grid's steps."""
+    size = STEPS
+    while True:
+        for factor in (1, 2, 4, 5):
+            if size * factor >= most:
+                return size * factor
+        size *= 10

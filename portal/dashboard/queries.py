@@ -1,0 +1,35 @@
+"""Which figures does the first page show? Each is bounded, so that the page stays fast at any size."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, literal, select, union_all
+
+from portal.core.listing import Count, Rows
+from portal.users.models import User
+
+DAY_BOUND = 2_000
+
+
+def new_people_a_day(first: datetime, days: int) -> Rows:
+    """(day number, people created on it and still there), stopped above DAY_BOUND each. Days are UTC."""
+    counts = [
+        select(literal(number).label("number"), _created(first + timedelta(days=number)).label("people"))
+        for number in range(days)
+    ]
+    every = union_all(*counts).subquery()
+    return select(every.c.number, every.c.people).order_by(every.c.number)
+
+
+def _created(begin: datetime) -> Any:
+    inside = User.created_at >= begin, User.created_at < begin + timedelta(days=1)
+    rows = select(literal(1)).select_from(User).where(*inside).limit(DAY_BOUND + 1).subquery()
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+def sum_of(counts: list[int]) -> Count:
+    """All days together; `more` where one of them was stopped."""
+    total = sum(min(count, DAY_BOUND) for count in counts)
+    return Count(total, "more" if any(count > DAY_BOUND for count in counts) else "exact")

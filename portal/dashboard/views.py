@@ -1,0 +1,84 @@
+"""The first page: a few figures, each a link to exactly those rows, and one chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.core.actor import current_actor
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.listing import Count, Listing
+from portal.core.policy import Permission, allows
+from portal.dashboard.chart import chart_of
+from portal.dashboard.queries import new_people_a_day, sum_of
+from portal.organizations import queries as organizations
+from portal.users import queries as users
+from portal.web.guards import signed_in
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("dashboard", __name__)
+DAYS = 30
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and the list of the rows that it counts."""
+
+    label: str
+    count: Count
+    note: str
+    url: str
+    icon: str
+
+
+@bp.get("/")
+@signed_in()
+def index() -> ResponseReturnValue:
+    """What an administrator wants to know first. Whoever administers nothing is led to their own account."""
+    if not allows(current_actor(), Permission.DASHBOARD_READ):
+        return redirect(url_for("account.index"))
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=DAYS - 1)
+    daily = [row.people for row in db.session.execute(new_people_a_day(first, DAYS))]
+    total = sum_of(daily)
+    return render(
+        "dashboard/index.html",
+        greeting=_greeting(now(), current_user.first_name),
+        today=today.date(),
+        figures=[*_figures(first), _new(first, total)],
+        chart=chart_of(daily, first.date(), total),
+    )
+
+
+def _figures(first: datetime) -> list[Figure]:
+    people = _people()
+    deactivated = _people(status="deactivated")
+    figures = [Figure("Active people", people.count(), "can sign in", people.url, "users")]
+    if allows(current_actor(), Permission.ORGANIZATIONS_LIST):
+        listed = organizations.listing({}, url_for("organizations.index"))
+        figures.append(Figure("Organizations", listed.count(), "living", listed.url, "building"))
+    else:
+        admins = _people(role="ADMIN")
+        figures.append(Figure("Administrators", admins.count(), "manage this organization", admins.url, "shield"))
+    figures.append(Figure("Deactivated", deactivated.count(), "can’t sign in", deactivated.url, "user-off"))
+    return figures
+
+
+def _new(first: datetime, total: Count) -> Figure:
+    listed = _people(created_from=first.date().isoformat())
+    return Figure("New people", total, f"in {DAYS} days", listed.url, "user-plus")
+
+
+def _people(**arguments: str) -> Listing:
+    return users.listing(arguments, url_for("users.index"))
+
+
+def _greeting(at: datetime, first_name: str) -> str:
+    hour = at.astimezone(UTC).hour
+    part = "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"
+    return f"Good {part}, {first_name}" if first_name else f"Good {part}"

@@ -1,0 +1,8 @@
+"""Who signs in to the demo? Known to everybody, so it opens nothing in production."""
+
+DEMO_PASSWORD = "welcome to the portal"  # noqa: S105 -- public on purpose
+DEMO_ACCOUNTS = [
+    ("Super administrator", "admin@example.com"),
+    ("Administrator of Acme Logistics", "ada@example.com"),
+    ("User of Acme Logistics", "uma@example.com"),
+]

@@ -1,0 +1,22 @@
+"""Which features are there? What is registered is what you read."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.account.views import bp as account
+from portal.auth.views import bp as auth
+from portal.cli.commands import register as add_commands
+from portal.dashboard.views import bp as dashboard
+from portal.health.views import bp as health
+from portal.organizations.views import bp as organizations
+from portal.users.views import bp as users
+
+PAGES = (health, auth, account, dashboard, organizations, users)
+
+
+def register(app: Flask) -> None:
+    """Put every feature's pages and commands into the application."""
+    for blueprint in PAGES:
+        app.register_blueprint(blueprint)
+    add_commands(app)

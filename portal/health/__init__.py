@@ -1,0 +1,1 @@
+"""Is the portal alive, and ready?"""

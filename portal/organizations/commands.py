@@ -1,0 +1,103 @@
+"""How do organizations come to be, change, go and come back? Each function is one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.core.actor import SYSTEM, current_actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.policy import Permission, allows
+from portal.organizations import queries
+from portal.organizations.members import members
+from portal.organizations.models import Organization
+
+
+def create_organization(values: Mapping[str, Any], *, row_id: uuid.UUID) -> uuid.UUID:
+    """Create; the same `row_id` again leads to the same row. Conflict on `slug` where it is in use."""
+    try:
+        _create(values, row_id)
+    except Conflict as conflict:
+        if not _exists(row_id):
+            raise explained(conflict, str(values["slug"])) from None
+    return row_id
+
+
+@command
+def _create(values: Mapping[str, Any], row_id: uuid.UUID) -> None:
+    db.session.add(Organization(**{**values, "id": row_id}))
+
+
+def update_organization(organization_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Organization:
+    """Change name and slug. Missing, Stale where the row is newer than `version`, Conflict, NotAllowed."""
+    try:
+        return _update(organization_id, version, values)
+    except Conflict as conflict:
+        raise explained(conflict, str(values.get("slug", ""))) from None
+
+
+@command
+def _update(organization_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Organization:
+    organization = _locked(organization_id)
+    if organization.version != version:
+        raise Stale(organization)
+    changes = {name: value for name, value in values.items() if getattr(organization, name) != value}
+    if "slug" in changes and not allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+        raise NotAllowed
+    for name, value in changes.items():
+        setattr(organization, name, value)
+    return organization
+
+
+@command
+def delete_organization(organization_id: uuid.UUID) -> Organization:
+    """Soft-delete: one row. Its people stay as they are and can't sign in from their next request on."""
+    organization = _locked(organization_id)
+    members().before_delete(organization_id)
+    organization.deleted_at = now()
+    return organization
+
+
+def restore_organization(organization_id: uuid.UUID) -> Organization:
+    """Bring back; its people can sign in again. Conflict where the slug is another organization's now."""
+    try:
+        return _restore(organization_id)
+    except Conflict as conflict:
+        gone = db.session.scalar(queries.by_id(organization_id), execution_options={"with_deleted": True})
+        raise explained(conflict, gone.slug if gone else "") from None
+
+
+@command
+def _restore(organization_id: uuid.UUID) -> Organization:
+    organization = _locked(organization_id, with_deleted=True)
+    organization.deleted_at = None
+    return organization
+
+
+def explained(conflict: Conflict, slug: str) -> Conflict:
+    """Say of a taken slug whose it is."""
+    if conflict.constraint != "organizations_slug_key":
+        return conflict
+    holder = db.session.scalar(queries.by_slug(slug))
+    message = f"{holder.name} already has this short name." if holder else "This short name is in use."
+    return Conflict("slug", message, constraint=conflict.constraint)
+
+
+def _exists(row_id: uuid.UUID) -> bool:
+    with acting_as(SYSTEM):
+        found = select(Organization.id).where(Organization.id == row_id)
+        return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
+
+
+def _locked(organization_id: uuid.UUID, *, with_deleted: bool = False) -> Organization:
+    options = {"with_deleted": with_deleted, "populate_existing": True}
+    statement = queries.by_id(organization_id).with_for_update()
+    organization = db.session.scalar(statement, execution_options=options)
+    if organization is None:
+        raise Missing
+    return organization

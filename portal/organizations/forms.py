@@ -1,0 +1,61 @@
+"""What may be typed about an organization?"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from wtforms import HiddenField, ValidationError
+from wtforms.validators import InputRequired
+
+from portal.core.actor import current_actor
+from portal.core.policy import Permission, allows
+from portal.organizations.models import Organization
+from portal.web.forms import EditForm, Form, TextField
+from portal.web.rows import read_row
+
+LONGEST_NAME = 120
+LONGEST_SLUG = 63
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def valid_slug(_form: Any, field: Any) -> None:
+    if field.data and not SLUG.fullmatch(field.data):
+        raise ValidationError("Use small letters, digits and single hyphens, like acme-logistics.")
+
+
+class OrganizationForm(Form):
+    """An organization as an administrator writes it. The short name is for those who may change it."""
+
+    name = TextField("Name", longest=LONGEST_NAME, validators=(InputRequired("Write the organization's name."),))
+    slug = TextField("Short name", longest=LONGEST_SLUG, validators=(InputRequired("Write a short name."), valid_slug))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+            del self.slug
+
+    def values(self) -> dict[str, Any]:
+        return {name: self[name].data for name in ("name", "slug") if name in self}
+
+
+class NewOrganizationForm(OrganizationForm):
+    """An organization to be."""
+
+    row = HiddenField()
+
+    def row_id(self) -> uuid.UUID:
+        return read_row(self.row.data)
+
+
+class EditOrganizationForm(OrganizationForm, EditForm):
+    """An organization that exists."""
+
+
+def written(organization: Organization) -> dict[str, str]:
+    """An organization's values as the form writes them."""
+    values = {"name": organization.name}
+    if allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+        values["slug"] = organization.slug
+    return values

@@ -1,0 +1,41 @@
+"""What do organizations need to know of people, a feature that stands above them? That feature provides it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from portal.core.listing import Count
+
+
+@dataclass(frozen=True)
+class Membership:
+    """An organization's people: the newest, how many can sign in, how many of these are administrators."""
+
+    newest: Sequence[Any]
+    active: Count
+    admins: Count
+
+
+class Members(Protocol):
+    def counted(self) -> Any:
+        """A column `people` for a list of organizations: how many there are, stopped one above `BOUND`."""
+
+    def of(self, organization_id: uuid.UUID) -> Membership: ...
+
+    def before_delete(self, organization_id: uuid.UUID) -> None:
+        """Conflict if deleting would leave nobody who may do everything."""
+
+
+BOUND = 100
+_provided: dict[str, Members] = {}
+
+
+def provide(members: Members) -> None:
+    _provided["members"] = members
+
+
+def members() -> Members:
+    return _provided["members"]

@@ -1,0 +1,49 @@
+"""What is an organization?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Computed, Index, text
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+
+from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
+
+
+class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
+    """A tenant. Deleting it writes this one row; its people stay as they are and can't sign in."""
+
+    __tablename__ = "organizations"
+    __table_args__ = (
+        Index("organizations_slug_key", "slug", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "organizations_created_at_idx",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("organizations_name_idx", "sort_name", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "organizations_deleted_at_idx",
+            text("deleted_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index(
+            "organizations_search_text_idx",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
+    )
+
+    name: Mapped[str]
+    slug: Mapped[str]
+    sort_name: Mapped[str] = mapped_column(Computed("lower(name)", persisted=True), deferred=True)
+    search_text: Mapped[str] = mapped_column(
+        Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
+    )
+
+    @classmethod
+    def tenant(cls) -> InstrumentedAttribute[Any]:
+        return cls.id

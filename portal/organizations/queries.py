@@ -1,0 +1,46 @@
+"""Which organizations are meant? Says neither tenant nor deleted: the session does."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, select, true
+
+from portal.core.listing import Listing, Rows, Sort, Source, Tab, matches, moment
+from portal.organizations.models import Organization
+
+SUGGESTIONS = 10
+NEWEST = {"name": Sort(Organization.sort_name), "created_at": Sort(Organization.created_at, moment)}
+REMOVED = {"deleted_at": Sort(Organization.deleted_at, moment)}
+TABS = {
+    "active": Tab("Active", true(), NEWEST, "name"),
+    "deleted": Tab("Deleted", Organization.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
+}
+COLUMNS = (
+    Organization.id,
+    Organization.name,
+    Organization.slug,
+    Organization.created_at,
+    Organization.deleted_at,
+)
+
+
+def listing(arguments: Mapping[str, str], path: str, *columns: Any) -> Listing:
+    """The list of organizations that an address asks for, with further columns."""
+    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS), arguments, path)
+
+
+def by_id(organization_id: uuid.UUID) -> Select[Organization]:
+    return select(Organization).where(Organization.id == organization_id)
+
+
+def by_slug(slug: str) -> Select[Organization]:
+    return select(Organization).where(Organization.slug == slug)
+
+
+def suggested(text: str) -> Rows:
+    """A few organizations that match what is being typed."""
+    found = select(Organization.name, Organization.slug).where(*matches(Organization.search_text, text))
+    return found.order_by(Organization.sort_name, Organization.id).limit(SUGGESTIONS)

@@ -1,0 +1,1 @@
+"""Refresh tokens: one row a sign-in, kept as SHA-256."""

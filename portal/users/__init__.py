@@ -1,0 +1,1 @@
+"""People: the model slice, the one to copy."""

@@ -1,0 +1,233 @@
+"""How do people come to be, change, go and come back? Each function is one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+
+from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.policy import Permission, allows, grantable_roles
+from portal.organizations.models import Organization
+from portal.tokens.commands import revoke_all
+from portal.users import passwords, queries
+from portal.users.models import User
+
+ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
+LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
+OWN_ACCESS = "You can't change your own {}. Ask another administrator."
+PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization"}
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new person and their temporary password, which is told once and stored as a hash; None for a repetition."""
+
+    id: uuid.UUID
+    temporary_password: str | None
+
+
+def create_user(values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = False) -> Created:
+    """Create a person who must change a temporary password at the first sign-in.
+
+    The same `row_id` again leads to the same person. Conflict on `email` where the address is in use or, unless
+    `anew`, was a deleted person's; on `organization_id` where that is not a living one; NotAllowed for a role that
+    the actor may not give.
+    """
+    password = passwords.temporary_password()
+    hashed = passwords.hash_password(password)
+    try:
+        _create(values, row_id, hashed, anew=anew)
+    except Conflict as conflict:
+        if _exists(row_id):
+            return Created(row_id, None)
+        raise explained(conflict, str(values["email"])) from None
+    return Created(row_id, password)
+
+
+@command
+def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str, *, anew: bool) -> None:
+    actor = current_actor()
+    organization_id = _house(values.get("organization_id")) if actor.is_unlimited else actor.organization_id
+    role = values.get("role") or Role.USER
+    if role not in grantable_roles(actor):
+        raise NotAllowed
+    twin = (
+        None
+        if anew
+        else db.session.scalar(queries.deleted_by_email(values["email"]), execution_options={"with_deleted": True})
+    )
+    if twin is not None and twin.id != row_id:
+        raise Conflict("email", f"{twin.name} had this address and was deleted.", deleted_id=twin.id)
+    user = User(**{**values, "organization_id": organization_id, "role": role})
+    user.id, user.password, user.must_change_password = row_id, hashed, True
+    db.session.add(user)
+
+
+def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
+    """Change a person. Missing, Stale where the row is newer than `version`, Conflict, NotAllowed."""
+    try:
+        return _update(user_id, version, values)
+    except Conflict as conflict:
+        raise explained(conflict, str(values.get("email", ""))) from None
+
+
+@command
+def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
+    user = _locked(user_id)
+    if user.version != version:
+        raise Stale(user)
+    changes = {name: value for name, value in values.items() if getattr(user, name) != value}
+    _check_changes(user, changes)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if "is_active" in changes and not user.is_active:
+        revoke_all(user.id)
+    return user
+
+
+def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
+    actor = current_actor()
+    for name, word in PROTECTED.items():
+        if name in changes and user.id == actor.id:
+            raise Conflict(name, OWN_ACCESS.format(word))
+    if "role" in changes and changes["role"] not in grantable_roles(actor):
+        raise NotAllowed
+    if "organization_id" in changes:
+        if not allows(actor, Permission.USERS_ANY_TENANT):
+            raise NotAllowed
+        _house(changes["organization_id"])
+    if "role" in changes or changes.get("is_active") is False:
+        keep_a_super_admin(user)
+
+
+@command
+def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
+    """Let a person sign in, or no more: then every sign-in ends at once."""
+    user = _locked(user_id)
+    if user.is_active != is_active:
+        _check_changes(user, {"is_active": is_active})
+        user.is_active = is_active
+        if not is_active:
+            revoke_all(user.id)
+    return user
+
+
+@command
+def delete_user(user_id: uuid.UUID) -> User:
+    """Soft-delete a person; every sign-in ends at once, and the address is free again."""
+    user = _locked(user_id)
+    if user.id == current_actor().id:
+        raise Conflict(None, "You can't delete yourself. Ask another administrator.")
+    keep_a_super_admin(user)
+    user.deleted_at = now()
+    revoke_all(user.id)
+    return user
+
+
+def restore_user(user_id: uuid.UUID) -> User:
+    """Bring a deleted person back. Conflict where the address is somebody else's now or the organization is deleted."""
+    try:
+        return _restore(user_id)
+    except Conflict as conflict:
+        gone = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
+        raise explained(conflict, gone.email if gone else "") from None
+
+
+@command
+def _restore(user_id: uuid.UUID) -> User:
+    user = _locked(user_id, with_deleted=True)
+    if user.is_deleted:
+        _house(user.organization_id)
+        user.deleted_at = None
+    return user
+
+
+def reset_password(user_id: uuid.UUID) -> tuple[User, str]:
+    """Give a temporary password, to be changed at the next sign-in. Every sign-in ends."""
+    password = passwords.temporary_password()
+    return _set_password(user_id, passwords.hash_password(password), temporary=True), password
+
+
+def set_password(user_id: uuid.UUID, password: str) -> User:
+    """Set a chosen password. Every sign-in ends."""
+    return _set_password(user_id, passwords.hash_password(password), temporary=False)
+
+
+@command
+def _set_password(user_id: uuid.UUID, hashed: str, *, temporary: bool) -> User:
+    user = _locked(user_id)
+    user.password, user.must_change_password = hashed, temporary
+    revoke_all(user.id)
+    return user
+
+
+def stored_password(user_id: uuid.UUID) -> str | None:
+    """The hash, for checking. The only reader besides the sign-in."""
+    return db.session.scalar(select(User.password).where(User.id == user_id))
+
+
+@command
+def rehash(user_id: uuid.UUID, former: str, hashed: str) -> None:
+    """Replace a hash that was made with less care, unless it was changed meanwhile."""
+    statement = update(User).where(User.id == user_id, User.password == former).values(password=hashed)
+    db.session.execute(statement, execution_options={"synchronize_session": False})
+
+
+@command
+def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
+    """Change a person's own names."""
+    user = _locked(user_id)
+    for name in ("first_name", "last_name"):
+        setattr(user, name, values.get(name))
+    return user
+
+
+def keep_a_super_admin(*leaving: User) -> None:
+    """Conflict if nobody with every right could sign in without these. Locks them all, so that two can't go at once."""
+    if not any(user.role is Role.SUPER_ADMIN for user in leaving):
+        return
+    able = set(db.session.scalars(queries.active_super_admins().with_for_update(of=User)))
+    if able and not able - {user.id for user in leaving}:
+        raise Conflict(None, LAST_SUPER_ADMIN)
+
+
+def explained(conflict: Conflict, email: str) -> Conflict:
+    """Say of a taken address whose it is, as far as the actor may know."""
+    if conflict.constraint != "users_email_key":
+        return conflict
+    holder = db.session.scalar(queries.by_email(email))
+    message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
+    return Conflict("email", message, constraint=conflict.constraint)
+
+
+def _exists(row_id: uuid.UUID) -> bool:
+    """Whether that very row was made, by whoever may have deleted it since."""
+    with acting_as(SYSTEM):
+        found = select(User.id).where(User.id == row_id)
+        return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
+
+
+def _locked(user_id: uuid.UUID, *, with_deleted: bool = False) -> User:
+    options = {"with_deleted": with_deleted, "populate_existing": True}
+    user = db.session.scalar(queries.by_id(user_id).with_for_update(of=User), execution_options=options)
+    if user is None:
+        raise Missing
+    return user
+
+
+def _house(organization_id: uuid.UUID | None) -> uuid.UUID | None:
+    """A living organization, its row locked so that it can't be deleted meanwhile; None stays None."""
+    if organization_id is None:
+        return None
+    wanted = select(Organization.id).where(Organization.id == organization_id).with_for_update(read=True)
+    found = db.session.scalar(wanted)
+    if found is None:
+        raise Conflict("organization_id", "This organization doesn't exist or is deleted.")
+    return found

@@ -1,0 +1,126 @@
+"""What may be typed about a person?"""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import select
+from wtforms import BooleanField, HiddenField, SelectField, ValidationError
+from wtforms.validators import InputRequired
+
+from portal.core.actor import Role, current_actor
+from portal.core.db import db
+from portal.core.policy import Permission, allows, grantable_roles
+from portal.organizations.models import Organization
+from portal.users.models import User
+from portal.web.forms import EditForm, Form, TextField
+from portal.web.rows import read_row
+
+LONGEST_EMAIL = 254
+LONGEST_NAME = 80
+LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
+
+
+def canonical_email(text: str) -> str:
+    """The one way to write an address: ASCII, lower case. ValueError with what to do about it.
+
+    Letters that only look like others can't make a twin: an international domain becomes its ASCII form (RFC 5891),
+    other letters before the @ are refused.
+    """
+    if "@" not in text:
+        raise ValueError("This address has no @. Write it like name@example.com.")
+    try:
+        parts = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"This is no e-mail address that can be written to: {error}") from None
+    if parts.domain != parts.ascii_domain and _mixes_scripts(parts.domain):
+        raise ValueError("The part after the @ mixes letters of different scripts. Write it like name@example.com.")
+    return f"{parts.local_part}@{parts.ascii_domain}".lower()
+
+
+def _mixes_scripts(domain: str) -> bool:
+    """Latin letters beside those of an alphabet with look-alikes (Unicode Technical Standard 39, section 5)."""
+    scripts = {unicodedata.name(letter, "").split(" ")[0] for letter in domain if letter.isalpha()}
+    return "LATIN" in scripts and bool(scripts & LOOK_ALIKES)
+
+
+def valid_email(_form: Any, field: Any) -> None:
+    if field.data:
+        try:
+            field.data = canonical_email(field.data)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class UserForm(Form):
+    """A person as an administrator writes them. Fields that the actor may not set are not there."""
+
+    first_name = TextField("First name", longest=LONGEST_NAME)
+    last_name = TextField("Last name", longest=LONGEST_NAME)
+    email = TextField(
+        "E-mail",
+        longest=LONGEST_EMAIL,
+        validators=(InputRequired("Write the address, like name@example.com."), valid_email),
+    )
+    role = SelectField("Role")
+    organization_id = TextField("Organization", longest=120)
+    is_active = SelectField("May sign in", choices=[("true", "Yes"), ("false", "No")])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.role.choices = [(role.name, role.label) for role in grantable_roles(current_actor())]
+        self.organization: Organization | None = None
+        if not allows(current_actor(), Permission.USERS_ANY_TENANT):
+            del self.organization_id
+
+    def validate_organization_id(self, field: Any) -> None:
+        """The organization by its slug, as people write it, or by its id."""
+        if not field.data:
+            return
+        try:
+            wanted = Organization.id == uuid.UUID(field.data)
+        except ValueError:
+            wanted = Organization.slug == field.data.lower()
+        self.organization = db.session.scalar(select(Organization).where(wanted))
+        if self.organization is None:
+            raise ValidationError("There is no such organization. Write its short name, as its address shows it.")
+
+    def values(self) -> dict[str, Any]:
+        """What was typed, by the model's columns."""
+        typed: dict[str, Any] = {name: self[name].data for name in ("first_name", "last_name", "email")}
+        typed["role"] = Role[self.role.data]
+        typed["is_active"] = self.is_active.data == "true"
+        if "organization_id" in self:
+            typed["organization_id"] = self.organization.id if self.organization else None
+        return typed
+
+
+class NewUserForm(UserForm):
+    """A person to be."""
+
+    row = HiddenField()
+    anew = BooleanField("Create a new person all the same")
+
+    def row_id(self) -> uuid.UUID:
+        return read_row(self.row.data)
+
+
+class EditUserForm(UserForm, EditForm):
+    """A person who exists."""
+
+
+def written(user: User, organization: Organization | None) -> dict[str, str]:
+    """A person's values as the form writes them."""
+    values = {
+        "first_name": user.first_name or "",
+        "last_name": user.last_name or "",
+        "email": user.email,
+        "role": user.role.name,
+        "is_active": "true" if user.is_active else "false",
+    }
+    if allows(current_actor(), Permission.USERS_ANY_TENANT):
+        values["organization_id"] = organization.slug if organization else ""
+    return values

@@ -1,0 +1,46 @@
+"""What do organizations get to know of their people?"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import ColumnExpressionArgument, func, literal, select
+
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.listing import BOUND, Count
+from portal.organizations import members
+from portal.organizations.models import Organization
+from portal.users import queries
+from portal.users.commands import keep_a_super_admin
+from portal.users.models import User
+
+NEWEST = 8
+
+
+class People:
+    """The provider for portal/organizations/members.py."""
+
+    def counted(self) -> Any:
+        rows = select(literal(1)).select_from(User).where(User.organization_id == Organization.id)
+        living = rows.where(User.deleted_at.is_(None)).limit(members.BOUND + 1).correlate(Organization).lateral()
+        return select(func.count()).select_from(living).scalar_subquery().label("people")
+
+    def of(self, organization_id: uuid.UUID) -> members.Membership:
+        inside = User.organization_id == organization_id
+        newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
+        return members.Membership(
+            db.session.execute(newest).all(),
+            _count(inside, User.is_active),
+            _count(inside, User.is_active, User.role == Role.ADMIN),
+        )
+
+    def before_delete(self, organization_id: uuid.UUID) -> None:
+        leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
+        keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
+
+
+def _count(*conditions: ColumnExpressionArgument[bool]) -> Count:
+    rows = select(literal(1)).select_from(User).where(*conditions).limit(BOUND + 1).subquery()
+    return Count.bounded(db.session.scalar(select(func.count()).select_from(rows)) or 0, BOUND)

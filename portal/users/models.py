@@ -1,0 +1,119 @@
+"""What is a person?"""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.core.actor import Actor, Role
+from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
+from portal.organizations.models import Organization
+
+LIVING = text("deleted_at IS NULL")
+
+
+class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
+    """A person who can sign in; a SUPER_ADMIN may belong to no organization."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=LIVING),
+        Index("users_email_idx", "email"),
+        Index("users_organization_id_idx", "organization_id"),
+        Index("users_created_at_idx", text("created_at DESC"), text("id DESC"), postgresql_where=LIVING),
+        Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING),
+        Index(
+            "users_organization_created_at_idx",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=LIVING,
+        ),
+        Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
+        Index(
+            "users_role_idx",
+            "role",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
+        ),
+        Index(
+            "users_deactivated_idx",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
+        ),
+        Index(
+            "users_deleted_at_idx",
+            text("deleted_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index(
+            "users_organization_deleted_at_idx",
+            "organization_id",
+            text("deleted_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index(
+            "users_search_text_idx",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
+    )
+
+    email: Mapped[str]
+    password: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    role: Mapped[Role] = mapped_column(default=Role.USER, server_default=text("'USER'"))
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    email_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    organization_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
+    )
+    sort_name: Mapped[str] = mapped_column(
+        Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
+        deferred=True,
+    )
+    search_text: Mapped[str] = mapped_column(
+        Computed(
+            "' ' || portal_fold(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || email)",
+            persisted=True,
+        ),
+        deferred=True,
+    )
+
+    organization: Mapped[Organization | None] = relationship(lazy="raise_on_sql")
+
+    @property
+    def name(self) -> str:
+        return full_name(self.first_name, self.last_name, self.email)
+
+    def may_be_changed_by(self, actor: Actor) -> bool:
+        """Whom the actor sees, the actor may change, but only a SUPER_ADMIN another SUPER_ADMIN."""
+        return actor.is_unlimited or (actor.role is Role.ADMIN and self.role is not Role.SUPER_ADMIN)
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
+        """An ADMIN sees the people of the own organization but its SUPER_ADMINs, everybody else the own row."""
+        if actor.role is Role.ADMIN and actor.organization_id is not None:
+            return and_(cls.organization_id == actor.organization_id, cls.role != Role.SUPER_ADMIN)
+        return cls.id == actor.id
+
+    def is_writable_by(self, actor: Actor) -> bool:
+        if actor.role is Role.ADMIN and super().is_writable_by(actor):
+            return self.role is not Role.SUPER_ADMIN
+        return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
+
+
+def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
+    """How a person is called: the name, or the address where there is none."""
+    return " ".join(part for part in (first_name, last_name) if part) or email

@@ -1,0 +1,133 @@
+"""Which people are meant? Says neither tenant nor deleted: the session does."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, func, or_, select
+
+from portal.core.actor import Role, current_actor
+from portal.core.db import db
+from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab, moment
+from portal.organizations.models import Organization
+from portal.users.models import User, full_name
+
+NEWEST = {"name": Sort(User.sort_name), "created_at": Sort(User.created_at, moment)}
+REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
+COLUMNS = (
+    User.id,
+    User.email,
+    User.first_name,
+    User.last_name,
+    User.role,
+    User.is_active,
+    User.email_verified,
+    User.created_at,
+    User.deleted_at,
+    User.organization_id,
+)
+
+
+def listing(arguments: Mapping[str, str], path: str) -> Listing:
+    """The list of people that an address asks for."""
+    return Listing(Source(User, people(), tabs(), FILTERS), arguments, path)
+
+
+def people() -> Rows:
+    """The columns of a list of people. Where the organization is deleted its name is empty, unless run with_deleted."""
+    name = func.coalesce(Organization.name, "").label("organization_name")
+    return select(*COLUMNS, name, in_deleted_organization().label("organization_deleted")).outerjoin(
+        Organization, Organization.id == User.organization_id
+    )
+
+
+def in_deleted_organization() -> ColumnElement[bool]:
+    """For statements that outer-join the organization."""
+    lost = and_(User.organization_id.is_not(None), Organization.id.is_(None))
+    return or_(lost, Organization.deleted_at.is_not(None))
+
+
+def by_id(user_id: uuid.UUID) -> Select[User]:
+    return select(User).where(User.id == user_id)
+
+
+def by_email(email: str) -> Select[User]:
+    """The living person with this address, compared without case."""
+    return select(User).where(func.lower(User.email) == func.lower(email))
+
+
+def deleted_by_email(email: str) -> Select[User]:
+    """The person with this address that was deleted last. Run it with_deleted."""
+    gone = select(User).where(User.email == email.lower(), User.deleted_at.is_not(None))
+    return gone.order_by(User.deleted_at.desc()).limit(1)
+
+
+def active_super_admins() -> Select[uuid.UUID]:
+    """Those who can sign in: active, and not of a deleted organization. In one order, for locking."""
+    living = select(Organization.id).where(Organization.id == User.organization_id).exists()
+    able = or_(User.organization_id.is_(None), living)
+    return select(User.id).where(User.role == Role.SUPER_ADMIN, User.is_active, able).order_by(User.id)
+
+
+def other_admins(user: User) -> Select[int]:
+    """How many others administer this person's organization."""
+    same = User.organization_id == user.organization_id
+    return select(func.count(User.id)).where(same, User.role == Role.ADMIN, User.is_active, User.id != user.id)
+
+
+def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Names of those people, deleted ones too, whom the actor may see."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    found = select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(wanted))
+    rows = db.session.execute(found, execution_options={"with_deleted": True})
+    return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
+
+
+def tabs() -> dict[str, Tab]:
+    """The views of the list. People of deleted organizations are a view of their own, for those who see them."""
+    views = {
+        "active": Tab("Active", User.is_active, NEWEST, "-created_at"),
+        "deactivated": Tab("Deactivated", ~User.is_active, NEWEST, "-created_at"),
+        "deleted": Tab("Deleted", User.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
+    }
+    if current_actor().is_unlimited:
+        gone = select(Organization.id).where(Organization.deleted_at.is_not(None))
+        locked_out = and_(User.deleted_at.is_(None), User.organization_id.in_(gone))
+        label = "Organization deleted"
+        views["organization-deleted"] = Tab(label, locked_out, NEWEST, "-created_at", with_deleted=True)
+    return views
+
+
+def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.role == Role[value] if value in Role.__members__ else None
+
+
+def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
+    return {"yes": User.email_verified.is_(True), "no": User.email_verified.is_(False)}.get(value)
+
+
+def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
+    try:
+        return User.organization_id == uuid.UUID(value)
+    except ValueError:
+        return User.organization_id == uuid.UUID(int=0)
+
+
+def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return None
+    return User.created_at >= datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+FILTERS = {
+    "role": Filter(_by_role, lambda value: f"Role: {Role[value].label}"),
+    "verified": Filter(_by_verified, lambda value: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
+    "organization": Filter(_by_organization, lambda _: "One organization"),
+    "created_from": Filter(_by_created_from, lambda value: f"Created from {value}"),
+}

@@ -1,0 +1,194 @@
+"""The pages of people."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import Blueprint, Response, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.core.actor import Role, current_actor
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing, Stale
+from portal.core.policy import Permission, grantable_roles
+from portal.organizations.members import provide
+from portal.organizations.models import Organization
+from portal.tokens.queries import live_of
+from portal.users import commands, membership, queries
+from portal.users.forms import EditUserForm, NewUserForm, written
+from portal.users.models import User
+from portal.web import conflicts
+from portal.web.forms import reporting_conflicts
+from portal.web.guards import requires
+from portal.web.people import names_with, stamps_of
+from portal.web.rendering import redirect, render
+from portal.web.rows import signed_row
+from portal.web.searching import render_list
+
+bp = Blueprint("users", __name__, url_prefix="/users")
+names_with(queries.names_of)
+provide(membership.People())
+
+
+@bp.get("/")
+@requires(Permission.USERS_READ)
+def index() -> ResponseReturnValue:
+    """The list."""
+    listing = queries.listing(request.args, request.path)
+    roles = [(role.name, role.label) for role in grantable_roles(current_actor())]
+    return render_list("users", listing, role_choices=roles)
+
+
+@bp.get("/<uuid:id>")
+@requires(Permission.USERS_READ)
+def show(id: uuid.UUID) -> ResponseReturnValue:
+    """One person, deleted ones too: that is where they are restored."""
+    user, organization = _found(id, with_deleted=True)
+    return render(
+        "users/show.html",
+        user=user,
+        organization=organization,
+        by=stamps_of(user),
+        sign_ins=db.session.scalar(live_of(id)),
+    )
+
+
+@bp.route("/new", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def new() -> ResponseReturnValue:
+    """Create a person; the answer tells the temporary password, once."""
+    organization = request.args.get("organization", "")
+    given = {
+        "role": Role.USER.name,
+        "is_active": "true",
+        "organization_id": organization,
+        "row": signed_row(),
+    }
+    form, offer = NewUserForm(data=given), None
+    if form.validate_on_submit():
+        try:
+            created = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
+        except Conflict as conflict:
+            form.add_conflict(conflict)
+            offer = _offer(conflict)
+        else:
+            return _created(created)
+    return render("users/new.html", form=form, offer=offer, status=422 if form.errors else 200)
+
+
+@bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def edit(id: uuid.UUID) -> ResponseReturnValue:
+    """Change a person; where somebody else did so meanwhile, both edits are shown."""
+    user, organization = _found(id)
+    now = written(user, organization)
+    form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
+    if form.validate_on_submit():
+        try:
+            with reporting_conflicts(form):
+                changed = commands.update_user(id, form.seen_version(), form.values())
+                flash(f"{changed.name} is saved.", "success")
+                return redirect(url_for(".show", id=id))
+        except Stale:
+            user, organization = _found(id)
+            return conflicts.answer(form, user, written(user, organization), title="Two edits met", endpoint="users")
+    return render("users/edit.html", form=form, user=user, status=422 if form.errors else 200)
+
+
+@bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def deactivation(id: uuid.UUID) -> ResponseReturnValue:
+    """Let a person sign in, or no more. GET asks first."""
+    if request.method == "GET":
+        user, _ = _found(id)
+        return render(
+            "users/deactivation.html",
+            fragment="users/_deactivation.html",
+            user=user,
+            consequences=consequences(user, "deactivate"),
+        )
+    user = commands.set_active(id, is_active=bool(request.form.get("is_active")))
+    flash(f"{user.name} {'can sign in' if user.is_active else 'is deactivated'}.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.route("/<uuid:id>/password", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def password_reset(id: uuid.UUID) -> ResponseReturnValue:
+    """Give a temporary password; the answer tells it, once. GET asks first."""
+    if request.method == "GET":
+        user, _ = _found(id)
+        return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
+    user, password = commands.reset_password(id)
+    return render("users/password.html", user=user, temporary_password=password, created=False)
+
+
+@bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
+@requires(Permission.USERS_DELETE)
+def delete(id: uuid.UUID) -> ResponseReturnValue:
+    """Delete a person. GET says first what it means."""
+    if request.method == "GET":
+        user, _ = _found(id)
+        return render(
+            "users/delete.html", fragment="users/_delete.html", user=user, consequences=consequences(user, "delete")
+        )
+    user = commands.delete_user(id)
+    flash({"text": f"{user.name} is deleted.", "url": url_for(".restore", id=id)}, "undo")  # type: ignore[arg-type]
+    return redirect(url_for(".index"))
+
+
+@bp.post("/<uuid:id>/restore")
+@requires(Permission.USERS_DELETE)
+def restore(id: uuid.UUID) -> ResponseReturnValue:
+    """Bring a person back."""
+    try:
+        user = commands.restore_user(id)
+    except Conflict as conflict:
+        flash(f"Not restored. {conflict.message}", "error")
+    else:
+        flash(f"{user.name} is restored.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+def consequences(user: User, act: str) -> list[str]:
+    """What deleting or deactivating a person means, in sentences."""
+    sign_ins = db.session.scalar(live_of(user.id)) or 0
+    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
+    signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
+    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    if user.role is Role.ADMIN and user.organization_id and not db.session.scalar(queries.other_admins(user)):
+        sentences.append(
+            "This is the organization's last active administrator: nobody there can manage its people then."
+        )
+    kept = (
+        "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
+    )
+    return [*sentences, f"The record {kept}."]
+
+
+def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
+    statement = queries.by_id(user_id).outerjoin(Organization, Organization.id == User.organization_id)
+    both = statement.add_columns(Organization)
+    row = db.session.execute(both, execution_options={"with_deleted": with_deleted}).first()
+    if row is None:
+        raise Missing
+    return row[0], row[1]
+
+
+def _created(created: commands.Created) -> Response:
+    there = url_for(".show", id=created.id)
+    if created.temporary_password is None:
+        return redirect(there)
+    user, _ = _found(created.id)
+    password = created.temporary_password
+    response = render("users/password.html", user=user, temporary_password=password, created=True, status=201)
+    response.headers["Location"] = there
+    return response
+
+
+def _offer(conflict: Conflict) -> dict[str, Any] | None:
+    """A deleted person who had the address: restoring them may be what was meant."""
+    if conflict.deleted_id is None:
+        return None
+    return {"text": conflict.message, "url": url_for(".restore", id=conflict.deleted_id)}

@@ -1,0 +1,53 @@
+"""The manners of the portal towards browsers; knows Flask and no feature."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal.config import Settings
+from portal.web import assets, errors, guards, headers, jinja, load, sanity, session, theme
+
+BODY_BYTES = 1_000_000
+FIELD_BYTES = 200_000
+FIELDS = 500
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Flask's own configuration, derived from the settings."""
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
+        "TRUSTED_HOSTS": settings.trusted_hosts,
+        "MAX_CONTENT_LENGTH": BODY_BYTES,
+        "MAX_FORM_MEMORY_SIZE": FIELD_BYTES,
+        "MAX_FORM_PARTS": FIELDS,
+        "SESSION_COOKIE_NAME": "__Host-portal" if settings.https else "portal",
+        "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=settings.sign_in_hours),
+        "WTF_CSRF_TIME_LIMIT": None,
+    }
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Connect what happens around every request, in the order in which it happens."""
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    headers.init_app(app, settings)
+    sanity.init_app(app)
+    load.init_app(app, settings)
+    CSRFProtect(app)
+    session.init_app(app)
+    guards.init_app(app)
+    errors.init_app(app)
+    jinja.init_app(app)
+    assets.init_app(app)
+    app.register_blueprint(theme.bp)

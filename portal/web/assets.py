@@ -1,0 +1,59 @@
+"""How does a static file reach the browser? Compressed in advance, for a year, under an address with its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, Response, request, send_from_directory, url_for
+from werkzeug.security import safe_join
+
+from portal.config import ROOT
+from portal.core.errors import Missing
+from portal.web.guards import public
+
+STATIC = ROOT / "static"
+YEAR = 31_536_000
+ENCODINGS = {"br": ".br", "gzip": ".gz"}
+
+
+def init_app(app: Flask) -> None:
+    app.add_url_rule("/static/<path:filename>", "static", serve)
+    app.jinja_env.globals["static"] = address
+
+
+@public
+def serve(filename: str) -> Response:
+    """The file, or its compressed copy where there is one and the browser takes it."""
+    name, encoding = _variant(filename)
+    response = send_from_directory(STATIC, name, max_age=YEAR if "v" in request.args else 300)
+    if encoding:
+        original = send_from_directory(STATIC, filename)
+        response.headers["Content-Encoding"] = encoding
+        response.headers["Content-Type"] = original.headers["Content-Type"]
+        original.close()
+    response.headers["Vary"] = "Accept-Encoding"
+    if request.args.get("v") == _hash(filename):
+        response.cache_control.immutable = True
+    return response
+
+
+def address(filename: str) -> str:
+    """The address of a static file; its content's hash makes a changed file a new address."""
+    return url_for("static", filename=filename, v=_hash(filename))
+
+
+def _variant(filename: str) -> tuple[str, str | None]:
+    if safe_join(str(STATIC), filename) is None:
+        raise Missing
+    for encoding, suffix in ENCODINGS.items():
+        if request.accept_encodings[encoding] and (STATIC / f"{filename}{suffix}").is_file():
+            return f"{filename}{suffix}", encoding
+    return filename, None
+
+
+@lru_cache(maxsize=256)
+def _hash(filename: str) -> str | None:
+    path = Path(safe_join(str(STATIC), filename) or "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None

@@ -1,0 +1,88 @@
+"""Two people edited one row: what clashes, and what is merged already?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, url_for
+from wtforms import Field
+
+from portal.web.forms import EditForm
+from portal.web.people import name_of
+from portal.web.rendering import render
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A field that both changed. Values are sent, labels are shown."""
+
+    name: str
+    label: str
+    was: str
+    theirs: str
+    mine: str
+    theirs_label: str
+    mine_label: str
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A field that one of the two changed."""
+
+    label: str
+    was: str
+    now: str
+    by: str
+
+
+def answer(form: EditForm, current: Any, now: Mapping[str, str], *, title: str, endpoint: str) -> Response:
+    """409 with both edits. `current` is the row, `now` its values as the form writes them."""
+    seen = {name: str(value) for name, value in form.seen_values().items()}
+    mine = {name: str(form[name].data or "") for name in now if name in form}
+    theirs_by, clashes, merged, kept = name_of(current.updated_by), [], [], []
+    for name, my_value in mine.items():
+        field, was = form[name], seen.get(name, now[name])
+        if my_value in (was, now[name]):
+            kept.append((name, now[name]))
+            if now[name] != was:
+                merged.append(Merged(_label(field), _shown(field, was), _shown(field, now[name]), theirs_by))
+        elif now[name] == was:
+            kept.append((name, my_value))
+            merged.append(Merged(_label(field), _shown(field, was), _shown(field, my_value), "you"))
+        else:
+            shown = _shown(field, was), _shown(field, now[name]), _shown(field, my_value)
+            clashes.append(Clash(name, _label(field), shown[0], now[name], my_value, shown[1], shown[2]))
+    return render(
+        "errors/conflict.html",
+        status=409,
+        title=title,
+        back_url=url_for(f"{endpoint}.show", id=current.id),
+        back_label=current.name,
+        who=theirs_by,
+        when=current.updated_at,
+        clashes=clashes,
+        merged=merged,
+        hidden=[("version", str(current.version)), ("base", form_base(now)), *kept],
+        action=url_for(f"{endpoint}.edit", id=current.id),
+    )
+
+
+def form_base(values: Mapping[str, str]) -> str:
+    """The values that an edit begins from, for its hidden field."""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def _label(field: Field) -> str:
+    return str(field.label.text)
+
+
+def _shown(field: Field, value: str) -> str:
+    choices = (
+        {str(choice.value): str(choice.label) for choice in field.iter_choices()}
+        if hasattr(field, "iter_choices")
+        else {}
+    )
+    return choices.get(value, value) or "empty"

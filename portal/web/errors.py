@@ -1,0 +1,98 @@
+"""What does a person see when something goes wrong? A plain page with an id, in the portal's look."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, g
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from portal.core.errors import Busy, Conflict, Missing, NotAllowed
+from portal.web.rendering import render, wants_fragment
+
+log = logging.getLogger("portal")
+
+RETRY_AFTER = "5"
+WORDS = {
+    400: (
+        "That request can't be read",
+        "Something in the address or the form is not as it should be. Go back and try again.",
+    ),
+    403: ("Not allowed", "Your role doesn't include this. An administrator of your organization can help."),
+    404: ("Nothing here", "This page doesn't exist, or not for you. It may have been moved or deleted."),
+    405: ("Not that way", "This address doesn't answer to that kind of request."),
+    409: ("Something stands in the way", "Somebody changed this meanwhile. Go back, reload and try again."),
+    413: ("Too much at once", "What was sent is larger than the portal takes. Shorten it and send it again."),
+    422: ("Something is missing", "Look at the marked fields and send the form again."),
+    429: ("Too many tries", "Wait a little, then try again."),
+    500: (
+        "That was our fault",
+        "The portal made a mistake. Nothing was half saved. Try again, and name the id below if it stays.",
+    ),
+    503: (
+        "Back in a moment",
+        "The database can't be reached or is very busy. Nothing was half saved. Try again in a few seconds.",
+    ),
+}
+EXPIRED = (
+    "This form was open for too long, or was opened under another sign-in. Go back, reload the page and send it again."
+)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Missing, lambda _: page(404))
+    app.register_error_handler(NotAllowed, lambda _: page(403))
+    app.register_error_handler(Busy, unavailable)
+    app.register_error_handler(Conflict, lambda error: page(409, error.message))
+    app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(DataError, lambda _: page(400))
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(kind, unavailable)
+    app.register_error_handler(DBAPIError, database_error)
+
+
+def page(code: int, message: str | None = None) -> Response:
+    """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
+    title, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
+    context = {
+        "code": code,
+        "title": title,
+        "message": message or words,
+        "request_id": g.get("request_id", ""),
+    }
+    response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
+    if wants_fragment():
+        response.headers["HX-Retarget"] = "#toasts"
+        response.headers["HX-Reswap"] = "beforeend"
+    if code == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def http_error(error: HTTPException) -> Response:
+    if isinstance(error, InternalServerError):
+        return page(500)
+    code = error.code or 500
+    if 300 <= code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    answer = page(code)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def database_error(error: DBAPIError) -> Response:
+    if error.connection_invalidated:
+        return unavailable(error)
+    log.exception("request %s failed", g.get("request_id"), exc_info=error)
+    return page(500)
+
+
+def unavailable(error: Exception) -> Response:
+    log.warning("request %s: unavailable: %s", g.get("request_id"), type(error).__name__)
+    return page(503)

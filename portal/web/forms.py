@@ -1,0 +1,77 @@
+"""What do forms have in common? One base, fields that tidy what was typed, conflicts beside their field."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, StringField, ValidationError
+from wtforms.validators import Length
+
+from portal.core.errors import Conflict
+
+LONGEST_BASE = 4000
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """The base of every form. Fields are named after the model's; what is not a field is not read."""
+
+    def add_conflict(self, conflict: Conflict) -> None:
+        """Show a conflict beside its field, or above the form where it concerns none of them."""
+        field = getattr(self, conflict.field or "", None)
+        if field is not None and hasattr(field, "errors"):
+            field.errors = [*field.errors, conflict.message]
+        else:
+            self.form_errors.append(conflict.message)
+
+
+class EditForm(Form):
+    """A form for a row that exists: it knows which version it began from, and how that looked."""
+
+    version = HiddenField()
+    base = HiddenField()
+
+    def seen_version(self) -> int:
+        """The version that the person saw; 0, which no row has, when the form does not say."""
+        text = self.version.data or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+    def seen_values(self) -> dict[str, Any]:
+        """The values that the person saw, for telling their changes from others'. Never written anywhere."""
+        try:
+            values = json.loads((self.base.data or "")[:LONGEST_BASE])
+        except (ValueError, RecursionError):
+            return {}
+        return {k: v for k, v in values.items() if isinstance(v, str | bool)} if isinstance(values, dict) else {}
+
+
+@contextmanager
+def reporting_conflicts(form: Form) -> Iterator[None]:
+    """Put a Conflict of the block onto the form; the view then shows the form again."""
+    try:
+        yield
+    except Conflict as conflict:
+        form.add_conflict(conflict)
+
+
+class TextField(StringField):
+    """One line of text: trimmed, inner white space made single, in Unicode normal form C. Empty is None."""
+
+    def __init__(self, label: str, *, longest: int, validators: tuple[Any, ...] = (), **kwargs: Any) -> None:
+        limit = Length(max=longest, message=f"Use {longest} characters at most.")
+        super().__init__(label, validators=[*validators, limit, printable], filters=[tidy], **kwargs)
+        self.longest = longest
+
+
+def tidy(value: str | None) -> str | None:
+    return " ".join(unicodedata.normalize("NFC", value).split()) or None if value else None
+
+
+def printable(_form: Any, field: Any) -> None:
+    """Refuse control characters; every letter of every script stays as it was typed."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in field.data or ""):
+        raise ValidationError("Leave out control characters.")

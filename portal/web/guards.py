@@ -1,0 +1,82 @@
+"""May this request come in? Every route states its rule; a route without one does not start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.core.actor import current_actor
+from portal.core.errors import NotAllowed
+from portal.core.policy import Permission, allows
+from portal.web.rendering import redirect
+
+View = TypeVar("View", bound=Callable[..., Any])
+PUBLIC = "public"
+SIGNED_IN = "signed in"
+
+
+def public(view: View) -> View:
+    """Open to everybody."""
+    view.rule = PUBLIC  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(*, with_temporary_password: bool = False) -> Callable[[View], View]:
+    """Open to every signed-in person, about themselves."""
+
+    def mark(view: View) -> View:
+        view.rule = SIGNED_IN  # type: ignore[attr-defined]
+        view.with_temporary_password = with_temporary_password  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """Open to the roles that hold the permission."""
+
+    def mark(view: View) -> View:
+        view.rule = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(enforce)
+
+
+def rule_of(view: Callable[..., Any]) -> str | Permission:
+    """The stated rule; LookupError where there is none."""
+    rule: str | Permission | None = getattr(view, "rule", None)
+    if rule is None:
+        raise LookupError(f"the view {view} states no rule: @requires, @signed_in or @public")
+    return rule
+
+
+def check_routes(app: Flask) -> None:
+    """Refuse to start with a route that states no rule."""
+    for view in app.view_functions.values():
+        rule_of(view)
+
+
+def enforce() -> ResponseReturnValue | None:
+    """Sign-in page for strangers, 403 for those whose role does not hold the permission."""
+    if request.endpoint is None:
+        return None  # no such address: 404 for everybody
+    view = current_app.view_functions[request.endpoint]
+    rule = rule_of(view)
+    if rule == PUBLIC:
+        return None
+    if not current_user.is_authenticated:
+        there = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("auth.login", next=there if there != "/" else None))
+    if current_user.must_change_password and not getattr(view, "with_temporary_password", False):
+        return redirect(url_for("account.password"))
+    if isinstance(rule, Permission) and not allows(current_actor(), rule):
+        raise NotAllowed
+    return None

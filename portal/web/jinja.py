@@ -1,0 +1,107 @@
+"""What do all templates know?"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+from typing import Any
+
+from flask import Flask, request
+from flask_login import current_user
+from jinja2 import StrictUndefined
+
+from portal.core.actor import NoActorError, current_actor
+from portal.core.clock import now
+from portal.core.listing import Count
+from portal.core.policy import Permission, allows
+from portal.web import theme
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+HUES = 6
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    for function in (ago, iso, day, initials, hue, count, compact):
+        app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.globals["can"] = can
+    app.context_processor(about_request)
+
+
+def about_request() -> dict[str, Any]:
+    signed_in = current_user._get_current_object() if current_user and current_user.is_authenticated else None
+    return {"me": signed_in, "theme": theme.chosen(), "current_section": request.blueprint}
+
+
+def can(permission: str, row: Any = None) -> bool:
+    """Whether to show what leads there: the same table as the guard's, and the row's own rule."""
+    try:
+        actor = current_actor()
+    except NoActorError:
+        return False
+    may = getattr(row, "may_be_changed_by", None)
+    return allows(actor, Permission(permission)) and (may is None or bool(may(actor)))
+
+
+def ago(then: datetime) -> str:
+    """`3 days ago`, `in 2 hours`; a date from a month on."""
+    seconds = int((now() - then).total_seconds())
+    size = abs(seconds)
+    if size < MINUTE:
+        return "just now"
+    if size >= 30 * DAY:
+        return day(then)
+    if DAY <= seconds < 2 * DAY:
+        return "yesterday"
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if size >= unit:
+            number = size // unit
+            words = f"{number} {name}{'' if number == 1 else 's'}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
+    raise AssertionError("unreachable")
+
+
+def iso(then: datetime) -> str:
+    """For `<time datetime>`: RFC 3339, in UTC."""
+    return then.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def day(then: date) -> str:
+    """`4 Mar 2025`"""
+    return f"{then.day} {then:%b %Y}"
+
+
+def initials(name: str) -> str:
+    words = [word for word in name.split("@")[0].replace(".", " ").split() if word]
+    letters = [word[0] for word in (words[:1] + words[1:][-1:])]
+    return "".join(letters).upper() or "?"
+
+
+def hue(key: uuid.UUID) -> int:
+    """One of six colours, always the same for one row."""
+    return key.int % HUES + 1
+
+
+def count(counted: Count) -> str:
+    """`1,234`, `more than 10,000`, `about 1.2 million`."""
+    if counted.kind == "about":
+        return f"about {_rounded(counted.value)}"
+    return f"more than {counted.value:,}" if counted.kind == "more" else f"{counted.value:,}"
+
+
+def compact(counted: Count) -> str:
+    """The same in little room: `1,234`, `10,000+`, `1.2 M`."""
+    if counted.kind == "about" and counted.value >= 1_000_000:
+        return f"{counted.value / 1_000_000:.1f} M"
+    if counted.kind == "about":
+        return f"~{_rounded(counted.value)}"
+    return f"{counted.value:,}+" if counted.kind == "more" else f"{counted.value:,}"
+
+
+def _rounded(value: int) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:.1f} million"
+    digits = max(len(str(value)) - 2, 0)
+    return f"{round(value, -digits):,}"

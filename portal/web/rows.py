@@ -1,0 +1,29 @@
+"""How does a form that is sent twice make one row? It carries the row's key, signed for the actor who opened it."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import current_app
+from itsdangerous import BadData, URLSafeSerializer
+
+from portal.core.actor import current_actor
+from portal.core.keys import uuid7
+
+
+def signed_row() -> str:
+    """A key for a row to be made by this actor."""
+    return str(_signer().dumps(str(uuid7())))
+
+
+def read_row(text: str | None) -> uuid.UUID:
+    """The key that the form was opened with; a fresh one if it was not given by us to this actor."""
+    try:
+        return uuid.UUID(_signer().loads(text or ""))
+    except (BadData, ValueError, TypeError, AttributeError):
+        return uuid7()
+
+
+def _signer() -> URLSafeSerializer:
+    keys = [*current_app.config.get("SECRET_KEY_FALLBACKS", []), str(current_app.secret_key)]
+    return URLSafeSerializer(keys, salt=f"new-row-{current_actor().id}")

@@ -1,0 +1,45 @@
+"""Is the request made of text at all? NUL and broken UTF-8 are refused once, before anything reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, request
+from werkzeug.exceptions import BadRequest
+
+REPLACED = "\ufffd"  # what decoding makes of bytes that are no UTF-8
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(refuse_nonsense)
+
+
+def refuse_nonsense() -> None:
+    """400 for NUL or invalid UTF-8 in path, query, cookies or form."""
+    _check_bytes(request.environ.get("PATH_INFO", "").encode("latin-1", "replace"))
+    _check_bytes(unquote_to_bytes(request.query_string))
+    for text in _texts():
+        if "\x00" in text or REPLACED in text:
+            raise BadRequest("This address or form holds characters that can't be read.")
+
+
+def _check_bytes(raw: bytes) -> None:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("This address holds characters that can't be read.") from None
+    if "\x00" in text:
+        raise BadRequest("This address holds characters that can't be read.")
+
+
+def _texts() -> Iterator[str]:
+    for name, value in request.form.items(multi=True):
+        yield name
+        yield value
+    for name, value in request.cookies.items(multi=True):
+        yield name
+        yield value
+    for name, upload in request.files.items(multi=True):
+        yield name
+        yield upload.filename or ""

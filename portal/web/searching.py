@@ -1,0 +1,20 @@
+"""How does a list answer, whole or as the part that a search replaces?"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Response, request
+
+from portal.core.listing import Listing
+from portal.web.rendering import keep_address, render
+
+
+def render_list(name: str, listing: Listing, **context: Any) -> Response:
+    """The list's page or table. Typing makes one entry in the browser's history."""
+    response = render(
+        f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
+    )
+    before = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")[:2000]).query)
+    return keep_address(response, listing.url, extends="q" in before)

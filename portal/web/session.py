@@ -1,0 +1,98 @@
+"""Who is signed in on this request? The sign-in's row is looked up each time; its person becomes the actor."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextvars import Token
+from dataclasses import dataclass, replace
+
+from flask import Flask, g, request
+from flask import session as cookie
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+
+from portal.core.actor import SYSTEM, Actor, Role, bind, unbind
+from portal.core.db import acting_as
+
+UNBOUND = ("static", "health.live", "health.ready")
+
+
+@dataclass(frozen=True)
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """The person behind the request's cookie, as the database knows them now; not an entity."""
+
+    actor: Actor
+    token: str
+    name: str
+    first_name: str
+    email: str
+    organization_name: str | None
+    must_change_password: bool
+
+    @property
+    def id(self) -> uuid.UUID | None:
+        return self.actor.id
+
+    @property
+    def role(self) -> Role | None:
+        return self.actor.role
+
+    @property
+    def organization_id(self) -> uuid.UUID | None:
+        return self.actor.organization_id
+
+    def get_id(self) -> str:
+        return self.token
+
+
+LookUp = Callable[[str], SignedIn | None]
+
+_manager = LoginManager()
+_manager.session_protection = None  # the row is the session; nothing is derived from addresses or agents
+_look_ups: dict[str, LookUp] = {}
+
+
+def look_up_with(function: LookUp) -> LookUp:
+    """Register how a sign-in's token becomes a person; the feature that keeps sign-ins does."""
+    _look_ups["sign_in"] = function
+    return function
+
+
+def init_app(app: Flask) -> None:
+    _manager.init_app(app)
+    app.before_request(bind_actor)
+    app.teardown_request(release_actor)
+
+
+@_manager.user_loader  # type: ignore[untyped-decorator]
+def load(token: str) -> SignedIn | None:
+    """The sign-in's person, read as SYSTEM in a short transaction of its own."""
+    with acting_as(SYSTEM):
+        return _look_ups["sign_in"](token)
+
+
+def bind_actor() -> None:
+    """Bind the signed-in person's Actor for the rest of the request; strangers stay nobody."""
+    if request.endpoint in UNBOUND:
+        return
+    if current_user.is_authenticated:
+        g.actor_token = bind(replace(current_user.actor, request_id=g.get("request_id")))
+
+
+def release_actor(_error: BaseException | None) -> None:
+    token: Token[Actor | None] | None = g.pop("actor_token", None)
+    if token is not None:
+        unbind(token)
+
+
+def begin(person: SignedIn) -> None:
+    """Put a new sign-in into a cookie of its own; nothing of the cookie before it is kept."""
+    cookie.clear()
+    login_user(person)
+    cookie.permanent = True
+
+
+def end() -> None:
+    """Forget the sign-in in the browser."""
+    logout_user()
+    cookie.clear()

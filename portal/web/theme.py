@@ -1,0 +1,36 @@
+"""Light, dark, or what the system says? A cookie of the browser's, chosen by a form."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+
+from portal.web.addresses import safe_next
+from portal.web.guards import public
+from portal.web.rendering import redirect
+
+COOKIE = "theme"
+CHOICES = ("system", "light", "dark")
+YEAR = 31_536_000
+
+bp = Blueprint("theme", __name__)
+
+
+@bp.post("/theme")
+@public
+def choose() -> ResponseReturnValue:
+    """Keep the choice for a year and go back to the page it was made on."""
+    response = redirect(safe_next(request.form.get("next")))
+    theme = request.form.get("theme")
+    if theme == "system":
+        response.delete_cookie(COOKIE)
+    elif theme in CHOICES:
+        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        response.set_cookie(COOKIE, theme, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def chosen() -> str | None:
+    """`light` or `dark`, None for the system's."""
+    theme = request.cookies.get(COOKIE)
+    return theme if theme in CHOICES[1:] else None

@@ -1,0 +1,167 @@
+"""Does `flask serve`, which is `make run`, come up, answer, end cleanly and keep the data?"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from portal.config import ROOT
+from tests.database import SECRET_KEY, Server
+
+
+class Run:
+    """One `flask serve` as a process of its own; `lines` is what it printed until it was up."""
+
+    def __init__(self, instance: Path, **environment: str) -> None:
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+            cwd=ROOT,
+            env={**os.environ, "PORTAL_INSTANCE": str(instance), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self.address = self._read_address()
+
+    def _read_address(self) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                return found.group()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+        raise AssertionError("".join(self.lines))
+
+    def get(self, path: str) -> int:
+        with urllib.request.urlopen(self.address + path, timeout=10) as response:  # noqa: S310
+            return int(response.status)
+
+    def end(self, with_signal: int) -> tuple[int, str]:
+        """Send the signal to the whole process group, as a terminal does; return exit code and last words."""
+        os.killpg(self.process.pid, with_signal)
+        return self.process.wait(timeout=30), self.last_words()
+
+    def last_words(self) -> str:
+        """The rest of what it printed; not by `communicate`, which forgets what iteration read ahead."""
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            return stream.read()
+
+
+@contextmanager
+def running(instance: Path, **environment: str) -> Iterator[Run]:
+    run = Run(instance, **environment)
+    try:
+        yield run
+    finally:
+        if run.process.poll() is None:
+            run.end(signal.SIGTERM)
+
+
+def servers_on(instance: Path) -> list[psutil.Process]:
+    """The PostgreSQL processes whose files lie in this instance."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and Path(process.cwd()).is_relative_to(instance):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the first test fills: making the demo's data takes a while."""
+    return tmp_path_factory.mktemp("instance")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_prints_the_sign_in_and_ends_with_the_database(instance: Path, ending: int) -> None:
+    with running(instance) as run:
+        status = run.get("/healthz")
+        code, words = run.end(ending)
+
+    assert status == 200
+    assert code == 0
+    assert "Traceback" not in words
+    assert "@" in words
+    assert servers_on(instance) == []
+
+
+def test_a_second_start_keeps_the_data_also_after_everything_was_killed(instance: Path) -> None:
+    with running(instance) as run:
+        for process in (*servers_on(instance), psutil.Process(run.process.pid)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        run.last_words()
+
+    with running(instance) as run:
+        assert run.get("/healthz") == 200
+        assert not any("demo data" in line for line in run.lines)
+
+
+def test_killing_the_portal_alone_leaves_no_server_and_the_database_to_adopt(instance: Path) -> None:
+    with running(instance) as run:
+        run.get("/healthz")
+        children = psutil.Process(run.process.pid).children()
+        workers = [process for process in children if process.name() != "postgres"]
+        run.process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        run.last_words()
+
+    assert workers
+    assert not alive
+    assert servers_on(instance)
+    with running(instance) as run:
+        assert run.get("/healthz") == 200
+
+
+def test_a_port_that_was_asked_for_and_is_in_use_is_refused(instance: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        with pytest.raises(AssertionError, match=f"port {port} is in use"), running(instance, PORT=port):
+            pass
+
+
+def test_two_portals_run_beside_each_other(instance: Path) -> None:
+    with running(instance) as first, running(instance) as second:
+        assert first.address != second.address
+        first.end(signal.SIGINT)
+        assert second.get("/healthz") == 200
+
+
+def test_a_database_that_does_not_answer_keeps_nothing_from_being_served(instance: Path) -> None:
+    with running(instance, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", SECRET_KEY=SECRET_KEY) as run:
+        assert any("does not answer yet" in line for line in run.lines)
+        assert run.get("/healthz") == 200
+
+
+def test_pending_migrations_of_a_database_of_ones_own_are_told_and_not_run(
+    instance: Path, database_server: Server
+) -> None:
+    empty = database_server.create("unmigrated")
+
+    with running(instance, DATABASE_URL=empty, SECRET_KEY=SECRET_KEY) as run:
+        code, words = run.end(signal.SIGINT)
+
+    assert "Migrations are pending: run `flask db upgrade`.\n" in run.lines
+    assert (code, "password" in words) == (0, False)
+    assert database_server.tables("unmigrated") == 0

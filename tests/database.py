@@ -1,0 +1,193 @@
+"""Which databases do the tests run on, and who cleans up after them?"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, make_url
+
+from portal import create_app
+from portal.config import Settings
+from portal.core.db import db
+from portal.core.embedded import Embedded
+
+PREFIX = f"portal_test_{os.getpid()}_"
+NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
+OLDEST = 150000
+SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
+
+
+def forget_the_environment() -> None:
+    """No test may see, let alone touch, the installation that the shell is set up for."""
+    kept = ("PORTAL_REQUIRE_BROWSER",)
+    for name in list(os.environ):
+        is_ours = name.startswith(("PORTAL_", "SECRET_KEY", "DATABASE_URL")) or name == "PORT"
+        if is_ours and name not in kept:
+            del os.environ[name]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL server on which databases named PREFIX... come and go."""
+
+    url: str
+
+    def address(self, name: str) -> str:
+        """The SQLAlchemy address of one of its databases."""
+        parsed = make_url(self.url).set(drivername="postgresql+psycopg", database=PREFIX + name)
+        return parsed.render_as_string(hide_password=False)
+
+    def create(self, name: str, *, template: str | None = None) -> str:
+        """Make an empty database, or a copy of one that nobody is connected to; return its address."""
+        copied = f' TEMPLATE "{PREFIX}{template}" STRATEGY = FILE_COPY' if template else " TEMPLATE template0"
+        self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}')
+        return self.address(name)
+
+    def drop(self, name: str) -> None:
+        self.execute(f'DROP DATABASE IF EXISTS "{PREFIX}{name}" WITH (FORCE)')
+
+    def drop_all(self) -> None:
+        with self._connect() as connection:
+            found = connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
+            )
+            names = [str(name) for (name,) in found]
+        for name in names:
+            self.drop(name.removeprefix(PREFIX))
+
+    def execute(self, statement: str) -> None:
+        with self._connect() as connection:
+            connection.execute(statement.encode())
+
+    def tables(self, name: str) -> int:
+        with self._connect(PREFIX + name) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchone()
+            return int(found[0]) if found else 0
+
+    def version(self) -> int:
+        with self._connect() as connection:
+            return connection.info.server_version
+
+    def _connect(self, database: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+        url = make_url(self.url).set(drivername="postgresql")
+        if database is not None:
+            url = url.set(database=database)
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+def settings_for(database_url: str, **changes: Any) -> Settings:
+    """What the application is told in tests: cheap password hashes, a known key."""
+    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **changes)
+
+
+def app_for(database_url: str, **changes: Any) -> Flask:
+    app = create_app(settings_for(database_url, **changes))
+    app.testing = True
+    return app
+
+
+def disconnect(app: Flask) -> None:
+    """Close every connection of an application, so that its database can be copied or dropped."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Server]:
+    """The server that PORTAL_TEST_DATABASE_URL names, or one of the tests' own."""
+    if NAMED_SERVER is not None:
+        yield from _cleaned(Server(NAMED_SERVER))
+        return
+    with tempfile.TemporaryDirectory(prefix="portal-test-", ignore_cleanup_errors=True) as folder:
+        embedded = Embedded(Path(folder) / "postgres", durable=False)
+        with embedded.running() as url:
+            yield from _cleaned(Server(url))
+
+
+def _cleaned(server: Server) -> Iterator[Server]:
+    if server.version() < OLDEST:
+        pytest.exit("The tests need PostgreSQL 15 or later.", returncode=1)
+    try:
+        yield server
+    finally:
+        server.drop_all()
+
+
+@pytest.fixture(scope="session")
+def template_database(database_server: Server) -> str:
+    """The name of a migrated database without rows, to be copied and never connected to."""
+    app = app_for(database_server.create("template"))
+    with app.app_context():
+        flask_migrate.upgrade()
+    disconnect(app)
+    return "template"
+
+
+@pytest.fixture(scope="session")
+def app(database_server: Server, template_database: str) -> Iterator[Flask]:
+    """The application that tests share; what a test writes through it is rolled back (see `rolled_back`)."""
+    app = app_for(database_server.create("shared", template=template_database))
+    yield app
+    disconnect(app)
+
+
+@pytest.fixture
+def fresh_database(database_server: Server, template_database: str) -> Iterator[str]:
+    """The address of a migrated database for one test: for COPY, locks, commits and two connections."""
+    name = f"copy{next(_copies)}"
+    yield database_server.create(name, template=template_database)
+    database_server.drop(name)
+
+
+_copies = itertools.count(1)
+
+
+@pytest.fixture
+def fresh_app(fresh_database: str) -> Iterator[Flask]:
+    """An application on a database of its own, where a commit is a commit."""
+    app = app_for(fresh_database)
+    yield app
+    disconnect(app)
+
+
+@pytest.fixture(autouse=True)
+def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Undo what a test wrote through the shared application."""
+    if "app" not in request.fixturenames:
+        yield
+        return
+    with rolled_back(request.getfixturevalue("app")):
+        yield
+
+
+@contextmanager
+def rolled_back(app: Flask) -> Iterator[Connection]:
+    """Run the portal whole on one connection, whose transaction is rolled back at the end."""
+    with app.app_context():
+        engine = db.engine
+    factory = db.session.session_factory
+    plain = factory.class_
+    with engine.connect() as connection:
+        outer = connection.begin()
+        factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
+        factory.configure(join_transaction_mode="create_savepoint")
+        try:
+            yield connection
+        finally:
+            factory.class_ = plain
+            factory.kw.pop("join_transaction_mode")
+            outer.rollback()

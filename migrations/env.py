@@ -5,6 +5,7 @@ from __future__ import annotations
 from logging.config import fileConfig
 from typing import Any
 
+import click
 from alembic import context
 from flask import current_app
 
@@ -16,6 +17,14 @@ extension = current_app.extensions["migrate"].db
 def include_object(_item: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:
     """Other programs may keep tables of their own beside ours."""
     return kind != "table" or name in extension.metadata.tables
+
+
+def tell(*, step: Any, **_: Any) -> None:
+    """Say what is done, one line a migration."""
+    done = "Applied" if step.is_upgrade else "Undone"
+    click.echo(
+        f"{done}: {', '.join(step.source_revision_ids if not step.is_upgrade else [step.up_revision_id])}", err=True
+    )
 
 
 def online() -> None:
@@ -32,6 +41,7 @@ def online() -> None:
                 include_object=include_object,
                 compare_server_default=False,
                 transaction_per_migration=True,
+                on_version_apply=tell,
             )
             with context.begin_transaction():
                 context.run_migrations()

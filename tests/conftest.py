@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.cast import acme, ada, bea, birch, build, client, gil, other_client, root, sign_in, uma
 from tests.database import (
     app,
     database_server,
@@ -12,6 +13,9 @@ from tests.database import (
     template_database,
 )
 
-__all__ = ["app", "database_server", "fresh_app", "fresh_database", "rolled_back_after", "template_database"]
+__all__ = [
+    "acme", "ada", "app", "bea", "birch", "build", "client", "database_server", "fresh_app", "fresh_database", "gil",
+    "other_client", "rolled_back_after", "root", "sign_in", "template_database", "uma",
+]  # fmt: skip
 
 forget_the_environment()

@@ -59,9 +59,7 @@ class Server:
 
     def drop_all(self) -> None:
         with self._connect() as connection:
-            found = connection.execute(
-                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
-            )
+            found = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX])
             names = [str(name) for (name,) in found]
         for name in names:
             self.drop(name.removeprefix(PREFIX))
@@ -72,9 +70,7 @@ class Server:
 
     def tables(self, name: str) -> int:
         with self._connect(PREFIX + name) as connection:
-            found = connection.execute(
-                "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-            ).fetchone()
+            found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
             return int(found[0]) if found else 0
 
     def version(self) -> int:

@@ -24,7 +24,7 @@ MISMATCH = "E-mail and password don’t match. Try again, or ask your administra
 @public
 def login() -> ResponseReturnValue:
     """Sign in. Nobody learns whether an address is known."""
-    if current_user.is_authenticated and request.method == "GET":
+    if current_user.is_authenticated and request.method != "POST":
         return redirect(url_for("account.index"))
     form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]

@@ -59,15 +59,11 @@ def seed_demo(people: int, *, with_sign_ins: bool = True, progress: Any = None) 
     Only `with_sign_ins` do the demo's accounts get their well-known password.
     """
     with acting_as(SYSTEM):
-        made = _seed_demo(people, progress or (lambda rows: rows))
-        if with_sign_ins:
-            for _, email in DEMO_ACCOUNTS:
-                _give_password(email)
-    return made
+        return _seed_demo(people, with_sign_ins, progress or (lambda rows: rows))
 
 
 @command
-def _seed_demo(people: int, progress: Any) -> int:
+def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
     random = Random(SEED)  # noqa: S311 -- believable, not secret
     today = now()
     with without_time_limit():
@@ -75,14 +71,11 @@ def _seed_demo(people: int, progress: Any) -> int:
         create_many(Organization, organizations)
         rows = _people(people, random, today, organizations)
         made = copy_rows("users", COLUMNS, progress(rows))
+        for _, email in DEMO_ACCOUNTS if with_sign_ins else ():
+            hashed = passwords.hash_password(DEMO_PASSWORD)
+            db.session.execute(update(User).where(User.email == email).values(password=hashed))
         db.session.connection().exec_driver_sql("ANALYZE organizations, users")
         return made
-
-
-@command
-def _give_password(email: str) -> None:
-    hashed = passwords.hash_password(DEMO_PASSWORD)
-    db.session.execute(update(User).where(User.email == email).values(password=hashed))
 
 
 def _organizations(people: int, random: Random, today: datetime) -> Iterator[dict[str, Any]]:

@@ -88,6 +88,15 @@ event.listen(Engine, "rollback", forget_told)
 event.listen(Engine, "rollback_savepoint", unsure_told)
 
 
+@event.listens_for(Engine, "before_cursor_execute", retval=True)
+def explain(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, _many: bool
+) -> tuple[str, Any]:
+    """Run a statement with the execution option `explain` as EXPLAIN: its one row is the plan, as JSON."""
+    wanted = context is not None and context.execution_options.get("explain", False)
+    return f"EXPLAIN (FORMAT JSON) {statement}" if wanted else statement, parameters
+
+
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function one transaction: the only commit. Inside another command it joins that one's.
 

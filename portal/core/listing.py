@@ -14,9 +14,6 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import ClauseElement, Executable
-from sqlalchemy.sql.visitors import InternalTraversal
 
 from portal.core.actor import current_actor
 from portal.core.db import db
@@ -174,17 +171,30 @@ class Listing:
         return Count.bounded(db.session.scalar(statement, execution_options=self._options()) or 0, BOUND)
 
     def _page_statement(self) -> Rows:
-        column, descending = self._order()
-        backward = self._from_end or self._before is not None
-        keys = (column, self.source.entity.id)
-        statement = self._narrowed(self.source.rows)
+        entity, (column, _) = self.source.entity, self._order()
+        if not self.q or column is entity.created_at:
+            return self._placed(
+                self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, entity.id
+            )
+        # Walking an index by name until enough rows match could read them all: find the matches first, then sort.
+        matching = self._narrowed(select(entity.id, column.label("sort_key")))
+        hits = matching.cte("hits").prefix_with("MATERIALIZED").c
+        page = self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id).subquery("page").c
+        rows = self.source.rows.add_columns(page.sort_key).join(page.id.table, page.id == entity.id)
+        return self._ordered(rows, page.sort_key, page.id)
+
+    def _placed(self, statement: Rows, *keys: Any) -> Rows:
+        """The rows from where the page begins on, and one more than it shows."""
         cursor = self._before or self._after
         if cursor is not None:
-            place = tuple_(*keys)
-            down = descending != (self._before is not None)
-            statement = statement.where(place < tuple_(*cursor) if down else place > tuple_(*cursor))
-        ordered = [key.desc() if descending != backward else key.asc() for key in keys]
-        return statement.add_columns(column.label("sort_key")).order_by(*ordered).limit(self.per_page + 1)
+            down = self.sort.startswith("-") != (self._before is not None)
+            statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
+        return self._ordered(statement, *keys).limit(self.per_page + 1)
+
+    def _ordered(self, statement: Rows, *keys: Any) -> Rows:
+        backward = self._from_end or self._before is not None
+        down = self.sort.startswith("-") != backward
+        return statement.order_by(*(key.desc() if down else key.asc() for key in keys))
 
     def _narrowed(self, statement: Rows) -> Rows:
         found = matches(self.source.entity.search_text, self.q)
@@ -195,9 +205,9 @@ class Listing:
         return select(func.count()).select_from(rows).scalar_subquery()
 
     def _estimate(self) -> int:
+        """The planner's, of the same rows; nothing is read."""
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity))
-        options = {} if self.tab.with_deleted else {"living": self.source.entity.deleted_at.is_(None)}
-        plan = db.session.connection().execute(Explain(rows.where(*options.values()))).scalar_one()
+        plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
         return int(plan[0]["Plan"]["Plan Rows"])
 
     def _options(self) -> dict[str, bool]:
@@ -287,24 +297,9 @@ class Listing:
         return None if isinstance(place[0], str) and not _is_storable(place[0]) else place
 
 
-class Explain(Executable, ClauseElement):
-    """EXPLAIN of a statement, as JSON: what the planner expects, without running it."""
-
-    inherit_cache = True
-    _traverse_internals = [("statement", InternalTraversal.dp_clauseelement)]
-
-    def __init__(self, statement: Rows) -> None:
-        self.statement = statement
-
-
-@compiles(Explain)
-def _explain(element: Explain, compiler: Any, **kwargs: Any) -> str:
-    return "EXPLAIN (FORMAT JSON) " + str(compiler.process(element.statement, **kwargs))
-
-
 def _one_of(value: str | None, choices: Any, default: str | None = None) -> str:
     names = list(choices)
-    return value if value in names else (default if default is not None else names[0])
+    return value if value is not None and value in names else (default if default is not None else names[0])
 
 
 def _written(row: Row[Any]) -> str:

@@ -48,7 +48,7 @@ class Account:
         inherits the open directory.
         """
         if self.is_own:
-            yield str(directory), self.options
+            yield str(directory.absolute()), self.options
             return
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

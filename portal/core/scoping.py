@@ -19,10 +19,7 @@ from portal.core.models import Base, SoftDeletable, TenantOwned
 
 def narrow(state: ORMExecuteState) -> None:
     """Narrow every ORM statement to living rows of the actor's tenant."""
-    actor = current_actor()
-    told = state.session.info.get("actor", actor)
-    if told != actor:
-        raise ActorChangedError("the transaction was begun by another actor; end it first")
+    actor = _who_began(state.session)
     if state.is_column_load:
         return
     if (state.is_insert or state.is_update) and not actor.is_unlimited:
@@ -38,12 +35,20 @@ def narrow(state: ORMExecuteState) -> None:
 
 def check_written(session: Session, _context: UOWTransaction) -> None:
     """Refuse rows that a flush would leave outside the actor's reach. After the flush foreign keys are set."""
-    actor = current_actor()
+    actor = _who_began(session)
     if actor.is_unlimited:
         return
     for row in (*session.new, *session.dirty, *session.deleted):
         if isinstance(row, TenantOwned) and not row.is_writable_by(actor):
             raise NotAllowed
+
+
+def _who_began(session: Session) -> Actor:
+    """The actor, who must be the one that the open transaction has told PostgreSQL of."""
+    actor = current_actor()
+    if session.info.get("actor", actor) != actor:
+        raise ActorChangedError("the transaction was begun by another actor; end it first")
+    return actor
 
 
 def _refuse_foreign_values(state: ORMExecuteState, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
-from wtforms import BooleanField, HiddenField, SelectField, ValidationError
+from wtforms import BooleanField, HiddenField, SelectChoice, SelectField, ValidationError
 from wtforms.validators import InputRequired
 
 from portal.core.actor import Role, current_actor
@@ -67,11 +67,11 @@ class UserForm(Form):
     )
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)
-    is_active = SelectField("May sign in", choices=[("true", "Yes"), ("false", "No")])
+    is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.role.choices = [(role.name, role.label) for role in grantable_roles(current_actor())]
+        self.role.choices = [SelectChoice(role.name, role.label) for role in grantable_roles(current_actor())]
         self.organization: Organization | None = None
         if not allows(current_actor(), Permission.USERS_ANY_TENANT):
             del self.organization_id

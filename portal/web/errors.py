@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g
+from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -57,6 +58,8 @@ def init_app(app: Flask) -> None:
 
 def page(code: int, message: str | None = None) -> Response:
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
+    if request_ctx.url_adapter is None:  # a foreign Host: Flask read no address, but the page links to ours
+        request_ctx.url_adapter = current_app.url_map.bind("")
     title, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
     context = {
         "code": code,

@@ -181,9 +181,7 @@ def test_an_interrupted_first_start_begins_again(server: Embedded) -> None:
     assert not unfinished.exists()
 
 
-def test_variables_for_another_postgresql_do_not_lead_astray(
-    server: Embedded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_for_another_postgresql_do_not_lead_astray(server: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PGPORT": "1",
         "PGDATA": "/nowhere",

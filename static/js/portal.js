@@ -1,0 +1,82 @@
+// What does the browser do beyond HTML and htmx? Every page works without this file too.
+
+const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
+
+// Requests of htmx carry the token.
+document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
+  ctx.request.headers['X-CSRFToken'] = document.querySelector('meta[name="csrf-token"]').content;
+});
+
+// A fragment arrived: a dialog opens, times become local, tabs keep what is searched for.
+document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+  const dialog = document.querySelector('#dialog-slot > dialog:not([open])');
+  if (dialog) {
+    dialog.showModal();
+    dialog.addEventListener('close', () => { dialog.remove(); ctx.sourceElement.focus(); }, { once: true });
+  }
+  localTimes();
+  followSearch();
+});
+document.addEventListener('htmx:finally:swap', () => {
+  if (document.activeElement === document.body) document.querySelector('main').focus();
+});
+document.addEventListener('htmx:error', () => {
+  document.querySelector('#toasts').append(document.querySelector('#offline').content.cloneNode(true));
+});
+
+document.addEventListener('click', (event) => {
+  const dismiss = event.target.closest('[data-dismiss]');
+  const box = dismiss?.closest('dialog, .note');
+  if (box) { event.preventDefault(); box.matches('dialog') ? box.close() : box.remove(); }
+  const copy = event.target.closest('[data-copy]');
+  if (copy) {
+    navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent.trim())
+      .then(() => { copy.nextElementSibling.textContent = 'Copied'; });
+  }
+});
+
+// A form is sent once; coming back by the browser's button opens it again.
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.method !== 'post') return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = 'yes';
+});
+window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
+
+// A short name follows the name for as long as nobody writes into it.
+const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
+const slug = (text) => text.toLowerCase().normalize('NFKD').replace(/\p{M}/gu, '')
+  .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter])
+  .replace(/[^a-z0-9]+/g, '-').slice(0, 60).replace(/^-+|-+$/g, '');
+document.addEventListener('input', ({ target }) => {
+  const field = target.name && target.form?.querySelector(`[data-slug-from="${target.name}"]`);
+  if (field && field.value === (field.dataset.proposed ?? '')) {
+    field.value = field.dataset.proposed = slug(target.value);
+  }
+});
+
+function localTimes() {
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+  const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+  each('time[datetime*="T"]', (time) => {
+    const then = new Date(time.dateTime);
+    time.title = exact.format(then);
+    if ('local' in time.dataset) time.textContent = day.format(then);
+  });
+}
+
+function followSearch() {
+  const form = document.querySelector('#filters');
+  if (form) each('.tabs a', (tab) => {
+    const url = new URL(tab.href);
+    for (const { name, value, type } of form.elements) {
+      if (!name || type === 'hidden') continue;
+      value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
+    }
+    tab.href = url;
+  });
+}
+
+localTimes();
+if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

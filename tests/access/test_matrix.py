@@ -1,0 +1,268 @@
+"""Every endpoint of the address map x who asks x plain or htmx x whose row: is the answer the one that stands here?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.cast import Builder, Person, Tenant
+
+Row = tuple[str, str, str, str, str]
+KINDS = ("own", "foreign", "deleted", "random", "hidden")
+VISITORS = ("anonymous", "user", "admin", "super")
+PUBLIC = (PAGE, PAGE, PAGE, PAGE)
+NEVER_USER = (SIGN_IN, NO)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The expected outcome for each visitor; for rows a tuple, one outcome for each kind of row."""
+
+    anonymous: str
+    user: str
+    admin: str | Row
+    super: str | Row
+
+    def of(self, visitor: str, kind: str) -> str:
+        expected: str | Row = getattr(self, visitor)
+        return expected if isinstance(expected, str) else expected[KINDS.index(kind)]
+
+
+def row(admin: Row | str, everything: Row) -> Rule:
+    return Rule(SIGN_IN, NO, admin, everything)
+
+
+#                        own    foreign deleted random hidden
+ADMIN_READS = (PAGE, GONE, PAGE, GONE, GONE)
+ADMIN_ASKED = (PAGE, GONE, GONE, GONE, GONE)
+ADMIN_WRITES = (DONE, GONE, GONE, GONE, GONE)
+ADMIN_RESTORES = (DONE, GONE, DONE, GONE, GONE)
+SUPER_READS = (PAGE, PAGE, PAGE, GONE, PAGE)
+SUPER_ASKED = (PAGE, PAGE, GONE, GONE, PAGE)
+SUPER_WRITES = (DONE, DONE, GONE, GONE, DONE)
+SUPER_RESTORES = (DONE, DONE, DONE, GONE, DONE)
+TENANT_READ = (PAGE, GONE, GONE, GONE, GONE)
+
+EXPECTED: dict[tuple[str, str], Rule] = {
+    ("static", "GET"): Rule(*PUBLIC),
+    ("health.live", "GET"): Rule(*PUBLIC),
+    ("health.ready", "GET"): Rule(*PUBLIC),
+    ("theme.choose", "POST"): Rule(DONE, DONE, DONE, DONE),
+    ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
+    ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),
+    ("auth.logout", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("account.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
+    ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.new", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.new", "POST"): Rule(*NEVER_USER, NO, DONE),
+    ("organizations.show", "GET"): row(TENANT_READ, SUPER_READS),
+    ("organizations.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
+    ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
+    ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
+    ("users.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.new", "POST"): Rule(*NEVER_USER, CREATED, CREATED),
+    ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
+    ("users.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.deactivation", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.password_reset", "POST"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
+}
+
+EXEMPT_METHODS = {"HEAD", "OPTIONS"}
+
+
+@dataclass
+class World:
+    """Two tenants, somebody of each role, and rows to try things on."""
+
+    app: Flask
+    build: Builder
+    acme: Tenant
+    birch: Tenant
+    people: Mapping[str, Person | None]
+
+    def visitor(self, name: str) -> Visitor:
+        return Visitor(self.app, self.people[name])
+
+    def row_of(self, endpoint: str, kind: str) -> uuid.UUID:
+        """A fresh row of that kind, seen from Acme."""
+        if kind == "random":
+            return uuid.uuid4()
+        return self._organization(kind) if endpoint.startswith("organizations.") else self._person(kind)
+
+    def _person(self, kind: str) -> uuid.UUID:
+        email = f"{kind}-{uuid.uuid4().hex}@example.com"
+        gone = now() if kind == "deleted" else None
+        role = Role.SUPER_ADMIN if kind == "hidden" else Role.USER
+        tenant = self.birch if kind == "foreign" else self.acme
+        return self.build.person(email, role=role, tenant=tenant, deleted_at=gone).id
+
+    def _organization(self, kind: str) -> uuid.UUID:
+        if kind == "own":
+            return self.acme.id
+        gone = now() if kind == "deleted" else None
+        return self.build.tenant(f"Tenant {uuid.uuid4().hex}", deleted_at=gone).id
+
+
+@pytest.fixture
+def world(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, uma: Person, ada: Person, bea: Person, root: Person
+) -> World:
+    return World(app, build, acme, birch, {"anonymous": None, "user": uma, "admin": ada, "super": root})
+
+
+def _profile(_world: World, _key: uuid.UUID) -> dict[str, Any]:
+    return {"first_name": "Ada", "last_name": "Lovelace"}
+
+
+def _edited_person(world: World, key: uuid.UUID) -> dict[str, Any]:
+    return {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true", **_version(world, key)}
+
+
+def _edited_organization(_world: World, key: uuid.UUID) -> dict[str, Any]:
+    return {"name": "Renamed", "slug": f"renamed-{key.hex}", "version": "1"}
+
+
+def _version(_world: World, _key: uuid.UUID) -> dict[str, Any]:
+    return {"version": "1", "base": "{}"}
+
+
+def _sign_in(world: World, _key: uuid.UUID) -> dict[str, Any]:
+    ada = world.people["admin"]
+    assert ada is not None
+    return {"email": ada.email, "password": ada.password}
+
+
+def _new_password(_world: World, _key: uuid.UUID) -> dict[str, Any]:
+    return {"current_password": "correct horse battery staple", "password": "another horse battery staple"}
+
+
+BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
+    "auth.login": _sign_in,
+    "account.index": _profile,
+    "account.password": _new_password,
+    "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
+    "organizations.edit": _edited_organization,
+    "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
+    "users.edit": _edited_person,
+    "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
+}
+
+
+def address(app: Flask, endpoint: str, key: uuid.UUID | None) -> str:
+    values: dict[str, Any] = {"filename": "css/layout.css"} if endpoint == "static" else {}
+    if key is not None:
+        values["id"] = key
+    with app.test_request_context():
+        return str(app.url_for(endpoint, **values))
+
+
+def has_row(app: Flask, endpoint: str) -> bool:
+    return any("id" in rule.arguments for rule in app.url_map.iter_rules(endpoint))
+
+
+def body_of(world: World, endpoint: str, key: uuid.UUID) -> dict[str, Any]:
+    make = BODIES.get(endpoint)
+    return make(world, key) if make else {}
+
+
+def test_ac1_every_route_and_method_of_the_address_map_stands_in_the_table(app: Flask) -> None:
+    routes = {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - EXEMPT_METHODS
+    }
+
+    assert routes == set(EXPECTED)
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize(("endpoint", "method"), EXPECTED, ids=[f"{name}-{method}" for name, method in EXPECTED])
+def test_ac1_ac2_each_endpoint_answers_each_visitor_as_the_table_says(
+    world: World, endpoint: str, method: str, visitor: str, *, htmx: bool
+) -> None:
+    rule = EXPECTED[endpoint, method]
+    with_row = has_row(world.app, endpoint)
+
+    for kind in KINDS if with_row else KINDS[:1]:
+        browser = world.visitor(visitor)
+        key = world.row_of(endpoint, kind) if with_row else uuid.uuid4()
+        path = address(world.app, endpoint, key if with_row else None)
+        answer = browser.ask(method, path, body_of(world, endpoint, key), htmx=htmx)
+        assert outcome(answer) == rule.of(visitor, kind), f"{kind}: {answer.text[:600]}"
+
+
+ROW_ROUTES = [(endpoint, method) for (endpoint, method), rule in EXPECTED.items() if isinstance(rule.admin, tuple)]
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+@pytest.mark.parametrize(("endpoint", "method"), ROW_ROUTES, ids=[f"{name}-{method}" for name, method in ROW_ROUTES])
+def test_ac2_a_foreign_row_and_one_that_never_was_give_the_same_answer(
+    world: World, endpoint: str, method: str, *, htmx: bool
+) -> None:
+    browser = world.visitor("admin")
+    answers = []
+    for kind in ("foreign", "random", "hidden"):
+        key = world.row_of(endpoint, kind)
+        answer = browser.ask(method, address(world.app, endpoint, key), body_of(world, endpoint, key), htmx=htmx)
+        status, headers, text = without_tokens(answer)
+        answers.append((status, headers, text.replace(str(key), "KEY")))
+
+    assert answers[0][0] == 404
+    assert answers[0] == answers[1] == answers[2]
+
+
+GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
+
+
+@pytest.mark.parametrize("visitor", ["anonymous", "user", "admin"])
+def test_ac16_head_and_other_ways_to_write_an_address_get_no_other_rule(world: World, visitor: str) -> None:
+    browser = world.visitor(visitor)
+
+    for endpoint in GETS:
+        with_row = has_row(world.app, endpoint)
+        path = address(world.app, endpoint, world.row_of(endpoint, "foreign") if with_row else None)
+        plain = outcome(browser.get(path))
+        assert outcome(browser.client.head(path)) == plain, path
+        if plain in (SIGN_IN, NO, GONE):
+            variants = (path.rstrip("/"), path + "/", "/" + path, path.upper(), path + "//", path + "/.", path + "%20")
+            for variant in variants:
+                answer = browser.client.get(variant, follow_redirects=False)
+                assert answer.status_code in (303, 308, 403, 404), variant
+            options = browser.client.options(path)
+            assert options.status_code != 200 or not options.text, path
+
+
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
+def test_ac16_a_method_override_deletes_nothing(world: World, header: str) -> None:
+    browser = world.visitor("admin")
+    key = world.row_of("users.show", "own")
+
+    browser.get(f"/users/{key}", headers={header: "DELETE"})
+    browser.post(f"/users/{key}/edit", {"_method": "DELETE"}, headers={header: "DELETE"})
+
+    assert browser.get(f"/users/{key}/edit").status_code == 200
+    assert browser.client.delete(f"/users/{key}").status_code == 405
+    assert browser.client.put(f"/users/{key}").status_code == 405

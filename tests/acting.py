@@ -1,0 +1,52 @@
+"""How does a test act as one of the cast, or as many at once?"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from flask import Flask
+
+from portal.core.actor import SYSTEM, Actor
+from portal.core.db import acting_as
+from tests.cast import Person
+
+R = TypeVar("R")
+
+
+def actor_of(person: Person | None) -> Actor:
+    """The person as an Actor; None is the system."""
+    return SYSTEM if person is None else Actor(person.id, person.role, person.organization_id)
+
+
+@contextmanager
+def acting(app: Flask, person: Person | None = None) -> Iterator[None]:
+    """An application context in which this person acts; the system unless one is named."""
+    with app.app_context(), acting_as(actor_of(person)):
+        yield
+
+
+def at_once(app: Flask, works: Sequence[Callable[[], R]], *persons: Person) -> list[R | Exception]:
+    """Run each work in a thread of its own, all let go at one moment, as these persons in turn (none: the system).
+
+    Returns what each gave or raised, in their order.
+    """
+    gate = threading.Barrier(len(works))
+    outcomes: list[R | Exception] = [RuntimeError("did not run")] * len(works)
+
+    def run(place: int) -> None:
+        with acting(app, persons[place % len(persons)] if persons else None):
+            gate.wait(timeout=30)
+            try:
+                outcomes[place] = works[place]()
+            except Exception as error:
+                outcomes[place] = error
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    return outcomes

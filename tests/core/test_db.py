@@ -1,0 +1,210 @@
+"""Is a command one transaction, that is tried again where that helps and explains itself where it doesn't?"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg import errors as pg
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from portal.core.db import ATTEMPTS, command, copy_rows, db, without_time_limit
+from portal.core.errors import Busy, Conflict
+from portal.core.keys import uuid7
+from portal.organizations.models import Organization
+from portal.users.models import User
+from tests.acting import acting, at_once
+from tests.cast import Builder, Person, Tenant
+from tests.database import app_for, disconnect
+
+
+@command
+def add(slug: str) -> None:
+    db.session.add(Organization(name=slug, slug=slug))
+
+
+def slugs() -> set[str]:
+    return set(db.session.scalars(select(Organization.slug)))
+
+
+def test_a_command_commits(fresh_app: Flask) -> None:
+    with acting(fresh_app):
+        add("one")
+
+    with acting(fresh_app):
+        assert slugs() == {"one"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_command_that_fails_leaves_nothing(fresh_app: Flask, error: type[BaseException]) -> None:
+    @command
+    def fail() -> None:
+        add("one")
+        raise error
+
+    with acting(fresh_app):
+        with pytest.raises(error):
+            fail()
+
+        assert slugs() == set()
+
+
+def test_a_command_inside_another_joins_it(fresh_app: Flask) -> None:
+    @command
+    def outer() -> None:
+        add("one")
+        add("two")
+        raise ValueError
+
+    @command
+    def both() -> None:
+        add("three")
+        add("four")
+
+    with acting(fresh_app):
+        with pytest.raises(ValueError):  # noqa: PT011
+            outer()
+        both()
+
+        assert slugs() == {"three", "four"}
+
+
+def test_a_command_begins_with_nothing_of_what_was_done_before_it(fresh_app: Flask) -> None:
+    with acting(fresh_app):
+        db.session.add(Organization(name="stray", slug="stray"))
+        add("one")
+
+        assert slugs() == {"one"}
+
+
+def failing_first(times: int, kind: str) -> tuple[Any, list[int]]:
+    """A command that PostgreSQL fails so many times, and how often it ran."""
+    runs: list[int] = []
+
+    @command
+    def work() -> None:
+        runs.append(len(runs))
+        db.session.add(Organization(name="one", slug="one"))
+        db.session.flush()
+        if len(runs) <= times:
+            raise_in_postgresql(kind)
+
+    return work, runs
+
+
+def raise_in_postgresql(state: str) -> None:
+    body = f"BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '{state}'; END"
+    db.session.connection().exec_driver_sql(f"DO $$ {body} $$")
+
+
+@pytest.mark.parametrize("kind", ["serialization_failure", "deadlock_detected"])
+def test_co6_a_serialization_failure_or_deadlock_runs_the_command_again(fresh_app: Flask, kind: str) -> None:
+    work, runs = failing_first(ATTEMPTS - 1, kind)
+
+    with acting(fresh_app):
+        work()
+
+        assert len(runs) == ATTEMPTS
+        assert slugs() == {"one"}
+
+
+def test_co6_a_command_that_never_succeeds_is_busy(fresh_app: Flask) -> None:
+    work, runs = failing_first(ATTEMPTS, "deadlock_detected")
+
+    with acting(fresh_app):
+        with pytest.raises(Busy):
+            work()
+
+        assert len(runs) == ATTEMPTS
+        assert slugs() == set()
+
+
+def test_other_errors_of_the_database_are_raised_at_once(fresh_app: Flask) -> None:
+    work, runs = failing_first(1, "undefined_table")
+
+    with acting(fresh_app), pytest.raises(ProgrammingError):
+        work()
+
+    assert len(runs) == 1
+
+
+def test_co6_crossing_bulk_updates_deadlock_and_both_succeed(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    tenants = [build.tenant("One"), build.tenant("Two")]
+    met = threading.Barrier(2)
+
+    def crossing(first: Tenant, second: Tenant) -> Any:
+        runs: list[int] = []
+
+        @command
+        def work() -> int:
+            runs.append(1)
+            for number, tenant in enumerate((first, second)):
+                rename = update(Organization).where(Organization.id == tenant.id)
+                db.session.execute(rename.values(name=func.concat(Organization.name, "+")))
+                if number == 0 and len(runs) == 1:
+                    met.wait(timeout=10)
+            return len(runs)
+
+        return work
+
+    outcomes = at_once(fresh_app, [crossing(*tenants), crossing(*reversed(tenants))])
+
+    assert sorted(outcomes) == [1, 2]  # type: ignore[type-var]
+    with acting(fresh_app):
+        assert set(db.session.scalars(select(Organization.name))) == {"One++", "Two++"}
+
+
+def test_a_violated_constraint_is_a_conflict_on_its_field(app: Flask, ada: Person, acme: Tenant) -> None:
+    def conflict_of(row: Any) -> Conflict:
+        with acting(app), pytest.raises(Conflict) as raised:
+            command(db.session.add)(row)
+        return raised.value
+
+    twin = conflict_of(User(email=ada.email.upper()))
+    slug = conflict_of(Organization(name="Other", slug=acme.slug))
+    nameless = conflict_of(Organization(name=None, slug="nameless"))
+    homeless = conflict_of(User(email="new@example.com", organization_id=uuid7()))
+
+    assert (twin.field, twin.constraint) == ("email", "users_email_key")
+    assert (slug.field, slug.constraint) == ("slug", "organizations_slug_key")
+    assert nameless.field == "name"
+    assert homeless.field == "organization_id"
+    assert ada.email not in str(twin)
+
+
+def test_copied_rows_are_part_of_the_command(fresh_app: Flask) -> None:
+    @command
+    def copy(slug: str, *, fails: bool) -> int:
+        copied = copy_rows("organizations", ("id", "name", "slug"), ((uuid7(), slug, f"{slug}{n}") for n in range(3)))
+        if fails:
+            raise RuntimeError
+        return copied
+
+    with acting(fresh_app):
+        with pytest.raises(RuntimeError):
+            copy("a", fails=True)
+        assert copy("b", fails=False) == 3
+        assert slugs() == {"b0", "b1", "b2"}
+
+
+def test_re6_every_statement_has_a_time_limit_but_those_of_long_work(fresh_database: str) -> None:
+    app = app_for(fresh_database, statement_timeout=0.2)
+    with acting(app):
+        with pytest.raises(OperationalError) as raised:
+            db.session.execute(select(func.pg_sleep(5)))
+        assert isinstance(raised.value.orig, pg.QueryCanceled)
+        db.session.rollback()
+        with without_time_limit():
+            db.session.execute(select(func.pg_sleep(0.3)))
+        db.session.rollback()
+        assert db.session.scalar(select(func.current_setting("statement_timeout"))) == "200ms"
+    disconnect(app)
+
+
+def test_the_session_speaks_utc(app: Flask) -> None:
+    with acting(app):
+        assert db.session.scalar(select(func.current_setting("timezone"))) == "UTC"

@@ -1,0 +1,37 @@
+"""Who may do what, once more and written out, so that a change of the table is a change in two places?"""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.core.actor import SYSTEM, Actor, Role
+from portal.core.keys import uuid7
+from portal.core.policy import Permission, allows, grantable_roles
+
+ADMIN = {
+    "dashboard:read", "organizations:read", "organizations:write", "users:delete", "users:read", "users:write",
+}  # fmt: skip
+SUPER_ADMIN = ADMIN | {
+    "organizations:create", "organizations:delete", "organizations:list", "organizations:slug", "users:any_tenant",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"), [(Role.USER, set()), (Role.ADMIN, ADMIN), (Role.SUPER_ADMIN, SUPER_ADMIN)]
+)
+def test_ac1_each_role_holds_exactly_these_permissions(role: Role, expected: set[str]) -> None:
+    actor = Actor(uuid7(), role)
+
+    assert {permission.value for permission in Permission if allows(actor, permission)} == expected
+
+
+def test_the_system_holds_every_permission() -> None:
+    assert all(allows(SYSTEM, permission) for permission in Permission)
+
+
+def test_ac7_nobody_gives_a_role_above_their_own() -> None:
+    power = list(Role)
+    for role in Role:
+        for given in grantable_roles(Actor(uuid7(), role)):
+            assert power.index(given) <= power.index(role)
+    assert grantable_roles(Actor(uuid7(), Role.USER)) == ()

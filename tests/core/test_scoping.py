@@ -1,0 +1,380 @@
+"""Does every kind of statement see the actor's living rows alone, and write no others?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, exists, func, insert, literal, select, union_all, update
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.orm import aliased, joinedload, lazyload, selectinload
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.keys import uuid7
+from portal.organizations.models import Organization
+from portal.tokens.models import RefreshToken
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Builder, Person, Tenant
+
+Cast = dict[str, Person]
+OWN = {"ada@example.com", "uma@example.com"}
+
+
+@pytest.fixture
+def cast(root: Person, ada: Person, uma: Person, bea: Person, gil: Person) -> Cast:
+    return {"root": root, "ada": ada, "uma": uma, "bea": bea, "gil": gil}
+
+
+def entities(_: Cast) -> set[str]:
+    return {user.email for user in db.session.scalars(select(User))}
+
+
+def columns(_: Cast) -> set[str]:
+    return set(db.session.scalars(select(User.email)))
+
+
+def legacy_query(_: Cast) -> set[str]:
+    return {user.email for user in db.session.query(User)}
+
+
+def an_alias(_: Cast) -> set[str]:
+    other = aliased(User)
+    return set(db.session.scalars(select(other.email)))
+
+
+def a_subquery(_: Cast) -> set[str]:
+    return set(db.session.scalars(select(select(User.email).subquery().c.email)))
+
+
+def a_common_table_expression(_: Cast) -> set[str]:
+    return set(db.session.scalars(select(select(User.email).cte("people").c.email)))
+
+
+def a_union(_: Cast) -> set[str]:
+    both = union_all(select(User.email), select(User.email)).subquery()
+    return set(db.session.scalars(select(both.c.email)))
+
+
+def a_join_from_the_organization(_: Cast) -> set[str]:
+    return set(db.session.scalars(select(User.email).select_from(Organization).join(User.organization)))
+
+
+def a_scalar_subquery(cast: Cast) -> set[str]:
+    found = set()
+    for person in cast.values():
+        inner = select(User.email).where(User.id == person.id).scalar_subquery()
+        found.add(db.session.scalar(select(inner)))
+    return found - {None}
+
+
+def a_cold_get(cast: Cast) -> set[str]:
+    found = [db.session.get(User, person.id) for person in cast.values()]
+    return {user.email for user in found if user}
+
+
+def an_exists(cast: Cast) -> set[str]:
+    return {
+        person.email
+        for person in cast.values()
+        if db.session.scalar(select(exists().where(User.id == person.id)))
+    }
+
+
+def a_lock(_: Cast) -> set[str]:
+    return {user.email for user in db.session.scalars(select(User).with_for_update())}
+
+
+def an_update(_: Cast) -> set[str]:
+    statement = update(User).values(first_name="Changed").returning(User.email)
+    return set(db.session.scalars(statement, execution_options={"synchronize_session": False}))
+
+
+def a_delete(_: Cast) -> set[str]:
+    statement = delete(User).returning(User.email)
+    return set(db.session.scalars(statement, execution_options={"synchronize_session": False}))
+
+
+READS: list[Callable[[Cast], set[str]]] = [
+    entities, columns, legacy_query, an_alias, a_subquery, a_common_table_expression, a_union,
+    a_join_from_the_organization, a_scalar_subquery, a_cold_get, an_exists, a_lock, an_update, a_delete,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
+def test_ac2_an_admin_reaches_living_people_of_the_own_organization_alone(
+    app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
+) -> None:
+    with acting(app, cast["ada"]):
+        assert statement(cast) == OWN
+
+
+@pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
+def test_a_user_reaches_the_own_row_alone(
+    app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
+) -> None:
+    expected = {"uma@example.com"}
+
+    with acting(app, cast["uma"]):
+        assert statement(cast) == expected
+
+
+@pytest.mark.parametrize("statement", [one for one in READS if one is not a_join_from_the_organization])
+def test_a_super_admin_and_the_system_reach_every_living_row(
+    app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
+) -> None:
+    with acting(app, cast["root"]):
+        assert statement(cast) == {"root@example.com", "bea@example.com", *OWN}
+
+
+def test_counts_are_narrowed_over_the_entity_and_over_a_subquery(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        assert db.session.scalar(select(func.count(User.id))) == 2
+        assert db.session.scalar(select(func.count()).select_from(User)) == 2
+        assert db.session.scalar(select(func.count()).select_from(select(User).subquery())) == 2
+        bounded = select(literal(1)).select_from(User).limit(10).subquery()
+        assert db.session.scalar(select(func.count()).select_from(bounded)) == 2
+
+
+def test_a_get_with_refresh_does_not_bring_a_foreign_row(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        assert db.session.get(User, cast["bea"].id, populate_existing=True) is None
+
+
+@pytest.mark.parametrize("load", [lazyload, selectinload, joinedload])
+def test_a_related_row_is_narrowed_however_it_is_loaded(
+    app: Flask, cast: Cast, load: Callable[..., Any], build: Builder
+) -> None:
+    gone = build.tenant("Gone", deleted_at=now())
+    build.person("otto@example.com", tenant=gone)
+
+    with acting(app):
+        people = {user.email: user for user in db.session.scalars(select(User).options(load(User.organization)))}
+        assert people["otto@example.com"].organization is None
+        assert people["uma@example.com"].organization is not None
+        assert people["uma@example.com"].organization.name == "Acme"
+
+
+def test_a_relation_is_never_loaded_by_accident(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        user = db.session.scalars(select(User).where(User.email == "uma@example.com")).one()
+
+        with pytest.raises(InvalidRequestError):
+            _ = user.organization
+
+
+def test_one_statement_run_by_two_actors_gives_each_their_own(app: Flask, cast: Cast) -> None:
+    statement = select(User.email).order_by(User.email)
+    seen = []
+    for _ in range(3):
+        for name in ("ada", "bea", "uma"):
+            with acting(app, cast[name]):
+                seen.append(set(db.session.scalars(statement)))
+
+    assert seen == [OWN, {"bea@example.com"}, {"uma@example.com"}] * 3
+
+
+def test_an_organization_is_seen_by_its_own_people_alone(
+    app: Flask, cast: Cast, acme: Tenant, birch: Tenant
+) -> None:
+    with acting(app, cast["ada"]):
+        assert db.session.scalars(select(Organization.id)).all() == [acme.id]
+        assert db.session.get(Organization, birch.id) is None
+
+
+def test_sign_ins_are_seen_by_their_person_and_by_administrators_of_the_organization(
+    app: Flask, cast: Cast, acme: Tenant, birch: Tenant
+) -> None:
+    with acting(app):
+        for name, tenant in (("ada", acme), ("uma", acme), ("bea", birch)):
+            token = RefreshToken(token=name, user_id=cast[name].id, organization_id=tenant.id, expires_at=now())
+            db.session.add(token)
+        db.session.commit()
+
+    seen = {}
+    for name in ("ada", "uma", "bea", "root"):
+        with acting(app, cast[name]):
+            seen[name] = set(db.session.scalars(select(RefreshToken.token)))
+
+    assert seen == {"ada": {"ada", "uma"}, "uma": {"uma"}, "bea": {"bea"}, "root": {"ada", "uma", "bea"}}
+
+
+def test_ac6_an_admin_does_not_see_a_super_admin_of_the_own_organization(
+    app: Flask, ada: Person, acme: Tenant, build: Builder
+) -> None:
+    chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+
+    with acting(app, ada):
+        assert db.session.get(User, chief.id) is None
+        assert set(db.session.scalars(select(User.email))) == {ada.email}
+
+
+def test_an_admin_without_an_organization_reaches_nobody_else(app: Flask, build: Builder, ada: Person) -> None:
+    lost = build.person("lost@example.com", role=Role.ADMIN)
+    build.person("drifter@example.com")
+
+    with acting(app, lost):
+        assert set(db.session.scalars(select(User.email))) == {lost.email}
+        assert db.session.scalars(select(Organization.id)).all() == []
+
+
+# Writes
+
+
+def row(**values: Any) -> dict[str, Any]:
+    return {"id": uuid7(), "email": "new@example.com", **values}
+
+
+def test_ac8_a_bulk_insert_into_another_tenant_is_refused(
+    app: Flask, ada: Person, acme: Tenant, birch: Tenant
+) -> None:
+    foreign = row(organization_id=birch.id)
+    own = row(organization_id=acme.id, email="own@example.com")
+    statements = {
+        "rows": lambda: db.session.execute(insert(User), [own, foreign]),
+        "values": lambda: db.session.execute(insert(User).values(foreign)),
+        "several values": lambda: db.session.execute(insert(User).values([own, foreign])),
+        "one row of parameters": lambda: db.session.execute(insert(User), foreign),
+        "without a tenant": lambda: db.session.execute(insert(User), [row()]),
+        "from a select": lambda: db.session.execute(
+            insert(User).from_select(["email", "organization_id"], select(literal("x@example.com"), literal(birch.id)))
+        ),
+    }
+    for name, statement in statements.items():
+        with acting(app, ada), pytest.raises(NotAllowed):
+            statement()
+            pytest.fail(name)
+    with acting(app):
+        assert db.session.scalar(select(func.count(User.id))) == 1
+
+
+def test_a_bulk_insert_into_the_own_tenant_is_taken(app: Flask, ada: Person, acme: Tenant) -> None:
+    with acting(app, ada):
+        db.session.execute(insert(User), [row(organization_id=acme.id), row(organization_id=acme.id, email="b@x.org")])
+
+        assert db.session.scalar(select(func.count(User.id))) == 3
+
+
+@pytest.mark.parametrize("target", ["birch", None])
+def test_ac8_a_bulk_update_moves_nobody_to_another_tenant(
+    app: Flask, ada: Person, uma: Person, birch: Tenant, target: str | None
+) -> None:
+    elsewhere = birch.id if target else None
+    statements = (
+        lambda: db.session.execute(update(User).values(organization_id=elsewhere)),
+        lambda: db.session.execute(update(User).where(User.id == uma.id), {"organization_id": elsewhere}),
+        lambda: db.session.execute(update(User), [{"id": uma.id, "organization_id": elsewhere}]),
+        lambda: db.session.execute(update(User).values({User.organization_id: elsewhere})),
+        lambda: db.session.execute(update(User).ordered_values((User.organization_id, elsewhere))),
+    )
+    for statement in statements:
+        with acting(app, ada), pytest.raises(NotAllowed):
+            statement()
+
+
+def test_ac8_a_flush_leaves_no_row_in_another_tenant(
+    app: Flask, ada: Person, uma: Person, bea: Person, birch: Tenant
+) -> None:
+    def loaded(person: Person) -> User:
+        found = db.session.get(User, person.id, execution_options={"all_tenants": True})
+        assert found is not None
+        return found
+
+    def by_foreign_key() -> None:
+        db.session.add(User(email="new@example.com", organization_id=birch.id))
+
+    def by_relationship() -> None:
+        other = db.session.get(Organization, birch.id, execution_options={"all_tenants": True})
+        db.session.add(User(email="new@example.com", organization=other))
+
+    def without_a_tenant() -> None:
+        db.session.add(User(email="new@example.com"))
+
+    def by_moving() -> None:
+        loaded(uma).organization_id = birch.id
+
+    def by_letting_go() -> None:
+        loaded(uma).organization_id = None
+
+    def by_changing_a_foreign_row() -> None:
+        loaded(bea).first_name = "Taken"
+
+    def by_deleting_a_foreign_row() -> None:
+        db.session.delete(loaded(bea))
+
+    works = (
+        by_foreign_key, by_relationship, without_a_tenant, by_moving, by_letting_go, by_changing_a_foreign_row,
+        by_deleting_a_foreign_row,
+    )  # fmt: skip
+    for work in works:
+        with acting(app, ada), pytest.raises(NotAllowed):
+            work()
+            db.session.flush()
+
+
+def test_a_merge_finds_no_foreign_row_to_write(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
+    with acting(app, ada):
+        db.session.merge(User(id=bea.id, email=bea.email, organization_id=birch.id, first_name="Merged"))
+
+        with pytest.raises(IntegrityError):
+            db.session.flush()
+
+
+def test_ac7_a_flush_leaves_no_row_that_the_actor_could_not_reach(app: Flask, ada: Person, uma: Person) -> None:
+    for actor, role in ((ada, Role.SUPER_ADMIN), (uma, Role.ADMIN)):
+        with acting(app, actor):
+            user = db.session.scalars(select(User).where(User.id == uma.id)).one()
+            user.role = role
+
+            with pytest.raises(NotAllowed):
+                db.session.flush()
+            db.session.rollback()
+
+
+def test_a_new_organization_is_not_an_admins_to_make(app: Flask, ada: Person) -> None:
+    with acting(app, ada):
+        db.session.add(Organization(name="Third", slug="third"))
+
+        with pytest.raises(NotAllowed):
+            db.session.flush()
+
+
+# Soft delete
+
+
+def test_the_deleted_are_seen_where_asked(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        everybody = db.session.scalars(select(User.email), execution_options={"with_deleted": True})
+
+        assert set(everybody) == {*OWN, "gil@example.com"}
+        assert db.session.get(User, cast["gil"].id) is None
+
+
+def test_asking_for_the_deleted_opens_no_other_tenant(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["bea"]):
+        everybody = db.session.scalars(select(User.email), execution_options={"with_deleted": True})
+
+        assert set(everybody) == {"bea@example.com"}
+
+
+def test_asking_for_all_tenants_brings_none_of_the_deleted(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        everybody = set(db.session.scalars(select(User.email), execution_options={"all_tenants": True}))
+
+        assert everybody == {"root@example.com", "bea@example.com", *OWN}
+
+
+def test_people_of_a_deleted_organization_are_outer_joined_to_nothing(
+    app: Flask, build: Builder
+) -> None:
+    gone = build.tenant("Gone", deleted_at=now())
+    build.person("otto@example.com", tenant=gone)
+    statement = select(User.email, Organization.name).outerjoin(Organization, Organization.id == User.organization_id)
+
+    with acting(app):
+        assert db.session.execute(statement).all() == [("otto@example.com", None)]

@@ -1,0 +1,97 @@
+"""A client that reads like a person and checks every page it fetches."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+CONTROLS = ("input", "select", "textarea")
+UNLABELLED = ("hidden", "submit", "button")
+
+
+class PageClient(FlaskClient):
+    """Flask's test client; every HTML answer is checked, and forms are sent as a browser would."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        response = super().open(*args, **kwargs)
+        if response.mimetype == "text/html" and response.text and not kwargs.get("buffered"):
+            check_page(response)
+        return response
+
+    def form(self, path: str, *, action: str | None = None, **kwargs: Any) -> dict[str, str]:
+        """The fields of the page's first POST form (or of the one with this action), as they would be sent."""
+        return fields_of(self.get(path, **kwargs).text, action)
+
+    def send(
+        self, path: str, values: dict[str, Any] | None = None, *, at: str | None = None, **kwargs: Any
+    ) -> TestResponse:
+        """Fill in the form on `at` (default: the same path) and POST it to `path`."""
+        fields = self.form(at or path)
+        return self.post(path, data={**fields, **(values or {})}, **kwargs)
+
+
+def check_page(response: TestResponse) -> None:
+    """Valid HTML, one h1, a title, labelled controls, unique ids, nothing inline."""
+    text = response.text
+    is_page = text.lstrip().lower().startswith("<!doctype")
+    parser = html5lib.HTMLParser(tree=html5lib.getTreeBuilder("etree"), namespaceHTMLElements=False)
+    tree = parser.parse(text) if is_page else parser.parseFragment(text)
+    errors = [error for error in parser.errors if error[1] != "expected-doctype-but-got-start-tag"]
+    assert not errors, f"{response.request.path}: {errors[:3]}"
+    ids = [element.get("id") for element in tree.iter() if element.get("id")]
+    assert len(ids) == len(set(ids)), f"{response.request.path}: an id stands twice"
+    for element in tree.iter():
+        if isinstance(element.tag, str):
+            check_element(tree, element)
+    if is_page:
+        assert len(list(tree.iter("h1"))) == 1, f"{response.request.path}: not one h1"
+        assert (tree.find(".//title") is not None) and tree.find(".//title").text  # type: ignore[union-attr]
+
+
+def check_element(tree: Element, element: Element) -> None:
+    assert element.get("style") is None, "an inline style"
+    assert not [name for name in element.keys() if name.startswith(("on", "hx-on"))], "an inline handler"  # noqa: SIM118
+    if element.tag == "script":
+        assert element.get("src"), "an inline script"
+    if element.tag == "img":
+        assert element.get("alt") is not None
+    if element.tag == "form" and (element.get("method") or "").lower() == "post":
+        assert element.find(".//input[@name='csrf_token']") is not None, f"no CSRF field: {element.attrib}"
+    if element.tag in CONTROLS and element.get("type") not in UNLABELLED:
+        name = element.get("aria-label") or element.get("aria-labelledby")
+        label = tree.find(f".//label[@for='{element.get('id')}']") if element.get("id") else None
+        inside = any(element in list(one.iter()) for one in tree.iter("label"))
+        assert name or label is not None or inside, f"no label: {element.attrib}"
+
+
+def fields_of(text: str, action: str | None = None) -> dict[str, str]:
+    """What a browser would send of a form: values, checked boxes, chosen options."""
+    tree = html5lib.parse(text, namespaceHTMLElements=False)
+    main = tree.find(".//main")
+    for form in (main if main is not None else tree).iter("form"):
+        is_post = (form.get("method") or "").lower() == "post"
+        if is_post and (action is None or form.get("action") == action):
+            return dict(_fields(form))
+    raise AssertionError(f"no POST form on the page: {text[:300]}")
+
+
+def _fields(form: Element) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for element in form.iter():
+        name = element.get("name")
+        if not name or element.tag not in CONTROLS:
+            continue
+        if element.tag == "select":
+            options = list(element.iter("option"))
+            chosen = [one for one in options if one.get("selected") is not None] or options[:1]
+            found += [(name, one.get("value", one.text or "")) for one in chosen]
+        elif element.tag == "textarea":
+            found.append((name, element.text or ""))
+        elif element.get("type") not in ("checkbox", "radio") or element.get("checked") is not None:
+            found.append((name, element.get("value", "")))
+    return found

@@ -8,7 +8,8 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
-from wtforms import BooleanField, HiddenField, SelectChoice, SelectField, ValidationError
+from wtforms import BooleanField, HiddenField, SelectField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired
 
 from portal.core.actor import Role, current_actor

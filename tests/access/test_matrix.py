@@ -206,8 +206,8 @@ def test_ac1_ac2_each_endpoint_answers_each_visitor_as_the_table_says(
     rule = EXPECTED[endpoint, method]
     with_row = has_row(world.app, endpoint)
 
+    browser = world.visitor(visitor)
     for kind in KINDS if with_row else KINDS[:1]:
-        browser = world.visitor(visitor)
         key = world.row_of(endpoint, kind) if with_row else uuid.uuid4()
         path = address(world.app, endpoint, key if with_row else None)
         answer = browser.ask(method, path, body_of(world, endpoint, key), htmx=htmx)
@@ -247,10 +247,17 @@ def test_ac16_head_and_other_ways_to_write_an_address_get_no_other_rule(world: W
         plain = outcome(browser.get(path))
         assert outcome(browser.client.head(path)) == plain, path
         if plain in (SIGN_IN, NO, GONE):
-            variants = (path.rstrip("/"), path + "/", "/" + path, path.upper(), path + "//", path + "/.", path + "%20")
-            for variant in variants:
-                answer = browser.client.get(variant, follow_redirects=False)
-                assert answer.status_code in (303, 308, 403, 404), variant
+            for variant in (
+                path.rstrip("/"),
+                path + "/",
+                "/" + path,
+                path.upper(),
+                path + "//",
+                path + "/.",
+                path + " ",
+            ):
+                answer = browser.client.get("/", environ_overrides={"PATH_INFO": variant, "REQUEST_URI": variant})
+                assert answer.status_code in (303, 308, 400, 403, 404), variant
             options = browser.client.options(path)
             assert options.status_code != 200 or not options.text, path
 

@@ -119,9 +119,7 @@ def test_postgresql_is_told_who_is_acting_and_forgets_it_with_the_transaction(
 ) -> None:
     tenant: Tenant = Builder(fresh_app).tenant("Acme")
     ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
-    told = select(
-        func.current_setting("portal.actor_id", True), func.current_setting("portal.organization_id", True)
-    )
+    told = select(func.current_setting("portal.actor_id", True), func.current_setting("portal.organization_id", True))
 
     with acting(fresh_app, ada):
         assert tuple(db.session.execute(told).one()) == (str(ada.id), str(tenant.id))

@@ -65,7 +65,7 @@ def test_a_command_inside_another_joins_it(fresh_app: Flask) -> None:
         add("four")
 
     with acting(fresh_app):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):
             outer()
         both()
 

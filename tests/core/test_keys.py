@@ -28,13 +28,17 @@ def test_keys_of_one_moment_differ() -> None:
     assert len({uuid7(1_700_000_000_000) for _ in range(50_000)}) == 50_000
 
 
+def seeded(seed: int, milliseconds: int = 1_700_000_000_000) -> uuid.UUID:
+    return uuid7(milliseconds, Random(seed))  # noqa: S311 -- to be repeated
+
+
 def test_a_key_can_be_reproduced() -> None:
-    assert uuid7(1_700_000_000_000, Random(1)) == uuid7(1_700_000_000_000, Random(1))
-    assert uuid7(1_700_000_000_000, Random(1)) != uuid7(1_700_000_000_000, Random(2))
+    assert seeded(1) == seeded(1)
+    assert seeded(1) != seeded(2)
 
 
 def test_the_bits_for_version_and_variant_are_set_whatever_the_rest() -> None:
     for milliseconds in (0, (1 << 48) - 1, 1 << 60):
         for seed in range(200):
-            key = uuid7(milliseconds, Random(seed))
+            key = seeded(seed, milliseconds)
             assert (key.version, key.variant) == (7, uuid.RFC_4122)

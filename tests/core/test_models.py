@@ -90,9 +90,7 @@ def changed_by_upsert(key: uuid.UUID, values: dict[str, Any]) -> None:
     upsert(User, [{"email": "uma@example.com", **values}], key="email")
 
 
-@pytest.mark.parametrize(
-    "write", [changed_by_flush, changed_by_bulk_update, changed_by_batch, changed_by_upsert]
-)
+@pytest.mark.parametrize("write", [changed_by_flush, changed_by_bulk_update, changed_by_batch, changed_by_upsert])
 def test_ac14_a_changed_row_is_stamped_by_the_actor_whatever_it_says_itself(
     app: Flask, ada: Person, uma: Person, build: Builder, write: Callable[[uuid.UUID, dict[str, Any]], None]
 ) -> None:
@@ -130,18 +128,18 @@ def test_ac14_psql_is_stamped_by_whom_it_says_to_act_for(fresh_app: Flask, fresh
     with psycopg.connect(url, autocommit=True) as psql:
 
         def ask(statement: str, *values: Any) -> tuple[Any, ...]:
-            found = psql.execute(statement.encode(), values).fetchone()
+            stamps = " RETURNING created_by, updated_by, deleted_by, version"
+            found = psql.execute((statement + stamps).encode(), values).fetchone()
             assert found is not None
             return found
 
-        stamps = "RETURNING created_by, updated_by, deleted_by, version"
-        nobody = ask(f"INSERT INTO users (email) VALUES ('one@example.com') {stamps}")
-        named = ask(f"UPDATE users SET updated_by = %s WHERE email = 'one@example.com' {stamps}", ada.id)
+        nobody = ask("INSERT INTO users (email) VALUES ('one@example.com')")
+        named = ask("UPDATE users SET updated_by = %s WHERE email = 'one@example.com'", ada.id)
         psql.execute("SELECT set_config('portal.actor_id', %s, false)", [str(ada.id)])
-        acted = ask(f"INSERT INTO users (email, created_by, version) VALUES ('b@x.org', %s, 9) {stamps}", LIAR)
-        deleted = ask(f"UPDATE users SET deleted_at = now() WHERE email = 'b@x.org' {stamps}")
+        acted = ask("INSERT INTO users (email, created_by, version) VALUES ('b@x.org', %s, 9)", LIAR)
+        deleted = ask("UPDATE users SET deleted_at = now() WHERE email = 'b@x.org'")
         psql.execute("SELECT set_config('portal.actor_id', '', false)")
-        unset = ask(f"UPDATE users SET first_name = 'B' WHERE email = 'b@x.org' {stamps}")
+        unset = ask("UPDATE users SET first_name = 'B' WHERE email = 'b@x.org'")
 
     assert nobody == (None, None, None, 1)
     assert named == (None, ada.id, None, 2)
@@ -195,7 +193,9 @@ def test_sign_ins_go_with_their_person(app: Flask, uma: Person) -> None:
 
 def test_every_table_states_which_rules_hold_for_it() -> None:
     kinds = {
-        mapper.class_.__name__: {kind for kind in (TenantOwned, Audited, SoftDeletable) if issubclass(mapper.class_, kind)}
+        mapper.class_.__name__: {
+            kind for kind in (TenantOwned, Audited, SoftDeletable) if issubclass(mapper.class_, kind)
+        }
         for mapper in Base.registry.mappers
     }
 

@@ -69,8 +69,9 @@ def a_scalar_subquery(cast: Cast) -> set[str]:
     found = set()
     for person in cast.values():
         inner = select(User.email).where(User.id == person.id).scalar_subquery()
-        found.add(db.session.scalar(select(inner)))
-    return found - {None}
+        if email := db.session.scalar(select(inner)):
+            found.add(email)
+    return found
 
 
 def a_cold_get(cast: Cast) -> set[str]:
@@ -79,11 +80,7 @@ def a_cold_get(cast: Cast) -> set[str]:
 
 
 def an_exists(cast: Cast) -> set[str]:
-    return {
-        person.email
-        for person in cast.values()
-        if db.session.scalar(select(exists().where(User.id == person.id)))
-    }
+    return {person.email for person in cast.values() if db.session.scalar(select(exists().where(User.id == person.id)))}
 
 
 def a_lock(_: Cast) -> set[str]:
@@ -115,9 +112,7 @@ def test_ac2_an_admin_reaches_living_people_of_the_own_organization_alone(
 
 
 @pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
-def test_a_user_reaches_the_own_row_alone(
-    app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
-) -> None:
+def test_a_user_reaches_the_own_row_alone(app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]) -> None:
     expected = {"uma@example.com"}
 
     with acting(app, cast["uma"]):
@@ -179,9 +174,7 @@ def test_one_statement_run_by_two_actors_gives_each_their_own(app: Flask, cast: 
     assert seen == [OWN, {"bea@example.com"}, {"uma@example.com"}] * 3
 
 
-def test_an_organization_is_seen_by_its_own_people_alone(
-    app: Flask, cast: Cast, acme: Tenant, birch: Tenant
-) -> None:
+def test_an_organization_is_seen_by_its_own_people_alone(app: Flask, cast: Cast, acme: Tenant, birch: Tenant) -> None:
     with acting(app, cast["ada"]):
         assert db.session.scalars(select(Organization.id)).all() == [acme.id]
         assert db.session.get(Organization, birch.id) is None
@@ -230,25 +223,21 @@ def row(**values: Any) -> dict[str, Any]:
     return {"id": uuid7(), "email": "new@example.com", **values}
 
 
-def test_ac8_a_bulk_insert_into_another_tenant_is_refused(
-    app: Flask, ada: Person, acme: Tenant, birch: Tenant
-) -> None:
+def test_ac8_a_bulk_insert_into_another_tenant_is_refused(app: Flask, ada: Person, acme: Tenant, birch: Tenant) -> None:
     foreign = row(organization_id=birch.id)
     own = row(organization_id=acme.id, email="own@example.com")
-    statements = {
-        "rows": lambda: db.session.execute(insert(User), [own, foreign]),
-        "values": lambda: db.session.execute(insert(User).values(foreign)),
-        "several values": lambda: db.session.execute(insert(User).values([own, foreign])),
-        "one row of parameters": lambda: db.session.execute(insert(User), foreign),
-        "without a tenant": lambda: db.session.execute(insert(User), [row()]),
-        "from a select": lambda: db.session.execute(
-            insert(User).from_select(["email", "organization_id"], select(literal("x@example.com"), literal(birch.id)))
-        ),
-    }
-    for name, statement in statements.items():
+    taken = select(literal("x@example.com"), literal(birch.id))
+    attempts: list[tuple[Any, Any]] = [
+        (insert(User), [own, foreign]),
+        (insert(User), foreign),
+        (insert(User), [row()]),
+        (insert(User).values(foreign), None),
+        (insert(User).values([own, foreign]), None),
+        (insert(User).from_select(["email", "organization_id"], taken), None),
+    ]
+    for statement, parameters in attempts:
         with acting(app, ada), pytest.raises(NotAllowed):
-            statement()
-            pytest.fail(name)
+            db.session.execute(statement, parameters)
     with acting(app):
         assert db.session.scalar(select(func.count(User.id))) == 1
 
@@ -265,16 +254,16 @@ def test_ac8_a_bulk_update_moves_nobody_to_another_tenant(
     app: Flask, ada: Person, uma: Person, birch: Tenant, target: str | None
 ) -> None:
     elsewhere = birch.id if target else None
-    statements = (
-        lambda: db.session.execute(update(User).values(organization_id=elsewhere)),
-        lambda: db.session.execute(update(User).where(User.id == uma.id), {"organization_id": elsewhere}),
-        lambda: db.session.execute(update(User), [{"id": uma.id, "organization_id": elsewhere}]),
-        lambda: db.session.execute(update(User).values({User.organization_id: elsewhere})),
-        lambda: db.session.execute(update(User).ordered_values((User.organization_id, elsewhere))),
-    )
-    for statement in statements:
+    attempts: list[tuple[Any, Any]] = [
+        (update(User).values(organization_id=elsewhere), None),
+        (update(User).values({User.organization_id: elsewhere}), None),
+        (update(User).ordered_values((User.organization_id, elsewhere)), None),
+        (update(User).where(User.id == uma.id), {"organization_id": elsewhere}),
+        (update(User), [{"id": uma.id, "organization_id": elsewhere}]),
+    ]
+    for statement, parameters in attempts:
         with acting(app, ada), pytest.raises(NotAllowed):
-            statement()
+            db.session.execute(statement, parameters)
 
 
 def test_ac8_a_flush_leaves_no_row_in_another_tenant(
@@ -369,12 +358,10 @@ def test_asking_for_all_tenants_brings_none_of_the_deleted(app: Flask, cast: Cas
         assert everybody == {"root@example.com", "bea@example.com", *OWN}
 
 
-def test_people_of_a_deleted_organization_are_outer_joined_to_nothing(
-    app: Flask, build: Builder
-) -> None:
+def test_people_of_a_deleted_organization_are_outer_joined_to_nothing(app: Flask, build: Builder) -> None:
     gone = build.tenant("Gone", deleted_at=now())
     build.person("otto@example.com", tenant=gone)
     statement = select(User.email, Organization.name).outerjoin(Organization, Organization.id == User.organization_id)
 
     with acting(app):
-        assert db.session.execute(statement).all() == [("otto@example.com", None)]
+        assert db.session.execute(statement).all() == [("otto@example.com", None)]  # type: ignore[comparison-overlap]

@@ -30,6 +30,7 @@ from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
 from portal.core.embedded import Embedded
+from portal.core.keys import uuid7
 from portal.demo import DEMO_PASSWORD
 from portal.users import commands, queries
 from portal.users.models import User
@@ -108,7 +109,7 @@ def _prepare(app: Flask, people: int) -> Any:
             tenant = db.session.scalars(sizes.order_by(func.count().desc()).limit(1)).one()
             if db.session.scalar(queries.by_email("bench@example.com")) is None:
                 values = {"email": "bench@example.com", "role": Role.ADMIN, "organization_id": tenant}
-                commands.create_user(values, row_id=seed.uuid7())
+                commands.create_user(values, row_id=uuid7())
             for email in ("admin@example.com", "bench@example.com"):
                 person = db.session.scalars(queries.by_email(email)).one()
                 commands.set_password(person.id, DEMO_PASSWORD)

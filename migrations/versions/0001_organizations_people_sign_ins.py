@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -200,11 +203,11 @@ def create_refresh_tokens() -> None:
     index("refresh_tokens_family_id_idx", "refresh_tokens", ["family_id"])
 
 
-def key() -> sa.Column:
+def key() -> sa.Column[Any]:
     return sa.Column("id", sa.Uuid, server_default=sa.text("gen_random_uuid()"), nullable=False)
 
 
-def stamped() -> list[sa.Column]:
+def stamped() -> list[sa.Column[Any]]:
     moment = sa.DateTime(timezone=True)
     return [
         sa.Column("created_at", moment, server_default=sa.func.now(), nullable=False),
@@ -230,12 +233,12 @@ def organization_reference(table: str) -> sa.ForeignKeyConstraint:
 def index(
     name: str,
     table: str,
-    columns: list[str | sa.TextClause],
+    columns: Sequence[str | sa.TextClause],
     *,
     where: sa.TextClause | None = None,
     unique: bool = False,
 ) -> None:
-    op.create_index(name, table, columns, postgresql_where=where, unique=unique)
+    op.create_index(name, table, list(columns), postgresql_where=where, unique=unique)
 
 
 def trigram_index(table: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -122,7 +123,7 @@ def _seed_demo(people: int) -> None:
 
 def _chosen(password: str | None) -> tuple[str, str]:
     """A password that will do, and what to tell of it when it was made here."""
-    if password is None:
+    if password is None and sys.stdin.isatty():
         password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
     if not password:
         made = passwords.temporary_password()

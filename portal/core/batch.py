@@ -46,11 +46,13 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
     """Insert, or update the living row of the same tenant that has the same `key`, compared without case.
 
     A deleted row is never revived. Conflict when a key belongs to another tenant's row, or to one that the actor may
-    not touch; then nothing is written. Returns the keys of the rows, in the order given.
+    not touch, or stands in two of the rows; then nothing is written. Returns the keys of the rows, in the order given.
     """
     prepared = [_prepared(model, row) for row in rows]
     if not prepared:
         return []
+    if len({str(row[key]).lower() for row in prepared}) != len(prepared):
+        raise Conflict(key, "This value stands there twice.")
     statement = postgresql.insert(model)
     column = getattr(model, key)
     changed = [name for name in prepared[0] if name not in ("id", key)]

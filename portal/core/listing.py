@@ -68,10 +68,13 @@ class Tab:
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing."""
+    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing.
+
+    `chip` says the filter in words; it is given the value, and the first row found, if any.
+    """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
-    chip: Callable[[str], str]
+    chip: Callable[[str, Row[Any] | None], str]
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ class Listing:
             if condition is not None:
                 self.filters[name] = value
                 self._conditions.append(condition)
+        self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
         self._after = self._cursor(arguments.get("after"))
         self._before = self._cursor(arguments.get("before"))
@@ -153,6 +157,7 @@ class Listing:
         rows = found[: self.per_page]
         if backward:
             rows.reverse()
+        self._sample = rows[0] if rows else None
         whole = not (more or backward or self._after)
         if whole:
             total = Count(len(rows))
@@ -243,7 +248,7 @@ class Listing:
     @property
     def chips(self) -> list[Link]:
         return [
-            Link(self.source.filters[name].chip(value), self.url_with(**{name: None}))
+            Link(self.source.filters[name].chip(value, self._sample), self.url_with(**{name: None}))
             for name, value in self.filters.items()
         ]
 

@@ -14,7 +14,7 @@ DAY_BOUND = 2_000
 
 
 def new_people_a_day(first: datetime, days: int) -> Rows:
-    """(day number, people created on it and still there), stopped above DAY_BOUND each. Days are UTC."""
+    """(day number, active people created on it), stopped above DAY_BOUND each. Days are UTC."""
     counts = [
         select(literal(number).label("number"), _created(first + timedelta(days=number)).label("people"))
         for number in range(days)
@@ -24,7 +24,7 @@ def new_people_a_day(first: datetime, days: int) -> Rows:
 
 
 def _created(begin: datetime) -> Any:
-    inside = User.created_at >= begin, User.created_at < begin + timedelta(days=1)
+    inside = User.is_active, User.created_at >= begin, User.created_at < begin + timedelta(days=1)
     rows = select(literal(1)).select_from(User).where(*inside).limit(DAY_BOUND + 1).subquery()
     return select(func.count()).select_from(rows).scalar_subquery()
 

@@ -58,7 +58,7 @@ def index() -> ResponseReturnValue:
 def _figures(first: datetime) -> list[Figure]:
     people = _people()
     deactivated = _people(status="deactivated")
-    figures = [Figure("Active people", people.count(), "can sign in", people.url, "users")]
+    figures = [Figure("Active people", people.count(), "may sign in", people.url, "users")]
     if allows(current_actor(), Permission.ORGANIZATIONS_LIST):
         listed = organizations.listing({}, url_for("organizations.index"))
         figures.append(Figure("Organizations", listed.count(), "living", listed.url, "building"))

@@ -87,6 +87,8 @@ def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User
     _check_changes(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
+    if "email" in changes:
+        user.email_verified = False
     if "is_active" in changes and not user.is_active:
         revoke_all(user.id)
     return user

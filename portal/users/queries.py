@@ -71,10 +71,11 @@ def active_super_admins() -> Select[uuid.UUID]:
     return select(User.id).where(User.role == Role.SUPER_ADMIN, User.is_active, able).order_by(User.id)
 
 
-def other_admins(user: User) -> Select[int]:
-    """How many others administer this person's organization."""
-    same = User.organization_id == user.organization_id
-    return select(func.count(User.id)).where(same, User.role == Role.ADMIN, User.is_active, User.id != user.id)
+def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:
+    """How many active administrators an organization has, one of them left out."""
+    inside = User.organization_id == organization_id
+    able = select(func.count(User.id)).where(inside, User.role == Role.ADMIN, User.is_active)
+    return able.where(User.id != besides) if besides else able
 
 
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -126,8 +127,8 @@ def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 FILTERS = {
-    "role": Filter(_by_role, lambda value: f"Role: {Role[value].label}"),
-    "verified": Filter(_by_verified, lambda value: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
-    "organization": Filter(_by_organization, lambda _: "One organization"),
-    "created_from": Filter(_by_created_from, lambda value: f"Created from {value}"),
+    "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}"),
+    "verified": Filter(_by_verified, lambda value, _: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
+    "organization": Filter(_by_organization, lambda _, row: row.organization_name if row else "One organization"),
+    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}"),
 }

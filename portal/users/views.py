@@ -82,6 +82,7 @@ def new() -> ResponseReturnValue:
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
     user, organization = _found(id)
+    administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
     if form.validate_on_submit():
@@ -89,6 +90,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values())
                 flash(f"{changed.name} is saved.", "success")
+                _warn_if_nobody_administers(administered)
                 return redirect(url_for(".show", id=id))
         except Stale:
             user, organization = _found(id)
@@ -157,7 +159,11 @@ def consequences(user: User, act: str) -> list[str]:
     devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
-    if user.role is Role.ADMIN and user.organization_id and not db.session.scalar(queries.other_admins(user)):
+    if (
+        user.role is Role.ADMIN
+        and user.organization_id
+        and not db.session.scalar(queries.admins_of(user.organization_id, besides=user.id))
+    ):
         sentences.append(
             "This is the organization's last active administrator: nobody there can manage its people then."
         )
@@ -174,6 +180,12 @@ def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Org
     if row is None:
         raise Missing
     return row[0], row[1]
+
+
+def _warn_if_nobody_administers(organization: Organization | None) -> None:
+    """Say so when an edit took an organization's last active administrator away."""
+    if organization is not None and not db.session.scalar(queries.admins_of(organization.id)):
+        flash(f"{organization.name} has no active administrator now: nobody there can manage its people.", "error")
 
 
 def _created(created: commands.Created) -> Response:

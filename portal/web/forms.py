@@ -46,7 +46,12 @@ class EditForm(Form):
             values = json.loads((self.base.data or "")[:LONGEST_BASE])
         except (ValueError, RecursionError):
             return {}
-        return {k: v for k, v in values.items() if isinstance(v, str | bool)} if isinstance(values, dict) else {}
+        return {k: v for k, v in values.items() if _is_shown(v)} if isinstance(values, dict) else {}
+
+
+def _is_shown(value: object) -> bool:
+    """Whether a page can show it: half of a surrogate pair, which JSON can write, is no text."""
+    return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
 @contextmanager

@@ -16,5 +16,11 @@ def render_list(name: str, listing: Listing, **context: Any) -> Response:
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
-    before = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")[:2000]).query)
-    return keep_address(response, listing.url, extends="q" in before)
+    return keep_address(response, listing.url, extends=_is_searched(request.headers.get("HX-Current-URL", "")))
+
+
+def _is_searched(address: str) -> bool:
+    try:
+        return "q" in parse_qs(urlsplit(address[:2000]).query)
+    except ValueError:  # what the header holds is no address
+        return False

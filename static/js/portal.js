@@ -21,6 +21,7 @@ document.addEventListener('htmx:finally:swap', () => {
   if (document.activeElement === document.body) document.querySelector('main').focus();
 });
 document.addEventListener('htmx:error', () => {
+  each('#toasts .note-error', (note) => note.remove());
   document.querySelector('#toasts').append(document.querySelector('#offline').content.cloneNode(true));
 });
 
@@ -35,12 +36,13 @@ document.addEventListener('click', (event) => {
   }
 });
 
-// A form is sent once; coming back by the browser's button opens it again.
+// A form is sent once; coming back by the browser's button, or getting no answer, opens it again.
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.method !== 'post') return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = 'yes';
+  setTimeout(() => delete form.dataset.sent, 8000);
 });
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
@@ -58,11 +60,11 @@ document.addEventListener('input', ({ target }) => {
 
 function localTimes() {
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
-  const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+  const day = (then) => `${then.getDate()} ${then.toLocaleString('en-US', { month: 'short' })} ${then.getFullYear()}`;
   each('time[datetime*="T"]', (time) => {
     const then = new Date(time.dateTime);
     time.title = exact.format(then);
-    if ('local' in time.dataset) time.textContent = day.format(then);
+    if ('local' in time.dataset) time.textContent = day(then);
   });
 }
 

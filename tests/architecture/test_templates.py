@@ -1,19 +1,68 @@
-"""Does every template compile, with every filter, test and import that it names?"""
+"""Does every template compile, say what it expects, and keep to what the content security policy allows?"""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from flask import Flask
+from jinja2 import StrictUndefined
 
 from portal.config import ROOT
 from tests.database import app_for
 
-TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*.html"))
+FOLDER = ROOT / "templates"
+TEMPLATES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.html"))
+FRAGMENTS = [name for name in TEMPLATES if Path(name).name.startswith("_")]
+
+# What the policy would block or htmx would have to evaluate, and what escapes nothing.
+FORBIDDEN = {
+    "an inline style": r"\sstyle\s*=|<style\b",
+    "an inline handler": r"\son[a-z]+\s*=",
+    "a handler of htmx": r"hx-on|hx-vars|hx-live",
+    "an expression for htmx": r"[\"']\s*(?:js|javascript):",
+    "a filter in hx-trigger": r"hx-trigger[\"']?\s*[=:]\s*[\"'][^\"']*\[",
+    "an inline script": r"<script(?![^>]*\ssrc=)",
+    "text that is not escaped": r"[^\"'\s]\s*\|\s*safe\b|autoescape\s+false|\bMarkup\b",
+    "a link without an address": r"href=[\"'](?:#|javascript:)?[\"']",
+}
+
+
+@pytest.fixture(scope="module")
+def portal() -> Flask:
+    return app_for("postgresql+psycopg://nobody@/none?host=/nowhere")  # never connected to
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_template_compiles(name: str) -> None:
-    app = app_for("postgresql+psycopg://nobody@/none?host=/nowhere")  # never connected to
+def test_every_template_compiles(portal: Flask, name: str) -> None:
+    assert portal.jinja_env.undefined is StrictUndefined
+    assert portal.jinja_env.get_template(name).name == name
 
-    template = app.jinja_env.get_template(name)
 
-    assert template.name == name
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_in9_no_template_holds_what_is_evaluated_in_the_browser(name: str) -> None:
+    source = re.sub(r"\{#.*?#\}", "", (FOLDER / name).read_text(encoding="utf-8"), flags=re.S)
+
+    assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, source, re.I)] == []
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_a_fragment_says_in_its_first_line_what_it_expects(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8").startswith("{#")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_that_is_named_exists(portal: Flask, name: str) -> None:
+    source = (FOLDER / name).read_text(encoding="utf-8")
+    named = re.findall(r"\{%-?\s*(?:extends|include|from|import)\s+[\"']([^\"']+)[\"']", source)
+
+    assert [other for other in named if not (FOLDER / other).is_file()] == []
+
+
+def test_every_template_that_the_code_names_exists() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "portal").rglob("*.py"))
+    named = set(re.findall(r"[\"']([a-z_/]+\.html)[\"']", sources))
+
+    assert named
+    assert [name for name in sorted(named) if not (FOLDER / name).is_file()] == []

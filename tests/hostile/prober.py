@@ -1,0 +1,95 @@
+"""How is a hostile value sent, byte by byte as it is, and what must every answer to it keep?"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote_from_bytes, urljoin, urlsplit
+
+from flask import Flask
+from markupsafe import escape
+from werkzeug.test import TestResponse
+
+from tests.access.visitor import Visitor
+from tests.cast import Person
+from tests.hostile.corpus import PRODUCT
+from tests.pages import HTMX
+
+LONGEST_ANSWER = 2.0  # seconds
+FORM = "application/x-www-form-urlencoded"
+INTERNALS = re.compile(
+    r"Traceback \(most|psycopg|sqlalchemy|werkzeug|jinja2|site-packages|/portal/|wsgi\.py\"|\$2[aby]\$\d\d\$|"
+    r"PostgreSQL \d|SQLSTATE|duplicate key|violates|invalid input syntax|portal_fold|refresh_tokens_"
+)
+MARKUP = re.compile(r"[<>\"']")
+
+
+class Prober:
+    """A visitor who sends what no form would, and looks at each answer."""
+
+    def __init__(self, app: Flask, person: Person | None) -> None:
+        self.visitor = Visitor(app, person)
+
+    def get(self, path: str, values: Mapping[str, str] | None = None, *, htmx: bool = False, **kwargs: Any) -> str:
+        """GET with a query of these values; returns the text."""
+        given = kwargs.pop("headers", {})
+        headers = {**(HTMX if htmx else {}), **given}
+        sent = list((values or {}).values())
+        return self.watched("GET", path, sent, query_string=encoded(values or {}).decode("ascii"), headers=headers, **kwargs).text
+
+    def post(self, path: str, values: Mapping[str, str], **kwargs: Any) -> TestResponse:
+        """POST a form with these values and the right token."""
+        body = encoded({"csrf_token": self.visitor.token, **values})
+        return self.watched("POST", path, list(values.values()), data=body, content_type=FORM, **kwargs)
+
+    def at_path(self, path: str, value: str, method: str = "GET") -> TestResponse:
+        """Ask for a path as the server would hand it on: its bytes, read as Latin-1."""
+        raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
+        data = {"csrf_token": self.visitor.token} if method == "POST" else None
+        return self.watched(method, "/", [value], data=data, environ_overrides={"PATH_INFO": raw})
+
+    def watched(self, method: str, path: str, values: list[str], **kwargs: Any) -> TestResponse:
+        begun = time.perf_counter()
+        answer = self.visitor.client.open(path, method=method, **kwargs)
+        took = time.perf_counter() - begun
+        assert took < LONGEST_ANSWER, f"{took:.1f} s: {method} {path} {values!r:.200}"
+        examine(answer, values)
+        return answer
+
+
+def examine(answer: TestResponse, values: list[str]) -> None:
+    """No 5xx, nothing evaluated, nothing reflected as markup, nothing of the inside, no header of theirs."""
+    told = f"{answer.request.method} {answer.request.path} {answer.status_code} {values!r:.300}"
+    assert answer.status_code < 500, told
+    assert "Content-Security-Policy" in answer.headers, told
+    for name in ("Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url"):
+        assert is_ours(answer.headers.get(name, "/")), told
+    assert "X" not in answer.headers, told
+    if answer.mimetype != "text/html":
+        return
+    text = answer.text
+    plain = text
+    for value in values:
+        if len(value) > 3 and MARKUP.search(value):
+            assert value not in text, told
+        if value:
+            plain = plain.replace(str(escape(value)), "")
+    assert PRODUCT not in plain, told
+    assert not INTERNALS.search(plain), told
+
+
+def is_ours(target: str) -> bool:
+    """Whether a browser that goes there from http://localhost/ stays."""
+    read = "".join(target.split()).replace("\\", "/")
+    return urlsplit(urljoin("http://localhost/", read)).netloc == "localhost"
+
+
+def encoded(values: Mapping[str, str]) -> bytes:
+    """A query or form body; lone surrogates become the broken UTF-8 that they are."""
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in values.items()).encode("ascii")
+
+
+def _quoted(text: str) -> str:
+    return quote_from_bytes(text.encode("utf-8", "surrogatepass"), safe="")

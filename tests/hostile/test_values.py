@@ -1,0 +1,169 @@
+"""Does any hostile value, anywhere, make the portal stumble, tell, run or repeat it unescaped?"""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from flask import Flask
+
+from tests.cast import Builder, Person, Tenant
+from tests.hostile.corpus import EVERYTHING, GROUPS
+from tests.hostile.prober import Prober
+
+GROUP = pytest.mark.parametrize("group", GROUPS)
+USER_LIST = ("q", "status", "role", "organization", "verified", "created_from", "sort", "per_page", "page", "after")
+TENANT_LIST = ("q", "status", "sort", "per_page", "page", "before", "unknown", "q[]", "organization_id")
+USER_FIELDS = ("first_name", "last_name", "email", "role", "organization_id", "is_active", "row", "anew")
+TENANT_FIELDS = ("name", "slug", "row")
+EDIT_FIELDS = ("version", "base")
+PROFILE = ("first_name", "last_name")
+PASSWORDS = ("current_password", "password")
+SIGN_IN = ("email", "password", "next")
+COOKIES = ("portal", "theme", "session", "remember_token")
+HEADERS = (
+    "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_HX_CURRENT_URL", "HTTP_HX_REQUEST", "HTTP_HX_REQUEST_TYPE", "HTTP_ACCEPT",
+    "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE",
+    "HTTP_ORIGIN", "HTTP_X_REQUEST_ID", "HTTP_X_CSRFTOKEN", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED", "CONTENT_TYPE",
+)  # fmt: skip
+PATHS = ("/{}", "/users/{}", "/users/{}/edit", "/organizations/{}", "/static/{}")
+SINGLY = ("q", "organization", "sort", "after", "per_page", "created_from")
+PLACES = (
+    len(USER_LIST) * 2 + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(EDIT_FIELDS) * 2
+    + len(TENANT_FIELDS) * 2 + len(PROFILE) + len(PASSWORDS) + len(SIGN_IN) + len(COOKIES) + len(HEADERS)
+    + len(PATHS) + 2
+)  # fmt: skip
+
+
+@pytest.fixture
+def admin(app: Flask, ada: Person) -> Prober:
+    return Prober(app, ada)
+
+
+@pytest.fixture
+def everything(app: Flask, root: Person) -> Prober:
+    return Prober(app, root)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Prober:
+    return Prober(app, None)
+
+
+def test_in14_more_than_ten_thousand_values_are_tried_in_more_than_sixty_places() -> None:
+    assert PLACES > 60
+    assert PLACES * len(EVERYTHING) > 10_000
+
+
+@GROUP
+def test_in1_in3_in4_in13_in16_arguments_of_lists(admin: Prober, everything: Prober, uma: Person, group: str) -> None:
+    for value in GROUPS[group]:
+        admin.get("/users/", dict.fromkeys(USER_LIST, value), htmx=True)
+        everything.get("/users/", dict.fromkeys(USER_LIST, value))
+        everything.get("/organizations/", dict.fromkeys(TENANT_LIST, value), htmx=True)
+        everything.get("/organizations/options", {"organization_id": value})
+        everything.get("/users/new", {"organization": value})
+
+
+@pytest.mark.parametrize("name", SINGLY)
+def test_in3_in4_in5_one_argument_at_a_time(everything: Prober, uma: Person, name: str) -> None:
+    for value in EVERYTHING:
+        everything.get("/users/", {name: value}, htmx=True)
+
+
+@GROUP
+def test_in6_in7_in9_fields_of_new_people_and_organizations(everything: Prober, admin: Prober, group: str) -> None:
+    for value in GROUPS[group]:
+        everything.post("/users/new", dict.fromkeys(USER_FIELDS, value))
+        admin.post("/users/new", dict.fromkeys(USER_FIELDS, value))
+        everything.post("/organizations/new", dict.fromkeys(TENANT_FIELDS, value))
+
+
+@GROUP
+def test_in6_in7_in9_fields_of_edits(everything: Prober, build: Builder, acme: Tenant, uma: Person, group: str) -> None:
+    for value in GROUPS[group]:
+        everything.post(f"/users/{uma.id}/edit", dict.fromkeys((*USER_FIELDS, *EDIT_FIELDS), value))
+        everything.post(f"/organizations/{acme.id}/edit", dict.fromkeys((*TENANT_FIELDS, *EDIT_FIELDS), value))
+        right = {"email": uma.email, "role": "USER", "is_active": "true", "organization_id": "acme"}
+        base = json.dumps({"first_name": value, "email": value, "role": value, "x": value})
+        everything.post(f"/users/{uma.id}/edit", {**right, "first_name": "Mine", "base": base, "version": value})
+        everything.post(f"/users/{uma.id}/edit", {**right, "first_name": "Mine", "base": value, "version": "99"})
+
+
+@GROUP
+def test_in1_in6_in9_fields_of_the_own_account(everything: Prober, stranger: Prober, group: str) -> None:
+    for value in GROUPS[group]:
+        everything.post("/account/", dict.fromkeys(PROFILE, value))
+        everything.post("/account/password", dict.fromkeys(PASSWORDS, value))
+        everything.post("/theme", {"theme": value, "next": value})
+        stranger.post("/login", dict.fromkeys(SIGN_IN, value))
+
+
+@GROUP
+def test_in1_in2_paths(everything: Prober, stranger: Prober, group: str) -> None:
+    for value in GROUPS[group]:
+        for path in PATHS:
+            answer = everything.at_path(path.format(value), value)
+            harmless = path.format(value).rstrip("/ ") in ("", "/users", "/organizations") or not value.strip("./")
+            assert harmless or answer.status_code in (308, 400, 404, 405), value
+        assert everything.at_path(f"/users/{value}/delete", value, "POST").status_code in (308, 400, 404, 405), value
+        stranger.at_path(f"/{value}", value)
+
+
+@GROUP
+def test_in1_in13_cookies(app: Flask, ada: Person, group: str) -> None:
+    prober = Prober(app, None)
+    for value in GROUPS[group]:
+        raw = value.encode("utf-8", "surrogatepass").decode("latin-1")
+        line = "; ".join(f"{name}={raw}" for name in COOKIES)
+        answer = prober.watched("GET", "/users/", [value], environ_overrides={"HTTP_COOKIE": line})
+        assert answer.status_code in (303, 400), value
+
+
+@GROUP
+def test_in1_in14_headers(admin: Prober, group: str) -> None:
+    for value in GROUPS[group]:
+        raw = value.encode("utf-8", "surrogatepass").decode("latin-1")
+        sent = {name: raw for name in HEADERS if name != "HTTP_ORIGIN"}
+        admin.watched("GET", "/users/?q=a", [value], environ_overrides={**sent, "HTTP_ORIGIN": raw})
+        admin.watched(
+            "GET", "/users/?q=a", [value], environ_overrides={**sent, "HTTP_HX_REQUEST": "true", "CONTENT_TYPE": ""}
+        )
+        fragment = {"HTTP_HX_REQUEST": "true", "HTTP_HX_REQUEST_TYPE": "partial", "HTTP_HX_CURRENT_URL": raw}
+        admin.watched("GET", "/users/?q=a", [value], environ_overrides=fragment)
+
+
+@GROUP
+def test_in8_in6_what_is_stored_is_shown_escaped_everywhere(everything: Prober, group: str) -> None:
+    for value in GROUPS[group]:
+        _show_person(everything, value)
+        _show_organization(everything, value)
+
+
+def _show_person(prober: Prober, value: str) -> None:
+    email = f"{uuid.uuid4().hex}@example.com"
+    sent = {"first_name": value, "last_name": value, "email": email, "role": "USER", "is_active": "true"}
+    answer = prober.post("/users/new", sent)
+    if answer.status_code != 201:
+        assert answer.status_code in (400, 422), value
+        return
+    there = answer.headers["Location"]
+    for path in (there, f"{there}/edit", f"{there}/delete", f"{there}/deactivation", f"{there}/password"):
+        prober.watched("GET", path, [value])
+    prober.get("/users/", {"q": email}, htmx=True)
+    assert prober.post(f"{there}/delete", {}).status_code == 303
+    prober.watched("GET", "/users/?status=deleted", [value])
+
+
+def _show_organization(prober: Prober, value: str) -> None:
+    slug = uuid.uuid4().hex
+    answer = prober.post("/organizations/new", {"name": value, "slug": slug})
+    if answer.status_code != 303:
+        assert answer.status_code in (400, 422), value
+        return
+    there = answer.headers["Location"]
+    for path in (there, f"{there}/edit", f"{there}/delete", f"/organizations/options?organization_id={slug}"):
+        prober.watched("GET", path, [value])
+    prober.get("/organizations/", {"q": slug})

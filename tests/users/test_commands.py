@@ -1,0 +1,440 @@
+"""Do people come, change, go and come back as promised, also when many do it at once?"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.keys import uuid7
+from portal.organizations.commands import delete_organization
+from portal.organizations.models import Organization
+from portal.tokens.commands import open_family
+from portal.tokens.queries import live_of
+from portal.users import commands, passwords, queries
+from portal.users.models import User
+from tests.acting import acting, at_once
+from tests.cast import PASSWORD, Builder, Person, Tenant
+
+THREADS = 20
+ROUNDS = 8
+WEEK = timedelta(days=7)
+
+
+def values(email: str = "new@example.com", **more: Any) -> dict[str, Any]:
+    return {"email": email, "first_name": "New", "last_name": None, **more}
+
+
+def create(email: str = "new@example.com", **more: Any) -> commands.Created:
+    return commands.create_user(values(email, **more), row_id=uuid7(), anew=True)
+
+
+def sign_ins(person: Person) -> int:
+    return db.session.scalar(live_of(person.id)) or 0
+
+
+# One at a time
+
+
+def test_a_new_person_gets_the_actors_organization_and_a_temporary_password(
+    app: Flask, ada: Person, build: Builder
+) -> None:
+    with acting(app, ada):
+        created = create()
+        stored = commands.stored_password(created.id)
+        assert created.temporary_password is not None
+        verdict = passwords.verify(created.temporary_password, stored)
+
+    user = build.read(User, created.id)
+    assert (user.organization_id, user.role, user.must_change_password) == (ada.organization_id, Role.USER, True)
+    assert user.created_by == ada.id
+    assert verdict.right
+
+
+def test_ac7_nobody_creates_or_promotes_above_their_own_role(app: Flask, ada: Person, uma: Person) -> None:
+    with acting(app, ada):
+        with pytest.raises(NotAllowed):
+            create(role=Role.SUPER_ADMIN)
+        with pytest.raises(NotAllowed):
+            commands.update_user(uma.id, 1, {"role": Role.SUPER_ADMIN})
+
+
+def test_ac7_a_user_creates_and_promotes_nobody(app: Flask, uma: Person) -> None:
+    with acting(app, uma):
+        with pytest.raises(NotAllowed):
+            create()
+        for role in (Role.ADMIN, Role.SUPER_ADMIN):
+            with pytest.raises((Conflict, NotAllowed)):
+                commands.update_user(uma.id, 1, {"role": role})
+
+
+def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
+    app: Flask, ada: Person, uma: Person, birch: Tenant, build: Builder
+) -> None:
+    with acting(app, ada):
+        created = create(organization_id=birch.id)
+        with pytest.raises(NotAllowed):
+            commands.update_user(uma.id, 1, {"organization_id": birch.id})
+
+    assert build.read(User, created.id).organization_id == ada.organization_id
+    assert build.read(User, uma.id).organization_id == ada.organization_id
+
+
+@pytest.mark.parametrize("name", ["bea", "gil", "root", "nobody"])
+def test_ac2_ac6_every_act_on_who_is_out_of_reach_finds_nobody(
+    app: Flask, ada: Person, bea: Person, gil: Person, root: Person, build: Builder, name: str
+) -> None:
+    target = {"bea": bea.id, "gil": gil.id, "root": root.id, "nobody": uuid7()}[name]
+    acts: tuple[Callable[[], Any], ...] = (
+        lambda: commands.update_user(target, 1, {"first_name": "Taken"}),
+        lambda: commands.set_active(target, is_active=False),
+        lambda: commands.delete_user(target),
+        lambda: commands.reset_password(target),
+        lambda: commands.set_password(target, PASSWORD),
+        lambda: commands.update_profile(target, {"first_name": "Taken"}),
+    )
+    for act in acts:
+        with acting(app, ada), pytest.raises(Missing):
+            act()
+
+    if name != "nobody":
+        assert build.read(User, target).version == 1
+
+
+def test_ac6_an_admin_acts_on_no_super_admin_of_the_own_organization(
+    app: Flask, ada: Person, acme: Tenant, build: Builder
+) -> None:
+    chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    with acting(app, ada):
+        for act in (commands.delete_user, commands.reset_password):
+            with pytest.raises(Missing):
+                act(chief.id)
+        with pytest.raises(Missing):
+            commands.update_user(chief.id, 1, {"role": Role.USER})
+
+
+def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
+    app: Flask, root: Person, ada: Person, acme: Tenant, build: Builder
+) -> None:
+    build.person("second@example.com", role=Role.SUPER_ADMIN)
+    for person in (root, ada):
+        with acting(app, person):
+            for change in ({"role": Role.USER}, {"is_active": False}, {"organization_id": uuid7()}):
+                with pytest.raises(Conflict):
+                    commands.update_user(person.id, 1, change)
+            with pytest.raises(Conflict):
+                commands.set_active(person.id, is_active=False)
+            with pytest.raises(Conflict):
+                commands.delete_user(person.id)
+
+
+def test_ac10_the_last_super_admin_who_can_sign_in_stays(
+    app: Flask, root: Person, build: Builder
+) -> None:
+    build.person("asleep@example.com", role=Role.SUPER_ADMIN, is_active=False)
+    build.person("gone@example.com", role=Role.SUPER_ADMIN, deleted_at=now())
+    lost = build.tenant("Lost", deleted_at=now())
+    build.person("lost@example.com", role=Role.SUPER_ADMIN, tenant=lost)
+    acts: tuple[Callable[[], Any], ...] = (
+        lambda: commands.delete_user(root.id),
+        lambda: commands.set_active(root.id, is_active=False),
+        lambda: commands.update_user(root.id, 1, {"role": Role.ADMIN}),
+        lambda: commands.update_user(root.id, 1, {"is_active": False}),
+    )
+    for act in acts:
+        with acting(app), pytest.raises(Conflict, match="last super administrator"):
+            act()
+
+
+def test_ac10_a_last_super_admin_does_not_go_with_an_organization(app: Flask, acme: Tenant, build: Builder) -> None:
+    build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+
+    with acting(app), pytest.raises(Conflict, match="last super administrator"):
+        delete_organization(acme.id)
+
+
+def test_co1_an_edit_that_began_from_an_older_row_is_stale_and_shows_the_newer(
+    app: Flask, ada: Person, uma: Person
+) -> None:
+    with acting(app, ada):
+        commands.update_user(uma.id, 1, {"first_name": "First"})
+
+        with pytest.raises(Stale) as raised:
+            commands.update_user(uma.id, 1, {"first_name": "Second"})
+
+    assert raised.value.current.first_name == "First"
+
+
+def test_an_edit_that_changes_nothing_writes_nothing(app: Flask, ada: Person, uma: Person, build: Builder) -> None:
+    with acting(app, ada):
+        commands.update_user(uma.id, 1, {"first_name": "Uma", "role": Role.USER, "is_active": True})
+
+    assert build.read(User, uma.id).version == 1
+
+
+def test_co2_the_same_row_id_again_is_the_same_person_without_a_password(app: Flask, ada: Person) -> None:
+    key = uuid7()
+    with acting(app, ada):
+        first = commands.create_user(values(), row_id=key)
+        second = commands.create_user(values(), row_id=key)
+
+    assert (first.id, second.id, second.temporary_password) == (key, key, None)
+
+
+def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(
+    app: Flask, ada: Person, gil: Person
+) -> None:
+    with acting(app, ada):
+        with pytest.raises(Conflict) as raised:
+            commands.create_user(values(gil.email), row_id=uuid7())
+        created = create(gil.email)
+
+    assert (raised.value.field, raised.value.deleted_id) == ("email", gil.id)
+    assert created.id != gil.id
+
+
+def test_co4_a_restore_that_meets_a_new_owner_of_the_address_says_so(
+    app: Flask, ada: Person, gil: Person, build: Builder
+) -> None:
+    with acting(app, ada):
+        create(gil.email)
+        with pytest.raises(Conflict) as raised:
+            commands.restore_user(gil.id)
+
+    assert raised.value.field == "email"
+    assert "New already uses this address" in raised.value.message
+    assert build.read(User, gil.id).is_deleted
+
+
+def test_ac13_nobody_is_restored_into_a_deleted_organization(
+    app: Flask, root: Person, gil: Person, acme: Tenant
+) -> None:
+    with acting(app, root):
+        delete_organization(acme.id)
+        with pytest.raises(Conflict) as raised:
+            commands.restore_user(gil.id)
+
+    assert raised.value.field == "organization_id"
+
+
+def test_ac13_a_user_restores_nobody(app: Flask, uma: Person, bea: Person, gil: Person) -> None:
+    for person in (uma, bea):
+        with acting(app, person), pytest.raises(Missing):
+            commands.restore_user(gil.id)
+
+
+def test_ac3_an_address_taken_in_another_tenant_does_not_say_by_whom(
+    app: Flask, ada: Person, root: Person, bea: Person
+) -> None:
+    with acting(app, ada), pytest.raises(Conflict) as hidden:
+        create(bea.email)
+    with acting(app, root), pytest.raises(Conflict) as shown:
+        create(bea.email)
+
+    assert bea.name not in hidden.value.message
+    assert bea.name in shown.value.message
+
+
+def test_deleting_and_restoring_leaves_the_person_as_they_were(
+    app: Flask, ada: Person, uma: Person, build: Builder
+) -> None:
+    with acting(app, ada):
+        commands.delete_user(uma.id)
+        commands.restore_user(uma.id)
+        commands.restore_user(uma.id)
+
+    user = build.read(User, uma.id)
+    assert (user.deleted_at, user.deleted_by, user.version, user.is_active) == (None, None, 3, True)
+
+
+@pytest.mark.parametrize("act", ["delete", "deactivate", "edit", "reset", "set"])
+def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
+    app: Flask, ada: Person, uma: Person, acme: Tenant, act: str
+) -> None:
+    acts: dict[str, Callable[[], Any]] = {
+        "delete": lambda: commands.delete_user(uma.id),
+        "deactivate": lambda: commands.set_active(uma.id, is_active=False),
+        "edit": lambda: commands.update_user(uma.id, 1, {"is_active": False}),
+        "reset": lambda: commands.reset_password(uma.id),
+        "set": lambda: commands.set_password(uma.id, PASSWORD),
+    }
+    with acting(app):
+        open_family(uma.id, acme.id, lasts=WEEK)
+        open_family(ada.id, acme.id, lasts=WEEK)
+    with acting(app, ada):
+        acts[act]()
+    with acting(app):
+        assert (sign_ins(uma), sign_ins(ada)) == (0, 1)
+
+
+def test_au9_a_reset_gives_a_temporary_password_that_must_be_changed(
+    app: Flask, ada: Person, uma: Person, build: Builder
+) -> None:
+    with acting(app, ada):
+        _, password = commands.reset_password(uma.id)
+        assert passwords.verify(password, commands.stored_password(uma.id)).right
+    assert build.read(User, uma.id).must_change_password
+
+    with acting(app, ada):
+        commands.set_password(uma.id, PASSWORD)
+    assert not build.read(User, uma.id).must_change_password
+
+
+def test_a_rehash_replaces_no_password_that_was_changed_meanwhile(app: Flask, uma: Person) -> None:
+    with acting(app):
+        former = commands.stored_password(uma.id)
+        assert former is not None
+        commands.set_password(uma.id, "something else entirely")
+        commands.rehash(uma.id, former, "stale")
+
+        assert passwords.verify("something else entirely", commands.stored_password(uma.id)).right
+
+
+# Many at once
+
+
+def outcomes_of(results: list[Any]) -> Counter[str]:
+    return Counter(type(one).__name__ if isinstance(one, Exception) else "done" for one in results)
+
+
+@pytest.fixture
+def tenant(fresh_app: Flask) -> Tenant:
+    return Builder(fresh_app).tenant("Acme")
+
+
+def test_co3_of_many_who_create_the_same_address_one_wins_and_the_others_are_told(
+    fresh_app: Flask, tenant: Tenant
+) -> None:
+    for turn in range(ROUNDS):
+        spellings = [f"{'R' if n % 2 else 'r'}ace{turn}@example.com" for n in range(THREADS)]
+        results = at_once(
+            fresh_app, [lambda email=email: create(email, organization_id=tenant.id) for email in spellings]
+        )
+
+        assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
+        assert {one.field for one in results if isinstance(one, Conflict)} == {"email"}
+
+
+def test_co3_of_many_who_take_on_the_same_address_one_wins(fresh_app: Flask, tenant: Tenant) -> None:
+    build = Builder(fresh_app)
+    people = [build.person(f"p{n}@example.com", tenant=tenant) for n in range(THREADS)]
+    for turn in range(ROUNDS):
+        wanted = f"race{turn}@example.com"
+        versions = {person.id: build.read(User, person.id).version for person in people}
+
+        def rename(person: Person, wanted: str = wanted, versions: dict[uuid.UUID, int] = versions) -> User:
+            return commands.update_user(person.id, versions[person.id], {"email": wanted})
+
+        results = at_once(fresh_app, [lambda person=person: rename(person) for person in people])
+
+        assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
+
+
+def test_co3_of_many_deleted_with_one_address_one_comes_back(fresh_app: Flask, tenant: Tenant) -> None:
+    build = Builder(fresh_app)
+    for turn in range(ROUNDS):
+        email = f"race{turn}@example.com"
+        gone = [build.person(email, tenant=tenant, deleted_at=now()) for _ in range(THREADS)]
+
+        results = at_once(fresh_app, [lambda person=person: commands.restore_user(person.id) for person in gone])
+
+        assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
+        with acting(fresh_app):
+            assert db.session.scalar(select(func.count(User.id)).where(User.email == email)) == 1
+
+
+def test_co2_ten_submits_of_one_form_at_once_make_one_person(fresh_app: Flask, tenant: Tenant) -> None:
+    ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
+    for turn in range(ROUNDS):
+        key, email = uuid7(), f"double{turn}@example.com"
+
+        def submit(key: uuid.UUID = key, email: str = email) -> commands.Created:
+            return commands.create_user(values(email), row_id=key)
+
+        results = at_once(fresh_app, [submit] * 10, ada)
+
+        created = [one for one in results if isinstance(one, commands.Created)]
+        assert {one.id for one in created} == {key}
+        assert len(created) == 10
+        assert len([one for one in created if one.temporary_password]) == 1
+
+
+def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Flask, tenant: Tenant) -> None:
+    build = Builder(fresh_app)
+    uma = build.person("uma@example.com", tenant=tenant)
+
+    def edit(number: int) -> str:
+        user = db.session.scalars(queries.by_id(uma.id)).one()
+        commands.update_user(uma.id, user.version, {"first_name": f"{user.first_name},{number}"})
+        return str(number)
+
+    results = at_once(fresh_app, [lambda number=number: edit(number) for number in range(50)])
+
+    assert set(outcomes_of(results)) <= {"done", "Stale"}
+    acknowledged = sorted(one for one in results if isinstance(one, str))
+    after = build.read(User, uma.id)
+    assert sorted(after.first_name.split(",")[1:]) == acknowledged
+    assert after.version == 1 + len(acknowledged)
+    assert acknowledged
+
+
+def test_ac10_two_super_admins_who_remove_each_other_at_once_leave_one(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    one = build.person("one@example.com", role=Role.SUPER_ADMIN)
+    two = build.person("two@example.com", role=Role.SUPER_ADMIN)
+    able = queries.active_super_admins()
+
+    def remove(person: Person, way: int) -> Any:
+        if way == 0:
+            return commands.delete_user(person.id)
+        if way == 1:
+            return commands.set_active(person.id, is_active=False)
+        version = db.session.scalars(queries.by_id(person.id)).one().version
+        return commands.update_user(person.id, version, {"role": Role.USER})
+
+    for turn in range(20):
+        results = at_once(
+            fresh_app, [lambda way=turn % 3: remove(two, way), lambda way=(turn + 1) % 3: remove(one, way)], one, two
+        )
+
+        assert outcomes_of(results) == {"done": 1, "Conflict": 1}, results
+        with acting(fresh_app):
+            assert len(db.session.scalars(able).all()) == 1
+            restore_both(one, two)
+
+
+def restore_both(*people: Person) -> None:
+    for person in people:
+        user = commands.restore_user(person.id)
+        commands.update_user(person.id, user.version, {"role": Role.SUPER_ADMIN, "is_active": True})
+
+
+def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    build.person("root@example.com", role=Role.SUPER_ADMIN)
+    for turn in range(ROUNDS):
+        home = build.tenant(f"Home {turn}")
+
+        def come(number: int, home: Tenant = home, turn: int = turn) -> Any:
+            return create(f"p{turn}-{number}@example.com", organization_id=home.id)
+
+        works: list[Callable[[], Any]] = [lambda number=number: come(number) for number in range(8)]
+        results = at_once(fresh_app, [*works, lambda home=home: delete_organization(home.id)])
+
+        assert set(outcomes_of(results)) <= {"done", "Conflict"}
+        gone = build.read(Organization, home.id)
+        with acting(fresh_app):
+            later = select(func.count(User.id)).where(
+                User.organization_id == home.id, User.created_at > gone.deleted_at
+            )
+            assert db.session.scalar(later) == 0

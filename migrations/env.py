@@ -19,7 +19,7 @@ def include_object(_item: Any, name: str | None, kind: str, _reflected: bool, _c
     return kind != "table" or name in extension.metadata.tables
 
 
-def tell(*_: Any, step: Any, **__: Any) -> None:
+def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by these names
     """Say what is done, one line a migration."""
     done = "Applied" if step.is_upgrade else "Undone"
     click.echo(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from flask import Flask
 
+from portal import create_app
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import acting_as
 from tests.cast import Person
+from tests.database import disconnect, settings_for
+from tests.pages import PageClient
 
 R = TypeVar("R")
 
@@ -26,6 +30,18 @@ def acting(app: Flask, person: Person | None = None) -> Iterator[None]:
     """An application context in which this person acts; the system unless one is named."""
     with app.app_context(), acting_as(actor_of(person)):
         yield
+
+
+@contextmanager
+def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
+    """Another portal on a database, with other settings; the test client is the one that checks pages."""
+    app = create_app(replace(settings_for(address), **changes))
+    app.testing = True
+    app.test_client_class = PageClient
+    try:
+        yield app
+    finally:
+        disconnect(app)
 
 
 def at_once(app: Flask, works: Sequence[Callable[[], R]], *persons: Person) -> list[R | Exception]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
 from portal.core.keys import uuid7
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
-from portal.organizations.models import Organization
+from portal.organizations.models import Organization, slug_of
 from portal.users import passwords, queries
 from portal.users.models import User
 
@@ -83,7 +82,7 @@ def _organizations(people: int, random: Random, today: datetime) -> Iterator[dic
     wanted = min(max(people // 100, 12), 10_000)
     seen: set[str] = set()
     for name in names.organizations(random):
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        slug = slug_of(name)
         if slug in seen:
             continue
         seen.add(slug)

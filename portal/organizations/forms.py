@@ -7,16 +7,15 @@ import uuid
 from typing import Any
 
 from wtforms import HiddenField, ValidationError
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired
 
 from portal.core.actor import current_actor
 from portal.core.policy import Permission, allows
-from portal.organizations.models import Organization
+from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.rows import read_row
 
 LONGEST_NAME = 120
-LONGEST_SLUG = 63
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -28,8 +27,8 @@ def valid_slug(_form: Any, field: Any) -> None:
 class OrganizationForm(Form):
     """An organization as an administrator writes it. The short name is for those who may change it."""
 
-    name = TextField("Name", longest=LONGEST_NAME, validators=(InputRequired("Write the organization's name."),))
-    slug = TextField("Short name", longest=LONGEST_SLUG, validators=(InputRequired("Write a short name."), valid_slug))
+    name = TextField("Name", longest=LONGEST_NAME, validators=(DataRequired("Write the organization's name."),))
+    slug = TextField("Short name", longest=LONGEST_SLUG, validators=(DataRequired("Write a short name."), valid_slug))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,6 +43,12 @@ class NewOrganizationForm(OrganizationForm):
     """An organization to be."""
 
     row = HiddenField()
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """A short name that was left empty is made of the name."""
+        if not self.slug.data:
+            self.slug.data = slug_of(self.name.data or "")
+        return bool(super().validate(extra_validators))
 
     def row_id(self) -> uuid.UUID:
         return read_row(self.row.data)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
 from sqlalchemy import Computed, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
+
+LONGEST_SLUG = 63
 
 
 class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
@@ -47,3 +51,9 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:
         return cls.id
+
+
+def slug_of(name: str) -> str:
+    """A short name made of a name: small letters and digits without accents, with single hyphens between."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from wtforms import BooleanField, HiddenField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
@@ -64,7 +64,7 @@ class UserForm(Form):
     email = TextField(
         "E-mail",
         longest=LONGEST_EMAIL,
-        validators=(InputRequired("Write the address, like name@example.com."), valid_email),
+        validators=(DataRequired("Write the address, like name@example.com."), valid_email),
     )
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)

@@ -20,7 +20,7 @@ from tests.pages import HTMX
 LONGEST_ANSWER = 2.0  # seconds
 FORM = "application/x-www-form-urlencoded"
 INTERNALS = re.compile(
-    r"Traceback \(most|psycopg|sqlalchemy|werkzeug|jinja2|site-packages|/portal/|wsgi\.py\"|\$2[aby]\$\d\d\$|"
+    r"Traceback \(most|psycopg|sqlalchemy|werkzeug|jinja2|site-packages|File \"/|\$2[aby]\$\d\d\$|"
     r"PostgreSQL \d|SQLSTATE|duplicate key|violates|invalid input syntax|portal_fold|refresh_tokens_"
 )
 MARKUP = re.compile(r"[<>\"']")
@@ -37,7 +37,9 @@ class Prober:
         given = kwargs.pop("headers", {})
         headers = {**(HTMX if htmx else {}), **given}
         sent = list((values or {}).values())
-        return self.watched("GET", path, sent, query_string=encoded(values or {}).decode("ascii"), headers=headers, **kwargs).text
+        return self.watched(
+            "GET", path, sent, query_string=encoded(values or {}).decode("ascii"), headers=headers, **kwargs
+        ).text
 
     def post(self, path: str, values: Mapping[str, str], **kwargs: Any) -> TestResponse:
         """POST a form with these values and the right token."""

@@ -1,0 +1,166 @@
+"""Are passwords kept so that no byte is ignored, no check fails, and no hash gets out?"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import bcrypt
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from portal.core.db import command, db
+from portal.demo import DEMO_PASSWORD
+from portal.users import commands, passwords
+from portal.users.models import User
+from tests.acting import acting, portal_on
+from tests.cast import PASSWORD, Builder, Person, SignIn
+from tests.pages import PageClient
+
+HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]+")
+ACCEPTED = [
+    "a" * 15, "a" * 64, "a" * 200, "a" * passwords.LONGEST, "correct horse battery staple", "  spaces around it  ",
+    "пароль из многих слов", "密码密码密码密码密码密码密码密码", "👩‍👩‍👧‍👦" * 5, "zalgo" + "\u0301" * 40, "a" * 71 + "é" + "b" * 20,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("password", ACCEPTED, ids=range(len(ACCEPTED)))
+def test_au1_any_unicode_and_any_length_is_taken_and_found_right_again(app: Flask, password: str) -> None:
+    with app.app_context():
+        stored = passwords.hash_password(password)
+
+        assert passwords.problem_of(password, 15) is None
+        assert passwords.verify(password, stored) == passwords.Verdict(True)
+        assert not passwords.verify(password + "x", stored).right
+        assert not passwords.verify(password[:-1], stored).right
+
+
+@pytest.mark.parametrize(("minimum", "too_short", "enough"), [(15, 14, 15), (8, 7, 8)])
+def test_au1_a_password_has_as_many_characters_as_asked_for(minimum: int, too_short: int, enough: int) -> None:
+    assert "characters or more" in (passwords.problem_of("x" * too_short, minimum) or "")
+    assert passwords.problem_of("x" * enough, minimum) is None
+    assert passwords.problem_of("👍" * enough, minimum) is None
+    assert "at most" in (passwords.problem_of("x" * (passwords.LONGEST + 1), minimum) or "")
+
+
+@pytest.mark.parametrize("length", [70, 71, 72, 73, 80, 300])
+def test_au2_passwords_that_differ_only_after_byte_72_are_different(app: Flask, length: int) -> None:
+    with app.app_context():
+        one, other = "x" * length + "1", "x" * length + "2"
+
+        assert passwords.verify(one, passwords.hash_password(one)).right
+        assert not passwords.verify(other, passwords.hash_password(one)).right
+
+
+def test_au2_a_nul_in_the_prehash_cuts_nothing(app: Flask) -> None:
+    """The digest is written as base64: raw bytes may hold a NUL, where bcrypt would stop."""
+    with app.app_context():
+        for number in range(30):
+            password = f"{number} " + "x" * 90
+            assert not passwords.verify(f"{number + 1} " + "x" * 90, passwords.hash_password(password)).right
+
+
+@pytest.mark.parametrize("password", ["x" * 80, "x" * 10_000, "é" * 5_000, "\U0001f600" * 2_500, ""])
+def test_au2_a_long_password_at_sign_in_is_a_wrong_one_and_no_fault(
+    client: PageClient, uma: Person, password: str
+) -> None:
+    response = client.send("/login", {"email": uma.email, "password": password})
+
+    assert response.status_code == 422
+
+
+def test_au2_somebody_with_a_long_password_signs_in_with_all_of_it(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder
+) -> None:
+    long = "x" * 80
+    with app.app_context():
+        stored = passwords.hash_password(long)
+    person = build.person("long@example.com", password=stored)
+
+    assert client.send("/login", {"email": person.email, "password": long[:-1] + "y"}).status_code == 422
+    assert sign_in(person, password=long).status_code == 303
+
+
+def test_hashes_of_other_programs_that_were_cut_at_72_bytes_open_once_and_are_made_anew(app: Flask) -> None:
+    long = "y" * 100
+    theirs = bcrypt.hashpw(long.encode()[:72], bcrypt.gensalt(4)).decode()
+    with app.app_context():
+        assert passwords.verify(long, theirs) == passwords.Verdict(True, outdated=True)
+
+
+@pytest.mark.parametrize("stored", ["", "x", "$2b$", "$2b$04$short", "$argon2id$v=19$m=1,t=1,p=1$AAAA$AAAA", "é" * 60])
+def test_what_is_no_bcrypt_hash_opens_for_nobody(app: Flask, stored: str) -> None:
+    with app.app_context():
+        assert not passwords.verify("anything at all", stored).right
+
+
+def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(
+    fresh_database: str
+) -> None:
+    with portal_on(fresh_database) as careless:
+        person = Builder(careless).person("old@example.com")
+    with portal_on(fresh_database, bcrypt_rounds=6) as careful:
+        browser = careful.test_client()
+        assert isinstance(browser, PageClient)
+
+        SignIn(browser)(person)
+
+        with acting(careful):
+            stored = commands.stored_password(person.id) or ""
+            assert stored.startswith("$2b$06$")
+            assert passwords.verify(PASSWORD, stored) == passwords.Verdict(True)
+
+
+def test_au8_the_demos_password_is_nobodys_to_choose() -> None:
+    assert passwords.problem_of(DEMO_PASSWORD, 15) is not None
+
+
+def test_temporary_passwords_are_long_random_and_free_of_look_alikes() -> None:
+    made = [passwords.temporary_password() for _ in range(1_000)]
+
+    assert len(set(made)) == 1_000
+    for password in made:
+        assert re.fullmatch(r"([a-km-np-z2-9]{5}-){3}[a-km-np-z2-9]{5}", password)
+        assert passwords.problem_of(password, 15) is None
+
+
+def test_au13_no_hash_is_in_any_answer_or_log(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person, ada: Person, uma: Person, gil: Person,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level(logging.DEBUG)
+    texts = [client.send("/login", {"email": uma.email, "password": "wrong"}).text]
+    sign_in(root)
+    addresses = [
+        "/", "/account/", "/users/", "/users/?status=deleted", "/users/?q=%242b%24", "/organizations/", "/users/new",
+        *(f"/users/{one.id}{tail}" for one in (root, ada, uma, gil) for tail in ("", "/edit", "/delete")),
+        f"/organizations/{ada.organization_id}", "/nowhere", "/healthz", "/readyz",
+    ]  # fmt: skip
+    for address in addresses:
+        for headers in ({}, {"HX-Request": "true"}):
+            texts.append(client.get(address, headers=headers).text)
+    edited = client.send(f"/users/{uma.id}/edit", {"first_name": "Changed"})
+    texts.append(edited.text + str(edited.headers))
+
+    assert len(texts) > 30
+    assert not [text for text in texts if HASH.search(text)]
+    assert not HASH.search(caplog.text)
+
+
+def test_au13_a_person_never_writes_the_hash_into_text(app: Flask, uma: Person) -> None:
+    with acting(app):
+        user = db.session.get(User, uma.id)
+
+        assert not HASH.search(repr(user) + str(vars(user)))
+
+
+def test_au13_a_violated_constraint_does_not_show_the_hash(app: Flask, uma: Person, ada: Person) -> None:
+    @command
+    def collide() -> None:
+        db.session.execute(update(User).where(User.id == uma.id).values(email=ada.email, password="$2b$04$xyz"))
+
+    with acting(app), pytest.raises(Exception, match="can't be used") as raised:
+        collide()
+
+    assert not HASH.search(str(raised.value))

@@ -17,7 +17,7 @@ from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
 from portal.users import commands, membership, queries
 from portal.users.forms import EditUserForm, NewUserForm, written
-from portal.users.models import User
+from portal.users.models import User, full_name
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
@@ -29,6 +29,12 @@ from portal.web.searching import render_list
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
+
+
+@bp.app_template_filter("person")
+def name_of(row: Any) -> str:
+    """How a person is called, given an entity or a row of a list."""
+    return full_name(row.first_name, row.last_name, row.email)
 
 
 @bp.get("/")

@@ -44,17 +44,16 @@ def answer(form: EditForm, current: Any, now: Mapping[str, str], *, title: str, 
     mine = {name: str(form[name].data or "") for name in now if name in form}
     theirs_by, clashes, merged, kept = name_of(current.updated_by), [], [], []
     for name, my_value in mine.items():
-        field, was = form[name], seen.get(name, now[name])
-        if my_value in (was, now[name]):
-            kept.append((name, now[name]))
-            if now[name] != was:
-                merged.append(Merged(_label(field), _shown(field, was), _shown(field, now[name]), theirs_by))
-        elif now[name] == was:
-            kept.append((name, my_value))
-            merged.append(Merged(_label(field), _shown(field, was), _shown(field, my_value), "you"))
+        field, was, their_value = form[name], seen.get(name), now[name]
+        if my_value == their_value:
+            kept.append((name, their_value))
+        elif was in (my_value, their_value):
+            newer, by = (their_value, theirs_by) if was == my_value else (my_value, "you")
+            kept.append((name, newer))
+            merged.append(Merged(_label(field), _shown(field, was), _shown(field, newer), by))
         else:
-            shown = _shown(field, was), _shown(field, now[name]), _shown(field, my_value)
-            clashes.append(Clash(name, _label(field), shown[0], now[name], my_value, shown[1], shown[2]))
+            shown = _shown(field, was or ""), _shown(field, their_value), _shown(field, my_value)
+            clashes.append(Clash(name, _label(field), shown[0], their_value, my_value, shown[1], shown[2]))
     return render(
         "errors/conflict.html",
         status=409,

@@ -37,13 +37,13 @@ class EditForm(Form):
 
     def seen_version(self) -> int:
         """The version that the person saw; 0, which no row has, when the form does not say."""
-        text = self.version.data or ""
+        text = (self.version.raw_data or [""])[0]
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
     def seen_values(self) -> dict[str, Any]:
         """The values that the person saw, for telling their changes from others'. Never written anywhere."""
         try:
-            values = json.loads((self.base.data or "")[:LONGEST_BASE])
+            values = json.loads((self.base.raw_data or [""])[0][:LONGEST_BASE])
         except (ValueError, RecursionError):
             return {}
         return {k: v for k, v in values.items() if _is_shown(v)} if isinstance(values, dict) else {}

@@ -57,7 +57,12 @@ def code_of(path: Path) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             body[0] = ast.copy_location(ast.Pass(), body[0])
     return ast.unparse(tree)
 
@@ -177,5 +182,7 @@ def test_imports_point_in_one_direction() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
 
     assert done.returncode == 0, done.stdout
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     assert f"Contracts: {len(contracts)} kept, 0 broken." in done.stdout

@@ -110,9 +110,7 @@ def test_deleting_writes_the_one_row_and_restoring_gives_it_back(
     assert not build.read(Organization, acme.id).is_deleted
 
 
-def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(
-    app: Flask, root: Person, acme: Tenant
-) -> None:
+def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root):
         commands.delete_organization(acme.id)
         create(acme.slug, "Second")

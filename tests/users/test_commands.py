@@ -141,9 +141,7 @@ def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
                 commands.delete_user(person.id)
 
 
-def test_ac10_the_last_super_admin_who_can_sign_in_stays(
-    app: Flask, root: Person, build: Builder
-) -> None:
+def test_ac10_the_last_super_admin_who_can_sign_in_stays(app: Flask, root: Person, build: Builder) -> None:
     build.person("asleep@example.com", role=Role.SUPER_ADMIN, is_active=False)
     build.person("gone@example.com", role=Role.SUPER_ADMIN, deleted_at=now())
     lost = build.tenant("Lost", deleted_at=now())
@@ -194,9 +192,7 @@ def test_co2_the_same_row_id_again_is_the_same_person_without_a_password(app: Fl
     assert (first.id, second.id, second.temporary_password) == (key, key, None)
 
 
-def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(
-    app: Flask, ada: Person, gil: Person
-) -> None:
+def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: Flask, ada: Person, gil: Person) -> None:
     with acting(app, ada):
         with pytest.raises(Conflict) as raised:
             commands.create_user(values(gil.email), row_id=uuid7())

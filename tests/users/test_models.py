@@ -37,7 +37,12 @@ def test_a_user_changes_nobody() -> None:
 def test_ac8_who_may_be_left_behind_is_of_the_own_organization_and_no_super_admin() -> None:
     home = uuid7()
     admin = Actor(uuid7(), Role.ADMIN, home)
-    cases = [(home, Role.USER, True), (home, Role.ADMIN, True), (home, Role.SUPER_ADMIN, False), (uuid7(), Role.USER, False)]
+    cases = [
+        (home, Role.USER, True),
+        (home, Role.ADMIN, True),
+        (home, Role.SUPER_ADMIN, False),
+        (uuid7(), Role.USER, False),
+    ]
 
     for organization, role, expected in cases:
         user = User(id=uuid7(), email="a@x.org", role=role, organization_id=organization)

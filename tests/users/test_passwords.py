@@ -95,9 +95,7 @@ def test_what_is_no_bcrypt_hash_opens_for_nobody(app: Flask, stored: str) -> Non
         assert not passwords.verify("anything at all", stored).right
 
 
-def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(
-    fresh_database: str
-) -> None:
+def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(fresh_database: str) -> None:
     with portal_on(fresh_database) as careless:
         person = Builder(careless).person("old@example.com")
     with portal_on(fresh_database, bcrypt_rounds=6) as careful:

@@ -1,0 +1,111 @@
+"""The own profile and password."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import Role
+from portal.users.models import User
+from tests.access.visitor import SIGN_IN, Visitor, outcome
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
+
+NEW = "quite another horse and battery"
+
+
+def test_a_person_changes_the_own_names(client: PageClient, sign_in: SignIn, build: Builder, uma: Person) -> None:
+    sign_in(uma)
+
+    answer = client.send("/account/", {"first_name": "  Uma   Karin ", "last_name": "Thurgood"})
+
+    row = build.read(User, uma.id)
+    assert answer.status_code == 303
+    assert (row.first_name, row.last_name, row.updated_by) == ("Uma Karin", "Thurgood", uma.id)
+    assert "Your profile is saved." in client.get("/account/").text
+
+
+def test_a_name_that_is_too_long_stands_beside_its_field(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+
+    answer = client.send("/account/", {"first_name": "x" * 81, "last_name": "Kept"})
+
+    assert answer.status_code == 422
+    assert "Use 80 characters at most." in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert 'value="Kept"' in answer.text
+
+
+def test_ac9_the_profile_takes_nothing_but_names(app: Flask, build: Builder, uma: Person) -> None:
+    forged = {"role": "SUPER_ADMIN", "email": "x@example.com", "organization_id": "", "email_verified": "y", "id": "1"}
+
+    Visitor(app, uma).post("/account/", {"first_name": "Uma", **forged})
+
+    row = build.read(User, uma.id)
+    assert (row.role, row.email, row.organization_id) == (Role.USER, uma.email, uma.organization_id)
+    assert not row.email_verified
+
+
+@pytest.mark.parametrize("current", ["", "not the right password", PASSWORD.upper()])
+def test_au9_the_own_password_needs_the_current_one(app: Flask, uma: Person, current: str) -> None:
+    visitor = Visitor(app, uma)
+
+    answer = visitor.post("/account/password", {"current_password": current, "password": NEW})
+
+    assert answer.status_code == 422
+    assert Visitor(app).post("/login", {"email": uma.email, "password": NEW}).status_code == 422
+
+
+def test_a_changed_password_ends_every_other_sign_in(app: Flask, uma: Person) -> None:
+    here, there = Visitor(app, uma), Visitor(app, uma)
+
+    assert here.post("/account/password", {"current_password": PASSWORD, "password": NEW}).status_code == 303
+
+    assert here.get("/account/").status_code == 200
+    assert outcome(there.get("/account/")) == SIGN_IN
+    assert Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).status_code == 422
+    assert Visitor(app).post("/login", {"email": uma.email, "password": NEW}).status_code == 303
+
+
+@pytest.mark.parametrize("password", ["a" * 14, "", "\U0001f600" * 14, "welcome to the portal", PASSWORD])
+def test_au1_a_password_that_will_not_do_is_refused_with_the_reason(app: Flask, uma: Person, password: str) -> None:
+    answer = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": password})
+
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "password", ["fifteen letters", "x" * 64, "y" * 200, "\U0001f600" * 15, " spaces at both ends "]
+)
+def test_au1_long_passwords_of_any_letters_are_taken_as_they_are(app: Flask, uma: Person, password: str) -> None:
+    answer = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": password})
+
+    assert answer.status_code == 303
+    assert Visitor(app).post("/login", {"email": uma.email, "password": password}).status_code == 303
+    assert Visitor(app).post("/login", {"email": uma.email, "password": password[:-1]}).status_code == 422
+
+
+def test_au9_a_temporary_password_forces_a_choice_before_anything_else(
+    app: Flask, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    new = build.person("new@example.com", role=Role.ADMIN, tenant=acme, must_change_password=True)
+    visitor = Visitor(app, new)
+
+    for path in ("/", "/account/", "/users/", f"/organizations/{acme.id}"):
+        assert visitor.get(path).headers["Location"] == "/account/password"
+    assert visitor.post(f"/users/{ada.id}/delete").headers["Location"] == "/account/password"
+    assert visitor.get("/users/", htmx=True).headers["HX-Redirect"] == "/account/password"
+    visitor.post("/account/password", {"current_password": PASSWORD, "password": NEW})
+    assert visitor.get("/users/").status_code == 200
+    assert not build.read(User, new.id).must_change_password
+
+
+def test_the_password_page_never_shows_a_password_again(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+
+    answer = client.send("/account/password", {"current_password": PASSWORD, "password": "short"})
+
+    assert answer.status_code == 422
+    assert PASSWORD not in answer.text
+    assert "short" not in answer.text.replace("a short", "")

@@ -1,0 +1,289 @@
+"""Signing in and out, as people and attackers do it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import SYSTEM, Role
+from portal.core.clock import now
+from portal.core.db import acting_as, db
+from portal.organizations.commands import delete_organization
+from portal.users import passwords
+from portal.users.commands import delete_user, set_active
+from portal.web.addresses import safe_next
+from tests.access.visitor import SIGN_IN, Visitor, outcome, without_tokens
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.database import app_for, disconnect
+from tests.pages import PageClient
+
+WRONG = "a password that is not the right one"
+ELSEWHERE = [
+    "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "\\/evil.example", "https://evil.example",
+    "http:evil.example", "javascript:alert(1)", "data:text/html,x", "/\tevil.example//", "/\n/evil.example",
+    "\t//evil.example", " //evil.example", "https://localhost@evil.example/", "//localhost@evil.example", "/\x0b/evil",
+    "evil.example", "/x\\..\\evil", "//evil.example/%2f..", "http://[", "/\r\nSet-Cookie: a=b", "/ /evil.example", "?next",
+]  # fmt: skip
+
+
+def answer_to(app: Flask, email: str, password: str) -> tuple[int, list[tuple[str, str]], str]:
+    """The whole answer to a sign-in, with the address that was typed, which is shown again, left out."""
+    status, headers, text = without_tokens(Visitor(app).post("/login", {"email": email, "password": password}))
+    return status, headers, text.replace(email, "ADDRESS")
+
+
+def test_au4_five_reasons_to_be_refused_give_one_answer(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, uma: Person, gil: Person, bea: Person
+) -> None:
+    off = build.person("off@example.com", tenant=acme, is_active=False)
+    with app.app_context(), acting_as(SYSTEM):
+        delete_organization(birch.id)
+
+    answers = [
+        answer_to(app, "nobody@example.com", PASSWORD),
+        answer_to(app, uma.email, WRONG),
+        answer_to(app, off.email, PASSWORD),
+        answer_to(app, gil.email, PASSWORD),
+        answer_to(app, bea.email, PASSWORD),
+    ]
+
+    assert answers[0][0] == 422
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: Builder, acme: Tenant) -> None:
+    settings = app.extensions["portal"]
+    app.extensions["portal"] = replace(settings, bcrypt_rounds=9)
+    try:
+        with app.app_context():
+            hashed = passwords.hash_password(PASSWORD)
+        build.person("known@example.com", tenant=acme, password=hashed)
+        visitor = Visitor(app)
+        times: dict[str, list[float]] = {"known@example.com": [], "unknown@example.com": []}
+        for _ in range(25):
+            for email, taken in times.items():
+                begun = time.perf_counter()
+                visitor.post("/login", {"email": email, "password": WRONG})
+                taken.append(time.perf_counter() - begun)
+    finally:
+        app.extensions["portal"] = settings
+
+    known, unknown = (statistics.median(taken) for taken in times.values())
+    assert abs(known - unknown) < 0.25 * max(known, unknown)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_au11_next_leads_nowhere_else(app: Flask, ada: Person, target: str) -> None:
+    answer = Visitor(app).post("/login", {"email": ada.email, "password": PASSWORD, "next": target})
+
+    assert answer.status_code in (303, 400)
+    assert answer.headers.get("Location", "/") == "/"
+    assert safe_next(target, "default") == "default"
+
+
+@pytest.mark.parametrize("target", ["/", "/users/?q=a%2F%2Fb&status=deleted", "/account/", "/users/?q=https://x"])
+def test_au11_next_leads_to_a_path_of_this_site(app: Flask, ada: Person, target: str) -> None:
+    answer = Visitor(app).post("/login", {"email": ada.email, "password": PASSWORD, "next": target})
+
+    assert answer.headers["Location"] == target
+
+
+@pytest.mark.parametrize("typed", ["UMA@Example.COM", "  uma@example.com ", "uma@EXAMPLE.com"])
+def test_au12_an_address_is_one_whatever_its_case(app: Flask, uma: Person, typed: str) -> None:
+    answer = Visitor(app).post("/login", {"email": typed, "password": PASSWORD})
+
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "twin",
+    ["UMA@EXAMPLE.COM", "Uma@example.com", "u\u043ca@example.com", "uma@ex\u0430mple.com", "\uff55ma@example.com"],
+)
+def test_au12_no_twin_of_an_address_can_be_made(app: Flask, ada: Person, uma: Person, twin: str) -> None:
+    answer = Visitor(app, ada).post("/users/new", {"email": twin, "role": "USER", "is_active": "true"})
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("letter", ["\u0131", "\u212a", "\u017f", "\u0430"])
+def test_au12_look_alikes_before_the_at_are_refused(app: Flask, ada: Person, letter: str) -> None:
+    answer = Visitor(app, ada).post("/users/new", {"email": f"k{letter}m@example.com", "role": "USER"})
+
+    assert answer.status_code == 422
+
+
+def test_a_user_lands_on_the_own_account_and_an_admin_on_the_dashboard(app: Flask, uma: Person, ada: Person) -> None:
+    visitor = Visitor(app)
+
+    assert visitor.sign_in(uma).headers["Location"] == "/account/"
+    assert visitor.sign_in(ada).headers["Location"] == "/"
+
+
+def test_a_stranger_comes_back_to_the_page_that_was_asked_for(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    asked = client.get("/users/?q=ada&status=deactivated")
+    there = asked.headers["Location"]
+
+    answer = client.post(there, data={**client.form(there), "email": ada.email, "password": PASSWORD})
+
+    assert asked.status_code == 303
+    assert answer.headers["Location"] == "/users/?q=ada&status=deactivated"
+
+
+def test_what_was_typed_stays_but_the_password(client: PageClient, uma: Person) -> None:
+    answer = client.send("/login", {"email": uma.email, "password": WRONG})
+
+    assert answer.status_code == 422
+    assert f'value="{uma.email}"' in answer.text
+    assert WRONG not in answer.text
+    assert "<title>Error:" in answer.text
+
+
+def test_cs3_signing_in_and_out_without_a_token_does_nothing(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app)
+    refused = visitor.client.post("/login", data={"email": uma.email, "password": PASSWORD})
+    visitor.sign_in(uma)
+    stayed = visitor.client.post("/logout")
+
+    assert (refused.status_code, stayed.status_code) == (400, 400)
+    assert visitor.get("/account/").status_code == 200
+
+
+def test_se1_the_cookie_before_the_sign_in_is_worth_nothing_after_it(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app)
+    before = cookie_of(visitor)
+    visitor.sign_in(uma)
+    after = cookie_of(visitor)
+    victim = Visitor(app)
+    victim.client.set_cookie("portal", before)
+
+    assert before != after
+    assert outcome(victim.get("/account/")) == SIGN_IN
+
+
+def test_se1_each_sign_in_is_a_new_one_and_ends_the_one_it_replaces(app: Flask, uma: Person, ada: Person) -> None:
+    visitor = Visitor(app, uma)
+    first = cookie_of(visitor)
+    visitor.sign_in(ada)
+    replayed = Visitor(app)
+    replayed.client.set_cookie("portal", first)
+
+    assert outcome(replayed.get("/account/")) == SIGN_IN
+    assert outcome(visitor.get("/users/")) == "page"
+
+
+def test_se2_signing_out_ends_it_on_the_server_and_only_by_post(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    kept = cookie_of(visitor)
+    assert visitor.get("/logout").status_code == 405
+    assert visitor.get("/account/").status_code == 200
+
+    visitor.post("/logout")
+    visitor.client.set_cookie("portal", kept)
+
+    assert outcome(visitor.get("/account/")) == SIGN_IN
+
+
+@pytest.mark.parametrize("end", ["deactivate", "delete", "delete organization"])
+def test_se3_whoever_may_not_come_in_is_out_with_the_next_request(
+    app: Flask, acme: Tenant, uma: Person, root: Person, end: str
+) -> None:
+    two = Visitor(app, uma), Visitor(app, uma)
+    assert [visitor.get("/account/").status_code for visitor in two] == [200, 200]
+
+    with app.app_context(), acting_as(SYSTEM):
+        if end == "deactivate":
+            set_active(uma.id, is_active=False)
+        elif end == "delete":
+            delete_user(uma.id)
+        else:
+            delete_organization(acme.id)
+
+    assert [outcome(visitor.get("/account/")) for visitor in two] == [SIGN_IN, SIGN_IN]
+    assert [outcome(visitor.post("/account/", {"first_name": "X"})) for visitor in two] == [SIGN_IN, SIGN_IN]
+
+
+def test_se5_a_demotion_holds_from_the_next_request_on(app: Flask, build: Builder, acme: Tenant, root: Person) -> None:
+    boss = build.person("boss@example.com", role=Role.ADMIN, tenant=acme)
+    theirs, ours = Visitor(app, boss), Visitor(app, root)
+    assert theirs.get("/users/").status_code == 200
+
+    demoted = {"email": boss.email, "role": "USER", "is_active": "true", "organization_id": "acme", "version": "1"}
+    assert ours.post(f"/users/{boss.id}/edit", demoted).status_code == 303
+
+    assert theirs.get("/users/").status_code == 403
+    assert theirs.post("/users/new", {"email": "x@example.com", "role": "ADMIN"}).status_code == 403
+
+
+def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person
+) -> None:
+    boss = build.person("boss@example.com", role=Role.ADMIN, tenant=acme)
+    theirs, ours = Visitor(app, boss), Visitor(app, root)
+    assert uma.email in theirs.get("/users/").text
+
+    moved = {"email": boss.email, "role": "ADMIN", "is_active": "true", "organization_id": "birch", "version": "1"}
+    assert ours.post(f"/users/{boss.id}/edit", moved).status_code == 303
+
+    assert uma.email not in theirs.get("/users/").text
+    assert theirs.get(f"/users/{uma.id}").status_code == 404
+
+
+def test_se8_the_cookie_is_small_hidden_from_scripts_and_same_site(app: Flask, uma: Person) -> None:
+    line = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).headers["Set-Cookie"]
+
+    assert line.startswith("portal=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+    assert len(line) < 1000
+
+
+def test_se8_with_https_the_cookie_is_secure_and_bound_to_the_host(fresh_database: str) -> None:
+    app = app_for(fresh_database, public_url="https://portal.example.com")
+    answer = Visitor(app, base_url="https://localhost").get("/login")
+    line = answer.headers["Set-Cookie"]
+    disconnect(app)
+
+    assert line.startswith("__Host-portal=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+    assert "Domain" not in line
+
+
+def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) -> None:
+    cookie, other = cookie_of(Visitor(app, uma)), cookie_of(Visitor(app, ada))
+    payload, stamp, signature = cookie.rsplit(".", 2)
+    swapped = f"{payload}.{stamp}.{other.rsplit('.', 1)[1]}"
+    broken = [cookie[:-1], cookie[1:], cookie + "A", payload, f"{payload}..{signature}", swapped, cookie.upper(), "."]
+
+    for value in [*broken, cookie[: len(cookie) // 2], cookie * 20, "a.b.c", "{}", "null"]:
+        visitor = Visitor(app)
+        visitor.client.set_cookie("portal", value)
+        assert outcome(visitor.get("/account/")) == SIGN_IN, value
+
+
+def test_an_expired_sign_in_is_none(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    with app.app_context(), acting_as(SYSTEM):
+        db.session.connection().exec_driver_sql("UPDATE refresh_tokens SET expires_at = %s", [now()])
+        db.session.commit()
+
+    assert outcome(visitor.get("/account/")) == SIGN_IN
+
+
+def test_a_token_is_stored_as_a_digest_only(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    with visitor.client.session_transaction() as cookie:
+        token = cookie["_user_id"]
+    with app.app_context(), acting_as(SYSTEM):
+        stored = db.session.connection().exec_driver_sql("SELECT token FROM refresh_tokens").scalars().all()
+
+    assert len(token) >= 40
+    assert token not in stored
+
+
+def cookie_of(visitor: Visitor) -> str:
+    cookie = visitor.client.get_cookie("portal")
+    assert cookie is not None
+    return cookie.value

@@ -1,0 +1,156 @@
+"""How does a test open the portal in a real browser, and what does it notice there?"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, StorageState, expect
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from portal.demo import DEMO_PASSWORD
+from tests.cast import Builder
+
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    "The browser journeys were left out: no Chromium was found (one of "
+    + ", ".join(EXECUTABLES)
+    + "). `apt-get install chromium` brings it."
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+PATIENCE = 10_000
+ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
+STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+ANSWERS = ("400", "403", "404", "405", "409", "422")
+
+expect.set_options(timeout=PATIENCE)
+
+
+def executable() -> str | None:
+    """The Chromium of this machine; none is ever downloaded."""
+    return next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
+
+
+class Silent(WSGIRequestHandler):
+    """Writes no line for each request, and keeps connections open as a real server would."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an application from threads of this process; gives its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Site:
+    """A portal that answers, with demo data; `build` adds rows that a journey may spoil."""
+
+    url: str
+    build: Builder
+    states: dict[str, StorageState] = field(default_factory=dict)
+    made: int = 0
+
+    def fresh(self, what: str) -> str:
+        """A word that no other journey uses."""
+        self.made += 1
+        return f"{what}{self.made}"
+
+
+class Tabs:
+    """Opens pages, each in a browser profile of its own, and remembers what the browser complains about."""
+
+    def __init__(self, browser: Browser, site: Site) -> None:
+        self.browser = browser
+        self.site = site
+        self.complaints: list[str] = []
+        self.contexts: list[BrowserContext] = []
+
+    def open(self, person: str | None = None, *, scripts: bool = True, width: int = 1280, **options: Any) -> Page:
+        """A page, signed in as one of the demo's people unless it is nobody's."""
+        state = self._state_of(person) if person else None
+        context = self.browser.new_context(
+            base_url=self.site.url,
+            java_script_enabled=scripts,
+            viewport={"width": width, "height": 800},
+            storage_state=state,
+            reduced_motion="reduce",
+            service_workers="block",
+            **options,
+        )
+        context.set_default_timeout(PATIENCE)
+        context.on("console", self._heard)
+        context.on("weberror", lambda error: self.complaints.append(f"{error.page and error.page.url}: {error.error}"))
+        context.on("request", self._requested)
+        self.contexts.append(context)
+        return context.new_page()
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        """Keep errors and warnings, but for the browser's note that a page came with the status it is meant to have."""
+        told = STATUS.match(message.text)
+        path = urlsplit(message.location["url"]).path
+        if told and told[1] in ANSWERS and not path.startswith("/static/"):
+            return
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{path}: {message.text}")
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith((self.site.url, "data:")):
+            self.complaints.append(f"something is asked for elsewhere: {request.url}")
+
+    def _state_of(self, person: str) -> StorageState:
+        if person not in self.site.states:
+            page = self.open()
+            sign_in(page, person)
+            self.site.states[person] = page.context.storage_state()
+        return self.site.states[person]
+
+
+def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = "/login") -> None:
+    """Through the form, as a person would."""
+    page.goto(at)
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+
+
+def focused(page: Page) -> str:
+    """The name or the id of what has the focus, else its tag."""
+    return str(page.evaluate("(({name, id, tagName}) => name || id || tagName)(document.activeElement)"))
+
+
+def names(page: Page) -> list[str]:
+    """The names in the list, in order."""
+    return page.locator(".list tbody [data-face]").all_inner_texts()

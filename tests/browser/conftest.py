@@ -1,0 +1,60 @@
+"""Which browser do the journeys use, which portal do they visit, and what if there is no browser?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from portal.cli.seed import seed_demo
+from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable, served
+from tests.cast import Builder
+from tests.database import Server, app_for, disconnect
+
+IS_REQUIRED = os.environ.get("PORTAL_REQUIRE_BROWSER", "") not in ("", "0")
+IS_LEFT_OUT = executable() is None and not IS_REQUIRED
+collect_ignore_glob = ["test_*.py"] if IS_LEFT_OUT else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if IS_LEFT_OUT:
+        terminalreporter.write_line(MISSING)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = executable()
+    assert path is not None, MISSING
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(database_server: Server, template_database: str) -> Iterator[Site]:
+    """A portal with the demo's data, shared by all journeys: each spoils only rows that it made."""
+    app = app_for(database_server.create("browser", template=template_database))
+    app.testing = False
+    with app.app_context():
+        seed_demo(people=300)
+    with served(app) as url:
+        yield Site(url, Builder(app))
+    disconnect(app)
+
+
+@pytest.fixture
+def tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
+    """Opens pages; at the end the browser must not have complained about any of them."""
+    tabs = Tabs(browser, site)
+    yield tabs
+    tabs.close()
+    assert tabs.complaints == []
+
+
+@pytest.fixture(params=[True, False], ids=["with-scripts", "without-scripts"])
+def scripts(request: pytest.FixtureRequest) -> bool:
+    """Whether JavaScript is on: the journey goes the same way without."""
+    return bool(request.param)

@@ -1,0 +1,159 @@
+"""Do lists answer a person who searches, filters, sorts and turns pages?"""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import ADMIN, Tabs, focused, names
+
+
+def search(page: Page, text: str, *, scripts: bool) -> None:
+    """Typed letter by letter; without scripts the button sends it."""
+    page.get_by_role("searchbox").press_sequentially(text)
+    if not scripts:
+        page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(re.compile(rf"[?&]q={text}"))
+
+
+def choose(page: Page, label: str, option: str, *, scripts: bool) -> None:
+    page.get_by_label(label).select_option(option)
+    if not scripts:
+        page.get_by_role("button", name="Search").click()
+
+
+def entries(page: Page) -> int:
+    return int(page.evaluate("history.length"))
+
+
+def test_searching_while_typing_keeps_the_focus_and_makes_one_entry_in_the_history(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/users/")
+    everybody = names(page)
+    before = entries(page)
+
+    search(page, "oka", scripts=True)
+    page.get_by_role("searchbox").press_sequentially("for")
+    expect(page).to_have_url(re.compile("q=okafor"))
+
+    assert "Ada Okafor" in names(page)
+    assert focused(page) == "q"
+    assert entries(page) == before + 1
+    page.go_back()
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    assert names(page) == everybody
+    page.go_forward()
+    expect(page.get_by_role("searchbox")).to_have_value("okafor")
+    assert "Ada Okafor" in names(page)
+
+
+def test_going_back_from_a_person_shows_the_search_again(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    search(page, "okafor", scripts=scripts)
+    found = names(page)
+
+    page.get_by_role("link", name="Ada Okafor", exact=True).click()
+    expect(page.get_by_role("heading", name="Ada Okafor")).to_be_visible()
+    page.go_back()
+
+    expect(page.get_by_role("searchbox")).to_have_value("okafor")
+    assert names(page) == found
+
+
+def test_a_filter_shows_as_a_chip_that_takes_it_away_again(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+
+    choose(page, "Any role", "SUPER_ADMIN", scripts=scripts)
+    expect(page).to_have_url(re.compile("role=SUPER_ADMIN"))
+    assert set(page.locator(".list tbody .role").all_inner_texts()) == {"Super admin"}
+    page.get_by_role("link", name="Remove the filter").click()
+
+    expect(page).to_have_url(tabs.site.url + "/users/")
+    expect(page.get_by_label("Any role")).to_have_value("")
+
+
+def test_a_column_head_sorts_and_sorts_the_other_way_round(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/?sort=-created_at")
+    head = page.get_by_role("columnheader", name="Name")
+
+    head.get_by_role("link").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    upwards = names(page)
+    head.get_by_role("link").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+
+    assert upwards == sorted(upwards, key=str.lower)
+    assert names(page)[0].lower() > upwards[-1].lower()
+
+
+def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    search(page, "example", scripts=scripts)
+    tab = page.get_by_role("navigation", name="People by status")
+
+    tab.get_by_role("link", name="Deactivated").click()
+    expect(tab.get_by_role("link", name="Deactivated")).to_have_attribute("aria-current", "page")
+    states = set(page.locator(".list tbody .dot").all_inner_texts())
+
+    assert states == {"Deactivated"}
+    expect(page.get_by_role("searchbox")).to_have_value("example")
+
+
+def test_pages_turn_forward_to_the_end_and_back(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    first = names(page)
+    pages = page.get_by_role("navigation", name="Pages")
+
+    def turn(label: str) -> list[str]:
+        before = page.url
+        pages.get_by_role("link", name=label, exact=True).click()
+        expect(page).not_to_have_url(before)
+        return names(page)
+
+    second = turn("Next")
+    last = turn("Last")
+
+    assert len(first) == len(second) == 25
+    assert not set(first) & set(last)
+    expect(pages.get_by_role("link", name="Next")).to_have_count(0)
+    assert turn("First") == first
+    assert turn("Next") == second
+    assert turn("Previous") == first
+
+
+def test_the_number_of_rows_on_a_page_can_be_chosen(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+
+    choose(page, "Rows on a page", "50", scripts=scripts)
+
+    expect(page).to_have_url(re.compile("per_page=50"))
+    expect(page.locator(".list tbody tr")).to_have_count(50)
+
+
+def test_an_empty_list_says_why_and_what_to_do(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    search(page, "nobodyhere", scripts=scripts)
+
+    expect(page.get_by_role("heading", name="Nobody matches")).to_contain_text("nobodyhere")
+    page.get_by_role("link", name="Clear the search").click()
+
+    expect(page.locator(".list tbody tr")).to_have_count(25)
+
+
+def test_a_figure_of_the_dashboard_leads_to_exactly_those_rows(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/")
+    figure = page.locator(".figures a", has_text="Deactivated")
+    number = figure.locator("strong").inner_text()
+
+    figure.click()
+
+    expect(page.locator(".pager [role=status]")).to_have_text(re.compile(rf"of {number}$"))

@@ -1,0 +1,97 @@
+"""Can an organization be made, changed, deleted and brought back by hand?"""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.browsing import ADA, ADMIN, Tabs
+
+
+def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> None:
+    word = tabs.site.fresh("orchard")
+    page = tabs.open(ADMIN)
+    page.goto("/organizations/new")
+    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("Short name")
+    expect(name).to_be_focused()
+
+    name.press_sequentially("Møller & Söhne")
+    expect(slug).to_have_value("moller-sohne")
+    slug.fill(word)
+    name.press("End")
+    name.press_sequentially(" Orchards")
+    expect(slug).to_have_value(word)
+    page.get_by_role("button", name="Create organization").click()
+
+    expect(page.get_by_role("heading", name="Møller & Söhne Orchards")).to_be_visible()
+    expect(page.locator(".facts")).to_contain_text(word)
+
+
+def test_without_scripts_an_empty_short_name_is_made_of_the_name(tabs: Tabs) -> None:
+    word = tabs.site.fresh("bakery")
+    page = tabs.open(ADMIN, scripts=False)
+    page.goto("/organizations/new")
+
+    page.get_by_label("Name", exact=True).fill(f"Čapek {word}")
+    page.get_by_role("button", name="Create organization").click()
+
+    expect(page.locator(".facts")).to_contain_text(f"capek-{word}")
+
+
+def test_a_taken_short_name_is_told_beside_the_field_and_nothing_is_lost(tabs: Tabs, scripts: bool) -> None:
+    tenant = tabs.site.build.tenant(tabs.site.fresh("Quarry"))
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/organizations/new")
+
+    page.get_by_label("Name", exact=True).fill("Another quarry")
+    page.get_by_label("Short name").fill(tenant.slug)
+    page.get_by_role("button", name="Create organization").click()
+
+    expect(page).to_have_title(re.compile("^Error: "))
+    expect(page.get_by_label("Short name")).to_be_focused()
+    expect(page.get_by_label("Short name")).to_have_attribute("aria-describedby", re.compile("slug-error"))
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Another quarry")
+
+
+def test_an_organization_is_changed(tabs: Tabs, scripts: bool) -> None:
+    tenant = tabs.site.build.tenant(tabs.site.fresh("Ferry"))
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto(f"/organizations/{tenant.id}")
+
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Name", exact=True).fill(f"{tenant.name} Lines")
+    page.get_by_role("button", name="Save changes").click()
+
+    expect(page.get_by_role("heading", name=f"{tenant.name} Lines")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("is saved")
+    expect(page.locator(".details")).to_contain_text("Grace Lindqvist")
+
+
+def test_an_administrator_changes_the_name_and_finds_no_short_name_to_change(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADA, scripts=scripts)
+    page.goto("/")
+
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Organization").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Acme Logistics")
+    expect(page.get_by_label("Short name")).to_have_count(0)
+
+
+def test_deleting_an_organization_says_who_loses_access_and_restoring_gives_it_back(tabs: Tabs, scripts: bool) -> None:
+    tenant = tabs.site.build.tenant(tabs.site.fresh("Windmill"))
+    tabs.site.build.person(f"{tabs.site.fresh('miller')}@example.com", tenant=tenant)
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto(f"/organizations/{tenant.id}")
+
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("heading", name=f"Delete {tenant.name}?")).to_be_visible()
+    expect(page.get_by_text("1 person loses access at once")).to_be_visible()
+    page.get_by_role("button", name="Delete organization").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{tenant.name} is deleted")
+    page.get_by_role("navigation", name="Organizations by status").get_by_role("link", name="Deleted").click()
+    page.get_by_role("button", name=f"Restore {tenant.name}", exact=True).click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{tenant.name} is restored")
+    expect(page.locator(".facts")).to_contain_text("Active")

@@ -1,0 +1,214 @@
+"""Do the commands for operators do what they say, and never give away a password that is known?"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from portal.config import ROOT
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.demo import DEMO_PASSWORD
+from portal.organizations.models import Organization
+from portal.tokens.commands import open_family
+from portal.tokens.queries import live_of
+from portal.users.models import User
+from tests.acting import acting, portal_on
+from tests.cast import PASSWORD, Person, Tenant
+from tests.database import SECRET_KEY
+from tests.pages import fields_of
+
+TEMPORARY = r"(?:[a-z2-9]{5}-){3}[a-z2-9]{5}"
+
+
+def run(app: Flask, *arguments: str, typed: str = "") -> Result:
+    return app.test_cli_runner().invoke(args=list(arguments), input=typed)
+
+
+def opens(app: Flask, email: str, password: str) -> bool:
+    """Whether the pair signs in, through the form."""
+    client: FlaskClient = app.test_client()
+    fields = fields_of(client.get("/login").text)
+    return client.post("/login", data={**fields, "email": email, "password": password}).status_code == 303
+
+
+def people(app: Flask) -> list[tuple[str, Role]]:
+    with acting(app):
+        return [(email, role) for email, role in db.session.execute(select(User.email, User.role)).all()]
+
+
+def test_flask_seed_creates_the_first_super_admin_with_a_password_shown_once(fresh_app: Flask) -> None:
+    result = run(fresh_app, "seed", typed="\n")
+
+    assert result.exit_code == 0
+    assert people(fresh_app) == [("admin@example.com", Role.SUPER_ADMIN)]
+    found = re.search(TEMPORARY, result.output)
+    assert found
+    assert opens(fresh_app, "admin@example.com", found.group())
+
+
+def test_flask_seed_again_changes_nothing(fresh_app: Flask) -> None:
+    run(fresh_app, "seed", "--password", PASSWORD)
+
+    result = run(fresh_app, "seed", "--password", "something else entirely")
+
+    assert result.exit_code == 0
+    assert "there already" in result.output
+    assert opens(fresh_app, "admin@example.com", PASSWORD)
+    assert len(people(fresh_app)) == 1
+
+
+def test_flask_seed_asks_at_a_terminal_and_does_not_show_what_is_typed(fresh_app: Flask, fresh_database: str) -> None:
+    in_a_terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+    command = [sys.executable, "-c", in_a_terminal, sys.executable, "-m", "flask", "--app", "wsgi", "seed"]
+    environment = {**os.environ, "DATABASE_URL": fresh_database, "SECRET_KEY": SECRET_KEY}
+    with subprocess.Popen(  # noqa: S603
+        [*command, "--email", "Chief@Example.com"],
+        cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        shown = b""
+        while b"random one):" not in shown:
+            shown += process.stdout.read(1) or pytest.fail(shown.decode())
+        process.stdin.write(f"{PASSWORD}\n".encode())
+        shown += process.stdout.read()
+
+    assert process.returncode == 0
+    assert PASSWORD.encode() not in shown
+    assert people(fresh_app) == [("chief@example.com", Role.SUPER_ADMIN)]
+    assert opens(fresh_app, "chief@example.com", PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["admin123", "short", DEMO_PASSWORD, "x" * 5_000])
+def test_au8_flask_seed_takes_no_short_and_no_known_password(fresh_app: Flask, password: str) -> None:
+    result = run(fresh_app, "seed", "--password", password)
+
+    assert result.exit_code == 1
+    assert people(fresh_app) == []
+
+
+def test_au8_a_fresh_installation_has_no_default_account(fresh_app: Flask) -> None:
+    for email, password in (
+        ("admin@example.com", "admin123"), ("admin@example.com", ""), ("admin@example.com", DEMO_PASSWORD),
+        ("admin", "admin"), ("root@example.com", "root"),
+    ):  # fmt: skip
+        assert not opens(fresh_app, email, password)
+
+    run(fresh_app, "seed", typed="\n")
+    assert not opens(fresh_app, "admin@example.com", "admin123")
+
+
+def test_au8_the_demos_password_opens_nothing_in_production(fresh_database: str) -> None:
+    with portal_on(fresh_database) as demo:
+        run(demo, "seed", "--demo", "--people", "20")
+        assert opens(demo, "admin@example.com", DEMO_PASSWORD)
+    with portal_on(fresh_database, production=True) as production:
+        assert not opens(production, "admin@example.com", DEMO_PASSWORD)
+
+
+def test_au8_the_demo_made_in_production_opens_for_nobody(fresh_database: str) -> None:
+    with portal_on(fresh_database, production=True) as app:
+        result = run(app, "seed", "--demo", "--people", "20")
+
+        assert result.exit_code == 0
+        assert DEMO_PASSWORD not in result.output
+        with acting(app):
+            assert set(db.session.scalars(select(User.password))) == {None}
+
+
+def test_the_demo_is_for_an_empty_database(fresh_app: Flask) -> None:
+    run(fresh_app, "seed", "--password", PASSWORD)
+
+    result = run(fresh_app, "seed", "--demo")
+
+    assert "Nothing was changed" in result.output
+    assert len(people(fresh_app)) == 1
+
+
+def test_the_demo_shows_its_progress_and_its_sign_in(fresh_app: Flask) -> None:
+    result = run(fresh_app, "seed", "--demo", "--people", "50")
+
+    assert "Made 50 people." in result.output
+    assert DEMO_PASSWORD in result.output
+
+
+@pytest.mark.parametrize("number", ["9", "0", "-5", "1000001", "many"])
+def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number: str) -> None:
+    assert run(fresh_app, "seed", "--demo", "--people", number).exit_code == 2
+
+
+def test_users_create_makes_a_person_with_a_temporary_password(app: Flask, acme: Tenant) -> None:
+    result = run(
+        app, "users", "create", "New@Example.com", "--role", "ADMIN", "--organization", "acme", "--first-name", "New"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"Created new@example\.com\. Temporary password: {TEMPORARY}\n$", result.output)
+    with acting(app):
+        user = db.session.scalars(select(User)).one()
+        assert (user.role, user.organization_id, user.must_change_password) == (Role.ADMIN, acme.id, True)
+        assert user.created_by is None
+
+
+def test_users_create_says_in_a_sentence_what_is_wrong(app: Flask, uma: Person) -> None:
+    for arguments, sentence in (
+        ((uma.email,), "already uses this address"),
+        (("new@example.com", "--organization", "nowhere"), "There is no organization nowhere."),
+        (("nonsense",), "no @"),
+        (("new@example.com", "--role", "EMPEROR"), "EMPEROR"),
+    ):
+        result = run(app, "users", "create", *arguments)
+        assert result.exit_code in (1, 2)
+        assert sentence in result.output
+        assert "Traceback" not in result.output
+
+
+def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Person, acme: Tenant) -> None:
+    with acting(app):
+        organization = db.session.get(Organization, acme.id)
+        assert organization
+        db.session.delete(organization)
+        db.session.commit()
+
+    assert run(app, "users", "create", "new@example.com", "--organization", "acme").exit_code == 1
+
+
+def test_users_set_password_sets_it_and_ends_every_sign_in(app: Flask, uma: Person) -> None:
+    with acting(app):
+        open_family(uma.id, uma.organization_id, lasts=timedelta(days=1))
+
+    result = run(app, "users", "set-password", "UMA@example.com", "--password", "something else entirely")
+
+    assert result.exit_code == 0
+    assert "something else" not in result.output
+    with acting(app):
+        assert db.session.scalar(live_of(uma.id)) == 0
+    assert opens(app, uma.email, "something else entirely")
+    assert not opens(app, uma.email, PASSWORD)
+
+
+def test_users_set_password_makes_one_where_none_is_typed(app: Flask, uma: Person) -> None:
+    result = run(app, "users", "set-password", uma.email, typed="\n")
+
+    found = re.search(TEMPORARY, result.output)
+    assert found
+    assert opens(app, uma.email, found.group())
+
+
+def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: Person) -> None:
+    short = run(app, "users", "set-password", uma.email, "--password", "short")
+    stranger = run(app, "users", "set-password", "nobody@example.com", "--password", PASSWORD)
+
+    assert (short.exit_code, stranger.exit_code) == (1, 1)
+    assert "Nobody has the address nobody@example.com." in stranger.output
+    assert opens(app, uma.email, PASSWORD)

@@ -1,0 +1,154 @@
+"""Does the portal start only with a configuration that it can be trusted with?"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from portal import create_app
+from portal.config import ROOT, Refused, Settings, load_settings
+from tests.database import SECRET_KEY
+
+URL = "postgresql://portal:hunter2hunter2@db.example.com/portal"
+WEAK = ["dev", "secret", "changeme", "0123456789", "a" * 64, "ab" * 40, "x" * 31]
+
+
+def load(**environ: str) -> Settings:
+    return load_settings(environ)
+
+
+def started(**environ: str) -> subprocess.CompletedProcess[str]:
+    """Load the application as a server would."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", "import wsgi"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("key", [None, "dev", "a" * 64])
+def test_in15_production_refuses_to_start_with_a_missing_or_weak_key_in_one_sentence(key: str | None) -> None:
+    done = started(DATABASE_URL=URL, **({} if key is None else {"SECRET_KEY": key}))
+
+    assert done.returncode != 0
+    assert re.fullmatch(r"portal: SECRET_KEY is (missing|weak); [^\n]+\.\n", done.stderr)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("key", WEAK)
+def test_in15_weak_keys_are_refused_also_among_the_former_ones(key: str) -> None:
+    with pytest.raises(Refused, match="weak"):
+        load(DATABASE_URL=URL, SECRET_KEY=key)
+    with pytest.raises(Refused, match="weak"):
+        load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=f"{SECRET_KEY},{key}")
+
+
+@pytest.mark.parametrize("name", ["FLASK_DEBUG", "FLASK_ENV", "DEBUG", "FLASK_TESTING"])
+def test_in15_debug_is_off(name: str) -> None:
+    app = create_app(load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: "1"}))
+
+    assert not app.debug
+    assert not app.testing
+
+
+def test_an_address_and_a_key_alone_are_production() -> None:
+    settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY)
+
+    assert settings.production
+    assert settings.database_url is not None
+    assert make_url(settings.database_url).drivername == "postgresql+psycopg"
+    assert make_url(settings.database_url).password == "hunter2hunter2"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_way_to_write_a_postgresql_address_is_taken(scheme: str) -> None:
+    settings = load(DATABASE_URL=f"{scheme}://host/name", SECRET_KEY=SECRET_KEY)
+
+    assert settings.database_url == "postgresql+psycopg://host/name"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/name", "nonsense", "postgresql+asyncpg://host/name"])
+def test_other_databases_are_refused_without_repeating_the_address(url: str) -> None:
+    with pytest.raises(Refused) as raised:
+        load(DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
+
+    assert str(raised.value).count(". ") <= 1
+    assert url not in str(raised.value)
+
+
+def test_nothing_at_all_is_the_demo_with_a_key_of_its_own(tmp_path: Path) -> None:
+    first, second = load(PORTAL_INSTANCE=str(tmp_path)), load(PORTAL_INSTANCE=str(tmp_path))
+
+    assert not first.production
+    assert first.database_url is None
+    assert first.secret_key == second.secret_key
+    assert len(first.secret_key) == 64
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_re13_secrets_can_stand_in_files(tmp_path: Path) -> None:
+    key, url = tmp_path / "key", tmp_path / "url"
+    key.write_text(f"{SECRET_KEY}\n", encoding="utf-8")
+    url.write_text(f"{URL}\n", encoding="utf-8")
+
+    settings = load(SECRET_KEY_FILE=str(key), DATABASE_URL_FILE=str(url))
+
+    assert settings.secret_key == SECRET_KEY
+    assert settings.production
+
+
+def test_a_secrets_file_that_cannot_be_read_is_told_without_its_content(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
+        load(SECRET_KEY_FILE=str(tmp_path / "absent"))
+
+
+def test_re13_no_secret_is_in_what_settings_say_of_themselves() -> None:
+    other = "another-key-0123456789-zyxwvutsrqpon"
+    settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other)
+
+    for text in (repr(settings), str(settings), f"{settings}"):
+        assert not [secret for secret in (SECRET_KEY, other, "hunter2") if secret in text]
+
+
+def test_re13_former_keys_are_kept_for_reading() -> None:
+    other = "another-key-0123456789-zyxwvutsrqpon"
+    app = create_app(load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other))
+
+    assert app.config["SECRET_KEY"] == SECRET_KEY
+    assert app.config["SECRET_KEY_FALLBACKS"] == [other]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTAL_POOL_SIZE", "0"), ("PORTAL_POOL_SIZE", "many"), ("PORTAL_POOL_TIMEOUT", "nan"),
+        ("PORTAL_STATEMENT_TIMEOUT", "-1"), ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
+        ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
+        ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=name):
+        load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: value})
+
+
+def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> None:
+    assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY).password_minimum == 15
+    assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASSWORD_MINIMUM="8").password_minimum == 8
+
+
+def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:
+    settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_URL="https://portal.example.com/")
+
+    assert settings.public_url == "https://portal.example.com"
+    assert settings.https
+    assert settings.trusted_hosts == ["portal.example.com", "localhost", "127.0.0.1", "[::1]"]

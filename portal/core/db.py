@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,14 +15,14 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import _app_ctx_id
 from psycopg import errors as pg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.core import scoping
-from portal.core.actor import Actor, bind, current_actor, unbind
-from portal.core.errors import Busy, Conflict
-from portal.core.models import Base
+from portal.core.actor import SYSTEM, Actor, bind, current_actor, unbind
+from portal.core.errors import Busy, Conflict, Missing
+from portal.core.models import Base, Keyed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -168,6 +169,22 @@ def engine_options(*, pool_size: int, pool_timeout: float, statement_timeout: fl
         "pool_recycle": 1800,
         "connect_args": {"options": options, "connect_timeout": 5, "application_name": "portal"},
     }
+
+
+def locked(statement: Select[R], *, with_deleted: bool = False) -> R:
+    """The one row of the statement as it is now, locked until the command ends. Missing where there is none."""
+    options = {"with_deleted": with_deleted, "populate_existing": True}
+    row = db.session.scalar(statement.with_for_update(), execution_options=options)
+    if row is None:
+        raise Missing
+    return row
+
+
+def was_made(model: type[Keyed], row_id: uuid.UUID) -> bool:
+    """Whether that very row was ever made, by whom and for whom it may be: a form that was sent twice asks."""
+    with acting_as(SYSTEM):
+        found = select(model.id).where(model.id == row_id)
+        return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

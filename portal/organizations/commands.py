@@ -6,12 +6,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
-
-from portal.core.actor import SYSTEM, current_actor
+from portal.core.actor import current_actor
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.db import command, db, locked, was_made
+from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows
 from portal.organizations import queries
 from portal.organizations.members import members
@@ -23,7 +21,7 @@ def create_organization(values: Mapping[str, Any], *, row_id: uuid.UUID) -> uuid
     try:
         _create(values, row_id)
     except Conflict as conflict:
-        if not _exists(row_id):
+        if not was_made(Organization, row_id):
             raise explained(conflict, str(values["slug"])) from None
     return row_id
 
@@ -43,7 +41,7 @@ def update_organization(organization_id: uuid.UUID, version: int, values: Mappin
 
 @command
 def _update(organization_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Organization:
-    organization = _locked(organization_id)
+    organization = locked(queries.by_id(organization_id))
     if organization.version != version:
         raise Stale(organization)
     changes = {name: value for name, value in values.items() if getattr(organization, name) != value}
@@ -57,7 +55,7 @@ def _update(organization_id: uuid.UUID, version: int, values: Mapping[str, Any])
 @command
 def delete_organization(organization_id: uuid.UUID) -> Organization:
     """Soft-delete: one row. Its people stay as they are and can't sign in from their next request on."""
-    organization = _locked(organization_id)
+    organization = locked(queries.by_id(organization_id))
     members().before_delete(organization_id)
     organization.deleted_at = now()
     return organization
@@ -74,7 +72,7 @@ def restore_organization(organization_id: uuid.UUID) -> Organization:
 
 @command
 def _restore(organization_id: uuid.UUID) -> Organization:
-    organization = _locked(organization_id, with_deleted=True)
+    organization = locked(queries.by_id(organization_id), with_deleted=True)
     organization.deleted_at = None
     return organization
 
@@ -86,18 +84,3 @@ def explained(conflict: Conflict, slug: str) -> Conflict:
     holder = db.session.scalar(queries.by_slug(slug))
     message = f"{holder.name} already has this short name." if holder else "This short name is in use."
     return Conflict("slug", message, constraint=conflict.constraint)
-
-
-def _exists(row_id: uuid.UUID) -> bool:
-    with acting_as(SYSTEM):
-        found = select(Organization.id).where(Organization.id == row_id)
-        return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
-
-
-def _locked(organization_id: uuid.UUID, *, with_deleted: bool = False) -> Organization:
-    options = {"with_deleted": with_deleted, "populate_existing": True}
-    statement = queries.by_id(organization_id).with_for_update()
-    organization = db.session.scalar(statement, execution_options=options)
-    if organization is None:
-        raise Missing
-    return organization

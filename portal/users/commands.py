@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.actor import Role, current_actor
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.db import command, db, locked, was_made
+from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
@@ -45,7 +45,7 @@ def create_user(values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = Fa
     try:
         _create(values, row_id, hashed, anew=anew)
     except Conflict as conflict:
-        if _exists(row_id):
+        if was_made(User, row_id):
             return Created(row_id, None)
         raise explained(conflict, str(values["email"])) from None
     return Created(row_id, password)
@@ -54,7 +54,7 @@ def create_user(values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = Fa
 @command
 def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str, *, anew: bool) -> None:
     actor = current_actor()
-    organization_id = _house(values.get("organization_id")) if actor.is_unlimited else actor.organization_id
+    organization_id = _house(values.get("organization_id") if actor.is_unlimited else actor.organization_id)
     role = values.get("role") or Role.USER
     if role not in grantable_roles(actor):
         raise NotAllowed
@@ -80,7 +80,7 @@ def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> 
 
 @command
 def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
-    user = _locked(user_id)
+    user = locked(queries.by_id(user_id))
     if user.version != version:
         raise Stale(user)
     changes = {name: value for name, value in values.items() if getattr(user, name) != value}
@@ -112,7 +112,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
 @command
 def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
     """Let a person sign in, or no more: then every sign-in ends at once."""
-    user = _locked(user_id)
+    user = locked(queries.by_id(user_id))
     if user.is_active != is_active:
         _check_changes(user, {"is_active": is_active})
         user.is_active = is_active
@@ -124,7 +124,7 @@ def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
 @command
 def delete_user(user_id: uuid.UUID) -> User:
     """Soft-delete a person; every sign-in ends at once, and the address is free again."""
-    user = _locked(user_id)
+    user = locked(queries.by_id(user_id))
     if user.id == current_actor().id:
         raise Conflict(None, "You can't delete yourself. Ask another administrator.")
     keep_a_super_admin(user)
@@ -144,7 +144,7 @@ def restore_user(user_id: uuid.UUID) -> User:
 
 @command
 def _restore(user_id: uuid.UUID) -> User:
-    user = _locked(user_id, with_deleted=True)
+    user = locked(queries.by_id(user_id), with_deleted=True)
     if user.is_deleted:
         _house(user.organization_id)
         user.deleted_at = None
@@ -164,7 +164,7 @@ def set_password(user_id: uuid.UUID, password: str) -> User:
 
 @command
 def _set_password(user_id: uuid.UUID, hashed: str, *, temporary: bool) -> User:
-    user = _locked(user_id)
+    user = locked(queries.by_id(user_id))
     user.password, user.must_change_password = hashed, temporary
     revoke_all(user.id)
     return user
@@ -185,7 +185,7 @@ def rehash(user_id: uuid.UUID, former: str, hashed: str) -> None:
 @command
 def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
     """Change a person's own names."""
-    user = _locked(user_id)
+    user = locked(queries.by_id(user_id))
     for name in ("first_name", "last_name"):
         setattr(user, name, values.get(name))
     return user
@@ -207,21 +207,6 @@ def explained(conflict: Conflict, email: str) -> Conflict:
     holder = db.session.scalar(queries.by_email(email))
     message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
     return Conflict("email", message, constraint=conflict.constraint)
-
-
-def _exists(row_id: uuid.UUID) -> bool:
-    """Whether that very row was made, by whoever may have deleted it since."""
-    with acting_as(SYSTEM):
-        found = select(User.id).where(User.id == row_id)
-        return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
-
-
-def _locked(user_id: uuid.UUID, *, with_deleted: bool = False) -> User:
-    options = {"with_deleted": with_deleted, "populate_existing": True}
-    user = db.session.scalar(queries.by_id(user_id).with_for_update(of=User), execution_options=options)
-    if user is None:
-        raise Missing
-    return user
 
 
 def _house(organization_id: uuid.UUID | None) -> uuid.UUID | None:

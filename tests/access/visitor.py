@@ -29,9 +29,8 @@ class Browser(FlaskClient):
 class Visitor:
     """A browser without page checks: for thousands of requests."""
 
-    def __init__(self, app: Flask, person: Person | None = None, *, base_url: str = "http://localhost") -> None:
+    def __init__(self, app: Flask, person: Person | None = None) -> None:
         self.client = Browser(app, app.response_class, use_cookies=True)
-        self.client.environ_base["wsgi.url_scheme"] = base_url.split(":")[0]
         self.token = self._token_at("/login")
         if person is not None:
             self.sign_in(person)

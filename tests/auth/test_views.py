@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -15,6 +16,7 @@ from portal.core.db import acting_as, db
 from portal.organizations.commands import delete_organization
 from portal.users import passwords
 from portal.users.commands import delete_user, set_active
+from portal.users.models import User
 from portal.web.addresses import safe_next
 from tests.access.visitor import SIGN_IN, Visitor, outcome, without_tokens
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
@@ -26,7 +28,8 @@ ELSEWHERE = [
     "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "\\/evil.example", "https://evil.example",
     "http:evil.example", "javascript:alert(1)", "data:text/html,x", "/\tevil.example//", "/\n/evil.example",
     "\t//evil.example", " //evil.example", "https://localhost@evil.example/", "//localhost@evil.example", "/\x0b/evil",
-    "evil.example", "/x\\..\\evil", "//evil.example/%2f..", "http://[", "/\r\nSet-Cookie: a=b", "/ /evil.example", "?next",
+    "evil.example", "/x\\..\\evil", "//evil.example/%2f..", "http://[", "/\r\nSet-Cookie: a=b", "/ /evil.example",
+    "?next",
 ]  # fmt: skip
 
 
@@ -37,18 +40,21 @@ def answer_to(app: Flask, email: str, password: str) -> tuple[int, list[tuple[st
 
 
 def test_au4_five_reasons_to_be_refused_give_one_answer(
-    app: Flask, build: Builder, acme: Tenant, birch: Tenant, uma: Person, gil: Person, bea: Person
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant
 ) -> None:
+    here = build.person("here@example.com", tenant=acme)
     off = build.person("off@example.com", tenant=acme, is_active=False)
+    gone = build.person("gone@example.com", tenant=acme, deleted_at=now())
+    locked_out = build.person("locked-out@example.com", tenant=birch)
     with app.app_context(), acting_as(SYSTEM):
         delete_organization(birch.id)
 
     answers = [
         answer_to(app, "nobody@example.com", PASSWORD),
-        answer_to(app, uma.email, WRONG),
+        answer_to(app, here.email, WRONG),
         answer_to(app, off.email, PASSWORD),
-        answer_to(app, gil.email, PASSWORD),
-        answer_to(app, bea.email, PASSWORD),
+        answer_to(app, gone.email, PASSWORD),
+        answer_to(app, locked_out.email, PASSWORD),
     ]
 
     assert answers[0][0] == 422
@@ -109,11 +115,20 @@ def test_au12_no_twin_of_an_address_can_be_made(app: Flask, ada: Person, uma: Pe
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("letter", ["\u0131", "\u212a", "\u017f", "\u0430"])
+@pytest.mark.parametrize("letter", ["\u0131", "\u017f", "\u0430"])
 def test_au12_look_alikes_before_the_at_are_refused(app: Flask, ada: Person, letter: str) -> None:
     answer = Visitor(app, ada).post("/users/new", {"email": f"k{letter}m@example.com", "role": "USER"})
 
     assert answer.status_code == 422
+
+
+def test_au12_the_kelvin_sign_is_a_k(app: Flask, ada: Person, build: Builder) -> None:
+    answer = Visitor(app, ada).post(
+        "/users/new", {"email": "\u212aim@example.com", "role": "USER", "is_active": "true"}
+    )
+
+    assert answer.status_code == 201
+    assert build.read(User, UUID(answer.headers["Location"].split("/")[-1])).email == "kim@example.com"
 
 
 def test_a_user_lands_on_the_own_account_and_an_admin_on_the_dashboard(app: Flask, uma: Person, ada: Person) -> None:
@@ -242,8 +257,7 @@ def test_se8_the_cookie_is_small_hidden_from_scripts_and_same_site(app: Flask, u
 
 def test_se8_with_https_the_cookie_is_secure_and_bound_to_the_host(fresh_database: str) -> None:
     app = app_for(fresh_database, public_url="https://portal.example.com")
-    answer = Visitor(app, base_url="https://localhost").get("/login")
-    line = answer.headers["Set-Cookie"]
+    line = Visitor(app).client.get("/login", base_url="https://portal.example.com").headers["Set-Cookie"]
     disconnect(app)
 
     assert line.startswith("__Host-portal=")
@@ -257,7 +271,7 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
     swapped = f"{payload}.{stamp}.{other.rsplit('.', 1)[1]}"
     broken = [cookie[:-1], cookie[1:], cookie + "A", payload, f"{payload}..{signature}", swapped, cookie.upper(), "."]
 
-    for value in [*broken, cookie[: len(cookie) // 2], cookie * 20, "a.b.c", "{}", "null"]:
+    for value in [*broken, cookie[: len(cookie) // 2], cookie * 2, "a.b.c", "{}", "null"]:
         visitor = Visitor(app)
         visitor.client.set_cookie("portal", value)
         assert outcome(visitor.get("/account/")) == SIGN_IN, value
@@ -266,7 +280,7 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
 def test_an_expired_sign_in_is_none(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     with app.app_context(), acting_as(SYSTEM):
-        db.session.connection().exec_driver_sql("UPDATE refresh_tokens SET expires_at = %s", [now()])
+        db.session.connection().exec_driver_sql("UPDATE refresh_tokens SET expires_at = %s", (now(),))
         db.session.commit()
 
     assert outcome(visitor.get("/account/")) == SIGN_IN

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal.demo import DEMO_PASSWORD
-from tests.cast import Builder
+from tests.cast import Builder, Tenant
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = (
@@ -75,6 +75,7 @@ class Site:
 
     url: str
     build: Builder
+    acme: Tenant
     states: dict[str, StorageState] = field(default_factory=dict)
     made: int = 0
 

@@ -23,6 +23,10 @@ def choose(page: Page, label: str, option: str, *, scripts: bool) -> None:
         page.get_by_role("button", name="Search").click()
 
 
+def by_last_name(name: str) -> str:
+    return name.partition(" ")[2].lower()
+
+
 def entries(page: Page) -> int:
     return int(page.evaluate("history.length"))
 
@@ -86,8 +90,8 @@ def test_a_column_head_sorts_and_sorts_the_other_way_round(tabs: Tabs, scripts: 
     head.get_by_role("link").click()
     expect(head).to_have_attribute("aria-sort", "descending")
 
-    assert upwards == sorted(upwards, key=str.lower)
-    assert names(page)[0].lower() > upwards[-1].lower()
+    assert [by_last_name(name) for name in upwards] == sorted(map(by_last_name, upwards))
+    assert by_last_name(names(page)[0]) > by_last_name(upwards[-1])
 
 
 def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs, scripts: bool) -> None:

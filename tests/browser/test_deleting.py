@@ -1,0 +1,106 @@
+"""Is deleting asked about first, undone at once, and restored later?"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import ADMIN, Tabs
+from tests.cast import Person
+
+
+@pytest.fixture
+def person(tabs: Tabs) -> Person:
+    """Somebody of this journey's own."""
+    return tabs.site.build.person(f"{tabs.site.fresh('tove')}@example.com")
+
+
+def ask(page: Page, person: Person) -> None:
+    page.goto(f"/users/{person.id}")
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("heading", name=f"Delete {person.name}?")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", ["Escape", "Cancel"])
+def test_cancelling_the_dialog_returns_the_focus_to_what_opened_it(tabs: Tabs, person: Person, how: str) -> None:
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}")
+    opener = page.get_by_role("link", name="Delete…")
+
+    opener.press("Enter")
+    dialog = page.get_by_role("dialog", name=f"Delete {person.name}?")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    if how == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.keyboard.press("Enter")
+
+    expect(dialog).to_have_count(0)
+    expect(opener).to_be_focused()
+    expect(page.get_by_role("heading", name=person.name)).to_be_visible()
+
+
+def test_the_keyboard_stays_inside_the_dialog(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN)
+    ask(page, person)
+
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        inside = page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+        assert inside
+
+
+def test_without_scripts_the_question_is_a_page_with_a_way_back(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN, scripts=False)
+    ask(page, person)
+    assert page.url.endswith(f"/users/{person.id}/delete")
+
+    page.get_by_role("link", name="Cancel").click()
+
+    expect(page.get_by_role("heading", name=person.name)).to_be_visible()
+
+
+def test_a_deletion_can_be_undone_right_after(tabs: Tabs, person: Person, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    ask(page, person)
+
+    page.get_by_role("button", name="Delete person").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is deleted")
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is restored")
+    expect(page.locator(".facts")).to_contain_text("Active")
+
+
+def test_a_deleted_person_is_restored_from_their_own_list(tabs: Tabs, person: Person, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    ask(page, person)
+    page.get_by_role("button", name="Delete person").click()
+
+    page.get_by_role("navigation", name="People by status").get_by_role("link", name="Deleted", exact=True).click()
+    page.get_by_role("button", name=f"Restore {person.name}", exact=True).click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is restored")
+    expect(page.locator(".facts")).to_contain_text("Active")
+
+
+def test_a_toast_goes_when_it_is_dismissed(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN)
+    ask(page, person)
+    page.get_by_role("button", name="Delete person").click()
+
+    page.get_by_role("button", name="Dismiss").click()
+
+    expect(page.locator("#toasts .note")).to_have_count(0)
+
+
+def test_a_double_click_deletes_once(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN)
+    ask(page, person)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
+
+    page.get_by_role("button", name="Delete person").dblclick()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is deleted")
+    assert sent == ["POST"]

@@ -1,0 +1,120 @@
+"""Does the portal behave with a keyboard alone, on a phone, in each theme, and when the network fails?"""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import ADMIN, Tabs, focused
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_a_theme_is_chosen_kept_and_given_back_to_the_system(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts, color_scheme="light")
+    page.goto("/users/?q=okafor")
+    light = background(page)
+
+    page.get_by_role("button", name="Dark theme").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    assert page.url.endswith("/users/?q=okafor"), "the choice leads back to where it was made"
+    expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
+    dark = background(page)
+    page.goto("/account/")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.get_by_role("button", name="System theme").click()
+    expect(page.get_by_role("button", name="System theme")).to_have_attribute("aria-pressed", "true")
+
+    assert dark != light
+    assert background(page) == light
+    page.emulate_media(color_scheme="dark")
+    assert background(page) == dark
+
+
+def test_on_a_phone_the_menu_opens_and_closes_by_keyboard(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts, width=320)
+    page.goto("/")
+    menu, people = page.get_by_role("button", name="Menu"), page.get_by_role("link", name="People", exact=True)
+    expect(people).to_be_hidden()
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(menu).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(people).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(people).to_be_hidden()
+    expect(menu).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if people.evaluate("link => link === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="People")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+def test_the_skip_link_comes_first_and_leads_to_the_content(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    assert focused(page) == "main"
+
+
+def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/users/")
+    page.context.set_offline(True)
+
+    page.get_by_role("searchbox").press_sequentially("okafor")
+
+    expect(page.locator("#toasts")).to_contain_text("The portal can’t be reached")
+    expect(page.locator(".list tbody tr")).to_have_count(25)
+    assert focused(page) == "q"
+    page.context.set_offline(False)
+    page.get_by_role("searchbox").press_sequentially(" ada")
+    expect(page.locator(".list tbody tr")).to_have_count(1)
+    assert all("ERR_INTERNET_DISCONNECTED" in text or "Failed to fetch" in text for text in tabs.complaints)
+    tabs.complaints.clear()
+
+
+def test_a_search_after_the_sign_in_has_ended_leads_to_the_door(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/users/")
+    page.context.clear_cookies()
+
+    page.get_by_role("searchbox").press_sequentially("okafor")
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_dialog_of_a_row_that_is_gone_becomes_a_note(tabs: Tabs) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('ulf')}@example.com")
+    page, other = tabs.open(ADMIN), tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}")
+    other.goto(f"/users/{person.id}/delete")
+    other.get_by_role("button", name="Delete person").click()
+    expect(other.locator("#toasts")).to_contain_text("is deleted")
+
+    page.get_by_role("link", name="Delete…").click()
+
+    expect(page.locator("#toasts .note-error")).to_be_visible()
+    expect(page.get_by_role("heading", name=person.name)).to_be_visible()
+
+
+def test_times_are_shown_exactly_in_the_readers_zone(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN, timezone_id="Asia/Tokyo")
+    page.goto("/account/")
+
+    moment = page.locator("time[data-local]").first
+
+    expect(moment).to_have_attribute("title", re.compile(r"GMT\+9|JST"))

@@ -1,0 +1,126 @@
+"""Can somebody be brought in, changed and shut out by hand?"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
+from tests.cast import PASSWORD
+
+OWN = "a password of my own"
+
+
+def test_a_new_person_gets_a_temporary_password_and_must_choose_another(tabs: Tabs, scripts: bool) -> None:
+    email = f"{tabs.site.fresh('noor')}@example.com"
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    page.get_by_role("link", name="New person").click()
+    page.get_by_label("First name").fill("Noor")
+    page.get_by_label("Last name").fill("Halloran")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Organization").fill("acme-logistics")
+    page.get_by_role("button", name="Create person").click()
+    expect(page.get_by_role("heading", name="Noor Halloran is created")).to_be_visible()
+    password = page.locator("output").inner_text().strip()
+    page.get_by_role("link", name="Done").click()
+    expect(page.get_by_role("heading", name="Noor Halloran")).to_be_visible()
+    assert password not in page.content(), "the temporary password is shown once"
+
+    theirs = tabs.open(scripts=scripts)
+    sign_in(theirs, email, password)
+    expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
+    theirs.goto("/account/")
+    expect(theirs).to_have_url(re.compile("/account/password"))
+    theirs.get_by_label("Current password").fill(password)
+    theirs.get_by_label("New password").fill(OWN)
+    theirs.get_by_role("button", name="Set the new password").click()
+
+    expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
+    theirs.get_by_role("button", name="Sign out").click()
+    sign_in(theirs, email, OWN)
+    expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
+
+
+def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/users/new")
+
+    page.get_by_label("Organization").press_sequentially("acme")
+
+    expect(page.locator("#organization-options option[value=acme-logistics]")).to_have_count(1)
+    assert focused(page) == "organization_id"
+
+
+def test_a_person_is_changed_and_the_page_says_who_did_it(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('olga')}@example.com")
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto(f"/users/{person.id}")
+
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("First name").fill("Olga")
+    page.get_by_label("Last name").fill("Ångström")
+    page.get_by_role("button", name="Save changes").click()
+
+    expect(page.get_by_role("heading", name="Olga Ångström")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Olga Ångström is saved")
+    expect(page.locator(".details")).to_contain_text("by Grace Lindqvist")
+
+
+def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/new")
+
+    page.get_by_label("First name").fill("Zainab")
+    page.get_by_label("E-mail").fill("zainab.example.com")
+    page.get_by_label("Organization").fill("no-such-organization")
+    page.get_by_label("Role").select_option("ADMIN")
+    page.get_by_role("button", name="Create person").click()
+
+    expect(page).to_have_title(re.compile("^Error: "))
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    for label, name, words in (
+        ("E-mail", "email", "This address has no @"),
+        ("Organization", "organization_id", "There is no such organization"),
+    ):
+        expect(page.get_by_label(label)).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_label(label)).to_have_attribute("aria-describedby", re.compile(rf"\b{name}-error\b"))
+        expect(page.locator(f"#{name}-error")).to_contain_text(words)
+    expect(page.get_by_label("First name")).to_have_value("Zainab")
+    expect(page.get_by_label("E-mail")).to_have_value("zainab.example.com")
+    expect(page.get_by_label("Organization")).to_have_value("no-such-organization")
+    expect(page.get_by_label("Role")).to_have_value("ADMIN")
+
+
+def test_an_address_of_somebody_deleted_offers_to_restore_them(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('piet')}@example.com")
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto(f"/users/{person.id}/delete")
+    page.get_by_role("button", name="Delete person").click()
+    page.goto("/users/new")
+
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_role("button", name="Create person").click()
+    page.get_by_role("button", name="Restore instead").click()
+
+    expect(page.get_by_role("heading", name=person.name)).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("is restored")
+
+
+@pytest.mark.parametrize("person", [ADMIN, ADA])
+def test_a_deactivated_person_is_out_at_the_next_click(tabs: Tabs, scripts: bool, person: str) -> None:
+    quinn = tabs.site.build.person(f"{tabs.site.fresh('quinn')}@example.com", tenant=tabs.site.acme)
+    theirs = tabs.open(scripts=scripts)
+    sign_in(theirs, quinn.email, PASSWORD)
+    page = tabs.open(person, scripts=scripts)
+    page.goto(f"/users/{quinn.id}")
+
+    page.get_by_role("link", name="Deactivate…").click()
+    expect(page.get_by_text("is signed out on 1 device at once")).to_be_visible()
+    page.get_by_role("button", name="Deactivate person").click()
+    expect(page.locator("#toasts")).to_contain_text("is deactivated")
+    theirs.goto("/account/")
+
+    expect(theirs.get_by_role("heading", name="Sign in")).to_be_visible()

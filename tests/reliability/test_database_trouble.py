@@ -1,0 +1,222 @@
+"""What do people see while the database restarts, is locked or slow, and how soon is it over?"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import func, make_url, select
+
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.embedded import Embedded
+from portal.organizations.models import Organization
+from tests.acting import acting, portal_on
+from tests.cast import Builder, Person, SignIn
+from tests.cli.test_serve import running
+from tests.database import SECRET_KEY, app_for, disconnect
+from tests.pages import PageClient
+from tests.reliability.browser import Answer, Browser
+
+BACK_WITHIN = 5.0
+RESTARTS = 3
+CLIENTS = 200
+
+
+@contextmanager
+def locked(address: str, table: str) -> Iterator[None]:
+    """Nobody else reads or writes the table within the block."""
+    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield
+        connection.rollback()
+
+
+def signed_in(address: str, person: Person) -> Browser:
+    browser = Browser(address)
+    assert browser.post("/login", {"email": person.email, "password": person.password}).status == 303
+    return browser
+
+
+def root_on(address: str) -> Person:
+    app = app_for(address)
+    try:
+        return Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
+    finally:
+        disconnect(app)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Embedded]:
+    """A PostgreSQL that this test may stop, migrated."""
+    server = Embedded(tmp_path / "postgres", durable=False)
+    app = app_for(server.start())
+    with app.app_context():
+        flask_migrate.upgrade()
+    disconnect(app)
+    yield server
+    server.stop()
+
+
+def test_re1_a_restarted_database_gives_503_and_is_back_within_five_seconds(
+    own_server: Embedded, tmp_path: Path
+) -> None:
+    root = root_on(own_server.url)
+    stopped = threading.Event()
+    acknowledged: list[str] = []
+    statuses: Counter[int] = Counter()
+    slugs = itertools.count()
+
+    def write(browser: Browser) -> None:
+        while not stopped.is_set():
+            slug = f"made-{next(slugs)}"
+            answer = browser.post("/organizations/new", {"name": slug, "slug": slug})
+            statuses[answer.status] += 1
+            if answer.status == 303:
+                acknowledged.append(slug)
+
+    def read(browser: Browser) -> None:
+        while not stopped.is_set():
+            statuses[browser.get("/organizations/").status] += 1
+
+    with running(tmp_path, DATABASE_URL=own_server.url, SECRET_KEY=SECRET_KEY) as run, ThreadPoolExecutor(4) as pool:
+        first = signed_in(run.address, root)
+        works = [pool.submit(work, Browser(run.address, dict(first.cookies))) for work in (write, write, read, read)]
+        try:
+            waits = [restarted(own_server, first) for _ in range(RESTARTS)]
+        finally:
+            stopped.set()
+        for work in works:
+            work.result(timeout=30)
+
+    assert max(waits) < BACK_WITHIN
+    assert set(statuses) <= {200, 303, 503}, statuses
+    assert statuses[503]
+    with portal_on(own_server.url) as app, acting(app):
+        made = set(db.session.scalars(select(Organization.slug)))
+    assert set(acknowledged) <= made
+    assert len(acknowledged) > RESTARTS
+
+
+def restarted(server: Embedded, browser: Browser) -> float:
+    """Stop and start; return how many seconds after the start a page came again."""
+    time.sleep(0.3)
+    server.stop()
+    assert browser.get("/organizations/").status == 503
+    server.start()
+    began = time.monotonic()
+    while browser.get("/organizations/").status != 200:
+        assert time.monotonic() - began < 2 * BACK_WITHIN
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def test_re4_two_hundred_clients_before_a_locked_table_get_503_and_health_still_answers(
+    fresh_database: str, tmp_path: Path
+) -> None:
+    root = root_on(fresh_database)
+    limits = {"PORTAL_STATEMENT_TIMEOUT": "1", "PORTAL_POOL_TIMEOUT": "1"}
+    with running(tmp_path, DATABASE_URL=fresh_database, SECRET_KEY=SECRET_KEY, **limits) as run:
+        cookies = signed_in(run.address, root).cookies
+
+        def visit(_: int) -> tuple[float, Answer]:
+            began = time.monotonic()
+            answer = Browser(run.address, dict(cookies)).get("/users/")
+            return time.monotonic() - began, answer
+
+        with locked(fresh_database, "users"), ThreadPoolExecutor(CLIENTS) as pool:
+            visits = [pool.submit(visit, number) for number in range(CLIENTS)]
+            health = []
+            for _ in range(10):
+                began = time.monotonic()
+                assert Browser(run.address).get("/healthz").status == 200
+                health.append(time.monotonic() - began)
+                time.sleep(0.05)
+            answers = [one.result(timeout=60) for one in visits]
+        after = Browser(run.address, dict(cookies)).get("/users/")
+
+    assert Counter(answer.status for _, answer in answers) == {503: CLIENTS}
+    assert all(int(answer.headers["Retry-After"] or 0) > 0 for _, answer in answers)
+    assert max(waited for waited, _ in answers) < 10
+    assert max(health) < 2
+    assert after.status == 200
+
+
+@pytest.fixture
+def impatient(fresh_database: str) -> Iterator[Flask]:
+    with portal_on(fresh_database, statement_timeout=0.4, pool_timeout=0.4) as app:
+        yield app
+
+
+def test_re6_a_request_that_waits_for_a_lock_too_long_gets_503_in_time(impatient: Flask, fresh_database: str) -> None:
+    root = Builder(impatient).person("root@example.com", role=Role.SUPER_ADMIN)
+    client = impatient.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(root)
+
+    with locked(fresh_database, "organizations"):
+        began = time.monotonic()
+        page = client.get("/organizations/")
+        part = client.get("/organizations/", headers={"HX-Request": "true"})
+        waited = time.monotonic() - began
+
+    assert (page.status_code, part.status_code) == (503, 503)
+    assert page.headers["Retry-After"]
+    assert waited < 5
+    assert "<h1" in page.text
+    assert "QueryCanceled" not in page.text
+    assert client.get("/organizations/").status_code == 200
+
+
+def test_re6_a_write_that_waits_too_long_gets_503_and_writes_nothing(impatient: Flask, fresh_database: str) -> None:
+    root = Builder(impatient).person("root@example.com", role=Role.SUPER_ADMIN)
+    client = impatient.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(root)
+    fields = client.form("/organizations/new")
+
+    with locked(fresh_database, "organizations"):
+        answer = client.post("/organizations/new", data={**fields, "name": "New", "slug": "new"})
+
+    assert answer.status_code == 503
+    with acting(impatient):
+        assert db.session.scalar(select(func.count(Organization.id))) == 0
+    assert client.post("/organizations/new", data={**fields, "name": "New", "slug": "new"}).status_code == 303
+
+
+def test_re4_an_empty_pool_gives_503_in_the_stated_time(fresh_database: str) -> None:
+    with portal_on(fresh_database, pool_size=1, pool_timeout=0.3) as app:
+        client = app.test_client()
+        with app.app_context(), db.engine.connect():
+            began = time.monotonic()
+            answer = client.post("/login", data={})
+            ready = client.get("/readyz")
+            waited = time.monotonic() - began
+
+        assert answer.status_code in (400, 503)
+        assert ready.status_code == 503
+        assert waited < 3
+        assert client.get("/healthz").status_code == 200
+
+
+def test_re1_without_any_database_pages_are_503_and_say_nothing_of_it() -> None:
+    with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none") as app:
+        client = app.test_client()
+        fields = client.form("/login") if isinstance(client, PageClient) else {}
+
+        answer = client.post("/login", data={**fields, "email": "a@example.com", "password": "x" * 20})
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert not [word for word in ("127.0.0.1", "psycopg", "nobody", "Traceback") if word in answer.text]

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from flask_sqlalchemy.session import _app_ctx_id
 from psycopg import errors as pg
 from psycopg import sql
@@ -37,9 +38,25 @@ WHO = (
 
 _scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
 
+
+class ClosingSession(FlaskSession):
+    """A session whose end does not fail because its connection was lost: there is nothing left to give back."""
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+
+
 db = SQLAlchemy(
     metadata=Base.metadata,
-    session_options={"scopefunc": lambda: (_app_ctx_id(), _scope.get()), "expire_on_commit": False},
+    session_options={
+        "class_": ClosingSession,
+        "scopefunc": lambda: (_app_ctx_id(), _scope.get()),
+        "expire_on_commit": False,
+    },
 )
 event.listen(db.session, "do_orm_execute", scoping.narrow)
 event.listen(db.session, "after_flush", scoping.check_written)
@@ -52,9 +69,11 @@ def acting_as(actor: Actor) -> Iterator[None]:
     try:
         yield
     finally:
-        db.session.remove()
-        _scope.reset(scope)
-        unbind(token)
+        try:
+            db.session.remove()
+        finally:
+            _scope.reset(scope)
+            unbind(token)
 
 
 @event.listens_for(db.session, "after_begin")
@@ -77,11 +96,13 @@ def forget_actor(session: Session, transaction: SessionTransaction) -> None:
 
 def forget_told(connection: Connection, *_: Any) -> None:
     """Settings end with their transaction, and a savepoint's rollback takes them back to something older."""
-    connection.info.pop("told", None)
+    if not connection.invalidated:  # a lost connection has nothing to forget, and can't be asked
+        connection.info.pop("told", None)
 
 
 def unsure_told(connection: Connection, *_: Any) -> None:
-    connection.info["told"] = None
+    if not connection.invalidated:
+        connection.info["told"] = None
 
 
 event.listen(Engine, "commit", forget_told)

@@ -96,7 +96,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.ORGANIZATIONS_DELETE)
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete an organization. GET says first what it means."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(
             "organizations/delete.html",
             fragment="organizations/_delete.html",

@@ -108,7 +108,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person sign in, or no more. GET asks first."""
-    if request.method == "GET":
+    if request.method != "POST":
         user, _ = _found(id)
         return render(
             "users/deactivation.html",
@@ -125,7 +125,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Give a temporary password; the answer tells it, once. GET asks first."""
-    if request.method == "GET":
+    if request.method != "POST":
         user, _ = _found(id)
         return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
     user, password = commands.reset_password(id)
@@ -136,7 +136,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_DELETE)
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
-    if request.method == "GET":
+    if request.method != "POST":
         user, _ = _found(id)
         return render(
             "users/delete.html", fragment="users/_delete.html", user=user, consequences=consequences(user, "delete")

@@ -13,10 +13,12 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.errors import Busy, Conflict, Missing, NotAllowed
 from portal.web.rendering import render, wants_fragment
+from portal.web.session import do_without_database
 
 log = logging.getLogger("portal")
 
 RETRY_AFTER = "5"
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 WORDS = {
     400: (
         "That request can't be read",
@@ -51,7 +53,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(DataError, lambda _: page(400))
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in UNAVAILABLE:
         app.register_error_handler(kind, unavailable)
     app.register_error_handler(DBAPIError, database_error)
 
@@ -60,6 +62,8 @@ def page(code: int, message: str | None = None) -> Response:
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if request_ctx.url_adapter is None:  # a foreign Host: Flask read no address, but the page links to ours
         request_ctx.url_adapter = current_app.url_map.bind("")
+    if code >= 500:
+        do_without_database()
     title, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
     context = {
         "code": code,
@@ -67,7 +71,10 @@ def page(code: int, message: str | None = None) -> Response:
         "message": message or words,
         "request_id": g.get("request_id", ""),
     }
-    response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
+    try:
+        response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
+    except UNAVAILABLE as error:  # who is signed in was not known yet, and can't be looked up
+        return unavailable(error)
     if wants_fragment():
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
@@ -19,6 +21,11 @@ LONGEST_BASE = 4000
 
 class Form(FlaskForm):  # type: ignore[misc]
     """The base of every form. Fields are named after the model's; what is not a field is not read."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """Fields come from forms alone: JSON can hold what is no text."""
+            return MultiDict() if request.is_json else super().wrap_formdata(form, formdata)
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form where it concerns none of them."""

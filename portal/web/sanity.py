@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, request
-from werkzeug.exceptions import BadRequest
+from flask import Flask, current_app, request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 REPLACED = "\ufffd"  # what decoding makes of bytes that are no UTF-8
 
@@ -16,9 +16,10 @@ def init_app(app: Flask) -> None:
 
 
 def refuse_nonsense() -> None:
-    """400 for NUL or invalid UTF-8 in path, query, cookies or form."""
+    """400 for NUL or invalid UTF-8 in path, query, cookies or form; 413 for more form than anybody fills in."""
     _check_bytes(request.environ.get("PATH_INFO", "").encode("latin-1", "replace"))
     _check_bytes(unquote_to_bytes(request.query_string))
+    _check_size()
     for text in _texts():
         if "\x00" in text or REPLACED in text:
             raise BadRequest("This address or form holds characters that can't be read.")
@@ -33,13 +34,21 @@ def _check_bytes(raw: bytes) -> None:
         raise BadRequest("This address holds characters that can't be read.")
 
 
+def _check_size() -> None:
+    """The limits that Flask keeps for multipart forms alone, for the others too."""
+    most, longest = current_app.config["MAX_FORM_PARTS"], current_app.config["MAX_FORM_MEMORY_SIZE"]
+    values = [value for _, value in request.form.items(multi=True)]
+    if len(values) > most or any(len(value) > longest for value in values):
+        raise RequestEntityTooLarge
+
+
 def _texts() -> Iterator[str]:
     for name, value in request.form.items(multi=True):
-        yield name
+        yield name or ""  # a part of a multipart form can lack its name
         yield value
     for name, value in request.cookies.items(multi=True):
         yield name
         yield value
     for name, upload in request.files.items(multi=True):
-        yield name
+        yield name or ""
         yield upload.filename or ""

@@ -67,8 +67,15 @@ def init_app(app: Flask) -> None:
 @_manager.user_loader  # type: ignore[untyped-decorator]
 def load(token: str) -> SignedIn | None:
     """The sign-in's person, read as SYSTEM in a short transaction of its own."""
+    if g.get("without_database", False):
+        return None
     with acting_as(SYSTEM):
         return _look_ups["sign_in"](token)
+
+
+def do_without_database() -> None:
+    """Whoever is not looked up yet stays nobody for the rest of the request: it tells that looking up fails."""
+    g.without_database = True
 
 
 def bind_actor() -> None:

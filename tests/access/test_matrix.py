@@ -273,3 +273,15 @@ def test_ac16_a_method_override_deletes_nothing(world: World, header: str) -> No
     assert browser.get(f"/users/{key}/edit").status_code == 200
     assert browser.client.delete(f"/users/{key}").status_code == 405
     assert browser.client.put(f"/users/{key}").status_code == 405
+
+
+def test_ac16_cs2_head_never_acts(world: World) -> None:
+    browser = world.visitor("super")
+
+    for endpoint, method in EXPECTED:
+        if method != "POST" or not has_row(world.app, endpoint):
+            continue
+        key = world.row_of(endpoint, "foreign")
+        browser.client.head(address(world.app, endpoint, key), data={"csrf_token": browser.token})
+        shown = "organizations" if endpoint.startswith("organizations.") else "users"
+        assert browser.get(f"/{shown}/{key}/edit").status_code == 200, endpoint

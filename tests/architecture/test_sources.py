@@ -28,9 +28,10 @@ CONFINED = {
     r"\bbulk_(save_objects|insert_mappings|update_mappings)\b": (),  # they pass by the rules for tenants
     r"\.(commit|begin_nested)\(": ("core/db.py",),  # @command is the only commit
     r"(?<![.\w])(un)?bind\(": ("core/", "web/session.py"),  # elsewhere acting_as
-    r"datetime\.(now|utcnow|today)|date\.today|time\.time\b|func\.now|current_timestamp": ("core/clock.py", "core/models.py", "tokens/models.py"),
+    r"datetime\.(now|utcnow|today)|date\.today|time\.time\b": ("core/clock.py",),
+    r"func\.now|current_timestamp": ("models.py",),  # defaults for other programs
     r"time_ns": ("core/keys.py",),
-    r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "core/postgres_programs.py"),  # that one hands it on, without PG...
+    r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "core/postgres_programs.py"),  # that one hands it on
     r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
     r"import requests|urllib\.request|http\.client": (),

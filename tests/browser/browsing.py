@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, StorageState, expect
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal.demo import DEMO_PASSWORD
 from tests.cast import Builder, Tenant
@@ -43,30 +38,6 @@ expect.set_options(timeout=PATIENCE)
 def executable() -> str | None:
     """The Chromium of this machine; none is ever downloaded."""
     return next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
-
-
-class Silent(WSGIRequestHandler):
-    """Writes no line for each request, and keeps connections open as a real server would."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application from threads of this process; gives its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass

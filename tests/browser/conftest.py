@@ -14,7 +14,8 @@ from portal.cli.seed import seed_demo
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.organizations.models import Organization
-from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable, served
+from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable
+from tests.browser.server import served
 from tests.cast import Builder, Tenant
 from tests.database import Server, app_for, disconnect
 
@@ -41,11 +42,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site(database_server: Server, template_database: str) -> Iterator[Site]:
     """A portal with the demo's data, shared by all journeys: each spoils only rows that it made."""
-    app = app_for(database_server.create("browser", template=template_database))
-    app.testing = False
+    address = database_server.create("browser", template=template_database)
+    app = app_for(address)
     with app.app_context():
         seed_demo(people=300)
-    with served(app) as url:
+    with served(address) as url:
         yield Site(url, Builder(app), _acme(app))
     disconnect(app)
 

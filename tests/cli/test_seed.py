@@ -35,9 +35,7 @@ def seeded(fresh_app: Flask) -> Flask:
     return fresh_app
 
 
-def test_the_demo_is_the_same_on_two_databases(
-    seeded: Flask, database_server: Server, template_database: str
-) -> None:
+def test_the_demo_is_the_same_on_two_databases(seeded: Flask, database_server: Server, template_database: str) -> None:
     person = (User.email, User.first_name, User.last_name, User.role, User.is_active, Organization.name)
     query = select(*person).outerjoin(Organization, Organization.id == User.organization_id).order_by(User.email)
     houses = select(Organization.name, Organization.slug).order_by(Organization.slug)

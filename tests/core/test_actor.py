@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, make_url, select, update
 
 from portal.core.actor import SYSTEM, Actor, ActorChangedError, NoActorError, Role, bind, current_actor, unbind
 from portal.core.db import acting_as, db
@@ -97,6 +98,20 @@ def test_acting_as_ends_where_the_block_fails(app: Flask, ada: Person) -> None:
         assert current_actor() == actor_of(ada)
 
 
+def test_acting_as_ends_where_the_connection_is_lost(fresh_app: Flask, fresh_database: str) -> None:
+    url = make_url(fresh_database).set(drivername="postgresql").render_as_string(hide_password=False)
+    with fresh_app.app_context():
+        with acting_as(SYSTEM):
+            process = db.session.scalar(select(func.pg_backend_pid()))
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+
+        with pytest.raises(NoActorError):
+            current_actor()
+        with acting_as(SYSTEM):
+            assert db.session.scalar(select(func.count(Organization.id))) == 0
+
+
 def test_a_new_thread_acts_for_nobody(app: Flask, ada: Person) -> None:
     raised: list[Exception] = []
 
@@ -114,9 +129,7 @@ def test_a_new_thread_acts_for_nobody(app: Flask, ada: Person) -> None:
     assert len(raised) == 1
 
 
-def test_postgresql_is_told_who_is_acting_and_forgets_it_with_the_transaction(
-    fresh_app: Flask, request: pytest.FixtureRequest
-) -> None:
+def test_postgresql_is_told_who_is_acting_and_forgets_it_with_the_transaction(fresh_app: Flask) -> None:
     tenant: Tenant = Builder(fresh_app).tenant("Acme")
     ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
     told = select(func.current_setting("portal.actor_id", True), func.current_setting("portal.organization_id", True))

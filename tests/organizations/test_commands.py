@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(app: Flask, r
 
 def test_co3_of_many_who_create_the_same_slug_one_wins(fresh_app: Flask) -> None:
     for turn in range(ROUNDS):
-        results = at_once(fresh_app, [lambda slug=f"race{turn}": create(slug)] * THREADS)  # type: ignore[misc]
+        results = at_once(fresh_app, [partial(create, f"race{turn}")] * THREADS)
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         assert {one.field for one in results if isinstance(one, Conflict)} == {"slug"}
@@ -138,7 +139,7 @@ def test_co3_of_many_who_take_on_the_same_slug_one_wins(fresh_app: Flask) -> Non
             version = db.session.scalars(queries.by_id(tenant.id)).one().version
             return commands.update_organization(tenant.id, version, {"slug": slug})
 
-        results = at_once(fresh_app, [lambda tenant=tenant: rename(tenant) for tenant in tenants])
+        results = at_once(fresh_app, [partial(rename, tenant) for tenant in tenants])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
@@ -148,9 +149,7 @@ def test_co3_of_many_deleted_with_one_slug_one_comes_back(fresh_app: Flask) -> N
     for turn in range(ROUNDS):
         gone = [build.tenant("Gone", slug=f"race{turn}", deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(
-            fresh_app, [lambda tenant=tenant: commands.restore_organization(tenant.id) for tenant in gone]
-        )
+        results = at_once(fresh_app, [partial(commands.restore_organization, tenant.id) for tenant in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
@@ -173,7 +172,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
         commands.update_organization(tenant.id, row.version, {"name": f"{row.name},{number}"})
         return str(number)
 
-    results = at_once(fresh_app, [lambda number=number: edit(number) for number in range(50)])
+    results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
 
     assert set(outcomes_of(results)) <= {"done", "Stale"}
     acknowledged = sorted(one for one in results if isinstance(one, str))

@@ -16,16 +16,16 @@ from portal.config import ROOT
 from portal.core.actor import Role
 from tests.acting import portal_on
 from tests.cast import Builder, SignIn
-from tests.cli.test_serve import running
 from tests.database import SECRET_KEY
 from tests.pages import PageClient
+from tests.reliability.serving import serving
 
 NEW_KEY = "the-key-after-it-9876543210-zyxwvutsrqpon"
 SECRETS = {
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a password hash": rb"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}",
     "a token of a service": rb"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|glpat-[\w-]{20}|xox[bpars]-[\w-]{10,})",
-    "an address with a password": rb"postgres(?:ql)?://(?!user:password@|portal:(?:secret|hunter2hunter2)@)[\w.]+:[^@\s{}\"'<]+@",
+    "an address with a password": rb"postgres(?:ql)?://(?!user:password@|portal:(?:secret|hunter2hunter2)@)[\w.]+:(?!\.\.\.@)[^@\s{}\"'<]+@",
 }  # fmt: skip
 UNWANTED = re.compile(
     r"(^|/)(\.git|instance|\.venv|__pycache__|\.env[^/]*|secret_key|id_rsa|node_modules)(/|$)|\.(pem|key|p12|sqlite3?|db|dump|pyc)$"
@@ -52,14 +52,15 @@ def test_re13_a_new_key_keeps_everybody_signed_in_while_the_former_is_still_read
     during, _ = seen_with(former.value, NEW_KEY, SECRET_KEY)
     after, _ = seen_with(former.value, NEW_KEY)
 
-    assert (during, after) == (200, 302) or (during, after) == (200, 303)
+    assert during == 200
+    assert after in (302, 303)
 
 
 def test_re13_no_secret_is_in_the_list_of_processes(fresh_database: str, tmp_path: Path) -> None:
-    with running(tmp_path, DATABASE_URL=fresh_database, SECRET_KEY=SECRET_KEY) as run:
-        server = psutil.Process(run.process.pid)
+    with serving(fresh_database, tmp_path) as run:
+        server = psutil.Process(run.process_id)
         lines = [" ".join(process.cmdline()) for process in (server, *server.children(recursive=True))]
-        printed = "".join(run.lines)
+        printed = run.printed
 
     assert lines
     assert not [line for line in (*lines, printed) if SECRET_KEY in line]
@@ -124,7 +125,9 @@ def test_re12_the_lock_holds_what_the_project_asks_for_and_tests_run_on_what_is_
         return {package.lower(): version for package, version in found}
 
     run, test = pinned("requirements.txt"), pinned("requirements-dev.txt")
-    asked = re.findall(r'^    "([\w-]+)(?:\[\w+\])?==([\w.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    asked = re.findall(
+        r'^    "([\w-]+)(?:\[\w+\])?==([\w.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
+    )
 
     assert len(asked) > 8
     assert {package: run[package] for package, _ in asked} == dict(asked)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -316,9 +317,7 @@ def test_co3_of_many_who_create_the_same_address_one_wins_and_the_others_are_tol
 ) -> None:
     for turn in range(ROUNDS):
         spellings = [f"{'R' if n % 2 else 'r'}ace{turn}@example.com" for n in range(THREADS)]
-        results = at_once(
-            fresh_app, [lambda email=email: create(email, organization_id=tenant.id) for email in spellings]
-        )
+        results = at_once(fresh_app, [partial(create, email, organization_id=tenant.id) for email in spellings])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         assert {one.field for one in results if isinstance(one, Conflict)} == {"email"}
@@ -334,7 +333,7 @@ def test_co3_of_many_who_take_on_the_same_address_one_wins(fresh_app: Flask, ten
         def rename(person: Person, wanted: str = wanted, versions: dict[uuid.UUID, int] = versions) -> User:
             return commands.update_user(person.id, versions[person.id], {"email": wanted})
 
-        results = at_once(fresh_app, [lambda person=person: rename(person) for person in people])
+        results = at_once(fresh_app, [partial(rename, person) for person in people])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
@@ -345,7 +344,7 @@ def test_co3_of_many_deleted_with_one_address_one_comes_back(fresh_app: Flask, t
         email = f"race{turn}@example.com"
         gone = [build.person(email, tenant=tenant, deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(fresh_app, [lambda person=person: commands.restore_user(person.id) for person in gone])
+        results = at_once(fresh_app, [partial(commands.restore_user, person.id) for person in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         with acting(fresh_app):
@@ -377,7 +376,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
         commands.update_user(uma.id, user.version, {"first_name": f"{user.first_name},{number}"})
         return str(number)
 
-    results = at_once(fresh_app, [lambda number=number: edit(number) for number in range(50)])
+    results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
 
     assert set(outcomes_of(results)) <= {"done", "Stale"}
     acknowledged = sorted(one for one in results if isinstance(one, str))
@@ -403,9 +402,7 @@ def test_ac10_two_super_admins_who_remove_each_other_at_once_leave_one(fresh_app
         return commands.update_user(person.id, version, {"role": Role.USER})
 
     for turn in range(20):
-        results = at_once(
-            fresh_app, [lambda way=turn % 3: remove(two, way), lambda way=(turn + 1) % 3: remove(one, way)], one, two
-        )
+        results = at_once(fresh_app, [partial(remove, two, turn % 3), partial(remove, one, (turn + 1) % 3)], one, two)
 
         assert outcomes_of(results) == {"done": 1, "Conflict": 1}, results
         with acting(fresh_app):
@@ -436,8 +433,8 @@ def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(
         def come(number: int, home: Tenant = home, turn: int = turn) -> Any:
             return create(f"p{turn}-{number}@example.com", organization_id=home.id)
 
-        works: list[Callable[[], Any]] = [lambda number=number: come(number) for number in range(8)]
-        results = at_once(fresh_app, [*works, lambda home=home: delete_organization(home.id)])
+        works: list[Callable[[], Any]] = [partial(come, number) for number in range(8)]
+        results = at_once(fresh_app, [*works, partial(delete_organization, home.id)])
 
         assert set(outcomes_of(results)) <= {"done", "Conflict"}
         gone = build.read(Organization, home.id)

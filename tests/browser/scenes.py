@@ -1,0 +1,204 @@
+"""Which pages are there, in every state that a person can bring them to?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, sign_in
+from tests.cast import Person, Tenant
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
+Scene = Callable[[Tabs], Page]
+
+
+def at(path: str, person: str | None = ADMIN) -> Scene:
+    """A page that its address alone brings up."""
+
+    def scene(tabs: Tabs) -> Page:
+        page = tabs.open(person)
+        page.goto(path)
+        return page
+
+    return scene
+
+
+def of_person(path: str = "", person: str = ADMIN) -> Scene:
+    """A page of somebody with long names."""
+
+    def scene(tabs: Tabs) -> Page:
+        page = tabs.open(person)
+        page.goto(f"/users/{somebody(tabs).id}{path}")
+        return page
+
+    return scene
+
+
+def of_organization(path: str = "", person: str = ADMIN) -> Scene:
+    def scene(tabs: Tabs) -> Page:
+        page = tabs.open(person)
+        page.goto(f"/organizations/{tabs.site.acme.id}{path}")
+        return page
+
+    return scene
+
+
+def of_empty_organization(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/organizations/{some_tenant(tabs).id}")
+    return page
+
+
+def somebody(tabs: Tabs) -> Person:
+    email = f"{tabs.site.fresh('longest-of-all-the-addresses-')}@example.com"
+    return tabs.site.build.person(email, tenant=tabs.site.acme, first_name=LONG, last_name=LONG)
+
+
+def some_tenant(tabs: Tabs) -> Tenant:
+    return tabs.site.build.tenant(tabs.site.fresh(f"{LONG} {LONG} "), slug=tabs.site.fresh(f"{LONG.lower()}-"))
+
+
+def pressed(before: Scene, button: str, then: str) -> Scene:
+    """What comes after pressing a button; `then` selects what must be there by then."""
+
+    def scene(tabs: Tabs) -> Page:
+        page = before(tabs)
+        page.get_by_role("button", name=button, exact=True).click()
+        page.locator(then).first.wait_for()
+        return page
+
+    return scene
+
+
+def dialog(before: Scene, opener: str) -> Scene:
+    def scene(tabs: Tabs) -> Page:
+        page = before(tabs)
+        page.get_by_role("link", name=opener).click()
+        page.get_by_role("dialog").wait_for()
+        return page
+
+    return scene
+
+
+def offline(tabs: Tabs) -> Page:
+    page = at("/users/")(tabs)
+    page.context.set_offline(True)
+    page.get_by_role("searchbox").fill("ada")
+    page.locator(".note-error").wait_for()
+    tabs.complaints.clear()
+    return page
+
+
+def phone_menu(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN, width=390)
+    page.goto("/users/")
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("button", name="Sign out").wait_for()
+    return page
+
+
+def conflict(tabs: Tabs) -> Page:
+    person = somebody(tabs)
+    mine, theirs = tabs.open(ADMIN), tabs.open(ADA)
+    for page in (mine, theirs):
+        page.goto(f"/users/{person.id}/edit")
+    for page, first, last in ((theirs, "Theirs", "Example"), (mine, "Mine", LONG)):
+        page.get_by_label("First name").fill(first)
+        page.get_by_label("Last name").fill(last)
+        page.get_by_role("button", name="Save changes").click()
+        page.locator(".details").first.wait_for()
+    expect(mine.get_by_role("heading", name="Two edits met")).to_be_visible()
+    return mine
+
+
+def deleted_address(tabs: Tabs) -> Page:
+    """A new person whose address belonged to somebody deleted."""
+    person = somebody(tabs)
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}/delete")
+    page.get_by_role("button", name="Delete person").click()
+    page.goto("/users/new")
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_role("button", name="Create person").click()
+    page.get_by_role("button", name="Restore instead").wait_for()
+    return page
+
+
+def forced_choice(tabs: Tabs) -> Page:
+    """A sign-in with a temporary password."""
+    person = somebody(tabs)
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}/password")
+    page.get_by_role("button", name="Reset password").click()
+    password = page.locator("output").inner_text().strip()
+    theirs = tabs.open()
+    sign_in(theirs, person.email, password)
+    expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
+    return theirs
+
+
+def deactivated(tabs: Tabs) -> Page:
+    page = of_person("/deactivation")(tabs)
+    page.get_by_role("button", name="Deactivate person").click()
+    page.get_by_role("button", name="Activate").wait_for()
+    return page
+
+
+def without_token(tabs: Tabs) -> Page:
+    page = at("/account/")(tabs)
+    page.evaluate("document.querySelector('main form [name=csrf_token]').value = 'wrong'")
+    page.get_by_role("button", name="Save changes").click()
+    page.locator(".blank .number").wait_for()
+    return page
+
+
+SCENES: dict[str, Scene] = {
+    "sign-in": at("/login", None),
+    "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
+    "nothing, signed out": at("/nothing-here", None),
+    "dashboard": at("/"),
+    "dashboard of an administrator": at("/", ADA),
+    "people": at("/users/"),
+    "people of an administrator": at("/users/", ADA),
+    "people, filtered": at("/users/?q=a&role=USER&verified=yes"),
+    "people, deactivated": at("/users/?status=deactivated"),
+    "people, deleted": at("/users/?status=deleted"),
+    "people, none found": at("/users/?q=nobodyhere"),
+    "people, unreachable": offline,
+    "person": of_person(),
+    "person for an administrator": of_person(person=ADA),
+    "person, new": at("/users/new"),
+    "person, new and wrong": pressed(at("/users/new"), "Create person", ".error"),
+    "person, new and known": deleted_address,
+    "person, edit": of_person("/edit"),
+    "person, deleting": of_person("/delete"),
+    "person, delete dialog": dialog(of_person(), "Delete…"),
+    "person, deleted with undo": pressed(of_person("/delete"), "Delete person", ".note"),
+    "person, deactivating": of_person("/deactivation"),
+    "person, deactivated": deactivated,
+    "person, resetting the password": of_person("/password"),
+    "person, temporary password": pressed(of_person("/password"), "Reset password", "output"),
+    "person, conflict": conflict,
+    "organizations": at("/organizations/"),
+    "organizations, deleted": at("/organizations/?status=deleted"),
+    "organizations, none found": at("/organizations/?q=nothinghere"),
+    "organization": of_organization(),
+    "organization, empty": of_empty_organization,
+    "organization of an administrator": of_organization(person=ADA),
+    "organization, new": at("/organizations/new"),
+    "organization, new and wrong": pressed(at("/organizations/new"), "Create organization", ".error"),
+    "organization, edit": of_organization("/edit"),
+    "organization, edit by an administrator": of_organization("/edit", ADA),
+    "organization, deleting": of_organization("/delete"),
+    "organization, delete dialog": dialog(of_organization(), "Delete…"),
+    "account": at("/account/", UMA),
+    "password": at("/account/password", UMA),
+    "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
+    "password, forced": forced_choice,
+    "phone menu": phone_menu,
+    "error 400": without_token,
+    "error 403": at("/users/", UMA),
+    "error 404": at("/nothing-here"),
+    "error 405": at("/logout"),
+}

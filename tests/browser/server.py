@@ -1,0 +1,52 @@
+"""A portal in a process of its own, for the browser: `python -m tests.browser.server ADDRESS-OF-THE-DATABASE`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from portal.cli.serve import Server
+from portal.config import ROOT
+from tests.database import app_for
+
+
+@contextmanager
+def served(database_url: str) -> Iterator[str]:
+    """Serve the portal as in production, by Gunicorn with threads; gives its address."""
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "tests.browser.server", database_url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip()
+            assert url.startswith("http"), "the portal did not start"
+            yield url
+        finally:
+            process.terminate()
+
+
+def tell(server: Any) -> None:
+    """Print where it listens: at a port that was free."""
+    host, port = server.LISTENERS[0].getsockname()
+    print(f"http://{host}:{port}", flush=True)  # noqa: T201
+
+
+def main(database_url: str) -> None:
+    options = {
+        "bind": "127.0.0.1:0",
+        "worker_class": "gthread",
+        "threads": 8,
+        "graceful_timeout": 1,
+        "loglevel": "error",
+        "control_socket_disable": True,
+        "when_ready": tell,
+    }
+    Server(app_for(database_url), options).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

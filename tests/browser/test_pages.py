@@ -1,0 +1,54 @@
+"""Is every page, in every state, accessible in both themes, and does it fit a small phone?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.browsing import ADMIN, Tabs
+from tests.browser.scenes import SCENES
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """options => axe.run(document, {...options, resultTypes: ['violations']}).then(({violations}) =>
+    violations.map(({id, nodes}) => `${id}: ${nodes.map(node => node.html.slice(0, 160)).join(' | ')}`))"""
+WHOLE: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}}
+COLOURS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+WIDE, NARROW, NARROWEST = 1280, 390, 320
+
+
+def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> list[str]:
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 800})
+    found = page.evaluate(RUN, options)
+    return [f"{theme}, {width} px: {each}" for each in found]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_page_is_accessible_and_fits(tabs: Tabs, name: str) -> None:
+    """All rules at each width, those that depend on colours in each theme at each width; no sideways scroll."""
+    page = SCENES[name](tabs)
+    width = NARROW if name == "phone menu" else WIDE
+    page.evaluate(AXE)
+
+    found = violations(page, "light", width, WHOLE) + violations(page, "dark", width, COLOURS)
+    found += violations(page, "dark", NARROW, WHOLE) + violations(page, "light", NARROW, COLOURS)
+    page.set_viewport_size({"width": NARROWEST, "height": 640})
+    too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert found == []
+    assert too_wide <= 0, "it scrolls sideways"
+
+
+@pytest.mark.parametrize(("theme", "system"), [("Dark", "light"), ("Light", "dark")])
+def test_a_chosen_theme_is_accessible_whatever_the_system_says(tabs: Tabs, theme: str, system: str) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/users/")
+    page.get_by_role("button", name=f"{theme} theme").click()
+    page.locator(f"html[data-bs-theme={theme.lower()}]").wait_for()
+    page.evaluate(AXE)
+
+    assert violations(page, system, WIDE, WHOLE) == []

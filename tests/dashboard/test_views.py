@@ -1,0 +1,61 @@
+"""The first page: does each figure lead to exactly the rows that it counts?"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from portal.core.clock import now
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
+
+FIGURE = re.compile(r'<li><a class="card" href="([^"]+)"><span class="quiet">([^<]+)</span>.*?number">([^<]+)<', re.S)
+
+
+def figures(text: str) -> dict[str, tuple[str, str]]:
+    """Label -> (address, number)."""
+    return {label: (url.replace("&amp;", "&"), number) for url, label, number in FIGURE.findall(text)}
+
+
+def rows_at(client: PageClient, url: str) -> int:
+    return len(re.findall(r'<td><a class="hue-\d"', client.get(url).text))
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_each_figure_leads_to_exactly_the_rows_it_counts(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, root: Person, gil: Person, who: str
+) -> None:
+    build.person("off@example.com", tenant=acme, is_active=False)
+    build.person("old@example.com", tenant=acme, created_at=now() - timedelta(days=90))
+    build.tenant("Gone", deleted_at=now())
+    sign_in({"ada": ada, "root": root}[who])
+
+    shown = figures(client.get("/").text)
+
+    assert len(shown) == 4
+    for label, (url, number) in shown.items():
+        assert rows_at(client, url) == int(number), label
+
+
+def test_the_chart_is_drawn_by_the_server_and_described(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    sign_in(ada)
+
+    text = client.get("/").text
+
+    assert "<polyline" in text or "<path" in text
+    assert "New people, last 30 days" in text
+    assert re.search(r'role="img"|aria-labelledby|<desc', text)
+
+
+def test_a_user_is_led_to_the_own_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+
+    assert client.get("/").headers["Location"] == "/account/"
+
+
+def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignIn, root: Person) -> None:
+    sign_in(root)
+
+    assert figures(client.get("/").text)["Organizations"][1] == "0"

@@ -1,0 +1,201 @@
+"""The pages of organizations, as administrators use them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.organizations.models import Organization
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import HTMX, PageClient, fields_of
+
+
+def names_in(text: str) -> list[str]:
+    return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
+
+
+def test_the_list_shows_living_organizations_and_how_many_people_each_has(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, uma: Person, gil: Person
+) -> None:
+    build.tenant("Gone", deleted_at=now())
+    sign_in(root)
+
+    text = client.get("/organizations/").text
+
+    assert names_in(text) == ["Acme"]
+    assert 'aria-label="1 people of Acme"' in text or ">1</a>" in text
+    assert names_in(client.get("/organizations/?status=deleted").text) == ["Gone"]
+
+
+def test_the_count_leads_to_exactly_those_people(
+    client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, uma: Person, bea: Person
+) -> None:
+    sign_in(root)
+    link = re.search(r'href="(/users/\?organization=[^"]+)"[^>]*>1<', client.get("/organizations/?q=acme").text)
+    assert link is not None
+
+    assert names_in(client.get(link.group(1)).text) == [uma.name]
+
+
+def test_search_gets_the_table_alone(client: PageClient, sign_in: SignIn, root: Person, acme: Tenant) -> None:
+    sign_in(root)
+
+    answer = client.get("/organizations/?q=ac", headers=HTMX)
+
+    assert answer.text.lstrip().startswith('<div class="list" id="organizations-table">')
+    assert names_in(answer.text) == ["Acme"]
+    assert answer.headers["HX-Push-Url"] == "/organizations/?q=ac"
+
+
+def test_options_propose_short_names(client: PageClient, sign_in: SignIn, root: Person, acme: Tenant) -> None:
+    sign_in(root)
+
+    assert '<option value="acme">Acme</option>' in client.get("/organizations/options?organization_id=ac").text
+
+
+def test_an_organization_is_created_and_asks_for_its_first_administrator(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person
+) -> None:
+    sign_in(root)
+
+    answer = client.send("/organizations/new", {"name": "  Fern   Valley ", "slug": "fern-valley"})
+
+    row = build.read(Organization, uuid.UUID(answer.headers["Location"].split("/")[-1]))
+    assert (row.name, row.slug, row.created_by, row.version) == ("Fern Valley", "fern-valley", root.id, 1)
+    assert "Add its first administrator next." in client.get(answer.headers["Location"]).text
+
+
+def test_a_short_name_in_use_is_named_beside_its_field(
+    client: PageClient, sign_in: SignIn, root: Person, acme: Tenant
+) -> None:
+    sign_in(root)
+
+    answer = client.send("/organizations/new", {"name": "Other", "slug": acme.slug})
+
+    assert answer.status_code == 422
+    assert "Acme already has this short name." in answer.text
+    assert 'value="Other"' in answer.text
+
+
+def test_a_wrong_short_name_is_explained(client: PageClient, sign_in: SignIn, root: Person) -> None:
+    sign_in(root)
+
+    for slug in ("Äpfel", "two words", "-x", "x--y", "UPPER!"):
+        answer = client.send("/organizations/new", {"name": "Other", "slug": slug})
+        assert answer.status_code == 422, slug
+        assert 'id="slug-error"' in answer.text
+
+
+def test_an_admin_renames_the_own_organization_but_keeps_its_short_name(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    sign_in(ada)
+    there = f"/organizations/{acme.id}/edit"
+    assert "slug" not in client.form(there)
+
+    answer = client.send(there, {"name": "Acme Logistics"})
+
+    row = build.read(Organization, acme.id)
+    assert answer.status_code == 303
+    assert (row.name, row.slug, row.updated_by) == ("Acme Logistics", "acme", ada.id)
+
+
+def test_co1_two_edits_of_an_organization_meet(
+    client: PageClient,
+    other_client: PageClient,
+    sign_in: SignIn,
+    build: Builder,
+    ada: Person,
+    root: Person,
+    acme: Tenant,
+) -> None:
+    sign_in(ada)
+    sign_in(root, other_client)
+    there = f"/organizations/{acme.id}/edit"
+    mine = client.form(there)
+    other_client.send(there, {"name": "Theirs", "slug": "theirs"})
+
+    met = client.post(there, data={**mine, "name": "Mine"})
+
+    assert met.status_code == 409
+    assert "Theirs" in met.text
+    assert "Mine" in met.text
+    assert client.post(there, data=fields_of(met.text, there)).status_code == 303
+    row = build.read(Organization, acme.id)
+    assert (row.name, row.slug) == ("Mine", "theirs")
+
+
+def test_deleting_says_how_many_lose_access_and_offers_undo(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, ada: Person, uma: Person
+) -> None:
+    sign_in(ada, other_client)
+    sign_in(root)
+    asked = client.get(f"/organizations/{acme.id}/delete")
+    assert "2 people lose access at once, 1 of them" in asked.text
+
+    gone = client.post(f"/organizations/{acme.id}/delete", data=fields_of(asked.text))
+    page = client.get(gone.headers["Location"]).text
+
+    assert "Acme is deleted." in page
+    assert f'action="/organizations/{acme.id}/restore"' in page
+    assert other_client.get("/users/").headers["Location"].startswith("/login")
+
+
+def test_a_restored_organization_gives_everybody_access_again(
+    client: PageClient,
+    other_client: PageClient,
+    sign_in: SignIn,
+    build: Builder,
+    root: Person,
+    acme: Tenant,
+    ada: Person,
+) -> None:
+    sign_in(root)
+    client.send(f"/organizations/{acme.id}/delete")
+    shown = client.get(f"/organizations/{acme.id}").text
+
+    client.post(f"/organizations/{acme.id}/restore", data=fields_of(shown, f"/organizations/{acme.id}/restore"))
+
+    assert build.read(Organization, acme.id).deleted_at is None
+    sign_in(ada, other_client)
+
+
+def test_co4_a_restore_whose_short_name_is_taken_says_by_whom(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person
+) -> None:
+    gone = build.tenant("Old", slug="same", deleted_at=now())
+    build.tenant("Newer", slug="same")
+    sign_in(root)
+
+    client.send(f"/organizations/{gone.id}/restore", at=f"/organizations/{gone.id}")
+
+    assert "Not restored. Newer already has this short name." in client.get(f"/organizations/{gone.id}").text
+
+
+def test_the_page_shows_the_newest_people_and_how_many_may_sign_in(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, uma: Person, gil: Person
+) -> None:
+    build.person("hidden@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    sign_in(ada)
+
+    text = client.get(f"/organizations/{acme.id}").text
+
+    assert "2 can sign in, 1 of them administrator" in text
+    assert ada.name in text
+    assert uma.name in text
+    assert gil.name not in text
+    assert "Hidden" not in text
+
+
+def test_an_organization_without_people_says_what_next(
+    client: PageClient, sign_in: SignIn, root: Person, birch: Tenant
+) -> None:
+    sign_in(root)
+
+    text = client.get(f"/organizations/{birch.id}").text
+
+    assert "Nobody belongs to it yet" in text
+    assert f"/users/new?organization={birch.slug}" in text
+    assert f'value="{birch.slug}"' in client.get(f"/users/new?organization={birch.slug}").text

@@ -1,0 +1,245 @@
+"""What do all answers keep: tokens against forgery, headers, no effect of reading, no foreign address?"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
+from tests.access.test_matrix import EXPECTED, address, has_row
+from tests.access.visitor import Visitor, token_in
+from tests.cast import Builder, Person, Tenant
+from tests.database import app_for, disconnect
+
+TABLES = ("organizations", "users", "refresh_tokens")
+POSTS = [endpoint for endpoint, method in EXPECTED if method == "POST"]
+GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
+ANYWHERE = re.compile(r"""(?:href|src|action|hx-get|hx-post|formaction)=["']?([^"'\s>]+)""")
+
+
+def dump(app: Flask) -> list[Any]:
+    with app.app_context(), acting_as(SYSTEM):
+        connection = db.session.connection()
+        return [
+            [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")]  # noqa: S608
+            for table in TABLES
+        ]
+
+
+def paths(app: Flask, endpoints: list[str], person: Person, tenant: Tenant) -> list[str]:
+    keys = {True: person.id, False: tenant.id}
+    return [
+        address(app, endpoint, keys[endpoint.startswith("users.")] if has_row(app, endpoint) else None)
+        for endpoint in endpoints
+    ]
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_cs1_every_post_without_with_a_false_or_with_a_foreign_token_is_refused(
+    app: Flask, acme: Tenant, ada: Person, uma: Person, root: Person, *, htmx: bool
+) -> None:
+    visitor, other = Visitor(app, root), Visitor(app, ada)
+    before = dump(app)
+    tampered = visitor.token[:-2] + ("aa" if visitor.token[-2:] != "aa" else "bb")
+
+    for path in paths(app, POSTS, uma, acme):
+        for token in ("", "x", tampered, other.token):
+            answer = visitor.post(path, {"csrf_token": token, "name": "Forged"}, htmx=htmx)
+            assert answer.status_code == 400, (path, token)
+        for kwargs in ({"json": {"name": "Forged"}}, {"data": "name=Forged", "content_type": "text/plain"}, {}):
+            assert visitor.client.post(path, **kwargs).status_code == 400, (path, kwargs)
+        header = {"X-CSRFToken": other.token}
+        assert visitor.client.post(path, headers=header, data={"name": "Forged"}).status_code == 400, path
+
+    assert dump(app) == before
+
+
+def test_cs1_the_token_of_the_page_is_taken_from_the_header_too(app: Flask, ada: Person, uma: Person) -> None:
+    visitor = Visitor(app, ada)
+
+    answer = visitor.client.post(f"/users/{uma.id}/delete", headers={"X-CSRFToken": visitor.token})
+
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("who", ["stranger", "uma", "ada", "root"])
+def test_cs2_no_get_head_or_options_changes_anything(
+    app: Flask, acme: Tenant, uma: Person, ada: Person, root: Person, gil: Person, who: str
+) -> None:
+    visitor = Visitor(app, {"stranger": None, "uma": uma, "ada": ada, "root": root}[who])
+    before = dump(app)
+
+    every = sorted({rule.endpoint for rule in app.url_map.iter_rules()})
+    for target in (uma, gil):
+        for path in paths(app, every, target, acme):
+            for query in ("", "?is_active=&csrf_token=x&name=Forged&first_name=Forged"):
+                visitor.get(path + query)
+                visitor.get(path + query, htmx=True)
+                visitor.client.head(path + query)
+                visitor.client.options(path + query)
+
+    assert dump(app) == before
+
+
+def answers(app: Flask, root: Person, uma: Person) -> list[Any]:
+    visitor = Visitor(app, root)
+    return [
+        visitor.get("/users/"),
+        visitor.get("/users/", htmx=True),
+        visitor.get("/nowhere"),
+        visitor.get("/nowhere", htmx=True),
+        visitor.client.post("/users/new"),
+        visitor.client.delete("/users/"),
+        visitor.post("/users/new", {}),
+        visitor.post(f"/users/{uma.id}/edit", {"email": uma.email, "role": "USER", "is_active": "true"}),
+        visitor.post("/theme", {"theme": "dark"}),
+        visitor.get("/healthz"),
+        visitor.get("/readyz"),
+        visitor.get("/static/css/layout.css"),
+        visitor.get("/static/none.css"),
+        visitor.get("/users/", headers={"Host": "evil.example"}),
+        Visitor(app).get("/users/"),
+        Visitor(app, uma).get("/users/"),
+    ]
+
+
+def test_cs4_cs5_every_answer_carries_the_policy_and_its_companions(app: Flask, root: Person, uma: Person) -> None:
+    statuses = set()
+    for answer in answers(app, root, uma):
+        statuses.add(answer.status_code)
+        policy = answer.headers["Content-Security-Policy"]
+        for part in ("default-src 'self'", "script-src 'self'", "object-src 'none'", "base-uri 'none'",
+                     "form-action 'self'", "frame-ancestors 'none'"):  # fmt: skip
+            assert part in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "Permissions-Policy" in answer.headers
+        assert "Strict-Transport-Security" not in answer.headers
+    assert {200, 303, 400, 403, 404, 405, 409, 422} <= statuses
+
+
+def test_cs5_with_https_every_answer_asks_for_https(fresh_database: str) -> None:
+    app = app_for(fresh_database, public_url="https://portal.example.com")
+    client = Visitor(app).client
+    found = [
+        client.get(path, base_url="https://portal.example.com").headers.get("Strict-Transport-Security", "")
+        for path in ("/login", "/nowhere", "/users/", "/healthz", "/static/css/layout.css")
+    ]
+    disconnect(app)
+
+    assert all(value.startswith("max-age=31536000") for value in found)
+
+
+def test_cs6_pages_are_never_stored_and_fragments_never_shown_as_pages(app: Flask, root: Person, uma: Person) -> None:
+    for answer in answers(app, root, uma):
+        if "/static/" in answer.request.path:
+            continue
+        assert answer.headers["Cache-Control"] == "no-store", answer.request.path
+        if answer.mimetype == "text/html":
+            assert {"HX-Request", "Cookie"} <= set(answer.headers["Vary"].split(", ")), answer.request.path
+
+
+def test_cs7_no_page_names_a_foreign_address(app: Flask, acme: Tenant, root: Person, uma: Person) -> None:
+    visitor = Visitor(app, root)
+
+    for path in paths(app, GETS, uma, acme):
+        answer = visitor.get(path)
+        if answer.mimetype == "text/html":
+            for target in ANYWHERE.findall(answer.text):
+                assert target.startswith(("/", "#")) and not target.startswith("//"), (path, target)
+        if answer.mimetype == "text/css":
+            assert not re.search(r"url\(['\"]?(?:https?:)?//|@import", answer.text), path
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "localhost@evil.example"},
+        {"X-Forwarded-Host": "evil.example"},
+        {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "444", "X-Forwarded-Prefix": "/evil.example"},
+        {"Forwarded": "host=evil.example;proto=https"},
+        {"X-Original-URL": "//evil.example/", "X-Rewrite-URL": "//evil.example/"},
+    ],
+)
+def test_cs8_a_foreign_host_reaches_neither_links_nor_redirects(
+    app: Flask, ada: Person, headers: dict[str, str]
+) -> None:
+    visitor = Visitor(app, ada)
+
+    for path in ("/users/", "/nowhere", "/login", "/users"):
+        answer = visitor.get(path, headers=headers)
+        assert answer.status_code in (200, 303, 308, 400, 404), path
+        assert "evil.example" not in answer.text + str(answer.headers), path
+        if "Host" in headers:
+            assert answer.status_code == 400
+
+
+def test_cs9_text_answers_say_their_type_and_charset(app: Flask, root: Person, uma: Person) -> None:
+    for answer in answers(app, root, uma):
+        if answer.text:
+            assert answer.headers["Content-Type"] in (
+                "text/html; charset=utf-8",
+                "text/plain; charset=utf-8",
+                "text/css; charset=utf-8",
+            ), answer.request.path
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
+def test_cs10_no_other_site_may_read(app: Flask, ada: Person, origin: str) -> None:
+    visitor = Visitor(app, ada)
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-csrftoken"}
+
+    for answer in (visitor.get("/users/", headers=asked), visitor.client.options("/users/new", headers=asked)):
+        assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
+
+
+def test_co2_a_form_sent_twice_makes_one_person(app: Flask, ada: Person, build: Builder) -> None:
+    visitor = Visitor(app, ada)
+    page = visitor.get("/users/new").text
+    row = re.search(r'name="row"[^>]*value="([^"]+)"', page)
+    assert row is not None
+    sent = {"email": "once@example.com", "role": "USER", "is_active": "true", "row": row.group(1)}
+
+    first = visitor.post("/users/new", sent)
+    repeated = [visitor.post("/users/new", sent) for _ in range(3)]
+
+    assert first.status_code == 201
+    assert {answer.headers["Location"] for answer in repeated} == {first.headers["Location"]}
+    assert all(answer.status_code == 303 for answer in repeated)
+
+
+def test_co2_a_form_sent_twice_makes_one_organization(app: Flask, root: Person) -> None:
+    visitor = Visitor(app, root)
+    row = re.search(r'name="row"[^>]*value="([^"]+)"', visitor.get("/organizations/new").text)
+    assert row is not None
+    sent = {"name": "Once", "slug": "once", "row": row.group(1)}
+
+    answers_to_all = [visitor.post("/organizations/new", sent) for _ in range(3)]
+
+    assert {answer.headers["Location"] for answer in answers_to_all} == {answers_to_all[0].headers["Location"]}
+
+
+def test_co2_a_key_signed_for_somebody_else_is_not_taken(app: Flask, ada: Person, root: Person, uma: Person) -> None:
+    row = re.search(r'name="row"[^>]*value="([^"]+)"', Visitor(app, root).get("/users/new").text)
+    assert row is not None
+    visitor = Visitor(app, ada)
+
+    for forged in (row.group(1), str(uma.id), f'"{uma.id}"', str(uuid.uuid4())):
+        email = f"{uuid.uuid4().hex}@example.com"
+        answer = visitor.post("/users/new", {"email": email, "role": "USER", "is_active": "true", "row": forged})
+        assert answer.status_code == 201
+        assert str(uma.id) not in answer.headers["Location"]
+
+
+def test_every_page_has_a_token_for_its_forms(app: Flask, ada: Person) -> None:
+    assert token_in(Visitor(app, ada).get("/").text)

@@ -21,7 +21,7 @@ def refuse_nonsense() -> None:
     _check_bytes(unquote_to_bytes(request.query_string))
     _check_size()
     for text in _texts():
-        if "\x00" in text or REPLACED in text:
+        if text is None or "\x00" in text or REPLACED in text:  # a part of a multipart form can lack its name
             raise BadRequest("This address or form holds characters that can't be read.")
 
 
@@ -42,13 +42,13 @@ def _check_size() -> None:
         raise RequestEntityTooLarge
 
 
-def _texts() -> Iterator[str]:
+def _texts() -> Iterator[str | None]:
     for name, value in request.form.items(multi=True):
-        yield name or ""  # a part of a multipart form can lack its name
+        yield name
         yield value
     for name, value in request.cookies.items(multi=True):
         yield name
         yield value
     for name, upload in request.files.items(multi=True):
-        yield name or ""
+        yield name
         yield upload.filename or ""

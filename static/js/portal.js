@@ -72,9 +72,9 @@ function followSearch() {
   const form = document.querySelector('#filters');
   if (form) each('.tabs a', (tab) => {
     const url = new URL(tab.href);
-    for (const { name, value, type } of form.elements) {
+    for (const { name, value, type, selectedIndex } of form.elements) {
       if (!name || type === 'hidden') continue;
-      value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
+      value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
     tab.href = url;
   });

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, StorageState, expect
+from sqlalchemy import select
 
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
 from portal.demo import DEMO_PASSWORD
+from portal.organizations.models import Organization
 from tests.cast import Builder, Tenant
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
@@ -46,9 +51,15 @@ class Site:
 
     url: str
     build: Builder
-    acme: Tenant
     states: dict[str, StorageState] = field(default_factory=dict)
     made: int = 0
+
+    @cached_property
+    def acme(self) -> Tenant:
+        """The demo's first organization, that of ADA and UMA."""
+        with self.build.app.app_context(), acting_as(SYSTEM):
+            row = db.session.execute(select(Organization).where(Organization.slug == "acme-logistics")).scalar_one()
+            return Tenant(row.id, row.name, row.slug)
 
     def fresh(self, what: str) -> str:
         """A word that no other journey uses."""
@@ -85,8 +96,8 @@ class Tabs:
         return context.new_page()
 
     def close(self) -> None:
-        for context in self.contexts:
-            context.close()
+        while self.contexts:
+            self.contexts.pop().close()
 
     def _heard(self, message: ConsoleMessage) -> None:
         """Keep errors and warnings, but for the browser's note that a page came with the status it is meant to have."""
@@ -107,6 +118,24 @@ class Tabs:
             sign_in(page, person)
             self.site.states[person] = page.context.storage_state()
         return self.site.states[person]
+
+
+class SharedTabs(Tabs):
+    """Keeps one page for each person and goes on with it: for looking at many pages, one after the other."""
+
+    def __init__(self, browser: Browser, site: Site) -> None:
+        super().__init__(browser, site)
+        self.pages: dict[str, Page] = {}
+
+    def open(self, person: str | None = None, *, scripts: bool = True, width: int = 1280, **options: Any) -> Page:
+        if person is None:
+            return super().open(scripts=scripts, width=width, **options)
+        if person not in self.pages:
+            self.pages[person] = super().open(person, scripts=scripts, **options)
+        page = self.pages[person]
+        page.context.set_offline(False)
+        page.set_viewport_size({"width": width, "height": 800})
+        return page
 
 
 def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = "/login") -> None:

@@ -6,17 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import select
 
 from portal.cli.seed import seed_demo
-from portal.core.actor import SYSTEM
-from portal.core.db import acting_as, db
-from portal.organizations.models import Organization
 from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable
 from tests.browser.server import served
-from tests.cast import Builder, Tenant
+from tests.cast import Builder
 from tests.database import Server, app_for, disconnect
 
 IS_REQUIRED = os.environ.get("PORTAL_REQUIRE_BROWSER", "") not in ("", "0")
@@ -47,14 +42,8 @@ def site(database_server: Server, template_database: str) -> Iterator[Site]:
     with app.app_context():
         seed_demo(people=300)
     with served(address) as url:
-        yield Site(url, Builder(app), _acme(app))
+        yield Site(url, Builder(app))
     disconnect(app)
-
-
-def _acme(app: Flask) -> Tenant:
-    with app.app_context(), acting_as(SYSTEM):
-        row = db.session.execute(select(Organization).where(Organization.slug == "acme-logistics")).scalar_one()
-        return Tenant(row.id, row.name, row.slug)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.browsing import ADMIN, Tabs, focused
+from tests.browser.browsing import ADMIN, Tabs, focused, sign_in
 
 
 def background(page: Page) -> str:
@@ -88,9 +88,12 @@ def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> Non
 
 
 def test_a_search_after_the_sign_in_has_ended_leads_to_the_door(tabs: Tabs) -> None:
-    page = tabs.open(ADMIN)
-    page.goto("/users/")
-    page.context.clear_cookies()
+    page = tabs.open()
+    sign_in(page, ADMIN, at="/users/")
+    other = page.context.new_page()
+    other.goto("/account/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
 
     page.get_by_role("searchbox").press_sequentially("okafor")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.browser.browsing import ADMIN, Tabs
+from tests.browser.browsing import ADMIN, SharedTabs, Site, Tabs
 from tests.browser.scenes import SCENES
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
@@ -20,6 +21,14 @@ COLOURS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contras
 WIDE, NARROW, NARROWEST = 1280, 390, 320
 
 
+@pytest.fixture(scope="module")
+def walk(browser: Browser, site: Site) -> Iterator[SharedTabs]:
+    """One browser profile a person for all pages, else half of the time goes into opening profiles."""
+    tabs = SharedTabs(browser, site)
+    yield tabs
+    tabs.close()
+
+
 def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> list[str]:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 800})
@@ -28,9 +37,9 @@ def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> l
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_every_page_is_accessible_and_fits(tabs: Tabs, name: str) -> None:
+def test_every_page_is_accessible_and_fits(walk: SharedTabs, name: str) -> None:
     """All rules at each width, those that depend on colours in each theme at each width; no sideways scroll."""
-    page = SCENES[name](tabs)
+    page = SCENES[name](walk)
     width = NARROW if name == "phone menu" else WIDE
     page.evaluate(AXE)
 
@@ -41,6 +50,18 @@ def test_every_page_is_accessible_and_fits(tabs: Tabs, name: str) -> None:
 
     assert found == []
     assert too_wide <= 0, "it scrolls sideways"
+    assert walk.complaints == []
+
+
+def test_the_check_would_find_what_is_wrong(tabs: Tabs) -> None:
+    page = tabs.open()
+    page.goto("/login")
+    page.evaluate(AXE)
+    page.evaluate("document.querySelector('label').remove(); document.querySelector('h1').className = 'opacity-25'")
+
+    found = violations(page, "light", WIDE, WHOLE)
+
+    assert {each.split(": ")[1] for each in found} == {"label", "color-contrast"}
 
 
 @pytest.mark.parametrize(("theme", "system"), [("Dark", "light"), ("Light", "dark")])

@@ -24,7 +24,7 @@ PASSWORDS = ("current_password", "password")
 SIGN_IN = ("email", "password", "next")
 COOKIES = ("portal", "theme", "session", "remember_token")
 HEADERS = (
-    "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_HX_CURRENT_URL", "HTTP_HX_REQUEST", "HTTP_HX_REQUEST_TYPE", "HTTP_ACCEPT",
+    "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_HX_CURRENT_URL", "HTTP_HX_TARGET", "HTTP_HX_SOURCE", "HTTP_ACCEPT",
     "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE",
     "HTTP_ORIGIN", "HTTP_X_REQUEST_ID", "HTTP_X_CSRFTOKEN", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED", "CONTENT_TYPE",
@@ -32,9 +32,8 @@ HEADERS = (
 PATHS = ("/{}", "/users/{}", "/organizations/{}/edit", "/static/{}")
 SINGLY = ("q", "after")
 PLACES = (
-    len(USER_LIST) * 2 + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(EDIT_FIELDS) * 2
-    + len(TENANT_FIELDS) * 2 + len(PROFILE) + len(PASSWORDS) + len(SIGN_IN) + len(COOKIES) + len(HEADERS)
-    + len(PATHS) + 2
+    len(USER_LIST) + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(TENANT_FIELDS) * 2
+    + len(EDIT_FIELDS) * 3 + len(PROFILE) + len(PASSWORDS) + len(SIGN_IN) + len(COOKIES) + len(HEADERS) + len(PATHS)
 )  # fmt: skip
 
 
@@ -62,10 +61,8 @@ def test_in14_more_than_ten_thousand_values_are_tried_in_more_than_sixty_places(
 def test_in1_in3_in4_in13_in16_arguments_of_lists(admin: Prober, everything: Prober, uma: Person, group: str) -> None:
     for value in GROUPS[group]:
         admin.get("/users/", dict.fromkeys(USER_LIST, value), htmx=True)
-        everything.get("/users/", dict.fromkeys(USER_LIST, value))
         everything.get("/organizations/", dict.fromkeys(TENANT_LIST, value), htmx=True)
         everything.get("/organizations/options", {"organization_id": value})
-        everything.get("/users/new", {"organization": value})
 
 
 @pytest.mark.parametrize("name", SINGLY)
@@ -75,10 +72,9 @@ def test_in3_in4_in5_one_argument_at_a_time(everything: Prober, uma: Person, nam
 
 
 @GROUP
-def test_in6_in7_in9_fields_of_new_people_and_organizations(everything: Prober, admin: Prober, group: str) -> None:
+def test_in6_in7_in9_fields_of_new_people_and_organizations(everything: Prober, group: str) -> None:
     for value in GROUPS[group]:
         everything.post("/users/new", dict.fromkeys(USER_FIELDS, value))
-        admin.post("/users/new", dict.fromkeys(USER_FIELDS, value))
         everything.post("/organizations/new", dict.fromkeys(TENANT_FIELDS, value))
 
 
@@ -90,7 +86,6 @@ def test_in6_in7_in9_fields_of_edits(everything: Prober, build: Builder, acme: T
         right = {"email": uma.email, "role": "USER", "is_active": "true", "organization_id": "acme"}
         base = json.dumps({"first_name": value, "email": value, "role": value, "x": value})
         everything.post(f"/users/{uma.id}/edit", {**right, "first_name": "Mine", "base": base, "version": value})
-        everything.post(f"/users/{uma.id}/edit", {**right, "first_name": "Mine", "base": value, "version": "99"})
 
 
 @GROUP
@@ -127,10 +122,9 @@ def test_in1_in13_cookies(app: Flask, ada: Person, group: str) -> None:
 def test_in1_in14_headers(admin: Prober, group: str) -> None:
     for value in GROUPS[group]:
         raw = value.encode("utf-8", "surrogatepass").decode("latin-1")
-        sent = {name: raw for name in HEADERS if name != "HTTP_ORIGIN"}
-        admin.watched("GET", "/users/?q=a", [value], environ_overrides={**sent, "HTTP_ORIGIN": raw})
-        fragment = {"HTTP_HX_REQUEST": "true", "HTTP_HX_REQUEST_TYPE": "partial", "HTTP_HX_CURRENT_URL": raw}
-        admin.watched("GET", "/users/?q=a", [value], environ_overrides=fragment)
+        fragment = {"HTTP_HX_REQUEST": "true", "HTTP_HX_REQUEST_TYPE": "partial"}
+        sent = {**dict.fromkeys(HEADERS, raw), **fragment}
+        admin.watched("GET", "/users/?q=a", [value], environ_overrides=sent)
 
 
 @GROUP

@@ -434,7 +434,8 @@ def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(
             return create(f"p{turn}-{number}@example.com", organization_id=home.id)
 
         works: list[Callable[[], Any]] = [partial(come, number) for number in range(8)]
-        results = at_once(fresh_app, [*works, partial(delete_organization, home.id)])
+        works.append(partial(delete_organization, home.id))
+        results = at_once(fresh_app, works)
 
         assert set(outcomes_of(results)) <= {"done", "Conflict"}
         gone = build.read(Organization, home.id)

@@ -11,7 +11,8 @@ from portal.users.models import User, full_name
 
 @pytest.mark.parametrize(
     ("first", "last", "expected"),
-    [("Ada", "Okafor", "Ada Okafor"), ("Ada", None, "Ada"), (None, "Okafor", "Okafor"), (None, None, "a@x.org"), ("", "", "a@x.org")],
+    [("Ada", "Okafor", "Ada Okafor"), ("Ada", None, "Ada"), (None, "Okafor", "Okafor"),
+     (None, None, "a@x.org"), ("", "", "a@x.org")],
 )  # fmt: skip
 def test_a_person_is_called_by_name_or_else_by_address(first: str | None, last: str | None, expected: str) -> None:
     assert full_name(first, last, "a@x.org") == expected

@@ -1,0 +1,50 @@
+"""How does the README's picture come about? `python -m tests.browser.picture` takes it from a real run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import flask_migrate
+from playwright.sync_api import sync_playwright
+
+from portal.cli.seed import seed_demo
+from portal.config import ROOT
+from portal.core.embedded import Embedded
+from tests.browser.browsing import ADMIN, FLAGS, MISSING, Site, Tabs, executable
+from tests.browser.server import served
+from tests.cast import Builder
+from tests.database import app_for, disconnect
+
+PICTURE = ROOT / "docs" / "people.png"
+PEOPLE = 5_000
+
+
+def main() -> None:
+    path = executable()
+    if path is None:
+        raise SystemExit(MISSING)
+    with (
+        tempfile.TemporaryDirectory(prefix="portal-picture-", ignore_cleanup_errors=True) as folder,
+        Embedded(Path(folder) / "postgres", durable=False).running() as url,
+    ):
+        app = app_for(url)
+        with app.app_context():
+            flask_migrate.upgrade()
+            seed_demo(people=PEOPLE)
+        with served(url) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            take(Tabs(browser, Site(address, Builder(app))))
+            browser.close()
+        disconnect(app)
+
+
+def take(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN, color_scheme="light")
+    page.goto("/users/")
+    PICTURE.parent.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURE)
+
+
+if __name__ == "__main__":
+    main()

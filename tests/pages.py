@@ -50,7 +50,7 @@ def check_page(response: TestResponse) -> None:
             check_element(tree, element)
     if is_page:
         assert len(list(tree.iter("h1"))) == 1, f"{response.request.path}: not one h1"
-        assert (tree.find(".//title") is not None) and tree.find(".//title").text  # type: ignore[union-attr]
+        assert tree.findtext(".//title"), f"{response.request.path}: no title"
 
 
 def check_element(tree: Element, element: Element) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from portal.auth import queries
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import acting_as, db
+from portal.core.db import acting_as, command, db
 from portal.demo import DEMO_PASSWORD
 from portal.tokens import commands as tokens
 from portal.users import passwords
 from portal.users.commands import rehash
 from portal.users.forms import canonical_email
-from portal.users.models import full_name
+from portal.users.models import User, full_name
 from portal.web.session import SignedIn, look_up_with
 
 
@@ -27,10 +30,20 @@ def sign_in(email: str, password: str, *, lasts: timedelta, demo: bool) -> Signe
         verdict = passwords.verify(password, person.password if person else None)
         if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
             return None
-        if verdict.outdated:
-            rehash(person.id, person.password, passwords.hash_password(password))
-        token = tokens.open_family(person.id, person.organization_id, lasts=lasts)
-        return signed_in(token)
+        better = passwords.hash_password(password) if verdict.outdated else None
+        token = _open(person, better, lasts=lasts)
+        return signed_in(token) if token else None
+
+
+@command
+def _open(person: Row[Any], better: str | None, *, lasts: timedelta) -> str | None:
+    """Begin the sign-in, unless the password was changed since it was read: the change ended all that were there."""
+    unchanged = queries.with_password(person.id, person.password).with_for_update(read=True, of=User)
+    if db.session.scalar(unchanged) is None:
+        return None
+    if better:
+        rehash(person.id, person.password, better)
+    return tokens.open_family(person.id, person.organization_id, lasts=lasts)
 
 
 @look_up_with

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnExpressionArgument, func, or_, select
+import uuid
+
+from sqlalchemy import ColumnExpressionArgument, Select, func, or_, select
 
 from portal.core.listing import Rows
 from portal.organizations.models import Organization
@@ -31,6 +33,11 @@ def by_email(email: str) -> Rows:
     """What is needed to check a password."""
     found = select(User.id, User.organization_id, User.password)
     return _with_organization(found).where(func.lower(User.email) == email, *_may_sign_in())
+
+
+def with_password(user_id: uuid.UUID, stored: str) -> Select[uuid.UUID]:
+    """The person, if this is still the stored hash."""
+    return select(User.id).where(User.id == user_id, User.password == stored)
 
 
 def _with_organization(statement: Rows) -> Rows:

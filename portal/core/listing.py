@@ -241,7 +241,7 @@ class Listing:
         kept = {name: value for name, value in self._arguments().items() if name not in ("status", "sort")}
         first = next(iter(self.source.tabs))
         return [
-            Link(tab.label, self._url({**kept, "status": None if name == first else name}), name == self.status)
+            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status)
             for name, tab in self.source.tabs.items()
         ]
 

@@ -6,7 +6,7 @@ import secrets
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import ColumnElement, insert, update
 
 from portal.core.clock import now
 from portal.core.db import command, db
@@ -33,10 +33,11 @@ def revoke(token: str) -> None:
 
 @command
 def revoke_all(user_id: uuid.UUID) -> None:
-    """End every sign-in of a person."""
-    _revoke(RefreshToken.user_id == user_id)
+    """End every sign-in of a person whom the caller may change: those too that began under another tenant."""
+    _revoke(RefreshToken.user_id == user_id, all_tenants=True)
 
 
-def _revoke(condition: object) -> None:
-    statement = update(RefreshToken).where(condition, RefreshToken.revoked_at.is_(None))  # type: ignore[arg-type]
-    db.session.execute(statement.values(revoked_at=now()), execution_options={"synchronize_session": False})
+def _revoke(condition: ColumnElement[bool], *, all_tenants: bool = False) -> None:
+    statement = update(RefreshToken).where(condition, RefreshToken.revoked_at.is_(None)).values(revoked_at=now())
+    options = {"synchronize_session": False, "all_tenants": all_tenants}
+    db.session.execute(statement, execution_options=options)

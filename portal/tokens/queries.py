@@ -16,5 +16,9 @@ def is_live() -> ColumnElement[bool]:
 
 
 def live_of(user_id: uuid.UUID) -> Select[int]:
-    """How many sign-ins a person has now."""
-    return select(func.count(RefreshToken.id)).where(RefreshToken.user_id == user_id, is_live())
+    """How many sign-ins a person has now, those too that began under another tenant."""
+    return (
+        select(func.count(RefreshToken.id))
+        .where(RefreshToken.user_id == user_id, is_live())
+        .execution_options(all_tenants=True)
+    )

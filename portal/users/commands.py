@@ -89,7 +89,7 @@ def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User
         setattr(user, name, value)
     if "email" in changes:
         user.email_verified = False
-    if "is_active" in changes and not user.is_active:
+    if not user.is_active:
         revoke_all(user.id)
     return user
 
@@ -152,7 +152,9 @@ def _restore(user_id: uuid.UUID) -> User:
 
 
 def reset_password(user_id: uuid.UUID) -> tuple[User, str]:
-    """Give a temporary password, to be changed at the next sign-in. Every sign-in ends."""
+    """Give somebody else a temporary password, to be changed at the next sign-in. Every sign-in ends."""
+    if user_id == current_actor().id:
+        raise Conflict(None, "You change your own password in your account, where the current one is asked for.")
     password = passwords.temporary_password()
     return _set_password(user_id, passwords.hash_password(password), temporary=True), password
 
@@ -195,7 +197,8 @@ def keep_a_super_admin(*leaving: User) -> None:
     """Conflict if nobody with every right could sign in without these. Locks them all, so that two can't go at once."""
     if not any(user.role is Role.SUPER_ADMIN for user in leaving):
         return
-    able = set(db.session.scalars(queries.active_super_admins().with_for_update(of=User)))
+    db.session.execute(queries.super_admins().with_for_update()).all()  # waits; only then is the answer of now
+    able = set(db.session.scalars(queries.active_super_admins()))
     if able and not able - {user.id for user in leaving}:
         raise Conflict(None, LAST_SUPER_ADMIN)
 

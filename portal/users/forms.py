@@ -22,6 +22,7 @@ from portal.web.rows import read_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
+LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
 
 
@@ -37,6 +38,8 @@ def canonical_email(text: str) -> str:
         parts = validate_email(text, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError as error:
         raise ValueError(f"This is no e-mail address that can be written to: {error}") from None
+    if len(parts.local_part) > LONGEST_LOCAL_PART:
+        raise ValueError(f"Before the @ there can be {LONGEST_LOCAL_PART} characters at most.")
     if parts.domain != parts.ascii_domain and _mixes_scripts(parts.domain):
         raise ValueError("The part after the @ mixes letters of different scripts. Write it like name@example.com.")
     return f"{parts.local_part}@{parts.ascii_domain}".lower()

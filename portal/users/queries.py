@@ -64,11 +64,16 @@ def deleted_by_email(email: str) -> Select[User]:
     return gone.order_by(User.deleted_at.desc()).limit(1)
 
 
+def super_admins() -> Select[uuid.UUID]:
+    """All of them, in one order, for locking."""
+    return select(User.id).where(User.role == Role.SUPER_ADMIN).order_by(User.id)
+
+
 def active_super_admins() -> Select[uuid.UUID]:
-    """Those who can sign in: active, and not of a deleted organization. In one order, for locking."""
+    """Those who can sign in: active, and not of a deleted organization."""
     living = select(Organization.id).where(Organization.id == User.organization_id).exists()
     able = or_(User.organization_id.is_(None), living)
-    return select(User.id).where(User.role == Role.SUPER_ADMIN, User.is_active, able).order_by(User.id)
+    return select(User.id).where(User.role == Role.SUPER_ADMIN, User.is_active, able)
 
 
 def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:

@@ -48,7 +48,7 @@ def _variant(filename: str) -> tuple[str, str | None]:
     if safe_join(str(STATIC), filename) is None:
         raise Missing
     for encoding, suffix in ENCODINGS.items():
-        if request.accept_encodings[encoding] and (STATIC / f"{filename}{suffix}").is_file():
+        if request.accept_encodings[encoding] and _is_file(STATIC / f"{filename}{suffix}"):
             return f"{filename}{suffix}", encoding
     return filename, None
 
@@ -56,4 +56,11 @@ def _variant(filename: str) -> tuple[str, str | None]:
 @lru_cache(maxsize=256)
 def _hash(filename: str) -> str | None:
     path = Path(safe_join(str(STATIC), filename) or "")
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if _is_file(path) else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than any file's
+        return False

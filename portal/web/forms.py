@@ -17,6 +17,7 @@ from wtforms.validators import Length
 from portal.core.errors import Conflict
 
 LONGEST_BASE = 4000
+LONGEST_TEXT = 1000
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -80,6 +81,8 @@ class TextField(StringField):
 
 
 def tidy(value: str | None) -> str | None:
+    if value and len(value) > LONGEST_TEXT:
+        return value  # too long for any field, which its length will tell; normalising it could take seconds
     return " ".join(unicodedata.normalize("NFC", value).split()) or None if value else None
 
 

@@ -10,21 +10,28 @@ from portal.config import Settings
 from portal.core.errors import Busy
 
 EXEMPT = ("static", "health.live")
+PASSWORD_CHECKS = ("auth.login", "account.password")  # a quarter of a second of a processor each
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     slots = threading.BoundedSemaphore(settings.concurrent_requests)
+    checks = threading.BoundedSemaphore(max(settings.concurrent_requests // 3, 1))
 
     @app.before_request
     def take() -> None:
         """Busy at once when every slot is taken: waiting would only fill the server's threads."""
         if request.endpoint in EXEMPT:
             return
-        if not slots.acquire(blocking=False):
-            raise Busy
-        g.holds_slot = True
+        wanted = [slots]
+        if request.method == "POST" and request.endpoint in PASSWORD_CHECKS:
+            wanted.append(checks)  # so that a flood of sign-ins leaves room for everybody else
+        g.slots = []
+        for slot in wanted:
+            if not slot.acquire(blocking=False):
+                raise Busy
+            g.slots.append(slot)
 
     @app.teardown_request
     def give_back(_error: BaseException | None) -> None:
-        if g.pop("holds_slot", False):
-            slots.release()
+        for slot in g.pop("slots", []):
+            slot.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, make_response, render_template, request
+from werkzeug.urls import iri_to_uri
 
 VARY = "HX-Request, HX-Request-Type, Cookie"
 
@@ -31,6 +32,7 @@ def keep_address(response: Response, url: str, *, extends: bool) -> Response:
 
 def redirect(url: str) -> Response:
     """Go there with a whole page. fetch would follow 303 silently, so htmx is told in its own words."""
+    url = iri_to_uri(url)
     if request.headers.get("HX-Request") == "true":
         response = make_response("", 200)
         response.headers["HX-Redirect"] = url

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, current_app, request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 REPLACED = "\ufffd"  # what decoding makes of bytes that are no UTF-8
 
@@ -19,7 +19,7 @@ def refuse_nonsense() -> None:
     """400 for NUL or invalid UTF-8 in path, query, cookies or form; 413 for more form than anybody fills in."""
     _check_bytes(request.environ.get("PATH_INFO", "").encode("latin-1", "replace"))
     _check_bytes(unquote_to_bytes(request.query_string))
-    _check_size()
+    _check_body()
     for text in _texts():
         if text is None or "\x00" in text or REPLACED in text:  # a part of a multipart form can lack its name
             raise BadRequest("This address or form holds characters that can't be read.")
@@ -34,8 +34,14 @@ def _check_bytes(raw: bytes) -> None:
         raise BadRequest("This address holds characters that can't be read.")
 
 
-def _check_size() -> None:
-    """The limits that Flask keeps for multipart forms alone, for the others too."""
+def _check_body() -> None:
+    """A body that can be read, within the limits that Flask keeps for multipart forms alone."""
+    try:
+        _ = request.form
+    except HTTPException:
+        raise
+    except Exception as error:  # the server's own, for chunks that are none
+        raise BadRequest from error
     most, longest = current_app.config["MAX_FORM_PARTS"], current_app.config["MAX_FORM_MEMORY_SIZE"]
     values = [value for _, value in request.form.items(multi=True)]
     if len(values) > most or any(len(value) > longest for value in values):

@@ -48,6 +48,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 LookUp = Callable[[str], SignedIn | None]
 
 _manager = LoginManager()
+_manager._load_user_from_remember_cookie = lambda cookie: None  # there is none, so none is read
 _manager.session_protection = None  # the row is the session; nothing is derived from addresses or agents
 _look_ups: dict[str, LookUp] = {}
 

@@ -105,7 +105,7 @@ def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs
     states = set(page.locator(".list tbody .dot").all_inner_texts())
 
     assert states == {"Deactivated"}
-    assert page.url == f"{tabs.site.url}/users/?status=deactivated&q=example"
+    assert set(page.url.partition("?")[2].split("&")) == {"status=deactivated", "q=example"}
     expect(page.get_by_role("searchbox")).to_have_value("example")
 
 

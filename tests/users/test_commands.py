@@ -20,7 +20,7 @@ from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
-from portal.organizations.commands import delete_organization
+from portal.organizations.commands import delete_organization, restore_organization
 from portal.organizations.models import Organization
 from portal.tokens.commands import open_family
 from portal.tokens.queries import live_of
@@ -444,3 +444,41 @@ def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(
                 User.organization_id == home.id, User.created_at > gone.deleted_at
             )
             assert db.session.scalar(later) == 0
+
+
+def test_ac10_two_organizations_deleted_at_once_do_not_lock_the_last_super_admins_out(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    homes = [build.tenant(f"Home {side}") for side in "ab"]
+    for home in homes:
+        build.person(f"{home.slug}@example.com", role=Role.SUPER_ADMIN, tenant=home)
+    for _ in range(ROUNDS):
+        at_once(fresh_app, [partial(delete_organization, home.id) for home in homes])
+
+        with acting(fresh_app):
+            assert len(db.session.scalars(queries.active_super_admins()).all()) == 1
+            for home in homes:
+                restore_organization(home.id)
+
+
+def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
+    app: Flask, root: Person, ada: Person, acme: Tenant, build: Builder
+) -> None:
+    nomad = build.person("nomad@example.com")
+    with acting(app):
+        open_family(nomad.id, None, lasts=WEEK)
+    with acting(app, root):
+        version = db.session.scalars(queries.by_id(nomad.id)).one().version
+        commands.update_user(nomad.id, version, {"email": nomad.email, "organization_id": acme.id})
+
+    with acting(app, ada):
+        assert db.session.scalar(live_of(nomad.id)) == 1
+        commands.reset_password(nomad.id)
+
+    with acting(app):
+        assert db.session.scalar(live_of(nomad.id)) == 0
+
+
+def test_au9_nobody_resets_their_own_password_without_the_current_one(app: Flask, ada: Person, root: Person) -> None:
+    for person in (ada, root):
+        with acting(app, person), pytest.raises(Conflict):
+            commands.reset_password(person.id)

@@ -43,7 +43,7 @@ def update_many(model: type[Model], ids: Sequence[uuid.UUID], values: Mapping[st
 
 
 def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -> list[uuid.UUID]:
-    """Insert, or update the living row of the same tenant that has the same `key`, compared without case.
+    """Insert, or update the living row of the same tenant that has the same `key`, a column unique without case.
 
     A deleted row is never revived. Conflict when a key belongs to another tenant's row, or to one that the actor may
     not touch, or stands in two of the rows; then nothing is written. Returns the keys of the rows, in the order given.

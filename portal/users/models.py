@@ -22,7 +22,13 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=LIVING),
         Index("users_email_idx", "email"),
         Index("users_organization_id_idx", "organization_id"),
-        Index("users_created_at_idx", text("created_at DESC"), text("id DESC"), postgresql_where=LIVING),
+        Index(
+            "users_created_at_idx",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=LIVING,
+            postgresql_include=["is_active"],
+        ),
         Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING),
         Index(
             "users_organization_created_at_idx",

@@ -155,7 +155,7 @@ def create_users() -> None:
     # What rides along lets people be counted from the index alone.
     index("users_created_at_idx", "users", NEWEST, where=LIVING, include=["is_active"])
     index("users_name_idx", "users", ["sort_name", "id"], where=LIVING)
-    home = ["organization_id", *NEWEST]
+    home: list[str | sa.TextClause] = ["organization_id", *NEWEST]
     index("users_organization_created_at_idx", "users", home, where=LIVING, include=["role", "is_active"])
     index("users_organization_name_idx", "users", ["organization_id", "sort_name", "id"], where=LIVING)
     few = sa.text("deleted_at IS NULL AND role <> 'USER'")

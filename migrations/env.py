@@ -14,8 +14,8 @@ MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one
 extension = current_app.extensions["migrate"].db
 
 
-def include_object(_item: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:
-    """Other programs may keep tables of their own beside ours."""
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """Tables without a model are not compared: other programs', and those that only SQL functions touch."""
     return kind != "table" or name in extension.metadata.tables
 
 
@@ -38,7 +38,7 @@ def online() -> None:
             context.configure(
                 connection=connection,
                 target_metadata=extension.metadata,
-                include_object=include_object,
+                include_name=include_name,
                 compare_server_default=False,
                 transaction_per_migration=True,
                 on_version_apply=tell,

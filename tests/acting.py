@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
 from flask import Flask
 
 from portal import create_app
@@ -18,6 +19,12 @@ from tests.database import disconnect, settings_for
 from tests.pages import PageClient
 
 R = TypeVar("R")
+
+
+@pytest.fixture
+def first_wall_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the second wall open, so that what a test sees is the work of core/scoping.py."""
+    monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
 
 
 def actor_of(person: Person | None) -> Actor:

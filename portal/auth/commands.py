@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from portal.auth import queries
+from portal.core import history
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import acting_as, command, db
 from portal.demo import DEMO_PASSWORD
@@ -29,6 +30,7 @@ def sign_in(email: str, password: str, *, lasts: timedelta, demo: bool) -> Signe
         db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
         verdict = passwords.verify(password, person.password if person else None)
         if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
+            _record_failure(person)
             return None
         better = passwords.hash_password(password) if verdict.outdated else None
         token = _open(person, better, lasts=lasts)
@@ -43,7 +45,18 @@ def _open(person: Row[Any], better: str | None, *, lasts: timedelta) -> str | No
         return None
     if better:
         rehash(person.id, person.password, better)
+    history.record("sign_in", by=_actor(person), about=person.id)
     return tokens.open_family(person.id, person.organization_id, lasts=lasts)
+
+
+def _record_failure(person: Row[Any] | None) -> None:
+    """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
+    about, tenant = (person.id, _actor(person).seen_by) if person else (None, None)
+    history.record("sign_in_failed", about=about, tenant=tenant)
+
+
+def _actor(person: Row[Any]) -> Actor:
+    return Actor(person.id, person.role, person.organization_id)
 
 
 @look_up_with
@@ -53,7 +66,7 @@ def signed_in(token: str) -> SignedIn | None:
     if row is None:
         return None
     return SignedIn(
-        actor=Actor(row.id, row.role, row.organization_id),
+        actor=_actor(row),
         token=token,
         name=full_name(row.first_name, row.last_name, row.email),
         first_name=row.first_name or "",
@@ -63,10 +76,16 @@ def signed_in(token: str) -> SignedIn | None:
     )
 
 
-def sign_out(token: str) -> None:
+def sign_out(person: SignedIn) -> None:
     """End the sign-in on the server."""
     with acting_as(SYSTEM):
-        tokens.revoke(token)
+        _close(person)
+
+
+@command
+def _close(person: SignedIn) -> None:
+    tokens.revoke(person.token)
+    history.record("sign_out", by=person.actor, about=person.id)
 
 
 def sign_in_anew(person: SignedIn, *, lasts: timedelta) -> SignedIn | None:

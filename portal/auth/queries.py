@@ -31,7 +31,7 @@ def by_token(token: str) -> Rows:
 
 def by_email(email: str) -> Rows:
     """What is needed to check a password."""
-    found = select(User.id, User.organization_id, User.password)
+    found = select(User.id, User.role, User.organization_id, User.password)
     return _with_organization(found).where(func.lower(User.email) == email, *_may_sign_in())
 
 

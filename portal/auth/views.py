@@ -30,7 +30,7 @@ def login() -> ResponseReturnValue:
     settings: Settings = current_app.extensions["portal"]
     if form.validate_on_submit():
         lasts = current_app.permanent_session_lifetime
-        former = current_user.get_id() if current_user.is_authenticated else None
+        former = current_user._get_current_object() if current_user.is_authenticated else None
         person = commands.sign_in(
             form.email.data or "", form.password.data or "", lasts=lasts, demo=not settings.production
         )
@@ -50,6 +50,6 @@ def login() -> ResponseReturnValue:
 def logout() -> ResponseReturnValue:
     """Sign out, here and on the server."""
     if current_user.is_authenticated:
-        commands.sign_out(current_user.get_id())
+        commands.sign_out(current_user)
         session.end()
     return redirect(url_for(".login"))

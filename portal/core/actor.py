@@ -1,11 +1,11 @@
-"""Who is acting, in this thread of work, right now?"""
+"""Who is acting, in this thread of work, right now, and from where?"""
 
 from __future__ import annotations
 
 import enum
 import uuid
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class Role(enum.Enum):
@@ -27,12 +27,25 @@ class Actor:
     id: uuid.UUID | None
     role: Role | None
     organization_id: uuid.UUID | None = None
-    request_id: str | None = field(default=None, compare=False)
 
     @property
     def is_unlimited(self) -> bool:
         """Whether no tenant bounds this actor."""
         return self.role in (None, Role.SUPER_ADMIN)
+
+    @property
+    def seen_by(self) -> uuid.UUID | None:
+        """The tenant that sees what is done by or to this person: for tenants a SUPER_ADMIN does not exist."""
+        return None if self.role is Role.SUPER_ADMIN else self.organization_id
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an act comes from, for the history: the request's id, the network address and the browser's name."""
+
+    request_id: str = ""
+    address: str = ""
+    agent: str = ""
 
 
 class NoActorError(RuntimeError):
@@ -46,6 +59,7 @@ class ActorChangedError(RuntimeError):
 SYSTEM = Actor(None, None)
 
 _current: ContextVar[Actor | None] = ContextVar("actor", default=None)
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- immutable
 
 
 def current_actor() -> Actor:
@@ -63,3 +77,17 @@ def bind(actor: Actor | None) -> Token[Actor | None]:
 
 def unbind(token: Token[Actor | None]) -> None:
     _current.reset(token)
+
+
+def current_origin() -> Origin:
+    """Where the acts of this thread of work come from; all empty on the command line."""
+    return _origin.get()
+
+
+def come_from(origin: Origin) -> Token[Origin]:
+    """Bind until `leave`; web/session.py calls it once a request, whoever acts in it."""
+    return _origin.set(origin)
+
+
+def leave(token: Token[Origin]) -> None:
+    _origin.reset(token)

@@ -17,7 +17,7 @@ from portal.core.actor import Actor, current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, NotAllowed
 from portal.core.keys import uuid7
-from portal.core.models import Keyed, SoftDeletable, TenantOwned
+from portal.core.models import Audited, Keyed, SoftDeletable, TenantOwned
 
 Model = TypeVar("Model", bound=Keyed)
 
@@ -55,7 +55,8 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
         raise Conflict(key, "This value stands there twice.")
     statement = postgresql.insert(model)
     column = getattr(model, key)
-    changed = [name for name in prepared[0] if name not in ("id", key)]
+    fixed = {"id", key, model.tenant().key if issubclass(model, TenantOwned) else "", *Audited.__annotations__}
+    changed = [name for name in prepared[0] if name not in fixed]
     statement = statement.on_conflict_do_update(
         index_elements=[func.lower(column)],
         index_where=model.deleted_at.is_(None) if issubclass(model, SoftDeletable) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import uuid
@@ -21,20 +22,28 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.core import scoping
-from portal.core.actor import SYSTEM, Actor, bind, current_actor, unbind
-from portal.core.errors import Busy, Conflict, Missing
+from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
+from portal.core.errors import Busy, Conflict, Missing, NotAllowed
 from portal.core.models import Base, Keyed
+from portal.core.wall import TENANT_ROLE
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+log = logging.getLogger("portal")
+
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
-NOBODY = ("", "", "")
-WHO = (
-    "SELECT set_config('portal.actor_id', %s, true), set_config('portal.organization_id', %s, true),"
-    " set_config('portal.request_id', %s, true)"
+TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
+ENDED = ("operation_id", "undoes")  # what belongs to one transaction alone; a connection shared by tests keeps it
+WHO = ", ".join(
+    (
+        "SELECT set_config('role', %s, true)",
+        *(f"set_config('portal.{name}', %s, true)" for name in TOLD),
+        *(f"set_config('portal.{name}', '', true)" for name in ENDED),
+    )
 )
+NOBODY = ("none", *("" for _ in TOLD))
 
 _scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
 
@@ -82,10 +91,24 @@ def tell(session: Session, transaction: SessionTransaction, connection: Connecti
     if transaction.nested:
         return
     actor = session.info["actor"] = current_actor()
-    settings = (str(actor.id or ""), str(actor.organization_id or ""), actor.request_id or "")
+    settings = settings_of(actor) if session.info.get("command") or actor is not SYSTEM else NOBODY
     if connection.info.get("told", NOBODY) != settings:
         connection.exec_driver_sql(WHO, settings)
         connection.info["told"] = settings
+
+
+def settings_of(actor: Actor) -> tuple[str, ...]:
+    """What PostgreSQL is told: the role to take, 'none' for those whom no tenant bounds, and the settings TOLD."""
+    origin = current_origin()
+    return (
+        "none" if actor.is_unlimited else TENANT_ROLE,
+        str(actor.id or ""),
+        "SYSTEM" if actor.role is None else actor.role.name,
+        str(actor.organization_id or ""),
+        origin.request_id,
+        origin.address,
+        origin.agent,
+    )
 
 
 @event.listens_for(db.session, "after_transaction_end")
@@ -155,6 +178,9 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 -- jitter, no secret
             elif isinstance(error, IntegrityError):
                 raise conflict_of(error) from error
+            elif isinstance(error.orig, pg.InsufficientPrivilege):  # the second wall
+                log.exception("refused by the database", exc_info=error)
+                raise NotAllowed from error
             else:
                 raise
         except BaseException:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mappe
 
 from portal.core.actor import Actor, Role
 from portal.core.keys import uuid7
+from portal.core.wall import OWN_TENANT
 
 NAMING = {
     "pk": "%(table_name)s_pkey",
@@ -87,6 +88,11 @@ class TenantOwned:
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
         """The rows that an actor within a tenant may read, change and delete."""
         return cls.tenant() == actor.organization_id
+
+    @classmethod
+    def behind_wall(cls) -> str:
+        """The same as `visible_to`, in the SQL of the table's row-level security policy (see core/wall.py)."""
+        return f"{cls.tenant().key} = {OWN_TENANT}"
 
     def is_writable_by(self, actor: Actor) -> bool:
         """Whether an actor within a tenant may leave the row as it now stands."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+from portal.core import history
 from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.db import command, db, locked, was_made
-from portal.core.errors import Conflict, NotAllowed, Stale
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.policy import Permission, allows
 from portal.organizations import queries
 from portal.organizations.members import members
@@ -44,30 +47,34 @@ def _update(organization_id: uuid.UUID, version: int, values: Mapping[str, Any])
     organization = locked(queries.by_id(organization_id))
     if organization.version != version:
         raise Stale(organization)
-    changes = {name: value for name, value in values.items() if getattr(organization, name) != value}
+    _change(organization, {name: value for name, value in values.items() if getattr(organization, name) != value})
+    return organization
+
+
+def _change(organization: Organization, changes: Mapping[str, Any]) -> None:
     if "slug" in changes and not allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
         raise NotAllowed
     for name, value in changes.items():
         setattr(organization, name, value)
-    return organization
 
 
 @command
 def delete_organization(organization_id: uuid.UUID) -> Organization:
     """Soft-delete: one row. Its people stay as they are and can't sign in from their next request on."""
     organization = locked(queries.by_id(organization_id))
-    members().before_delete(organization_id)
-    organization.deleted_at = now()
+    _delete(organization, now())
     return organization
+
+
+def _delete(organization: Organization, at: datetime) -> None:
+    members().before_delete(organization.id)
+    organization.deleted_at = at
 
 
 def restore_organization(organization_id: uuid.UUID) -> Organization:
     """Bring back; its people can sign in again. Conflict where the slug is another organization's now."""
-    try:
+    with _explaining(organization_id):
         return _restore(organization_id)
-    except Conflict as conflict:
-        gone = db.session.scalar(queries.by_id(organization_id), execution_options={"with_deleted": True})
-        raise explained(conflict, gone.slug if gone else "") from None
 
 
 @command
@@ -75,6 +82,43 @@ def _restore(organization_id: uuid.UUID) -> Organization:
     organization = locked(queries.by_id(organization_id), with_deleted=True)
     organization.deleted_at = None
     return organization
+
+
+def undo_organization(organization_id: uuid.UUID, version: int) -> Organization:
+    """Undo the act that made this version of an organization, under the rules for acts of that kind.
+
+    Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
+    """
+    with _explaining(organization_id):
+        return _undo(organization_id, version)
+
+
+@command
+def _undo(organization_id: uuid.UUID, version: int) -> Organization:
+    organization = locked(queries.by_id(organization_id), with_deleted=True)
+    values = history.undoing(organization, version)
+    if "deleted_at" not in values and organization.is_deleted:
+        raise Missing
+    if "deleted_at" in values:
+        if not allows(current_actor(), Permission.ORGANIZATIONS_DELETE):
+            raise NotAllowed
+        at = values.pop("deleted_at")
+        if at:
+            _delete(organization, at)
+        else:
+            organization.deleted_at = None
+    _change(organization, values)
+    return organization
+
+
+@contextmanager
+def _explaining(organization_id: uuid.UUID) -> Iterator[None]:
+    """Say of a slug that stands in the way of an old one whose it is."""
+    try:
+        yield
+    except Conflict as conflict:
+        row = db.session.scalar(queries.by_id(organization_id), execution_options={"with_deleted": True})
+        raise explained(conflict, row.slug if row else "") from None
 
 
 def explained(conflict: Conflict, slug: str) -> Conflict:

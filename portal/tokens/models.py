@@ -45,5 +45,9 @@ class RefreshToken(Keyed, TenantOwned, Base):
             return cls.organization_id == actor.organization_id
         return cls.user_id == actor.id
 
+    @classmethod
+    def behind_wall(cls) -> str:
+        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # the sign-ins of whom the wall lets be seen
+
     def is_writable_by(self, actor: Actor) -> bool:
         return self.user_id == actor.id or super().is_writable_by(actor)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from portal.core.actor import Role, current_actor
+from portal.core import history
+from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.clock import now
-from portal.core.db import command, db, locked, was_made
-from portal.core.errors import Conflict, NotAllowed, Stale
+from portal.core.db import acting_as, command, db, locked, was_made
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
@@ -84,14 +87,18 @@ def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User
     if user.version != version:
         raise Stale(user)
     changes = {name: value for name, value in values.items() if getattr(user, name) != value}
+    if "email" in changes:
+        changes["email_verified"] = False
+    _change(user, changes)
+    return user
+
+
+def _change(user: User, changes: Mapping[str, Any]) -> None:
     _check_changes(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
-    if "email" in changes:
-        user.email_verified = False
     if not user.is_active:
         revoke_all(user.id)
-    return user
 
 
 def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
@@ -114,10 +121,7 @@ def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
     """Let a person sign in, or no more: then every sign-in ends at once."""
     user = locked(queries.by_id(user_id))
     if user.is_active != is_active:
-        _check_changes(user, {"is_active": is_active})
-        user.is_active = is_active
-        if not is_active:
-            revoke_all(user.id)
+        _change(user, {"is_active": is_active})
     return user
 
 
@@ -125,30 +129,70 @@ def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
 def delete_user(user_id: uuid.UUID) -> User:
     """Soft-delete a person; every sign-in ends at once, and the address is free again."""
     user = locked(queries.by_id(user_id))
+    _delete(user, now())
+    return user
+
+
+def _delete(user: User, at: datetime) -> None:
     if user.id == current_actor().id:
         raise Conflict(None, "You can't delete yourself. Ask another administrator.")
     keep_a_super_admin(user)
-    user.deleted_at = now()
+    user.deleted_at = at
     revoke_all(user.id)
-    return user
 
 
 def restore_user(user_id: uuid.UUID) -> User:
     """Bring a deleted person back. Conflict where the address is somebody else's now or the organization is deleted."""
-    try:
+    with _explaining(user_id):
         return _restore(user_id)
-    except Conflict as conflict:
-        gone = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
-        raise explained(conflict, gone.email if gone else "") from None
 
 
 @command
 def _restore(user_id: uuid.UUID) -> User:
     user = locked(queries.by_id(user_id), with_deleted=True)
     if user.is_deleted:
-        _house(user.organization_id)
-        user.deleted_at = None
+        _take_back(user)
     return user
+
+
+def _take_back(user: User) -> None:
+    _house(user.organization_id)
+    user.deleted_at = None
+
+
+def undo_user(user_id: uuid.UUID, version: int) -> User:
+    """Undo the act that made this version of a person, under the rules for acts of that kind.
+
+    Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
+    """
+    with _explaining(user_id):
+        return _undo(user_id, version)
+
+
+@command
+def _undo(user_id: uuid.UUID, version: int) -> User:
+    user = locked(queries.by_id(user_id), with_deleted=True)
+    values = history.undoing(user, version)
+    if "deleted_at" not in values and user.is_deleted:
+        raise Missing
+    if "deleted_at" in values:
+        at = values.pop("deleted_at")
+        if at:
+            _delete(user, at)
+        else:
+            _take_back(user)
+    _change(user, values)
+    return user
+
+
+@contextmanager
+def _explaining(user_id: uuid.UUID) -> Iterator[None]:
+    """Say of an address that stands in the way of an old one whose it is."""
+    try:
+        yield
+    except Conflict as conflict:
+        user = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
+        raise explained(conflict, user.email if user else "") from None
 
 
 def reset_password(user_id: uuid.UUID) -> tuple[User, str]:
@@ -173,8 +217,9 @@ def _set_password(user_id: uuid.UUID, hashed: str, *, temporary: bool) -> User:
 
 
 def stored_password(user_id: uuid.UUID) -> str | None:
-    """The hash, for checking. The only reader besides the sign-in."""
-    return db.session.scalar(select(User.password).where(User.id == user_id))
+    """The hash, for checking. The only reader besides the sign-in: people themselves may not read it."""
+    with acting_as(SYSTEM):
+        return db.session.scalar(select(User.password).where(User.id == user_id))
 
 
 @command
@@ -209,6 +254,8 @@ def explained(conflict: Conflict, email: str) -> Conflict:
         return conflict
     holder = db.session.scalar(queries.by_email(email))
     message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
+    if holder is None:
+        history.record("address_refused")
     return Conflict("email", message, constraint=conflict.constraint)
 
 

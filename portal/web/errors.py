@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
@@ -12,11 +12,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.errors import Busy, Conflict, Missing, NotAllowed
+from portal.core.history import record
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import do_without_database
 
 log = logging.getLogger("portal")
 
+LONGEST_PATH = 200
 RETRY_AFTER = "5"
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 WORDS = {
@@ -47,7 +49,7 @@ EXPIRED = (
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(Missing, lambda _: page(404))
-    app.register_error_handler(NotAllowed, lambda _: page(403))
+    app.register_error_handler(NotAllowed, refused)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(Conflict, lambda error: page(409, error.message))
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
@@ -81,6 +83,15 @@ def page(code: int, message: str | None = None) -> Response:
     if code == 503:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def refused(_error: NotAllowed) -> Response:
+    """403, and an event of it."""
+    try:
+        record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
+    except UNAVAILABLE as error:
+        return unavailable(error)
+    return page(403)
 
 
 def http_error(error: HTTPException) -> Response:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextvars import Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flask import Flask, g, request
 from flask import session as cookie
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
-from portal.core.actor import SYSTEM, Actor, Role, bind, unbind
+from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
 from portal.core.db import acting_as
 
+LONGEST_AGENT = 200
 UNBOUND = ("static", "health.live", "health.ready")
 
 
@@ -83,14 +84,19 @@ def bind_actor() -> None:
     """Bind the signed-in person's Actor for the rest of the request; strangers stay nobody."""
     if request.endpoint in UNBOUND:
         return
+    agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
+    g.origin_token = come_from(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
     if current_user.is_authenticated:
-        g.actor_token = bind(replace(current_user.actor, request_id=g.get("request_id")))
+        g.actor_token = bind(current_user.actor)
 
 
 def release_actor(_error: BaseException | None) -> None:
     token: Token[Actor | None] | None = g.pop("actor_token", None)
     if token is not None:
         unbind(token)
+    origin: Token[Origin] | None = g.pop("origin_token", None)
+    if origin is not None:
+        leave(origin)
 
 
 def begin(person: SignedIn) -> None:

@@ -29,6 +29,8 @@ LIAR = uuid.UUID(int=0xBAD)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 LIES = {"created_by": LIAR, "updated_by": LIAR, "updated_at": LONG_AGO, "version": 77}
 
+pytestmark = pytest.mark.usefixtures("first_wall_alone")
+
 
 def by_flush(values: dict[str, Any]) -> None:
     db.session.add(User(**values))
@@ -203,4 +205,5 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "Organization": {TenantOwned, Audited, SoftDeletable},
         "User": {TenantOwned, Audited, SoftDeletable},
         "RefreshToken": {TenantOwned},
+        "Activity": {TenantOwned},
     }

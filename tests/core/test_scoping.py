@@ -25,6 +25,8 @@ from tests.cast import Builder, Person, Tenant
 Cast = dict[str, Person]
 OWN = {"ada@example.com", "uma@example.com"}
 
+pytestmark = pytest.mark.usefixtures("first_wall_alone")
+
 
 @pytest.fixture
 def cast(root: Person, ada: Person, uma: Person, bea: Person, gil: Person) -> Cast:

@@ -1,0 +1,196 @@
+"""What was done, by whom, and what was a row like before? The history is written by triggers; here it is read.
+
+Changes of rows are recorded by PostgreSQL itself, in the transaction of the change (see migration 0003). What no row's
+change tells, such as a failed sign-in, `record` adds.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Identity, Index, func, inspect, select, text, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict, Missing
+from portal.core.models import Base, Keyed, TenantOwned
+from portal.core.wall import ONESELF, OWN_TENANT
+
+COUNTED = frozenset({"sign_in_failed", "refused", "address_refused"})  # repeated within a minute, they become one event
+NEWEST = (text("at DESC"), text("id DESC"))
+
+
+class XID8(UserDefinedType[str]):
+    """A transaction's number, which never comes again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = XID8
+
+
+class Activity(TenantOwned, Base):
+    """One event: a row that was changed, or an act that changed none. Only ever added to, and never from here.
+
+    `changes` is {column: [before, after]}, and [] for a column whose values are secret; None for a new row, which is
+    the row of today less the changes since. Events of one transaction share `operation_id`; the first of them in its
+    tenant `is_first`. Repetitions are counted in `times`.
+    """
+
+    __tablename__ = "activity"
+    __table_args__ = (
+        Index("activity_at_idx", *NEWEST, postgresql_where=text("is_first")),
+        Index("activity_organization_id_idx", "organization_id", *NEWEST, postgresql_where=text("is_first")),
+        Index("activity_row_id_idx", "row_id", *NEWEST),
+        Index("activity_actor_id_idx", "actor_id", *NEWEST, postgresql_where=text("is_first")),
+        Index("activity_operation_id_idx", "operation_id", "organization_id"),
+        Index("activity_xid_idx", "xid"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime]
+    xid: Mapped[str] = mapped_column(XID8())
+    operation_id: Mapped[uuid.UUID]
+    is_first: Mapped[bool]
+    actor_id: Mapped[uuid.UUID | None]
+    actor_role: Mapped[str | None]  # a Role's name, SYSTEM, or empty for other programs
+    database_user: Mapped[str]
+    address: Mapped[str | None]
+    agent: Mapped[str | None]
+    request_id: Mapped[str | None]
+    organization_id: Mapped[uuid.UUID | None]  # the tenant that sees the event
+    action: Mapped[str]
+    table_name: Mapped[str | None]
+    row_id: Mapped[uuid.UUID | None]
+    row_version: Mapped[int | None]  # of the row after the change
+    changes: Mapped[dict[str, list[Any]] | None] = mapped_column(JSONB)
+    undoes: Mapped[int | None]  # the version of the row that was undone
+    times: Mapped[int]
+
+    @classmethod
+    def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
+        """An ADMIN sees the events of the own organization, everybody else those about themselves."""
+        if actor.role is Role.ADMIN and actor.organization_id is not None:
+            return cls.organization_id == actor.organization_id
+        return (cls.table_name == "users") & (cls.row_id == actor.id)
+
+    @classmethod
+    def behind_wall(cls) -> str:
+        return f"organization_id = {OWN_TENANT} OR (table_name = 'users' AND row_id = {ONESELF})"
+
+    @classmethod
+    def tenant(cls) -> InstrumentedAttribute[Any]:
+        return cls.organization_id
+
+
+def record(
+    action: str,
+    *,
+    by: Actor | None = None,
+    about: uuid.UUID | None = None,
+    tenant: uuid.UUID | None = None,
+    details: dict[str, str] | None = None,
+) -> None:
+    """Add an event that no row's change tells; inside the running command where that acts as the system.
+
+    Unless said otherwise it is done by the one acting, and seen by their tenant; what a SUPER_ADMIN does, by none.
+    `about` is a person's id.
+    """
+    actor = by or current_actor()
+    role = "SYSTEM" if actor.role is None else actor.role.name
+    changes = {name: [None, value] for name, value in details.items()} if details else None
+    event = (
+        action,
+        actor.id,
+        role,
+        tenant or actor.seen_by,
+        "users" if about else None,
+        about,
+        changes,
+        action in COUNTED,
+    )
+    if current_actor() == SYSTEM:
+        _add(event)
+    else:
+        with acting_as(SYSTEM):
+            _add(event)
+
+
+@command
+def _add(event: tuple[Any, ...]) -> None:
+    *plain, changes, is_counted = event
+    db.session.execute(select(func.portal_record(*plain, type_coerce(changes, JSONB(none_as_null=True)), is_counted)))
+
+
+class Superseded(Conflict):
+    """An undo meets what somebody else changed since: `clashes` is (column, value now, value before the act)."""
+
+    def __init__(self, clashes: list[tuple[str, Any, Any]]) -> None:
+        super().__init__(None, "Somebody changed this since.")
+        self.clashes = clashes
+
+
+def is_undoable(action: str, changes: dict[str, list[Any]] | None) -> bool:
+    """Whether values are there to go back to: a secret's are not kept, and what is made is deleted, not undone."""
+    return action in ("update", "delete", "restore") and bool(changes) and all((changes or {}).values())
+
+
+def undoing(row: Keyed, version: int) -> dict[str, Any]:
+    """The values that undo the act which made this version of the row, for the running command to set.
+
+    The history will call what the command changes an undo. Missing where there is no such act that can be undone,
+    Superseded where one of its columns was changed since.
+    """
+    act = select(Activity).where(
+        Activity.table_name == inspect(row).mapper.local_table.name,
+        Activity.row_id == row.id,
+        Activity.row_version == version,
+    )
+    event = db.session.scalars(act).first()
+    if event is None or not is_undoable(event.action, event.changes):
+        raise Missing
+    values, clashes = {}, []
+    for name, (before, after) in (event.changes or {}).items():
+        values[name] = read(type(row), name, before)
+        if getattr(row, name) != read(type(row), name, after):
+            clashes.append((name, getattr(row, name), values[name]))
+    if clashes:
+        raise Superseded(clashes)
+    db.session.execute(select(func.set_config("portal.undoes", str(version), True)))
+    return values
+
+
+def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
+    """The row's columns as they were then, without secrets; None where it was not there yet."""
+    later = select(Activity.action, Activity.changes).where(*_about(row), Activity.at > at)
+    values: dict[str, Any] = {}
+    for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
+        if action == "create":
+            return None
+        values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
+    return values
+
+
+def _about(row: Keyed) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Activity.table_name == inspect(row).mapper.local_table.name, Activity.row_id == row.id
+
+
+def read(model: type[Any], name: str, value: Any) -> Any:
+    """A value of the history as the column's own type; as it stands where the column is no more."""
+    column = model.__table__.columns.get(name)
+    if value is None or column is None:
+        return value
+    kind = column.type.python_type
+    if issubclass(kind, enum.Enum):
+        return kind[value]
+    return kind.fromisoformat(value) if kind is datetime else kind(value)

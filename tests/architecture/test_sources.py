@@ -43,8 +43,8 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "auth/commands.py", "cli/commands.py", "cli/seed.py", "core/db.py", "core/history.py", "core/listing.py", "core/models.py",
-    "core/scoping.py",
+    "auth/commands.py", "cli/commands.py", "cli/seed.py", "core/db.py", "core/history.py", "core/listing.py",
+    "core/models.py", "core/scoping.py",
     "dashboard/queries.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
     "tokens/commands.py", "tokens/queries.py",
     "users/commands.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",

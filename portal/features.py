@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from portal.account.views import bp as account
+from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
@@ -12,7 +13,7 @@ from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, dashboard, organizations, users)
+PAGES = (health, auth, account, dashboard, organizations, users, activity)
 
 
 def register(app: Flask) -> None:

@@ -171,14 +171,24 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
 
 
 def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
-    """The row's columns as they were then, without secrets; None where it was not there yet."""
+    """Those of the row's columns that changed since, as they were then; None where it was not there yet.
+
+    For somebody within a tenant it was not there before it came to be the tenant's.
+    """
     later = select(Activity.action, Activity.changes).where(*_about(row), Activity.at > at)
     values: dict[str, Any] = {}
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
-        if action == "create":
+        if action == "create" or _came(type(row), changes or {}):
             return None
         values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
     return values
+
+
+def _came(model: type[Keyed], changes: dict[str, list[Any]]) -> bool:
+    """Whether the change made the row visible to the actor: what was before, the actor is not told."""
+    if current_actor().is_unlimited or not issubclass(model, TenantOwned):
+        return False
+    return model.tenant().key in changes or Role.SUPER_ADMIN.name in changes.get("role", ())[:1]
 
 
 def _about(row: Keyed) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, func, or_, select
 
-from portal.core.actor import Role, current_actor
-from portal.core.db import db
-from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab, moment
+from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.cursors import moment
+from portal.core.db import acting_as, db
+from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name
 
@@ -90,6 +91,18 @@ def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
         return {}
     found = select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(wanted))
     rows = db.session.execute(found, execution_options={"with_deleted": True})
+    return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
+
+
+def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Names of those people of the actor's own organization: a USER sees no other rows, but may know who acted."""
+    actor, wanted = current_actor(), set(ids)
+    if not wanted or actor.organization_id is None:
+        return {}
+    inside = User.organization_id == actor.organization_id, User.role != Role.SUPER_ADMIN
+    found = select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(wanted), *inside)
+    with acting_as(SYSTEM):
+        rows = db.session.execute(found, execution_options={"with_deleted": True}).all()
     return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
 
 

@@ -1,0 +1,1 @@
+"""The history that people read: lists, sentences, export, undo."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Flask
 
 from portal.account.views import bp as account
+from portal.activity.cli import register as add_activity_commands
+from portal.activity.seals import seal_regularly
 from portal.auth.views import bp as auth
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
@@ -13,6 +15,7 @@ from portal.organizations.views import bp as organizations
 from portal.users.views import bp as users
 
 PAGES = (health, auth, account, dashboard, organizations, users)
+BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
 
 
 def register(app: Flask) -> None:
@@ -20,3 +23,5 @@ def register(app: Flask) -> None:
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     add_commands(app)
+    add_activity_commands(app)
+    app.extensions["portal_beside_pages"] = BESIDE_PAGES

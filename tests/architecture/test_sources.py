@@ -43,8 +43,8 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "auth/commands.py", "cli/commands.py", "cli/seed.py", "core/db.py", "core/history.py", "core/listing.py",
-    "core/models.py", "core/scoping.py",
+    "activity/cli.py", "activity/seals.py", "auth/commands.py", "cli/commands.py", "cli/seed.py", "core/db.py",
+    "core/history.py", "core/listing.py", "core/models.py", "core/scoping.py",
     "dashboard/queries.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
     "tokens/commands.py", "tokens/queries.py",
     "users/commands.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
@@ -124,8 +124,8 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
-        "organizations/members.py", "users/membership.py", "users/passwords.py", "dashboard/chart.py", "cli/names.py",
-        "cli/seed.py", "cli/serve.py",
+        "activity/seals.py", "organizations/members.py", "users/membership.py", "users/passwords.py",
+        "dashboard/chart.py", "cli/names.py", "cli/seed.py", "cli/serve.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]

@@ -1,0 +1,1 @@
+"""The history: seals that show whether somebody tampered with it."""

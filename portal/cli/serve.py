@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import os
 import signal
 import socket
@@ -25,7 +24,6 @@ from portal.cli import seed
 from portal.config import Settings
 from portal.core.db import db
 from portal.core.embedded import Embedded, EmbeddedError
-from portal.core.lines import Formatter
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 
 PORTS = range(8000, 8100)
@@ -58,7 +56,6 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
     """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
     app = info.load_app()
     settings: Settings = app.extensions["portal"]
-    _log_to_stderr()
     with _ending_quietly(), _database(settings):
         prepare(app, settings)
         address = (host, port or _free_port(host))
@@ -67,15 +64,6 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         options["when_ready"] = lambda _: _is_up(address, settings)
         options["post_worker_init"] = lambda _: _begin_beside_pages(app)
         contextvars.Context().run(Server(app, options).run)
-
-
-def _log_to_stderr() -> None:
-    """What the portal says of itself, the newest seals among it."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Formatter())
-    log = logging.getLogger("portal")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
 
 
 def _begin_beside_pages(app: Flask) -> None:

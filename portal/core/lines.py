@@ -18,3 +18,12 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n    ".join(one_line(line) for line in super().format(record).split("\n"))
+
+
+def log_to_stderr() -> None:
+    """What the portal says of itself, the digests of the newest seals among it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter())
+    log = logging.getLogger("portal")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from portal.account.views import bp as account
+<<<<<<< HEAD
 from portal.activity.views import bp as activity
+=======
+from portal.activity.cli import register as add_activity_commands
+from portal.activity.seals import seal_regularly
+>>>>>>> seals
 from portal.auth.views import bp as auth
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
@@ -13,7 +18,12 @@ from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
 from portal.users.views import bp as users
 
+<<<<<<< HEAD
 PAGES = (health, auth, account, dashboard, organizations, users, activity)
+=======
+PAGES = (health, auth, account, dashboard, organizations, users)
+BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
+>>>>>>> seals
 
 
 def register(app: Flask) -> None:
@@ -21,3 +31,5 @@ def register(app: Flask) -> None:
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     add_commands(app)
+    add_activity_commands(app)
+    app.extensions["portal_beside_pages"] = BESIDE_PAGES

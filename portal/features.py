@@ -5,12 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from portal.account.views import bp as account
-<<<<<<< HEAD
-from portal.activity.views import bp as activity
-=======
 from portal.activity.cli import register as add_activity_commands
 from portal.activity.seals import seal_regularly
->>>>>>> seals
+from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
@@ -18,12 +15,8 @@ from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
 from portal.users.views import bp as users
 
-<<<<<<< HEAD
 PAGES = (health, auth, account, dashboard, organizations, users, activity)
-=======
-PAGES = (health, auth, account, dashboard, organizations, users)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
->>>>>>> seals
 
 
 def register(app: Flask) -> None:

@@ -82,10 +82,11 @@ def set_up(app: Flask) -> Stage:
     """Make both tenants, and somebody of one's own whom its ADMIN must not see. Whoever calls rolls back."""
     own, foreign = (Words(*(f"{kind}{secrets.token_hex(8)}" for kind in ("word", "canary"))) for _ in range(2))
     password = secrets.token_urlsafe(24)
+    with app.app_context(), acting_as(SYSTEM):
+        mine = _people(_organization(own), own, LIVING_AND_GONE, passwords.hash_password(password))
     origin = come_from(Origin("", TEST_NETWORK, f"{foreign.canary}xagent"))
     try:
         with app.app_context(), acting_as(SYSTEM):
-            mine = _people(_organization(own), own, LIVING_AND_GONE, passwords.hash_password(password))
             other = _people(_organization(foreign), foreign, LIVING_AND_GONE, None)
             hidden = _people(mine.id, foreign, ("hidden",), None)
         _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])

@@ -6,7 +6,6 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, make_url
+from sqlalchemy import make_url
 
 from portal import create_app
 from portal.config import Settings
 from portal.core.db import db
 from portal.core.embedded import Embedded
+from portal.core.rehearsal import rolled_back
 
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
@@ -166,24 +166,8 @@ def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
     if "app" not in request.fixturenames:
         yield
         return
-    with rolled_back(request.getfixturevalue("app")):
-        yield
-
-
-@contextmanager
-def rolled_back(app: Flask) -> Iterator[Connection]:
-    """Run the portal whole on one connection, whose transaction is rolled back at the end."""
+    app: Flask = request.getfixturevalue("app")
     with app.app_context():
         engine = db.engine
-    factory = db.session.session_factory
-    plain = factory.class_
-    with engine.connect() as connection:
-        outer = connection.begin()
-        factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
-        factory.configure(join_transaction_mode="create_savepoint")
-        try:
-            yield connection
-        finally:
-            factory.class_ = plain
-            factory.kw.pop("join_transaction_mode")
-            outer.rollback()
+    with rolled_back(engine):
+        yield

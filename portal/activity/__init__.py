@@ -1,1 +1,1 @@
-"""The history that people read: lists, sentences, export, undo."""
+"""The history: what people read of it, undo, and seals that show whether somebody tampered with it."""

@@ -15,9 +15,11 @@ from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
 from portal.core.cursors import moment, number
 from portal.core.db import db
 from portal.core.history import Activity
-from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab, matches
+from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.terms import matches
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
+from portal.users.queries import called
 
 FOUND = 50
 REST_BOUND = 1_000
@@ -87,10 +89,8 @@ def _listing(
 
 def _about_or_by(text: str) -> list[Condition[bool]]:
     """Events about or by whoever is called so. The ids are read first: given as values an index finds them."""
-    people = select(User.id).where(*matches(User.search_text, text)).limit(FOUND)
     houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND)
-    gone = {"with_deleted": True}
-    found = [*db.session.scalars(people, execution_options=gone), *db.session.scalars(houses, execution_options=gone)]
+    found = [*called(text, FOUND), *db.session.scalars(houses, execution_options={"with_deleted": True})]
     return [or_(Activity.row_id.in_(found), Activity.actor_id.in_(found))]
 
 

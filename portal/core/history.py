@@ -11,11 +11,25 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Identity, Index, Select, func, inspect, select, text, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Identity,
+    Index,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.db import acting_as, command, db
@@ -25,6 +39,16 @@ from portal.core.wall import ONESELF, OWN_TENANT
 
 COUNTED = frozenset({"sign_in_failed", "refused", "address_refused"})  # repeated within a minute, they become one event
 NEWEST = (text("at DESC"), text("id DESC"))
+RECORDED: tuple[TypeEngine[Any], ...] = (
+    Text(),
+    Uuid(),
+    Text(),
+    Uuid(),
+    Text(),
+    Uuid(),
+    JSONB(none_as_null=True),
+    Boolean(),
+)
 
 
 class XID8(UserDefinedType[str]):
@@ -128,8 +152,9 @@ def record(
 
 @command
 def _add(event: tuple[Any, ...]) -> None:
-    *plain, changes, is_counted = event
-    db.session.execute(select(func.portal_record(*plain, type_coerce(changes, JSONB(none_as_null=True)), is_counted)))
+    # Bound, also where there is nothing: one statement, whatever is known.
+    values = (bindparam(None, value, type_=kind) for value, kind in zip(event, RECORDED, strict=True))
+    db.session.execute(select(func.portal_record(*values)))
 
 
 class Superseded(Conflict):

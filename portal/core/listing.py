@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, sel
 from portal.core import cursors
 from portal.core.actor import current_actor
 from portal.core.db import db
+from portal.core.terms import matches, words_of
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -21,8 +22,6 @@ PER_PAGE = (25, 50, 100)
 BOUND = 10_000
 SEARCH_BOUND = 1_000
 COUNTED_BELOW = 2_000
-WORDS = 8
-LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,15 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Which part of what is found is wanted: so many from a place on, in the list's order or against it."""
+
+    most: int
+    down: bool
+    place: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
 
@@ -79,6 +87,7 @@ class Source:
     read_key: Callable[[str], Any] = uuid.UUID  # a cursor's key; ValueError for what is none
     search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
     newest: Any = None  # the column in whose order a search reads, unless created_at
+    find: Any = None  # (Listing, Found) -> a function of the database that finds keys, for a search within a tenant
 
 
 @dataclass(frozen=True)
@@ -96,16 +105,6 @@ class Page:
     total: Count
     links: Mapping[str, str | None]
     first_number: int | None
-
-
-def words_of(text: str) -> list[str]:
-    """A search term as its words, each of which must be found."""
-    return unicodedata.normalize("NFC", text[:LONGEST]).split()[:WORDS]
-
-
-def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
-    """Conditions for a search term; PostgreSQL folds case and accents and takes % and _ literally."""
-    return [column.like(func.portal_search_pattern(word)) for word in words_of(text)]
 
 
 class Listing:
@@ -184,6 +183,10 @@ class Listing:
 
     def _page_statement(self) -> Rows:
         entity, (column, _) = self.source.entity, self._order()
+        if self._finds:
+            keys = self._found_keys().limit(self.per_page + 1)
+            rows = self.source.rows.add_columns(column.label("sort_key")).where(entity.id.in_(keys))
+            return self._ordered(rows, column, entity.id)
         if not self.q or column is (self.source.newest or entity.created_at):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, entity.id
@@ -199,19 +202,44 @@ class Listing:
         """The rows from where the page begins on, and one more than it shows."""
         cursor = self._before or self._after
         if cursor is not None:
-            down = self.sort.startswith("-") != (self._before is not None)
+            down = self._downward()
             statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
         return self._ordered(statement, *keys).limit(self.per_page + 1)
 
     def _ordered(self, statement: Rows, *keys: Any) -> Rows:
-        backward = self._from_end or self._before is not None
-        down = self.sort.startswith("-") != backward
+        down = self._downward()
         return statement.order_by(*(key.desc() if down else key.asc() for key in keys))
+
+    def _downward(self) -> bool:
+        return self.sort.startswith("-") != (self._from_end or self._before is not None)
+
+    @property
+    def _finds(self) -> bool:
+        return bool(self.q) and self.source.find is not None and not current_actor().is_unlimited
+
+    def _found_keys(self) -> Rows:
+        """The keys from where the page begins on. At the list's beginning page and count find them together."""
+        place = self._before or self._after
+        if place or self._from_end:
+            keys = self._find(Found(self.per_page + 1, self._downward(), place))
+        else:
+            keys = self._first_found
+        return select(keys.c.id).order_by(keys.c.place)
+
+    @cached_property
+    def _first_found(self) -> Any:
+        first = self._find(Found(max(SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
+
+    def _find(self, part: Found) -> Any:
+        return self.source.find(self, part).table_valued("id", with_ordinality="place").render_derived()
 
     def _narrowed(self, statement: Rows) -> Rows:
         return statement.where(self.tab.condition, *self._conditions, *self._found)
 
     def _bounded_count(self, bound: int) -> Any:
+        if self._finds:
+            return select(func.count()).select_from(self._first_found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 

@@ -10,7 +10,8 @@ from sqlalchemy import Select, select, true
 
 from portal.core.cursors import moment
 from portal.core.db import db
-from portal.core.listing import Listing, Rows, Sort, Source, Tab, matches
+from portal.core.listing import Listing, Rows, Sort, Source, Tab
+from portal.core.terms import matches
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10

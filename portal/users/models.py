@@ -38,7 +38,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["role", "is_active"],
+            postgresql_include=["role", "is_active", "email_verified"],
         ),
         Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
         Index(

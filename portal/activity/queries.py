@@ -16,7 +16,7 @@ from portal.core.cursors import moment, number
 from portal.core.db import db
 from portal.core.history import Activity
 from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
-from portal.core.terms import matches
+from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
 from portal.users.queries import called
@@ -34,7 +34,7 @@ NEWEST = {"at": Sort(Activity.at, moment)}
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The history that an address asks for: acts, or where rows or fields are asked for their single events."""
-    about_rows = any(arguments.get(name) for name in ("q", "row", "field"))
+    about_rows = words_of(arguments.get("q", "")) or arguments.get("row") or arguments.get("field") in FIELDS
     return _listing(arguments, path, None if about_rows else Activity.is_first, FILTERS)
 
 

@@ -46,6 +46,7 @@ def test_ac3_no_answer_holds_a_word_of_another_tenant(app: Flask, ada: Person, u
                       f"organization={stranger.organization_id}", "page=last", "verified=no")
     ]  # fmt: skip
     shown = ["/", "/account/", "/users/new", f"/organizations/{ada.organization_id}", f"/users/{uma.id}"]
+    shown += ["/activity/", "/activity/export", f"/activity/people/{uma.id}", f"/activity/people/{stranger.id}"]
     shown += [f"/users/{stranger.id}", f"/organizations/{stranger.organization_id}", "/organizations/options?q=quet"]
 
     for path in [*listed, *shown]:

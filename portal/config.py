@@ -29,6 +29,8 @@ class Settings:
 
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
+    seal_key: str | None = field(default=None, repr=False)
+    seal_seconds: float = 60.0
     database_url: str | None = field(default=None, repr=False)
     production: bool = False
     instance: Path = ROOT / "instance"
@@ -58,18 +60,19 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
     url = _secret(environ, "DATABASE_URL")
     key = _secret(environ, "SECRET_KEY")
+    seal_key = _secret(environ, "PORTAL_SEAL_KEY")
     instance = Path(environ.get("PORTAL_INSTANCE", ROOT / "instance"))
     if url is not None and key is None:
         raise Refused("SECRET_KEY is missing; set it to a random value of 32 characters or more.")
     fallbacks = tuple(part for part in (_secret(environ, "SECRET_KEY_FALLBACKS") or "").split(",") if part)
-    for candidate in (key, *fallbacks):
+    for name, candidate in (("PORTAL_SEAL_KEY", seal_key), *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
-            raise Refused(
-                "SECRET_KEY is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints."
-            )
+            raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
     return Settings(
         secret_key=key or _own_key(instance),
         secret_key_fallbacks=fallbacks,
+        seal_key=seal_key,
+        seal_seconds=_number(environ, "PORTAL_SEAL_SECONDS", 60, least=0),
         database_url=None if url is None else _psycopg_url(url),
         production=url is not None,
         instance=instance,

@@ -52,6 +52,12 @@ def test_in15_weak_keys_are_refused_also_among_the_former_ones(key: str) -> None
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=f"{SECRET_KEY},{key}")
 
 
+@pytest.mark.parametrize("key", WEAK)
+def test_a_weak_key_for_seals_is_refused_by_its_name(key: str) -> None:
+    with pytest.raises(Refused, match="PORTAL_SEAL_KEY is weak"):
+        load(PORTAL_SEAL_KEY=key, SECRET_KEY=SECRET_KEY)
+
+
 @pytest.mark.parametrize("name", ["FLASK_DEBUG", "FLASK_ENV", "DEBUG", "FLASK_TESTING"])
 def test_in15_debug_is_off(name: str) -> None:
     app = create_app(load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: "1"}))

@@ -231,9 +231,10 @@ def downgrade() -> None:
 def create_activity() -> None:
     op.create_table(
         "activity",
+        # First, because defaults are made in this order: what began after a seal has a greater id than all in it.
+        sa.Column("xid", XID8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
-        sa.Column("xid", XID8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("operation_id", sa.Uuid, server_default=sa.text("portal_operation()"), nullable=False),
         sa.Column("is_first", sa.Boolean, server_default=sa.true(), nullable=False),
         sa.Column("actor_id", sa.Uuid, server_default=setting("actor_id", "uuid")),

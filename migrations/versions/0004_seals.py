@@ -14,117 +14,165 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-LEAF = """
-CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE
-RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.operation_id, a.is_first,
-    a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
-    a.row_version, a.undoes, a.times, values_hash)::text, 'UTF8')))
-"""
-
+# A row as text depends on no setting but bytea_output: hence encode, and the time in seconds.
 VALUES_HASH = """
-CREATE FUNCTION portal_activity_values(salt uuid, a activity) RETURNS bytea LANGUAGE sql IMMUTABLE
+CREATE FUNCTION portal_activity_values(salt uuid, a activity) RETURNS bytea LANGUAGE sql STABLE
 RETURN sha256(convert_to(ROW(salt, a.changes, a.address, a.agent)::text, 'UTF8'))
 """
 
-# Seals everything visible that is not sealed yet, at most so many events, in a transaction of its own; one at a time.
-# A full batch keeps the snapshot of the seal before, so that the rest of the backlog stays in sight.
+LEAF = """
+CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
+LANGUAGE sql STABLE
+RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.operation_id, a.is_first,
+    a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
+    a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text, 'UTF8')))
+"""
+
+DIGEST = """
+CREATE FUNCTION portal_seal_digest(key bytea, previous bytea, s activity_seals) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(key || sha256(convert_to(ROW(encode(previous, 'hex'), s.id, extract(epoch FROM s.sealed_at), s.snapshot,
+    s.first, s.last, s.last_id, s.kept_from, encode(s.leaves, 'hex'), encode(s.key_id, 'hex'))::text, 'UTF8')))
+"""
+
+# Seals what is visible and not sealed yet, at most so many events; one at a time. Late commits are no matter: each
+# run looks back to the oldest transaction that was still open at the seal before. A full batch keeps the snapshot of
+# the seal before, so that the rest of the backlog stays in sight. A dump restored on a younger server meets numbers
+# of transactions that begin anew; its first seal forgets the former ones. Without anything to seal there is no row.
 SEAL = """
-CREATE FUNCTION portal_seal_activity(key bytea, most integer)
-RETURNS TABLE (sealed bigint, seal integer, digest bytea) LANGUAGE plpgsql AS $$
+CREATE FUNCTION portal_seal_activity(key bytea, most integer, kept_from bigint DEFAULT NULL)
+RETURNS TABLE (sealed bigint, seal integer, upto bigint, digest bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     before activity_seals;
+    made activity_seals;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('portal_seal_activity')) THEN
         RETURN;
     END IF;
     PERFORM portal_gather_repeats();
-    SELECT * INTO before FROM activity_seals ORDER BY id DESC LIMIT 1;
-    RETURN QUERY WITH fresh AS MATERIALIZED (
+    SELECT s.* INTO before FROM activity_seals s ORDER BY s.id DESC LIMIT 1;
+    IF before.id IS NULL OR pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmin(before.snapshot) THEN
+        before.snapshot := '1:1:';
+    END IF;
+    made.id := coalesce(before.id, 0) + 1;
+    made.sealed_at := statement_timestamp();
+    made.kept_from := coalesce(portal_seal_activity.kept_from, before.kept_from, 1);
+    made.key_id := sha256(sha256(key));
+    WITH fresh AS MATERIALIZED (
         SELECT a AS event, coalesce(before.last, 0) + row_number() OVER (ORDER BY a.id) AS position,
             gen_random_uuid() AS salt
         FROM activity a
-        WHERE a.xid >= pg_snapshot_xmin(coalesce(before.snapshot, '1:1:'))
+        WHERE a.xid >= pg_snapshot_xmin(before.snapshot)
             AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id)
         ORDER BY a.id LIMIT most),
     hashed AS MATERIALIZED (
         SELECT *, portal_activity_values(salt, event) AS values_hash FROM fresh),
     leaves AS (
         INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, leaf)
-        SELECT position, coalesce(before.id, 0) + 1, (event).id, salt, values_hash,
+        SELECT position, made.id, (event).id, salt, values_hash,
             portal_activity_leaf(key, position, event, values_hash)
-        FROM hashed RETURNING *),
-    made AS (
-        INSERT INTO activity_seals (id, sealed_at, snapshot, first, last, last_id, key_id, digest)
-        SELECT coalesce(before.id, 0) + 1, clock_timestamp(),
-            CASE WHEN count(*) < most THEN pg_current_snapshot() ELSE coalesce(before.snapshot, '1:1:') END,
-            min(position), max(position),
-            CASE WHEN count(*) < most THEN greatest(max(activity_id), before.last_id)
-                ELSE coalesce(before.last_id, 0) END,
-            sha256(sha256(key)),
-            sha256(key || coalesce(before.digest, '') || sha256(string_agg(leaf, '' ORDER BY position)))
-        FROM leaves HAVING count(*) > 0 RETURNING *)
-    SELECT m.last - m.first + 1, m.id, m.digest FROM made m;
+        FROM hashed RETURNING *)
+    SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
+        CASE WHEN count(*) < most THEN pg_current_snapshot() ELSE before.snapshot END,
+        CASE WHEN count(*) < most THEN greatest(max(activity_id), before.last_id) ELSE coalesce(before.last_id, 0) END
+    INTO made.first, made.last, made.leaves, made.snapshot, made.last_id FROM leaves;
+    IF made.first IS NOT NULL THEN
+        made.digest := portal_seal_digest(key, before.digest, made);
+        INSERT INTO activity_seals VALUES (made.*);
+        RETURN QUERY SELECT made.last - made.first + 1, made.id, made.last, made.digest;
+    END IF;
 END $$
 """
 
-# One row for each trouble, in the order of the chain. Positions up to the newest `prune` event are gone on purpose.
+# One row for each trouble. A transaction that a seal's snapshot saw, or that began after it
+# with an id or a time of before, can't have added anything since: what says so was made by hand. The clock may have
+# been set back, by less than an hour.
 VERIFY = """
 CREATE FUNCTION portal_verify_activity(keys bytea[])
 RETURNS TABLE (trouble text, event_id bigint, at_position bigint) LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
-WITH known AS (SELECT key, sha256(sha256(key)) AS key_id FROM unnest(keys) AS key),
-pruned AS (SELECT coalesce(max((changes -> 'position' ->> 1)::bigint), 0) AS upto FROM activity WHERE action = 'prune'),
+WITH known AS (SELECT DISTINCT key, sha256(sha256(key)) AS key_id FROM unnest(keys) AS key),
 chain AS MATERIALIZED (
-    SELECT s.*, k.key, lag(s.digest) OVER w AS previous, lag(s.snapshot) OVER w AS old, lag(s.last_id) OVER w AS old_id,
-        lag(s.last) OVER w AS old_last, lag(s.id) OVER w AS old_seal
+    SELECT s.*, k.key, s.digest = portal_seal_digest(k.key, lag(s.digest) OVER w, s) AS is_intact,
+        CASE WHEN pg_snapshot_xmax(s.snapshot) >= pg_snapshot_xmin(lag(s.snapshot) OVER w)
+            THEN lag(s.snapshot) OVER w END AS old,
+        lag(s.sealed_at) OVER w AS old_at, lag(s.last_id) OVER w AS old_id, lag(s.last) OVER w AS old_last,
+        lag(s.id) OVER w AS old_seal
     FROM activity_seals s LEFT JOIN known k USING (key_id) WINDOW w AS (ORDER BY s.id)),
-newest AS (SELECT * FROM chain ORDER BY id DESC LIMIT 1),
-sealed AS (SELECT seal_id, string_agg(leaf, '' ORDER BY position) AS leaves FROM activity_leaves GROUP BY seal_id),
+newest AS MATERIALIZED (
+    SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(snapshot) THEN snapshot END AS old,
+        sealed_at AS old_at, last_id AS old_id, kept_from
+    FROM chain ORDER BY id DESC LIMIT 1),
+kept AS MATERIALIZED (SELECT c.* FROM chain c CROSS JOIN newest n WHERE c.last >= n.kept_from),
+sealed AS MATERIALIZED (
+    SELECT seal_id, min(position) AS first, max(position) AS last, count(*) AS many,
+        sha256(string_agg(leaf, '' ORDER BY position)) AS leaves
+    FROM activity_leaves GROUP BY seal_id),
 judged AS (
     SELECT CASE
         WHEN a.id IS NULL THEN 'removed'
-        WHEN l.position IS NULL THEN CASE
-            WHEN a.xid < pg_snapshot_xmin(h.snapshot) OR a.xid >= pg_snapshot_xmax(h.snapshot) AND a.id <= h.last_id
-            THEN 'inserted' END
-        WHEN c.id IS NULL THEN 'leaf without a seal'
+        WHEN l.position IS NULL THEN
+            CASE WHEN portal_is_misplaced(a, n.old, n.old_id, n.old_at) THEN 'inserted' END
+        WHEN c.id IS NULL THEN 'sealed by nobody'
         WHEN c.key IS NULL THEN NULL
         WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash) THEN 'changed'
         WHEN l.salt IS NULL THEN CASE
-            WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'values put back after erasure' END
-        WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'values changed'
-        WHEN a.xid < pg_snapshot_xmin(c.old) OR a.xid >= pg_snapshot_xmax(c.old) AND a.id <= c.old_id
-            THEN 'out of order' END AS trouble, coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
+            WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'filled in after its values were erased'
+            WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
+                AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
+        WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
+        WHEN portal_is_misplaced(a, c.old, c.old_id, c.old_at) THEN 'inserted before it was sealed' END AS trouble,
+        coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
     FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id
-    LEFT JOIN chain c ON c.id = l.seal_id
-    LEFT JOIN newest h ON true),
+    LEFT JOIN kept c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
+    LEFT JOIN newest n ON true),
 troubles AS (
     SELECT * FROM judged WHERE trouble IS NOT NULL
     UNION ALL
-    SELECT 'leaf missing', NULL, position + 1 FROM (
-        SELECT position, lead(position) OVER (ORDER BY position) AS following FROM activity_leaves) gaps
-    WHERE following <> position + 1
+    SELECT 'missing', NULL, position
+    FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id CROSS JOIN generate_series(c.first, c.last) AS position
+    WHERE c.is_intact AND (s.first, s.last, s.many) IS DISTINCT FROM (c.first, c.last, c.last - c.first + 1)
+        AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.position = position.position AND l.seal_id = c.id)
     UNION ALL
     SELECT 'seal missing', NULL, first FROM chain
     WHERE first <> coalesce(old_last, 0) + 1 OR id <> coalesce(old_seal, 0) + 1
     UNION ALL
-    SELECT 'key unknown', NULL, min(first) FROM chain, pruned WHERE key IS NULL AND last > upto GROUP BY key_id
+    SELECT 'key unknown', NULL, min(first) FROM kept WHERE key IS NULL GROUP BY key_id
     UNION ALL
-    SELECT 'seal broken', NULL, c.first FROM pruned CROSS JOIN chain c LEFT JOIN sealed s ON s.seal_id = c.id
-    WHERE c.last > upto AND c.key IS NOT NULL
-        AND c.digest IS DISTINCT FROM sha256(c.key || coalesce(c.previous, '') || sha256(s.leaves)))
-SELECT * FROM troubles ORDER BY at_position, event_id
+    SELECT 'seal changed', NULL, first FROM chain WHERE NOT is_intact
+    UNION ALL
+    SELECT 'seal broken', NULL, c.first FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id
+    WHERE c.key IS NOT NULL AND c.leaves IS DISTINCT FROM s.leaves)
+SELECT * FROM troubles
 $$
 """
 
-# Whole seals whose events are all older go, oldest first; the seals themselves stay, for the chain goes on from them.
+MISPLACED = """
+CREATE FUNCTION portal_is_misplaced(a activity, old pg_snapshot, old_id bigint, old_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN pg_visible_in_snapshot(a.xid, old)
+    OR a.xid >= pg_snapshot_xmax(old) AND (a.id <= old_id OR a.at < old_at - interval '1 hour')
+"""
+
+# What waits to be sealed, and since when.
+UNSEALED = """
+CREATE FUNCTION portal_unsealed_activity() RETURNS TABLE (events bigint, since timestamptz) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT count(*), min(a.at) FROM activity a
+    WHERE NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id);
+END
+"""
+
+# Retention: whole seals that are older go, oldest first. A seal of its own says from where on events are kept; the
+# former seals stay, for the chain begins with them.
 PRUNE = """
-CREATE FUNCTION portal_prune_activity(before timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION portal_prune_activity(key bytea, before timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     upto bigint;
     since bigint;
     pruned bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('portal_seal_activity'));
     SELECT max(last) INTO upto FROM activity_seals WHERE sealed_at < before;
     SELECT min(position) INTO since FROM activity_leaves WHERE position <= upto;
     IF since IS NULL THEN
@@ -136,17 +184,41 @@ BEGIN
     DELETE FROM activity_leaves WHERE position <= upto;
     PERFORM set_config('portal.retention', '', true);
     INSERT INTO activity (action, changes) VALUES ('prune', jsonb_build_object(
-        'position', jsonb_build_array(since, upto), 'events', jsonb_build_array(pruned, 0)));
+        'position', jsonb_build_array(since, upto + 1), 'events', jsonb_build_array(pruned, 0)));
+    PERFORM portal_seal_activity(key, 100000, upto + 1);
     RETURN pruned;
 END $$
 """
 
+# Empties the values of all events about one row, for the right to be forgotten; that it was done is an event.
+ERASE = """
+CREATE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    emptied bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('portal_seal_activity'));
+    PERFORM set_config('portal.retention', 'on', true);
+    UPDATE activity_leaves l SET salt = NULL FROM activity a
+    WHERE a.id = l.activity_id AND a.table_name = erased AND a.row_id = erased_id;
+    UPDATE activity SET changes = NULL, address = NULL, agent = NULL
+    WHERE table_name = erased AND row_id = erased_id;
+    GET DIAGNOSTICS emptied = ROW_COUNT;
+    PERFORM set_config('portal.retention', '', true);
+    INSERT INTO activity (action, table_name, row_id) VALUES ('erase', erased, erased_id);
+    RETURN emptied;
+END $$
+"""
+
 FUNCTIONS = {
-    "portal_activity_leaf(bytea, bigint, activity, bytea)": LEAF,
     "portal_activity_values(uuid, activity)": VALUES_HASH,
-    "portal_seal_activity(bytea, integer)": SEAL,
+    "portal_activity_leaf(bytea, bigint, activity, bytea)": LEAF,
+    "portal_seal_digest(bytea, bytea, activity_seals)": DIGEST,
+    "portal_seal_activity(bytea, integer, bigint)": SEAL,
+    "portal_is_misplaced(activity, pg_snapshot, bigint, timestamptz)": MISPLACED,
     "portal_verify_activity(bytea[])": VERIFY,
-    "portal_prune_activity(timestamptz)": PRUNE,
+    "portal_unsealed_activity()": UNSEALED,
+    "portal_prune_activity(bytea, timestamptz)": PRUNE,
+    "portal_erase_activity(text, uuid)": ERASE,
 }
 
 
@@ -166,7 +238,7 @@ def upgrade() -> None:
         CREATE TABLE activity_seals (
             id integer CONSTRAINT activity_seals_pkey PRIMARY KEY, sealed_at timestamptz NOT NULL,
             snapshot pg_snapshot NOT NULL, first bigint NOT NULL, last bigint NOT NULL, last_id bigint NOT NULL,
-            key_id bytea NOT NULL, digest bytea NOT NULL)
+            kept_from bigint NOT NULL, leaves bytea NOT NULL, key_id bytea NOT NULL, digest bytea NOT NULL)
     """)
     for table in ("activity_leaves", "activity_seals"):
         op.execute(

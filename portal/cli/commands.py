@@ -18,6 +18,7 @@ from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
+from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
 from portal.users import commands, passwords, queries
@@ -79,14 +80,14 @@ def create_command(
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
-            raise click.ClickException(f"There is no organization {organization}.")
+            raise click.ClickException(one_line(f"There is no organization {organization}."))
         values = {"email": email, "role": Role[role], "first_name": first_name, "last_name": last_name}
         try:
             created = commands.create_user(
                 {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True
             )
         except Conflict as conflict:
-            raise click.ClickException(conflict.message) from None
+            raise click.ClickException(one_line(conflict.message)) from None
     click.echo(f"Created {email}. Temporary password: {created.temporary_password}")
 
 

@@ -62,7 +62,13 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         _refuse_a_port_in_use(address)
         options = _options(address, workers=workers, threads=threads)
         options["when_ready"] = lambda _: _is_up(address, settings)
+        options["post_worker_init"] = lambda _: _begin_beside_pages(app)
         contextvars.Context().run(Server(app, options).run)
+
+
+def _begin_beside_pages(app: Flask) -> None:
+    for begin in app.extensions["portal_beside_pages"]:
+        begin(app)
 
 
 def prepare(app: Flask, settings: Settings) -> None:

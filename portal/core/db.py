@@ -215,6 +215,7 @@ def engine_options(*, pool_size: int, pool_timeout: float, statement_timeout: fl
         "max_overflow": 0,
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
+        "hide_parameters": True,  # an error's text goes to the log: no key, hash or address may be in it
         "connect_args": {"options": options, "connect_timeout": 5, "application_name": "portal"},
     }
 

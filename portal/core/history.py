@@ -11,11 +11,24 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Identity, Index, func, inspect, select, text, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Identity,
+    Index,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.db import acting_as, command, db
@@ -25,6 +38,16 @@ from portal.core.wall import ONESELF, OWN_TENANT
 
 COUNTED = frozenset({"sign_in_failed", "refused", "address_refused"})  # repeated within a minute, they become one event
 NEWEST = (text("at DESC"), text("id DESC"))
+RECORDED: tuple[TypeEngine[Any], ...] = (
+    Text(),
+    Uuid(),
+    Text(),
+    Uuid(),
+    Text(),
+    Uuid(),
+    JSONB(none_as_null=True),
+    Boolean(),
+)
 
 
 class XID8(UserDefinedType[str]):
@@ -128,8 +151,9 @@ def record(
 
 @command
 def _add(event: tuple[Any, ...]) -> None:
-    *plain, changes, is_counted = event
-    db.session.execute(select(func.portal_record(*plain, type_coerce(changes, JSONB(none_as_null=True)), is_counted)))
+    # Bound, also where there is nothing: one statement, whatever is known.
+    values = (bindparam(None, value, type_=kind) for value, kind in zip(event, RECORDED, strict=True))
+    db.session.execute(select(func.portal_record(*values)))
 
 
 class Superseded(Conflict):
@@ -171,14 +195,24 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
 
 
 def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
-    """The row's columns as they were then, without secrets; None where it was not there yet."""
+    """Those of the row's columns that changed since, as they were then; None where it was not there yet.
+
+    For somebody within a tenant it was not there before it came to be the tenant's.
+    """
     later = select(Activity.action, Activity.changes).where(*_about(row), Activity.at > at)
     values: dict[str, Any] = {}
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
-        if action == "create":
+        if action == "create" or _came(type(row), changes or {}):
             return None
         values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
     return values
+
+
+def _came(model: type[Keyed], changes: dict[str, list[Any]]) -> bool:
+    """Whether the change made the row visible to the actor: what was before, the actor is not told."""
+    if current_actor().is_unlimited or not issubclass(model, TenantOwned):
+        return False
+    return model.tenant().key in changes or Role.SUPER_ADMIN.name in changes.get("role", ())[:1]
 
 
 def _about(row: Keyed) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -18,6 +18,7 @@ from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
+from portal.web.history import confirm, history_of
 from portal.web.people import stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -55,6 +56,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         members=membership.newest,
         member_count=membership.active,
         admin_count=membership.admins,
+        history=history_of("organizations", id),
     )
 
 
@@ -82,7 +84,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         try:
             with reporting_conflicts(form):
                 changed = commands.update_organization(id, form.seen_version(), form.values())
-                flash(f"{changed.name} is saved.", "success")
+                confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
                 return redirect(url_for(".show", id=id))
         except Stale:
             organization = _found(id)
@@ -104,7 +106,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
             consequences=consequences(id),
         )
     organization = commands.delete_organization(id)
-    flash({"text": f"{organization.name} is deleted.", "url": url_for(".restore", id=id)}, "undo")  # type: ignore[arg-type]
+    confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
     return redirect(url_for(".index"))
 
 
@@ -117,7 +119,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:
-        flash(f"{organization.name} is restored.", "success")
+        confirm(organization, "restored", url_for("activity.undo_organization", id=id))
     return redirect(url_for(".show", id=id))
 
 

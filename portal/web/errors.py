@@ -6,6 +6,7 @@ import logging
 
 from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -88,7 +89,8 @@ def page(code: int, message: str | None = None) -> Response:
 def refused(_error: NotAllowed) -> Response:
     """403, and an event of it."""
     try:
-        record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
+        if current_user.is_authenticated:
+            record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403)

@@ -23,7 +23,7 @@ from portal.tokens.commands import open_family
 from portal.tokens.queries import live_of
 from portal.users.models import User
 from tests.acting import acting, portal_on
-from tests.cast import PASSWORD, Person, Tenant
+from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.database import SECRET_KEY
 from tests.pages import fields_of
 
@@ -171,6 +171,16 @@ def test_users_create_says_in_a_sentence_what_is_wrong(app: Flask, uma: Person) 
         assert result.exit_code in (1, 2)
         assert sentence in result.output
         assert "Traceback" not in result.output
+
+
+def test_lg6_a_name_reaches_no_terminal_as_a_command(app: Flask, build: Builder) -> None:
+    build.person("evil@example.com", first_name="\x1b[2J\x1b[1;31mEvil\r\nCreated you@example.com.")
+
+    result = run(app, "users", "create", "evil@example.com")
+
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert r"\x1b[2J\x1b[1;31mEvil\r\nCreated" in result.output
 
 
 def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Person, acme: Tenant) -> None:

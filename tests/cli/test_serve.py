@@ -27,7 +27,7 @@ class Run:
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
             cwd=ROOT,
-            env={**os.environ, "PORTAL_INSTANCE": str(instance), **environment},
+            env={**os.environ, "PORTAL_INSTANCE": str(instance), "PORTAL_SEAL_SECONDS": "0", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -31,7 +31,8 @@ class Serving:
 def serving(database_url: str, folder: Path, **environment: str) -> Iterator[Serving]:
     """Yield while it runs; what it prints goes to a file, so that nothing waits for a reader."""
     output = folder / "output"
-    told = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORTAL_INSTANCE": str(folder), **environment}
+    told = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORTAL_INSTANCE": str(folder)}
+    told |= {"PORTAL_SEAL_SECONDS": "0", **environment}
     with output.open("w") as stream:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],

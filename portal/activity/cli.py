@@ -1,0 +1,120 @@
+"""How does an operator seal the history, look whether somebody tampered with it, and let go of what is old?"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from portal.activity import seals
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as
+from portal.core.lines import one_line
+
+SHOWN = 50
+
+activity = AppGroup("activity", help="The history of what was done: seal it, verify it, prune it.")
+
+
+def register(app: Flask) -> None:
+    """Give the application its commands."""
+    app.cli.add_command(activity)
+
+
+class Digest(click.ParamType[str]):
+    """A seal's digest, as the log says it."""
+
+    name = "digest"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return bytes.fromhex(str(value)).hex()
+        except ValueError:
+            self.fail("it is made of the digits 0-9 and a-f", param, ctx)
+
+
+@activity.command("seal")
+@with_appcontext
+def seal_command() -> None:
+    """Seal what is not sealed yet."""
+    with acting_as(SYSTEM):
+        click.echo(f"{_events(seals.seal())} sealed.")
+        _tell_head()
+
+
+@activity.command("verify")
+@click.option("--head", type=Digest(), help="A digest from the log, whose seal must be there.")
+@with_appcontext
+def verify_command(head: str | None) -> None:
+    """Look whether events were changed, removed or inserted since they were sealed."""
+    with acting_as(SYSTEM):
+        doubts = seals.doubts()
+        is_cut = head is not None and not seals.holds(head)
+        _tell_doubts(doubts)
+        if is_cut:
+            click.echo(f"No seal has the digest {head}: the newest seals were cut off.")
+        _tell_head()
+        _tell_unsealed()
+    if doubts or is_cut:
+        raise SystemExit(1)
+    click.echo("The history is as it was sealed.")
+
+
+@activity.command("prune")
+@click.option("--older-than", "days", type=click.IntRange(min=1), required=True, metavar="DAYS")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@with_appcontext
+def prune_command(days: int, yes: bool) -> None:
+    """Remove events that were sealed more than so many days ago; that it was done is an event."""
+    with acting_as(SYSTEM):
+        seals.seal()
+        if seals.doubts():
+            raise click.ClickException("The history is not as it was sealed: see `flask activity verify`.")
+        outdated = seals.outdated(days)
+        if outdated is None:
+            click.echo(f"Nothing was sealed more than {days} days ago.")
+            return
+        span = f"from {outdated.oldest:%Y-%m-%d} to {outdated.newest:%Y-%m-%d}"
+        click.echo(f"{_events(outdated.events)}, {span}, will be removed for ever.")
+        if not yes:
+            click.confirm("Remove them?", abort=True)
+        click.echo(f"{_events(seals.prune(days))} removed.")
+        _tell_head()
+
+
+def _tell_doubts(doubts: list[seals.Doubt]) -> None:
+    for doubt in islice(doubts, SHOWN):
+        click.echo(one_line(_words(doubt)))
+    if len(doubts) > SHOWN:
+        click.echo(f"... and {len(doubts) - SHOWN:,} more.")
+
+
+def _words(doubt: seals.Doubt) -> str:
+    place = "not sealed" if doubt.position is None else f"position {doubt.position}"
+    if doubt.event is None:
+        return f"At {place}: {doubt.trouble}."
+    event = doubt.event
+    about = f"Event {event.event_id} ({place}"
+    if event.at is None:  # it is gone
+        return f"{about}): {doubt.trouble}."
+    row = f" {event.table_name} {event.row_id}" if event.table_name else ""
+    return f"{about}, {event.at:%Y-%m-%d %H:%M:%S} UTC, {event.action}{row}): {doubt.trouble}."
+
+
+def _tell_head() -> None:
+    newest = seals.head()
+    click.echo(f"{newest}." if newest else "Nothing was ever sealed.")
+
+
+def _tell_unsealed() -> None:
+    events, since = seals.unsealed()
+    if since:
+        verb = "is" if events == 1 else "are"
+        click.echo(f"{_events(events)} since {since:%Y-%m-%d %H:%M:%S} UTC {verb} not sealed yet.")
+
+
+def _events(number: int) -> str:
+    return f"{number:,} event{'' if number == 1 else 's'}"

@@ -1,0 +1,183 @@
+"""Is the history what was written? It is sealed with a key that the database does not keep (see migration 0004)."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import Row, column, func, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.config import Settings
+from portal.core.actor import SYSTEM
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db, without_time_limit
+from portal.core.history import Activity
+
+BATCH = 100_000
+LABEL = b"portal: seals of the history"
+
+SEALS = table("activity_seals", column("id"), column("sealed_at"), column("last"), column("digest"))
+LEAVES = table("activity_leaves", column("position"), column("activity_id"))
+
+log = logging.getLogger("portal")
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A seal as it was made: what was sealed ends at `position`, and `digest` speaks for all of it."""
+
+    number: int
+    position: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"Seal {self.number} ends at position {self.position}, digest {self.digest}"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something that is not as it was sealed, at a position of the chain, or of an event that has none."""
+
+    trouble: str
+    position: int | None
+    event: Row[Any] | None
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """What retention lets go: how many events, from when to when."""
+
+    events: int
+    oldest: datetime
+    newest: datetime
+
+
+def keys(settings: Settings) -> list[bytes]:
+    """The key that seals, and behind it the former ones, by which old seals are known."""
+    chosen = (settings.seal_key, settings.secret_key, *settings.secret_key_fallbacks)
+    return [derived(secret) for secret in chosen if secret]
+
+
+def derived(secret: str) -> bytes:
+    """The key that a secret of the configuration gives."""
+    return hmac.digest(secret.encode(), LABEL, "sha256")
+
+
+def _keys() -> list[bytes]:
+    return keys(current_app.extensions["portal"])
+
+
+def seal() -> int:
+    """Seal what is not sealed yet, a batch a transaction. Returns how many events; none while another seals."""
+    total = 0
+    while sealed := _seal_batch():
+        total += sealed
+        if sealed < BATCH:
+            break
+    return total
+
+
+def _seal_batch() -> int:
+    made = _seal(_keys()[0])
+    if made is None:
+        return 0
+    sealed, head = made
+    log.info("sealed %s events of the history. %s", sealed, head)
+    return sealed
+
+
+@command
+def _seal(key: bytes) -> tuple[int, Seal] | None:
+    made = func.portal_seal_activity(key, BATCH).table_valued("sealed", "seal", "upto", "digest")
+    with without_time_limit():
+        row = db.session.execute(select(made)).first()
+    return (row.sealed, Seal(row.seal, row.upto, row.digest.hex())) if row else None
+
+
+def head() -> Seal | None:
+    """The newest seal."""
+    newest = select(SEALS.c.id, SEALS.c.last, SEALS.c.digest).order_by(SEALS.c.id.desc()).limit(1)
+    row = db.session.execute(newest).first()
+    return Seal(row.id, row.last, row.digest.hex()) if row else None
+
+
+def holds(digest: str) -> bool:
+    """Whether a seal with this digest is in the chain: one that is not was cut off."""
+    return db.session.scalar(select(SEALS.c.id).where(SEALS.c.digest == bytes.fromhex(digest))) is not None
+
+
+@command
+def doubts() -> list[Doubt]:
+    """What is not as it was sealed, in the order of the chain."""
+    found = func.portal_verify_activity(_keys()).table_valued("trouble", "event_id", "at_position")
+    event = (Activity.id, Activity.at, Activity.action, Activity.table_name, Activity.row_id)
+    order = (found.c.at_position, found.c.event_id, found.c.trouble)
+    wanted = select(found, *event).outerjoin(Activity, Activity.id == found.c.event_id).order_by(*order)
+    with without_time_limit():
+        rows = db.session.execute(wanted).all()
+    return [Doubt(row.trouble, row.at_position, row if row.event_id is not None else None) for row in rows]
+
+
+@command
+def unsealed() -> tuple[int, datetime | None]:
+    """How many events wait to be sealed, and since when."""
+    waiting = func.portal_unsealed_activity().table_valued("events", "since")
+    with without_time_limit():
+        row = db.session.execute(select(waiting)).one()
+    return row.events, row.since
+
+
+@command
+def outdated(days: int) -> Outdated | None:
+    """What is older than so many days and in seals that are older as a whole."""
+    upto = select(func.max(SEALS.c.last)).where(SEALS.c.sealed_at < _before(days)).scalar_subquery()
+    sealed = select(func.count(), func.min(Activity.at), func.max(Activity.at))
+    wanted = sealed.join(LEAVES, LEAVES.c.activity_id == Activity.id).where(LEAVES.c.position <= upto)
+    with without_time_limit():
+        events, oldest, newest = db.session.execute(wanted).one()
+    return Outdated(events, oldest, newest) if events else None
+
+
+@command
+def prune(days: int) -> int:
+    """Remove what is outdated, and record that. Returns how many events went."""
+    with without_time_limit():
+        return db.session.scalar(select(func.portal_prune_activity(_keys()[0], _before(days)))) or 0
+
+
+def _before(days: int) -> datetime:
+    return now() - timedelta(days=days)
+
+
+def seal_regularly(app: Flask) -> None:
+    """Seal in a thread of this process, at once and then again and again; it ends with the process."""
+    seconds = app.extensions["portal"].seal_seconds
+    if seconds:
+        threading.Thread(target=seal_at, args=(app, _ticks(seconds)), name="seals", daemon=True).start()
+
+
+def seal_at(app: Flask, ticks: Iterable[None]) -> None:
+    """Seal at each tick. What fails is told and done at the next."""
+    for _ in ticks:
+        try:
+            with app.app_context(), acting_as(SYSTEM):
+                seal()
+        except SQLAlchemyError as error:  # the database is away, or not migrated yet: the next time will do
+            log.warning("the history was not sealed: %s", type(error).__name__)
+        except Exception:
+            log.exception("the history was not sealed")
+
+
+def _ticks(seconds: float) -> Iterator[None]:
+    """Now, and after each pause."""
+    pause = threading.Event()
+    while True:
+        yield
+        pause.wait(seconds)

@@ -1,0 +1,601 @@
+"""Is everything that changes a row written down, once, whoever did it and whichever way, and for good?"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import delete, insert, make_url, select, update
+
+from portal.core import history
+from portal.core.actor import Role
+from portal.core.batch import create_many, update_many, upsert
+from portal.core.db import command, copy_rows, db
+from portal.core.history import Activity
+from portal.core.keys import uuid7
+from portal.core.models import Audited, Base
+from portal.core.wall import TENANT_ROLE
+from portal.organizations.models import Organization
+from portal.users.commands import delete_user, update_user
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn
+from tests.database import Server, app_for, disconnect
+from tests.pages import PageClient
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+State = dict[tuple[str, uuid.UUID], dict[str, Any]]
+
+UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version")
+MADE = ("sort_name", "search_text")
+OF_ROWS = "create", "update", "delete", "restore", "remove"
+EVENT = (
+    "SELECT action, table_name, row_id, row_version, changes, actor_id, actor_role, address, database_user, request_id,"
+    " agent, organization_id, operation_id, is_first, undoes, times, id FROM activity"
+)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Connection]:
+    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+        yield connection
+
+
+@pytest.fixture
+def psql(fresh_database: str) -> Iterator[Connection]:
+    """Another program, which tells nobody who it acts for."""
+    with connected(fresh_database) as connection:
+        yield connection
+
+
+def events(psql: Connection, after: int = 0) -> list[dict[str, Any]]:
+    cursor = psql.execute(f"{EVENT} WHERE id > {after} ORDER BY id".encode())
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def of_rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if one["action"] in OF_ROWS]
+
+
+class Cast:
+    """Two organizations and their people, for real."""
+
+    def __init__(self, app: Flask) -> None:
+        self.build = Builder(app)
+        self.acme, self.birch = self.build.tenant("Acme"), self.build.tenant("Birch")
+        self.root = self.build.person("root@example.com", role=Role.SUPER_ADMIN)
+        self.ada = self.build.person("ada@example.com", role=Role.ADMIN, tenant=self.acme)
+        self.bea = self.build.person("bea@example.com", role=Role.ADMIN, tenant=self.birch)
+
+    def in_acme(self, many: int) -> list[Person]:
+        return [self.build.person(f"q{number}@example.com", tenant=self.acme) for number in range(many)]
+
+
+@pytest.fixture
+def people(fresh_app: Flask) -> Cast:
+    return Cast(fresh_app)
+
+
+def browser(app: Flask, person: Person) -> PageClient:
+    app.test_client_class = PageClient
+    client = app.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(person)
+    return client
+
+
+# What should have been written is told by comparing the tables before and after.
+
+
+def state(psql: Connection) -> State:
+    rows: State = {}
+    for table in ("organizations", "users"):
+        for (row,) in psql.execute(f"SELECT to_jsonb(t) FROM {table} t".encode()):  # noqa: S608
+            key = uuid.UUID(row.pop("id"))
+            rows[table, key] = {name: row[name] for name in row if name not in MADE}
+    return rows
+
+
+def expected(before: State, after: State) -> Counter[str]:
+    """The events between two states, each as text that can be compared."""
+    return Counter(repr(one) for one in _expected(before, after))
+
+
+def _expected(before: State, after: State) -> Iterator[tuple[Any, ...]]:
+    for key in before.keys() | after.keys():
+        old, new = before.get(key), after.get(key)
+        if old is None and new is not None:
+            yield "create", *key, new["version"], None
+        elif new is None and old is not None:
+            remains = {name: [value, None] for name, value in old.items() if name != "password"}
+            yield "remove", *key, old["version"], sorted(remains.items())
+        elif old is not None and new is not None:
+            changes = {name: [old[name], new[name]] for name in old if name not in UNSAID and old[name] != new[name]}
+            if "password" in changes:
+                changes["password"] = []
+            if changes:
+                yield _act(old, new), *key, new["version"], sorted(changes.items())
+
+
+def _act(old: dict[str, Any], new: dict[str, Any]) -> str:
+    if (old["deleted_at"] is None) is (new["deleted_at"] is None):
+        return "update"
+    return "restore" if new["deleted_at"] is None else "delete"
+
+
+def written(found: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(
+        repr(
+            (
+                one["action"],
+                one["table_name"],
+                one["row_id"],
+                one["row_version"],
+                None if one["changes"] is None else sorted(one["changes"].items()),
+            )
+        )
+        for one in found
+    )
+
+
+class Writer:
+    """Writes rows in every way there is; each returns who should stand in the events."""
+
+    def __init__(self, app: Flask, people: Cast, psql: Connection) -> None:
+        self.app, self.people, self.psql = app, people, psql
+        self.browser = browser(app, people.ada)
+        self.source = random.Random(11)  # noqa: S311 -- the same each time
+        self.number = 0
+
+    def ways(self) -> list[Callable[[], Person | str]]:
+        return [
+            self.form_new, self.form_edit, self.form_delete, self.flush, self.create_many, self.update_many,
+            self.upsert, self.bulk_update, self.bulk_insert, self.bulk_delete, self.copy, self.by_hand,
+            self.remove_by_hand, self.merge_by_hand,
+        ]  # fmt: skip
+
+    def email(self) -> str:
+        self.number += 1
+        return f"w{self.number}@example.com"
+
+    def some(self, many: int) -> list[uuid.UUID]:
+        """Living people of Acme."""
+        found = self.psql.execute(
+            "SELECT id FROM users WHERE organization_id = %s AND deleted_at IS NULL AND starts_with(email, 'w')"
+            " ORDER BY email",
+            [self.people.acme.id],
+        ).fetchall()
+        return [row_id for (row_id,) in self.source.sample(found, many)]
+
+    def form_new(self) -> Person | str:
+        sent = {"email": self.email(), "first_name": "New"}
+        assert self.browser.send("/users/new", sent).status_code in (200, 201, 303)
+        return self.people.ada
+
+    def form_edit(self) -> Person | str:
+        path = f"/users/{self.some(1)[0]}/edit"
+        assert self.browser.send(path, {"first_name": self.email(), "last_name": "Edited"}).status_code == 303
+        return self.people.ada
+
+    def form_delete(self) -> Person | str:
+        (row_id,) = self.some(1)
+        assert self.browser.send(f"/users/{row_id}/delete").status_code == 303
+        return self.people.ada
+
+    def flush(self) -> Person | str:
+        with acting(self.app, self.people.root):
+            _rename(self.some(3), self.email())
+        return self.people.root
+
+    def create_many(self) -> Person | str:
+        with acting(self.app, self.people.ada):
+            command(create_many)(User, [{"email": self.email()} for _ in range(25)])
+        return self.people.ada
+
+    def update_many(self) -> Person | str:
+        with acting(self.app, self.people.ada):
+            command(update_many)(User, self.some(10), {"last_name": self.email(), "email_verified": True})
+        return self.people.ada
+
+    def upsert(self) -> Person | str:
+        rows = [{"email": f"w{number}@example.com", "first_name": self.email()} for number in range(1, 9)]
+        rows += [{"email": self.email(), "first_name": "Fresh"} for _ in range(4)]
+        with acting(self.app, self.people.root):
+            _upsert([{**row, "organization_id": self.people.acme.id} for row in rows])
+        return self.people.root
+
+    def bulk_update(self) -> Person | str:
+        with acting(self.app, self.people.ada):
+            _execute(update(User).where(User.id.in_(self.some(8))).values(first_name=self.email(), is_active=False))
+        return self.people.ada
+
+    def bulk_insert(self) -> Person | str:
+        with acting(self.app):
+            _execute(insert(Organization).values(name=f"House {self.email()}", slug=f"house-{self.number}"))
+        return "SYSTEM"
+
+    def bulk_delete(self) -> Person | str:
+        with acting(self.app):
+            _execute(delete(User).where(User.id.in_(self.some(3))))
+        return "SYSTEM"
+
+    def copy(self) -> Person | str:
+        rows = [(uuid7(), self.email(), self.people.acme.id) for _ in range(30)]
+        with acting(self.app, self.people.root):
+            command(copy_rows)("users", ("id", "email", "organization_id"), rows)
+        return self.people.root
+
+    def by_hand(self) -> Person | str:
+        self.psql.execute(
+            "UPDATE users SET first_name = %s, password = 'x' || email WHERE id = ANY (%s)",
+            [self.email(), self.some(12)],
+        )
+        return ""
+
+    def remove_by_hand(self) -> Person | str:
+        self.psql.execute("DELETE FROM users WHERE id = ANY (%s)", [self.some(4)])
+        return ""
+
+    def merge_by_hand(self) -> Person | str:
+        self.psql.execute(
+            "MERGE INTO users u USING (VALUES ('w2@example.com'), ('w4@example.com'), (%s)) AS s (email)"
+            " ON u.email = s.email AND u.deleted_at IS NULL"
+            " WHEN MATCHED AND u.email = 'w2@example.com' THEN DELETE"
+            " WHEN MATCHED THEN UPDATE SET first_name = u.first_name || '!'"
+            " WHEN NOT MATCHED THEN INSERT (email, organization_id) VALUES (s.email, %s)",
+            [self.email(), self.people.acme.id],
+        )
+        return ""
+
+
+@command
+def _rename(ids: list[uuid.UUID], name: str) -> None:
+    for user in db.session.scalars(select(User).where(User.id.in_(ids))):
+        user.first_name = name
+
+
+@command
+def _upsert(rows: list[dict[str, Any]]) -> None:
+    upsert(User, rows, key="email")
+
+
+@command
+def _execute(statement: Any) -> None:
+    db.session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def test_lg1_a_thousand_writes_in_every_way_are_a_thousand_events_and_each_says_all(
+    fresh_app: Flask, people: Cast, psql: Connection
+) -> None:
+    writer = Writer(fresh_app, people, psql)
+    writer.copy(), writer.create_many()
+    last, before, total, acts = events(psql)[-1]["id"], state(psql), 0, 0
+    while total < 1000:
+        way = writer.ways()[acts % len(writer.ways())]
+        who = way()
+        after = state(psql)
+        found = of_rows(events(psql, last))
+        assert written(found) == expected(before, after), way.__name__
+        check_who(found, who, fresh_app, is_form=way.__name__.startswith("form"))
+        assert len({one["operation_id"] for one in found}) == 1, way.__name__
+        last, before, total, acts = events(psql, last)[-1]["id"], after, total + len(found), acts + 1
+
+    everything = of_rows(events(psql))
+    assert len({one["operation_id"] for one in everything}) >= acts
+    first = Counter((one["operation_id"], one["organization_id"]) for one in everything if one["is_first"])
+    assert set(first.values()) == {1}
+    assert set(first) == {(one["operation_id"], one["organization_id"]) for one in everything}
+
+
+def check_who(found: list[dict[str, Any]], who: Person | str, app: Flask, *, is_form: bool) -> None:
+    person, role = (who.id, who.role.name) if isinstance(who, Person) else (None, who or None)
+    with app.app_context():
+        login = db.engine.url.username
+    for one in found:
+        assert (one["actor_id"], one["actor_role"], one["database_user"]) == (person, role, login)
+        assert one["address"] == ("127.0.0.1" if is_form else None)
+        assert bool(one["request_id"]) is bool(one["agent"]) is is_form
+
+
+def test_lg1_what_is_rolled_back_leaves_no_event_and_what_a_savepoint_keeps_does(psql: Connection) -> None:
+    with psql.transaction(force_rollback=True):
+        psql.execute("INSERT INTO users (email) VALUES ('gone@example.com')")
+    assert events(psql) == []
+
+    with psql.transaction():
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+        with psql.transaction(force_rollback=True):
+            psql.execute("INSERT INTO users (email) VALUES ('b@example.com')")
+        with psql.transaction():
+            psql.execute("INSERT INTO users (email) VALUES ('c@example.com')")
+
+    found = events(psql)
+    assert [one["action"] for one in found] == ["create", "create"]
+    assert len({one["operation_id"] for one in found}) == 1
+    assert [one["is_first"] for one in found] == [True, False]
+
+
+def test_lg1_a_savepoint_that_was_the_first_to_write_and_was_rolled_back_leaves_no_trace(psql: Connection) -> None:
+    with psql.transaction():
+        with psql.transaction(force_rollback=True):
+            psql.execute("INSERT INTO users (email) VALUES ('b@example.com')")
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+
+    (one,) = events(psql)
+    assert one["is_first"]
+
+
+def test_lg1_a_command_that_fails_leaves_no_event(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+    before = len(events(psql))
+
+    @command
+    def fail() -> None:
+        db.session.execute(update(User).values(first_name="Changed"), execution_options={"synchronize_session": False})
+        raise RuntimeError
+
+    with acting(fresh_app, people.ada), pytest.raises(RuntimeError):
+        fail()
+
+    assert len(events(psql)) == before
+
+
+def test_lg1_a_change_of_nothing_but_the_stamps_is_no_event(people: Cast, psql: Connection) -> None:
+    before = len(events(psql))
+
+    psql.execute("UPDATE users SET first_name = first_name, updated_at = now(), updated_by = id, version = 7")
+    psql.execute("UPDATE users SET first_name = 'X' WHERE false")
+    psql.execute("DELETE FROM users WHERE false")
+    psql.execute("INSERT INTO users (email) SELECT 'x' WHERE false")
+
+    assert len(events(psql)) == before
+
+
+def test_lg1_two_requests_of_one_process_are_two_operations(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+    client = browser(fresh_app, people.ada)
+    for number in range(2):
+        client.send("/users/new", {"email": f"n{number}@example.com"})
+
+    one, other = [one for one in events(psql) if one["action"] == "create" and one["request_id"]]
+    assert one["operation_id"] != other["operation_id"]
+    assert one["request_id"] != other["request_id"]
+    assert one["is_first"] and other["is_first"]
+
+
+def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_first_in_each(
+    fresh_app: Flask, people: Cast, psql: Connection
+) -> None:
+    people.in_acme(3)
+    last = events(psql)[-1]["id"]
+    with acting(fresh_app, people.root):
+        _execute(update(User).values(last_name="Renamed"))
+
+    found = events(psql, last)
+    assert len(found) == 6
+    assert len({one["operation_id"] for one in found}) == 1
+    firsts = [one["organization_id"] for one in found if one["is_first"]]
+    assert sorted(firsts, key=str) == sorted([people.acme.id, people.birch.id, None], key=str)
+
+
+def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, psql: Connection) -> None:
+    psql.execute(
+        "CREATE TABLE teams (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, version int DEFAULT 1,"
+        " deleted_at timestamptz, organization_id uuid REFERENCES organizations ON DELETE CASCADE)"
+    )
+    psql.execute("SELECT portal_watch('teams', 'r.organization_id')")
+    psql.execute(
+        "INSERT INTO teams (name, organization_id) SELECT 'T' || n, %s FROM generate_series(1, 3) n", [people.acme.id]
+    )
+    last = events(psql)[-1]["id"]
+
+    psql.execute("DELETE FROM organizations WHERE id = %s", [people.acme.id])
+
+    found = events(psql, last)
+    assert Counter((one["table_name"], one["action"]) for one in found) == {
+        ("organizations", "remove"): 1, ("teams", "remove"): 3, ("users", "update"): 1,
+    }  # fmt: skip
+    assert len({one["operation_id"] for one in found}) == 1
+    (moved,) = [one for one in found if one["table_name"] == "users"]
+    assert moved["row_id"] == people.ada.id
+    assert moved["changes"] == {"organization_id": [str(people.acme.id), None]}
+
+
+def test_lg1_truncate_would_leave_no_history_and_is_refused(people: Cast, psql: Connection) -> None:
+    for table in ("users", "organizations"):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="TRUNCATE .* use DELETE"):
+            psql.execute(f"TRUNCATE {table} CASCADE".encode())
+
+
+def test_lg1_the_key_of_a_row_stays_what_it_is(people: Cast, psql: Connection) -> None:
+    for table in ("users", "organizations"):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="the key of a row"):
+            psql.execute(f"UPDATE {table} SET id = gen_random_uuid()".encode())  # noqa: S608
+
+
+def watched(psql: Connection) -> dict[str, list[str]]:
+    """The tables of the application, each with the columns of which its history would not speak."""
+    silent = {}
+    for mapper in Base.registry.mappers:
+        if issubclass(mapper.class_, Audited):
+            table = mapper.local_table.name  # type: ignore[attr-defined]
+            silent[table] = _silent(psql, table)
+    return silent
+
+
+def _silent(psql: Connection, table: str) -> list[str]:
+    source = psql.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [f"portal_history_of_{table}"]).fetchone()
+    columns = psql.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+        " AND attgenerated = ''",
+        [table],
+    ).fetchall()
+    assert source
+    return [
+        name
+        for (name,) in columns
+        if name not in ("id", *UNSAID) and f"o.{name} IS DISTINCT FROM r.{name}" not in source[0]
+    ]
+
+
+def test_lg1_every_table_with_stamps_is_watched_and_every_column_of_it_spoken_of(psql: Connection) -> None:
+    assert watched(psql) == {"organizations": [], "users": []}
+    triggers = psql.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled = 'O'").fetchall()
+    for table in watched(psql):
+        for name in ("history_insert", "history_update", "history_delete", "history_truncate", "key_stays"):
+            assert (table, name) in triggers
+
+    psql.execute("ALTER TABLE users ADD COLUMN nickname text")
+    assert watched(psql)["users"] == ["nickname"]
+    psql.execute("SELECT portal_watch('users', 'r.organization_id', '{password}')")
+    assert watched(psql)["users"] == []
+
+
+# LG3: whoever the application signs in to the database as.
+
+
+@pytest.fixture(params=["superuser", "plain owner"])
+def login(request: pytest.FixtureRequest, database_server: Server, fresh_database: str) -> Iterator[str]:
+    """The address of a migrated database, as each kind of user that the application may be."""
+    if request.param == "superuser":
+        yield fresh_database
+        return
+    with owned_by_nobody_special(database_server) as address:
+        yield address
+
+
+@contextmanager
+def owned_by_nobody_special(server: Server) -> Iterator[str]:
+    """A database whose owner is no superuser and may not make roles."""
+    url = make_url(server.create("plain"))
+    role = f"{url.database}_owner"
+    limits = " WITH INHERIT FALSE, SET TRUE" if server.version() >= 160000 else ""
+    server.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'plain'")
+    server.execute(f'GRANT {TENANT_ROLE} TO "{role}"{limits}')
+    server.execute(f'ALTER DATABASE "{url.database}" OWNER TO "{role}"')
+    address = url.set(username=role, password="plain").render_as_string(hide_password=False)
+    app = app_for(address)
+    try:
+        with app.app_context():
+            flask_migrate.upgrade()
+        yield address
+    finally:
+        disconnect(app)
+        server.drop("plain")
+        server.execute(f'DROP ROLE "{role}"')
+
+
+TABLES = {"activity": "times = 2", "activity_leaves": "salt = NULL", "activity_seals": "first = 7"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_lg3_the_applications_own_login_only_adds_to_the_history(login: str, table: str) -> None:
+    with connected(login) as psql:
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+        for act in (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}"):  # noqa: S608
+            for nowhere in ("", " WHERE false") if "TRUNCATE" not in act else ("", " CASCADE"):
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"{table} can only be added to"):
+                    psql.execute(f"{act}{nowhere}".encode())
+
+        assert psql.execute("SELECT count(*) FROM activity").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_lg3_who_is_bound_to_a_tenant_may_neither_change_nor_add_to_the_history(login: str, table: str) -> None:
+    with connected(login) as psql:
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+        psql.execute(f"SET ROLE {TENANT_ROLE}")
+        acts: tuple[str, ...] = (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}")  # noqa: S608
+        acts += (f"INSERT INTO {table} DEFAULT VALUES", f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        for act in acts:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                psql.execute(act.encode())
+        for call in ("portal_seal_activity('k', 1)", "portal_prune_activity('k', now())", "portal_gather_repeats()",
+                     "portal_erase_activity('users', NULL)", "portal_verify_activity('{}')",
+                     "portal_record('x', NULL, NULL, NULL, NULL, NULL, NULL, false)"):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                psql.execute(f"SELECT {call}".encode())  # noqa: S608
+
+
+def test_lg3_the_switch_that_retention_uses_ends_with_it(login: str) -> None:
+    with connected(login) as psql:
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+        with psql.transaction():
+            psql.execute("SELECT * FROM portal_seal_activity('k', 10)")
+        with psql.transaction():
+            psql.execute("SELECT portal_prune_activity('k', now() + interval '1 day')")
+            psql.execute("SELECT portal_erase_activity('users', gen_random_uuid())")
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                psql.execute("DELETE FROM activity")
+            raise psycopg.Rollback
+
+
+def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
+    app = app_for(login)
+    cast = Cast(app)
+    with acting(app, cast.ada):
+        version = 1
+        update_user(cast.ada.id, version, {"first_name": "Augusta"})
+    disconnect(app)
+
+    with connected(login) as psql:
+        newest = events(psql)[-1]
+    assert (newest["actor_id"], newest["organization_id"]) == (cast.ada.id, cast.acme.id)
+    assert newest["changes"] == {"first_name": ["Ada", "Augusta"]}
+    assert newest["database_user"] == make_url(login).username
+
+
+# LG7
+
+
+def test_lg7_the_events_of_somebody_outlive_them(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+    other, *_ = people.in_acme(1)
+    with acting(fresh_app, people.ada):
+        update_user(other.id, 1, {"first_name": "Changed"})
+    with acting(fresh_app, people.root):
+        delete_user(people.ada.id)
+    psql.execute("DELETE FROM users WHERE id = %s", [people.ada.id])
+
+    with acting(fresh_app, people.root):
+        found = db.session.scalars(select(Activity).where(Activity.actor_id == people.ada.id)).all()
+        assert [(one.action, one.row_id, one.actor_role) for one in found] == [("update", other.id, "ADMIN")]
+        about = select(Activity).where(Activity.row_id == people.ada.id).order_by(Activity.id)
+        *_, deleted, removed = db.session.scalars(about)
+        assert (deleted.action, deleted.actor_id) == ("delete", people.root.id)
+        assert removed.action == "remove"
+        assert removed.changes is not None
+        assert removed.changes["email"] == [people.ada.email, None]
+
+
+def test_lg7_what_the_portal_does_by_itself_says_so_and_other_programs_say_nothing(
+    fresh_app: Flask, people: Cast, psql: Connection
+) -> None:
+    with acting(fresh_app):
+        _rename([people.ada.id], "Automatic")
+    psql.execute("UPDATE users SET first_name = 'By hand' WHERE id = %s", [people.ada.id])
+
+    automatic, by_hand = events(psql)[-2:]
+    assert (automatic["actor_id"], automatic["actor_role"]) == (None, "SYSTEM")
+    assert (by_hand["actor_id"], by_hand["actor_role"]) == (None, None)
+    assert by_hand["database_user"] == psql.info.user
+
+
+def test_an_event_that_no_row_tells_says_what_it_was_told(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+    with acting(fresh_app, people.ada):
+        history.record("refused", details={"path": "GET /organizations/new"})
+    with acting(fresh_app, people.root):
+        history.record("refused")
+
+    told, silent = events(psql)[-2:]
+    assert told["changes"] == {"path": [None, "GET /organizations/new"]}
+    assert (told["actor_id"], told["actor_role"]) == (people.ada.id, "ADMIN")
+    assert (told["organization_id"], silent["organization_id"]) == (people.acme.id, None)
+    assert (told["times"], told["is_first"], silent["changes"]) == (1, True, None)

@@ -165,12 +165,29 @@ def test_ac15_nothing_is_granted_where_no_policy_bounds_it(world: World) -> None
         assert set(connection.scalars(text(granted))) == {"everybody", "unbounded"}
 
 
-def test_ac15_no_function_that_acts_as_the_owner_is_a_tenants_to_call(world: World) -> None:
+def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_the_search_alone(world: World) -> None:
     callable_ones = f"""
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
     with world.sql(None) as connection:
-        assert connection.scalars(text(callable_ones)).all() == []
+        assert connection.scalars(text(callable_ones)).all() == ["portal_find_users"]
+
+
+def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone(world: World) -> None:
+    found = text(
+        "SELECT portal_find_users(ARRAY['%example%'], 'any', CAST(:house AS uuid), NULL, NULL, NULL, 'name', false,"
+        " NULL, NULL, 100)"
+    )
+    for person, own in (
+        (world.ada, {world.ada.id, world.uma.id}),
+        (world.bea, {world.bea.id}),
+        (world.uma, set[Any]()),
+        (world.root, set[Any]()),
+    ):
+        with world.sql(person) as connection:
+            assert set(connection.scalars(found, {"house": None})) == own
+            foreign = world.acme if person is world.bea else world.birch
+            assert connection.scalars(found, {"house": foreign.id}).all() == []
 
 
 def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:

@@ -101,8 +101,8 @@ EXPECTED |= {
     ("activity.show", "GET"): row((PAGE, GONE, PAGE, GONE, GONE), SUPER_READS),
     ("activity.person", "GET"): EXPECTED["users.show", "GET"],
     ("activity.organization", "GET"): EXPECTED["organizations.show", "GET"],
-    ("activity.undo_person", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("activity.undo_person", "POST"): EXPECTED["users.restore", "POST"],  # of the deleted it says: restore first
+    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
 EXEMPT_METHODS = {"HEAD", "OPTIONS"}

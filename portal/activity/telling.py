@@ -12,9 +12,10 @@ from sqlalchemy import Row
 
 from portal.activity.words import FIELDS, WORDS
 from portal.core.actor import Role, current_actor
-from portal.core.history import is_undoable
+from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
 from portal.organizations import queries as organizations
+from portal.users.models import User
 from portal.users.queries import colleagues
 from portal.web.people import OUTSIDER, SYSTEM_NAME
 
@@ -109,7 +110,7 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
         preposition=preposition,
         table=row.table_name,
         row_id=row.row_id,
-        url=words.endpoint if words and row.action != "remove" else None,
+        url=words.endpoint if words and (row.house_name or row.person_name) else None,
         undo=words.undo if words else None,
         names_no_field=not verb.startswith("changed the"),
         subject=_subject(row),
@@ -191,7 +192,7 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            yield Difference(label, before, after)
+            yield Difference(label, None if came(User, row.changes) else before, after)
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -136,14 +136,15 @@ def _clashes(error: Superseded) -> str:
         value for name, *values in error.clashes if name == "organization_id" for value in values if value
     )
     return " ".join(
-        f"{FIELDS.get(name, 'Its deletion')} was changed since: it is {_quoted(shown(name, is_now, houses))} now,"
-        f" and was {_quoted(shown(name, before, houses))}."
+        f"{FIELDS.get(name, 'The state')} was changed since: it is {_quoted(name, is_now, houses)} now,"
+        f" and was {_quoted(name, before, houses)}."
         for name, is_now, before in error.clashes
     )
 
 
-def _quoted(value: str | None) -> str:
-    return f"“{value}”" if value else "empty"
+def _quoted(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str:
+    text = _state(value) if name == "deleted_at" else shown(name, value, houses)
+    return f"“{text}”" if text else "empty"
 
 
 def _of_row(table: str, statement: Any) -> ResponseReturnValue:
@@ -199,8 +200,9 @@ def _moment(text: str) -> datetime | None:
 def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
     yield [HEADINGS]
     for rows in listing.batches(BATCH):
-        yield [line for entry in told(rows) for line in _lines(entry)]
-        db.session.rollback()  # a long file is no long transaction
+        lines = [line for entry in told(rows) for line in _lines(entry)]
+        db.session.rollback()  # no connection waits until the batch is sent
+        yield lines
 
 
 def _lines(entry: Entry) -> Iterator[Sequence[object]]:

@@ -164,8 +164,8 @@ class Listing:
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
-        """Every row of the list from here on, so many at a time, each batch by a statement of its own."""
-        self.per_page = size
+        """Every row of the list, whichever page it stands at, so many at a time and in a statement each."""
+        self.per_page, self._from_end, self._before, self._after = size, False, None, None
         while True:
             found = db.session.execute(self._page_statement(), execution_options=self._options()).all()
             yield found[:size]

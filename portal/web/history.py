@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import flash
+from flask import Response, flash
+
+from portal.web.rendering import redirect
 
 HistoryOf = Callable[[str, uuid.UUID], Sequence[Any]]
 
@@ -31,3 +33,9 @@ def confirm(row: Any, done: str, undo_url: str, *, since: int = 0) -> None:
         flash(text, "success")
     else:
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
+
+
+def deleted_meanwhile(row: Any, url: str) -> Response:
+    """Answer the edit of a row that is gone by now: where it can be restored, with a word on what was typed."""
+    flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
+    return redirect(url)

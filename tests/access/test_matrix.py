@@ -75,8 +75,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("organizations.new", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.new", "POST"): Rule(*NEVER_USER, NO, DONE),
     ("organizations.show", "GET"): row(TENANT_READ, SUPER_READS),
-    ("organizations.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("organizations.edit", "GET"): row(ADMIN_ASKED, (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
     ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
     ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
     ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
@@ -84,8 +84,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, CREATED, CREATED),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
-    ("users.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("users.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.edit", "GET"): row((PAGE, GONE, DONE, GONE, GONE), (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users.deactivation", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
@@ -101,8 +101,8 @@ EXPECTED |= {
     ("activity.show", "GET"): row((PAGE, GONE, PAGE, GONE, GONE), SUPER_READS),
     ("activity.person", "GET"): EXPECTED["users.show", "GET"],
     ("activity.organization", "GET"): EXPECTED["organizations.show", "GET"],
-    ("activity.undo_person", "POST"): EXPECTED["users.edit", "POST"],
-    ("activity.undo_organization", "POST"): EXPECTED["organizations.edit", "POST"],
+    ("activity.undo_person", "POST"): EXPECTED["users.restore", "POST"],  # of the deleted it says: restore first
+    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
 EXEMPT_METHODS = {"HEAD", "OPTIONS"}

@@ -372,6 +372,23 @@ def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_a
     assert troubles(fresh_app) == []
 
 
+def test_lg4_sealing_behind_a_write_of_the_same_transaction_as_pruning_does_raises_no_alarm(
+    fresh_app: Flask, owner: Owner, fresh_database: str
+) -> None:
+    with connected(fresh_database) as late:
+        with owner.transaction():
+            owner.execute("SELECT pg_current_xact_id()")
+            late.execute("BEGIN")
+            act(late, 1, "late")
+            act(owner, 1, "early")
+            owner.execute("SELECT FROM portal_seal_activity(%s, 10)", [seals.derived(SECRET_KEY)])
+        late.execute("COMMIT")
+
+    assert troubles(fresh_app) == []
+    assert "1 event sealed." in run(fresh_app, "seal").output
+    assert troubles(fresh_app) == []
+
+
 def test_lg4_a_backlog_larger_than_a_batch_is_sealed_whole(
     fresh_app: Flask, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

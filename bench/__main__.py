@@ -194,4 +194,5 @@ def _timed(work: Any) -> float:
     return time.perf_counter() - begun
 
 
-main()
+if __name__ == "__main__":
+    main()

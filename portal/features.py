@@ -7,6 +7,7 @@ from flask import Flask
 from portal.account.views import bp as account
 from portal.activity.cli import register as add_activity_commands
 from portal.activity.seals import seal_regularly
+from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
@@ -14,7 +15,7 @@ from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, dashboard, organizations, users)
+PAGES = (health, auth, account, dashboard, organizations, users, activity)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
 
 

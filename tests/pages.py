@@ -95,3 +95,11 @@ def _fields(form: Element) -> list[tuple[str, str]]:
         elif element.get("type") not in ("checkbox", "radio") or element.get("checked") is not None:
             found.append((name, element.get("value", "")))
     return found
+
+
+def undo_in(text: str) -> dict[str, str]:
+    """The fields of the button that undoes what a page has just confirmed."""
+    toasts = html5lib.parse(text, namespaceHTMLElements=False).find(".//div[@id='toasts']")
+    form = None if toasts is None else toasts.find(".//form")
+    assert form is not None, f"nothing to undo: {text[-2000:]}"
+    return dict(_fields(form))

@@ -14,6 +14,7 @@ from portal.users import commands, passwords, queries
 from portal.users.models import User
 from portal.web import session
 from portal.web.guards import signed_in
+from portal.web.history import history_of
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -29,7 +30,8 @@ def index() -> ResponseReturnValue:
         commands.update_profile(user.id, form.data)
         flash("Your profile is saved.", "success")
         return redirect(url_for(".index"))
-    return render("account/index.html", form=form, user=user, status=422 if form.errors else 200)
+    history = history_of("users", user.id)
+    return render("account/index.html", form=form, user=user, history=history, status=422 if form.errors else 200)
 
 
 @bp.route("/password", methods=["GET", "POST"])
@@ -37,6 +39,8 @@ def index() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
     form = PasswordForm()
+    if current_user.must_change_password:
+        form.current_password.label.text = "Temporary password"
     if form.validate_on_submit():
         stored = commands.stored_password(current_user.id)
         db.session.rollback()  # no connection waits for the check

@@ -1,1 +1,1 @@
-"""The history: seals that show whether somebody tampered with it."""
+"""The history: what people read of it, undo, and seals that show whether somebody tampered with it."""

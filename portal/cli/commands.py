@@ -12,6 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
 from portal.cli.serve import serve
+from portal.cli.tenancy import tenancy
 from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
@@ -29,7 +30,7 @@ password_option = click.option("--password", help="Asked for when left out; empt
 
 def register(app: Flask) -> None:
     """Give the application its commands."""
-    for command in (serve, seed_command, users):
+    for command in (serve, seed_command, users, tenancy):
         app.cli.add_command(command)
 
 

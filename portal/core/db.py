@@ -25,7 +25,7 @@ from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
 from portal.core.errors import Busy, Conflict, Missing, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.wall import TENANT_ROLE
+from portal.core.wall import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,8 +67,9 @@ db = SQLAlchemy(
         "expire_on_commit": False,
     },
 )
-event.listen(db.session, "do_orm_execute", scoping.narrow)
-event.listen(db.session, "after_flush", scoping.check_written)
+FILTERS: dict[str, Callable[..., None]] = {"do_orm_execute": scoping.narrow, "after_flush": scoping.check_written}
+for _event, _filter in FILTERS.items():
+    event.listen(db.session, _event, _filter)
 
 
 @contextmanager

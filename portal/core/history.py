@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Identity,
     Index,
+    Select,
     Text,
     Uuid,
     bindparam,
@@ -173,40 +174,60 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
     """The values that undo the act which made this version of the row, for the running command to set.
 
     The history will call what the command changes an undo. Missing where there is no such act that can be undone,
-    Superseded where one of its columns was changed since.
+    Superseded where one of its columns was changed since to something else.
     """
-    act = select(Activity).where(
-        Activity.table_name == inspect(row).mapper.local_table.name,
-        Activity.row_id == row.id,
-        Activity.row_version == version,
-    )
-    event = db.session.scalars(act).first()
-    if event is None or not is_undoable(event.action, event.changes):
+    event = db.session.scalars(_made(type(row), row.id, version)).first()
+    if event is None or not is_undoable(event.action, event.changes) or came(type(row), event.changes or {}):
         raise Missing
     values, clashes = {}, []
-    for name, (before, after) in (event.changes or {}).items():
-        values[name] = read(type(row), name, before)
-        if getattr(row, name) != read(type(row), name, after):
-            clashes.append((name, getattr(row, name), values[name]))
+    for name, change in (event.changes or {}).items():
+        if name not in inspect(row).mapper.columns:  # which a later release dropped
+            raise Missing
+        before, after = (read(type(row), name, value) for value in change)
+        values[name] = before
+        if getattr(row, name) not in (before, after):
+            clashes.append((name, getattr(row, name), before))
     if clashes:
         raise Superseded(clashes)
     db.session.execute(select(func.set_config("portal.undoes", str(version), True)))
     return values
 
 
+def before(model: type[Keyed], row_id: uuid.UUID, version: int) -> dict[str, Any]:
+    """What the act that made this version of a row took away, by column; nothing where the actor sees no such act."""
+    event = db.session.scalars(_made(model, row_id, version)).first()
+    changes = (event.changes if event else None) or {}
+    return {name: read(model, name, change[0]) for name, change in changes.items() if change}
+
+
 def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
-    """The row's columns as they were then, without secrets; None where it was not there yet."""
-    later = select(Activity.action, Activity.changes).where(*_about(row), Activity.at > at)
+    """Those of the row's columns that changed since, as they were then; None where it was not there yet.
+
+    For somebody within a tenant it was not there before it came to be the tenant's.
+    """
+    later = select(Activity.action, Activity.changes).where(*_about(type(row), row.id), Activity.at > at)
     values: dict[str, Any] = {}
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
-        if action == "create":
+        if action == "create" or came(type(row), changes or {}):
             return None
         values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
     return values
 
 
-def _about(row: Keyed) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return Activity.table_name == inspect(row).mapper.local_table.name, Activity.row_id == row.id
+def came(model: type[Keyed], changes: dict[str, list[Any]]) -> bool:
+    """Whether the change made the row visible to the actor: what was before, the actor is not told."""
+    if current_actor().is_unlimited or not issubclass(model, TenantOwned):
+        return False
+    moved_to = changes.get(model.tenant().key, (None, None))[1]
+    return moved_to is not None or Role.SUPER_ADMIN.name in changes.get("role", ())[:1]
+
+
+def _made(model: type[Keyed], row_id: uuid.UUID, version: int) -> Select[Activity]:
+    return select(Activity).where(*_about(model, row_id), Activity.row_version == version)
+
+
+def _about(model: type[Keyed], row_id: uuid.UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Activity.table_name == inspect(model).local_table.name, Activity.row_id == row_id
 
 
 def read(model: type[Any], name: str, value: Any) -> Any:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import unicodedata
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
 
+from portal.core import cursors
 from portal.core.actor import current_actor
 from portal.core.db import db
+from portal.core.terms import matches, words_of
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -24,8 +22,6 @@ PER_PAGE = (25, 50, 100)
 BOUND = 10_000
 SEARCH_BOUND = 1_000
 COUNTED_BELOW = 2_000
-WORDS = 8
-LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -47,12 +43,6 @@ class Sort:
 
     column: Any
     read: Callable[[str], Any] = str
-
-
-def moment(text: str) -> datetime:
-    """A cursor's time; ValueError for anything else."""
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,15 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Which part of what is found is wanted: so many from a place on, in the list's order or against it."""
+
+    most: int
+    down: bool
+    place: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
 
@@ -85,6 +84,10 @@ class Source:
     rows: Rows
     tabs: Mapping[str, Tab]
     filters: Mapping[str, Filter] = field(default_factory=dict)
+    read_key: Callable[[str], Any] = uuid.UUID  # a cursor's key; ValueError for what is none
+    search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
+    newest: Any = None  # the column in whose order a search reads, unless created_at
+    find: Any = None  # (Listing, Found) -> a function of the database that finds keys, for a search within a tenant
 
 
 @dataclass(frozen=True)
@@ -102,16 +105,6 @@ class Page:
     total: Count
     links: Mapping[str, str | None]
     first_number: int | None
-
-
-def words_of(text: str) -> list[str]:
-    """A search term as its words, each of which must be found."""
-    return unicodedata.normalize("NFC", text[:LONGEST]).split()[:WORDS]
-
-
-def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
-    """Conditions for a search term; PostgreSQL folds case and accents and takes % and _ literally."""
-    return [column.like(func.portal_search_pattern(word)) for word in words_of(text)]
 
 
 class Listing:
@@ -136,10 +129,13 @@ class Listing:
             if condition is not None:
                 self.filters[name] = value
                 self._conditions.append(condition)
+        search = source.search or (lambda text: matches(source.entity.search_text, text))
+        self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        self._after = self._cursor(arguments.get("after"))
-        self._before = self._cursor(arguments.get("before"))
+        read_value = self.tab.sorts[self.sort.removeprefix("-")].read
+        self._after = cursors.read(arguments.get("after"), read_value, source.read_key)
+        self._before = cursors.read(arguments.get("before"), read_value, source.read_key)
 
     # What it asks the database
 
@@ -167,6 +163,16 @@ class Listing:
             total = Count(about or 0, "about")
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
+    def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
+        """Every row of the list, whichever page it stands at, so many at a time and in a statement each."""
+        self.per_page, self._from_end, self._before, self._after = size, False, None, None
+        while True:
+            found = db.session.execute(self._page_statement(), execution_options=self._options()).all()
+            yield found[:size]
+            if len(found) <= size:
+                return
+            self._after = (found[size - 1].sort_key, found[size - 1].id)
+
     def count(self) -> Count:
         """How many rows the whole list has, as its first page would say."""
         about = self._estimate() if current_actor().is_unlimited else None
@@ -177,7 +183,11 @@ class Listing:
 
     def _page_statement(self) -> Rows:
         entity, (column, _) = self.source.entity, self._order()
-        if not self.q or column is entity.created_at:
+        if self._finds:
+            keys = self._found_keys().limit(self.per_page + 1)
+            rows = self.source.rows.add_columns(column.label("sort_key")).where(entity.id.in_(keys))
+            return self._ordered(rows, column, entity.id)
+        if not self.q or column is (self.source.newest or entity.created_at):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, entity.id
             )
@@ -192,20 +202,44 @@ class Listing:
         """The rows from where the page begins on, and one more than it shows."""
         cursor = self._before or self._after
         if cursor is not None:
-            down = self.sort.startswith("-") != (self._before is not None)
+            down = self._downward()
             statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
         return self._ordered(statement, *keys).limit(self.per_page + 1)
 
     def _ordered(self, statement: Rows, *keys: Any) -> Rows:
-        backward = self._from_end or self._before is not None
-        down = self.sort.startswith("-") != backward
+        down = self._downward()
         return statement.order_by(*(key.desc() if down else key.asc() for key in keys))
 
+    def _downward(self) -> bool:
+        return self.sort.startswith("-") != (self._from_end or self._before is not None)
+
+    @property
+    def _finds(self) -> bool:
+        return bool(self.q) and self.source.find is not None and not current_actor().is_unlimited
+
+    def _found_keys(self) -> Rows:
+        """The keys from where the page begins on. At the list's beginning page and count find them together."""
+        place = self._before or self._after
+        if place or self._from_end:
+            keys = self._find(Found(self.per_page + 1, self._downward(), place))
+        else:
+            keys = self._first_found
+        return select(keys.c.id).order_by(keys.c.place)
+
+    @cached_property
+    def _first_found(self) -> Any:
+        first = self._find(Found(max(SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
+
+    def _find(self, part: Found) -> Any:
+        return self.source.find(self, part).table_valued("id", with_ordinality="place").render_derived()
+
     def _narrowed(self, statement: Rows) -> Rows:
-        found = matches(self.source.entity.search_text, self.q)
-        return statement.where(self.tab.condition, *self._conditions, *found)
+        return statement.where(self.tab.condition, *self._conditions, *self._found)
 
     def _bounded_count(self, bound: int) -> Any:
+        if self._finds:
+            return select(func.count()).select_from(self._first_found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 
@@ -285,34 +319,12 @@ class Listing:
         has_next = (self._before is not None) if backward else more
         return {
             "first": self.url if has_previous else None,
-            "previous": self.url_with(before=_written(rows[0])) if has_previous and rows else None,
-            "next": self.url_with(after=_written(rows[-1])) if has_next and rows else None,
+            "previous": self.url_with(before=cursors.written(rows[0])) if has_previous and rows else None,
+            "next": self.url_with(after=cursors.written(rows[-1])) if has_next and rows else None,
             "last": self.url_with(page="last") if has_next else None,
         }
-
-    def _cursor(self, text: str | None) -> tuple[Any, uuid.UUID] | None:
-        """Where a page begins, or None for whatever is no such place."""
-        if not text or len(text) > 2 * LONGEST * 6:
-            return None
-        try:
-            value, key = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=="))
-            place = self.tab.sorts[self.sort.removeprefix("-")].read(value), uuid.UUID(key)
-        except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError, OverflowError):
-            return None
-        return None if isinstance(place[0], str) and not _is_storable(place[0]) else place
 
 
 def _one_of(value: str | None, choices: Any, default: str | None = None) -> str:
     names = list(choices)
     return value if value is not None and value in names else (default if default is not None else names[0])
-
-
-def _written(row: Row[Any]) -> str:
-    value = row.sort_key
-    text = value.isoformat() if isinstance(value, datetime) else value
-    plain = json.dumps([text, str(row.id)], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(plain.encode("utf-8")).decode("ascii").rstrip("=")
-
-
-def _is_storable(text: str) -> bool:
-    return "\x00" not in text and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)

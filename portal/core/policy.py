@@ -10,6 +10,7 @@ from portal.core.actor import Actor, Role
 class Permission(StrEnum):
     """`resource:action`."""
 
+    ACTIVITY_READ = "activity:read"
     DASHBOARD_READ = "dashboard:read"
     ORGANIZATIONS_CREATE = "organizations:create"
     ORGANIZATIONS_DELETE = "organizations:delete"
@@ -25,6 +26,7 @@ class Permission(StrEnum):
 
 _ADMIN = frozenset(
     {
+        Permission.ACTIVITY_READ,
         Permission.DASHBOARD_READ,
         Permission.ORGANIZATIONS_READ,
         Permission.ORGANIZATIONS_WRITE,

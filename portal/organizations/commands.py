@@ -12,7 +12,7 @@ from portal.core import history
 from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.db import command, db, locked, was_made
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows
 from portal.organizations import queries
 from portal.organizations.members import members
@@ -89,7 +89,7 @@ def undo_organization(organization_id: uuid.UUID, version: int) -> Organization:
 
     Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
     """
-    with _explaining(organization_id):
+    with _explaining(organization_id, version):
         return _undo(organization_id, version)
 
 
@@ -98,7 +98,7 @@ def _undo(organization_id: uuid.UUID, version: int) -> Organization:
     organization = locked(queries.by_id(organization_id), with_deleted=True)
     values = history.undoing(organization, version)
     if "deleted_at" not in values and organization.is_deleted:
-        raise Missing
+        raise Conflict(None, f"{organization.name} is deleted. Restore the organization first.")
     if "deleted_at" in values:
         if not allows(current_actor(), Permission.ORGANIZATIONS_DELETE):
             raise NotAllowed
@@ -112,13 +112,14 @@ def _undo(organization_id: uuid.UUID, version: int) -> Organization:
 
 
 @contextmanager
-def _explaining(organization_id: uuid.UUID) -> Iterator[None]:
-    """Say of a slug that stands in the way of an old one whose it is."""
+def _explaining(organization_id: uuid.UUID, undone: int = 0) -> Iterator[None]:
+    """Say of a slug that stands in the way of an old one whose it is: the row's, or that of before an act."""
     try:
         yield
     except Conflict as conflict:
         row = db.session.scalar(queries.by_id(organization_id), execution_options={"with_deleted": True})
-        raise explained(conflict, row.slug if row else "") from None
+        wanted = {"slug": row.slug if row else "", **history.before(Organization, organization_id, undone)}
+        raise explained(conflict, wanted["slug"]) from None
 
 
 def explained(conflict: Conflict, slug: str) -> Conflict:
@@ -126,5 +127,9 @@ def explained(conflict: Conflict, slug: str) -> Conflict:
     if conflict.constraint != "organizations_slug_key":
         return conflict
     holder = db.session.scalar(queries.by_slug(slug))
-    message = f"{holder.name} already has this short name." if holder else "This short name is in use."
+    message = (
+        f"{holder.name} already has this short name. Change one of the two first."
+        if holder
+        else "This short name is in use."
+    )
     return Conflict("slug", message, constraint=conflict.constraint)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Select, select, true
 
-from portal.core.listing import Listing, Rows, Sort, Source, Tab, matches, moment
+from portal.core.cursors import moment
+from portal.core.db import db
+from portal.core.listing import Listing, Rows, Sort, Source, Tab
+from portal.core.terms import matches
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10
@@ -44,3 +47,12 @@ def suggested(text: str) -> Rows:
     """A few organizations that match what is being typed."""
     found = select(Organization.name, Organization.slug).where(*matches(Organization.search_text, text))
     return found.order_by(Organization.sort_name, Organization.id).limit(SUGGESTIONS)
+
+
+def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Names of those organizations, deleted ones too, that the actor may see."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    found = select(Organization.id, Organization.name).where(Organization.id.in_(wanted))
+    return {row.id: row.name for row in db.session.execute(found, execution_options={"with_deleted": True})}

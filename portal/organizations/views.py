@@ -18,6 +18,7 @@ from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
+from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -55,6 +56,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         members=membership.newest,
         member_count=membership.active,
         admin_count=membership.admins,
+        history=history_of("organizations", id),
     )
 
 
@@ -75,14 +77,16 @@ def new() -> ResponseReturnValue:
 @requires(Permission.ORGANIZATIONS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change an organization; where somebody else did so meanwhile, both edits are shown."""
-    organization = _found(id)
+    organization = _found(id, with_deleted=True)
+    if organization.is_deleted:
+        return deleted_meanwhile(organization, url_for(".show", id=id))
     now = written(organization)
     form = EditOrganizationForm(data={**now, "version": organization.version, "base": conflicts.form_base(now)})
     if form.validate_on_submit():
         try:
             with reporting_conflicts(form):
                 changed = commands.update_organization(id, form.seen_version(), form.values())
-                flash(f"{changed.name} is saved.", "success")
+                confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
                 return redirect(url_for(".show", id=id))
         except Stale:
             organization = _found(id)
@@ -104,7 +108,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
             consequences=consequences(id),
         )
     organization = commands.delete_organization(id)
-    flash({"text": f"{organization.name} is deleted.", "url": url_for(".restore", id=id)}, "undo")  # type: ignore[arg-type]
+    confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
     return redirect(url_for(".index"))
 
 
@@ -117,7 +121,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:
-        flash(f"{organization.name} is restored.", "success")
+        confirm(organization, "restored", url_for("activity.undo_organization", id=id))
     return redirect(url_for(".show", id=id))
 
 
@@ -130,9 +134,10 @@ def consequences(organization_id: uuid.UUID) -> list[str]:
     many = "" if active.kind == "exact" else "more than "
     people = "1 person loses" if active.value == 1 else f"{many}{active.value:,} people lose"
     return [
-        f"{people[0].upper()}{people[1:]} access at once, {admins.value:,} of them administrators.",
+        f"{people[0].upper()}{people[1:]} access at once, {admins.value:,} of them as"
+        f" {'administrator' if admins.value == 1 else 'administrators'}.",
         "Their records stay as they are, and their e-mail addresses stay reserved.",
-        "Restoring the organization gives everybody access again.",
+        "Restoring the organization gives everybody access again, on devices that are signed in now too.",
     ]
 
 

@@ -15,7 +15,7 @@ from portal.core import history
 from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
@@ -165,7 +165,7 @@ def undo_user(user_id: uuid.UUID, version: int) -> User:
 
     Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
     """
-    with _explaining(user_id):
+    with _explaining(user_id, version):
         return _undo(user_id, version)
 
 
@@ -174,7 +174,9 @@ def _undo(user_id: uuid.UUID, version: int) -> User:
     user = locked(queries.by_id(user_id), with_deleted=True)
     values = history.undoing(user, version)
     if "deleted_at" not in values and user.is_deleted:
-        raise Missing
+        raise Conflict(None, f"{user.name} is deleted. Restore the person first.")
+    if values.get("email", user.email) != user.email:
+        values.setdefault("email_verified", False)  # it was not, and the other address may be by now
     if "deleted_at" in values:
         at = values.pop("deleted_at")
         if at:
@@ -186,13 +188,14 @@ def _undo(user_id: uuid.UUID, version: int) -> User:
 
 
 @contextmanager
-def _explaining(user_id: uuid.UUID) -> Iterator[None]:
-    """Say of an address that stands in the way of an old one whose it is."""
+def _explaining(user_id: uuid.UUID, undone: int = 0) -> Iterator[None]:
+    """Say of an address that stands in the way of an old one whose it is: the row's, or that of before an act."""
     try:
         yield
     except Conflict as conflict:
         user = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
-        raise explained(conflict, user.email if user else "") from None
+        wanted = {"email": user.email if user else "", **history.before(User, user_id, undone)}
+        raise explained(conflict, wanted["email"]) from None
 
 
 def reset_password(user_id: uuid.UUID) -> tuple[User, str]:

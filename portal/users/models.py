@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, text
+from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
@@ -37,7 +38,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["role", "is_active"],
+            postgresql_include=["role", "is_active", "email_verified"],
         ),
         Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
         Index(
@@ -133,6 +134,12 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         if actor.role is Role.ADMIN and super().is_writable_by(actor):
             return self.role is not Role.SUPER_ADMIN
         return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
+
+
+def full_name_of(person: Any) -> ColumnElement[str]:
+    """`full_name` in SQL, of the model or an alias of it."""
+    name = func.concat_ws(" ", func.nullif(person.first_name, ""), func.nullif(person.last_name, ""))
+    return func.coalesce(func.nullif(name, ""), person.email)
 
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, cast, func, or_, select
+from sqlalchemy.dialects import postgresql
 
-from portal.core.actor import Role, current_actor
-from portal.core.db import db
-from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab, moment
+from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.cursors import moment
+from portal.core.db import acting_as, db
+from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
+from portal.core.terms import matches, patterns_of
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name
 
@@ -32,7 +36,36 @@ COLUMNS = (
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of people that an address asks for."""
-    return Listing(Source(User, people(), tabs(), FILTERS), arguments, path)
+    return Listing(Source(User, people(), tabs(), FILTERS, find=_found), arguments, path)
+
+
+def _found(listing: Listing, part: Found) -> Any:
+    """The keys that an ADMIN's search finds: portal_find_users, in migration 0002, knows each filter and sort."""
+    asked = listing.filters
+    at, key = part.place or (None, None)
+    return func.portal_find_users(
+        postgresql.array(patterns_of(listing.q)),
+        listing.status,
+        _uuid(asked["organization"]) if "organization" in asked else None,
+        cast(asked.get("role"), User.role.type),
+        {"yes": True, "no": False}.get(asked.get("verified", "")),
+        _day(asked["created_from"]) if "created_from" in asked else None,
+        listing.sort.removeprefix("-"),
+        part.down,
+        at.isoformat() if isinstance(at, datetime) else at,
+        key,
+        part.most,
+    )
+
+
+def called(text: str, most: int) -> list[uuid.UUID]:
+    """The keys of some people, deleted ones too, whose name or address holds every word."""
+    if current_actor().is_unlimited:
+        keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
+    else:
+        patterns, unasked = postgresql.array(patterns_of(text)), (None,) * 4
+        keys = select(func.portal_find_users(patterns, "any", *unasked, "created_at", True, None, None, most))
+    return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
 
 
 def people() -> Rows:
@@ -93,6 +126,18 @@ def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
 
 
+def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Names of those people of the actor's own organization: a USER sees no other rows, but may know who acted."""
+    actor, wanted = current_actor(), set(ids)
+    if not wanted or actor.organization_id is None:
+        return {}
+    inside = User.organization_id == actor.organization_id, User.role != Role.SUPER_ADMIN
+    found = select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(wanted), *inside)
+    with acting_as(SYSTEM):
+        rows = db.session.execute(found, execution_options={"with_deleted": True}).all()
+    return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
+
+
 def tabs() -> dict[str, Tab]:
     """The views of the list. People of deleted organizations are a view of their own, for those who see them."""
     views = {
@@ -117,23 +162,35 @@ def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.organization_id == _uuid(value)
+
+
+def _uuid(value: str) -> uuid.UUID:
+    """A key; for anything else one that no row has."""
     try:
-        return User.organization_id == uuid.UUID(value)
+        return uuid.UUID(value)
     except ValueError:
-        return User.organization_id == uuid.UUID(int=0)
+        return uuid.UUID(int=0)
 
 
 def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
+    day = _day(value)
+    return None if day is None else User.created_at >= day
+
+
+def _day(value: str) -> datetime | None:
     try:
         day = date.fromisoformat(value)
     except ValueError:
         return None
-    return User.created_at >= datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 FILTERS = {
     "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}"),
     "verified": Filter(_by_verified, lambda value, _: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
-    "organization": Filter(_by_organization, lambda _, row: row.organization_name if row else "One organization"),
+    "organization": Filter(
+        _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
+    ),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}"),
 }

@@ -21,6 +21,7 @@ from portal.users.models import User, full_name
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
+from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import names_with, stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -57,6 +58,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         organization=organization,
         by=stamps_of(user),
         sign_ins=db.session.scalar(live_of(id)),
+        history=history_of("users", id),
     )
 
 
@@ -87,7 +89,9 @@ def new() -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
-    user, organization = _found(id)
+    user, organization = _found(id, with_deleted=True)
+    if user.is_deleted:
+        return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
@@ -95,7 +99,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         try:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values())
-                flash(f"{changed.name} is saved.", "success")
+                confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
                 _warn_if_nobody_administers(administered)
                 return redirect(url_for(".show", id=id))
         except Stale:
@@ -117,7 +121,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
             consequences=consequences(user, "deactivate"),
         )
     user = commands.set_active(id, is_active=bool(request.form.get("is_active")))
-    flash(f"{user.name} {'can sign in' if user.is_active else 'is deactivated'}.", "success")
+    confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
 
@@ -142,7 +146,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
             "users/delete.html", fragment="users/_delete.html", user=user, consequences=consequences(user, "delete")
         )
     user = commands.delete_user(id)
-    flash({"text": f"{user.name} is deleted.", "url": url_for(".restore", id=id)}, "undo")  # type: ignore[arg-type]
+    confirm(user, "deleted", url_for("activity.undo_person", id=id))
     return redirect(url_for(".index"))
 
 
@@ -155,7 +159,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:
-        flash(f"{user.name} is restored.", "success")
+        confirm(user, "restored", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
 

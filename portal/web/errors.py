@@ -6,6 +6,7 @@ import logging
 
 from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -43,7 +44,8 @@ WORDS = {
     ),
 }
 EXPIRED = (
-    "This form was open for too long, or was opened under another sign-in. Go back, reload the page and send it again."
+    "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
+    " copied. Open the page anew, and send it from there."
 )
 
 
@@ -88,7 +90,8 @@ def page(code: int, message: str | None = None) -> Response:
 def refused(_error: NotAllowed) -> Response:
     """403, and an event of it."""
     try:
-        record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
+        if current_user.is_authenticated:
+            record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from portal.config import Settings
 from portal.core.errors import Busy
@@ -32,6 +33,17 @@ def init_app(app: Flask, settings: Settings) -> None:
             g.slots.append(slot)
 
     @app.teardown_request
-    def give_back(_error: BaseException | None) -> None:
-        for slot in g.pop("slots", []):
-            slot.release()
+    def end(_error: BaseException | None) -> None:
+        give_back(g.pop("slots", []))
+
+
+def hold_until_sent(response: Response) -> Response:
+    """A streamed answer is at work until its last byte."""
+    slots = g.pop("slots", [])
+    response.call_on_close(lambda: give_back(slots))
+    return response
+
+
+def give_back(slots: Iterable[threading.BoundedSemaphore]) -> None:
+    for slot in slots:
+        slot.release()

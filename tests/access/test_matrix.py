@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.db import command, db
+from portal.core.history import Activity
+from portal.organizations.models import Organization
+from portal.users.models import User
 from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
 Row = tuple[str, str, str, str, str]
@@ -69,8 +75,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("organizations.new", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.new", "POST"): Rule(*NEVER_USER, NO, DONE),
     ("organizations.show", "GET"): row(TENANT_READ, SUPER_READS),
-    ("organizations.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("organizations.edit", "GET"): row(ADMIN_ASKED, (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
     ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
     ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
     ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
@@ -78,8 +84,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, CREATED, CREATED),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
-    ("users.edit", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("users.edit", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.edit", "GET"): row((PAGE, GONE, DONE, GONE, GONE), (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users.deactivation", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
@@ -87,6 +93,16 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
+}
+
+EXPECTED |= {
+    ("activity.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("activity.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("activity.show", "GET"): row((PAGE, GONE, PAGE, GONE, GONE), SUPER_READS),
+    ("activity.person", "GET"): EXPECTED["users.show", "GET"],
+    ("activity.organization", "GET"): EXPECTED["organizations.show", "GET"],
+    ("activity.undo_person", "POST"): EXPECTED["users.restore", "POST"],  # of the deleted it says: restore first
+    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
 EXEMPT_METHODS = {"HEAD", "OPTIONS"}
@@ -109,7 +125,9 @@ class World:
         """A fresh row of that kind, seen from Acme."""
         if kind == "random":
             return uuid.uuid4()
-        return self._organization(kind) if endpoint.startswith("organizations.") else self._person(kind)
+        if "organization" in endpoint:
+            return self._organization(kind)
+        return self._act(kind) if endpoint == "activity.show" else self._person(kind)
 
     def _person(self, kind: str) -> uuid.UUID:
         email = f"{kind}-{uuid.uuid4().hex}@example.com"
@@ -117,6 +135,12 @@ class World:
         role = Role.SUPER_ADMIN if kind == "hidden" else Role.USER
         tenant = self.birch if kind == "foreign" else self.acme
         return self.build.person(email, role=role, tenant=tenant, deleted_at=gone).id
+
+    def _act(self, kind: str) -> uuid.UUID:
+        """The act by which a person of that kind was made."""
+        made = select(Activity.operation_id).where(Activity.row_id == self._person(kind))
+        with acting(self.app):
+            return db.session.scalars(made).one()
 
     def _organization(self, kind: str) -> uuid.UUID:
         if kind == "own":
@@ -144,6 +168,23 @@ def _edited_organization(_world: World, key: uuid.UUID) -> dict[str, Any]:
     return {"name": "Renamed", "slug": f"renamed-{key.hex}", "version": "1"}
 
 
+def _changed_name(model: type[User] | type[Organization], column: str) -> Callable[[World, uuid.UUID], dict[str, Any]]:
+    """Change a row, deleted ones too, for somebody to undo."""
+
+    @command
+    def change(key: uuid.UUID) -> None:
+        for row in db.session.scalars(select(model).where(model.id == key), execution_options={"with_deleted": True}):
+            setattr(row, column, f"Changed {uuid.uuid4().hex}")
+
+    def body(world: World, key: uuid.UUID) -> dict[str, Any]:
+        with acting(world.app):
+            change(key)
+        row = world.build.read(model, key)
+        return {"version": str(row.version) if row else "2"}
+
+    return body
+
+
 def _version(_world: World, _key: uuid.UUID) -> dict[str, Any]:
     return {"version": "1", "base": "{}"}
 
@@ -166,6 +207,8 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "organizations.edit": _edited_organization,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
     "users.edit": _edited_person,
+    "activity.undo_person": _changed_name(User, "first_name"),
+    "activity.undo_organization": _changed_name(Organization, "name"),
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 
@@ -283,5 +326,5 @@ def test_ac16_cs2_head_never_acts(world: World) -> None:
             continue
         key = world.row_of(endpoint, "foreign")
         browser.client.head(address(world.app, endpoint, key), data={"csrf_token": browser.token})
-        shown = "organizations" if endpoint.startswith("organizations.") else "users"
+        shown = "organizations" if "organization" in endpoint else "users"
         assert browser.get(f"/{shown}/{key}/edit").status_code == 200, endpoint

@@ -26,7 +26,7 @@ CONFINED = {
     r"exec_driver_sql|driver_connection": ("core/", "cli/"),
     r"engine\.(connect|begin|raw_connection)": ("core/", "health/", "cli/serve.py"),  # nobody acts there
     r"\bbulk_(save_objects|insert_mappings|update_mappings)\b": (),  # they pass by the rules for tenants
-    r"\.(commit|begin_nested)\(": ("core/db.py",),  # @command is the only commit
+    r"\.(commit|begin_nested)\(": ("core/db.py", "core/rehearsal.py"),  # @command is the only commit
     r"(?<![.\w])(un)?bind\(": ("core/", "web/session.py"),  # elsewhere acting_as
     r"datetime\.(now|utcnow|today)|date\.today|time\.time\b": ("core/clock.py",),
     r"func\.now|current_timestamp": ("models.py",),  # defaults for other programs
@@ -43,8 +43,9 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "activity/cli.py", "activity/seals.py", "auth/commands.py", "cli/commands.py", "cli/seed.py", "core/db.py",
-    "core/history.py", "core/listing.py", "core/models.py", "core/scoping.py",
+    "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "auth/commands.py",
+    "cli/commands.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py",
+    "core/models.py", "core/scoping.py",
     "dashboard/queries.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
     "tokens/commands.py", "tokens/queries.py",
     "users/commands.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
@@ -124,8 +125,9 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
-        "activity/seals.py", "organizations/members.py", "users/membership.py", "users/passwords.py",
-        "dashboard/chart.py", "cli/names.py", "cli/seed.py", "cli/serve.py",
+        "activity/seals.py", "activity/telling.py", "activity/words.py", "cli/names.py", "cli/seed.py", "cli/serve.py",
+        "cli/stage.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
+        "organizations/members.py", "users/membership.py", "users/passwords.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]
@@ -166,9 +168,8 @@ def test_a_tests_name_is_a_sentence_and_no_test_is_skipped() -> None:
 
 
 PROMISED: dict[str, Sequence[int]] = {
-    "AU": (1, 2, 4, 5, 8, 9, 11, 12, 13), "SE": (1, 2, 3, 5, 8, 9), "CS": range(1, 11), "AC": range(1, 15),
-    "IN": (*range(1, 10), *range(13, 17)), "CO": (1, 2, 3, 4, 6), "RE": (1, 4, 6, 9, 12, 13, 14),
-    "LG": (1, 2, 3, 4, 6, 7),
+    "AU": (1, 2, 4, 5, 8, 9, 11, 12, 13), "SE": (1, 2, 3, 5, 8, 9), "CS": range(1, 11), "AC": range(1, 17),
+    "IN": (*range(1, 11), *range(13, 17)), "LG": range(1, 8), "CO": range(1, 7), "RE": (1, 4, 6, 9, 12, 13, 14),
 }  # fmt: skip
 CODES = [f"{group}{number}" for group, numbers in PROMISED.items() for number in numbers]
 

@@ -23,14 +23,11 @@ from portal.core.keys import uuid7
 from portal.core.listing import (
     BOUND,
     COUNTED_BELOW,
-    LONGEST,
     PER_PAGE,
     SEARCH_BOUND,
-    WORDS,
     Count,
     Listing,
     Page,
-    words_of,
 )
 from portal.organizations import queries as organizations
 from portal.organizations.models import Organization
@@ -357,13 +354,6 @@ def test_each_word_must_be_found_in_whatever_order(app: Flask, directory: Person
         assert found("quill renata") == {"renata"}
         assert found("renata quill mail.org") == {"renata"}
         assert found("renata muller") == set()
-
-
-def test_a_term_is_cut_to_a_length_and_a_number_of_words_that_can_be_searched() -> None:
-    assert len(words_of(" ".join("abcdefghijkl"))) == WORDS
-    assert sum(map(len, words_of("a" * 100_000))) == LONGEST
-    assert words_of("  \t\n ") == []
-    assert words_of("e\u0301") == ["\u00e9"]
 
 
 def test_ac3_a_search_finds_nobody_of_another_tenant_and_none_of_the_deleted(

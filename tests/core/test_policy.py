@@ -9,7 +9,8 @@ from portal.core.keys import uuid7
 from portal.core.policy import Permission, allows, grantable_roles
 
 ADMIN = {
-    "dashboard:read", "organizations:read", "organizations:write", "users:delete", "users:read", "users:write",
+    "activity:read", "dashboard:read", "organizations:read", "organizations:write", "users:delete", "users:read",
+    "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {
     "organizations:create", "organizations:delete", "organizations:list", "organizations:slug", "users:any_tenant",

@@ -1,0 +1,150 @@
+"""Which events are meant? Says no tenant: the session does."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnExpressionArgument as Condition
+from sqlalchemy import Row, and_, func, literal, or_, select, true
+from sqlalchemy.orm import aliased
+
+from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
+from portal.core.cursors import moment, number
+from portal.core.db import db
+from portal.core.history import Activity
+from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.terms import matches
+from portal.organizations.models import Organization
+from portal.users.models import User, full_name_of
+from portal.users.queries import called
+
+FOUND = 50
+REST_BOUND = 1_000
+SHOWN = 8
+
+ACTOR = aliased(User, name="actor")
+PERSON = aliased(User, name="person")
+HOUSE = aliased(Organization, name="house")
+OTHER = aliased(Activity, name="other")
+NEWEST = {"at": Sort(Activity.at, moment)}
+
+
+def listing(arguments: Mapping[str, str], path: str) -> Listing:
+    """The history that an address asks for: acts, or where rows or fields are asked for their single events."""
+    about_rows = any(arguments.get(name) for name in ("q", "row", "field"))
+    return _listing(arguments, path, None if about_rows else Activity.is_first, FILTERS)
+
+
+def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
+    """The history of one row."""
+    return _listing(arguments, path, and_(Activity.table_name == table, Activity.row_id == row_id))
+
+
+def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
+    """All events of one act."""
+    return _listing(arguments, path, Activity.operation_id == operation_id)
+
+
+def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
+    """A row's newest few events. Run it with_deleted, so that those have names who are gone."""
+    mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
+    return mine.order_by(Activity.at.desc(), Activity.id.desc()).limit(SHOWN)
+
+
+def events() -> Rows:
+    """The columns of an event, the names of whom it is by and about, and how many more the act has."""
+    rest = select(literal(1)).where(OTHER.operation_id == Activity.operation_id, OTHER.id != Activity.id)
+    bounded = rest.limit(REST_BOUND + 1).correlate(Activity).lateral()
+    about_a_person = Activity.table_name == "users"
+    return select(
+        *(column for column in Activity.__mapper__.columns if column.key not in ("xid", "is_first")),
+        _name(full_name_of(ACTOR), ACTOR.id == Activity.actor_id).label("actor_name"),
+        _name(full_name_of(PERSON), about_a_person, PERSON.id == Activity.row_id).label("person_name"),
+        _name(HOUSE.name, ~about_a_person, HOUSE.id == Activity.row_id).label("house_name"),
+        select(func.count()).select_from(bounded).scalar_subquery().label("rest"),
+    )
+
+
+def _name(name: Any, *conditions: Condition[bool]) -> Any:
+    """A subquery, not a join: the session narrows an alias there."""
+    return select(name).where(*conditions).correlate(Activity).scalar_subquery()
+
+
+def _listing(
+    arguments: Mapping[str, str],
+    path: str,
+    condition: Condition[bool] | None,
+    filters: Mapping[str, Filter] | None = None,
+) -> Listing:
+    shown = true() if condition is None else condition
+    tabs = {
+        name: Tab(label, and_(shown, *kind), NEWEST, "-at", with_deleted=True) for name, (label, kind) in KINDS.items()
+    }
+    source = Source(Activity, events(), tabs, filters or {}, read_key=number, search=_about_or_by, newest=Activity.at)
+    return Listing(source, arguments, path)
+
+
+def _about_or_by(text: str) -> list[Condition[bool]]:
+    """Events about or by whoever is called so. The ids are read first: given as values an index finds them."""
+    houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND)
+    found = [*called(text, FOUND), *db.session.scalars(houses, execution_options={"with_deleted": True})]
+    return [or_(Activity.row_id.in_(found), Activity.actor_id.in_(found))]
+
+
+def _uuid(value: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return uuid.UUID(int=0)
+
+
+def _by(value: str) -> Condition[bool]:
+    """By somebody whom the reader may know: to ask for others' acts would tell who they are."""
+    known = select(ACTOR.id).where(ACTOR.id == _uuid(value)).exists()
+    return and_(Activity.actor_id == _uuid(value), known)
+
+
+def _by_action(value: str) -> Condition[bool] | None:
+    return Activity.action == value if value in ACTIONS else None
+
+
+def _by_field(value: str) -> Condition[bool] | None:
+    return Activity.changes.has_key(value) if value in FIELDS else None
+
+
+def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], Condition[bool] | None]:
+    def condition(value: str) -> Condition[bool] | None:
+        try:
+            day = date.fromisoformat(value)
+            return compare(datetime(day.year, day.month, day.day, tzinfo=UTC))
+        except (ValueError, OverflowError):
+            return None
+
+    return condition
+
+
+def _by_whom(_value: str, row: Row[Any] | None) -> str:
+    return f"By {(row.actor_name if row else None) or 'one person'}"
+
+
+def _about_whom(_value: str, row: Row[Any] | None) -> str:
+    return f"About {(row.house_name or row.person_name if row else None) or 'one record'}"
+
+
+CHANGES = Activity.row_version.is_not(None)
+KINDS: dict[str, tuple[str, tuple[Condition[bool], ...]]] = {
+    "all": ("Everything", ()),
+    "changes": ("Changes", (CHANGES,)),
+    "sign-ins": ("Sign-ins", (Activity.action.in_(SIGN_INS),)),
+}
+FILTERS = {
+    "row": Filter(lambda value: Activity.row_id == _uuid(value), _about_whom),
+    "by": Filter(_by, _by_whom),
+    "action": Filter(_by_action, lambda value, _: ACTIONS[value]),
+    "field": Filter(_by_field, lambda value, _: f"Field: {FIELDS[value]}"),
+    "from": Filter(_by_day(lambda day: Activity.at >= day), lambda value, _: f"From {value}"),
+    "to": Filter(_by_day(lambda day: Activity.at < day + timedelta(days=1)), lambda value, _: f"Until {value}"),
+}

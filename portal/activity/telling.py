@@ -1,0 +1,213 @@
+"""How is the history told? Events become sentences that say no more than the reader may know."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from portal.activity.words import FIELDS, WORDS
+from portal.core.actor import Role, current_actor
+from portal.core.history import came, is_undoable
+from portal.core.policy import allows, grantable_roles
+from portal.organizations import queries as organizations
+from portal.users.models import User
+from portal.users.queries import colleagues
+from portal.web.people import OUTSIDER, SYSTEM_NAME
+
+SOMEBODY = "Somebody"
+GONE = "somebody who was removed"
+ELSEWHERE = "another organization"
+VERBS = {
+    "create": "created",
+    "update": "changed",
+    "delete": "deleted",
+    "restore": "restored",
+    "remove": "removed for good",
+    "sign_in": "signed in",
+    "sign_out": "signed out",
+    "sign_in_failed": "failed to sign in as",
+    "refused": "was refused access",
+    "address_refused": "asked for an address that is in use elsewhere",
+    "prune": "removed events of the history that were too old",
+}
+ICONS = {
+    "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
+    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "refused": "shield",
+    "address_refused": "shield", "prune": "trash",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A changed field. None is an empty value; a secret's values are not told."""
+
+    label: str
+    before: str | None
+    after: str | None
+    is_secret: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event as people read it: `who verb preposition subject`, then the differences."""
+
+    id: int
+    at: datetime
+    operation_id: uuid.UUID
+    icon: str
+    who: str
+    who_id: uuid.UUID | None  # None where the reader may not know
+    verb: str
+    preposition: str
+    table: str | None
+    row_id: uuid.UUID | None
+    url: str | None  # the endpoint of the row's page
+    undo: str | None  # the endpoint that undoes
+    names_no_field: bool  # the sentence does not say which field
+    subject: str | None  # None where the act is about nothing, or about the one who acts
+    differences: Sequence[Difference]
+    is_undo: bool
+    times: int
+    rest: int  # further events of the same act
+    address: str | None
+    agent: str | None
+    request_id: str | None
+    version: int | None  # to be undone by; None where it can't be
+
+
+def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False) -> list[Entry]:
+    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone."""
+    events = list(rows)
+    unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
+    names = colleagues(unknown) if current_actor().role is Role.USER else {}
+    houses = organizations.names_of(_houses(events))
+    seen: set[str] = set()
+    entries = []
+    for row in events:
+        entries.append(_entry(row, names, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
+        seen |= set(row.changes or ())
+    return entries
+
+
+def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
+    name = row.actor_name or names.get(row.actor_id)
+    is_hidden = name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
+    verb, preposition = _verb(row)
+    words = WORDS.get(row.table_name)
+    return Entry(
+        id=row.id,
+        at=row.at,
+        operation_id=row.operation_id,
+        icon=ICONS.get(row.action, "edit"),
+        who=name or _unnamed(row),
+        who_id=row.actor_id if name else None,
+        verb=verb,
+        preposition=preposition,
+        table=row.table_name,
+        row_id=row.row_id,
+        url=words.endpoint if words and (row.house_name or row.person_name) else None,
+        undo=words.undo if words else None,
+        names_no_field=not verb.startswith("changed the"),
+        subject=_subject(row),
+        differences=list(_differences(row, houses)),
+        is_undo=row.undoes is not None,
+        times=row.times,
+        rest=row.rest,
+        address=None if is_hidden else row.address,
+        agent=None if is_hidden else row.agent,
+        request_id=None if is_hidden else row.request_id,
+        version=row.row_version if not covered and _may_be_undone(row) else None,
+    )
+
+
+def _may_be_undone(row: Row[Any]) -> bool:
+    """Whether to offer it: the command asks again, under lock."""
+    actor, changes = current_actor(), row.changes or {}
+    if not is_undoable(row.action, changes) or row.table_name not in WORDS:
+        return False
+    if actor.is_unlimited:
+        return row.row_id != actor.id or not set(changes) & {"role", "is_active", "organization_id", "deleted_at"}
+    role = (changes.get("role") or [None])[0]
+    return (
+        allows(actor, WORDS[row.table_name].permission)
+        and not set(changes) & {"organization_id", "slug"}
+        and (role is None or Role[role] in grantable_roles(actor))
+        and (row.row_id != actor.id or not set(changes) & {"role", "is_active", "deleted_at"})
+        and (row.table_name == "users" or "deleted_at" not in changes)
+    )
+
+
+def _unnamed(row: Row[Any]) -> str:
+    """Whoever has no name: the system, a stranger, another program, or a person whom the reader may not know."""
+    if row.action == "sign_in_failed":
+        return SOMEBODY
+    if row.actor_id is None and row.actor_role is not None:
+        return SYSTEM_NAME.capitalize()
+    if not current_actor().is_unlimited:
+        return OUTSIDER.capitalize()
+    return GONE.capitalize() if row.actor_id else f"{row.database_user} (in the database)"
+
+
+def _verb(row: Row[Any]) -> tuple[str, str]:
+    """What was done, and the word between that and whom or what it was done to."""
+    if row.action != "update":
+        return VERBS.get(row.action, row.action), ""
+    changes: dict[str, Any] = row.changes or {}
+    if "password" in changes:
+        if row.actor_role == "SYSTEM" and row.address:  # at a sign-in: the same password, hashed with more care
+            return "renewed how the password is kept", "of"
+        return "set a new password", "for"
+    if set(changes) == {"is_active"}:
+        return "activated" if changes["is_active"][1] else "deactivated", ""
+    fields = [name for name in changes if name in FIELDS and not (name == "email_verified" and "email" in changes)]
+    if len(fields) == 1:
+        label = FIELDS[fields[0]]
+        return f"changed the {label[0].lower()}{label[1:]}", "of"
+    return f"changed {len(fields)} fields", "of"
+
+
+def _subject(row: Row[Any]) -> str | None:
+    if row.row_id is None:
+        return "an address that nobody has" if row.action == "sign_in_failed" else None
+    if row.action in ("sign_in", "sign_out"):
+        return None
+    known: str | None = row.house_name or row.person_name
+    if known is None and row.action == "remove":
+        known = (row.changes.get("name") or row.changes.get("email") or [None])[0]
+    noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
+    return known or f"a {noun} that is no more"
+
+
+def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:
+    for name, change in (row.changes or {}).items():
+        if name not in FIELDS and row.table_name in WORDS and row.row_version is not None:
+            continue  # deleted_at, which the verb says
+        label = FIELDS.get(name, name.capitalize())
+        if not change:
+            yield Difference(label, None, None, is_secret=True)
+        else:
+            before, after = (shown(name, value, houses) for value in change)
+            yield Difference(label, None if came(User, row.changes) else before, after)
+
+
+def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:
+    """A value as people read it."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "role":
+        return value.label if isinstance(value, Role) else Role[value].label
+    if name == "organization_id":
+        return houses.get(uuid.UUID(str(value)), ELSEWHERE)
+    return str(value)
+
+
+def _houses(rows: Iterable[Row[Any]]) -> set[uuid.UUID]:
+    changes = ((row.changes or {}).get("organization_id") or () for row in rows)
+    return {uuid.UUID(value) for change in changes for value in change if value}

@@ -1,0 +1,221 @@
+"""The pages of the history, and undo."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.activity import queries
+from portal.activity.telling import Entry, shown, told
+from portal.activity.words import ACTIONS, FIELDS, WORDS
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing
+from portal.core.history import Superseded, as_it_was
+from portal.core.listing import Listing
+from portal.core.policy import Permission
+from portal.organizations import queries as organizations
+from portal.organizations.commands import undo_organization as undo_organization_command
+from portal.users import queries as users
+from portal.users.commands import undo_user
+from portal.web.csv import csv_response
+from portal.web.guards import requires
+from portal.web.history import confirm, history_with
+from portal.web.rendering import redirect, render
+from portal.web.searching import render_list
+
+bp = Blueprint("activity", __name__, url_prefix="/activity")
+BATCH = 1_000
+UNSAID = "(not kept)"
+HEADINGS = (
+    "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
+    "request_id", "operation_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Then:
+    """A field of a row as it was at some time, and as it is."""
+
+    label: str
+    then: str | None
+    now: str | None
+
+
+@history_with
+def newest(table: str, row_id: uuid.UUID) -> Sequence[Entry]:
+    """The newest entries about a row, for its own page."""
+    rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
+    return told(rows, of_one_row=True)
+
+
+@bp.get("/")
+@requires(Permission.ACTIVITY_READ)
+def index() -> ResponseReturnValue:
+    """The list of acts."""
+    listing = queries.listing(request.args, request.path)
+    export_url = listing.url.replace(request.path, url_for(".export"), 1)
+    return render_list("activity", listing, told=told, actions=ACTIONS, fields=FIELDS, export_url=export_url)
+
+
+@bp.get("/export")
+@requires(Permission.ACTIVITY_READ)
+def export() -> ResponseReturnValue:
+    """The same events as a file, one line for each changed field."""
+    listing = queries.listing(request.args, request.path)
+    return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
+
+
+@bp.get("/<uuid:id>")
+@requires(Permission.ACTIVITY_READ)
+def show(id: uuid.UUID) -> ResponseReturnValue:
+    """One act with all its events."""
+    listing = queries.of_operation(id, request.args, request.path)
+    page = listing.page()
+    if not page.rows:
+        raise Missing
+    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows))
+
+
+@bp.get("/people/<uuid:id>")
+@requires(Permission.USERS_READ)
+def person(id: uuid.UUID) -> ResponseReturnValue:
+    """The history of one person, and the person as they were at some time."""
+    return _of_row("users", users.by_id(id))
+
+
+@bp.get("/organizations/<uuid:id>")
+@requires(Permission.ORGANIZATIONS_READ)
+def organization(id: uuid.UUID) -> ResponseReturnValue:
+    """The history of one organization, and the organization as it was at some time."""
+    return _of_row("organizations", organizations.by_id(id))
+
+
+@bp.post("/people/<uuid:id>/undo")
+@requires(Permission.USERS_WRITE)
+def undo_person(id: uuid.UUID) -> ResponseReturnValue:
+    """Undo what made the named version of a person."""
+    return _undo("users", id, undo_user)
+
+
+@bp.post("/organizations/<uuid:id>/undo")
+@requires(Permission.ORGANIZATIONS_WRITE)
+def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
+    """Undo what made the named version of an organization."""
+    return _undo("organizations", id, undo_organization_command)
+
+
+def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any]) -> ResponseReturnValue:
+    try:
+        row = command(row_id, _version())
+    except Superseded as error:
+        flash(f"Not undone. {_clashes(error)}", "error")
+    except Conflict as conflict:
+        flash(f"Not undone. {conflict.message}", "error")
+    else:
+        confirm(row, "as before", url_for(WORDS[table].undo, id=row_id))
+    return redirect(url_for(WORDS[table].endpoint, id=row_id))
+
+
+def _version() -> int:
+    text = request.form.get("version", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Missing
+    return int(text)
+
+
+def _clashes(error: Superseded) -> str:
+    """Both values of each field that somebody changed since."""
+    houses = organizations.names_of(
+        value for name, *values in error.clashes if name == "organization_id" for value in values if value
+    )
+    return " ".join(
+        f"{FIELDS.get(name, 'The state')} was changed since: it is {_quoted(name, is_now, houses)} now,"
+        f" and was {_quoted(name, before, houses)}."
+        for name, is_now, before in error.clashes
+    )
+
+
+def _quoted(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str:
+    text = _state(value) if name == "deleted_at" else shown(name, value, houses)
+    return f"“{text}”" if text else "empty"
+
+
+def _of_row(table: str, statement: Any) -> ResponseReturnValue:
+    row = db.session.scalar(statement, execution_options={"with_deleted": True})
+    if row is None:
+        raise Missing
+    listing = queries.of_row(table, row.id, request.args, request.path)
+    page = listing.page()
+    at = _moment(request.args.get("at", ""))
+    return render(
+        "activity/record.html",
+        row=row,
+        words=WORDS[table],
+        table=table,
+        listing=listing,
+        page=page,
+        entries=told(page.rows, of_one_row=True),
+        at=at,
+        past=_compared(table, row, at) if at else None,
+    )
+
+
+def _compared(table: str, row: Any, at: datetime) -> list[Then] | None:
+    """Each field then and now; None where the row was not there yet."""
+    past = as_it_was(row, at)
+    if past is None:
+        return None
+    labels = {name: label for name, label in WORDS[table].labels.items() if name != "password"}
+    is_now = {name: getattr(row, name) for name in labels}
+    both = [is_now, {**is_now, **past}]
+    houses = organizations.names_of({one["organization_id"] for one in both if one.get("organization_id")})
+    fields = [
+        Then(label, shown(name, past.get(name, is_now[name]), houses), shown(name, is_now[name], houses))
+        for name, label in labels.items()
+    ]
+    deleted = Then("State", _state(past.get("deleted_at", row.deleted_at)), _state(row.deleted_at))
+    return [deleted, *fields]
+
+
+def _state(deleted_at: datetime | None) -> str:
+    return "deleted" if deleted_at else "living"
+
+
+def _moment(text: str) -> datetime | None:
+    """A time as a form's field writes it, in UTC; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
+    yield [HEADINGS]
+    for rows in listing.batches(BATCH):
+        lines = [line for entry in told(rows) for line in _lines(entry)]
+        db.session.rollback()  # no connection waits until the batch is sent
+        yield lines
+
+
+def _lines(entry: Entry) -> Iterator[Sequence[object]]:
+    what = f"{entry.verb} {entry.preposition}".strip()
+    head = (entry.at.isoformat(), entry.who, what, entry.table, entry.subject, entry.row_id)
+    tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id)
+    if not entry.differences:
+        yield (*head, None, None, None, *tail)
+    for one in entry.differences:
+        yield (
+            *head,
+            one.label,
+            "(secret)" if one.is_secret else one.before,
+            "(secret)" if one.is_secret else one.after,
+            *tail,
+        )

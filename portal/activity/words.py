@@ -1,0 +1,64 @@
+"""What is each table, column and act called, where people read of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portal.core.policy import Permission
+
+
+@dataclass(frozen=True)
+class Words:
+    """A table: what one row is, where it is shown, and which columns people know under which name."""
+
+    noun: str
+    endpoint: str
+    undo: str
+    permission: Permission
+    labels: Mapping[str, str]
+
+
+WORDS = {
+    "users": Words(
+        "person",
+        "users.show",
+        "activity.undo_person",
+        Permission.USERS_WRITE,
+        {
+            "email": "E-mail",
+            "password": "Password",
+            "first_name": "First name",
+            "last_name": "Last name",
+            "role": "Role",
+            "is_active": "Active",
+            "email_verified": "E-mail verified",
+            "must_change_password": "Password is temporary",
+            "organization_id": "Organization",
+        },
+    ),
+    "organizations": Words(
+        "organization",
+        "organizations.show",
+        "activity.undo_organization",
+        Permission.ORGANIZATIONS_WRITE,
+        {"name": "Name", "slug": "Short name"},
+    ),
+}
+FIELDS = {name: label for words in WORDS.values() for name, label in words.labels.items()}
+
+# What a filter calls an act; what a sentence does.
+ACTIONS = {
+    "create": "Created",
+    "update": "Changed",
+    "delete": "Deleted",
+    "restore": "Restored",
+    "remove": "Removed for good",
+    "sign_in": "Signed in",
+    "sign_in_failed": "Failed to sign in",
+    "sign_out": "Signed out",
+    "refused": "Refused access",
+    "address_refused": "Refused address",
+    "prune": "Pruned the history",
+}
+SIGN_INS = ("sign_in", "sign_in_failed", "sign_out")

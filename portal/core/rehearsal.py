@@ -1,0 +1,63 @@
+"""How is the portal run whole so that nothing of it stays, and with one of its two walls taken away?
+
+For the self-test and the tests alone: it rearranges the sessions of the whole process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, event
+
+from portal.core import db as transactions
+from portal.core.db import FILTERS, db
+
+
+@contextmanager
+def rolled_back(engine: Engine) -> Iterator[Connection]:
+    """Run every session on one connection, whose transaction is rolled back at the end. Hold no app context inside."""
+    factory = db.session.session_factory
+    plain, former = factory.class_, dict(factory.kw)
+    with engine.connect() as connection:
+        outer = connection.begin()
+        factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
+        factory.configure(join_transaction_mode="create_savepoint")
+        try:
+            yield connection
+        finally:
+            factory.class_, factory.kw = plain, former
+            outer.rollback()
+
+
+@contextmanager
+def undone(connection: Connection) -> Iterator[None]:
+    """Take back what the block writes, and nothing before it."""
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    finally:
+        savepoint.rollback()
+
+
+@contextmanager
+def without_filters() -> Iterator[None]:
+    """Switch core/scoping.py off, so that the second wall stands alone. Around `rolled_back`, not inside it."""
+    for name, function in FILTERS.items():
+        event.remove(db.session, name, function)
+    try:
+        yield
+    finally:
+        for name, function in FILTERS.items():
+            event.listen(db.session, name, function)
+
+
+@contextmanager
+def without_second_wall() -> Iterator[None]:
+    """Let tenants act as the login role, so that core/scoping.py stands alone."""
+    role = transactions.TENANT_ROLE
+    transactions.TENANT_ROLE = "none"
+    try:
+        yield
+    finally:
+        transactions.TENANT_ROLE = role

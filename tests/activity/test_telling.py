@@ -1,0 +1,333 @@
+"""Does the history tell nobody more than they may know, and does it outlive those of whom it tells?"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, select
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.core.history import Activity
+from portal.users.models import User
+from tests.access.visitor import Visitor, without_tokens
+from tests.acting import acting
+from tests.cast import Builder, Person, Tenant
+
+CANARY = "Quetzal"
+AGENT = {"User-Agent": "RaraAvis/7"}
+ADDRESS = "203.0.113.77"
+WALLS = pytest.mark.parametrize("walls", ["both", "first_wall_alone"], indirect=True)
+FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page=last", "per_page=100", "action=create",
+           "action=update", "action=sign_in", "action=sign_in_failed", "action=refused", "action=delete",
+           "action=restore", "field=email", "field=first_name", "field=role", "field=organization_id", "field=name",
+           "field=slug", "from=2020-01-01", "to=2100-01-01", "from=2020-01-01&to=2100-01-01&field=email")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def walls(request: pytest.FixtureRequest) -> None:
+    """With `first_wall_alone` what holds is the work of the application's own filters."""
+    if getattr(request, "param", "both") != "both":
+        request.getfixturevalue(request.param)
+
+
+def events(app: Flask, **values: Any) -> list[Activity]:
+    """The events with these values, newest first, as the system sees them."""
+    with acting(app):
+        return list(db.session.scalars(select(Activity).filter_by(**values).order_by(Activity.id.desc())))
+
+
+def far_away(app: Flask, person: Person) -> Visitor:
+    """A visitor whose network address and browser are canaries too."""
+    visitor = Visitor(app)
+    visitor.client.environ_base["REMOTE_ADDR"] = ADDRESS
+    visitor.client.environ_base["HTTP_USER_AGENT"] = AGENT["User-Agent"]
+    visitor.sign_in(person)
+    return visitor
+
+
+def edited(person: Person, **values: str) -> dict[str, str]:
+    return {"email": person.email, "role": person.role.name, "is_active": "true", "base": "{}", "version": "1"} | values
+
+
+@pytest.fixture
+def stranger(app: Flask, build: Builder) -> Person:
+    """An ADMIN of another tenant, whose every word is a canary, and who did everything that can be done."""
+    tenant = build.tenant(f"{CANARY} Ltd", slug=f"{CANARY.lower()}-ltd")
+    boss = build.person(
+        f"{CANARY.lower()}@example.org", role=Role.ADMIN, first_name=CANARY, last_name=CANARY, tenant=tenant
+    )
+    other = build.person(f"{CANARY.lower()}2@example.org", first_name=f"{CANARY}o", tenant=tenant)
+    visitor = far_away(app, boss)
+    visitor.post(f"/users/{other.id}/edit", edited(other, first_name=f"{CANARY}us", email=f"{CANARY}3@example.org"))
+    visitor.post(f"/users/{other.id}/delete")
+    visitor.post(f"/users/{other.id}/restore")
+    visitor.post(f"/organizations/{tenant.id}/edit", {"name": f"{CANARY} Inc", "version": "1", "base": "{}"})
+    visitor.get("/organizations/")  # refused
+    visitor.post("/login", {"email": boss.email, "password": f"{CANARY} wrong"})
+    return boss
+
+
+def pages(app: Flask, *, of: Person, about: Person) -> list[str]:
+    """Every address at which an ADMIN could read of somebody, within the tenant or without."""
+    asked = [*FILTERS, f"row={about.id}", f"row={about.organization_id}", f"by={about.id}", f"by={about.id}&q=a",
+             urlencode({"q": CANARY[:5]}), urlencode({"q": CANARY[:5], "row": about.id})]  # fmt: skip
+    lists = [f"/activity/{kind}?{query}" for query in asked for kind in ("", "export")]
+    acts = {event.operation_id for event in events(app)}
+    rows = [f"/activity/people/{about.id}", f"/activity/organizations/{about.organization_id}"]
+    own = [f"/activity/organizations/{of.organization_id}", f"/activity/people/{of.id}", "/account/", "/"]
+    return [*lists, *(f"/activity/{act}" for act in acts), *rows, *own, f"/users/{of.id}"]
+
+
+def told(app: Flask, reader: Person, about: Person) -> dict[str, str]:
+    """What each of those addresses answers, in small letters."""
+    visitor = Visitor(app, reader)
+    return {
+        f"{path} {htmx}": visitor.get(path, htmx=htmx).text.lower()
+        for path in pages(app, of=reader, about=about)
+        for htmx in (False, True)
+    }
+
+
+def leaks(texts: dict[str, str], *secrets: object) -> list[tuple[str, str]]:
+    """Which answer holds which of the secrets, unless the address held it."""
+    words = [str(secret).lower() for secret in secrets]
+    return [(path, word) for path, text in texts.items() for word in words if word in text and word not in path]
+
+
+@WALLS
+def test_lg5_ac3_no_answer_of_the_history_holds_a_word_of_another_tenant(
+    app: Flask, ada: Person, uma: Person, stranger: Person
+) -> None:
+    Visitor(app, ada).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
+
+    texts = told(app, ada, stranger)
+
+    assert any("ulla" in text for text in texts.values())
+    assert leaks(texts, CANARY, stranger.id, stranger.organization_id, ADDRESS, AGENT["User-Agent"]) == []
+
+
+@WALLS
+def test_lg5_a_foreign_act_is_missing_like_one_that_never_was(app: Flask, ada: Person, stranger: Person) -> None:
+    visitor = Visitor(app, ada)
+    foreign = {event.operation_id for event in events(app, actor_id=stranger.id)}
+    never = _act(visitor, uuid.uuid4())
+
+    assert len(foreign) > 5
+    assert never[0] == 404
+    for act in foreign:
+        assert _act(visitor, act) == never
+
+
+def _act(visitor: Visitor, key: uuid.UUID) -> tuple[int, str]:
+    status, _, text = without_tokens(visitor.get(f"/activity/{key}"))
+    return status, text.replace(str(key), "KEY")
+
+
+@pytest.mark.parametrize("query", ["", "field=email", "q=example", "status=sign-ins", "page=last"])
+def test_lg5_what_others_do_changes_no_count_and_no_page(
+    app: Flask, build: Builder, ada: Person, uma: Person, query: str
+) -> None:
+    visitor = Visitor(app, ada)
+    for number in range(27):
+        visitor.post(f"/users/{uma.id}/edit", edited(uma, first_name=f"Uma{number}", version=str(number + 1)))
+    before = [without_tokens(visitor.get(f"/activity/{kind}?{query}", htmx=True)) for kind in ("", "export")]
+
+    for number in range(5):
+        foreign = build.tenant(f"Further {number}")
+        build.person(f"example{number}@example.org", tenant=foreign)
+        Visitor(app).post("/login", {"email": f"example{number}@example.org", "password": "wrong"})
+
+    after = [without_tokens(visitor.get(f"/activity/{kind}?{query}", htmx=True)) for kind in ("", "export")]
+    assert [status for status, _, _ in after] == [200, 200]
+    assert after == before
+
+
+@pytest.mark.parametrize("name", ["by", "row"])
+def test_lg5_ac4_an_id_that_the_reader_may_not_know_filters_as_a_made_up_one_does(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person, stranger: Person, name: str
+) -> None:
+    hidden = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    for outsider in (root, hidden):
+        Visitor(app, outsider).post(f"/users/{uma.id}/edit", edited(uma, first_name=f"By {outsider.name}"))
+    visitor, nonsense = Visitor(app, ada), str(uuid.uuid4())
+
+    for kind in ("", "export"):
+        made_up = _asked(visitor, kind, name, nonsense)
+        for known in (stranger.id, stranger.organization_id, root.id, hidden.id):
+            assert _asked(visitor, kind, name, str(known)) == made_up, known
+        assert made_up != _asked(visitor, kind, name, str(ada.id))
+
+
+def _asked(visitor: Visitor, kind: str, name: str, value: str) -> tuple[Any, ...]:
+    status, headers, text = without_tokens(visitor.get(f"/activity/{kind}?{name}={value}", htmx=True))
+    return status, [(key, one.replace(value, "KEY")) for key, one in headers], text.replace(value, "KEY")
+
+
+def outside(app: Flask, build: Builder, acme: Tenant, kind: str) -> Person:
+    """Somebody whom Acme's ADMIN may not know: a SUPER_ADMIN, of no organization or of Acme itself."""
+    home = {"of none": None, "inside": acme}[kind]
+    return build.person("kestrel@example.net", role=Role.SUPER_ADMIN, first_name="Kestrel", tenant=home)
+
+
+@pytest.mark.parametrize("kind", ["of none", "inside"])
+@WALLS
+def test_lg5_ac14_whoever_acts_from_outside_the_tenant_is_the_system_administrator_to_it(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, kind: str
+) -> None:
+    kestrel = outside(app, build, acme, kind)
+    visitor = far_away(app, kestrel)
+    visitor.post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla", organization_id="acme"))
+    visitor.post(f"/users/{uma.id}/deactivation")
+    visitor.post(f"/organizations/{acme.id}/edit", {"name": "Acme & Co", "slug": "acme", "version": "1", "base": "{}"})
+    requests = [str(event.request_id) for event in events(app, actor_id=kestrel.id)]
+
+    texts = told(app, ada, uma)
+    texts[f"/users/{uma.id}"] = Visitor(app, ada).get(f"/users/{uma.id}").text.lower()
+
+    assert len(requests) == 4
+    for path in (f"/activity/?row={uma.id} False", f"/activity/export?row={uma.id} False", f"/users/{uma.id}"):
+        assert "system administrator" in texts[path], path
+    assert leaks(texts, "kestrel", kestrel.id, AGENT["User-Agent"], ADDRESS, *requests) == []
+
+
+@WALLS
+def test_lg5_what_is_done_to_a_super_admin_in_the_tenant_is_not_seen_by_its_admin(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, root: Person
+) -> None:
+    kestrel = outside(app, build, acme, "inside")
+    visitor = Visitor(app, root)
+    visitor.post(
+        f"/users/{kestrel.id}/edit", edited(kestrel, first_name="Kestrella", organization_id="acme", role="SUPER_ADMIN")
+    )
+    Visitor(app).post("/login", {"email": kestrel.email, "password": "wrong"})
+    visitor.post(f"/users/{kestrel.id}/delete")
+    assert len(events(app, row_id=kestrel.id)) == 4
+
+    assert leaks(told(app, ada, kestrel), "kestrel", kestrel.id) == []
+
+
+def arrive(app: Flask, build: Builder, root: Person, how: str, birch: Tenant, acme: Tenant) -> Person:
+    """Somebody comes into Acme's sight, under a new name and address: moved there, or no SUPER_ADMIN any more."""
+    role, home = (Role.USER, birch) if how == "moved" else (Role.SUPER_ADMIN, acme)
+    kim = build.person("kestrel@example.net", role=role, first_name="Kestrel", last_name="Kestrel", tenant=home)
+    visitor = Visitor(app, root)
+    sent = edited(kim, first_name="Kim", last_name="Kelly", email="kim@example.com", organization_id="acme")
+    answer = visitor.post(f"/users/{kim.id}/edit", {**sent, "role": "ADMIN"})
+    assert answer.status_code == 303, answer.text[:500]
+    return kim
+
+
+@pytest.mark.parametrize("how", ["moved", "demoted"])
+@WALLS
+def test_lg5_what_comes_into_the_tenant_does_not_tell_what_was_before(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, how: str
+) -> None:
+    at = now().isoformat()
+    kim = arrive(app, build, root, how, birch, acme)
+
+    visitor = Visitor(app, ada)
+    texts = told(app, ada, kim)
+    texts["then"] = visitor.get(f"/activity/people/{kim.id}", query_string={"at": at}).text.lower()
+    texts["now"] = visitor.get(f"/activity/people/{kim.id}", query_string={"at": now().isoformat()}).text.lower()
+
+    assert "kim" in texts[f"/activity/people/{kim.id} False"]
+    assert "was not here yet" in texts["then"]
+    assert "kim@example.com" in texts["now"]
+    assert leaks(texts, "kestrel", "birch", "super admin", "super_admin", birch.id) == []
+
+
+@pytest.mark.parametrize("how", ["moved", "demoted"])
+def test_lg5_what_brought_somebody_into_the_tenant_can_not_be_undone_from_within(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, how: str
+) -> None:
+    kim = arrive(app, build, root, how, birch, acme)
+    visitor = Visitor(app, ada)
+    first = visitor.post(f"/activity/people/{kim.id}/undo", {"version": "2"})
+    sent = {"email": "kim2@example.com", "first_name": "K", "last_name": "K", "version": "2", "role": "USER"}
+    visitor.post(f"/users/{kim.id}/edit", edited(kim, **sent))
+
+    second = visitor.post(f"/activity/people/{kim.id}/undo", {"version": "2"})
+
+    assert (first.status_code, second.status_code) == (404, 404)
+    assert "kestrel" not in visitor.get(f"/users/{kim.id}").text.lower()
+    assert build.read(User, kim.id).email == "kim2@example.com"
+
+
+def test_lg5_a_super_admin_reads_what_was_before_somebody_moved(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, root: Person
+) -> None:
+    kim = arrive(app, build, root, "moved", birch, acme)
+
+    text = Visitor(app, root).get(f"/activity/people/{kim.id}").text
+
+    for word in ("kestrel@example.net", "<del>Birch</del>", "<ins>Acme</ins>", root.name):
+        assert word in text
+
+
+def test_lg5_a_user_reads_no_history_but_what_was_done_to_the_own_account_and_by_whom(
+    app: Flask, ada: Person, uma: Person, root: Person
+) -> None:
+    Visitor(app, ada).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
+    far_away(app, root).post(
+        f"/users/{uma.id}/edit", edited(uma, first_name="Una", version="2", organization_id="acme")
+    )
+    Visitor(app, root).post(f"/users/{ada.id}/edit", edited(ada, first_name="Adele", organization_id="acme"))
+    visitor = Visitor(app, uma)
+
+    text = visitor.get("/account/").text
+
+    for path in ("/", "/export", f"/{uuid.uuid4()}", f"/people/{uma.id}", f"/organizations/{uma.organization_id}"):
+        assert visitor.get(f"/activity{path}").status_code == 403
+    for words in ("<strong>Adele Example</strong> changed the first name", "<del>Uma</del>", "<ins>Ulla</ins>"):
+        assert words in text
+    assert "<strong>System administrator</strong> changed the first name" in text
+    for secret in (root.name, root.email, str(root.id), ADDRESS, AGENT["User-Agent"], "<del>Ada</del>"):
+        assert secret not in text
+    assert "/undo" not in text
+
+
+def test_lg7_the_acts_of_a_deleted_person_keep_their_name(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person
+) -> None:
+    eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
+    Visitor(app, eve).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
+    Visitor(app, ada).post(f"/users/{eve.id}/delete")
+
+    for reader in (ada, root):
+        for path in (f"/activity/?by={eve.id}&action=update", f"/activity/export?row={uma.id}", f"/users/{uma.id}"):
+            text = Visitor(app, reader).get(path).text
+            assert eve.name in text, path
+            assert "Ulla" in text or "by=" in path, path
+
+
+def test_lg7_the_acts_of_a_person_who_was_removed_for_good_stay_readable(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person
+) -> None:
+    eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
+    Visitor(app, eve).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
+    with acting(app):
+        command(db.session.execute)(delete(User).where(User.id == eve.id))
+
+    everything, within = Visitor(app, root), Visitor(app, ada)
+    assert "Somebody who was removed" in everything.get(f"/users/{uma.id}").text
+    for visitor in (everything, within):
+        for path in ("/activity/", f"/activity/export?row={uma.id}", f"/activity/people/{uma.id}"):
+            answer = visitor.get(path)
+            assert answer.status_code == 200
+        assert "<ins>Ulla</ins>" in visitor.get(f"/activity/people/{uma.id}").text
+        gone = visitor.get("/activity/?action=remove").text
+        assert "removed for good" in gone
+        assert eve.email in gone
+        assert f"/users/{eve.id}" not in gone
+
+
+def test_lg7_automatic_acts_say_so(app: Flask, build: Builder, ada: Person, uma: Person, root: Person) -> None:
+    for reader in (ada, root):
+        assert re.search(r"<strong>The system</strong> created", Visitor(app, reader).get(f"/users/{uma.id}").text)

@@ -1,0 +1,663 @@
+"""The pages of the history, and undo, as administrators use them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import html5lib
+import pytest
+from flask import Flask
+from sqlalchemy import event, insert, select
+
+from portal.core.actor import Role
+from portal.core.db import command, db
+from portal.core.errors import Conflict
+from portal.core.history import Activity
+from portal.organizations.models import Organization
+from portal.users.commands import undo_user, update_user
+from portal.users.models import User
+from tests.acting import acting, at_once
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import HTMX, PageClient, fields_of, undo_in
+
+FORGED = (
+    "", "0", "-1", "1", "99", "9" * 30, "2147483648", "²", "٢", "abc", "2.0", "2 OR 1=1", " 2", "0x2", "+2", "\u202e2",
+)  # fmt: skip
+
+
+def versions_in(text: str) -> list[str]:
+    """What the history of a page offers to undo, newest first."""
+    trail = html5lib.parse(text, namespaceHTMLElements=False).find(".//ol[@class='trail']")
+    forms = [] if trail is None else list(trail.iter("form"))
+    return [field.get("value", "") for form in forms for field in form.iter("input") if field.get("name") == "version"]
+
+
+def undo(client: PageClient, row: Person | Tenant, version: object, **kwargs: Any) -> Any:
+    """Press the button that undoes a version, with the token of the page."""
+    kind, page = ("people", "users") if isinstance(row, Person) else ("organizations", "organizations")
+    token = re.search(r'name="csrf_token" (?:type="hidden" )?value="([^"]+)"', client.get(f"/{page}/{row.id}").text)
+    assert token is not None
+    return client.post(
+        f"/activity/{kind}/{row.id}/undo", data={"csrf_token": token.group(1), "version": str(version)}, **kwargs
+    )
+
+
+def note(client: PageClient, row: Person | Tenant) -> str:
+    """What the corner of the row's page says."""
+    page = "users" if isinstance(row, Person) else "organizations"
+    text = client.get(f"/{page}/{row.id}").text
+    toasts = html5lib.parse(text, namespaceHTMLElements=False).find(".//div[@id='toasts']")
+    return " ".join("".join(toasts.itertext()).split()) if toasts is not None else ""
+
+
+def values_of(build: Builder, row: Person | Tenant) -> tuple[Any, ...]:
+    if isinstance(row, Tenant):
+        house = build.read(Organization, row.id)
+        return house.name, house.slug, house.deleted_at
+    user = build.read(User, row.id)
+    return (
+        user.email, user.first_name, user.last_name, user.role, user.is_active, user.email_verified,
+        user.organization_id, user.deleted_at,
+    )  # fmt: skip
+
+
+def of_row(app: Flask, row_id: uuid.UUID) -> list[Activity]:
+    """The events of a row, oldest first."""
+    with acting(app):
+        return list(db.session.scalars(select(Activity).filter_by(row_id=row_id).order_by(Activity.id)))
+
+
+# Undo, of every kind, from the message and from the history
+
+
+def press(client: PageClient, path: str, action: str) -> str:
+    """Fill in nothing and send the form; returns the page that follows."""
+    fields = fields_of(client.get(path).text, action)
+    answer = client.post(action, data=fields)
+    assert answer.status_code == 303, answer.text[:500]
+    return client.get(answer.headers["Location"]).text
+
+
+def edit(client: PageClient, row: Person | Tenant, **values: str) -> str:
+    page = "users" if isinstance(row, Person) else "organizations"
+    answer = client.send(f"/{page}/{row.id}/edit", values)
+    assert answer.status_code == 303, answer.text[:3000]
+    return client.get(answer.headers["Location"]).text
+
+
+PERSON_ACTS: dict[str, Callable[[PageClient, Person], str]] = {
+    "names": lambda client, row: edit(client, row, first_name="Ulla", last_name=""),
+    "address": lambda client, row: edit(client, row, email="ulla@example.com"),
+    "role": lambda client, row: edit(client, row, role="ADMIN"),
+    "everything": lambda client, row: edit(
+        client, row, first_name="Ulla", email="ulla@example.com", role="ADMIN", is_active="false"
+    ),
+    "deactivation": lambda client, row: press(client, f"/users/{row.id}/deactivation", f"/users/{row.id}/deactivation"),
+    "deletion": lambda client, row: press(client, f"/users/{row.id}/delete", f"/users/{row.id}/delete"),
+}
+HOUSE_ACTS: dict[str, Callable[[PageClient, Tenant], str]] = {
+    "name": lambda client, row: edit(client, row, name="Acme & Sons"),
+    "both": lambda client, row: edit(client, row, name="Acme & Sons", slug="acme-and-sons"),
+    "deletion": lambda client, row: press(client, f"/organizations/{row.id}/delete", f"/organizations/{row.id}/delete"),
+}
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+@pytest.mark.parametrize("place", ["message", "history"])
+@pytest.mark.parametrize("who", ["ada", "root"])
+@pytest.mark.parametrize("act", PERSON_ACTS)
+def test_every_act_on_a_person_is_undone_from_its_message_and_from_the_history(
+    client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person, root: Person,
+    act: str, who: str, place: str, *, htmx: bool,
+) -> None:  # fmt: skip
+    sign_in({"ada": ada, "root": root}[who])
+    before = values_of(build, uma)
+
+    page = PERSON_ACTS[act](client, uma)
+    assert values_of(build, uma) != before
+    undo_from(client, uma, page, place, htmx=htmx)
+
+    assert values_of(build, uma) == before
+
+
+def undo_from(client: PageClient, row: Person | Tenant, page: str, place: str, *, htmx: bool) -> None:
+    kind, path = ("people", "users") if isinstance(row, Person) else ("organizations", "organizations")
+    fields = (
+        undo_in(page)
+        if place == "message"
+        else undo_in(page) | {"version": versions_in(client.get(f"/{path}/{row.id}").text)[0]}
+    )
+    answer = client.post(f"/activity/{kind}/{row.id}/undo", data=fields, headers=HTMX if htmx else {})
+    assert (answer.status_code, answer.headers["HX-Redirect" if htmx else "Location"]) == (
+        200 if htmx else 303,
+        f"/{path}/{row.id}",
+    )
+
+
+@pytest.mark.parametrize("place", ["message", "history"])
+@pytest.mark.parametrize("act", HOUSE_ACTS)
+def test_every_act_on_an_organization_is_undone_from_its_message_and_from_the_history(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, act: str, place: str
+) -> None:
+    sign_in(root)
+    before = values_of(build, acme)
+
+    page = HOUSE_ACTS[act](client, acme)
+    assert values_of(build, acme) != before
+    undo_from(client, acme, page, place, htmx=False)
+
+    assert values_of(build, acme) == before
+
+
+@pytest.mark.parametrize("kind", ["person", "organization"])
+def test_a_restore_is_undone_too_and_the_row_is_deleted_as_of_when_it_was(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
+) -> None:
+    row: Person | Tenant = uma if kind == "person" else acme
+    path = f"/{'users' if kind == 'person' else 'organizations'}/{row.id}"
+    sign_in(root)
+    press(client, f"{path}/delete", f"{path}/delete")
+    deleted = values_of(build, row)
+
+    restored = press(client, path, f"{path}/restore")
+    assert "is restored" in restored
+    undo_from(client, row, restored, "message", htmx=False)
+
+    assert values_of(build, row) == deleted
+
+
+def test_an_admin_undoes_a_new_name_of_the_own_organization(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    sign_in(ada)
+    edit(client, acme, name="Acme & Sons")
+
+    undo(client, acme, 2)
+
+    assert build.read(Organization, acme.id).name == "Acme"
+    assert "Acme is as before." in note(client, acme)
+
+
+def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_stay(
+    client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, first_name="Ulla")
+    edit(client, uma, last_name="Later", role="ADMIN")
+
+    undo(client, uma, 2)
+
+    row = build.read(User, uma.id)
+    assert (row.first_name, row.last_name, row.role, row.version) == ("Uma", "Later", Role.ADMIN, 4)
+
+
+def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
+    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, first_name="Ulla")
+    undo(client, uma, 2)
+
+    page = client.get(f"/users/{uma.id}").text
+    newest = of_row(app, uma.id)[-1]
+    assert (newest.actor_id, newest.undoes, newest.action) == (ada.id, 2, "update")
+    assert newest.changes == {"first_name": ["Ulla", "Uma"]}
+    assert re.search(r'<span class="tag">.*Undo</span>', page)
+    undo_from(client, uma, page, "message", htmx=False)
+
+    assert build.read(User, uma.id).first_name == "Ulla"
+    assert [one.undoes for one in of_row(app, uma.id)] == [None, None, 2, 3]
+
+
+def test_what_comes_after_an_undo_is_no_undo(
+    client: PageClient, sign_in: SignIn, app: Flask, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, first_name="Ulla")
+    undo(client, uma, 2)
+    edit(client, uma, first_name="Una")
+
+    assert [one.undoes for one in of_row(app, uma.id)] == [None, None, 2, None]
+
+
+# Undo that meets others
+
+
+def test_an_undo_is_refused_with_both_values_where_somebody_changed_them_since(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person
+) -> None:
+    build.tenant("Cedar")
+    sign_in(root)
+    edit(client, uma, first_name="Ulla", last_name="", role="ADMIN", organization_id="birch", is_active="false")
+    edit(client, uma, first_name="Una", last_name="Late", role="SUPER_ADMIN", organization_id="cedar")
+    before = values_of(build, uma)
+
+    undo(client, uma, 2)
+
+    assert values_of(build, uma) == before
+    said = note(client, uma)
+    for sentence in (
+        "Not undone.",
+        "First name was changed since: it is “Una” now, and was “Uma”.",
+        "Last name was changed since: it is “Late” now, and was “Example”.",
+        "Role was changed since: it is “Super admin” now, and was “User”.",
+        "Organization was changed since: it is “Cedar” now, and was “Acme”.",
+    ):
+        assert sentence in said
+    assert "Active" not in said
+
+
+def test_an_undo_says_of_an_emptied_field_that_it_is_empty(
+    client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, last_name="Late")
+    edit(client, uma, last_name="")
+
+    undo(client, uma, 2)
+
+    assert "Last name was changed since: it is empty now, and was “Example”." in note(client, uma)
+
+
+def test_a_deletion_that_somebody_repeated_is_not_undone_by_the_old_button(
+    client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    for _ in range(2):
+        press(client, f"/users/{uma.id}/delete", f"/users/{uma.id}/delete")
+        if build.read(User, uma.id).version == 2:
+            undo(client, uma, 2)
+
+    undo(client, uma, 2)
+
+    assert "The state was changed since: it is “deleted” now, and was “living”." in note(client, uma)
+    assert build.read(User, uma.id).deleted_at is not None
+
+
+@pytest.mark.parametrize("act", PERSON_ACTS)
+def test_a_second_click_on_the_same_button_does_no_harm(
+    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person, act: str
+) -> None:
+    sign_in(ada)
+    fields = undo_in(PERSON_ACTS[act](client, uma))
+    answers = [client.post(f"/activity/people/{uma.id}/undo", data=fields) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
+    assert "Not undone" not in note(client, uma)
+    assert [one.undoes for one in of_row(app, uma.id)] == [None, None, 2]
+    row = build.read(User, uma.id)
+    assert (row.version, row.first_name, row.deleted_at) == (3, "Uma", None)
+
+
+def test_a_second_click_on_the_undo_of_a_restore_does_no_harm(
+    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, gil: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    fields = undo_in(press(client, f"/users/{gil.id}", f"/users/{gil.id}/restore"))
+
+    answers = [client.post(f"/activity/people/{gil.id}/undo", data=fields) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert [one.action for one in of_row(app, gil.id)] == ["create", "restore", "delete"]
+    assert "Not undone" not in note(client, gil)
+
+
+def test_of_many_undos_at_once_one_changes_the_row(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    acme = build.tenant("Acme")
+    admins = [build.person(f"admin{n}@example.com", role=Role.ADMIN, tenant=acme) for n in range(4)]
+    for number in range(5):
+        uma = build.person(f"uma{number}@example.com", tenant=acme)
+        with acting(fresh_app, admins[0]):
+            update_user(uma.id, 1, {"first_name": "Ulla", "role": Role.ADMIN})
+
+        outcomes = at_once(fresh_app, [partial(undo_user, uma.id, 2)] * 4, *admins)
+
+        assert not [one for one in outcomes if isinstance(one, Exception)]
+        assert [one.undoes for one in of_row(fresh_app, uma.id)] == [None, None, 2]
+        assert build.read(User, uma.id).version == 3
+
+
+# The rules hold for undo
+
+
+def test_ac10_an_undo_does_not_take_the_last_super_admin_away(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person
+) -> None:
+    sign_in(root)
+    edit(client, uma, role="SUPER_ADMIN")
+    with acting(client.application):
+        update_user(root.id, 1, {"role": Role.ADMIN, "organization_id": acme.id})
+        with pytest.raises(Conflict, match="last super administrator"):
+            undo_user(uma.id, 2)
+
+    assert build.read(User, uma.id).role is Role.SUPER_ADMIN
+
+
+@pytest.mark.parametrize("change", ["role", "access", "deletion", "organization"])
+def test_ac11_nobody_undoes_what_decides_over_their_own_rights(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person,
+    change: str,
+) -> None:  # fmt: skip
+    eve = build.person("eve@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    sign_in(root)
+    if change == "role":
+        edit(client, eve, role="ADMIN")
+        edit(client, eve, role="SUPER_ADMIN")
+    elif change == "organization":
+        edit(client, eve, organization_id="")
+    else:
+        act = PERSON_ACTS["deactivation" if change == "access" else "deletion"]
+        undo_from(client, eve, act(client, eve), "message", htmx=False)
+    sign_in(eve, other_client)
+    before = values_of(build, eve)
+
+    undo(other_client, eve, build.read(User, eve.id).version)
+
+    assert "Not undone. You can't" in note(other_client, eve)
+    assert values_of(build, eve) == before
+
+
+def test_an_admin_does_not_undo_what_a_super_admin_decided_over_their_role(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, root: Person
+) -> None:
+    sign_in(root)
+    edit(client, ada, role="USER")
+    edit(client, ada, role="ADMIN")
+    sign_in(ada, other_client)
+
+    undo(other_client, ada, 3)
+
+    assert "You can't change your own role" in note(other_client, ada)
+    assert build.read(User, ada.id).role is Role.ADMIN
+
+
+@pytest.mark.parametrize("holder", ["own", "foreign"])
+def test_an_undo_of_an_address_that_was_taken_meanwhile_says_by_whom_as_far_as_one_may_know(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, ada: Person,
+    holder: str,
+) -> None:  # fmt: skip
+    sign_in(ada)
+    edit(client, uma, email="new@example.com")
+    build.person(uma.email, first_name="Zoe", tenant=acme if holder == "own" else birch)
+
+    undo(client, uma, 2)
+
+    said = note(client, uma)
+    if holder == "own":
+        assert "Not undone. Zoe Example already uses this address." in said
+    else:
+        assert "Not undone. This address can't be used here; ask your system administrator." in said
+        assert "Zoe" not in said
+    assert build.read(User, uma.id).email == "new@example.com"
+
+
+@pytest.mark.parametrize("holder", ["own", "foreign"])
+def test_an_undone_deletion_meets_an_address_that_was_taken_meanwhile(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, ada: Person,
+    holder: str,
+) -> None:  # fmt: skip
+    sign_in(ada)
+    PERSON_ACTS["deletion"](client, uma)
+    build.person(uma.email, first_name="Zoe", tenant=acme if holder == "own" else birch)
+
+    undo(client, uma, 2)
+
+    said = note(client, uma)
+    assert ("Zoe Example already uses this address." in said) == (holder == "own")
+    assert ("ask your system administrator" in said) == (holder == "foreign")
+    assert build.read(User, uma.id).deleted_at is not None
+
+
+def test_an_undo_of_a_short_name_that_was_taken_meanwhile_says_by_whom(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person
+) -> None:
+    sign_in(root)
+    edit(client, acme, slug="acme-old")
+    build.tenant("Acme the Second", slug="acme")
+
+    undo(client, acme, 2)
+
+    assert "Not undone. Acme the Second already has this short name." in note(client, acme)
+    assert build.read(Organization, acme.id).slug == "acme-old"
+
+
+def test_an_undone_address_is_as_verified_as_it_was_and_no_more(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    sign_in(ada)
+    proved = build.person("proved@example.com", tenant=acme, email_verified=True)
+    unproved = build.person("unproved@example.com", tenant=acme)
+    for person in (proved, unproved):
+        edit(client, person, email=f"new-{person.email}")
+        with acting(client.application):
+            update_user(person.id, 2, {"email_verified": True})
+        undo(client, person, 2)
+
+    rows = [build.read(User, person.id) for person in (proved, unproved)]
+    assert [(row.email, row.email_verified) for row in rows] == [(proved.email, True), (unproved.email, False)]
+
+
+@pytest.mark.parametrize("act", ["move", "deletion"])
+def test_nobody_comes_back_into_an_organization_that_was_deleted_meanwhile(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person,
+    act: str,
+) -> None:  # fmt: skip
+    sign_in(root)
+    if act == "move":
+        edit(client, uma, organization_id="birch")
+    else:
+        PERSON_ACTS["deletion"](client, uma)
+    HOUSE_ACTS["deletion"](client, acme)
+    before = values_of(build, uma)
+
+    undo(client, uma, 2)
+
+    assert "Not undone. This organization doesn't exist or is deleted." in note(client, uma)
+    assert values_of(build, uma) == before
+
+
+@pytest.mark.parametrize("kind", ["person", "organization"])
+def test_an_edit_of_what_was_deleted_since_is_undone_only_after_it_is_restored(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
+) -> None:
+    row: Person | Tenant = uma if kind == "person" else acme
+    path = f"/{'users' if kind == 'person' else 'organizations'}/{row.id}"
+    sign_in(root)
+    edit(client, row, **({"first_name": "Ulla"} if kind == "person" else {"name": "Other"}))
+    press(client, f"{path}/delete", f"{path}/delete")
+    before = values_of(build, row)
+
+    undo(client, row, 2)
+
+    said = note(client, row)
+    assert "is deleted. Restore" in said
+    assert values_of(build, row) == before
+
+
+def test_ac7_an_admin_does_not_give_super_admin_back(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person,
+    root: Person,
+) -> None:  # fmt: skip
+    eve = build.person("eve@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    sign_in(root)
+    edit(client, eve, role="ADMIN")
+    sign_in(ada, other_client)
+
+    answer = undo(other_client, eve, 2)
+
+    assert answer.status_code in (403, 404)
+    assert build.read(User, eve.id).role is Role.ADMIN
+    assert "2" not in versions_in(other_client.get(f"/users/{eve.id}").text)
+
+
+def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a_short_name(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant,
+    ada: Person, root: Person,
+) -> None:  # fmt: skip
+    sign_in(root)
+    HOUSE_ACTS["deletion"](client, birch)
+    press(client, f"/organizations/{acme.id}/delete", f"/organizations/{acme.id}/delete")
+    press(client, f"/organizations/{acme.id}", f"/organizations/{acme.id}/restore")
+    edit(client, acme, slug="acme-new")
+    sign_in(ada, other_client)
+    token = other_client.form(f"/organizations/{acme.id}/edit")["csrf_token"]
+
+    statuses = [
+        other_client.post(
+            f"/activity/organizations/{house.id}/undo", data={"csrf_token": token, "version": version}
+        ).status_code
+        for house, version in ((birch, "2"), (acme, "2"), (acme, "3"), (acme, "4"))
+    ]
+
+    assert statuses[0] == 404
+    assert statuses[2:] == [403, 403]
+    assert versions_in(other_client.get(f"/organizations/{acme.id}").text) == []
+    house = build.read(Organization, acme.id)
+    assert (house.slug, house.deleted_at) == ("acme-new", None)
+
+
+def test_au13_a_new_password_can_not_be_undone(
+    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    client.send(f"/users/{uma.id}/password")
+    page = client.get(f"/users/{uma.id}").text
+
+    answer = undo(client, uma, 2)
+
+    assert of_row(app, uma.id)[-1].changes == {"password": [], "must_change_password": [False, True]}
+    assert answer.status_code == 404
+    assert "2" not in versions_in(page)
+    assert "set a new password" in page
+
+
+def test_ac2_a_foreign_row_is_undone_by_nobody_else(
+    client: PageClient, sign_in: SignIn, build: Builder, birch: Tenant, bea: Person, ada: Person
+) -> None:
+    with acting(client.application):
+        update_user(bea.id, 1, {"first_name": "Bella"})
+    sign_in(ada)
+    token = client.form("/account/")["csrf_token"]
+
+    for path in (f"/activity/people/{bea.id}/undo", f"/activity/organizations/{birch.id}/undo"):
+        for headers in ({}, HTMX):
+            answer = client.post(path, data={"csrf_token": token, "version": "2"}, headers=headers)
+            assert answer.status_code == 404
+    assert build.read(User, bea.id).first_name == "Bella"
+
+
+@pytest.mark.parametrize("kind", ["person", "organization"])
+def test_in3_a_forged_version_is_missing(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
+) -> None:
+    row: Person | Tenant = uma if kind == "person" else acme
+    sign_in(root)
+    edit(client, row, **({"first_name": "Ulla"} if kind == "person" else {"name": "Other"}))
+    before = values_of(build, row)
+
+    for version in FORGED:
+        assert undo(client, row, version).status_code == 404, version
+    token = client.form("/account/")["csrf_token"]
+    path = f"/activity/{'people' if kind == 'person' else 'organizations'}/{row.id}/undo"
+    assert client.post(path, data={"csrf_token": token}).status_code == 404
+    assert values_of(build, row) == before
+
+
+def test_an_act_on_a_column_that_a_later_release_dropped_is_not_undone(
+    client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    values = {"action": "update", "table_name": "users", "row_id": uma.id, "row_version": 7, "is_first": True}
+    with acting(client.application):
+        command(db.session.execute)(
+            insert(Activity).values(**values, organization_id=uma.organization_id, changes={"shoe_size": [41, 42]})
+        )
+    sign_in(ada)
+
+    answer = undo(client, uma, 7)
+
+    assert answer.status_code == 404
+    assert client.get(f"/activity/people/{uma.id}").status_code == 200
+
+
+def test_se3_a_sign_in_that_a_deletion_ended_stays_ended(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    sign_in(uma, other_client)
+    sign_in(ada)
+
+    undo_from(client, uma, PERSON_ACTS["deletion"](client, uma), "message", htmx=False)
+
+    assert other_client.get("/account/").headers["Location"].startswith("/login")
+    sign_in(uma, other_client)
+
+
+def test_rt6_an_undo_that_deactivates_or_deletes_ends_sign_ins(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, gil: Person,
+    ada: Person,
+) -> None:  # fmt: skip
+    off = build.person("off@example.com", tenant=acme, is_active=False)
+    sign_in(ada)
+    pages = {
+        gil: press(client, f"/users/{gil.id}", f"/users/{gil.id}/restore"),
+        off: PERSON_ACTS["deactivation"](client, off),
+    }
+    for person, page in pages.items():
+        sign_in(person, other_client)
+        undo_from(client, person, page, "message", htmx=False)
+
+        assert other_client.get("/account/").headers["Location"].startswith("/login")
+        other_client.delete_cookie("portal")
+        other_client.delete_cookie("session")
+
+
+# The list, and what it costs
+
+
+@contextmanager
+def counted(app: Flask) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note_it(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note_it)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note_it)
+
+
+@pytest.mark.parametrize(("who", "most"), [("ada", 3), ("root", 4)])
+def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask, who: str, most: int) -> None:
+    build = Builder(fresh_app)
+    acme, birch = build.tenant("Acme"), build.tenant("Birch")
+    person = {
+        "ada": lambda: build.person("ada@example.com", role=Role.ADMIN, tenant=acme),
+        "root": lambda: build.person("root@example.com", role=Role.SUPER_ADMIN),
+    }[who]()
+    for number in range(30):
+        build.person(f"p{number}@example.com", tenant=acme)
+    fresh_app.test_client_class = PageClient
+    client = fresh_app.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(person)
+    for query in ("", "per_page=100", "action=create&from=2020-01-01", "field=role"):
+        with counted(fresh_app) as sent:
+            assert client.get(f"/activity/?{query}").status_code == 200
+        assert len(sent) <= most, sent
+
+    with acting(fresh_app):
+        moved = build.person("moved@example.com", tenant=birch)
+        update_user(moved.id, 1, {"organization_id": acme.id})
+    with counted(fresh_app) as sent:
+        client.get("/activity/")
+    assert len(sent) <= most + 1, sent

@@ -24,6 +24,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, func, select
 
+from bench import history
 from portal import create_app
 from portal.cli import seed
 from portal.config import Settings
@@ -79,6 +80,7 @@ def main() -> None:
             client = _signed_in(app, email)
             for name, path in pages:
                 _measure(name, path, client, watch, url, options.pages)
+        history.measure(url)
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
 from sqlalchemy import make_url
 
 from portal import create_app
@@ -21,10 +24,12 @@ from portal.config import Settings
 from portal.core.db import db
 from portal.core.embedded import Embedded
 from portal.core.rehearsal import rolled_back
+from portal.core.wall import TENANT_ROLE
 
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
 OLDEST = 150000
+OWNER_PASSWORD = secrets.token_hex(16)
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
 
@@ -39,19 +44,26 @@ def forget_the_environment() -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A PostgreSQL server on which databases named PREFIX... come and go."""
+    """A PostgreSQL server on which databases named PREFIX... come and go.
+
+    They belong to `owner`, a plain role that the portal signs in as; None where we may make no roles there.
+    """
 
     url: str
+    owner: str | None = None
 
-    def address(self, name: str) -> str:
-        """The SQLAlchemy address of one of its databases."""
+    def address(self, name: str, *, as_owner: bool = True) -> str:
+        """The SQLAlchemy address of one of its databases; not `as_owner` is as the server's own login."""
         parsed = make_url(self.url).set(drivername="postgresql+psycopg", database=PREFIX + name)
+        if as_owner and self.owner:
+            parsed = parsed.set(username=self.owner, password=OWNER_PASSWORD)
         return parsed.render_as_string(hide_password=False)
 
     def create(self, name: str, *, template: str | None = None) -> str:
         """Make an empty database, or a copy of one that nobody is connected to; return its address."""
         copied = f' TEMPLATE "{PREFIX}{template}" STRATEGY = FILE_COPY' if template else " TEMPLATE template0"
-        self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}')
+        owned = f" OWNER {self.owner}" if self.owner else ""
+        self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}{owned}')
         return self.address(name)
 
     def drop(self, name: str) -> None:
@@ -63,6 +75,21 @@ class Server:
             names = [str(name) for (name,) in found]
         for name in names:
             self.drop(name.removeprefix(PREFIX))
+        if self.owner:
+            self.execute(f"DROP ROLE IF EXISTS {self.owner}")
+
+    def with_owner(self) -> Server:
+        """The same, with an owner that is no superuser and may take the role of tenants, as README.md advises."""
+        owner = f"{PREFIX}owner"
+        try:
+            with suppress(DuplicateObject, UniqueViolation):
+                self.execute(f"CREATE ROLE {TENANT_ROLE} NOLOGIN")
+            self.execute(f"CREATE ROLE {owner} LOGIN PASSWORD '{OWNER_PASSWORD}'")
+        except InsufficientPrivilege:
+            return self
+        new = " WITH INHERIT FALSE, SET TRUE" if self.version() >= 160000 else ""
+        self.execute(f"GRANT {TENANT_ROLE} TO {owner}{new}")
+        return replace(self, owner=owner)
 
     def execute(self, statement: str) -> None:
         with self._connect() as connection:
@@ -114,9 +141,10 @@ def database_server() -> Iterator[Server]:
             yield from _cleaned(Server(url))
 
 
-def _cleaned(server: Server) -> Iterator[Server]:
-    if server.version() < OLDEST:
+def _cleaned(bare: Server) -> Iterator[Server]:
+    if bare.version() < OLDEST:
         pytest.exit("The tests need PostgreSQL 15 or later.", returncode=1)
+    server = bare.with_owner()
     try:
         yield server
     finally:

@@ -31,28 +31,35 @@ RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), 
 DIGEST = """
 CREATE FUNCTION portal_seal_digest(key bytea, previous bytea, s activity_seals) RETURNS bytea LANGUAGE sql STABLE
 RETURN sha256(key || sha256(convert_to(ROW(encode(previous, 'hex'), s.id, extract(epoch FROM s.sealed_at), s.snapshot,
-    s.first, s.last, s.last_id, s.kept_from, encode(s.leaves, 'hex'), encode(s.key_id, 'hex'))::text, 'UTF8')))
+    s.xid, s.last_id, extract(epoch FROM s.seen_at), s.first, s.last, s.kept_from, encode(s.leaves, 'hex'),
+    encode(s.key_id, 'hex'))::text, 'UTF8')))
 """
 
-# Seals what is visible and not sealed yet, at most so many events; one at a time. Late commits are no matter: each
-# run looks back to the oldest transaction that was still open at the seal before. A full batch keeps the snapshot of
-# the seal before, so that the rest of the backlog stays in sight. A dump restored on a younger server meets numbers
-# of transactions that begin anew; its first seal forgets the former ones. Without anything to seal there is no row.
+# Seals what is visible and not sealed yet, at most so many events; one at a time. Without any there is no seal.
+# A seal says what was seen: the snapshot and the last event, and the own transaction and the time, after which whoever
+# begins gets greater numbers. Late commits are no matter: each run looks back to what the snapshot before did not show.
+# What a full batch saw is not all sealed yet, and a transaction that wrote before it looked can't tell who began later:
+# their seals say what the seal before said. A dump restored on a younger server meets numbers that begin anew: its
+# first seal forgets the old.
 SEAL = """
 CREATE FUNCTION portal_seal_activity(key bytea, most integer, kept_from bigint DEFAULT NULL)
 RETURNS TABLE (sealed bigint, seal integer, upto bigint, digest bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+    has_written CONSTANT boolean := pg_current_xact_id_if_assigned() IS NOT NULL;
     before activity_seals;
     made activity_seals;
+    is_full boolean;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('portal_seal_activity')) THEN
         RETURN;
     END IF;
-    PERFORM portal_gather_repeats();
     SELECT s.* INTO before FROM activity_seals s ORDER BY s.id DESC LIMIT 1;
     IF before.id IS NULL OR pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmin(before.snapshot) THEN
         before.snapshot := '1:1:';
+        before.xid := '0';
+        before.last_id := 0;
+        before.seen_at := '-infinity';
     END IF;
     made.id := coalesce(before.id, 0) + 1;
     made.sealed_at := statement_timestamp();
@@ -73,20 +80,25 @@ BEGIN
             portal_activity_leaf(key, position, event, values_hash)
         FROM hashed RETURNING *)
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
-        CASE WHEN count(*) < most THEN pg_current_snapshot() ELSE before.snapshot END,
-        CASE WHEN count(*) < most THEN greatest(max(activity_id), before.last_id) ELSE coalesce(before.last_id, 0) END
-    INTO made.first, made.last, made.leaves, made.snapshot, made.last_id FROM leaves;
-    IF made.first IS NOT NULL THEN
-        made.digest := portal_seal_digest(key, before.digest, made);
-        INSERT INTO activity_seals VALUES (made.*);
-        RETURN QUERY SELECT made.last - made.first + 1, made.id, made.last, made.digest;
+        greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most
+    INTO made.first, made.last, made.leaves, made.last_id, made.snapshot, made.seen_at, is_full FROM leaves;
+    IF made.first IS NULL THEN
+        RETURN;
     END IF;
+    made.xid := pg_current_xact_id();
+    IF is_full OR has_written THEN
+        made.snapshot := before.snapshot;
+        made.xid := before.xid;
+        made.last_id := before.last_id;
+        made.seen_at := before.seen_at;
+    END IF;
+    made.digest := portal_seal_digest(key, before.digest, made);
+    INSERT INTO activity_seals VALUES (made.*);
+    RETURN QUERY SELECT made.last - made.first + 1, made.id, made.last, made.digest;
 END $$
 """
 
-# One row for each trouble. A transaction that a seal's snapshot saw, or that began after it
-# with an id or a time of before, can't have added anything since: what says so was made by hand. The clock may have
-# been set back, by less than an hour.
+# One row for each trouble.
 VERIFY = """
 CREATE FUNCTION portal_verify_activity(keys bytea[])
 RETURNS TABLE (trouble text, event_id bigint, at_position bigint) LANGUAGE sql STABLE
@@ -95,14 +107,13 @@ WITH known AS (SELECT DISTINCT key, sha256(sha256(key)) AS key_id FROM unnest(ke
 chain AS MATERIALIZED (
     SELECT s.*, k.key, s.digest = portal_seal_digest(k.key, lag(s.digest) OVER w, s) AS is_intact,
         CASE WHEN pg_snapshot_xmax(s.snapshot) >= pg_snapshot_xmin(lag(s.snapshot) OVER w)
-            THEN lag(s.snapshot) OVER w END AS old,
-        lag(s.sealed_at) OVER w AS old_at, lag(s.last_id) OVER w AS old_id, lag(s.last) OVER w AS old_last,
-        lag(s.id) OVER w AS old_seal
+            THEN lag(s) OVER w END AS before,
+        lag(s.last) OVER w AS old_last, lag(s.id) OVER w AS old_seal
     FROM activity_seals s LEFT JOIN known k USING (key_id) WINDOW w AS (ORDER BY s.id)),
 newest AS MATERIALIZED (
-    SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(snapshot) THEN snapshot END AS old,
-        sealed_at AS old_at, last_id AS old_id, kept_from
-    FROM chain ORDER BY id DESC LIMIT 1),
+    SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(s.snapshot) THEN s END AS before,
+        CASE WHEN c.is_intact THEN c.kept_from ELSE 1 END AS kept_from
+    FROM chain c JOIN activity_seals s USING (id) ORDER BY id DESC LIMIT 1),
 kept AS MATERIALIZED (SELECT c.* FROM chain c CROSS JOIN newest n WHERE c.last >= n.kept_from),
 sealed AS MATERIALIZED (
     SELECT seal_id, min(position) AS first, max(position) AS last, count(*) AS many,
@@ -112,7 +123,7 @@ judged AS (
     SELECT CASE
         WHEN a.id IS NULL THEN 'removed'
         WHEN l.position IS NULL THEN
-            CASE WHEN portal_is_misplaced(a, n.old, n.old_id, n.old_at) THEN 'inserted' END
+            CASE WHEN portal_is_misplaced(a, n.before) THEN 'inserted' END
         WHEN c.id IS NULL THEN 'sealed by nobody'
         WHEN c.key IS NULL THEN NULL
         WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash) THEN 'changed'
@@ -121,7 +132,7 @@ judged AS (
             WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
                 AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
         WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
-        WHEN portal_is_misplaced(a, c.old, c.old_id, c.old_at) THEN 'inserted before it was sealed' END AS trouble,
+        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END AS trouble,
         coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
     FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id
     LEFT JOIN kept c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
@@ -147,11 +158,12 @@ SELECT * FROM troubles
 $$
 """
 
+# Whether an event that the seal `before` does not hold says that it was there by then: what the snapshot saw is whole,
+# and what began later has a greater number. The clock may have been set back, by less than an hour.
 MISPLACED = """
-CREATE FUNCTION portal_is_misplaced(a activity, old pg_snapshot, old_id bigint, old_at timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN pg_visible_in_snapshot(a.xid, old)
-    OR a.xid >= pg_snapshot_xmax(old) AND (a.id <= old_id OR a.at < old_at - interval '1 hour')
+CREATE FUNCTION portal_is_misplaced(a activity, before activity_seals) RETURNS boolean LANGUAGE sql STABLE
+RETURN pg_visible_in_snapshot(a.xid, before.snapshot)
+    OR a.xid > before.xid AND (a.id <= before.last_id OR a.at < before.seen_at - interval '1 hour')
 """
 
 # What waits to be sealed, and since when.
@@ -214,7 +226,7 @@ FUNCTIONS = {
     "portal_activity_leaf(bytea, bigint, activity, bytea)": LEAF,
     "portal_seal_digest(bytea, bytea, activity_seals)": DIGEST,
     "portal_seal_activity(bytea, integer, bigint)": SEAL,
-    "portal_is_misplaced(activity, pg_snapshot, bigint, timestamptz)": MISPLACED,
+    "portal_is_misplaced(activity, activity_seals)": MISPLACED,
     "portal_verify_activity(bytea[])": VERIFY,
     "portal_unsealed_activity()": UNSEALED,
     "portal_prune_activity(bytea, timestamptz)": PRUNE,
@@ -237,8 +249,9 @@ def upgrade() -> None:
     op.execute("""
         CREATE TABLE activity_seals (
             id integer CONSTRAINT activity_seals_pkey PRIMARY KEY, sealed_at timestamptz NOT NULL,
-            snapshot pg_snapshot NOT NULL, first bigint NOT NULL, last bigint NOT NULL, last_id bigint NOT NULL,
-            kept_from bigint NOT NULL, leaves bytea NOT NULL, key_id bytea NOT NULL, digest bytea NOT NULL)
+            snapshot pg_snapshot NOT NULL, xid xid8 NOT NULL, last_id bigint NOT NULL, seen_at timestamptz NOT NULL,
+            first bigint NOT NULL, last bigint NOT NULL, kept_from bigint NOT NULL,
+            leaves bytea NOT NULL, key_id bytea NOT NULL, digest bytea NOT NULL)
     """)
     for table in ("activity_leaves", "activity_seals"):
         op.execute(

@@ -39,6 +39,8 @@ def index() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
     form = PasswordForm()
+    if current_user.must_change_password:
+        form.current_password.label.text = "Temporary password"
     if form.validate_on_submit():
         stored = commands.stored_password(current_user.id)
         db.session.rollback()  # no connection waits for the check

@@ -24,6 +24,7 @@ from portal.users.queries import called
 FOUND = 50
 REST_BOUND = 1_000
 SHOWN = 8
+LATEST = 5
 
 ACTOR = aliased(User, name="actor")
 PERSON = aliased(User, name="person")
@@ -52,6 +53,11 @@ def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
     """A row's newest few events. Run it with_deleted, so that those have names who are gone."""
     mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
     return mine.order_by(Activity.at.desc(), Activity.id.desc()).limit(SHOWN)
+
+
+def latest() -> Rows:
+    """The newest few acts. Run it with_deleted, as above."""
+    return events().where(Activity.is_first).order_by(Activity.at.desc(), Activity.id.desc()).limit(LATEST)
 
 
 def events() -> Rows:

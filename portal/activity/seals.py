@@ -76,12 +76,19 @@ def _keys() -> list[bytes]:
 
 def seal() -> int:
     """Seal what is not sealed yet, a batch a transaction. Returns how many events; none while another seals."""
+    _gather()
     total = 0
     while sealed := _seal_batch():
         total += sealed
         if sealed < BATCH:
             break
     return total
+
+
+@command
+def _gather() -> None:
+    """Make events of what was only counted so far: beforehand, for a transaction that seals must not write first."""
+    db.session.execute(select(func.portal_gather_repeats()))
 
 
 def _seal_batch() -> int:

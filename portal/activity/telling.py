@@ -50,6 +50,7 @@ class Difference:
     before: str | None
     after: str | None
     is_secret: bool = False
+    is_told: bool = False  # no value of a row: what the application noted of an act
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Entry:
     url: str | None  # the endpoint of the row's page
     undo: str | None  # the endpoint that undoes
     names_no_field: bool  # the sentence does not say which field
+    says_all: bool  # the sentence says the values too
     subject: str | None  # None where the act is about nothing, or about the one who acts
     differences: Sequence[Difference]
     is_undo: bool
@@ -113,6 +115,7 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
         url=words.endpoint if words and (row.house_name or row.person_name) else None,
         undo=words.undo if words else None,
         names_no_field=not verb.startswith("changed the"),
+        says_all=verb in ("activated", "deactivated"),
         subject=_subject(row),
         differences=list(_differences(row, houses)),
         is_undo=row.undoes is not None,
@@ -192,7 +195,8 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            yield Difference(label, None if came(User, row.changes) else before, after)
+            known = None if came(User, row.changes) else before
+            yield Difference(label, known, after, is_told=row.action == "refused")
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

@@ -94,15 +94,18 @@ def set_up(app: Flask) -> Stage:
     finally:
         leave(origin)
     rows = frozenset({other.id, *other.people.values(), *hidden.people.values()})
-    shared = set(_keys(rows_about(app, {mine.id, *mine.people.values()}))) - {str(key) for key in rows}
-    keys = {key: kind for key, kind in _keys(rows_about(app, rows)).items() if key not in shared}
+    known = {str(key) for key in rows}
+    ours = {
+        key: kind for key, kind in _keys(rows_about(app, {mine.id, *mine.people.values()})).items() if key not in known
+    }
+    theirs = {key: kind for key, kind in _keys(rows_about(app, rows)).items() if key not in ours}
     return Stage(
         email=mine.emails["admin"],
         password=password,
         own_word=own.plain,
-        own_keys=(str(mine.id), *(str(key) for key in mine.people.values())),
-        keys=tuple(keys),
-        marks={**{f"{foreign.canary}{suffix}": kind for suffix, kind in KINDS.items()}, **keys},
+        own_keys=_to_try(ours, {mine.id, *mine.people.values()}),
+        keys=_to_try(theirs, rows),
+        marks={**{f"{foreign.canary}{suffix}": kind for suffix, kind in KINDS.items()}, **theirs},
         rows=rows,
         **_sent(other, [*other.emails.values(), *hidden.emails.values()], foreign),
     )
@@ -151,14 +154,21 @@ def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
 
 
 def _keys(dump: Dump) -> dict[str, str]:
-    """Every UUID in these rows, and which column's it is."""
-    return {
-        str(value): f"a key ({column.name} of {table})"
+    """Every UUID in these rows, and which column's it is, first of all which table's key."""
+    found = [
+        (not column.primary_key, str(value), f"a key ({column.name} of {table})")
         for table, rows in dump.items()
         for row in rows
         for column, value in zip(db.metadata.tables[table].columns, row, strict=True)
         if isinstance(value, uuid.UUID)
-    }
+    ]
+    return {value: kind for _, value, kind in sorted(found, reverse=True)}
+
+
+def _to_try(keys: dict[str, str], always: Iterable[uuid.UUID]) -> tuple[str, ...]:
+    """These keys, and one of every other kind."""
+    one_of_each = {kind: key for key, kind in keys.items()}
+    return tuple({**dict.fromkeys(map(str, always)), **dict.fromkeys(one_of_each.values())})
 
 
 def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:

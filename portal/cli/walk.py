@@ -27,7 +27,7 @@ from portal.web.session import UNBOUND
 ARGUMENT = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 KEY = "\x00"  # in an address: where a foreign row's key goes
 ALSO = "last"  # a value that stands in no link of a short list: its last page
-LONGEST_QUEUE = 200
+MOST_VIEWS = 100  # of one page
 
 Pair = tuple[str, str]
 
@@ -99,29 +99,35 @@ class Walk:
 
     def _explore(self, rule: Rule, path: str) -> None:
         """One's own page, all that it leads to on the same address, and every argument that is read there."""
-        asked, seen, queue = set[str](), list[str](), [path]
-        while queue and len(seen) < LONGEST_QUEUE:
+        first = self._look(rule.rule, path)
+        if first.status != 200:
+            return
+        asked, seen, queue = set(first.asked), {path}, _same_page(first, path)
+        while queue and len(seen) < MOST_VIEWS:
             here = queue.pop(0)
-            seen.append(here)
-            answer = self._look(rule.rule, here)
-            asked |= answer.asked
-            queue += [one for one in _same_page(answer, path) if one not in seen and one not in queue]
+            if here not in seen:
+                seen.add(here)
+                answer = self._look(rule.rule, here)
+                asked |= answer.asked
+                queue += _same_page(answer, path)
+        views = [link for link in _links(first, path) if link.count("=") == 1]
         for name in sorted(asked):
-            self._look(f"{rule.rule}?{name}", _with(path, name, ALSO))
-            self._try_argument(rule, path, name, (*self.stage.words, *self.stage.references, *self.stage.emails[:1]))
-            views = [one for one in seen[1:] if one.count("=") == 1] if self._matters(path, name) else []
-            for view in views:
-                self._try_argument(rule, view, name, self.stage.words)
+            self._try_argument(rule, path, name, views)
+
+    def _try_argument(self, rule: Rule, path: str, name: str, views: Sequence[str]) -> None:
+        """What is the other tenant's finds nothing; what is looked for, in no view of a list."""
+        address = f"{rule.rule}?{name}"
+        self._look(address, _with(path, name, ALSO))
+        for pair in (*self.stage.words, *self.stage.references, *self.stage.emails[:1]):
+            self._compare(address, pair, partial(_asking, path, name))
+        for view in views if self._matters(path, name) else ():
+            self._compare(address, self.stage.words[0], partial(_asking, view, name))
 
     def _matters(self, path: str, name: str) -> bool:
         """Whether any word in this argument is looked for: of an argument with a few names, others are ignored."""
         word = self.stage.words[0][1]
         with_it, plain = (self.visitor.get(one, htmx=True) for one in (_with(path, name, word), path))
         return with_it.without(word) != plain.without(word)
-
-    def _try_argument(self, rule: Rule, path: str, name: str, pairs: Sequence[Pair]) -> None:
-        for pair in pairs:
-            self._compare(f"{rule.rule}?{name}", pair, partial(_asking, path, name))
 
     def _look(self, address: str, path: str) -> Answer:
         plain, _ = (self._ask(address, Request("GET", path, htmx)) for htmx in (False, True))
@@ -233,12 +239,16 @@ def _filled(rule: Rule, keys: tuple[str, ...]) -> str:
 
 def _same_page(answer: Answer, path: str) -> list[str]:
     """Where the page leads to that is itself with arguments: tabs, sorts, pages, and the choices of its filters."""
-    page = Page(answer.text)
-    found = [link for link in page.links if "?" in link and urlsplit(link).path in ("", path)]
-    for form in page.forms:
+    found = _links(answer, path)
+    for form in Page(answer.text).forms:
         if form.method == "get" and form.action in ("", path):
             found += [f"{path}?{name}={quote_plus(one)}" for name, values in form.choices.items() for one in values]
-    return [path + link if link.startswith("?") else link for link in found]
+    return found
+
+
+def _links(answer: Answer, path: str) -> list[str]:
+    links = [link for link in Page(answer.text).links if "?" in link and urlsplit(link).path in ("", path)]
+    return [path + link if link.startswith("?") else link for link in links]
 
 
 def _with(path: str, name: str, value: str) -> str:

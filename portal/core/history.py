@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
-from portal.core.models import Base, Keyed, TenantOwned
+from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 
 COUNTED = frozenset({"sign_in_failed", "refused", "address_refused"})  # repeated within a minute, they become one event
@@ -146,6 +146,7 @@ def record(
     if current_actor() == SYSTEM:
         _add(event)
     else:
+        db.session.rollback()  # whatever failed or was refused has ended, and no connection waits for another
         with acting_as(SYSTEM):
             _add(event)
 
@@ -205,6 +206,8 @@ def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
 
     For somebody within a tenant it was not there before it came to be the tenant's.
     """
+    if isinstance(row, Audited) and at < row.created_at:
+        return None
     later = select(Activity.action, Activity.changes).where(*_about(type(row), row.id), Activity.at > at)
     values: dict[str, Any] = {}
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):

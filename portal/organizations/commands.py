@@ -127,5 +127,9 @@ def explained(conflict: Conflict, slug: str) -> Conflict:
     if conflict.constraint != "organizations_slug_key":
         return conflict
     holder = db.session.scalar(queries.by_slug(slug))
-    message = f"{holder.name} already has this short name." if holder else "This short name is in use."
+    message = (
+        f"{holder.name} already has this short name. Change one of the two first."
+        if holder
+        else "This short name is in use."
+    )
     return Conflict("slug", message, constraint=conflict.constraint)

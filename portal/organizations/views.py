@@ -18,7 +18,7 @@ from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, history_of
+from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -77,7 +77,9 @@ def new() -> ResponseReturnValue:
 @requires(Permission.ORGANIZATIONS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change an organization; where somebody else did so meanwhile, both edits are shown."""
-    organization = _found(id)
+    organization = _found(id, with_deleted=True)
+    if organization.is_deleted:
+        return deleted_meanwhile(organization, url_for(".show", id=id))
     now = written(organization)
     form = EditOrganizationForm(data={**now, "version": organization.version, "base": conflicts.form_base(now)})
     if form.validate_on_submit():
@@ -132,9 +134,10 @@ def consequences(organization_id: uuid.UUID) -> list[str]:
     many = "" if active.kind == "exact" else "more than "
     people = "1 person loses" if active.value == 1 else f"{many}{active.value:,} people lose"
     return [
-        f"{people[0].upper()}{people[1:]} access at once, {admins.value:,} of them administrators.",
+        f"{people[0].upper()}{people[1:]} access at once, {admins.value:,} of them as"
+        f" {'administrator' if admins.value == 1 else 'administrators'}.",
         "Their records stay as they are, and their e-mail addresses stay reserved.",
-        "Restoring the organization gives everybody access again.",
+        "Restoring the organization gives everybody access again, on devices that are signed in now too.",
     ]
 
 

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from wtforms import BooleanField, HiddenField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired
@@ -81,16 +81,20 @@ class UserForm(Form):
             del self.organization_id
 
     def validate_organization_id(self, field: Any) -> None:
-        """The organization by its slug, as people write it, or by its id."""
+        """The organization by its short name, its id, or its name where only one is called so."""
         if not field.data:
             return
         try:
             wanted = Organization.id == uuid.UUID(field.data)
         except ValueError:
-            wanted = Organization.slug == field.data.lower()
-        self.organization = db.session.scalar(select(Organization).where(wanted))
-        if self.organization is None:
-            raise ValidationError("There is no such organization. Write its short name, as its address shows it.")
+            wanted = or_(Organization.slug == field.data.lower(), Organization.sort_name == func.lower(field.data))
+        found = db.session.scalars(select(Organization).where(wanted).limit(2)).all()
+        named = [one for one in found if one.slug == field.data.lower()] or found
+        if not named:
+            raise ValidationError("There is no such organization. Write its name or its short name.")
+        if len(named) > 1:
+            raise ValidationError("Several are called so. Write the short name.")
+        self.organization = named[0]
 
     def values(self) -> dict[str, Any]:
         """What was typed, by the model's columns."""

@@ -189,6 +189,8 @@ def _day(value: str) -> datetime | None:
 FILTERS = {
     "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}"),
     "verified": Filter(_by_verified, lambda value, _: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
-    "organization": Filter(_by_organization, lambda _, row: row.organization_name if row else "One organization"),
+    "organization": Filter(
+        _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
+    ),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}"),
 }

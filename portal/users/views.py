@@ -21,7 +21,7 @@ from portal.users.models import User, full_name
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, history_of
+from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import names_with, stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -89,7 +89,9 @@ def new() -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
-    user, organization = _found(id)
+    user, organization = _found(id, with_deleted=True)
+    if user.is_deleted:
+        return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})

@@ -44,7 +44,8 @@ WORDS = {
     ),
 }
 EXPIRED = (
-    "This form was open for too long, or was opened under another sign-in. Go back, reload the page and send it again."
+    "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
+    " copied. Open the page anew, and send it from there."
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -74,6 +74,8 @@ def enforce() -> ResponseReturnValue | None:
         return None
     if not current_user.is_authenticated:
         there = request.full_path.rstrip("?") if request.method == "GET" else None
+        if there is None:
+            flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
         return redirect(url_for("auth.login", next=there if there != "/" else None))
     if current_user.must_change_password and not getattr(view, "with_temporary_password", False):
         return redirect(url_for("account.password"))

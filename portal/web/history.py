@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from flask import flash
+from flask import Response, flash
 
-HistoryOf = Callable[[str, uuid.UUID], Sequence[Any]]
-
-_look_ups: dict[str, HistoryOf] = {}
+from portal.web.rendering import redirect
 
 
-def history_with(function: HistoryOf) -> HistoryOf:
-    """Register how a row's newest events are told; the feature that tells the history does."""
-    _look_ups["history"] = function
-    return function
+class Teller(Protocol):
+    """What the feature that tells the history provides; entries are those of portal/activity/telling.py."""
+
+    def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
+        """The newest entries about a row."""
+
+    def latest(self) -> Sequence[Any]:
+        """The newest acts of all."""
+
+
+_provided: dict[str, Teller] = {}
+
+
+def history_with(teller: Teller) -> None:
+    _provided["teller"] = teller
 
 
 def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
-    """The newest entries about a row, as portal/activity/telling.py makes them."""
-    return _look_ups["history"](table, row_id)
+    """The newest entries about a row, for its own page."""
+    return _provided["teller"].of_row(table, row_id)
+
+
+def latest_acts() -> Sequence[Any]:
+    """The newest acts that the reader may know of."""
+    return _provided["teller"].latest()
 
 
 def confirm(row: Any, done: str, undo_url: str, *, since: int = 0) -> None:
@@ -31,3 +45,9 @@ def confirm(row: Any, done: str, undo_url: str, *, since: int = 0) -> None:
         flash(text, "success")
     else:
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
+
+
+def deleted_meanwhile(row: Any, url: str) -> Response:
+    """Answer the edit of a row that is gone by now: where it can be restored, with a word on what was typed."""
+    flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
+    return redirect(url)

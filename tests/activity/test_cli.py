@@ -177,11 +177,19 @@ TAMPERED = {
         ["UPDATE activity_seals SET snapshot = '1:1:' WHERE id = 3", f"{FORGED} ('create', {COPIED})"],
         [r"At position 9: seal changed\."],
     ),
+    "a seal of a stranger that says all before it was pruned": (
+        [
+            "INSERT INTO activity_seals SELECT id + 1, sealed_at, snapshot, xid, last_id, seen_at, 13, 13, 14, leaves,"
+            " 'stranger', digest FROM activity_seals WHERE id = 3",
+            "UPDATE activity SET action = 'remove' WHERE id = 2",
+        ],
+        [r"Event 2 .*: changed\.", r"At position 13: key unknown\."],
+    ),
     "events said to be pruned": (
         ["DELETE FROM activity WHERE id < 5", "DELETE FROM activity_leaves WHERE position < 5",
          "UPDATE activity_seals SET kept_from = 5",
          "INSERT INTO activity (action, changes) VALUES ('prune', '{\"position\": [1, 5]}')"],
-        [r"At position 1: seal changed\.", r"At position 5: seal changed\.", r"At position 9: seal changed\."],
+        [r"At position 1: seal broken\.", *(rf"At position {first}: seal changed\." for first in (1, 5, 9))],
     ),
     "values emptied like an erasure": (
         [
@@ -343,6 +351,41 @@ def test_lg4_a_transaction_that_commits_late_is_sealed_later_without_alarm(
     assert troubles(fresh_app) == []
     act(owner, 1, "last")
     run(fresh_app, "seal")
+    assert troubles(fresh_app) == []
+
+
+def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_alarm(
+    fresh_app: Flask, owner: Owner, fresh_database: str
+) -> None:
+    """No transaction after the late one has ended when the first seal is made: no snapshot speaks of it yet."""
+    with connected(fresh_database) as late:
+        with owner.transaction():
+            owner.execute("SELECT pg_current_xact_id()")
+            late.execute("BEGIN")
+            act(late, 1, "late")
+            act(owner, 1, "early")
+        assert "1 event sealed." in run(fresh_app, "seal").output
+        late.execute("COMMIT")
+
+    assert troubles(fresh_app) == []
+    assert "1 event sealed." in run(fresh_app, "seal").output
+    assert troubles(fresh_app) == []
+
+
+def test_lg4_sealing_behind_a_write_of_the_same_transaction_as_pruning_does_raises_no_alarm(
+    fresh_app: Flask, owner: Owner, fresh_database: str
+) -> None:
+    with connected(fresh_database) as late:
+        with owner.transaction():
+            owner.execute("SELECT pg_current_xact_id()")
+            late.execute("BEGIN")
+            act(late, 1, "late")
+            act(owner, 1, "early")
+            owner.execute("SELECT FROM portal_seal_activity(%s, 10)", [seals.derived(SECRET_KEY)])
+        late.execute("COMMIT")
+
+    assert troubles(fresh_app) == []
+    assert "1 event sealed." in run(fresh_app, "seal").output
     assert troubles(fresh_app) == []
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from psycopg import errors as pg
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import func, literal, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from portal.core.db import ATTEMPTS, command, copy_rows, db, without_time_limit
 from portal.core.errors import Busy, Conflict
@@ -208,3 +208,11 @@ def test_re6_every_statement_has_a_time_limit_but_those_of_long_work(fresh_datab
 def test_the_session_speaks_utc(app: Flask) -> None:
     with acting(app):
         assert db.session.scalar(select(func.current_setting("timezone"))) == "UTC"
+
+
+def test_lg6_what_was_sent_is_not_in_the_text_of_an_error(app: Flask) -> None:
+    with acting(app), pytest.raises(DBAPIError) as raised:
+        db.session.execute(select(literal("a hash or an address"), literal(1) / literal(0)))
+
+    assert "division by zero" in str(raised.value)
+    assert "a hash" not in str(raised.value)

@@ -538,6 +538,14 @@ def test_lg3_the_switch_that_retention_uses_ends_with_it(login: str) -> None:
             raise psycopg.Rollback
 
 
+@pytest.mark.parametrize("table", TABLES)
+def test_lg3_not_even_retention_empties_a_table_of_the_history(login: str, table: str) -> None:
+    with connected(login) as psql:
+        psql.execute("SET portal.retention = 'on'")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="can only be added to"):
+            psql.execute(f"TRUNCATE {table}".encode())
+
+
 def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
     app = app_for(login)
     cast = Cast(app)

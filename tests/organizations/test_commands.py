@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from portal.core.clock import now
 from portal.core.db import db
@@ -17,6 +18,7 @@ from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
 from portal.organizations import commands, queries
 from portal.organizations.models import Organization
+from portal.users.commands import create_user
 from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import Builder, Person, Tenant
@@ -177,3 +179,34 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
     assert set(outcomes_of(results)) <= {"done", "Stale"}
     acknowledged = sorted(one for one in results if isinstance(one, str))
     assert sorted(Builder(fresh_app).read(Organization, tenant.id).name.split(",")[1:]) == acknowledged
+
+
+CREATED_TOO_LATE = text("""
+    SELECT count(*) FROM activity made
+    JOIN users person ON person.id = made.row_id
+    JOIN activity gone ON gone.row_id = person.organization_id AND gone.action = 'delete'
+    WHERE made.action = 'create' AND made.at > gone.at""")
+
+
+def add_to(home: uuid.UUID) -> uuid.UUID:
+    key = uuid7()
+    return create_user({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True).id
+
+
+def test_co5_nobody_is_created_in_an_organization_after_its_deletion(fresh_app: Flask) -> None:
+    """200 rounds: people are being added while the organization is deleted."""
+    outcomes: Counter[str] = Counter()
+    for number in range(200):
+        home = Builder(fresh_app).tenant(f"Race {number}").id
+        works: list[Callable[[], Any]] = [
+            partial(add_to, home),
+            partial(commands.delete_organization, home),
+            partial(add_to, home),
+        ]
+        outcomes += outcomes_of(at_once(fresh_app, works))
+
+    assert set(outcomes) == {"done", "Conflict"}, outcomes
+    with acting(fresh_app):
+        assert db.session.scalar(CREATED_TOO_LATE) == 0
+        assert db.session.scalar(select(func.count(User.id))) == outcomes["done"] - 200
+    assert 0 < outcomes["Conflict"] < 400, "the deletion was always last, or always first"

@@ -183,7 +183,7 @@ def test_the_page_shows_the_newest_people_and_how_many_may_sign_in(
 
     text = client.get(f"/organizations/{acme.id}").text
 
-    assert "2 can sign in, 1 of them administrator" in text
+    assert "2 can sign in, 1 of them as administrator" in text
     assert ada.name in text
     assert uma.name in text
     assert gil.name not in text

@@ -1,0 +1,160 @@
+"""Does the second wall go up whoever migrates, and say what is missing where the migrator may not make a role?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from portal.config import ROOT
+from portal.core.db import db
+from portal.core.embedded import Embedded
+from portal.core.wall import TENANT_ROLE
+from tests.acting import acting, portal_on
+from tests.cast import Builder
+from tests.database import SECRET_KEY
+
+ADVICE = "An administrator of the PostgreSQL server must run this once, then upgrade again:"
+CREATE = f"CREATE ROLE {TENANT_ROLE} NOLOGIN"
+GRANT = f"GRANT {TENANT_ROLE} TO migrator WITH INHERIT FALSE, SET TRUE"
+
+Run = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """A server of this module's own: the role of tenants belongs to a whole server."""
+    with (
+        tempfile.TemporaryDirectory(prefix="portal-test-", ignore_cleanup_errors=True) as folder,
+        Embedded(Path(folder) / "postgres", durable=False).running() as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def administrator(cluster: str) -> Iterator[Run]:
+    """Runs a statement as the server's superuser; afterwards the server is as it was."""
+    url = make_url(cluster).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement.encode())
+        connection.execute("DROP DATABASE IF EXISTS theirs WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS migrator, {TENANT_ROLE}".encode())
+
+
+def address_of(cluster: str, administrator: Run, *attributes: str) -> str:
+    """An empty database, and the address at which a role with these attributes owns it."""
+    administrator(f"CREATE ROLE migrator LOGIN {' '.join(attributes)}")
+    administrator("CREATE DATABASE theirs OWNER migrator")
+    theirs = make_url(cluster).set(username="migrator", database="theirs")
+    return theirs.render_as_string(hide_password=False)
+
+
+def upgrade(address: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    environment = {**os.environ, "DATABASE_URL": address, "SECRET_KEY": SECRET_KEY}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)  # noqa: S603
+    return done.returncode, done.stdout + done.stderr
+
+
+def holds(address: str) -> bool:
+    """Whether an ADMIN's transaction sees the own people alone, without a filter's help."""
+    with portal_on(address) as app:
+        build = Builder(app)
+        ada = build.person("ada@example.com", tenant=build.tenant("Acme"))
+        build.person("bea@example.com", tenant=build.tenant("Birch"))
+        with acting(app, ada):
+            found = db.session.connection().exec_driver_sql("SELECT email FROM users").scalars().all()
+    return found == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("attribute", ["SUPERUSER", "CREATEROLE"])
+def test_ac15_whoever_may_make_roles_needs_no_administrator(cluster: str, administrator: Run, attribute: str) -> None:
+    address = address_of(cluster, administrator, attribute)
+
+    code, said = upgrade(address)
+
+    assert code == 0, said
+    assert holds(address)
+
+
+def test_ac15_a_plain_owner_is_told_both_statements_and_goes_on_when_they_were_run(
+    cluster: str, administrator: Run
+) -> None:
+    address = address_of(cluster, administrator)
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert said.endswith(f"{ADVICE}\n    {CREATE};\n    {GRANT};\n")
+    assert "Traceback" not in said
+    for statement in (CREATE, GRANT):
+        administrator(statement)
+    assert upgrade(address)[0] == 0
+    assert holds(address)
+
+
+def test_ac15_a_plain_owner_is_told_the_one_statement_that_is_missing(cluster: str, administrator: Run) -> None:
+    address = address_of(cluster, administrator)
+    administrator(CREATE)
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert said.endswith(f"{ADVICE}\n    {GRANT};\n")
+
+
+@pytest.mark.parametrize("attribute", ["LOGIN", "SUPERUSER", "BYPASSRLS", "CREATEROLE"])
+def test_ac15_a_role_of_tenants_that_may_too_much_is_refused(cluster: str, administrator: Run, attribute: str) -> None:
+    address = address_of(cluster, administrator)
+    administrator(f"CREATE ROLE {TENANT_ROLE} {attribute}")
+    administrator(GRANT)
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert "must be NOLOGIN and no more" in said
+
+
+def test_ac15_a_downgrade_takes_back_what_was_granted_and_keeps_the_role(cluster: str, administrator: Run) -> None:
+    address = address_of(cluster, administrator, "CREATEROLE")
+    with portal_on(address) as app, app.app_context():
+        flask_migrate.upgrade()
+        assert granted(address)
+        flask_migrate.downgrade(revision="0001")
+        assert granted(address) == set()
+        assert bounded(address) == set()
+        flask_migrate.upgrade()
+
+    assert administrator(f"SELECT FROM pg_roles WHERE rolname = '{TENANT_ROLE}'").fetchone() == ()  # noqa: S608
+    assert holds(address)
+
+
+def granted(address: str) -> set[str]:
+    """What the role of tenants was given in this database by name."""
+    return rows_of(
+        address,
+        f"""
+        SELECT oid::regclass::text FROM pg_class WHERE relacl::text LIKE '%{TENANT_ROLE}=%'
+        UNION SELECT attrelid::regclass::text FROM pg_attribute WHERE attacl::text LIKE '%{TENANT_ROLE}=%'
+        UNION SELECT nspname FROM pg_namespace WHERE nspacl::text LIKE '%{TENANT_ROLE}=%'
+        UNION SELECT proname FROM pg_proc WHERE proacl::text LIKE '%{TENANT_ROLE}=%'""",  # noqa: S608
+    )
+
+
+def bounded(address: str) -> set[str]:
+    return rows_of(address, "SELECT relname FROM pg_class WHERE relrowsecurity UNION SELECT polname FROM pg_policy")
+
+
+def rows_of(address: str, query: str) -> set[str]:
+    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        return {str(name) for (name,) in connection.execute(query.encode())}

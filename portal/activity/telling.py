@@ -51,6 +51,7 @@ class Difference:
     after: str | None
     is_secret: bool = False
     is_told: bool = False  # no value of a row: what the application noted of an act
+    had_other: bool = False  # there was a value before, in another tenant, which is not the reader's to know
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,9 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            known = None if came(User, row.changes) else before
-            yield Difference(label, known, after, is_told=row.action == "refused")
+            other = came(User, row.changes)
+            known = None if other else before
+            yield Difference(label, known, after, is_told=row.action == "refused", had_other=other)
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

@@ -33,12 +33,13 @@ VERBS = {
     "sign_in_failed": "failed to sign in as",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
+    "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
 }
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "refused": "shield",
-    "address_refused": "shield", "prune": "trash",
+    "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 
 
@@ -58,7 +59,6 @@ class Difference:
 class Entry:
     """One event as people read it: `who verb preposition subject`, then the differences."""
 
-    id: int
     at: datetime
     operation_id: uuid.UUID
     icon: str
@@ -99,11 +99,10 @@ def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False) -> list[Entry]:
 
 def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
     name = row.actor_name or names.get(row.actor_id)
-    is_hidden = name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
+    is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)
     return Entry(
-        id=row.id,
         at=row.at,
         operation_id=row.operation_id,
         icon=ICONS.get(row.action, "edit"),
@@ -181,8 +180,9 @@ def _subject(row: Row[Any]) -> str | None:
     if row.action in ("sign_in", "sign_out"):
         return None
     known: str | None = row.house_name or row.person_name
+    changes = row.changes or {}  # empty where the values were erased
     if known is None and row.action == "remove":
-        known = (row.changes.get("name") or row.changes.get("email") or [None])[0]
+        known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
     return known or f"a {noun} that is no more"
 

@@ -24,8 +24,8 @@ LEAF = """
 CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
 LANGUAGE sql STABLE
 RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.key, a.operation_id,
-    a.is_first, a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
-    a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text, 'UTF8')))
+    a.is_first, a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name,
+    a.row_id, a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text, 'UTF8')))
 """
 
 DIGEST = """

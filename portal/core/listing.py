@@ -132,9 +132,10 @@ class Listing:
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        read_value = self.tab.sorts[self.sort.removeprefix("-")].read
-        self._after = cursors.read(arguments.get("after"), read_value)
-        self._before = cursors.read(arguments.get("before"), read_value)
+        sorted_by = self.tab.sorts[self.sort.removeprefix("-")]
+        self._column = sorted_by.column
+        self._after = cursors.read(arguments.get("after"), sorted_by.read)
+        self._before = cursors.read(arguments.get("before"), sorted_by.read)
 
     # What it asks the database
 
@@ -146,12 +147,10 @@ class Listing:
         statement = self._page_statement()
         if counted:
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
-        found = list(db.session.execute(statement, execution_options=self._options()).all())
+        found = db.session.execute(statement, execution_options=self._options()).all()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
-        rows = found[: self.per_page]
-        if backward:
-            rows.reverse()
+        rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
         whole = not (more or backward or self._after)
         if whole:
@@ -177,11 +176,11 @@ class Listing:
         about = self._estimate() if current_actor().is_unlimited else None
         if about is not None and about > COUNTED_BELOW:
             return Count(about, "about")
-        statement = select(self._bounded_count(BOUND))
-        return Count.bounded(db.session.scalar(statement, execution_options=self._options()) or 0, BOUND)
+        counted = db.session.scalar(select(self._bounded_count(BOUND)), execution_options=self._options())
+        return Count.bounded(counted or 0, BOUND)
 
     def _page_statement(self) -> Rows:
-        entity, (column, _) = self.source.entity, self._order()
+        entity, column = self.source.entity, self._column
         if self._finds:
             keys = self._found_keys().limit(self.per_page + 1)
             rows = self.source.rows.add_columns(column.label("sort_key")).where(entity.id.in_(keys))
@@ -254,9 +253,6 @@ class Listing:
 
     def _options(self) -> dict[str, bool]:
         return {"with_deleted": True} if self.tab.with_deleted else {}
-
-    def _order(self) -> tuple[Any, bool]:
-        return self.tab.sorts[self.sort.removeprefix("-")].column, self.sort.startswith("-")
 
     # Where it stands, as an address
 

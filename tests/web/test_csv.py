@@ -27,6 +27,13 @@ def response_of(app: Flask, person: Person | None, batches: Iterable[Iterable[Se
         return csv_response("people-2026-11-22", batches)
 
 
+def whole(answer: Response) -> bytes:
+    """All of a file, as a server sends it to its end."""
+    data = answer.get_data()
+    answer.close()
+    return data
+
+
 def rows_in(data: bytes) -> list[list[str]]:
     """What a program reads in the file, cell by cell."""
     return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -62,7 +69,7 @@ def test_in10_no_text_begins_as_a_formula_and_each_comes_back_as_it_was(app: Fla
 
     answer = response_of(app, None, [[["x", text, "y"] for text in texts]])
 
-    cells = rows_in(answer.get_data())
+    cells = rows_in(whole(answer))
     assert [as_written(cell[1]) for cell in cells] == texts
     assert not [cell for _, cell, _ in cells if cell and cell[0] in DANGEROUS]
     assert len(texts) > 1500
@@ -73,13 +80,13 @@ def test_quotes_commas_and_ends_of_lines_stay_within_their_cell(app: Flask) -> N
 
     answer = response_of(app, None, [[row, row]])
 
-    assert rows_in(answer.get_data()) == [row, row]
+    assert rows_in(whole(answer)) == [row, row]
 
 
 def test_what_is_no_text_is_written_plainly_and_nothing_as_nothing(app: Flask) -> None:
     answer = response_of(app, None, [[[None, 0, 12, True, "", "None"]]])
 
-    assert rows_in(answer.get_data()) == [["", "0", "12", "True", "", "None"]]
+    assert rows_in(whole(answer)) == [["", "0", "12", "True", "", "None"]]
 
 
 def test_cs9_the_file_says_its_name_type_and_charset_and_begins_with_the_mark_of_utf8(app: Flask) -> None:
@@ -87,7 +94,7 @@ def test_cs9_the_file_says_its_name_type_and_charset_and_begins_with_the_mark_of
 
     assert answer.headers["Content-Disposition"] == 'attachment; filename="people-2026-11-22.csv"'
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.get_data() == b"\xef\xbb\xbf\xc3\xa9\r\n"
+    assert whole(answer) == b'\xef\xbb\xbf"\xc3\xa9"\r\n'
 
 
 def test_batches_are_made_one_by_one_for_the_one_who_asked_although_the_request_has_ended(
@@ -103,10 +110,11 @@ def test_batches_are_made_one_by_one_for_the_one_who_asked_although_the_request_
     answer = response_of(app, ada, batches())
     assert made == []
     chunks = answer.iter_encoded()
-    assert [next(chunks) for _ in range(2)] == ["\ufeff".encode(), b"0\r\n"]
+    assert [next(chunks) for _ in range(2)] == ["\ufeff".encode(), b'"0"\r\n']
     assert made == [actor_of(ada)]
 
-    assert b"".join(chunks) == b"1\r\n2\r\n"
+    assert b"".join(chunks) == b'"1"\r\n"2"\r\n'
+    answer.close()
     assert made == [actor_of(ada)] * 3
     with pytest.raises(NoActorError):
         current_actor()
@@ -149,6 +157,6 @@ def test_each_file_is_read_in_a_session_of_its_own(app: Flask, ada: Person) -> N
     with app.test_request_context(), acting_as(actor_of(ada)):
         sessions.append(id(db.session()))
         answer = csv_response("x", batches())
-    answer.get_data()
+    whole(answer)
 
     assert len(set(sessions)) == 2

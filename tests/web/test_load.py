@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from portal.activity import views as activity
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.users import passwords
+from portal.web import load
+from tests.access.visitor import Visitor
 from tests.acting import portal_on
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
 
@@ -41,28 +44,42 @@ def test_a_flood_of_sign_ins_leaves_room_for_everybody_else(app: Flask, monkeypa
 
 
 @pytest.mark.parametrize("ending", ["read to its end", "gone away", "never read", "asked for its head"])
-def test_a_file_keeps_its_place_until_it_is_sent_or_the_client_goes_away(app: Flask, ada: Person, ending: str) -> None:
+def test_a_person_gets_one_file_at_a_time_and_it_keeps_nobody_else_waiting(
+    app: Flask, ada: Person, ending: str
+) -> None:
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"], concurrent_requests=1) as portal:
         client = portal.test_client()
         assert isinstance(client, PageClient)
         SignIn(client)(ada)
 
         answer = client.head("/activity/export") if "head" in ending else client.get("/activity/export")
-        meanwhile = elsewhere(portal)
+        meanwhile = client.get("/account/").status_code, client.get("/activity/export").status_code
         if ending == "read to its end":
             assert ada.name in answer.text
         elif ending == "gone away":
             next(iter(answer.response))
         answer.close()
+        again = client.get("/activity/export")
+        again.close()
 
-        assert answer.status_code == 200
-        assert (meanwhile, elsewhere(portal)) == (503, 200)
+        assert (answer.status_code, meanwhile, again.status_code) == (200, (200, 409), 200)
 
 
-def elsewhere(portal: Flask) -> int:
-    """What another thread of the server answers now."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: portal.test_client().get("/login").status_code).result(30)
+def test_only_a_few_files_are_sent_at_once(app: Flask, build: Builder, acme: Tenant) -> None:
+    with portal_on(app.config["SQLALCHEMY_DATABASE_URI"]) as portal:
+        visitors = [
+            Visitor(portal, build.person(f"admin{number}@example.com", role=Role.ADMIN, tenant=acme))
+            for number in range(load.EXPORTS + 1)
+        ]
+        contexts = [copy_context() for _ in visitors]  # as in threads of their own
+        answers = [
+            context.run(FlaskClient.open, visitor.client, "/activity/export")
+            for context, visitor in zip(contexts, visitors, strict=True)
+        ]
+        for context, answer in zip(contexts, answers, strict=True):
+            context.run(answer.close)
+
+    assert [answer.status_code for answer in answers] == [200] * load.EXPORTS + [409]
 
 
 def test_no_connection_waits_while_a_batch_is_sent(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,8 @@ def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
-        confirm(row, "as before", url_for(WORDS[table].undo, id=row_id))
+        state = "deleted" if row.is_deleted else "as before"
+        confirm(row, f"{state} again", url_for(WORDS[table].undo, id=row_id))
     return redirect(url_for(WORDS[table].endpoint, id=row_id))
 
 

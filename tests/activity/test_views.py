@@ -33,8 +33,8 @@ FORGED = (
 def versions_in(text: str) -> list[str]:
     """What the history of a page offers to undo, newest first."""
     trail = html5lib.parse(text, namespaceHTMLElements=False).find(".//ol[@class='trail']")
-    forms = [] if trail is None else list(trail.iter("form"))
-    return [field.get("value", "") for form in forms for field in form.iter("input") if field.get("name") == "version"]
+    buttons = [] if trail is None else list(trail.iter("button"))
+    return [button.get("value", "") for button in buttons if button.get("name") == "version"]
 
 
 def undo(client: PageClient, row: Person | Tenant, version: object, **kwargs: Any) -> Any:
@@ -180,7 +180,7 @@ def test_an_admin_undoes_a_new_name_of_the_own_organization(
     undo(client, acme, 2)
 
     assert build.read(Organization, acme.id).name == "Acme"
-    assert "Acme is as before." in note(client, acme)
+    assert "Acme is as before again." in note(client, acme)
 
 
 def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_stay(
@@ -207,7 +207,7 @@ def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
     newest = of_row(app, uma.id)[-1]
     assert (newest.actor_id, newest.undoes, newest.action) == (ada.id, 2, "update")
     assert newest.changes == {"first_name": ["Ulla", "Uma"]}
-    assert re.search(r'<span class="tag">.*Undo</span>', page)
+    assert "by undo" in page
     undo_from(client, uma, page, "message", htmx=False)
 
     assert build.read(User, uma.id).first_name == "Ulla"

@@ -12,7 +12,7 @@ from sqlalchemy import Row, and_, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
-from portal.core.cursors import moment, number
+from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.history import Activity
 from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
@@ -53,15 +53,15 @@ def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: st
 def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
     """A row's newest few events. Run it with_deleted, so that those have names who are gone."""
     mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
-    return mine.order_by(Activity.at.desc(), Activity.id.desc()).limit(SHOWN)
+    return mine.order_by(Activity.at.desc(), Activity.key.desc()).limit(SHOWN)
 
 
 def latest() -> Rows:
     """The newest few acts, of each one event. Run it with_deleted, as above."""
-    newest = select(Activity.id, Activity.operation_id).where(Activity.is_first)
-    newest = newest.order_by(Activity.at.desc(), Activity.id.desc()).limit(LOOKED_AT).subquery()
+    firsts = select(Activity.id, Activity.operation_id).where(Activity.is_first)
+    newest = firsts.order_by(Activity.at.desc(), Activity.key.desc()).limit(LOOKED_AT).subquery()
     acts = select(func.max(newest.c.id)).group_by(newest.c.operation_id).order_by(func.max(newest.c.id).desc())
-    return events().where(Activity.id.in_(acts.limit(LATEST))).order_by(Activity.at.desc(), Activity.id.desc())
+    return events().where(Activity.id.in_(acts.limit(LATEST))).order_by(Activity.at.desc(), Activity.key.desc())
 
 
 def events() -> Rows:
@@ -70,7 +70,8 @@ def events() -> Rows:
     bounded = rest.limit(REST_BOUND + 1).correlate(Activity).lateral()
     about_a_person = Activity.table_name == "users"
     return select(
-        *(column for column in Activity.__mapper__.columns if column.key not in ("xid", "is_first")),
+        Activity.key.label("id"),
+        *(column for column in Activity.__mapper__.columns if column.key not in ("id", "key", "xid", "is_first")),
         _name(full_name_of(ACTOR), ACTOR.id == Activity.actor_id).label("actor_name"),
         _name(full_name_of(PERSON), about_a_person, PERSON.id == Activity.row_id).label("person_name"),
         _name(HOUSE.name, ~about_a_person, HOUSE.id == Activity.row_id).label("house_name"),
@@ -93,7 +94,7 @@ def _listing(
     tabs = {
         name: Tab(label, and_(shown, *kind), NEWEST, "-at", with_deleted=True) for name, (label, kind) in KINDS.items()
     }
-    source = Source(Activity, events(), tabs, filters or {}, read_key=number, search=_about_or_by, newest=Activity.at)
+    source = Source(Activity, events(), tabs, filters or {}, key=Activity.key, search=_about_or_by, newest=Activity.at)
     return Listing(source, arguments, path)
 
 

@@ -36,8 +36,8 @@ VERBS = {
     "sign_in_failed": "failed to sign in",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
+    "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
-    "erase": "erased the values",
 }
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
@@ -56,13 +56,13 @@ class Difference:
     after: str | None
     is_secret: bool = False
     is_told: bool = False  # no value of a row: what the application noted of an act
+    had_other: bool = False  # there was a value before, in another tenant, which is not the reader's to know
 
 
 @dataclass(frozen=True)
 class Entry:
     """One event as people read it: `who verb preposition subject`, then the differences."""
 
-    id: int
     at: datetime
     operation_id: uuid.UUID
     icon: str  # the mark's class in static/css/components.css
@@ -124,11 +124,10 @@ def _day_name(at: datetime) -> str:
 
 def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
     name = row.actor_name or names.get(row.actor_id)
-    is_hidden = name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
+    is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)
     return Entry(
-        id=row.id,
         at=row.at,
         operation_id=row.operation_id,
         icon=_icon(row),
@@ -196,8 +195,6 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
     if row.action == "sign_in_failed":
         return VERBS[row.action], "as" if row.row_id else "under"
-    if row.action == "erase":
-        return VERBS[row.action], "in the history of"
     if row.action != "update":
         return VERBS.get(row.action, row.action), ""
     changes: dict[str, Any] = row.changes or {}
@@ -231,8 +228,9 @@ def _subject(row: Row[Any]) -> str | None:
     if row.action in ("sign_in", "sign_out"):
         return None
     known: str | None = row.house_name or row.person_name
+    changes = row.changes or {}  # empty where the values were erased
     if known is None and row.action == "remove":
-        known = (row.changes.get("name") or row.changes.get("email") or [None])[0]
+        known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
     return known or f"a {noun} that is no more"
 
@@ -246,8 +244,9 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            known = None if came(User, row.changes) else before
-            yield Difference(label, known, after, is_told=row.action == "refused")
+            other = came(User, row.changes)
+            known = None if other else before
+            yield Difference(label, known, after, is_told=row.action == "refused", had_other=other)
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

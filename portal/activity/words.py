@@ -59,8 +59,8 @@ ACTIONS = {
     "sign_out": "Signed out",
     "refused": "Refused access",
     "address_refused": "Refused address",
+    "erase": "Erased values",
     "prune": "Pruned the history",
-    "erase": "Erased from the history",
 }
 SIGN_INS = ("sign_in", "sign_in_failed", "sign_out")
 

@@ -69,12 +69,13 @@ def test_ac3_a_search_for_a_foreign_word_is_as_empty_as_one_for_nonsense(
 def test_ac3_the_figures_count_the_own_tenant_alone(
     app: Flask, build: Builder, ada: Person, uma: Person, stranger: Person
 ) -> None:
-    before = Visitor(app, ada).get("/").text
+    visitor = Visitor(app, ada)
+    before = visitor.get("/").text
     for number in range(5):
         tenant = Tenant(stranger.organization_id or uuid.uuid4(), "", "")
         build.person(f"more{number}@example.org", tenant=tenant)
 
-    assert without_ids(Visitor(app, ada).get("/").text) == without_ids(before)
+    assert without_ids(visitor.get("/").text) == without_ids(before)
 
 
 def without_ids(text: str) -> list[str]:

@@ -98,12 +98,15 @@ class Entry:
         return ", ".join(filter(None, (self.address, self.agent and browser_of(self.agent)))) or None
 
 
-def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False) -> list[Entry]:
-    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone."""
+def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False) -> list[Entry]:
+    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone.
+
+    Told briefly, for the sentences alone, organizations among the values are not looked up.
+    """
     events = list(rows)
     unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
     names = colleagues(unknown) if current_actor().role is Role.USER else {}
-    houses = organizations.names_of(_houses(events))
+    houses = {} if briefly else organizations.names_of(_houses(events))
     seen: set[str] = set()
     entries = []
     for row in events:

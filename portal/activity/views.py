@@ -60,7 +60,7 @@ class Telling:
         return told(rows, of_one_row=True)
 
     def latest(self) -> Sequence[Entry]:
-        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}))
+        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
 
 
 history_with(Telling())

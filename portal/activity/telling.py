@@ -5,18 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, WORDS
+from portal.activity.words import FIELDS, TURNS, WORDS, browser_of
 from portal.core.actor import Role, current_actor
+from portal.core.clock import now
 from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
 from portal.organizations import queries as organizations
 from portal.users.models import User
 from portal.users.queries import colleagues
+from portal.web.jinja import day
 from portal.web.people import OUTSIDER, SYSTEM_NAME
 
 SOMEBODY = "Somebody"
@@ -30,7 +33,7 @@ VERBS = {
     "remove": "removed for good",
     "sign_in": "signed in",
     "sign_out": "signed out",
-    "sign_in_failed": "failed to sign in as",
+    "sign_in_failed": "failed to sign in",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -41,6 +44,7 @@ ICONS = {
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "refused": "shield",
     "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
+ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Entry:
 
     at: datetime
     operation_id: uuid.UUID
-    icon: str
+    icon: str  # the mark's class in static/css/components.css
     who: str
     who_id: uuid.UUID | None  # None where the reader may not know
     verb: str
@@ -72,6 +76,7 @@ class Entry:
     undo: str | None  # the endpoint that undoes
     names_no_field: bool  # the sentence does not say which field
     says_all: bool  # the sentence says the values too
+    is_change: bool  # of a row; else a sign-in, a refusal and the like
     subject: str | None  # None where the act is about nothing, or about the one who acts
     differences: Sequence[Difference]
     is_undo: bool
@@ -82,19 +87,42 @@ class Entry:
     request_id: str | None
     version: int | None  # to be undone by; None where it can't be
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is about the one who acts."""
+        return self.who_id is not None and self.who_id == self.row_id
 
-def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False) -> list[Entry]:
-    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone."""
+    @property
+    def origin(self) -> str | None:
+        """From where it was done, in few words."""
+        return ", ".join(filter(None, (self.address, self.agent and browser_of(self.agent)))) or None
+
+
+def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False) -> list[Entry]:
+    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone.
+
+    Told briefly, for the sentences alone, organizations among the values are not looked up.
+    """
     events = list(rows)
     unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
     names = colleagues(unknown) if current_actor().role is Role.USER else {}
-    houses = organizations.names_of(_houses(events))
+    houses = {} if briefly else organizations.names_of(_houses(events))
     seen: set[str] = set()
     entries = []
     for row in events:
         entries.append(_entry(row, names, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
         seen |= set(row.changes or ())
     return entries
+
+
+def days(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
+    """The entries of each day (UTC), under its name."""
+    return [(name, list(ones)) for name, ones in groupby(entries, lambda entry: _day_name(entry.at))]
+
+
+def _day_name(at: datetime) -> str:
+    then, today = at.astimezone(UTC).date(), now().date()
+    return {today: "Today", today - timedelta(days=1): "Yesterday"}.get(then, day(then))
 
 
 def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
@@ -105,7 +133,7 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
     return Entry(
         at=row.at,
         operation_id=row.operation_id,
-        icon=ICONS.get(row.action, "edit"),
+        icon=_icon(row),
         who=name or _unnamed(row),
         who_id=row.actor_id if name else None,
         verb=verb,
@@ -115,7 +143,8 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
         url=words.endpoint if words and (row.house_name or row.person_name) else None,
         undo=words.undo if words else None,
         names_no_field=not verb.startswith("changed the"),
-        says_all=verb in ("activated", "deactivated"),
+        says_all=_says_all(row.changes or {}),
+        is_change=row.row_version is not None,
         subject=_subject(row),
         differences=list(_differences(row, houses)),
         is_undo=row.undoes is not None,
@@ -153,25 +182,47 @@ def _unnamed(row: Row[Any]) -> str:
         return SYSTEM_NAME.capitalize()
     if not current_actor().is_unlimited:
         return OUTSIDER.capitalize()
-    return GONE.capitalize() if row.actor_id else f"{row.database_user} (in the database)"
+    return GONE.capitalize() if row.actor_id else f"The database user {row.database_user}"
+
+
+def _icon(row: Row[Any]) -> str:
+    changed = next((ICONS_OF_FIELDS[name] for name in ICONS_OF_FIELDS if name in (row.changes or {})), None)
+    if row.undoes is not None:
+        return "arrow-back-up"
+    if row.action == "create" and row.table_name == "users":
+        return "user-plus"
+    return (changed if row.action == "update" else None) or ICONS.get(row.action, "edit")
 
 
 def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
+    if row.action == "sign_in_failed":
+        return VERBS[row.action], "as" if row.row_id else "under"
     if row.action != "update":
         return VERBS.get(row.action, row.action), ""
     changes: dict[str, Any] = row.changes or {}
     if "password" in changes:
-        if row.actor_role == "SYSTEM" and row.address:  # at a sign-in: the same password, hashed with more care
-            return "renewed how the password is kept", "of"
-        return "set a new password", "for"
-    if set(changes) == {"is_active"}:
-        return "activated" if changes["is_active"][1] else "deactivated", ""
+        return _verb_of_password(row, changes)
     fields = [name for name in changes if name in FIELDS and not (name == "email_verified" and "email" in changes)]
-    if len(fields) == 1:
-        label = FIELDS[fields[0]]
-        return f"changed the {label[0].lower()}{label[1:]}", "of"
-    return f"changed {len(fields)} fields", "of"
+    if len(fields) != 1:
+        return f"changed {len(fields)} fields", "of"
+    if _says_all(changes):
+        return TURNS[fields[0]][bool(changes[fields[0]][1])]
+    label = FIELDS[fields[0]]
+    return f"changed the {label[0].lower()}{label[1:]}", "of"
+
+
+def _verb_of_password(row: Row[Any], changes: Mapping[str, Any]) -> tuple[str, str]:
+    if row.actor_role == "SYSTEM" and row.address:  # at a sign-in: the same password, hashed with more care
+        return "renewed how the password is kept", "of"
+    is_temporary = (changes.get("must_change_password") or [None, None])[1]
+    return f"set a {'temporary' if is_temporary else 'new'} password", "for"
+
+
+def _says_all(changes: Mapping[str, Any]) -> bool:
+    """Whether the verb tells the change: of a password there is no more to tell, of a yes or no neither."""
+    names = set(changes)
+    return bool(names) and (names <= {"password", "must_change_password"} or (len(names) == 1 and names <= set(TURNS)))
 
 
 def _subject(row: Row[Any]) -> str | None:

@@ -12,8 +12,8 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.activity import queries
-from portal.activity.telling import Entry, shown, told
-from portal.activity.words import ACTIONS, FIELDS, WORDS
+from portal.activity.telling import Entry, days, shown, told
+from portal.activity.words import ACTIONS, FIELDS, WORDS, browser_of
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
@@ -47,6 +47,10 @@ class Then:
     then: str | None
     now: str | None
 
+    @property
+    def is_same(self) -> bool:
+        return self.then == self.now
+
 
 class Telling:
     """The teller of portal/web/history.py, for the pages of features below this one."""
@@ -56,7 +60,7 @@ class Telling:
         return told(rows, of_one_row=True)
 
     def latest(self) -> Sequence[Entry]:
-        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}))
+        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
 
 
 history_with(Telling())
@@ -68,7 +72,7 @@ def index() -> ResponseReturnValue:
     """The list of acts."""
     listing = queries.listing(request.args, request.path)
     export_url = listing.url.replace(request.path, url_for(".export"), 1)
-    return render_list("activity", listing, told=told, actions=ACTIONS, fields=FIELDS, export_url=export_url)
+    return render_list("activity", listing, told=told, days=days, actions=ACTIONS, fields=FIELDS, export_url=export_url)
 
 
 @bp.get("/export")
@@ -87,7 +91,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     page = listing.page()
     if not page.rows:
         raise Missing
-    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows))
+    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows), browser_of=browser_of)
 
 
 @bp.get("/people/<uuid:id>")

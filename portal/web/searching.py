@@ -10,6 +10,8 @@ from flask import Response, request
 from portal.core.listing import Listing
 from portal.web.rendering import keep_address, render
 
+TYPED = frozenset({"q", "from", "to"})  # a date is one from its first digit on: the year 2, 20, 202 and 2026
+
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:
     """The list's page or table. Typing makes one entry in the browser's history."""
@@ -21,6 +23,6 @@ def render_list(name: str, listing: Listing, **context: Any) -> Response:
 
 def _is_searched(address: str) -> bool:
     try:
-        return "q" in parse_qs(urlsplit(address[:2000]).query)
+        return not TYPED.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
     except ValueError:  # what the header holds is no address
         return False

@@ -538,7 +538,7 @@ def test_au13_a_new_password_can_not_be_undone(
     assert of_row(app, uma.id)[-1].changes == {"password": [], "must_change_password": [False, True]}
     assert answer.status_code == 404
     assert "2" not in versions_in(page)
-    assert "set a new password" in page
+    assert "set a temporary password" in page
 
 
 def test_ac2_a_foreign_row_is_undone_by_nobody_else(
@@ -665,3 +665,19 @@ def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask
     with counted(fresh_app) as sent:
         client.get("/activity/")
     assert len(sent) <= most + 1, sent
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_the_latest_acts_are_one_statement_of_the_first_page(
+    app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, birch: Tenant, uma: Person, ada: Person,
+    root: Person, who: str,
+) -> None:  # fmt: skip
+    with acting(app):
+        update_user(uma.id, 1, {"organization_id": birch.id})
+        update_user(uma.id, 2, {"organization_id": acme.id})
+    sign_in({"ada": ada, "root": root}[who])
+
+    with counted(app) as sent:
+        assert "changed the organization of" in client.get("/").text
+
+    assert len([one for one in sent if "activity" in one]) == 1

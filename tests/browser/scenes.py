@@ -160,14 +160,13 @@ def at_history_of_acme(tabs: Tabs) -> Page:
 
 
 def past(tabs: Tabs) -> Page:
-    """The history of somebody renamed, with how they were before, and from where it was done."""
+    """The history of somebody renamed, with how they were before."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/activity/people/{person.id}")
     page.get_by_label("Date and time, UTC").fill("2999-01-01T00:00")
     page.get_by_role("button", name="Show").click()
     page.locator(".details").wait_for()
-    page.locator(".origin summary").first.click()
     return page
 
 
@@ -187,6 +186,34 @@ def one_act(tabs: Tabs) -> Page:
     page.goto("/activity/?status=changes&page=last")
     page.get_by_role("link", name=" more").first.click()
     expect(page.get_by_role("heading", name="One act")).to_be_visible()
+    return page
+
+
+def act_of_one(tabs: Tabs) -> Page:
+    """An act on somebody with long names, by whom and from where."""
+    person = renamed(tabs)
+    page = tabs.open(ADMIN)
+    page.goto(f"/activity/?row={person.id}")
+    page.locator(".trail a", has=page.locator("time")).first.click()
+    expect(page.get_by_role("heading", name="One act")).to_be_visible()
+    return page
+
+
+def activity_of_long_names(tabs: Tabs) -> Page:
+    person = renamed(tabs)
+    page = tabs.open(ADA)
+    page.goto(f"/activity/?row={person.id}&from=2020-01-01&field=first_name")
+    page.locator(".trail").wait_for()
+    return page
+
+
+def undone(tabs: Tabs) -> Page:
+    """The page of somebody right after an undo, which can be undone."""
+    person = renamed(tabs)
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}")
+    page.locator(".trail").get_by_role("button", name="Undo").first.click()
+    page.locator(".note").first.wait_for()
     return page
 
 
@@ -245,10 +272,13 @@ SCENES: dict[str, Scene] = {
     "activity": at("/activity/"),
     "activity of an administrator": at("/activity/", ADA),
     "activity, filtered": at("/activity/?q=a&action=sign_in&from=2020-01-01&to=2999-01-01"),
+    "activity about somebody with long names": activity_of_long_names,
     "activity, none found": at("/activity/?q=nobodyhere&field=slug"),
     "activity, one act": one_act,
+    "activity, one act on one person": act_of_one,
     "history of a person": past,
     "history of an organization": at_history_of_acme,
+    "history, undone": undone,
     "history, undo refused": undo_refused,
     "account": at("/account/", UMA),
     "password": at("/account/password", UMA),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.browsing import ADMIN, Tabs
+from tests.browser.browsing import ADMIN, UMA, Tabs, focused
 from tests.browser.scenes import rename
 from tests.cast import Person
 
@@ -82,6 +84,81 @@ def test_what_is_listed_is_exported_as_a_file(tabs: Tabs, person: Person) -> Non
 
     assert download.value.suggested_filename.endswith(".csv")
     text = download.value.path().read_text(encoding="utf-8-sig")
-    assert text.startswith("at,who,what,")
+    assert text.startswith('"at","who","what",')
     assert "Renata" in text
     assert "signed in" not in text
+
+
+def test_a_date_is_typed_into_one_entry_of_the_browsers_history(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/activity/")
+    before = page.evaluate("history.length")
+
+    page.get_by_label("From").focus()
+    page.keyboard.type("01022020", delay=300)  # slower than a search waits
+    expect(page).to_have_url(re.compile("from=2020-01-02"))
+
+    assert page.evaluate("history.length") == before + 1
+    assert focused(page) == "from"
+    expect(page.locator(".chip")).to_contain_text("From 2020-01-02")
+    page.go_back()
+    expect(page).to_have_url(tabs.site.url + "/activity/")
+    expect(page.locator(".chip")).to_have_count(0)
+
+
+def test_without_scripts_the_button_sends_every_filter_at_once(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN, scripts=False)
+    rename(page, person, "Renata")
+    page.goto("/activity/")
+
+    page.get_by_role("searchbox").fill(person.email.split("@")[0])
+    page.get_by_label("Any act").select_option("update")
+    page.get_by_label("Any field").select_option("first_name")
+    page.get_by_label("From").fill("2020-01-02")
+    page.get_by_label("Until").fill("2999-01-01")
+    page.get_by_role("button", name="Search").click()
+
+    expect(page.locator(".trail")).to_contain_text("changed the first name of Renata Example")
+    expect(page.locator(".trail > li")).to_have_count(1)
+    expect(page.get_by_label("Until")).to_have_value("2999-01-01")
+    page.get_by_role("link", name="Until 2999-01-01").click()
+    expect(page.get_by_label("Until")).to_have_value("")
+
+
+def test_the_time_of_an_entry_leads_to_the_act_which_says_from_where(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN)
+    rename(page, person, "Renata")
+    page.goto(f"/activity/people/{person.id}")
+
+    page.locator(".trail a", has=page.locator("time")).first.click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("One act")
+    origin = page.get_by_role("region", name="By whom and from where")
+    expect(origin).to_contain_text("127.0.0.1")
+    expect(origin).to_contain_text("Chrome on ")
+    origin.get_by_role("link", name="All that they did").click()
+    expect(page.locator(".chip")).to_contain_text("By Grace Lindqvist")
+
+
+def test_an_act_is_undone_by_keyboard_alone(tabs: Tabs, person: Person, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    rename(page, person, "Renata")
+    page.goto(f"/activity/?row={person.id}&action=update")
+    undo = page.get_by_role("button", name="Undo: Renata Example")
+
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if undo.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(person.name)
+
+
+def test_to_oneself_the_own_account_says_you(tabs: Tabs) -> None:
+    page = tabs.open(UMA)
+    page.goto("/account/")
+
+    expect(page.locator(".trail")).to_contain_text("You signed in")
+    expect(page.locator(".trail small").first).to_contain_text("127.0.0.1, Chrome on ")
+    expect(page.locator(".trail a")).to_have_count(0)

@@ -1,0 +1,230 @@
+"""Does the history read as plain sentences, by day, and do its pages stay small?"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pytest
+from flask import Flask
+from sqlalchemy import insert
+
+from portal.activity import queries
+from portal.activity.telling import days, told
+from portal.activity.words import browser_of
+from portal.core.actor import Role
+from portal.core.batch import create_many
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.core.history import record
+from portal.organizations.models import Organization
+from portal.users.commands import set_active, set_password, update_user
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import HTMX, PageClient
+
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+
+
+def trails(text: str) -> list[Element]:
+    return html5lib.parse(text, namespaceHTMLElements=False).findall(".//ol[@class='trail']")
+
+
+def words(element: Element | None) -> str:
+    return "" if element is None else " ".join("".join(element.itertext()).split())
+
+
+def sentences(text: str) -> list[str]:
+    """What each entry of a page says, newest first, without its time."""
+    found = [entry.find("p") for trail in trails(text) for entry in trail.findall("li")]
+    return [words(one).removesuffix(words(None if one is None else one.find(".//time"))).strip() for one in found]
+
+
+ACTS: dict[str, Callable[[Person], object]] = {
+    "changed the first name of Ulla Example": lambda uma: update_user(uma.id, 1, {"first_name": "Ulla"}),
+    "changed the role of Uma Example": lambda uma: update_user(uma.id, 1, {"role": Role.ADMIN}),
+    "changed 2 fields of Ulla Else": lambda uma: update_user(uma.id, 1, {"first_name": "Ulla", "last_name": "Else"}),
+    "deactivated Uma Example": lambda uma: set_active(uma.id, is_active=False),
+    "set a new password for Uma Example": lambda uma: set_password(uma.id, "a new one for uma"),
+    "marked the e-mail as verified for Uma Example": lambda uma: update_user(uma.id, 1, {"email_verified": True}),
+}
+
+
+@pytest.mark.parametrize("sentence", ACTS)
+def test_an_act_is_one_plain_sentence(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person, root: Person,
+    sentence: str,
+) -> None:  # fmt: skip
+    with acting(app, root):
+        ACTS[sentence](uma)
+    sign_in(root)
+
+    assert f"{root.name} {sentence}" in sentences(client.get("/activity/").text)
+    sign_in(ada, other_client)
+    assert f"System administrator {sentence}" in sentences(other_client.get("/activity/").text)
+
+
+def test_what_one_does_to_oneself_names_oneself_once(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    with acting(app, ada):
+        set_password(ada.id, "a new one for ada")
+    sign_in(replace(ada, password="a new one for ada"))  # noqa: S106
+
+    assert f"{ada.name} set a new password for their own account" in sentences(client.get("/activity/").text)
+    assert sentences(client.get("/account/").text) == [
+        "You signed in", "You set a new password", "The system created your account"
+    ]  # fmt: skip
+
+
+def test_a_refusal_names_the_path_as_no_value_of_a_field(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person, root: Person
+) -> None:
+    sign_in(uma, other_client)
+    other_client.get("/users/")
+    sign_in(root)
+
+    text = client.get("/activity/?action=refused").text
+
+    assert sentences(text) == [f"{uma.name} was refused access to GET /users/"]
+    assert "<ins>" not in text
+
+
+def test_a_secret_is_said_in_a_word_beside_other_fields(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
+) -> None:
+    with acting(app):
+        command(lambda: setattr(_row(uma), "password", "x") or setattr(_row(uma), "first_name", "Ulla"))()  # type: ignore[func-returns-value]
+    sign_in(root)
+
+    values = [words(one) for trail in trails(client.get("/activity/").text) for one in trail.findall("li/ul/li")]
+
+    assert sorted(values) == ["First name Uma Ulla", "Password changed, not kept"]
+
+
+def _row(person: Person) -> User:
+    return db.session.get_one(User, person.id)
+
+
+def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
+) -> None:
+    with acting(app):
+        record("sign_in_failed", about=uma.id, tenant=uma.organization_id)
+        record("sign_in_failed")
+    sign_in(root)
+
+    assert sentences(client.get("/activity/?action=sign_in_failed").text) == [
+        "Somebody failed to sign in under an address that nobody has",
+        "Somebody failed to sign in as Uma Example",
+    ]
+
+
+def test_repetitions_are_counted_in_the_sentence(app: Flask, ada: Person, uma: Person) -> None:
+    with acting(app, ada), app.test_request_context():
+        record("sign_in_failed", about=uma.id, tenant=uma.organization_id)
+        entry = told(queries.listing({"action": "sign_in_failed"}, "/activity/").page().rows)[0]
+        text = app.jinja_env.get_template("components/history.html").module.sentence(replace(entry, times=1234), "x")  # type: ignore[attr-defined]
+
+    assert text == "<b>Ada Example</b> failed to sign in 1,234 times"
+
+
+def test_an_act_on_many_rows_says_how_many(
+    app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, ada: Person
+) -> None:
+    with acting(app):
+        command(lambda: create_many(User, [_person(acme, number) for number in range(5)]))()
+    sign_in(ada)
+
+    assert any(one.endswith("and 4 more") and "The system created P" in one for one in _of(client, "/activity/"))
+    assert any(one.endswith("and 4 more") for one in _of(client, "/"))
+
+
+def _of(client: PageClient, path: str) -> list[str]:
+    return sentences(client.get(path).text)
+
+
+def _person(tenant: Tenant, number: int) -> dict[str, object]:
+    return {"email": f"p{number}@example.com", "first_name": f"P{number}", "organization_id": tenant.id}
+
+
+def test_the_dashboard_tells_an_act_in_many_organizations_once(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person
+) -> None:
+    with acting(app):
+        rows = [{"name": f"House {number}", "slug": f"house-{number}"} for number in range(9)]
+        command(lambda: db.session.execute(insert(Organization), rows))()
+    sign_in(root)
+
+    told_so = _of(client, "/")
+
+    assert told_so[0] == f"{root.name} signed in"
+    assert len([one for one in told_so if "created House" in one]) == 1
+
+
+def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) -> None:
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+        entry = told(queries.listing({}, "/activity/").page().rows)[0]
+        midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        yesterday = [midnight - timedelta(seconds=1), midnight - timedelta(days=1)]
+
+        found = days([replace(entry, at=at) for at in (midnight, *yesterday, datetime(2026, 3, 4, tzinfo=UTC))])
+
+    assert [(name, len(ones)) for name, ones in found] == [("Today", 1), ("Yesterday", 2), ("4 Mar 2026", 1)]
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (CHROME, "Chrome on Linux"),
+        (CHROME + " Edg/131.0", "Edge on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0", "Firefox on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Mobile Safari/604.1", "Safari on iPhone"),
+        ("curl/8.11.0", "curl"),
+        ("x" * 200, "x" * 40),
+    ],
+)
+def test_a_browser_is_called_by_its_name(agent: str, name: str) -> None:
+    assert browser_of(agent) == name
+
+
+def test_pages_of_the_history_stay_small_where_all_can_be_undone(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    with acting(app, ada):
+        for number in range(26):
+            update_user(uma.id, number + 1, {"first_name": ("Ulla", "Uma")[number % 2]})
+    sign_in(ada)
+    page = client.get("/activity/?action=update").data
+    part = client.get("/activity/?action=update", headers=HTMX).data
+
+    assert page.count(b"formaction") == 25
+    assert (len(page) < 24_000, len(gzip.compress(page)) < 6_000) == (True, True)
+    assert (len(part) < 12_000, len(gzip.compress(part)) < 4_000) == (True, True)
+
+
+def test_a_place_without_scripts_needs_one_form_for_all_buttons(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+        update_user(uma.id, 2, {"last_name": "Else"})
+    sign_in(ada)
+    page = html5lib.parse(client.get("/activity/").text, namespaceHTMLElements=False)
+    form = next(form for form in page.iter("form") if form.find(".//ol") is not None)
+    buttons = list(form.iter("button"))
+    token = form.find("input[@name='csrf_token']")
+    assert token is not None
+    sent = {"csrf_token": token.get("value"), "version": buttons[-1].get("value")}
+
+    client.post(buttons[-1].get("formaction", ""), data=sent)
+
+    assert [button.get("value") for button in buttons] == ["3", "2"]
+    row = build.read(User, uma.id)
+    assert (row.first_name, row.last_name) == ("Uma", "Else")

@@ -56,9 +56,11 @@ ACTIONS = {
     "remove": "Removed for good",
     "sign_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
+    "throttled": "Guessed too often",
+    "unlock": "Unlocked",
     "sign_out": "Signed out",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "sign_out")
+SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out")

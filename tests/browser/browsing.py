@@ -147,6 +147,18 @@ def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = 
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
 
 
+def guess_too_often(page: Page, email: str) -> None:
+    """Try wrong passwords until the portal says to wait."""
+    page.goto("/login")
+    for _ in range(6):
+        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Password").fill("not the one")
+        with page.expect_response("**/login"):
+            page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("Too many tries. Wait")
+
+
 def focused(page: Page) -> str:
     """The name or the id of what has the focus, else its tag."""
     return str(page.evaluate("(({name, id, tagName}) => name || id || tagName)(document.activeElement)"))

@@ -269,11 +269,11 @@ def _unlock(counter: Counter, person: Actor, by: Actor) -> None:
         history.record("unlock", by=by, about=person.id, tenant=person.seen_by)
 
 
-def unlocks_in(user_id: uuid.UUID) -> int:
-    """In how many seconds a person who is held back may try to sign in again; 0 for everybody else."""
+def is_held_back(user_id: uuid.UUID) -> bool:
+    """Whether too many wrong passwords keep a person from signing in on a new device."""
     with acting_as(SYSTEM):
         email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return throttle.wait(of_account(email)) if email else 0
+        return email is not None and throttle.wait(of_account(email)) > 0
 
 
 def keep_a_super_admin(*leaving: User) -> None:

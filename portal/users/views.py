@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @requires(Permission.USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
-    unlocks_in = commands.unlocks_in(id)  # first, so that no connection waits for another
+    is_held_back = commands.is_held_back(id)  # first, so that no connection waits for another
     user, organization = _found(id, with_deleted=True)
     return render(
         "users/show.html",
@@ -59,7 +59,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         organization=organization,
         by=stamps_of(user),
         sign_ins=db.session.scalar(live_of(id)),
-        unlocks_in=unlocks_in,
+        is_held_back=is_held_back,
         history=history_of("users", id),
     )
 

@@ -25,9 +25,9 @@ def measure(url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection, _table(connection):
         rows = connection.execute(f"SELECT 'y' || {COLUMNS} FROM bench_people LIMIT {MANY}").fetchall()  # noqa: S608
         acts: dict[str, Callable[[Connection], None]] = {
-            f"UPDATE of {MANY:,} people, s": _update,
-            f"INSERT of {MANY:,}, s": _insert,
-            f"COPY of {MANY:,}, s": lambda connection: _copy(connection, rows),
+            f"UPDATE of {len(rows):,} people, s": _update,
+            f"INSERT of {len(rows):,}, s": _insert,
+            f"COPY of {len(rows):,}, s": lambda connection: _copy(connection, rows),
             "update of one + commit, ms": _single,
         }
         print(f"\n{'history (two runs each)':<34}{'without':>17}{'with':>17}{'more':>8}")

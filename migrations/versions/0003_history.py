@@ -15,7 +15,7 @@ depends_on = None
 
 TENANT = "(SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)"
 ONESELF = "(SELECT nullif(current_setting('portal.actor_id', true), '')::uuid)"
-NEWEST = [sa.text("at DESC"), sa.text("id DESC")]
+NEWEST = [sa.text("at DESC"), sa.text("key DESC")]
 
 # All rows of one transaction are one act. Its id is made where the first of them is written.
 OPERATION = """
@@ -238,6 +238,8 @@ def create_activity() -> None:
         sa.Column("xid", XID8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        # By which pages of a list go on: the numbers of events would tell a tenant how much others do.
+        sa.Column("key", sa.Uuid, server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("operation_id", sa.Uuid, server_default=sa.text("portal_operation()"), nullable=False),
         sa.Column("is_first", sa.Boolean, server_default=sa.true(), nullable=False),
         sa.Column("actor_id", sa.Uuid, server_default=setting("actor_id", "uuid")),
@@ -255,10 +257,12 @@ def create_activity() -> None:
         sa.Column("undoes", sa.Integer, server_default=setting("undoes", "integer")),
         sa.Column("times", sa.Integer, server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="activity_pkey"),
+        sa.CheckConstraint("at BETWEEN '2000-01-01' AND '9999-12-31'", name="activity_at_check"),
     )
     first = sa.text("is_first")
     op.create_index("activity_at_idx", "activity", NEWEST, postgresql_where=first)
     op.create_index("activity_organization_id_idx", "activity", ["organization_id", *NEWEST], postgresql_where=first)
+    op.create_index("activity_tenant_idx", "activity", ["organization_id", *NEWEST])
     op.create_index("activity_row_id_idx", "activity", ["row_id", *NEWEST])
     op.create_index("activity_actor_id_idx", "activity", ["actor_id", *NEWEST], postgresql_where=first)
     op.create_index("activity_operation_id_idx", "activity", ["operation_id", "organization_id"])

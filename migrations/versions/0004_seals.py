@@ -23,8 +23,8 @@ RETURN sha256(convert_to(ROW(salt, a.changes, a.address, a.agent)::text, 'UTF8')
 LEAF = """
 CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
 LANGUAGE sql STABLE
-RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.operation_id, a.is_first,
-    a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
+RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.key, a.operation_id,
+    a.is_first, a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
     a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text, 'UTF8')))
 """
 
@@ -142,11 +142,11 @@ troubles AS (
     UNION ALL
     SELECT 'missing', NULL, position
     FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id CROSS JOIN generate_series(c.first, c.last) AS position
-    WHERE c.is_intact AND (s.first, s.last, s.many) IS DISTINCT FROM (c.first, c.last, c.last - c.first + 1)
+    WHERE c.is_intact AND (s.first, s.last, s.many) IS DISTINCT FROM (c.first, c.last, c.last::numeric - c.first + 1)
         AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.position = position.position AND l.seal_id = c.id)
     UNION ALL
     SELECT 'seal missing', NULL, first FROM chain
-    WHERE first <> coalesce(old_last, 0) + 1 OR id <> coalesce(old_seal, 0) + 1
+    WHERE first <> coalesce(old_last, 0)::numeric + 1 OR id <> coalesce(old_seal, 0)::numeric + 1
     UNION ALL
     SELECT 'key unknown', NULL, min(first) FROM kept WHERE key IS NULL GROUP BY key_id
     UNION ALL
@@ -163,7 +163,11 @@ $$
 MISPLACED = """
 CREATE FUNCTION portal_is_misplaced(a activity, before activity_seals) RETURNS boolean LANGUAGE sql STABLE
 RETURN pg_visible_in_snapshot(a.xid, before.snapshot)
+    OR a.xid = before.xid  -- that transaction sealed, and wrote no event
     OR a.xid > before.xid AND (a.id <= before.last_id OR a.at < before.seen_at - interval '1 hour')
+    OR a.xid < before.xid AND EXISTS (  -- it committed late: then it began after the seals with lower numbers
+        SELECT FROM activity_seals s WHERE s.id < before.id AND s.xid <= a.xid
+            AND (s.xid = a.xid OR a.id <= s.last_id OR a.at < s.seen_at - interval '1 hour'))
 """
 
 # What waits to be sealed, and since when.

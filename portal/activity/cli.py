@@ -101,7 +101,7 @@ def _words(doubt: seals.Doubt) -> str:
     if event.at is None:  # it is gone
         return f"{about}): {doubt.trouble}."
     row = f" {event.table_name} {event.row_id}" if event.table_name else ""
-    return f"{about}, {event.at:%Y-%m-%d %H:%M:%S} UTC, {event.action}{row}): {doubt.trouble}."
+    return f"{about}, {event.at} UTC, {event.action}{row}): {doubt.trouble}."
 
 
 def _tell_head() -> None:

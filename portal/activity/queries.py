@@ -12,11 +12,11 @@ from sqlalchemy import Row, and_, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
-from portal.core.cursors import moment, number
+from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.history import Activity
 from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
-from portal.core.terms import matches
+from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
 from portal.users.queries import called
@@ -24,6 +24,7 @@ from portal.users.queries import called
 FOUND = 50
 REST_BOUND = 1_000
 SHOWN = 8
+LATEST = 5
 
 ACTOR = aliased(User, name="actor")
 PERSON = aliased(User, name="person")
@@ -34,7 +35,7 @@ NEWEST = {"at": Sort(Activity.at, moment)}
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The history that an address asks for: acts, or where rows or fields are asked for their single events."""
-    about_rows = any(arguments.get(name) for name in ("q", "row", "field"))
+    about_rows = words_of(arguments.get("q", "")) or arguments.get("row") or arguments.get("field") in FIELDS
     return _listing(arguments, path, None if about_rows else Activity.is_first, FILTERS)
 
 
@@ -51,7 +52,12 @@ def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: st
 def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
     """A row's newest few events. Run it with_deleted, so that those have names who are gone."""
     mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
-    return mine.order_by(Activity.at.desc(), Activity.id.desc()).limit(SHOWN)
+    return mine.order_by(Activity.at.desc(), Activity.key.desc()).limit(SHOWN)
+
+
+def latest() -> Rows:
+    """The newest few acts. Run it with_deleted, as above."""
+    return events().where(Activity.is_first).order_by(Activity.at.desc(), Activity.key.desc()).limit(LATEST)
 
 
 def events() -> Rows:
@@ -60,7 +66,8 @@ def events() -> Rows:
     bounded = rest.limit(REST_BOUND + 1).correlate(Activity).lateral()
     about_a_person = Activity.table_name == "users"
     return select(
-        *(column for column in Activity.__mapper__.columns if column.key not in ("xid", "is_first")),
+        Activity.key.label("id"),
+        *(column for column in Activity.__mapper__.columns if column.key not in ("id", "key", "xid", "is_first")),
         _name(full_name_of(ACTOR), ACTOR.id == Activity.actor_id).label("actor_name"),
         _name(full_name_of(PERSON), about_a_person, PERSON.id == Activity.row_id).label("person_name"),
         _name(HOUSE.name, ~about_a_person, HOUSE.id == Activity.row_id).label("house_name"),
@@ -83,7 +90,7 @@ def _listing(
     tabs = {
         name: Tab(label, and_(shown, *kind), NEWEST, "-at", with_deleted=True) for name, (label, kind) in KINDS.items()
     }
-    source = Source(Activity, events(), tabs, filters or {}, read_key=number, search=_about_or_by, newest=Activity.at)
+    source = Source(Activity, events(), tabs, filters or {}, key=Activity.key, search=_about_or_by, newest=Activity.at)
     return Listing(source, arguments, path)
 
 

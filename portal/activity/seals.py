@@ -124,7 +124,8 @@ def holds(digest: str) -> bool:
 def doubts() -> list[Doubt]:
     """What is not as it was sealed, in the order of the chain."""
     found = func.portal_verify_activity(_keys()).table_valued("trouble", "event_id", "at_position")
-    event = (Activity.id, Activity.at, Activity.action, Activity.table_name, Activity.row_id)
+    at = func.to_char(Activity.at, "YYYY-MM-DD HH24:MI:SS").label("at")  # whatever stands there now
+    event = (Activity.id, at, Activity.action, Activity.table_name, Activity.row_id)
     order = (found.c.at_position, found.c.event_id, found.c.trouble)
     wanted = select(found, *event).outerjoin(Activity, Activity.id == found.c.event_id).order_by(*order)
     with without_time_limit():

@@ -36,12 +36,13 @@ VERBS = {
     "unlock": "unlocked the sign-in of",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
+    "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
 }
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
-    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash",
+    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 
 
@@ -53,13 +54,14 @@ class Difference:
     before: str | None
     after: str | None
     is_secret: bool = False
+    is_told: bool = False  # no value of a row: what the application noted of an act
+    had_other: bool = False  # there was a value before, in another tenant, which is not the reader's to know
 
 
 @dataclass(frozen=True)
 class Entry:
     """One event as people read it: `who verb preposition subject`, then the differences."""
 
-    id: int
     at: datetime
     operation_id: uuid.UUID
     icon: str
@@ -72,6 +74,7 @@ class Entry:
     url: str | None  # the endpoint of the row's page
     undo: str | None  # the endpoint that undoes
     names_no_field: bool  # the sentence does not say which field
+    says_all: bool  # the sentence says the values too
     subject: str | None  # None where the act is about nothing, or about the one who acts
     differences: Sequence[Difference]
     is_undo: bool
@@ -99,11 +102,10 @@ def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False) -> list[Entry]:
 
 def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
     name = row.actor_name or names.get(row.actor_id)
-    is_hidden = name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
+    is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)
     return Entry(
-        id=row.id,
         at=row.at,
         operation_id=row.operation_id,
         icon=ICONS.get(row.action, "edit"),
@@ -116,6 +118,7 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
         url=words.endpoint if words and (row.house_name or row.person_name) else None,
         undo=words.undo if words else None,
         names_no_field=not verb.startswith("changed the"),
+        says_all=verb in ("activated", "deactivated"),
         subject=_subject(row),
         differences=list(_differences(row, houses)),
         is_undo=row.undoes is not None,
@@ -180,8 +183,9 @@ def _subject(row: Row[Any]) -> str | None:
     if row.action in ("sign_in", "sign_out"):
         return None
     known: str | None = row.house_name or row.person_name
+    changes = row.changes or {}  # empty where the values were erased
     if known is None and row.action == "remove":
-        known = (row.changes.get("name") or row.changes.get("email") or [None])[0]
+        known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
     return known or f"a {noun} that is no more"
 
@@ -195,7 +199,9 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            yield Difference(label, None if came(User, row.changes) else before, after)
+            other = came(User, row.changes)
+            known = None if other else before
+            yield Difference(label, known, after, is_told=row.action == "refused", had_other=other)
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

@@ -48,11 +48,18 @@ class Then:
     now: str | None
 
 
-@history_with
-def newest(table: str, row_id: uuid.UUID) -> Sequence[Entry]:
-    """The newest entries about a row, for its own page."""
-    rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
-    return told(rows, of_one_row=True)
+class Telling:
+    """The teller of portal/web/history.py, for the pages of features below this one."""
+
+    def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Entry]:
+        rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
+        return told(rows, of_one_row=True)
+
+    def latest(self) -> Sequence[Entry]:
+        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}))
+
+
+history_with(Telling())
 
 
 @bp.get("/")
@@ -119,7 +126,8 @@ def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
-        confirm(row, "as before", url_for(WORDS[table].undo, id=row_id))
+        state = "deleted" if row.is_deleted else "as before"
+        confirm(row, f"{state} again", url_for(WORDS[table].undo, id=row_id))
     return redirect(url_for(WORDS[table].endpoint, id=row_id))
 
 
@@ -163,6 +171,7 @@ def _of_row(table: str, statement: Any) -> ResponseReturnValue:
         page=page,
         entries=told(page.rows, of_one_row=True),
         at=at,
+        shown_at=at or now(),
         past=_compared(table, row, at) if at else None,
     )
 

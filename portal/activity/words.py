@@ -61,6 +61,7 @@ ACTIONS = {
     "sign_out": "Signed out",
     "refused": "Refused access",
     "address_refused": "Refused address",
+    "erase": "Erased values",
     "prune": "Pruned the history",
 }
 SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out")

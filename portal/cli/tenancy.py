@@ -46,6 +46,7 @@ def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
     """Three walks: each wall must hold alone. Returns how many requests were made, and a line for each finding."""
     requests, findings = 0, list[str]()
     for name in WALLS:
+        click.echo(f"Walking with {name} ...", err=True)  # each takes a while
         walk = walked(app, name, only)
         requests += walk.requests
         findings += [f"{finding} ({name})" for finding in walk.findings]

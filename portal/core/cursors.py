@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -20,14 +21,6 @@ def moment(text: str) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def number(text: str) -> int:
-    """A cursor's key that is a number of PostgreSQL's bigint; ValueError for anything else."""
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise ValueError
-    return value
-
-
 def written(row: Row[Any]) -> str:
     """A row's place: the value it is sorted by, and its key."""
     text = row.sort_key.isoformat() if isinstance(row.sort_key, datetime) else row.sort_key
@@ -35,13 +28,13 @@ def written(row: Row[Any]) -> str:
     return base64.urlsafe_b64encode(plain.encode("utf-8")).decode("ascii").rstrip("=")
 
 
-def read(text: str | None, read_value: Callable[[str], Any], read_key: Callable[[str], Any]) -> tuple[Any, Any] | None:
-    """The place again, or None for whatever is no such place. The readers raise ValueError."""
+def read(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uuid.UUID] | None:
+    """The place again, or None for whatever is no such place. The reader raises ValueError."""
     if not text or len(text) > LONGEST:
         return None
     try:
         value, key = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=="))
-        place = read_value(value), read_key(key)
+        place = read_value(value), uuid.UUID(key)
     except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError, OverflowError):
         return None
     return None if isinstance(place[0], str) and not _is_storable(place[0]) else place

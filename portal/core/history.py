@@ -37,10 +37,10 @@ from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 
-COUNTED = frozenset(
-    {"sign_in_failed", "throttled", "refused", "address_refused"}
-)  # repeated within a minute, they become one event
-NEWEST = (text("at DESC"), text("id DESC"))
+# Repeated within a minute, they become one event.
+COUNTED = frozenset({"sign_in_failed", "throttled", "refused", "address_refused"})
+CHANGING = ("update", "delete", "restore")
+NEWEST = (text("at DESC"), text("key DESC"))
 RECORDED: tuple[TypeEngine[Any], ...] = (
     Text(),
     Uuid(),
@@ -77,6 +77,7 @@ class Activity(TenantOwned, Base):
     __table_args__ = (
         Index("activity_at_idx", *NEWEST, postgresql_where=text("is_first")),
         Index("activity_organization_id_idx", "organization_id", *NEWEST, postgresql_where=text("is_first")),
+        Index("activity_tenant_idx", "organization_id", *NEWEST),
         Index("activity_row_id_idx", "row_id", *NEWEST),
         Index("activity_actor_id_idx", "actor_id", *NEWEST, postgresql_where=text("is_first")),
         Index("activity_operation_id_idx", "operation_id", "organization_id"),
@@ -86,6 +87,7 @@ class Activity(TenantOwned, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime]
     xid: Mapped[str] = mapped_column(XID8())
+    key: Mapped[uuid.UUID]  # random: what addresses say of a place in a list
     operation_id: Mapped[uuid.UUID]
     is_first: Mapped[bool]
     actor_id: Mapped[uuid.UUID | None]
@@ -170,7 +172,7 @@ class Superseded(Conflict):
 
 def is_undoable(action: str, changes: dict[str, list[Any]] | None) -> bool:
     """Whether values are there to go back to: a secret's are not kept, and what is made is deleted, not undone."""
-    return action in ("update", "delete", "restore") and bool(changes) and all((changes or {}).values())
+    return action in CHANGING and bool(changes) and all((changes or {}).values())
 
 
 def undoing(row: Keyed, version: int) -> dict[str, Any]:
@@ -214,6 +216,8 @@ def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
     values: dict[str, Any] = {}
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
         if action == "create" or came(type(row), changes or {}):
+            return None
+        if action in CHANGING and changes is None:  # erased: what was before is known no more
             return None
         values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
     return values

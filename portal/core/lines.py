@@ -26,4 +26,5 @@ def log_to_stderr() -> None:
     handler.setFormatter(Formatter())
     log = logging.getLogger("portal")
     log.addHandler(handler)
+    log.propagate = False  # to no handler that would write the same line as it came
     log.setLevel(logging.INFO)

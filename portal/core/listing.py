@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,7 +83,7 @@ class Source:
     rows: Rows
     tabs: Mapping[str, Tab]
     filters: Mapping[str, Filter] = field(default_factory=dict)
-    read_key: Callable[[str], Any] = uuid.UUID  # a cursor's key; ValueError for what is none
+    key: Any = None  # what tells rows of one sort value apart, unless the entity's id; the rows call it `id`
     search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
     newest: Any = None  # the column in whose order a search reads, unless created_at
     find: Any = None  # (Listing, Found) -> a function of the database that finds keys, for a search within a tenant
@@ -134,8 +133,8 @@ class Listing:
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
         read_value = self.tab.sorts[self.sort.removeprefix("-")].read
-        self._after = cursors.read(arguments.get("after"), read_value, source.read_key)
-        self._before = cursors.read(arguments.get("before"), read_value, source.read_key)
+        self._after = cursors.read(arguments.get("after"), read_value)
+        self._before = cursors.read(arguments.get("before"), read_value)
 
     # What it asks the database
 
@@ -189,7 +188,7 @@ class Listing:
             return self._ordered(rows, column, entity.id)
         if not self.q or column is (self.source.newest or entity.created_at):
             return self._placed(
-                self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, entity.id
+                self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
             )
         # Walking an index by name until enough rows match could read them all: find the matches first, then sort.
         matching = self._narrowed(select(entity.id, column.label("sort_key")))
@@ -209,6 +208,10 @@ class Listing:
     def _ordered(self, statement: Rows, *keys: Any) -> Rows:
         down = self._downward()
         return statement.order_by(*(key.desc() if down else key.asc() for key in keys))
+
+    @property
+    def _key(self) -> Any:
+        return self.source.entity.id if self.source.key is None else self.source.key
 
     def _downward(self) -> bool:
         return self.sort.startswith("-") != (self._from_end or self._before is not None)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event
 
 from portal.core import db as transactions
-from portal.core.db import FILTERS, db
+from portal.core.db import FILTERS, db, unsure_told
 
 
 @contextmanager
@@ -21,6 +21,8 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
     plain, former = factory.class_, dict(factory.kw)
     with engine.connect() as connection:
         outer = connection.begin()
+        # What is a savepoint here is a transaction elsewhere: the next one tells who acts, and is an act of its own.
+        event.listen(connection, "release_savepoint", unsure_told)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
         try:

@@ -19,6 +19,7 @@ from portal.dashboard.queries import new_people_a_day, sum_of
 from portal.organizations import queries as organizations
 from portal.users import queries as users
 from portal.web.guards import signed_in
+from portal.web.history import latest_acts
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("dashboard", __name__)
@@ -52,6 +53,7 @@ def index() -> ResponseReturnValue:
         today=today.date(),
         figures=[*_figures(first), _new(first, total)],
         chart=chart_of(daily, first.date(), total),
+        latest=latest_acts() if allows(current_actor(), Permission.ACTIVITY_READ) else [],
     )
 
 

@@ -11,7 +11,7 @@ from flask import Response, stream_with_context
 
 from portal.core.actor import Actor, current_actor
 from portal.core.db import acting_as
-from portal.web.load import hold_until_sent
+from portal.web.load import hold_export
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # OWASP, CSV injection
 
@@ -33,7 +33,7 @@ def csv_response(name: str, batches: Iterable[Iterable[Sequence[object]]]) -> Re
     """
     response = Response(stream_with_context(_acting(current_actor(), batches)), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return hold_until_sent(response)
+    return hold_export(response, current_actor().id)
 
 
 def _acting(actor: Actor, batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _lines(batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[str]:
     yield "\ufeff"
     for batch in batches:
         page = io.StringIO()
-        writer = csv.writer(page)
+        writer = csv.writer(page, quoting=csv.QUOTE_ALL)  # whatever a spreadsheet takes for the separator
         for row in batch:
             writer.writerow("" if cell is None else formula_safe(str(cell)) for cell in row)
         yield page.getvalue()

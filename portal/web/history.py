@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from flask import Response, flash
 
 from portal.web.rendering import redirect
 
-HistoryOf = Callable[[str, uuid.UUID], Sequence[Any]]
 
-_look_ups: dict[str, HistoryOf] = {}
+class Teller(Protocol):
+    """What the feature that tells the history provides; entries are those of portal/activity/telling.py."""
+
+    def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
+        """The newest entries about a row."""
+
+    def latest(self) -> Sequence[Any]:
+        """The newest acts of all."""
 
 
-def history_with(function: HistoryOf) -> HistoryOf:
-    """Register how a row's newest events are told; the feature that tells the history does."""
-    _look_ups["history"] = function
-    return function
+_provided: dict[str, Teller] = {}
+
+
+def history_with(teller: Teller) -> None:
+    _provided["teller"] = teller
 
 
 def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
-    """The newest entries about a row, as portal/activity/telling.py makes them."""
-    return _look_ups["history"](table, row_id)
+    """The newest entries about a row, for its own page."""
+    return _provided["teller"].of_row(table, row_id)
+
+
+def latest_acts() -> Sequence[Any]:
+    """The newest acts that the reader may know of."""
+    return _provided["teller"].latest()
 
 
 def confirm(row: Any, done: str, undo_url: str, *, since: int = 0) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import uuid
 
 from flask import Flask, Response, g, request
 
 from portal.config import Settings
-from portal.core.errors import Busy
+from portal.core.errors import Busy, Conflict
 
 EXEMPT = ("static", "health.live")
+EXPORTS = 4
 PASSWORD_CHECKS = ("auth.login", "account.password")  # a quarter of a second of a processor each
+
+_exporting: set[uuid.UUID | None] = set()
+_exporting_lock = threading.Lock()
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -33,17 +37,22 @@ def init_app(app: Flask, settings: Settings) -> None:
             g.slots.append(slot)
 
     @app.teardown_request
-    def end(_error: BaseException | None) -> None:
-        give_back(g.pop("slots", []))
+    def give_back(_error: BaseException | None) -> None:
+        for slot in g.pop("slots", []):
+            slot.release()
 
 
-def hold_until_sent(response: Response) -> Response:
-    """A streamed answer is at work until its last byte."""
-    slots = g.pop("slots", [])
-    response.call_on_close(lambda: give_back(slots))
+def hold_export(response: Response, who: uuid.UUID | None) -> Response:
+    """Keep one of the few places for long answers until the last byte is sent; a person gets one at a time.
+
+    They are fewer than the connections of the pool, and apart from the places of other requests: whoever reads slowly
+    or not at all keeps nobody else waiting. Conflict where none is free.
+    """
+    with _exporting_lock:
+        if who in _exporting:
+            raise Conflict(None, "You are downloading a file already. Wait until it is there, or stop it.")
+        if len(_exporting) >= EXPORTS:
+            raise Conflict(None, "Others are downloading files just now. Try again in a minute.")
+        _exporting.add(who)
+    response.call_on_close(lambda: _exporting.discard(who))
     return response
-
-
-def give_back(slots: Iterable[threading.BoundedSemaphore]) -> None:
-    for slot in slots:
-        slot.release()

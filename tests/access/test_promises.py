@@ -46,6 +46,7 @@ def test_ac3_no_answer_holds_a_word_of_another_tenant(app: Flask, ada: Person, u
                       f"organization={stranger.organization_id}", "page=last", "verified=no")
     ]  # fmt: skip
     shown = ["/", "/account/", "/users/new", f"/organizations/{ada.organization_id}", f"/users/{uma.id}"]
+    shown += ["/activity/", "/activity/export", f"/activity/people/{uma.id}", f"/activity/people/{stranger.id}"]
     shown += [f"/users/{stranger.id}", f"/organizations/{stranger.organization_id}", "/organizations/options?q=quet"]
 
     for path in [*listed, *shown]:
@@ -68,12 +69,13 @@ def test_ac3_a_search_for_a_foreign_word_is_as_empty_as_one_for_nonsense(
 def test_ac3_the_figures_count_the_own_tenant_alone(
     app: Flask, build: Builder, ada: Person, uma: Person, stranger: Person
 ) -> None:
-    before = Visitor(app, ada).get("/").text
+    visitor = Visitor(app, ada)
+    before = visitor.get("/").text
     for number in range(5):
         tenant = Tenant(stranger.organization_id or uuid.uuid4(), "", "")
         build.person(f"more{number}@example.org", tenant=tenant)
 
-    assert without_ids(Visitor(app, ada).get("/").text) == without_ids(before)
+    assert without_ids(visitor.get("/").text) == without_ids(before)
 
 
 def without_ids(text: str) -> list[str]:

@@ -241,6 +241,7 @@ def test_lg5_what_comes_into_the_tenant_does_not_tell_what_was_before(
     assert "was not here yet" in texts["then"]
     assert "kim@example.com" in texts["now"]
     assert leaks(texts, "kestrel", "birch", "super admin", "super_admin", birch.id) == []
+    assert "empty" not in texts[f"/activity/people/{kim.id} False"]
 
 
 @pytest.mark.parametrize("how", ["moved", "demoted"])

@@ -33,8 +33,8 @@ FORGED = (
 def versions_in(text: str) -> list[str]:
     """What the history of a page offers to undo, newest first."""
     trail = html5lib.parse(text, namespaceHTMLElements=False).find(".//ol[@class='trail']")
-    forms = [] if trail is None else list(trail.iter("form"))
-    return [field.get("value", "") for form in forms for field in form.iter("input") if field.get("name") == "version"]
+    buttons = [] if trail is None else list(trail.iter("button"))
+    return [button.get("value", "") for button in buttons if button.get("name") == "version"]
 
 
 def undo(client: PageClient, row: Person | Tenant, version: object, **kwargs: Any) -> Any:
@@ -180,7 +180,7 @@ def test_an_admin_undoes_a_new_name_of_the_own_organization(
     undo(client, acme, 2)
 
     assert build.read(Organization, acme.id).name == "Acme"
-    assert "Acme is as before." in note(client, acme)
+    assert "Acme is as before again." in note(client, acme)
 
 
 def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_stay(
@@ -207,7 +207,7 @@ def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
     newest = of_row(app, uma.id)[-1]
     assert (newest.actor_id, newest.undoes, newest.action) == (ada.id, 2, "update")
     assert newest.changes == {"first_name": ["Ulla", "Uma"]}
-    assert re.search(r'<span class="tag">.*Undo</span>', page)
+    assert "by undo" in page
     undo_from(client, uma, page, "message", htmx=False)
 
     assert build.read(User, uma.id).first_name == "Ulla"
@@ -496,10 +496,14 @@ def test_ac7_an_admin_does_not_give_super_admin_back(
     assert "2" not in versions_in(other_client.get(f"/users/{eve.id}").text)
 
 
+@pytest.mark.parametrize("walls", ["both", "first_wall_alone"])
 def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a_short_name(
-    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant,
-    ada: Person, root: Person,
+    request: pytest.FixtureRequest, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder,
+    acme: Tenant, birch: Tenant,
+    ada: Person, root: Person, walls: str,
 ) -> None:  # fmt: skip
+    if walls != "both":
+        request.getfixturevalue(walls)
     sign_in(root)
     HOUSE_ACTS["deletion"](client, birch)
     press(client, f"/organizations/{acme.id}/delete", f"/organizations/{acme.id}/delete")

@@ -157,7 +157,7 @@ def held_back(tabs: Tabs) -> Page:
 def deactivated(tabs: Tabs) -> Page:
     page = of_person("/deactivation")(tabs)
     page.get_by_role("button", name="Deactivate person").click()
-    page.get_by_role("button", name="Activate").wait_for()
+    page.get_by_role("button", name="Activate", exact=True).wait_for()
     return page
 
 
@@ -167,6 +167,56 @@ def without_token(tabs: Tabs) -> Page:
     page.get_by_role("button", name="Save changes").click()
     page.locator(".blank .number").wait_for()
     return page
+
+
+def at_history_of_acme(tabs: Tabs) -> Page:
+    page = tabs.open(ADA)
+    page.goto(f"/activity/organizations/{tabs.site.acme.id}?at=2020-01-01T00:00")
+    return page
+
+
+def past(tabs: Tabs) -> Page:
+    """The history of somebody renamed, with how they were before, and from where it was done."""
+    person = renamed(tabs)
+    page = tabs.open(ADMIN)
+    page.goto(f"/activity/people/{person.id}")
+    page.get_by_label("Date and time, UTC").fill("2999-01-01T00:00")
+    page.get_by_role("button", name="Show").click()
+    page.locator(".details").wait_for()
+    page.locator(".origin summary").first.click()
+    return page
+
+
+def undo_refused(tabs: Tabs) -> Page:
+    """Undoing what somebody changed again."""
+    person = renamed(tabs)
+    page = tabs.open(ADMIN)
+    page.goto("/activity/?action=update")
+    rename(tabs.open(ADA), person, "Again")
+    page.get_by_role("button", name="Undo").first.click()
+    page.locator(".note-error").wait_for()
+    return page
+
+
+def one_act(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto("/activity/?status=changes&page=last")
+    page.get_by_role("link", name=" more").first.click()
+    expect(page.get_by_role("heading", name="One act")).to_be_visible()
+    return page
+
+
+def renamed(tabs: Tabs) -> Person:
+    person = somebody(tabs)
+    rename(tabs.open(ADMIN), person, f"Another {LONG}")
+    return person
+
+
+def rename(page: Page, person: Person, name: str) -> None:
+    page.goto(f"/users/{person.id}/edit")
+    page.get_by_label("First name").fill(name)
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("button", name="Undo").first.wait_for()
 
 
 SCENES: dict[str, Scene] = {
@@ -210,6 +260,14 @@ SCENES: dict[str, Scene] = {
     "organization, edit by an administrator": of_organization("/edit", ADA),
     "organization, deleting": of_organization("/delete"),
     "organization, delete dialog": dialog(of_organization(), "Delete…"),
+    "activity": at("/activity/"),
+    "activity of an administrator": at("/activity/", ADA),
+    "activity, filtered": at("/activity/?q=a&action=sign_in&from=2020-01-01&to=2999-01-01"),
+    "activity, none found": at("/activity/?q=nobodyhere&field=slug"),
+    "activity, one act": one_act,
+    "history of a person": past,
+    "history of an organization": at_history_of_acme,
+    "history, undo refused": undo_refused,
     "account": at("/account/", UMA),
     "password": at("/account/password", UMA),
     "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),

@@ -68,7 +68,7 @@ def test_a_deletion_can_be_undone_right_after(tabs: Tabs, person: Person, script
     expect(page.locator("#toasts")).to_contain_text(f"{person.name} is deleted")
     page.get_by_role("button", name="Undo").click()
 
-    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is restored")
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} is as before again")
     expect(page.locator(".facts")).to_contain_text("Active")
 
 

@@ -33,7 +33,7 @@ def test_a_new_person_gets_a_temporary_password_and_must_choose_another(tabs: Ta
     expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
     theirs.goto("/account/")
     expect(theirs).to_have_url(re.compile("/account/password"))
-    theirs.get_by_label("Current password").fill(password)
+    theirs.get_by_label("Temporary password").fill(password)
     theirs.get_by_label("New password").fill(OWN)
     theirs.get_by_role("button", name="Set the new password").click()
 

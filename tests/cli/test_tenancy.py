@@ -48,7 +48,7 @@ def test_it_says_in_one_line_that_there_is_nothing_and_leaves_no_rows(fresh_app:
     result = run(fresh_app, "--only", "/users/new")
 
     assert result.exit_code == 0, result.output
-    assert re.fullmatch(r"\d+ requests, nothing of another tenant\.\n", result.output)
+    assert re.fullmatch(r"\d+ requests, nothing of another tenant\.\n", result.stdout)
     assert counts(fresh_app) == before
 
 
@@ -80,7 +80,7 @@ def test_a_query_of_all_tenants_is_named_where_the_second_wall_does_not_stop_it(
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert result.output == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
 
 
 def test_a_query_past_the_filters_is_stopped_by_the_second_wall_alone(fresh_app: Flask) -> None:
@@ -91,7 +91,7 @@ def test_a_query_past_the_filters_is_stopped_by_the_second_wall_alone(fresh_app:
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert result.output == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
 
 
 def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:

@@ -16,6 +16,10 @@ from tests.pages import HTMX
 GROUP = pytest.mark.parametrize("group", GROUPS)
 USER_LIST = ("q", "status", "role", "organization", "verified", "created_from", "sort", "per_page", "page", "after")
 TENANT_LIST = ("q", "status", "sort", "per_page", "page", "before", "unknown", "q[]", "organization_id")
+ACTIVITY = (
+    "q", "status", "row", "by", "action", "field", "from", "to", "sort", "per_page", "page", "after", "before", "x",
+)  # fmt: skip
+ACTIVITY_SINGLY = ("q", "row", "by", "from", "to", "after")
 USER_FIELDS = ("first_name", "last_name", "email", "role", "organization_id", "is_active", "row", "anew")
 TENANT_FIELDS = ("name", "slug", "row")
 EDIT_FIELDS = ("version", "base")
@@ -29,10 +33,11 @@ HEADERS = (
     "HTTP_ORIGIN", "HTTP_X_REQUEST_ID", "HTTP_X_CSRFTOKEN", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED", "CONTENT_TYPE",
 )  # fmt: skip
-PATHS = ("/{}", "/users/{}", "/organizations/{}/edit", "/static/{}")
+PATHS = ("/{}", "/users/{}", "/organizations/{}/edit", "/static/{}", "/activity/{}", "/activity/people/{}")
 SINGLY = ("q", "after")
 PLACES = (
     len(USER_LIST) + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(TENANT_FIELDS) * 2
+    + len(ACTIVITY) * 2 + len(ACTIVITY_SINGLY)
     + len(EDIT_FIELDS) * 3 + len(PROFILE) + len(PASSWORDS) + len(SIGN_IN) + len(COOKIES) + len(HEADERS) + len(PATHS)
 )  # fmt: skip
 
@@ -72,6 +77,31 @@ def test_in3_in4_in5_one_argument_at_a_time(everything: Prober, uma: Person, nam
 
 
 @GROUP
+def test_in1_in3_in4_in13_in16_arguments_of_the_history(
+    admin: Prober, everything: Prober, acme: Tenant, uma: Person, group: str
+) -> None:
+    for value in GROUPS[group]:
+        together = dict.fromkeys(ACTIVITY, value)
+        admin.get("/activity/", together, htmx=True)
+        everything.get("/activity/export", together)
+        for path in (f"/activity/people/{uma.id}", f"/activity/organizations/{acme.id}"):
+            everything.get(path, {"at": value, "after": value})
+
+
+@pytest.mark.parametrize("name", ACTIVITY_SINGLY)
+def test_in3_in4_in5_one_argument_of_the_history_at_a_time(admin: Prober, uma: Person, name: str) -> None:
+    for value in EVERYTHING:
+        admin.get("/activity/", {name: value}, htmx=True)
+
+
+@GROUP
+def test_in1_in3_the_version_to_undo(everything: Prober, acme: Tenant, uma: Person, group: str) -> None:
+    for value in GROUPS[group]:
+        for path in (f"/activity/people/{uma.id}/undo", f"/activity/organizations/{acme.id}/undo"):
+            assert everything.post(path, {"version": value, value[:20]: value}).status_code in (400, 404, 413), value
+
+
+@GROUP
 def test_in6_in7_in9_fields_of_new_people_and_organizations(everything: Prober, group: str) -> None:
     for value in GROUPS[group]:
         everything.post("/users/new", dict.fromkeys(USER_FIELDS, value))
@@ -102,7 +132,8 @@ def test_in1_in2_paths(everything: Prober, stranger: Prober, group: str) -> None
     for value in GROUPS[group]:
         for path in PATHS:
             answer = everything.at_path(path.format(value), value)
-            harmless = path.format(value).rstrip("/ ") in ("", "/users", "/organizations") or not value.strip("./")
+            listed = path.format(value).rstrip("/ ") in ("", "/users", "/organizations", "/activity")
+            harmless = listed or not value.strip("./")
             assert harmless or answer.status_code in (308, 400, 404, 405), value
         assert everything.at_path(f"/users/{value}/delete", value, "POST").status_code in (308, 400, 404, 405), value
         stranger.at_path(f"/{value}", value)
@@ -135,10 +166,11 @@ def test_in6_in8_what_is_stored_is_shown_escaped_everywhere(everything: Prober, 
         if there is not None:
             everything.watched("GET", there, [value])
             everything.watched("GET", f"{there}/edit", [value])
+            everything.watched("GET", there.replace("/users/", "/activity/people/"), [value])
         _stored(everything, "/organizations/new", {"name": value, "slug": uuid.uuid4().hex})
 
-    for path in ("/users/?per_page=100", "/organizations/?per_page=100", "/organizations/options"):
-        everything.watched("GET", path, values)
+    for path in ("/users/", "/organizations/", "/organizations/options", "/activity/"):
+        everything.watched("GET", f"{path}?per_page=100", values)
 
 
 @pytest.mark.parametrize("value", ["<b>x</b>", "\"'><x>", "{{1234567*7654321}}", "<script>alert(1)</script>"])
@@ -154,6 +186,20 @@ def test_in8_messages_dialogs_and_titles_are_escaped(everything: Prober, value: 
     for there in (f"{person}/restore", f"{tenant}/restore", f"{tenant}/edit"):
         everything.post(there, {"name": value, "slug": "x", "version": "1", "base": json.dumps({"name": "was"})})
         everything.watched("GET", str(tenant), [value])
+
+
+@pytest.mark.parametrize("value", ["<b>x</b>", "\"'><x>", "{{1234567*7654321}}", "<script>alert(1)</script>"])
+def test_in8_what_the_history_tells_of_a_change_is_escaped(everything: Prober, uma: Person, value: str) -> None:
+    right = {**_person(), "email": uma.email, "organization_id": "acme", "base": "{}"}
+    for version, name in enumerate((value, f"{value}2", f"{value}3"), start=1):
+        everything.post(f"/users/{uma.id}/edit", {**right, "first_name": name, "version": str(version)})
+
+    everything.post(f"/activity/people/{uma.id}/undo", {"version": "2"})
+    message = everything.get(f"/users/{uma.id}")
+
+    assert "was changed since" in message
+    for path in ("/activity/", f"/activity/people/{uma.id}", f"/activity/?q={uma.id}", f"/users/{uma.id}"):
+        everything.watched("GET", path, [value, f"{value}2", f"{value}3"])
 
 
 def _person() -> dict[str, str]:

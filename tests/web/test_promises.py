@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.core.history import Activity
 from tests.access.test_matrix import EXPECTED, address, has_row
 from tests.access.visitor import Visitor, token_in
 from tests.cast import Builder, Person, Tenant
 from tests.database import app_for, disconnect
 
-TABLES = ("organizations", "users", "refresh_tokens")
+TABLES = {"organizations": "", "users": "", "refresh_tokens": "", "activity": "WHERE action <> 'refused'"}
 POSTS = [endpoint for endpoint, method in EXPECTED if method == "POST"]
 GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
 ANYWHERE = re.compile(r"""(?:href|src|action|hx-get|hx-post|formaction)=["']?([^"'\s>]+)""")
@@ -26,17 +28,24 @@ def dump(app: Flask) -> list[Any]:
     with app.app_context(), acting_as(SYSTEM):
         connection = db.session.connection()
         return [
-            [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")]  # noqa: S608
-            for table in TABLES
+            [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table} {kept} ORDER BY id")]  # noqa: S608
+            for table, kept in TABLES.items()
         ]
 
 
 def paths(app: Flask, endpoints: list[str], person: Person, tenant: Tenant) -> list[str]:
-    keys = {True: person.id, False: tenant.id}
     return [
-        address(app, endpoint, keys[endpoint.startswith("users.")] if has_row(app, endpoint) else None)
+        address(app, endpoint, _key(app, endpoint, person, tenant) if has_row(app, endpoint) else None)
         for endpoint in endpoints
     ]
+
+
+def _key(app: Flask, endpoint: str, person: Person, tenant: Tenant) -> uuid.UUID:
+    if endpoint == "activity.show":
+        with app.app_context(), acting_as(SYSTEM):
+            acts = select(Activity.operation_id).where(Activity.row_id == person.id).order_by(Activity.id)
+            return db.session.scalars(acts).first() or person.id
+    return person.id if endpoint.startswith("users.") or "person" in endpoint else tenant.id
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
@@ -101,6 +110,7 @@ def answers(app: Flask, root: Person, uma: Person) -> list[Any]:
         visitor.get("/healthz"),
         visitor.get("/readyz"),
         visitor.get("/static/css/layout.css"),
+        visitor.get("/activity/export"),
         visitor.get("/static/none.css"),
         visitor.get("/users/", headers={"Host": "evil.example"}),
         Visitor(app).get("/users/"),
@@ -191,6 +201,7 @@ def test_cs9_text_answers_say_their_type_and_charset(app: Flask, root: Person, u
                 "text/html; charset=utf-8",
                 "text/plain; charset=utf-8",
                 "text/css; charset=utf-8",
+                "text/csv; charset=utf-8",
             ), answer.request.path
 
 

@@ -1,0 +1,347 @@
+"""Does the history find exactly what is asked for, and give back each row as it was?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.activity import queries, views
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.core.history import Activity, as_it_was, record
+from portal.organizations.models import Organization
+from portal.users.models import User
+from tests.access.visitor import Visitor
+from tests.acting import acting
+from tests.cast import Builder, Person, Tenant
+
+Values = dict[str, Any]
+TEXTS = (
+    "Ada",
+    "",
+    None,
+    "Zoë",
+    "日本語",
+    "😀 \u202e\u200d",
+    "e\u0301",
+    "'; --",
+    "null",
+    "[1, 2]",
+    "\\u0000",
+    '"quo\'ted"',
+    "x" * 80,
+)
+
+
+def row_of(model: type[User] | type[Organization], row_id: uuid.UUID) -> Any:
+    found = select(model).where(model.id == row_id)
+    return db.session.scalars(found, execution_options={"with_deleted": True, "populate_existing": True}).one()
+
+
+@command
+def change(model: type[User] | type[Organization], row_id: uuid.UUID, values: Values) -> None:
+    row = row_of(model, row_id)
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def stored(model: type[User] | type[Organization], row_id: uuid.UUID, names: tuple[str, ...]) -> Values:
+    row = row_of(model, row_id)
+    return {name: getattr(row, name) for name in names}
+
+
+def random_person(random: Random, houses: list[uuid.UUID | None]) -> Values:
+    everything = {
+        "email": f"p{random.randrange(10**9)}@example.com",
+        "first_name": random.choice(TEXTS),
+        "last_name": random.choice(TEXTS),
+        "role": random.choice(list(Role)),
+        "is_active": random.random() < 0.5,
+        "email_verified": random.random() < 0.5,
+        "must_change_password": random.random() < 0.5,
+        "organization_id": random.choice(houses),
+        "deleted_at": random.choice((None, now())),
+    }
+    return {name: everything[name] for name in random.sample(list(everything), random.randrange(1, 5))}
+
+
+def random_house(random: Random, _houses: list[uuid.UUID | None]) -> Values:
+    everything = {
+        "name": random.choice(TEXTS) or "Nameless",
+        "slug": f"s{random.randrange(10**9)}",
+        "deleted_at": random.choice((None, now())),
+    }
+    return {name: everything[name] for name in random.sample(list(everything), random.randrange(1, 3))}
+
+
+KINDS: dict[str, tuple[type[User] | type[Organization], Callable[..., Values], tuple[str, ...]]] = {
+    "person": (
+        User,
+        random_person,
+        ("email", "first_name", "last_name", "role", "is_active", "email_verified", "must_change_password",
+         "organization_id", "deleted_at"),
+    ),
+    "organization": (Organization, random_house, ("name", "slug", "deleted_at")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_row_is_as_it_was_at_each_of_fifty_moments_among_two_hundred_changes(
+    app: Flask, acme: Tenant, birch: Tenant, uma: Person, root: Person, kind: str, seed: int
+) -> None:
+    model, make, names = KINDS[kind]
+    row_id, random = {"person": uma.id, "organization": acme.id}[kind], Random(seed)  # noqa: S311 -- to be repeated
+    ledger: list[tuple[datetime, Values]] = []
+    with acting(app):
+        for _ in range(200):
+            change(model, row_id, make(random, [acme.id, birch.id, None]))
+            ledger.append((now(), stored(model, row_id, names)))
+
+    with acting(app, root):
+        is_now = stored(model, row_id, names)
+        row = row_of(model, row_id)
+        for at, then in random.sample(ledger, 50):
+            past = as_it_was(row, at)
+            assert past is not None
+            assert {**is_now, **past} == then
+        before = as_it_was(row, datetime(2020, 1, 1, tzinfo=UTC))
+        after = as_it_was(row, now())
+
+    assert len({str(values) for _, values in ledger}) > 100
+    assert (before, after) == (None, {})
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_lg5_within_a_tenant_a_row_was_not_there_before_it_last_came(
+    app: Flask, acme: Tenant, birch: Tenant, ada: Person, uma: Person, seed: int
+) -> None:
+    names, random = KINDS["person"][2], Random(seed)  # noqa: S311 -- to be repeated
+    ledger: list[tuple[datetime, Values]] = []
+    with acting(app):
+        for number in range(60):
+            values = random_person(random, [acme.id, acme.id, birch.id])
+            change(User, uma.id, values if number < 30 else _staying(values))
+            if number == 30:
+                change(User, uma.id, {"organization_id": acme.id, "role": Role.USER})
+            ledger.append((now(), stored(User, uma.id, names)))
+
+    with acting(app, ada):
+        row = row_of(User, uma.id)
+        is_now = stored(User, uma.id, names)
+        for at, then in ledger:
+            past = as_it_was(row, at)
+            if past is not None:
+                assert {**is_now, **past} == then
+                assert (then["organization_id"], then["role"] is Role.SUPER_ADMIN) == (acme.id, False)
+        seen = [as_it_was(row, at) is not None for at, _ in ledger]
+
+    assert seen == sorted(seen)
+    assert all(seen[30:])
+    assert not all(seen)
+
+
+def _staying(values: Values) -> Values:
+    """The changes of these that leave a person where an ADMIN sees them."""
+    return {name: value for name, value in values.items() if name not in ("organization_id", "role")} or {
+        "email": "x@y.z"
+    }
+
+
+# The list
+
+
+def found(**arguments: str) -> list[tuple[str, uuid.UUID | None]]:
+    """What the first page of the list shows, newest first."""
+    return [(row.action, row.row_id) for row in queries.listing(arguments, "/activity/").page().rows]
+
+
+@pytest.fixture
+def busy(app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person) -> None:
+    """Some of everything in Acme: an act on two rows, edits, a deletion, a sign-in and a failed one."""
+    with acting(app, ada):
+        change(User, uma.id, {"first_name": "Ulla"})
+        change(Organization, acme.id, {"name": "Acme & Sons"})
+        change(User, uma.id, {"deleted_at": now()})
+    with acting(app):
+        command(lambda: [change(User, uma.id, {"last_name": "L"}), change(User, ada.id, {"last_name": "L"})])()
+        record("sign_in", by=None, about=ada.id, tenant=acme.id)
+        record("sign_in_failed", about=uma.id, tenant=acme.id)
+
+
+def test_an_act_on_many_rows_is_one_line_and_its_page_has_them_all(
+    app: Flask, ada: Person, uma: Person, busy: None
+) -> None:
+    with acting(app, ada):
+        both = [row for row in queries.listing({"action": "update"}, "/activity/").page().rows if row.rest]
+        act = queries.of_operation(both[0].operation_id, {}, "/").page()
+
+    assert [row.rest for row in both] == [1]
+    assert {row.row_id for row in act.rows} == {ada.id, uma.id}
+
+
+def test_each_filter_finds_what_it_says(
+    app: Flask, ada: Person, uma: Person, root: Person, acme: Tenant, busy: None
+) -> None:
+    today = now().date()
+    tomorrow, yesterday = (str(today + timedelta(days=days)) for days in (1, -1))
+    for reader in (ada, root):
+        with acting(app, reader):
+            assert {action for action, _ in found(status="sign-ins")} == {"sign_in", "sign_in_failed"}
+            assert not {action for action, _ in found(status="changes")} & {"sign_in", "sign_in_failed"}
+            assert found(action="delete") == [("delete", uma.id)]
+            assert found(field="name") == [("update", acme.id)]
+            assert [row for _, row in found(field="last_name")].count(uma.id) == 1
+            assert {row for _, row in found(row=str(acme.id))} == {acme.id}
+            assert found(by=str(ada.id), action="update") == [("update", acme.id), ("update", uma.id)]
+            assert ("delete", uma.id) in found(q="ulla exam")
+            assert {row for _, row in found(q="sons")} == {acme.id}
+            assert found(q="nobody at all") == found(**{"from": tomorrow}) == found(to=yesterday) == []
+            assert (
+                found(**{"from": str(today), "to": str(today)})
+                == found(**{"from": yesterday, "to": tomorrow})
+                == found()
+            )
+
+
+WRONG = (
+    "action=explode",
+    "field=search_text",
+    "from=soon",
+    "to=9999-12-31",
+    "status=secret",
+    "sort=actor_id",
+    "per_page=7",
+)
+
+
+@pytest.mark.parametrize("query", WRONG)
+def test_what_an_address_says_wrongly_is_as_if_it_were_not_said(
+    app: Flask, ada: Person, busy: None, query: str
+) -> None:
+    with acting(app, ada):
+        assert found(**dict(parse_qsl(query))) == found()
+
+
+@pytest.mark.parametrize("name", ["row", "by"])
+def test_what_is_no_id_finds_nothing(app: Flask, ada: Person, busy: None, name: str) -> None:
+    with acting(app, ada):
+        for value in ("x", str(uuid.uuid4()), "0"):
+            assert found(**{name: value}) == []
+
+
+# The export
+
+
+def walked(query: str) -> list[tuple[str, str]]:
+    """Each event of the list, page after page: its time and its row."""
+    events, url = [], f"/activity/?{query}"
+    while url:
+        page = queries.listing(dict(parse_qsl(urlsplit(url).query)), "/activity/").page()
+        events += [(row.at.isoformat(), str(row.row_id or "")) for row in page.rows]
+        url = page.links["next"] or ""
+    return events
+
+
+def exported(visitor: Visitor, query: str) -> list[tuple[str, str]]:
+    """The same of the file, which has a line for each field: lines of one event stand together."""
+    answer = visitor.get(f"/activity/export?{query}")
+    lines = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+    return list(dict.fromkeys((line["at"], line["row_id"]) for line in lines))
+
+
+@pytest.mark.parametrize(
+    "query", ["", "sort=at", "action=update", "field=first_name", "q=person", "status=sign-ins", "per_page=100"]
+)
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_the_file_holds_exactly_what_the_list_shows_in_its_order(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, root: Person, busy: None, monkeypatch: pytest.MonkeyPatch,
+    query: str, who: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(views, "BATCH", 7)
+    for number in range(30):
+        person = build.person(f"p{number}@example.com", tenant=acme, last_name="Person")
+        with acting(app):
+            change(User, person.id, {"first_name": "=1+1", "is_active": False})
+    reader = {"ada": ada, "root": root}[who]
+    visitor = Visitor(app, reader)
+
+    file = exported(visitor, query)
+    with acting(app, reader):
+        shown = walked(query)
+
+    assert file == shown
+    assert len(file) > 29 or "sign-ins" in query
+
+
+@pytest.mark.parametrize("place", ["page=last", "before", "after", "before&page=last"])
+def test_the_file_is_the_whole_list_whichever_page_one_came_from(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(views, "BATCH", 7)
+    for number in range(60):
+        build.person(f"p{number}@example.com", tenant=acme)
+    with acting(app, ada):
+        second = queries.listing(dict(parse_qsl(urlsplit(_next_of({})).query)), "/activity/").page()
+    links = {"before": second.links["previous"], "after": second.links["next"]}
+    query = "&".join(urlsplit(links[one] or "").query if one in links else one for one in place.split("&"))
+    visitor = Visitor(app, ada)
+
+    assert exported(visitor, query) == exported(visitor, "")
+    assert len(exported(visitor, "")) > 60
+
+
+def _next_of(arguments: dict[str, str]) -> str:
+    return queries.listing(arguments, "/activity/").page().links["next"] or ""
+
+
+def test_in10_lg6_a_name_that_is_a_formula_leaves_as_text_and_a_new_password_as_a_word(
+    app: Flask, ada: Person, uma: Person
+) -> None:
+    with acting(app, ada):
+        change(User, uma.id, {"first_name": '=HYPERLINK("http://evil.example")', "last_name": "+1\n-2"})
+        change(User, uma.id, {"password": "$2b$04$secret"})
+
+    text = Visitor(app, ada).get(f"/activity/export?row={uma.id}").data.decode("utf-8-sig")
+
+    cells = [cell for line in csv.reader(io.StringIO(text, newline="")) for cell in line]
+    assert '\'=HYPERLINK("http://evil.example")' in cells
+    assert "'+1\n-2" in cells
+    assert "(secret)" in cells
+    assert not [cell for cell in cells if cell and cell[0] in "=+-@\t\r"]
+    assert "$2b$" not in text
+
+
+def test_cs9_no_name_of_a_tenant_reaches_the_name_of_the_file(app: Flask, build: Builder) -> None:
+    evil = build.tenant('../"evil"\r\nX: y; filename=a.exe', slug="evil")
+    eve = build.person("eve@example.com", role=Role.ADMIN, tenant=evil)
+
+    answer = Visitor(app, eve).get("/activity/export")
+
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="activity-{now():%Y-%m-%d}.csv"'
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_file_is_written_for_the_one_who_asked(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
+    with acting(app, bea):
+        change(Organization, birch.id, {"name": "Birchwood"})
+
+    own, foreign = (Visitor(app, person).get("/activity/export").text for person in (bea, ada))
+
+    assert "Birchwood" in own
+    assert "Birch" not in foreign
+    with acting(app):
+        assert db.session.scalars(select(Activity.id).where(Activity.row_id == birch.id)).all()

@@ -43,6 +43,9 @@ class Settings:
     password_minimum: int = 15
     bcrypt_rounds: int = 12
     sign_in_hours: int = 168
+    guesses_per_account: int = 10  # in 5 minutes
+    guesses_per_network: int = 100  # in 5 minutes
+    foreign_addresses_per_hour: int = 20  # for each ADMIN
 
     @property
     def https(self) -> bool:

@@ -112,8 +112,9 @@ class Server:
 
 
 def settings_for(database_url: str, **changes: Any) -> Settings:
-    """What the application is told in tests: cheap password hashes, a known key."""
-    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **changes)
+    """What the application is told in tests: cheap password hashes, a known key, and room for many wrong passwords."""
+    told: dict[str, Any] = {"guesses_per_account": 10_000, "guesses_per_network": 10_000, **changes}
+    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **told)
 
 
 def app_for(database_url: str, **changes: Any) -> Flask:

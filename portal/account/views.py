@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.account.forms import PasswordForm, ProfileForm
-from portal.auth.commands import sign_in_anew
+from portal.auth.commands import is_own_password, sign_in_anew
 from portal.core.db import db
-from portal.core.errors import Missing
-from portal.users import commands, passwords, queries
+from portal.core.errors import Missing, Throttled
+from portal.users import commands, queries
 from portal.users.models import User
-from portal.web import session
+from portal.web import session, throttle
 from portal.web.guards import signed_in
 from portal.web.history import history_of
 from portal.web.rendering import redirect, render
@@ -41,17 +41,13 @@ def password() -> ResponseReturnValue:
     form = PasswordForm()
     if current_user.must_change_password:
         form.current_password.label.text = "Temporary password"
-    if form.validate_on_submit():
-        stored = commands.stored_password(current_user.id)
-        db.session.rollback()  # no connection waits for the check
-        if passwords.verify(form.current_password.data or "", stored).right:
-            commands.set_password(current_user.id, form.password.data or "")
-            person = sign_in_anew(current_user, lasts=current_app.permanent_session_lifetime)
-            if person is not None:
-                session.begin(person)
-            flash("Your new password is set. All your other sign-ins have ended.", "success")
-            return redirect(url_for(".index"))
-        form.current_password.errors = ["This is not your current password."]
+    if form.validate_on_submit() and _is_current_password(form):
+        commands.set_password(current_user.id, form.password.data or "")
+        person = sign_in_anew(current_user, lasts=current_app.permanent_session_lifetime)
+        if person is not None:
+            session.begin(person)
+        flash("Your new password is set. All your other sign-ins have ended.", "success")
+        return redirect(url_for(".index"))
     return render(
         "account/password.html",
         form=form,
@@ -59,6 +55,18 @@ def password() -> ResponseReturnValue:
         minimum=current_app.extensions["portal"].password_minimum,
         status=422 if form.errors else 200,
     )
+
+
+def _is_current_password(form: PasswordForm) -> bool:
+    """Whether it is; where it is not, or was tried too often, the form says so."""
+    counter = throttle.of_own_password(current_user.id)
+    try:
+        if is_own_password(current_user, form.current_password.data or "", counter):
+            return True
+        form.current_password.errors = ["This is not your current password."]
+    except Throttled as throttled:
+        throttle.refuse(form, throttled)
+    return False
 
 
 def _myself() -> User:

@@ -25,6 +25,7 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
+GUESSES = ("sign_in_failed", "throttled")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -34,6 +35,8 @@ VERBS = {
     "sign_in": "signed in",
     "sign_out": "signed out",
     "sign_in_failed": "failed to sign in",
+    "throttled": "guessed too often at the password of",
+    "unlock": "unlocked the sign-in of",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -41,8 +44,8 @@ VERBS = {
 }
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
-    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "refused": "shield",
-    "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
+    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
@@ -176,7 +179,7 @@ def _may_be_undone(row: Row[Any]) -> bool:
 
 def _unnamed(row: Row[Any]) -> str:
     """Whoever has no name: the system, a stranger, another program, or a person whom the reader may not know."""
-    if row.action == "sign_in_failed":
+    if row.action in GUESSES and row.actor_id is None:
         return SOMEBODY
     if row.actor_id is None and row.actor_role is not None:
         return SYSTEM_NAME.capitalize()
@@ -227,7 +230,7 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 
 def _subject(row: Row[Any]) -> str | None:
     if row.row_id is None:
-        return "an address that nobody has" if row.action == "sign_in_failed" else None
+        return "an address that nobody has" if row.action in GUESSES else None
     if row.action in ("sign_in", "sign_out"):
         return None
     known: str | None = row.house_name or row.person_name

@@ -56,13 +56,15 @@ ACTIONS = {
     "remove": "Removed for good",
     "sign_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
+    "throttled": "Guessed too often",
+    "unlock": "Unlocked",
     "sign_out": "Signed out",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "sign_out")
+SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out")
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {

@@ -2,57 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
 from portal.auth import queries
-from portal.core import history
+from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.db import acting_as, command, db
+from portal.core.errors import Throttled
+from portal.core.throttle import Counter
 from portal.demo import DEMO_PASSWORD
 from portal.tokens import commands as tokens
 from portal.users import passwords
-from portal.users.commands import rehash
+from portal.users.commands import rehash, stored_password
 from portal.users.forms import canonical_email
 from portal.users.models import User, full_name
 from portal.web.session import SignedIn, look_up_with
 
 
-def sign_in(email: str, password: str, *, lasts: timedelta, demo: bool) -> SignedIn | None:
+def sign_in(
+    email: str, password: str, *, lasts: timedelta, demo: bool, counters: Sequence[Counter] = ()
+) -> SignedIn | None:
     """Check and begin a sign-in. None for an unknown address, a wrong password, or somebody who may not come in:
 
-    always after the same work, so that neither words nor time tell which it was. The demo's password opens only demos.
+    always after the same work, so that neither words nor time tell which it was. Throttled, without a check, where one
+    of the counters is full; success takes the guess out of them. The demo's password opens only demos.
     """
     with acting_as(SYSTEM):
-        person = db.session.execute(queries.by_email(_canonical(email))).first()
+        person = db.session.execute(queries.by_email(canonical(email))).first()
         db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
+        try:
+            throttle.attempt(*counters)
+        except Throttled:
+            _record_failure("throttled", person)
+            raise
         verdict = passwords.verify(password, person.password if person else None)
         if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
-            _record_failure(person)
+            _record_failure("sign_in_failed", person)
             return None
         better = passwords.hash_password(password) if verdict.outdated else None
-        token = _open(person, better, lasts=lasts)
+        token = _open(person, better, lasts=lasts, counters=counters)
         return signed_in(token) if token else None
 
 
 @command
-def _open(person: Row[Any], better: str | None, *, lasts: timedelta) -> str | None:
+def _open(person: Row[Any], better: str | None, *, lasts: timedelta, counters: Sequence[Counter] = ()) -> str | None:
     """Begin the sign-in, unless the password was changed since it was read: the change ended all that were there."""
     unchanged = queries.with_password(person.id, person.password).with_for_update(read=True, of=User)
     if db.session.scalar(unchanged) is None:
         return None
     if better:
         rehash(person.id, person.password, better)
+    throttle.forgive(counters)
     history.record("sign_in", by=_actor(person), about=person.id)
     return tokens.open_family(person.id, person.organization_id, lasts=lasts)
 
 
-def _record_failure(person: Row[Any] | None) -> None:
+def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
+    """Check the current password of somebody who is signed in. Throttled where it was guessed at too often."""
+    if person.id is None:
+        return False
+    stored = stored_password(person.id)
+    try:
+        with acting_as(SYSTEM):
+            throttle.attempt(counter)
+    except Throttled:
+        history.record("throttled", about=person.id)
+        raise
+    db.session.rollback()  # no connection waits for the check
+    if not passwords.verify(password, stored).right:
+        return False
+    with acting_as(SYSTEM):
+        throttle.forgive([counter])
+    return True
+
+
+def _record_failure(action: str, person: Row[Any] | None) -> None:
     """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
     about, tenant = (person.id, _actor(person).seen_by) if person else (None, None)
-    history.record("sign_in_failed", about=about, tenant=tenant)
+    history.record(action, about=about, tenant=tenant)
 
 
 def _actor(person: Row[Any]) -> Actor:
@@ -96,7 +127,8 @@ def sign_in_anew(person: SignedIn, *, lasts: timedelta) -> SignedIn | None:
         return signed_in(tokens.open_family(person.id, person.organization_id, lasts=lasts))
 
 
-def _canonical(email: str) -> str:
+def canonical(email: str) -> str:
+    """The address that was meant, in the one way to write it; as it was typed where it is none."""
     try:
         return canonical_email(email.strip())
     except ValueError:

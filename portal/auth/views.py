@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, request, url_for
+from flask import Blueprint, Response, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -11,7 +11,8 @@ from portal.auth import commands
 from portal.auth.forms import LoginForm
 from portal.config import Settings
 from portal.core.actor import Role
-from portal.web import session
+from portal.core.errors import Throttled
+from portal.web import session, throttle
 from portal.web.addresses import safe_next
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
@@ -29,20 +30,31 @@ def login() -> ResponseReturnValue:
     form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]
     if form.validate_on_submit():
-        lasts = current_app.permanent_session_lifetime
-        former = current_user._get_current_object() if current_user.is_authenticated else None
-        person = commands.sign_in(
-            form.email.data or "", form.password.data or "", lasts=lasts, demo=not settings.production
-        )
-        if person is not None:
-            if former:
-                commands.sign_out(former)
-            session.begin(person)
-            home = "/account/" if person.role is Role.USER else "/"
-            return redirect(safe_next(form.next.data, home))
-        form.form_errors.append(MISMATCH)
+        email = commands.canonical(form.email.data or "")
+        try:
+            person = _checked(email, form.password.data or "", demo=not settings.production)
+            if person is not None:
+                throttle.remember_device(email)
+                return _begun(person, form.next.data)
+            form.form_errors.append(MISMATCH)
+        except Throttled as throttled:
+            throttle.refuse(form, throttled)
     hint = None if settings.production else {"accounts": demo.DEMO_ACCOUNTS, "password": demo.DEMO_PASSWORD}
     return render("auth/login.html", form=form, demo=hint, status=422 if form.errors else 200)
+
+
+def _checked(email: str, password: str, *, demo: bool) -> session.SignedIn | None:
+    lasts, counters = current_app.permanent_session_lifetime, throttle.at_sign_in(email)
+    return commands.sign_in(email, password, lasts=lasts, demo=demo, counters=counters)
+
+
+def _begun(person: session.SignedIn, there: str | None) -> Response:
+    """The sign-in takes the place of the one that this browser had."""
+    if current_user.is_authenticated:
+        commands.sign_out(current_user)
+    session.begin(person)
+    home = "/account/" if person.role is Role.USER else "/"
+    return redirect(safe_next(there, home))
 
 
 @bp.post("/logout")

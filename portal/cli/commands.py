@@ -105,6 +105,18 @@ def set_password_command(email: str, password: str | None) -> None:
     click.echo(f"The password of {email} is set.{told}")
 
 
+@users.command("unlock")
+@click.argument("email", type=Email())
+def unlock_command(email: str) -> None:
+    """Let a person try to sign in again at once, after too many wrong passwords."""
+    with acting_as(SYSTEM):
+        user = db.session.scalar(queries.by_email(email))
+        if user is None:
+            raise click.ClickException(f"Nobody has the address {email}.")
+        commands.unlock(user.id)
+    click.echo(f"{email} can try to sign in again.")
+
+
 def _seed_demo(people: int) -> None:
     settings: Settings = current_app.extensions["portal"]
     if not seeding.is_empty():

@@ -17,6 +17,14 @@ class Busy(Exception):
     """The database was asked to do too much at once; trying again later is right."""
 
 
+class Throttled(Exception):
+    """This was tried too often; after so many seconds it may be tried again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many tries: wait {seconds} s")
+        self.seconds = max(seconds, 1)
+
+
 class Conflict(Exception):
     """Some other row, or a rule, stands in the way. `field` names the form's field, None the whole form.
 

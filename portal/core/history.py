@@ -37,7 +37,8 @@ from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 
-COUNTED = frozenset({"sign_in_failed", "refused", "address_refused"})  # repeated within a minute, they become one event
+# Repeated within a minute, they become one event.
+COUNTED = frozenset({"sign_in_failed", "throttled", "refused", "address_refused"})
 CHANGING = ("update", "delete", "restore")
 NEWEST = (text("at DESC"), text("key DESC"))
 RECORDED: tuple[TypeEngine[Any], ...] = (

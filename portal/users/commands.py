@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from portal.core import history
-from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core import history, throttle
+from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
-from portal.core.errors import Conflict, NotAllowed, Stale
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale, Throttled
 from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.throttle import Counter
 from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
 from portal.users import passwords, queries
 from portal.users.models import User
+from portal.web.throttle import of_account, of_foreign_addresses
 
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
+TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
 PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization"}
@@ -43,6 +46,7 @@ def create_user(values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = Fa
     `anew`, was a deleted person's; on `organization_id` where that is not a living one; NotAllowed for a role that
     the actor may not give.
     """
+    _stop_probing()
     password = passwords.temporary_password()
     hashed = passwords.hash_password(password)
     try:
@@ -75,6 +79,8 @@ def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str, *, anew: 
 
 def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
     """Change a person. Missing, Stale where the row is newer than `version`, Conflict, NotAllowed."""
+    if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
+        _stop_probing()
     try:
         return _update(user_id, version, values)
     except Conflict as conflict:
@@ -241,6 +247,35 @@ def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
     return user
 
 
+def unlock(user_id: uuid.UUID) -> str:
+    """Let a person try to sign in again at once, from whatever device, after too many wrong passwords.
+
+    Returns the person's name. Missing.
+    """
+    user, actor = db.session.scalar(queries.by_id(user_id)), current_actor()
+    if user is None:
+        raise Missing
+    name, email, person = user.name, user.email, Actor(user.id, user.role, user.organization_id)
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        _unlock(of_account(email), person, actor)
+    return name
+
+
+@command
+def _unlock(counter: Counter, person: Actor, by: Actor) -> None:
+    if throttle.wait(counter):
+        throttle.forgive([counter])
+        history.record("unlock", by=by, about=person.id, tenant=person.seen_by)
+
+
+def is_held_back(user_id: uuid.UUID) -> bool:
+    """Whether too many wrong passwords keep a person from signing in on a new device."""
+    with acting_as(SYSTEM):
+        email = db.session.scalar(select(User.email).where(User.id == user_id))
+        return email is not None and throttle.wait(of_account(email)) > 0
+
+
 def keep_a_super_admin(*leaving: User) -> None:
     """Conflict if nobody with every right could sign in without these. Locks them all, so that two can't go at once."""
     if not any(user.role is Role.SUPER_ADMIN for user in leaving):
@@ -256,10 +291,30 @@ def explained(conflict: Conflict, email: str) -> Conflict:
     if conflict.constraint != "users_email_key":
         return conflict
     holder = db.session.scalar(queries.by_email(email))
-    message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
     if holder is None:
         history.record("address_refused")
+        _count_probe()
+    message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
     return Conflict("email", message, constraint=conflict.constraint)
+
+
+def _count_probe() -> None:
+    """An address that is in use elsewhere was asked for: more than a few mean that somebody looks for them."""
+    actor = current_actor()
+    if actor.id is not None:
+        with acting_as(SYSTEM), suppress(Throttled):
+            throttle.attempt(of_foreign_addresses(actor.id))
+
+
+def _stop_probing() -> None:
+    """Conflict for whoever did that too often, whatever they ask for now: else the answers would differ."""
+    actor = current_actor()
+    if actor.is_unlimited or actor.id is None:
+        return
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        if throttle.wait(of_foreign_addresses(actor.id)):
+            raise Conflict("email", TOO_MANY_ELSEWHERE)
 
 
 def _house(organization_id: uuid.UUID | None) -> uuid.UUID | None:

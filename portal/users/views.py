@@ -51,6 +51,7 @@ def index() -> ResponseReturnValue:
 @requires(Permission.USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
+    is_held_back = commands.is_held_back(id)  # first, so that no connection waits for another
     user, organization = _found(id, with_deleted=True)
     return render(
         "users/show.html",
@@ -58,6 +59,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         organization=organization,
         by=stamps_of(user),
         sign_ins=db.session.scalar(live_of(id)),
+        is_held_back=is_held_back,
         history=history_of("users", id),
     )
 
@@ -134,6 +136,15 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
     user, password = commands.reset_password(id)
     return render("users/password.html", user=user, temporary_password=password, created=False)
+
+
+@bp.post("/<uuid:id>/unlock")
+@requires(Permission.USERS_WRITE)
+def unlock(id: uuid.UUID) -> ResponseReturnValue:
+    """Let a person whom wrong passwords hold back try again at once."""
+    name = commands.unlock(id)
+    flash(f"{name} can try to sign in again.", "success")
+    return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])

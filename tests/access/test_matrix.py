@@ -90,6 +90,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.password_reset", "POST"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),

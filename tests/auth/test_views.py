@@ -21,7 +21,7 @@ from portal.web.addresses import safe_next
 from tests.access.visitor import SIGN_IN, Visitor, outcome, without_tokens
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.database import app_for, disconnect
-from tests.pages import PageClient
+from tests.pages import PageClient, fields_of
 
 WRONG = "a password that is not the right one"
 ELSEWHERE = [
@@ -247,22 +247,30 @@ def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
     assert theirs.get(f"/users/{uma.id}").status_code == 404
 
 
-def test_se8_the_cookie_is_small_hidden_from_scripts_and_same_site(app: Flask, uma: Person) -> None:
-    line = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).headers["Set-Cookie"]
+def test_se8_the_cookies_are_small_hidden_from_scripts_and_same_site(app: Flask, uma: Person) -> None:
+    answer = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD})
 
-    assert line.startswith("portal=")
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
-    assert len(line) < 1000
+    lines = answer.headers.getlist("Set-Cookie")
+    assert sorted(line.split("=")[0] for line in lines) == ["portal", "portal-device"]
+    for line in lines:
+        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+        assert len(line) < 1000
 
 
-def test_se8_with_https_the_cookie_is_secure_and_bound_to_the_host(fresh_database: str) -> None:
-    app = app_for(fresh_database, public_url="https://portal.example.com")
-    line = Visitor(app).client.get("/login", base_url="https://portal.example.com").headers["Set-Cookie"]
+def test_se8_with_https_the_cookies_are_secure_and_bound_to_the_host(fresh_database: str) -> None:
+    app, base = app_for(fresh_database, public_url="https://portal.example.com"), "https://portal.example.com"
+    uma = Builder(app).person("uma@example.com")
+    client = app.test_client()
+    fields = fields_of(client.get("/login", base_url=base).text)
+    sent = {**fields, "email": uma.email, "password": PASSWORD}
+    answer = client.post("/login", data=sent, base_url=base, headers={"Referer": base})
     disconnect(app)
 
-    assert line.startswith("__Host-portal=")
-    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
-    assert "Domain" not in line
+    lines = answer.headers.getlist("Set-Cookie")
+    assert sorted(line.split("=")[0] for line in lines) == ["__Host-portal", "__Host-portal-device"]
+    for line in lines:
+        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+        assert "Domain" not in line
 
 
 def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) -> None:

@@ -35,7 +35,7 @@ FLAGS = [
 PATIENCE = 10_000
 ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
 STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
-ANSWERS = ("400", "403", "404", "405", "409", "422")
+ANSWERS = ("400", "403", "404", "405", "409", "422", "429")
 
 expect.set_options(timeout=PATIENCE)
 
@@ -145,6 +145,18 @@ def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = 
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+
+
+def guess_too_often(page: Page, email: str) -> None:
+    """Try wrong passwords until the portal says to wait."""
+    page.goto("/login")
+    for _ in range(6):
+        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Password").fill("not the one")
+        with page.expect_response("**/login"):
+            page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("Too many tries. Wait")
 
 
 def focused(page: Page) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, sign_in
+from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
 from tests.cast import Person, Tenant
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
@@ -138,6 +138,22 @@ def forced_choice(tabs: Tabs) -> Page:
     return theirs
 
 
+def throttled(tabs: Tabs) -> Page:
+    page = tabs.open()
+    guess_too_often(page, f"{tabs.site.fresh('guessed')}@example.com")
+    return page
+
+
+def held_back(tabs: Tabs) -> Page:
+    """Somebody whom wrong passwords hold back, as an administrator sees them."""
+    person = somebody(tabs)
+    guess_too_often(tabs.open(), person.email)
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}")
+    page.get_by_role("button", name="Unlock").wait_for()
+    return page
+
+
 def deactivated(tabs: Tabs) -> Page:
     page = of_person("/deactivation")(tabs)
     page.get_by_role("button", name="Deactivate person").click()
@@ -233,6 +249,7 @@ def rename(page: Page, person: Person, name: str) -> None:
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
+    "sign-in throttled": throttled,
     "nothing, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
@@ -248,6 +265,7 @@ SCENES: dict[str, Scene] = {
     "person, new": at("/users/new"),
     "person, new and wrong": pressed(at("/users/new"), "Create person", ".error"),
     "person, new and known": deleted_address,
+    "person, held back": held_back,
     "person, edit": of_person("/edit"),
     "person, deleting": of_person("/delete"),
     "person, delete dialog": dialog(of_person(), "Delete…"),

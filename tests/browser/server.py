@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from portal.cli.serve import Server
-from portal.config import ROOT
+from portal.config import ROOT, Settings
 from tests.database import app_for
 
 
@@ -46,7 +46,7 @@ def main(database_url: str) -> None:
         "control_socket_disable": True,
         "when_ready": tell,
     }
-    Server(app_for(database_url), options).run()
+    Server(app_for(database_url, guesses_per_account=Settings.guesses_per_account), options).run()
 
 
 if __name__ == "__main__":

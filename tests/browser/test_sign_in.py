@@ -6,7 +6,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, focused, sign_in
+from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, focused, guess_too_often, sign_in
+from tests.cast import PASSWORD
 
 
 def test_signing_in_leads_on_to_the_page_that_was_wanted_and_signing_out_ends_it(tabs: Tabs, scripts: bool) -> None:
@@ -39,6 +40,23 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scri
 
     expect(page.get_by_role("alert")).to_contain_text("don’t match")
     expect(page.get_by_label("E-mail")).to_have_value(ADA)
+
+
+def test_au7_whoever_guessed_too_often_is_told_to_wait_and_is_unlocked_by_an_administrator(
+    tabs: Tabs, scripts: bool
+) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('held-back')}@example.com", tenant=tabs.site.acme)
+    page, chief = tabs.open(scripts=scripts), tabs.open(ADMIN, scripts=scripts)
+
+    guess_too_often(page, person.email)
+    expect(page.get_by_label("E-mail")).to_have_value(person.email)
+    chief.goto(f"/users/{person.id}")
+    chief.get_by_role("button", name="Unlock").click()
+    expect(chief.get_by_text("can try to sign in again")).to_be_visible()
+    expect(chief.get_by_role("button", name="Unlock")).to_have_count(0)
+
+    sign_in(page, person.email, PASSWORD)
+    expect(page).to_have_url(re.compile("/account/$"))
 
 
 def test_back_after_signing_out_shows_nothing_of_what_was_seen(tabs: Tabs, scripts: bool) -> None:

@@ -215,6 +215,19 @@ def test_users_set_password_makes_one_where_none_is_typed(app: Flask, uma: Perso
     assert opens(app, uma.email, found.group())
 
 
+def test_au7_users_unlock_lets_a_super_admin_try_again(fresh_database: str) -> None:
+    with portal_on(fresh_database, guesses_per_account=2) as app:
+        chief = Builder(app).person("chief@example.com", role=Role.SUPER_ADMIN)
+        assert not opens(app, chief.email, "wrong")
+        assert not opens(app, chief.email, PASSWORD)
+
+        result = run(app, "users", "unlock", "CHIEF@example.com")
+
+        assert result.output == "chief@example.com can try to sign in again.\n"
+        assert opens(app, chief.email, PASSWORD)
+        assert run(app, "users", "unlock", "nobody@example.com").exit_code == 1
+
+
 def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: Person) -> None:
     short = run(app, "users", "set-password", uma.email, "--password", "short")
     stranger = run(app, "users", "set-password", "nobody@example.com", "--password", PASSWORD)

@@ -1,0 +1,128 @@
+"""Whose tries are counted together, and what is said when they were too many?
+
+A guess at a password is counted for its account and for the network it comes from, unless it comes from a device on
+which that account signed in lately: such a device has a counter of its own, so that strangers who guess keep nobody
+out of their own account (device cookies, as in OWASP's "Slow Down Online Guessing Attacks with Device Cookies").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+from flask import Response, after_this_request, current_app, request
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from portal.config import Settings
+from portal.core.actor import current_origin
+from portal.core.errors import Throttled
+from portal.core.throttle import Bound, Counter
+from portal.web.forms import Form
+
+FIVE_MINUTES, HOUR = 300, 3600
+REMEMBERED_SECONDS = 90 * 86_400
+ACCOUNTS = 5  # of one device
+
+
+def at_sign_in(email: str) -> tuple[Counter, ...]:
+    """For a guess at the password of this account, which need not exist."""
+    device, accounts = _device()
+    if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
+        return (_counter("device", f"{device} {email}", _settings().guesses_per_account),)
+    return (
+        _counter("network", _network(current_origin().address), _settings().guesses_per_network, is_shared=True),
+        of_account(email),
+    )
+
+
+def of_account(email: str) -> Counter:
+    """For guesses from devices that are not known."""
+    return _counter("account", email.lower(), _settings().guesses_per_account)
+
+
+def of_own_password(user_id: uuid.UUID) -> Counter:
+    """For the current password in the own account: strangers who guess at the door don't fill it."""
+    return _counter("own password", str(user_id), _settings().guesses_per_account)
+
+
+def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
+    """For an administrator who asks for addresses that are in use elsewhere."""
+    return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)
+
+
+def remember_device(email: str) -> None:
+    """This account signed in here: the cookie names it by a pseudonym, which tells its readers nothing."""
+    device, accounts = _device()
+    own = _pseudonym(email, _settings().secret_key)
+    value = str(_signer().dumps([device, *[own, *(one for one in accounts if one != own)][:ACCOUNTS]]))
+    name, is_secure = _cookie(), bool(current_app.config["SESSION_COOKIE_SECURE"])
+
+    @after_this_request
+    def keep(response: Response) -> Response:
+        response.set_cookie(name, value, max_age=REMEMBERED_SECONDS, secure=is_secure, httponly=True, samesite="Lax")
+        return response
+
+
+def refuse(form: Form, throttled: Throttled) -> None:
+    """Say above the form when to come back; the answer that shows it becomes a 429 that says so too."""
+    seconds = throttled.seconds
+    minutes = f"{-(-seconds // 60)} minutes" if seconds > 90 else f"{seconds} second{'' if seconds == 1 else 's'}"
+    form.form_errors.append(f"Too many tries. Wait {minutes}, then try again.")
+
+    @after_this_request
+    def say_when(response: Response) -> Response:
+        response.status_code = 429
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+
+def _device() -> tuple[str, list[str]]:
+    """Its id and the accounts that signed in there; a new one where the cookie is none of ours, or too old."""
+    try:
+        device, *accounts = _signer().loads(request.cookies.get(_cookie(), ""), max_age=REMEMBERED_SECONDS)
+    except (BadData, ValueError, TypeError):
+        return secrets.token_urlsafe(16), []
+    return str(device), [str(one) for one in accounts]
+
+
+def _cookie() -> str:
+    return f"{current_app.config['SESSION_COOKIE_NAME']}-device"
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_secrets()[::-1], salt="device")
+
+
+def _secrets() -> list[str]:
+    return [_settings().secret_key, *_settings().secret_key_fallbacks]
+
+
+def _pseudonym(email: str, key: str) -> str:
+    return _digest("device of", email, key).hex()[:32]
+
+
+def _counter(kind: str, what: str, most: int, *, seconds: float = FIVE_MINUTES, is_shared: bool = False) -> Counter:
+    return Counter(_digest(kind, what, _settings().secret_key), Bound(most, seconds), is_shared)
+
+
+def _digest(kind: str, what: str, key: str) -> bytes:
+    return hmac.digest(key.encode(), f"{kind}\0{what}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
+def _network(address: str) -> str:
+    """The address; of IPv6 the first half, for who has one such address has all that begin so."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal"]
+    return settings

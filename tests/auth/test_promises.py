@@ -1,0 +1,407 @@
+"""Are guesses at passwords bounded, for all processes and over restarts, and does nobody stay locked out for it?"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, text
+
+from portal.config import Settings
+from portal.core.actor import Role
+from portal.core.db import command, db
+from portal.core.history import Activity
+from portal.users import passwords
+from tests.access.visitor import Visitor, token_in, without_tokens
+from tests.acting import acting, portal_on
+from tests.cast import PASSWORD, Builder, Person, Tenant
+
+WRONG = "a password that is not the right one"
+REAL = {"guesses_per_account": Settings.guesses_per_account, "guesses_per_network": Settings.guesses_per_network}
+ELSEWHERE = {"REMOTE_ADDR": "192.0.2.77"}
+AT_ONCE = 5  # of ten in five minutes
+
+
+@pytest.fixture
+def portal(fresh_database: str) -> Iterator[Flask]:
+    """A portal with the bounds of a real one."""
+    with portal_on(fresh_database, **REAL) as app:
+        yield app
+
+
+@pytest.fixture
+def acme(portal: Flask) -> Tenant:
+    return Builder(portal).tenant("Acme")
+
+
+@pytest.fixture
+def ada(portal: Flask, acme: Tenant) -> Person:
+    return Builder(portal).person("ada@example.com", role=Role.ADMIN, tenant=acme)
+
+
+@pytest.fixture
+def uma(portal: Flask, acme: Tenant) -> Person:
+    return Builder(portal).person("uma@example.com", tenant=acme)
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were looked at."""
+    seen: list[str] = []
+    verify = passwords.verify
+
+    def noted(password: str, stored: str | None) -> passwords.Verdict:
+        seen.append(password)
+        return verify(password, stored)
+
+    monkeypatch.setattr("portal.users.passwords.verify", noted)
+    return seen
+
+
+def guess(visitor: Visitor, email: str, password: str = WRONG, **kwargs: Any) -> int:
+    return visitor.post("/login", {"email": email, "password": password}, **kwargs).status_code
+
+
+def attacked(portal: Flask, person: Person) -> Visitor:
+    """Somebody who guesses at the person's password, and has just been stopped."""
+    attacker = Visitor(portal)
+    assert [guess(attacker, person.email, environ_base=ELSEWHERE) for _ in range(AT_ONCE + 1)][-1] == 429
+    return attacker
+
+
+def signed_out(visitor: Visitor) -> Visitor:
+    """The same device, after its sign-in has ended."""
+    visitor.client.delete_cookie("portal")
+    visitor.token = token_in(visitor.get("/login").text)
+    return visitor
+
+
+def events(app: Flask, action: str) -> list[Activity]:
+    with acting(app):
+        return db.session.query(Activity).filter_by(action=action).order_by(Activity.id).all()
+
+
+@command
+def later(minutes: int) -> None:
+    db.session.execute(text(f"UPDATE throttles SET free_at = free_at - interval '{minutes} minutes'"))  # noqa: S608
+
+
+def test_au6_of_two_hundred_guesses_from_many_sides_ten_at_most_are_looked_at(
+    portal: Flask, fresh_database: str, uma: Person, checked: list[str]
+) -> None:
+    statuses: Counter[int] = Counter()
+
+    def guess_often(app: Flask, number: int) -> None:
+        visitor = Visitor(app)
+        for turn in range(25):
+            origin = {"REMOTE_ADDR": f"192.0.2.{number * 25 + turn}"}
+            statuses[guess(visitor, uma.email, f"{WRONG} {number} {turn}", environ_base=origin)] += 1
+
+    for _ in range(2):  # the second time after a restart
+        with ExitStack() as stack:
+            both = [stack.enter_context(portal_on(fresh_database, **REAL)) for _ in range(2)]
+            threads = [threading.Thread(target=guess_often, args=(both[n % 2], n)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(timeout=120)
+
+    assert sum(statuses.values()) == 200
+    assert statuses == {422: len(checked), 429: 200 - len(checked)}
+    assert AT_ONCE <= len(checked) <= 10
+
+
+def test_au6_the_answer_says_when_to_come_back_and_keeps_the_address(portal: Flask, uma: Person) -> None:
+    answer = attacked(portal, uma).post("/login", {"email": uma.email, "password": PASSWORD})
+
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "Too many tries. Wait" in answer.text
+    assert f'value="{uma.email}"' in answer.text
+    assert PASSWORD not in answer.text
+
+
+def test_au4_au6_an_address_that_nobody_has_is_throttled_with_the_same_answer(portal: Flask) -> None:
+    vera, answers = Builder(portal).person("vera@example.com"), []
+    for email in (vera.email, "nobody@example.com"):
+        visitor = Visitor(portal)
+        for _ in range(AT_ONCE + 1):
+            answer = visitor.post("/login", {"email": email, "password": WRONG})
+        status, headers, page = without_tokens(answer)
+        told = [(name, "soon" if name == "Retry-After" else value) for name, value in headers]
+        answers.append((status, told, re.sub(r"Wait \d+ seconds", "Wait", page).replace(email, "ADDRESS")))
+
+    assert answers[0][0] == 429
+    assert answers[0] == answers[1]
+
+
+def test_au5_au6_a_refusal_is_the_same_work_for_both_and_looks_at_no_password(
+    portal: Flask, uma: Person, checked: list[str]
+) -> None:
+    statements: list[str] = []
+    with portal.app_context():
+        engine = db.engine
+
+    def watch(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    seen = []
+    for email in (uma.email, "nobody@example.com"):
+        visitor = Visitor(portal)
+        for _ in range(AT_ONCE):
+            guess(visitor, email)
+        checked.clear()
+        statements.clear()
+        event.listen(engine, "before_cursor_execute", watch)
+        assert guess(visitor, email) == 429
+        event.remove(engine, "before_cursor_execute", watch)
+        seen.append(list(statements))
+        assert checked == []
+
+    assert seen[0] == seen[1]
+
+
+def test_au6_however_an_address_is_typed_it_is_counted_as_one(portal: Flask, uma: Person) -> None:
+    visitor = Visitor(portal)
+    spellings = ("uma@example.com", " UMA@example.com", "Uma@Example.com ", "UMA@EXAMPLE.COM", "uma@EXAMPLE.COM")
+
+    statuses = [guess(visitor, email) for email in (*spellings, *spellings)]
+
+    assert statuses.count(429) >= 4
+
+
+def test_au6_success_empties_the_accounts_counter(portal: Flask, uma: Person) -> None:
+    for _ in range(3):
+        visitor = Visitor(portal)
+        assert [guess(visitor, uma.email) for _ in range(AT_ONCE - 1)] == [422] * (AT_ONCE - 1)
+        assert guess(visitor, uma.email, PASSWORD) == 303
+
+
+def test_au6_one_network_may_fail_at_many_accounts_only_so_often_and_its_successes_don_t_count(
+    fresh_database: str, uma: Person
+) -> None:
+    with portal_on(fresh_database, guesses_per_account=10, guesses_per_network=10) as portal:
+        many = [guess(Visitor(portal), uma.email, PASSWORD) for _ in range(12)]
+        statuses = [guess(Visitor(portal), f"somebody{number}@example.com") for number in range(7)]
+
+        assert many == [303] * 12
+        assert statuses == [422] * 5 + [429] * 2
+        assert guess(Visitor(portal), uma.email, PASSWORD, environ_base=ELSEWHERE) == 303
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8:0:0:ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "no address", False),
+    ],
+)
+def test_au6_half_of_an_ipv6_address_is_one_network(
+    fresh_database: str, uma: Person, one: str, other: str, *, is_same: bool
+) -> None:
+    with portal_on(fresh_database, guesses_per_network=2, guesses_per_account=10) as portal:
+        first = guess(Visitor(portal), "a@example.com", environ_base={"REMOTE_ADDR": one})
+        second = guess(Visitor(portal), "b@example.com", environ_base={"REMOTE_ADDR": other})
+
+    assert (first, second) == (422, 429 if is_same else 422)
+
+
+def test_au7_after_the_wait_the_victim_gets_in(portal: Flask, uma: Person) -> None:
+    attacked(portal, uma)
+    assert guess(Visitor(portal), uma.email, PASSWORD) == 429
+
+    with acting(portal):
+        later(minutes=1)
+
+    assert guess(Visitor(portal), uma.email, PASSWORD) == 303
+
+
+def test_au7_from_a_device_that_is_known_the_victim_gets_in_while_strangers_guess(portal: Flask, uma: Person) -> None:
+    known = Visitor(portal, uma)
+    attacker = attacked(portal, uma)
+
+    assert guess(signed_out(known), uma.email) == 422
+    assert guess(known, uma.email, PASSWORD) == 303
+    assert guess(attacker, uma.email, PASSWORD, environ_base=ELSEWHERE) == 429, "that was no success of the attacker's"
+
+
+def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_throttled(
+    fresh_database: str, uma: Person
+) -> None:
+    with portal_on(fresh_database, guesses_per_account=10, guesses_per_network=4) as portal:
+        known = Visitor(portal, uma)
+        assert [guess(Visitor(portal), f"x{number}@example.com") for number in range(3)][-1] == 429
+
+        assert guess(known, uma.email, PASSWORD) == 303
+
+
+def test_au6_a_known_device_guesses_no_more_than_others_and_at_no_other_account(
+    portal: Flask, uma: Person, ada: Person
+) -> None:
+    known = Visitor(portal, uma)
+
+    assert [guess(known, uma.email) for _ in range(AT_ONCE + 1)][-1] == 429
+    attacked(portal, ada)
+    assert guess(known, ada.email, PASSWORD) == 429
+    assert guess(Visitor(portal), uma.email) == 422, "what a known device guesses holds no other back"
+
+
+def test_au7_a_device_knows_several_accounts_and_forgets_the_oldest(portal: Flask, acme: Tenant) -> None:
+    people = [Builder(portal).person(f"p{number}@example.com", tenant=acme) for number in range(6)]
+    device = Visitor(portal)
+    for person in people:
+        device.sign_in(person)
+    for person in (people[0], people[1], people[5]):
+        attacked(portal, person)
+
+    statuses = [guess(signed_out(device), one.email, PASSWORD) for one in (people[1], people[5], people[0])]
+    assert statuses == [303, 303, 429]
+
+
+def test_au7_a_device_stays_known_when_the_key_changes_while_the_former_is_read(
+    portal: Flask, fresh_database: str, uma: Person
+) -> None:
+    cookie = device_of(Visitor(portal, uma))
+    new: dict[str, Any] = {"secret_key": "another-key-0123456789-abcdefghijklm", **REAL}
+
+    for fallbacks, status in (((portal.extensions["portal"].secret_key,), 303), ((), 429)):
+        with portal_on(fresh_database, secret_key_fallbacks=fallbacks, **new) as later_on:
+            attacked(later_on, uma)
+            visitor = Visitor(later_on)
+            visitor.client.set_cookie("portal-device", cookie)
+            assert guess(visitor, uma.email, PASSWORD) == status
+            with acting(later_on):
+                later(minutes=5)
+
+
+def test_au6_a_device_that_is_forged_broken_or_too_old_is_not_known(
+    portal: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = device_of(Visitor(portal, uma))
+    payload, stamp, signature = cookie.rsplit(".", 2)
+    attacked(portal, uma)
+
+    for value in (
+        cookie[:-1],
+        "x" + cookie,
+        payload,
+        f"{payload}..{signature}",
+        f"{payload}.{stamp}.",
+        "",
+        "null",
+        ".",
+    ):
+        visitor = Visitor(portal)
+        visitor.client.set_cookie("portal-device", value)
+        assert guess(visitor, uma.email, PASSWORD) == 429, value
+    visitor = Visitor(portal)
+    visitor.client.set_cookie("portal-device", cookie)
+    monkeypatch.setattr("portal.web.throttle.REMEMBERED_SECONDS", -1)
+    assert guess(visitor, uma.email, PASSWORD) == 429
+
+
+def test_the_devices_cookie_and_the_counters_name_nobody(portal: Flask, uma: Person) -> None:
+    cookie = device_of(Visitor(portal, uma))
+    attacked(portal, uma)
+
+    with acting(portal):
+        kept = db.session.scalars(text("SELECT t::text FROM throttles t")).all()
+    assert len(kept) == 2
+    for one in (cookie, *kept):
+        for told in ("uma", "example.com", b"uma@example.com".hex(), str(uma.id), "192.0.2"):
+            assert told not in one
+
+
+def device_of(visitor: Visitor) -> str:
+    cookie = visitor.client.get_cookie("portal-device")
+    assert cookie is not None
+    return cookie.value
+
+
+def test_au7_an_administrator_unlocks_and_is_offered_it_only_then(portal: Flask, ada: Person, uma: Person) -> None:
+    chief, address = Visitor(portal, ada), f"/users/{uma.id}"
+    assert "/unlock" not in chief.get(address).text
+    attacked(portal, uma)
+    assert f"{address}/unlock" in chief.get(address).text
+
+    assert chief.post(f"{address}/unlock").headers["Location"] == address
+
+    page = chief.get(address).text
+    assert "Uma Example can try to sign in again." in page
+    assert "/unlock" not in page
+    assert guess(Visitor(portal), uma.email, PASSWORD) == 303
+    (one,) = events(portal, "unlock")
+    assert (one.actor_id, one.row_id, one.organization_id) == (ada.id, uma.id, ada.organization_id)
+
+
+def test_au7_unlocking_somebody_who_is_not_held_back_changes_nothing(portal: Flask, ada: Person, uma: Person) -> None:
+    assert Visitor(portal, ada).post(f"/users/{uma.id}/unlock").status_code == 303
+
+    assert events(portal, "unlock") == []
+
+
+def test_au7_the_tenant_is_not_told_who_unlocked_a_super_admin(portal: Flask, acme: Tenant, ada: Person) -> None:
+    build = Builder(portal)
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+    sue = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    attacked(portal, sue)
+
+    assert Visitor(portal, ada).post(f"/users/{sue.id}/unlock").status_code == 404
+    assert Visitor(portal, root).post(f"/users/{sue.id}/unlock").status_code == 303
+
+    assert [one.organization_id for name in ("unlock", "throttled") for one in events(portal, name)] == [None, None]
+
+
+def test_lg2_a_throttled_guess_is_an_event_with_a_sentence_for_the_persons_tenant(
+    portal: Flask, ada: Person, uma: Person
+) -> None:
+    if time.localtime().tm_sec > 50:
+        time.sleep(61 - time.localtime().tm_sec)
+    attacker = attacked(portal, uma)
+    for _ in range(5):
+        guess(attacker, uma.email, environ_base=ELSEWHERE)
+
+    (one,) = events(portal, "throttled")
+    assert (one.row_id, one.organization_id, one.address) == (uma.id, uma.organization_id, "192.0.2.77")
+    assert (one.actor_id, one.actor_role) == (None, "SYSTEM")
+    told = Visitor(portal, ada).get("/activity/?action=throttled").text
+    assert re.search(r"Somebody.{0,200}guessed too often at the password of.{0,300}Uma Example", told, re.S)
+
+
+def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_use_that_up(
+    portal: Flask, uma: Person, checked: list[str]
+) -> None:
+    visitor = Visitor(portal, uma)
+    attacked(portal, uma)
+    checked.clear()
+
+    for status in [422] * AT_ONCE + [429, 429]:
+        sent = {"current_password": WRONG, "password": "quite another horse and battery"}
+        answer = visitor.post("/account/password", sent)
+        assert answer.status_code == status
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "Too many tries. Wait" in answer.text
+    assert len(checked) == AT_ONCE
+    assert events(portal, "throttled")[-1].actor_id == uma.id
+
+    with acting(portal):
+        later(minutes=1)
+    sent["current_password"] = PASSWORD
+    assert visitor.post("/account/password", sent).status_code == 303
+
+
+@pytest.mark.parametrize("email", ["x" * 320, "no address", "a@b@c", "ünï@exämple.com", "'; DROP TABLE throttles --"])
+def test_au6_whatever_is_typed_as_an_address_is_counted(portal: Flask, email: str) -> None:
+    visitor = Visitor(portal)
+
+    assert [guess(visitor, email) for _ in range(AT_ONCE + 1)] == [422] * AT_ONCE + [429]

@@ -42,7 +42,9 @@ class Settings:
     statement_timeout: float = 10.0
     password_minimum: int = 15
     bcrypt_rounds: int = 12
-    sign_in_hours: int = 168
+    sign_in_hours: float = 720  # at most, however much it is used
+    idle_hours: float = 8  # unused
+    kept_idle_hours: float = 168  # unused, where the browser keeps it
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
@@ -86,7 +88,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 24, least=1)),
         statement_timeout=_number(environ, "PORTAL_STATEMENT_TIMEOUT", 10, least=0.1),
         password_minimum=int(_number(environ, "PORTAL_PASSWORD_MINIMUM", 15, least=8)),
-        sign_in_hours=int(_number(environ, "PORTAL_SIGN_IN_HOURS", 168, least=1)),
+        sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
+        idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
+        kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
     )
 
 

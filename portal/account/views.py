@@ -8,6 +8,7 @@ from flask_login import current_user
 
 from portal.account.forms import PasswordForm, ProfileForm
 from portal.auth.commands import is_own_password, sign_in_anew
+from portal.auth.lifetimes import lifetime
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
 from portal.users import commands, queries
@@ -43,7 +44,7 @@ def password() -> ResponseReturnValue:
         form.current_password.label.text = "Temporary password"
     if form.validate_on_submit() and _is_current_password(form):
         commands.set_password(current_user.id, form.password.data or "")
-        person = sign_in_anew(current_user, lasts=current_app.permanent_session_lifetime)
+        person = sign_in_anew(current_user, lifetime=lifetime(is_kept=current_user.is_kept))
         if person is not None:
             session.begin(person)
         flash("Your new password is set. All your other sign-ins have ended.", "success")

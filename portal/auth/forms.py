@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from portal.users.passwords import LONGEST
@@ -14,4 +14,5 @@ class LoginForm(Form):
 
     email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
     password = PasswordField("Password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
+    keep = BooleanField("Keep me signed in")
     next = HiddenField()

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnExpressionArgument, Select, func, or_, select
 
 from portal.core.listing import Rows
 from portal.organizations.models import Organization
-from portal.tokens.models import RefreshToken, digest
+from portal.tokens.models import SignIn, digest
 from portal.tokens.queries import is_live
 from portal.users.models import User
 
@@ -24,9 +24,13 @@ def by_token(token: str) -> Rows:
         User.email,
         User.must_change_password,
         Organization.name.label("organization_name"),
+        SignIn.id.label("sign_in_id"),
+        SignIn.is_kept,
+        SignIn.proved_at,
+        SignIn.used_at,
     )
-    joined = person.join(RefreshToken, RefreshToken.user_id == User.id)
-    return _with_organization(joined).where(RefreshToken.token == digest(token), is_live(), *_may_sign_in())
+    joined = person.join(SignIn, SignIn.user_id == User.id)
+    return _with_organization(joined).where(SignIn.token == digest(token), is_live(), *_may_sign_in())
 
 
 def by_email(email: str) -> Rows:

@@ -9,6 +9,7 @@ from flask_login import current_user
 from portal import demo
 from portal.auth import commands
 from portal.auth.forms import LoginForm
+from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.errors import Throttled
@@ -32,7 +33,7 @@ def login() -> ResponseReturnValue:
     if form.validate_on_submit():
         email = commands.canonical(form.email.data or "")
         try:
-            person = _checked(email, form.password.data or "", demo=not settings.production)
+            person = _checked(email, form.password.data or "", is_kept=form.keep.data, demo=not settings.production)
             if person is not None:
                 throttle.remember_device(email)
                 return _begun(person, form.next.data)
@@ -43,9 +44,10 @@ def login() -> ResponseReturnValue:
     return render("auth/login.html", form=form, demo=hint, status=422 if form.errors else 200)
 
 
-def _checked(email: str, password: str, *, demo: bool) -> session.SignedIn | None:
-    lasts, counters = current_app.permanent_session_lifetime, throttle.at_sign_in(email)
-    return commands.sign_in(email, password, lasts=lasts, demo=demo, counters=counters)
+def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session.SignedIn | None:
+    return commands.sign_in(
+        email, password, lifetime=lifetime(is_kept=is_kept), demo=demo, counters=throttle.at_sign_in(email)
+    )
 
 
 def _begun(person: session.SignedIn, there: str | None) -> Response:

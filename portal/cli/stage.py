@@ -19,7 +19,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.organizations.models import Organization
-from portal.tokens.commands import open_family
+from portal.tokens.commands import Lifetime, open_sign_in
 from portal.users import passwords
 from portal.users.commands import update_user
 from portal.users.models import User
@@ -141,7 +141,7 @@ def _people(home: uuid.UUID, words: Words, who: Iterable[str], hashed: str | Non
         row = {"id": key, "email": email, "first_name": f"{words.plain} {words.canary}xfirst", "role": role}
         gone = now() if one == "deleted" else None
         create_many(User, [{**row, "organization_id": home, "password": hashed, "deleted_at": gone}])
-        open_family(key, home, lasts=timedelta(days=1))
+        open_sign_in(key, home, lifetime=Lifetime(timedelta(days=1), timedelta(days=1)))
         history.record("sign_in", by=Actor(key, role, home), about=key)
         tenant.people[one], tenant.emails[one] = key, email
     return tenant

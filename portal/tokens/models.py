@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,26 +18,13 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
 
 
-class RefreshToken(Keyed, TenantOwned, Base):
-    """One sign-in of one person. Tokens that follow one another by rotation share a family."""
+class OfPerson(TenantOwned):
+    """What belongs to one person's sign-ins: to be seen and ended by them, and by whoever administers them."""
 
-    __tablename__ = "refresh_tokens"
-    __table_args__ = (
-        Index("refresh_tokens_token_key", "token", unique=True),
-        Index("refresh_tokens_user_id_idx", "user_id"),
-        Index("refresh_tokens_organization_id_idx", "organization_id"),
-        Index("refresh_tokens_family_id_idx", "family_id"),
-    )
-
-    token: Mapped[str]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE", onupdate="CASCADE"))
     organization_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
-    family_id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
-    expires_at: Mapped[datetime]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    revoked_at: Mapped[datetime | None]
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
@@ -51,3 +38,50 @@ class RefreshToken(Keyed, TenantOwned, Base):
 
     def is_writable_by(self, actor: Actor) -> bool:
         return self.user_id == actor.id or super().is_writable_by(actor)
+
+
+class SignIn(Keyed, OfPerson, Base):
+    """One sign-in of one person on one device: a browser's, which `token` names, or an API client's family of tokens.
+
+    It holds until `expires_at`, which use moves on by `idle`, but never beyond `ends_at`.
+    """
+
+    __tablename__ = "sign_ins"
+    __table_args__ = (
+        Index("sign_ins_token_key", "token", unique=True),
+        Index("sign_ins_user_id_idx", "user_id"),
+        Index("sign_ins_organization_id_idx", "organization_id"),
+    )
+
+    token: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    is_kept: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    address: Mapped[str] = mapped_column(server_default="")
+    agent: Mapped[str] = mapped_column(server_default="")
+    idle: Mapped[timedelta] = mapped_column(deferred=True, deferred_raiseload=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    proved_at: Mapped[datetime] = mapped_column(server_default=func.now())  # when the person last said who they are
+    used_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class RefreshToken(Keyed, OfPerson, Base):
+    """What an API client comes back with. Tokens that follow one another by rotation share a family."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        Index("refresh_tokens_token_key", "token", unique=True),
+        Index("refresh_tokens_user_id_idx", "user_id"),
+        Index("refresh_tokens_organization_id_idx", "organization_id"),
+        Index("refresh_tokens_family_id_idx", "family_id"),
+        Index("refresh_tokens_living_key", "family_id", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    )
+
+    token: Mapped[str]
+    family_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("sign_ins.id", ondelete="CASCADE"), server_default=text("gen_random_uuid()")
+    )
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_at: Mapped[datetime | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, func, text
@@ -14,6 +15,7 @@ from portal.core.wall import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 LIVING = text("deleted_at IS NULL")
+NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
 
 
 class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
@@ -41,6 +43,14 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             postgresql_include=["role", "is_active", "email_verified"],
         ),
         Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
+        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=LIVING),
+        Index(
+            "users_organization_last_sign_in_idx",
+            "organization_id",
+            text(f"{NEVER} DESC"),
+            text("id DESC"),
+            postgresql_where=LIVING,
+        ),
         Index(
             "users_role_idx",
             "role",
@@ -96,6 +106,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     organization_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
+    last_sign_in_at: Mapped[datetime | None]
     sort_name: Mapped[str] = mapped_column(
         Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
         deferred=True,

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextvars import Token
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Flask, g, request
 from flask import session as cookie
@@ -29,6 +30,9 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     email: str
     organization_name: str | None
     must_change_password: bool
+    sign_in_id: uuid.UUID
+    is_kept: bool  # by the browser, when it is closed
+    proved_at: datetime  # when they last said who they are
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -103,7 +107,7 @@ def begin(person: SignedIn) -> None:
     """Put a new sign-in into a cookie of its own; nothing of the cookie before it is kept."""
     cookie.clear()
     login_user(person)
-    cookie.permanent = True
+    cookie.permanent = person.is_kept
 
 
 def end() -> None:

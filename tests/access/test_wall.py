@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -25,7 +24,6 @@ from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.core.rehearsal import rolled_back, without_filters
 from portal.core.wall import TENANT_ROLE
-from portal.tokens.commands import open_family
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting, at_once, portal_on
@@ -125,7 +123,7 @@ def test_ac15_the_two_logins_are_what_they_are_called(home: Flask, request: pyte
 
 
 def test_ac15_there_are_tables_that_tenants_own() -> None:
-    assert set(OWNED) >= {"organizations", "users", "refresh_tokens", "activity"}
+    assert set(OWNED) >= {"organizations", "users", "sign_ins", "refresh_tokens", "activity"}
 
 
 @pytest.mark.parametrize("table", OWNED)
@@ -218,7 +216,8 @@ def test_ac15_each_reads_through_plain_sql_whom_the_filters_would_show(world: Wo
 def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, table: str, setting: str) -> None:
     count = text(f"SELECT count(*) FROM {table}")  # noqa: S608 -- a table of ours
     with world.sql(None) as connection:
-        open_family(world.uma.id, world.acme.id, lasts=timedelta(days=1))
+        begun = text("INSERT INTO refresh_tokens (token, user_id, expires_at) VALUES ('t', :uma, now())")
+        connection.execute(begun, {"uma": world.uma.id})
         assert connection.scalar(count)
         if setting == "empty":
             connection.exec_driver_sql("SELECT set_config('portal.organization_id', '', true)")
@@ -232,6 +231,7 @@ def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, 
     [
         "SELECT password FROM users",
         "SELECT token FROM refresh_tokens",
+        "SELECT token FROM sign_ins",
         "SELECT * FROM activity_leaves",
         "SELECT * FROM activity_repeats",
         "SELECT * FROM alembic_version",
@@ -343,7 +343,7 @@ def test_ac15_a_foreign_address_is_neither_overwritten_nor_told_of_in_the_error(
 
 
 def test_ac15_no_sign_in_is_made_or_ended_for_others(world: World) -> None:
-    made = "INSERT INTO refresh_tokens (token, user_id, expires_at) VALUES ('t', :whose, now())"
+    made = "INSERT INTO sign_ins (token, user_id, idle, expires_at, ends_at) VALUES ('t', :whose, '1 h', now(), now())"
     with world.sql(None) as connection:
         for person in (world.uma, world.bea, world.sue):
             sign_in = text(made.replace("'t'", ":token"))
@@ -351,9 +351,9 @@ def test_ac15_no_sign_in_is_made_or_ended_for_others(world: World) -> None:
         db.session.commit()
     with world.sql(world.ada) as connection:
         assert refused(connection, made, whose=world.bea.id) is DENIED
-        ended = text("UPDATE refresh_tokens SET revoked_at = now() RETURNING user_id")
+        ended = text("UPDATE sign_ins SET ended_at = now() RETURNING user_id")
         assert connection.scalars(ended).all() == [world.uma.id]
-        assert refused(connection, "UPDATE refresh_tokens SET user_id = :whose", whose=world.ada.id) is DENIED
+        assert refused(connection, "UPDATE sign_ins SET user_id = :whose", whose=world.ada.id) is DENIED
 
 
 def test_ac15_copy_into_a_table_behind_the_wall_is_refused(world: World) -> None:

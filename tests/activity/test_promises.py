@@ -182,7 +182,7 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
 
     found = everything_written(app)
     with acting(app):
-        tokens = db.session.scalars(text("SELECT token FROM refresh_tokens")).all()
+        tokens = db.session.scalars(text("SELECT token FROM sign_ins")).all()
         hashes = [one for one in db.session.scalars(text("SELECT password FROM users")) if one]
     assert found.count("life@example.com") == 0  # a new row's values are the row's alone
     for action in ("create", "sign_in", "sign_in_failed", "update", "delete", "restore"):

@@ -288,7 +288,7 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
 def test_an_expired_sign_in_is_none(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     with app.app_context(), acting_as(SYSTEM):
-        db.session.connection().exec_driver_sql("UPDATE refresh_tokens SET expires_at = %s", (now(),))
+        db.session.connection().exec_driver_sql("UPDATE sign_ins SET expires_at = %s", (now(),))
         db.session.commit()
 
     assert outcome(visitor.get("/account/")) == SIGN_IN
@@ -299,7 +299,7 @@ def test_a_token_is_stored_as_a_digest_only(app: Flask, uma: Person) -> None:
     with visitor.client.session_transaction() as cookie:
         token = cookie["_user_id"]
     with app.app_context(), acting_as(SYSTEM):
-        stored = db.session.connection().exec_driver_sql("SELECT token FROM refresh_tokens").scalars().all()
+        stored = db.session.connection().exec_driver_sql("SELECT token FROM sign_ins").scalars().all()
 
     assert len(token) >= 40
     assert token not in stored

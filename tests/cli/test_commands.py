@@ -19,7 +19,7 @@ from portal.core.actor import Role
 from portal.core.db import db
 from portal.demo import DEMO_PASSWORD
 from portal.organizations.models import Organization
-from portal.tokens.commands import open_family
+from portal.tokens.commands import Lifetime, open_sign_in
 from portal.tokens.queries import live_of
 from portal.users.models import User
 from tests.acting import acting, portal_on
@@ -28,6 +28,8 @@ from tests.database import SECRET_KEY
 from tests.pages import fields_of
 
 TEMPORARY = r"(?:[a-z2-9]{5}-){3}[a-z2-9]{5}"
+
+DAY = Lifetime(timedelta(days=1), timedelta(days=1))
 
 
 def run(app: Flask, *arguments: str, typed: str = "") -> Result:
@@ -195,7 +197,7 @@ def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Pe
 
 def test_users_set_password_sets_it_and_ends_every_sign_in(app: Flask, uma: Person) -> None:
     with acting(app):
-        open_family(uma.id, uma.organization_id, lasts=timedelta(days=1))
+        open_sign_in(uma.id, uma.organization_id, lifetime=DAY)
 
     result = run(app, "users", "set-password", "UMA@example.com", "--password", "something else entirely")
 

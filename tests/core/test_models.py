@@ -20,7 +20,7 @@ from portal.core.db import command, copy_rows, db
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base, SoftDeletable, TenantOwned
 from portal.organizations.models import Organization
-from portal.tokens.models import RefreshToken
+from portal.tokens.models import RefreshToken, SignIn
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
@@ -190,6 +190,7 @@ def test_sign_ins_go_with_their_person(app: Flask, uma: Person) -> None:
         db.session.execute(delete(User).where(User.id == uma.id))
 
         assert db.session.scalars(select(RefreshToken.id)).all() == []
+        assert db.session.scalars(select(SignIn.id)).all() == []
         db.session.rollback()
 
 
@@ -205,5 +206,7 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "Organization": {TenantOwned, Audited, SoftDeletable},
         "User": {TenantOwned, Audited, SoftDeletable},
         "RefreshToken": {TenantOwned},
+        "SignIn": {TenantOwned},
+        "Throttle": set(),
         "Activity": {TenantOwned},
     }

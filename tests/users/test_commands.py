@@ -22,7 +22,7 @@ from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
 from portal.organizations.commands import delete_organization, restore_organization
 from portal.organizations.models import Organization
-from portal.tokens.commands import open_family
+from portal.tokens.commands import Lifetime, open_sign_in
 from portal.tokens.queries import live_of
 from portal.users import commands, passwords, queries
 from portal.users.models import User
@@ -32,7 +32,7 @@ from tests.database import disconnect
 
 THREADS = 20
 ROUNDS = 15
-WEEK = timedelta(days=7)
+WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 
 
 def values(email: str = "new@example.com", **more: Any) -> dict[str, Any]:
@@ -269,8 +269,8 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
         "set": lambda: commands.set_password(uma.id, PASSWORD),
     }
     with acting(app):
-        open_family(uma.id, acme.id, lasts=WEEK)
-        open_family(ada.id, acme.id, lasts=WEEK)
+        open_sign_in(uma.id, acme.id, lifetime=WEEK)
+        open_sign_in(ada.id, acme.id, lifetime=WEEK)
     with acting(app, ada):
         acts[act]()
     with acting(app):
@@ -465,7 +465,7 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
 ) -> None:
     nomad = build.person("nomad@example.com")
     with acting(app):
-        open_family(nomad.id, None, lasts=WEEK)
+        open_sign_in(nomad.id, None, lifetime=WEEK)
     with acting(app, root):
         version = db.session.scalars(queries.by_id(nomad.id)).one().version
         commands.update_user(nomad.id, version, {"email": nomad.email, "organization_id": acme.id})

@@ -18,7 +18,8 @@ from tests.access.visitor import Visitor, token_in
 from tests.cast import Builder, Person, Tenant
 from tests.database import app_for, disconnect
 
-TABLES = {"organizations": "", "users": "", "refresh_tokens": "", "activity": "WHERE action <> 'refused'"}
+HISTORY = {"activity": "WHERE action <> 'refused'"}
+TABLES = dict.fromkeys(("organizations", "users", "sign_ins", "refresh_tokens"), "") | HISTORY
 POSTS = [endpoint for endpoint, method in EXPECTED if method == "POST"]
 GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
 ANYWHERE = re.compile(r"""(?:href|src|action|hx-get|hx-post|formaction)=["']?([^"'\s>]+)""")

@@ -1,0 +1,1 @@
+"""Letters to people, written and sent by a worker."""

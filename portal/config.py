@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,10 +51,28 @@ class Settings:
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
+    letters_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = "Portal <portal@localhost>"
+    worker_inside: bool = True  # `flask serve` sends letters itself
 
     @property
     def https(self) -> bool:
         return (self.public_url or "").startswith("https://")
+
+    @property
+    def has_outbox(self) -> bool:
+        """Whether letters are kept to be looked at: in the demo, as long as it has no mail server."""
+        return not self.production and self.smtp_url is None
+
+    @property
+    def missing_for_mail(self) -> str | None:
+        """Why no letter can be sent, in a sentence; None where all is there."""
+        if self.production and self.public_url is None:
+            return "PORTAL_URL is not set, so no link can be mailed; set it to the public address."
+        if self.production and self.smtp_url is None:
+            return "PORTAL_SMTP_URL is not set, so letters wait; set it like smtp://user:password@host:587."
+        return None
 
     @property
     def trusted_hosts(self) -> list[str]:
@@ -86,6 +105,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         production=url is not None,
         instance=instance,
         public_url=_public_url(environ),
+        smtp_url=_smtp_url(environ),
+        mail_from=_mail_from(environ),
+        worker_inside=environ.get("PORTAL_WORKER_INSIDE", "1") != "0",
         trusted_proxies=int(_number(environ, "PORTAL_TRUSTED_PROXIES", 0, least=0)),
         pool_size=int(_number(environ, "PORTAL_POOL_SIZE", (url and url.connections) or 8, least=1)),
         pool_timeout=_number(environ, "PORTAL_POOL_TIMEOUT", (url and url.pool_timeout) or 3, least=0.1),
@@ -140,6 +162,29 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
     return url.rstrip("/")
+
+
+def _smtp_url(environ: Mapping[str, str]) -> str | None:
+    url = _secret(environ, "PORTAL_SMTP_URL")
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise Refused("PORTAL_SMTP_URL must be like smtp://user:password@host:587, or smtps:// for TLS from the start.")
+    if not environ.get("PORTAL_MAIL_FROM"):
+        raise Refused("PORTAL_MAIL_FROM is missing; letters are sent from it, like Portal <portal@example.com>.")
+    return url
+
+
+def _mail_from(environ: Mapping[str, str]) -> str:
+    sender = environ.get("PORTAL_MAIL_FROM") or Settings.mail_from
+    if "@" not in parseaddr(sender)[1] or not sender.isprintable():
+        raise Refused("PORTAL_MAIL_FROM must be an address, like Portal <portal@example.com>.")
+    return sender
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import current_app
 from wtforms import PasswordField, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
-from portal.users.forms import LONGEST_NAME
+from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME, valid_email
 from portal.users.passwords import LONGEST, problem_of
 from portal.web.forms import Form, TextField
 
@@ -32,3 +32,16 @@ class PasswordForm(Form):
             problem = "Choose one that you don’t have already."
         if problem:
             raise ValidationError(problem)
+
+
+class EmailForm(Form):
+    """A new address, which counts once it is confirmed."""
+
+    email = TextField(
+        "New e-mail",
+        longest=LONGEST_EMAIL,
+        validators=(DataRequired("Write the address, like name@example.com."), valid_email),
+    )
+    current_password = PasswordField(
+        "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
+    )

@@ -6,14 +6,15 @@ from flask import Blueprint, current_app, flash, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.account.forms import PasswordForm, ProfileForm
+from portal.account.forms import EmailForm, PasswordForm, ProfileForm
 from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
-from portal.users import commands, queries
+from portal.users import addresses, commands, queries
 from portal.users.models import User
 from portal.web import session, throttle
+from portal.web.forms import reporting_conflicts
 from portal.web.guards import signed_in
 from portal.web.history import history_of
 from portal.web.rendering import redirect, render
@@ -58,7 +59,45 @@ def password() -> ResponseReturnValue:
     )
 
 
-def _is_current_password(form: PasswordForm) -> bool:
+@bp.route("/email", methods=["GET", "POST"])
+@signed_in()
+def email() -> ResponseReturnValue:
+    """Ask for another address; it counts when the link that is mailed there is confirmed."""
+    user, form = _myself(), EmailForm()
+    if form.validate_on_submit() and _is_current_password(form):
+        try:
+            with reporting_conflicts(form):
+                addresses.ask_for(user.id, form.email.data or "", throttle.of_letters_to(user.id))
+                flash(f"A link is on its way to {form.email.data}. The new address counts once you open it.", "success")
+                return redirect(url_for(".email"))
+        except Throttled as throttled:
+            throttle.refuse(form, throttled)
+    return render("account/email.html", form=form, user=user, status=422 if form.errors else 200)
+
+
+@bp.post("/email/verification")
+@signed_in()
+def verification() -> ResponseReturnValue:
+    """Have the link mailed again."""
+    try:
+        user = addresses.send_verification(current_user.id, throttle.of_letters_to(current_user.id))
+    except Throttled as throttled:
+        flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
+    else:
+        flash(f"A link is on its way to {user.pending_email or user.email}.", "success")
+    return redirect(url_for(".email"))
+
+
+@bp.post("/email/cancellation")
+@signed_in()
+def cancellation() -> ResponseReturnValue:
+    """Keep the present address."""
+    addresses.cancel(current_user.id)
+    flash("Your address stays as it is.", "success")
+    return redirect(url_for(".email"))
+
+
+def _is_current_password(form: PasswordForm | EmailForm) -> bool:
     """Whether it is; where it is not, or was tried too often, the form says so."""
     counter = throttle.of_own_password(current_user.id)
     try:

@@ -25,7 +25,8 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled")
+GUESSES = ("sign_in_failed", "throttled", "reset_asked")
+ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -37,6 +38,12 @@ VERBS = {
     "sign_in_failed": "failed to sign in",
     "throttled": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
+    "invited": "sent the invitation again to",
+    "invitation_copied": "took the link of the invitation for",
+    "invitation_revoked": "revoked the invitation of",
+    "invitation_accepted": "accepted the invitation",
+    "reset_asked": "asked for a link to a new password of",
+    "reset_used": "opened the mailed link and set a new password",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -45,7 +52,9 @@ VERBS = {
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
-    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
+    "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
+    "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
@@ -206,7 +215,8 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     changes: dict[str, Any] = row.changes or {}
     if "password" in changes:
         return _verb_of_password(row, changes)
-    fields = [name for name in changes if name in FIELDS and not (name == "email_verified" and "email" in changes)]
+    beside = ("email_verified", "pending_email") if "email" in changes else ()
+    fields = [name for name in changes if name in FIELDS and name not in beside]
     if len(fields) != 1:
         return f"changed {len(fields)} fields", "of"
     if _says_all(changes):
@@ -218,8 +228,8 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
 def _verb_of_password(row: Row[Any], changes: Mapping[str, Any]) -> tuple[str, str]:
     if row.actor_role == "SYSTEM" and row.address:  # at a sign-in: the same password, hashed with more care
         return "renewed how the password is kept", "of"
-    is_temporary = (changes.get("must_change_password") or [None, None])[1]
-    return f"set a {'temporary' if is_temporary else 'new'} password", "for"
+    is_reset = (changes.get("must_change_password") or [None, None])[1]
+    return ("reset the password", "of") if is_reset else ("set a new password", "for")
 
 
 def _says_all(changes: Mapping[str, Any]) -> bool:
@@ -231,7 +241,7 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 def _subject(row: Row[Any]) -> str | None:
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
-    if row.action in ("sign_in", "sign_out"):
+    if row.action in ABOUT_ONESELF:
         return None
     known: str | None = row.house_name or row.person_name
     changes = row.changes or {}  # empty where the values were erased

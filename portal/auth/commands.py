@@ -66,10 +66,15 @@ def _open(person: Row[Any], better: str | None, *, lifetime: Lifetime, counters:
     if better:
         rehash(person.id, person.password, better)
     throttle.forgive(counters)
-    history.record("sign_in", by=_actor(person), about=person.id)
+    note_sign_in(_actor(person))
+    return tokens.open_sign_in(person.id, person.organization_id, lifetime=lifetime)
+
+
+def note_sign_in(person: Actor) -> None:
+    """That somebody signs in now; inside the command that lets them."""
+    history.record("sign_in", by=person, about=person.id)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
     db.session.execute(here, execution_options={"synchronize_session": False})
-    return tokens.open_sign_in(person.id, person.organization_id, lifetime=lifetime)
 
 
 def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:

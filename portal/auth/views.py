@@ -1,25 +1,34 @@
-"""The door: signing in and out."""
+"""The door: signing in and out, and what mailed links open."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request, url_for
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, current_app, flash, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal import demo
-from portal.auth import commands
-from portal.auth.forms import LoginForm
+from portal.auth import commands, redeeming
+from portal.auth.forms import ChoiceForm, ForgottenForm, LoginForm
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
-from portal.core.errors import Throttled
+from portal.core.errors import Conflict, Throttled
+from portal.users import links
+from portal.users.links import DeadLink
+from portal.users.models import full_name
 from portal.web import session, throttle
 from portal.web.addresses import safe_next
+from portal.web.forms import Form
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("auth", __name__)
-MISMATCH = "E-mail and password don’t match. Try again, or ask your administrator for a new password."
+MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
+ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
+LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
 
 
 @bp.route("/login", methods=["GET", "POST"])
@@ -41,7 +50,13 @@ def login() -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
     hint = None if settings.production else {"accounts": demo.DEMO_ACCOUNTS, "password": demo.DEMO_PASSWORD}
-    return render("auth/login.html", form=form, demo=hint, status=422 if form.errors else 200)
+    return render(
+        "auth/login.html",
+        form=form,
+        demo=hint,
+        mails=settings.missing_for_mail is None,
+        status=422 if form.errors else 200,
+    )
 
 
 def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session.SignedIn | None:
@@ -67,3 +82,105 @@ def logout() -> ResponseReturnValue:
         commands.sign_out(current_user)
         session.end()
     return redirect(url_for(".login"))
+
+
+@bp.route("/password/forgot", methods=["GET", "POST"])
+@public
+def forgotten() -> ResponseReturnValue:
+    """Ask for a link to a new password. Nobody learns whether an address is known."""
+    form = ForgottenForm()
+    if form.validate_on_submit():
+        email = commands.canonical(form.email.data or "")
+        try:
+            redeeming.ask_for_reset(email, throttle.at_forgotten(email))
+        except Throttled as throttled:
+            throttle.refuse(form, throttled)
+        else:
+            flash(ASKED.format(email), "success")
+            return redirect(url_for(".login"))
+    return render("auth/forgotten.html", form=form, status=422 if form.errors else 200)
+
+
+@bp.get("/invitations/<token>")
+@public
+def invitation(token: str) -> ResponseReturnValue:
+    return _followed(token, "accept")
+
+
+@bp.get("/password/reset/<token>")
+@public
+def reset_link(token: str) -> ResponseReturnValue:
+    return _followed(token, "reset")
+
+
+@bp.get("/verify/<token>")
+@public
+def verification(token: str) -> ResponseReturnValue:
+    return _followed(token, "verify")
+
+
+def _followed(token: str, there: str) -> Response:
+    """Move a link's secret out of the address, and ask by a form: programs that look at letters open links too."""
+    cookie[LINK] = token if len(token) <= LONGEST_LINK else ""
+    return redirect(url_for(f".{there}"))
+
+
+@bp.route("/invitations/", methods=["GET", "POST"])
+@public
+def accept() -> ResponseReturnValue:
+    """Accept an invitation with a password of one's own."""
+    form = ChoiceForm()
+    if form.validate_on_submit():
+        person = redeeming.accept(_link(), form.password.data or "", lifetime=lifetime(is_kept=False))
+        if person is None:
+            raise DeadLink
+        throttle.remember_device(person.email)
+        return _begun(person, None)
+    return _choice("auth/accept.html", form, links.INVITATIONS)
+
+
+@bp.route("/password/reset", methods=["GET", "POST"])
+@public
+def reset() -> ResponseReturnValue:
+    """Choose a new password by a link. Signing in comes after, with whatever else it asks for."""
+    form = ChoiceForm()
+    if form.validate_on_submit():
+        redeeming.reset(_link(), form.password.data or "")
+        cookie.pop(LINK, None)
+        flash("Your new password is set. Sign in with it.", "success")
+        return redirect(url_for(".login"))
+    return _choice("auth/reset.html", form, (links.RESET,))
+
+
+@bp.route("/verify", methods=["GET", "POST"])
+@public
+def verify() -> ResponseReturnValue:
+    """Confirm an e-mail address."""
+    form = Form()
+    if form.validate_on_submit():
+        try:
+            email = redeeming.confirm_address(_link())
+        except Conflict as conflict:
+            form.add_conflict(conflict)
+        else:
+            cookie.pop(LINK, None)
+            flash(f"{email} is confirmed.", "success")
+            return redirect(url_for("account.email" if current_user.is_authenticated else ".login"))
+    return _choice("auth/verify.html", form, (links.VERIFICATION,))
+
+
+def _choice(template: str, form: Form, purposes: Sequence[str]) -> Response:
+    found = redeeming.opened(_link(), purposes)
+    name = full_name(found.first_name, found.last_name, found.email)
+    minimum = current_app.extensions["portal"].password_minimum
+    return render(template, form=form, found=found, name=name, minimum=minimum, status=422 if form.errors else 200)
+
+
+def _link() -> str:
+    return str(cookie.get(LINK, ""))
+
+
+@bp.app_errorhandler(DeadLink)
+def dead(_error: DeadLink) -> Response:
+    """Used, outlived, changed or made up: all the same."""
+    return render("auth/dead_link.html", status=410)

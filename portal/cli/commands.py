@@ -21,7 +21,7 @@ from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
-from portal.users import commands, passwords, queries
+from portal.users import commands, invitations, passwords, queries
 from portal.users.forms import canonical_email
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -73,22 +73,30 @@ def seed_command(email: str, password: str | None, demo: bool, people: int) -> N
 @click.option("--organization", metavar="SLUG", help="The organization's short name.")
 @click.option("--first-name")
 @click.option("--last-name")
+@click.option("--password", help="Choose one for them instead of inviting them.")
 def create_command(
-    email: str, role: str, organization: str | None, first_name: str | None, last_name: str | None
+    email: str,
+    role: str,
+    organization: str | None,
+    first_name: str | None,
+    last_name: str | None,
+    password: str | None,
 ) -> None:
-    """Create a person with a temporary password, which is printed once."""
+    """Create a person and print the link of the invitation, which is mailed too."""
+    chosen = _chosen(password)[0] if password else None
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
             raise click.ClickException(one_line(f"There is no organization {organization}."))
         values = {"email": email, "role": Role[role], "first_name": first_name, "last_name": last_name}
         try:
-            created = commands.create_user(
-                {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True
+            user_id = commands.create_user(
+                {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen
             )
+            told = "" if chosen else f" Invitation, for 7 days: {invitations.link_of(user_id)[1]}"
         except Conflict as conflict:
             raise click.ClickException(one_line(conflict.message)) from None
-    click.echo(f"Created {email}. Temporary password: {created.temporary_password}")
+    click.echo(f"Created {email}.{told}")
 
 
 @users.command("set-password")
@@ -101,7 +109,7 @@ def set_password_command(email: str, password: str | None) -> None:
         if user is None:
             raise click.ClickException(f"Nobody has the address {email}.")
         chosen, told = _chosen(password)
-        commands.set_password(user.id, chosen)
+        commands.set_password(user.id, chosen, temporary=bool(told))
     click.echo(f"The password of {email} is set.{told}")
 
 
@@ -140,7 +148,7 @@ def _chosen(password: str | None) -> tuple[str, str]:
     if password is None and sys.stdin.isatty():
         password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
     if not password:
-        made = passwords.temporary_password()
+        made = passwords.random_password()
         return made, f" Its password, shown this once: {made}"
     settings: Settings = current_app.extensions["portal"]
     problem = passwords.problem_of(password, settings.password_minimum)

@@ -60,6 +60,7 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         prepare(app, settings)
         address = (host, port or _free_port(host))
         _refuse_a_port_in_use(address)
+        app.extensions["portal_served_at"] = f"http://{address[0]}:{address[1]}"
         options = _options(address, workers=workers, threads=threads)
         options["when_ready"] = lambda _: _is_up(address, settings)
         options["post_worker_init"] = lambda _: _begin_beside_pages(app)

@@ -20,7 +20,7 @@ from portal.cli.stage import Stage
 from portal.cli.visitor import Answer, Form, Page, Visitor, noting
 from portal.core.keys import uuid7
 from portal.core.rehearsal import undone
-from portal.users.commands import ADDRESS_TAKEN_ELSEWHERE
+from portal.users.clashes import ADDRESS_TAKEN_ELSEWHERE
 from portal.web.guards import PUBLIC, rule_of
 from portal.web.session import UNBOUND
 

@@ -162,6 +162,12 @@ def _add(event: tuple[Any, ...]) -> None:
     db.session.execute(select(func.portal_record(*values)))
 
 
+def credit(person: Actor) -> None:
+    """Let history and stamps name this person for what the running command of the system does for them."""
+    told = {"actor_id": str(person.id), "actor_role": person.role.name if person.role else "SYSTEM"}
+    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in told.items())))
+
+
 class Superseded(Conflict):
     """An undo meets what somebody else changed since: `clashes` is (column, value now, value before the act)."""
 

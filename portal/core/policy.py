@@ -18,6 +18,7 @@ class Permission(StrEnum):
     ORGANIZATIONS_READ = "organizations:read"
     ORGANIZATIONS_RENAME_SLUG = "organizations:slug"
     ORGANIZATIONS_WRITE = "organizations:write"
+    OUTBOX_READ = "outbox:read"
     USERS_ANY_TENANT = "users:any_tenant"
     USERS_DELETE = "users:delete"
     USERS_READ = "users:read"

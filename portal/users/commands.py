@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,51 +14,44 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale, Throttled
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.core.throttle import Counter
+from portal.mail.commands import send_later
 from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
 from portal.users import passwords, queries
+from portal.users.clashes import explained, stop_probing
 from portal.users.models import User
-from portal.web.throttle import of_account, of_foreign_addresses
+from portal.web.throttle import of_account
 
-ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
-TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
+WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization"}
 
 
-@dataclass(frozen=True)
-class Created:
-    """A new person and their temporary password, which is told once and stored as a hash; None for a repetition."""
+def create_user(
+    values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = False, password: str | None = None
+) -> uuid.UUID:
+    """Create a person, who is invited to choose a password unless one is given, or they may not sign in yet.
 
-    id: uuid.UUID
-    temporary_password: str | None
-
-
-def create_user(values: Mapping[str, Any], *, row_id: uuid.UUID, anew: bool = False) -> Created:
-    """Create a person who must change a temporary password at the first sign-in.
-
-    The same `row_id` again leads to the same person. Conflict on `email` where the address is in use or, unless
-    `anew`, was a deleted person's; on `organization_id` where that is not a living one; NotAllowed for a role that
-    the actor may not give.
+    The same `row_id` again leads to the same person, whose id it is. Conflict on `email` where the address is in use
+    or, unless `anew`, was a deleted person's; on `organization_id` where that is not a living one; NotAllowed for a
+    role that the actor may not give.
     """
-    _stop_probing()
-    password = passwords.temporary_password()
-    hashed = passwords.hash_password(password)
+    stop_probing()
+    hashed = passwords.hash_password(password) if password else None
     try:
         _create(values, row_id, hashed, anew=anew)
     except Conflict as conflict:
-        if was_made(User, row_id):
-            return Created(row_id, None)
-        raise explained(conflict, str(values["email"])) from None
-    return Created(row_id, password)
+        if not was_made(User, row_id):
+            raise explained(conflict, str(values["email"])) from None
+    return row_id
 
 
 @command
-def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str, *, anew: bool) -> None:
+def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str | None, *, anew: bool) -> None:
     actor = current_actor()
     organization_id = _house(values.get("organization_id") if actor.is_unlimited else actor.organization_id)
     role = values.get("role") or Role.USER
@@ -73,14 +65,22 @@ def _create(values: Mapping[str, Any], row_id: uuid.UUID, hashed: str, *, anew: 
     if twin is not None and twin.id != row_id:
         raise Conflict("email", f"{twin.name} had this address and was deleted.", deleted_id=twin.id)
     user = User(**{**values, "organization_id": organization_id, "role": role})
-    user.id, user.password, user.must_change_password = row_id, hashed, True
+    user.id, user.password = row_id, hashed
     db.session.add(user)
+    if hashed is None:
+        user.invited_at = now()
+        _send_if_active(user, "invitation")
+
+
+def _send_if_active(user: User, kind: str) -> None:
+    if user.is_active is not False:  # None before the default is made
+        send_later(kind, user.id)
 
 
 def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
     """Change a person. Missing, Stale where the row is newer than `version`, Conflict, NotAllowed."""
     if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
-        _stop_probing()
+        stop_probing()
     try:
         return _update(user_id, version, values)
     except Conflict as conflict:
@@ -103,6 +103,15 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
     _check_changes(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
+    if "email" in changes:
+        user.pending_email = None
+        send_later("email_changed", user.id)
+    is_waiting = user.invitation in WAITING and user.invitation != "revoked"
+    if is_waiting and ("email" in changes or changes.get("is_active")):
+        user.invited_at = now()
+        _send_if_active(user, "invitation")
+    elif "email" in changes and not user.email_verified:
+        _send_if_active(user, "verification")
     if not user.is_active:
         revoke_all(user.id)
 
@@ -204,24 +213,33 @@ def _explaining(user_id: uuid.UUID, undone: int = 0) -> Iterator[None]:
         raise explained(conflict, wanted["email"]) from None
 
 
-def reset_password(user_id: uuid.UUID) -> tuple[User, str]:
-    """Give somebody else a temporary password, to be changed at the next sign-in. Every sign-in ends."""
+@command
+def reset_password(user_id: uuid.UUID) -> User:
+    """Take somebody else's password away, and send a link to choose another. Every sign-in ends."""
     if user_id == current_actor().id:
         raise Conflict(None, "You change your own password in your account, where the current one is asked for.")
-    password = passwords.temporary_password()
-    return _set_password(user_id, passwords.hash_password(password), temporary=True), password
+    user = locked(queries.by_id(user_id))
+    if user.invitation in WAITING:
+        raise Conflict(None, f"{user.name} has no password yet. Send the invitation again instead.")
+    user.password, user.must_change_password = None, True
+    revoke_all(user.id)
+    send_later("password_reset", user.id)
+    return user
 
 
-def set_password(user_id: uuid.UUID, password: str) -> User:
-    """Set a chosen password. Every sign-in ends."""
-    return _set_password(user_id, passwords.hash_password(password), temporary=False)
+def set_password(user_id: uuid.UUID, password: str, *, temporary: bool = False) -> User:
+    """Set a password; a temporary one is to be changed at the next sign-in. Every sign-in ends."""
+    return _set_password(user_id, passwords.hash_password(password), temporary=temporary)
 
 
 @command
 def _set_password(user_id: uuid.UUID, hashed: str, *, temporary: bool) -> User:
     user = locked(queries.by_id(user_id))
     user.password, user.must_change_password = hashed, temporary
+    if user.invitation in WAITING:
+        user.accepted_at = now()
     revoke_all(user.id)
+    send_later("password_changed", user.id)
     return user
 
 
@@ -284,37 +302,6 @@ def keep_a_super_admin(*leaving: User) -> None:
     able = set(db.session.scalars(queries.active_super_admins()))
     if able and not able - {user.id for user in leaving}:
         raise Conflict(None, LAST_SUPER_ADMIN)
-
-
-def explained(conflict: Conflict, email: str) -> Conflict:
-    """Say of a taken address whose it is, as far as the actor may know."""
-    if conflict.constraint != "users_email_key":
-        return conflict
-    holder = db.session.scalar(queries.by_email(email))
-    if holder is None:
-        history.record("address_refused")
-        _count_probe()
-    message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
-    return Conflict("email", message, constraint=conflict.constraint)
-
-
-def _count_probe() -> None:
-    """An address that is in use elsewhere was asked for: more than a few mean that somebody looks for them."""
-    actor = current_actor()
-    if actor.id is not None:
-        with acting_as(SYSTEM), suppress(Throttled):
-            throttle.attempt(of_foreign_addresses(actor.id))
-
-
-def _stop_probing() -> None:
-    """Conflict for whoever did that too often, whatever they ask for now: else the answers would differ."""
-    actor = current_actor()
-    if actor.is_unlimited or actor.id is None:
-        return
-    db.session.rollback()  # no connection waits for another
-    with acting_as(SYSTEM):
-        if throttle.wait(of_foreign_addresses(actor.id)):
-            raise Conflict("email", TOO_MANY_ELSEWHERE)
 
 
 def _house(organization_id: uuid.UUID | None) -> uuid.UUID | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
+from portal.core.clock import now
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
+INVITATION_HOLDS = timedelta(days=7)
 LIVING = text("deleted_at IS NULL")
 NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
 
@@ -107,6 +109,11 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
     last_sign_in_at: Mapped[datetime | None]
+    pending_email: Mapped[str | None]  # asked for by the person, counts when its link is confirmed
+    link_counter: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # see users/links.py
+    invited_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]  # the invitation, which one sent later replaces
     sort_name: Mapped[str] = mapped_column(
         Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
         deferred=True,
@@ -124,6 +131,11 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     @property
     def name(self) -> str:
         return full_name(self.first_name, self.last_name, self.email)
+
+    @property
+    def invitation(self) -> str | None:
+        """`pending`, `accepted`, `expired` or `revoked`; None for somebody who came in another way."""
+        return invitation_of(self)
 
     def may_be_changed_by(self, actor: Actor) -> bool:
         """Whom the actor sees, the actor may change, but only a SUPER_ADMIN another SUPER_ADMIN."""
@@ -145,6 +157,17 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         if actor.role is Role.ADMIN and super().is_writable_by(actor):
             return self.role is not Role.SUPER_ADMIN
         return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
+
+
+def invitation_of(person: Any) -> str | None:
+    """How the invitation of a person or of a row of a list stands."""
+    if person.invited_at is None:
+        return None
+    if person.accepted_at is not None:
+        return "accepted"
+    if person.revoked_at is not None:
+        return "revoked"
+    return "pending" if now() < person.invited_at + INVITATION_HOLDS else "expired"
 
 
 def full_name_of(person: Any) -> ColumnElement[str]:

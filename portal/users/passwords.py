@@ -42,7 +42,7 @@ def verify(password: str, stored: str | None) -> Verdict:
     return Verdict(right or cut, outdated=not right or _cost(stored) < _cost_wanted())
 
 
-def temporary_password() -> str:
+def random_password() -> str:
     """Four groups of five characters: 100 bits, and readable over a telephone."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
 

@@ -31,6 +31,9 @@ COLUMNS = (
     User.created_at,
     User.deleted_at,
     User.organization_id,
+    User.invited_at,
+    User.accepted_at,
+    User.revoked_at,
 )
 
 

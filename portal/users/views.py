@@ -5,20 +5,21 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, Response, flash, request, url_for
+from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.errors import Conflict, Missing, Stale
+from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
-from portal.users import commands, membership, queries
+from portal.users import addresses, commands, invitations, membership, queries
 from portal.users.forms import EditUserForm, NewUserForm, written
-from portal.users.models import User, full_name
-from portal.web import conflicts
+from portal.users.models import User, full_name, invitation_of
+from portal.web import conflicts, throttle
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
@@ -36,6 +37,12 @@ provide(membership.People())
 def name_of(row: Any) -> str:
     """How a person is called, given an entity or a row of a list."""
     return full_name(row.first_name, row.last_name, row.email)
+
+
+@bp.app_template_filter("invitation")
+def invitation_state(row: Any) -> str | None:
+    """How the invitation of an entity or of a row of a list stands."""
+    return invitation_of(row)
 
 
 @bp.get("/")
@@ -67,7 +74,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 @bp.route("/new", methods=["GET", "POST"])
 @requires(Permission.USERS_WRITE)
 def new() -> ResponseReturnValue:
-    """Create a person; the answer tells the temporary password, once."""
+    """Create a person, who is invited by mail."""
     organization = request.args.get("organization", "")
     given = {
         "role": Role.USER.name,
@@ -78,12 +85,13 @@ def new() -> ResponseReturnValue:
     form, offer = NewUserForm(data=given), None
     if form.validate_on_submit():
         try:
-            created = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
+            row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
             form.add_conflict(conflict)
             offer = _offer(conflict)
         else:
-            return _created(created)
+            flash(_invited(form.email.data, is_active=form.values()["is_active"]), "success")
+            return redirect(url_for(".show", id=row_id))
     return render("users/new.html", form=form, offer=offer, status=422 if form.errors else 200)
 
 
@@ -130,12 +138,52 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
 @requires(Permission.USERS_WRITE)
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Give a temporary password; the answer tells it, once. GET asks first."""
+    """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
         user, _ = _found(id)
         return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
-    user, password = commands.reset_password(id)
-    return render("users/password.html", user=user, temporary_password=password, created=False)
+    user = commands.reset_password(id)
+    flash(f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/invitation")
+@requires(Permission.USERS_WRITE)
+def invitation(id: uuid.UUID) -> ResponseReturnValue:
+    """Send the invitation again."""
+    user = invitations.invite_again(id)
+    flash(_invited(user.email, is_active=True), "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/invitation/revocation")
+@requires(Permission.USERS_WRITE)
+def revocation(id: uuid.UUID) -> ResponseReturnValue:
+    """Take the invitation back."""
+    user = invitations.revoke(id)
+    flash(f"The invitation of {user.name} is revoked: its link opens nothing any more.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/invitation/link")
+@requires(Permission.USERS_WRITE)
+def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
+    """A link to hand over, shown by this answer alone."""
+    user, link = invitations.link_of(id)
+    return render("users/invitation_link.html", user=user, link=link)
+
+
+@bp.post("/<uuid:id>/verification")
+@requires(Permission.USERS_WRITE)
+def verification(id: uuid.UUID) -> ResponseReturnValue:
+    """Mail the link again by which a person confirms the address."""
+    try:
+        user = addresses.send_verification(id, throttle.of_letters_to(id))
+    except Throttled as throttled:
+        flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
+    else:
+        flash(f"A link to confirm the address is on its way to {user.pending_email or user.email}.", "success")
+    return redirect(url_for(".show", id=id))
 
 
 @bp.post("/<uuid:id>/unlock")
@@ -209,15 +257,13 @@ def _warn_if_nobody_administers(organization: Organization | None) -> None:
         flash(f"{organization.name} has no active administrator now: nobody there can manage its people.", "error")
 
 
-def _created(created: commands.Created) -> Response:
-    there = url_for(".show", id=created.id)
-    if created.temporary_password is None:
-        return redirect(there)
-    user, _ = _found(created.id)
-    password = created.temporary_password
-    response = render("users/password.html", user=user, temporary_password=password, created=True, status=201)
-    response.headers["Location"] = there
-    return response
+def _invited(email: str | None, *, is_active: bool) -> str:
+    settings: Settings = current_app.extensions["portal"]
+    if not is_active:
+        return "Created. The invitation goes out once the person is activated."
+    if settings.missing_for_mail:
+        return "No mail server is set up, so the invitation waits. Copy its link, and hand it over yourself."
+    return f"An invitation is on its way to {email}. It works for 7 days."
 
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask_login import current_user
 from jinja2 import StrictUndefined
 
@@ -32,7 +32,12 @@ def init_app(app: Flask) -> None:
 
 def about_request() -> dict[str, Any]:
     signed_in = current_user._get_current_object() if current_user and current_user.is_authenticated else None
-    return {"me": signed_in, "theme": theme.chosen(), "current_section": request.blueprint}
+    return {
+        "me": signed_in,
+        "theme": theme.chosen(),
+        "current_section": request.blueprint,
+        "has_outbox": current_app.extensions["portal"].has_outbox,
+    }
 
 
 def can(permission: str, row: Any = None) -> bool:

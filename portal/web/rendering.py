@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request
 from werkzeug.urls import iri_to_uri
 
 VARY = "HX-Request, HX-Request-Type, Cookie"
@@ -21,6 +21,11 @@ def render(template: str, /, *, fragment: str | None = None, status: int = 200, 
     response = make_response(render_template(chosen, **context), status)
     response.headers["Vary"] = VARY
     return response
+
+
+def text_of(template: str, /, **context: Any) -> str:
+    """A template that is no page, where there need be no request: a letter's."""
+    return current_app.jinja_env.get_template(template).render(**context)
 
 
 def keep_address(response: Response, url: str, *, extends: bool) -> Response:

@@ -53,6 +53,20 @@ def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
     return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)
 
 
+def at_forgotten(email: str) -> tuple[Counter, ...]:
+    """For asking for a link to a new password, whether anybody has the address or not."""
+    network = _network(current_origin().address)
+    return (
+        _counter("forgotten by network", network, _settings().guesses_per_network, is_shared=True),
+        _counter("forgotten by", email.lower(), _settings().letters_per_hour, seconds=HOUR),
+    )
+
+
+def of_letters_to(user_id: uuid.UUID) -> Counter:
+    """For links to an address that is to be confirmed."""
+    return _counter("letters to", str(user_id), _settings().letters_per_hour, seconds=HOUR)
+
+
 def remember_device(email: str) -> None:
     """This account signed in here: the cookie names it by a pseudonym, which tells its readers nothing."""
     device, accounts = _device()

@@ -17,9 +17,9 @@ from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.users.models import User
-from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.access.visitor import CLASH, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
 from tests.acting import acting
-from tests.cast import Builder, Person, Tenant
+from tests.cast import PASSWORD, Builder, Person, Tenant
 
 Row = tuple[str, str, str, str, str]
 KINDS = ("own", "foreign", "deleted", "random", "hidden")
@@ -55,7 +55,13 @@ SUPER_READS = (PAGE, PAGE, PAGE, GONE, PAGE)
 SUPER_ASKED = (PAGE, PAGE, GONE, GONE, PAGE)
 SUPER_WRITES = (DONE, DONE, GONE, GONE, DONE)
 SUPER_RESTORES = (DONE, DONE, DONE, GONE, DONE)
+# Whoever has a password has nothing to accept; what invitations do is in tests/users/test_invitations.py.
+ADMIN_CLASHES = (CLASH, GONE, GONE, GONE, GONE)
+SUPER_CLASHES = (CLASH, CLASH, GONE, GONE, CLASH)
 TENANT_READ = (PAGE, GONE, GONE, GONE, GONE)
+
+# Without a link in the cookie; with one: tests/auth/test_redeeming.py.
+NO_LINK = Rule("410", "410", "410", "410")
 
 EXPECTED: dict[tuple[str, str], Rule] = {
     ("static", "GET"): Rule(*PUBLIC),
@@ -65,6 +71,17 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
     ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),
     ("auth.logout", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.forgotten", "GET"): Rule(*PUBLIC),
+    ("auth.forgotten", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.invitation", "GET"): Rule(DONE, DONE, DONE, DONE),
+    ("auth.reset_link", "GET"): Rule(DONE, DONE, DONE, DONE),
+    ("auth.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
+    **{(f"auth.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
+    ("mail.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("account.email", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.verification", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.cancellation", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
@@ -82,14 +99,18 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
     ("users.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
-    ("users.new", "POST"): Rule(*NEVER_USER, CREATED, CREATED),
+    ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users.edit", "GET"): row((PAGE, GONE, DONE, GONE, GONE), (PAGE, PAGE, DONE, GONE, PAGE)),
     ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users.deactivation", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("users.password_reset", "POST"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.invitation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.revocation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
@@ -204,6 +225,10 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "auth.login": _sign_in,
     "account.index": _profile,
     "account.password": _new_password,
+    "account.email": lambda _world, key: {"email": f"{key.hex}@example.com", "current_password": PASSWORD},
+    "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
+    "auth.accept": lambda _world, _key: {"password": "another horse battery staple"},
+    "auth.reset": lambda _world, _key: {"password": "another horse battery staple"},
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited_organization,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
@@ -214,8 +239,11 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
 }
 
 
+LINKS = {f"auth.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+
+
 def address(app: Flask, endpoint: str, key: uuid.UUID | None) -> str:
-    values: dict[str, Any] = {"filename": "css/layout.css"} if endpoint == "static" else {}
+    values: dict[str, Any] = {"static": {"filename": "css/layout.css"}, **LINKS}.get(endpoint, {})
     if key is not None:
         values["id"] = key
     with app.test_request_context():

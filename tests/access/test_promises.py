@@ -95,7 +95,7 @@ def test_ac3_a_clash_with_a_foreign_address_says_only_that(
     assert "can&#39;t be used here; ask your system administrator" in taken.text.replace("’", "&#39;")
     assert "Restore" not in taken.text
     assert CANARY not in taken.text
-    assert free.status_code == 201
+    assert free.status_code == 303
 
 
 def test_ac4_a_foreign_organization_filters_as_a_made_up_one_does(

@@ -538,7 +538,7 @@ def test_au13_a_new_password_can_not_be_undone(
     assert of_row(app, uma.id)[-1].changes == {"password": [], "must_change_password": [False, True]}
     assert answer.status_code == 404
     assert "2" not in versions_in(page)
-    assert "set a temporary password" in page
+    assert "reset the password" in page
 
 
 def test_ac2_a_foreign_row_is_undone_by_nobody_else(

@@ -11,7 +11,21 @@ from tests.database import app_for
 
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "static", "theme.choose"}
+PUBLIC = {
+    "auth.accept",
+    "auth.forgotten",
+    "auth.invitation",
+    "auth.login",
+    "auth.logout",
+    "auth.reset",
+    "auth.reset_link",
+    "auth.verification",
+    "auth.verify",
+    "health.live",
+    "health.ready",
+    "static",
+    "theme.choose",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,5 +62,5 @@ def test_every_address_is_of_a_feature_and_ends_in_one_way(portal: Flask) -> Non
 
 def test_what_is_addressed_by_a_key_is_addressed_by_a_uuid(portal: Flask) -> None:
     for rule in portal.url_map.iter_rules():
-        for name in rule.arguments - {"filename"}:
+        for name in rule.arguments - {"filename", "token"}:
             assert type(rule._converters[name]).__name__ == "UUIDConverter", rule

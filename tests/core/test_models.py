@@ -208,5 +208,6 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "RefreshToken": {TenantOwned},
         "SignIn": {TenantOwned},
         "Throttle": set(),
+        "KeptLetter": set(),
         "Activity": {TenantOwned},
     }

@@ -190,7 +190,7 @@ CREATED_TOO_LATE = text("""
 
 def add_to(home: uuid.UUID) -> uuid.UUID:
     key = uuid7()
-    return create_user({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True).id
+    return create_user({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True)
 
 
 def test_co5_nobody_is_created_in_an_organization_after_its_deletion(fresh_app: Flask) -> None:

@@ -29,6 +29,7 @@ from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.database import disconnect
+from tests.mailbox import jobs
 
 THREADS = 20
 ROUNDS = 15
@@ -39,7 +40,7 @@ def values(email: str = "new@example.com", **more: Any) -> dict[str, Any]:
     return {"email": email, "first_name": "New", "last_name": None, **more}
 
 
-def create(email: str = "new@example.com", **more: Any) -> commands.Created:
+def create(email: str = "new@example.com", **more: Any) -> uuid.UUID:
     return commands.create_user(values(email, **more), row_id=uuid7(), anew=True)
 
 
@@ -50,19 +51,17 @@ def sign_ins(person: Person) -> int:
 # One at a time
 
 
-def test_a_new_person_gets_the_actors_organization_and_a_temporary_password(
+def test_a_new_person_gets_the_actors_organization_and_an_invitation_instead_of_a_password(
     app: Flask, ada: Person, build: Builder
 ) -> None:
     with acting(app, ada):
         created = create()
-        stored = commands.stored_password(created.id)
-        assert created.temporary_password is not None
-        verdict = passwords.verify(created.temporary_password, stored)
+        assert commands.stored_password(created) is None
 
-    user = build.read(User, created.id)
-    assert (user.organization_id, user.role, user.must_change_password) == (ada.organization_id, Role.USER, True)
+    user = build.read(User, created)
+    assert (user.organization_id, user.role, user.invitation) == (ada.organization_id, Role.USER, "pending")
     assert user.created_by == ada.id
-    assert verdict.right
+    assert jobs(app) == [("invitation", created)]
 
 
 def test_ac7_nobody_creates_or_promotes_above_their_own_role(app: Flask, ada: Person, uma: Person) -> None:
@@ -90,7 +89,7 @@ def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
         with pytest.raises(NotAllowed):
             commands.update_user(uma.id, 1, {"organization_id": birch.id})
 
-    assert build.read(User, created.id).organization_id == ada.organization_id
+    assert build.read(User, created).organization_id == ada.organization_id
     assert build.read(User, uma.id).organization_id == ada.organization_id
 
 
@@ -184,13 +183,14 @@ def test_an_edit_that_changes_nothing_writes_nothing(app: Flask, ada: Person, um
     assert build.read(User, uma.id).version == 1
 
 
-def test_co2_the_same_row_id_again_is_the_same_person_without_a_password(app: Flask, ada: Person) -> None:
+def test_co2_the_same_row_id_again_is_the_same_person_invited_once(app: Flask, ada: Person) -> None:
     key = uuid7()
     with acting(app, ada):
         first = commands.create_user(values(), row_id=key)
         second = commands.create_user(values(), row_id=key)
 
-    assert (first.id, second.id, second.temporary_password) == (key, key, None)
+    assert first == second == key
+    assert jobs(app) == [("invitation", key)]
 
 
 def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: Flask, ada: Person, gil: Person) -> None:
@@ -200,7 +200,7 @@ def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: F
         created = create(gil.email)
 
     assert (raised.value.field, raised.value.deleted_id) == ("email", gil.id)
-    assert created.id != gil.id
+    assert created != gil.id
 
 
 def test_co4_a_restore_that_meets_a_new_owner_of_the_address_says_so(
@@ -277,13 +277,14 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
         assert (sign_ins(uma), sign_ins(ada)) == (0, 1)
 
 
-def test_au9_a_reset_gives_a_temporary_password_that_must_be_changed(
+def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
-        _, password = commands.reset_password(uma.id)
-        assert passwords.verify(password, commands.stored_password(uma.id)).right
+        commands.reset_password(uma.id)
+        assert commands.stored_password(uma.id) is None
     assert build.read(User, uma.id).must_change_password
+    assert jobs(app) == [("password_reset", uma.id)]
 
     with acting(app, ada):
         commands.set_password(uma.id, PASSWORD)
@@ -356,15 +357,13 @@ def test_co2_ten_submits_of_one_form_at_once_make_one_person(fresh_app: Flask, t
     for turn in range(ROUNDS):
         key, email = uuid7(), f"double{turn}@example.com"
 
-        def submit(key: uuid.UUID = key, email: str = email) -> commands.Created:
+        def submit(key: uuid.UUID = key, email: str = email) -> uuid.UUID:
             return commands.create_user(values(email), row_id=key)
 
         results = at_once(fresh_app, [submit] * 10, ada)
 
-        created = [one for one in results if isinstance(one, commands.Created)]
-        assert {one.id for one in created} == {key}
-        assert len(created) == 10
-        assert len([one for one in created if one.temporary_password]) == 1
+        assert results == [key] * 10
+        assert jobs(fresh_app).count(("invitation", key)) == 1
 
 
 def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Flask, tenant: Tenant) -> None:

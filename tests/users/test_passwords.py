@@ -115,8 +115,8 @@ def test_au8_the_demos_password_is_nobodys_to_choose() -> None:
     assert passwords.problem_of(DEMO_PASSWORD, 15) is not None
 
 
-def test_temporary_passwords_are_long_random_and_free_of_look_alikes() -> None:
-    made = [passwords.temporary_password() for _ in range(1_000)]
+def test_random_passwords_are_long_random_and_free_of_look_alikes() -> None:
+    made = [passwords.random_password() for _ in range(1_000)]
 
     assert len(set(made)) == 1_000
     for password in made:

@@ -10,7 +10,7 @@ from flask import Flask
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.users import queries
-from portal.users.commands import ADDRESS_TAKEN_ELSEWHERE, TOO_MANY_ELSEWHERE
+from portal.users.clashes import ADDRESS_TAKEN_ELSEWHERE, TOO_MANY_ELSEWHERE
 from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
 from tests.cast import Builder, Person
@@ -53,7 +53,7 @@ def test_au4_after_a_few_addresses_that_are_in_use_elsewhere_every_address_gets_
     answers = [asked(visitor, email) for email in ("b0@example.com", "new@example.com", "b1@example.com")]
     later = [asked(visitor, email) for email in ("b2@example.com", "free@example.com", "b0@example.com")]
 
-    assert answers == ["elsewhere", "201", "elsewhere"]
+    assert answers == ["elsewhere", "303", "elsewhere"]
     assert later == ["too many"] * 3
     with acting(portal):
         assert db.session.scalar(queries.by_email("free@example.com")) is None
@@ -78,4 +78,4 @@ def test_au4_another_administrator_and_whoever_sees_everybody_are_not_held_back(
 
     chief = Visitor(portal, root)
     assert [asked(chief, f"b{number}@example.com") for number in range(4)] == ["422"] * 4
-    assert asked(chief, "free@example.com") == "201"
+    assert asked(chief, "free@example.com") == "303"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
+
+from flask import Flask
 
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.users.models import User
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.mailbox import letters, path_of
 from tests.pages import HTMX, PageClient, fields_of, undo_in
-
-SECRET = re.compile(r'<output id="temporary-password">([^<]+)</output>')
 
 
 def names_in(text: str) -> list[str]:
@@ -185,24 +187,26 @@ def test_an_empty_list_says_why_and_what_next(client: PageClient, sign_in: SignI
     assert "Nobody is deactivated" in client.get("/users/?status=deactivated").text
 
 
-def test_a_new_person_gets_a_temporary_password_shown_once(
-    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person
+def test_a_new_person_is_invited_and_accepts_with_a_password_of_their_own(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person
 ) -> None:
     sign_in(ada)
     sent = {"first_name": "Nia", "last_name": "New", "email": "Nia@Example.com", "role": "USER"}
 
     answer = client.send("/users/new", sent)
 
-    secret = SECRET.search(answer.text)
-    assert secret is not None
     there = answer.headers["Location"]
     row = build.read(User, uuid.UUID(there.split("/")[-1]))
     assert (answer.status_code, row.email, row.created_by, row.organization_id) == (
-        201, "nia@example.com", ada.id, ada.organization_id,
+        303, "nia@example.com", ada.id, ada.organization_id,
     )  # fmt: skip
-    assert secret.group(1) not in client.get(there).text
-    sign_in(Person(row.id, row.email, "", Role.USER, None, secret.group(1)), other_client)
-    assert other_client.get("/account/").headers["Location"] == "/account/password"
+    assert "Pending, sent" in client.get(there).text
+    (letter,) = letters(app)
+    other_client.get(path_of(letter))
+    assert "Nia New" in other_client.get("/invitations/").text
+    other_client.send("/invitations/", {"password": PASSWORD})
+    assert "nia@example.com" in other_client.get("/account/").text
+    assert "Accepted" in client.get(there).text
 
 
 def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(
@@ -250,7 +254,7 @@ def test_co4_a_deleted_persons_address_can_be_used_anew(
 
     anew = client.post("/users/new", data={**fields_of(refused.text, "/users/new"), "anew": "y"})
 
-    assert anew.status_code == 201
+    assert anew.status_code == 303
     assert build.read(User, gil.id).deleted_at is not None
 
 
@@ -391,20 +395,22 @@ def test_a_deactivated_person_stays_and_can_come_back(
     sign_in(uma, other_client)
 
 
-def test_a_reset_shows_a_temporary_password_once_and_ends_every_sign_in(
-    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+def test_a_reset_mails_a_link_and_ends_every_sign_in(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(uma, other_client)
     sign_in(ada)
 
-    secret = SECRET.search(client.send(f"/users/{uma.id}/password").text)
+    client.send(f"/users/{uma.id}/password")
 
-    assert secret is not None
     assert other_client.get("/account/").headers["Location"].startswith("/login")
     refused = other_client.send("/login", {"email": uma.email, "password": PASSWORD})
     assert refused.status_code == 422
-    sign_in(Person(uma.id, uma.email, "", Role.USER, None, secret.group(1)), other_client)
-    assert other_client.get("/").headers["Location"] == "/account/password"
+    (letter,) = letters(app)
+    other_client.get(path_of(letter))
+    other_client.send("/password/reset", {"password": "another horse battery staple"})
+    sign_in(replace(uma, password="another horse battery staple"), other_client)
+    assert other_client.get("/account/").status_code == 200
 
 
 def test_the_page_of_a_person_says_who_and_when(

@@ -1,0 +1,125 @@
+"""What does a mailed link do when it is used? Opening it changes nothing; its form does."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from portal.auth.commands import note_sign_in, signed_in
+from portal.auth.queries import by_email
+from portal.core import history, throttle
+from portal.core.actor import SYSTEM, Actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict
+from portal.core.keys import uuid7
+from portal.core.throttle import Counter
+from portal.mail.commands import send_later
+from portal.tokens import commands as tokens
+from portal.tokens.commands import Lifetime
+from portal.users import links, passwords
+from portal.users.models import User
+from portal.web.session import SignedIn
+
+TAKEN = "Somebody else uses this address by now. Ask for another one in your account."
+
+
+def opened(token: str, purposes: Sequence[str]) -> Row[Any]:
+    """Whose link it is. DeadLink."""
+    with acting_as(SYSTEM):
+        return links.read(token, purposes)[1]
+
+
+def accept(token: str, password: str, *, lifetime: Lifetime) -> SignedIn | None:
+    """Accept an invitation with a password, and sign in. DeadLink."""
+    opened(token, links.INVITATIONS)
+    hashed = passwords.hash_password(password)
+    with acting_as(SYSTEM):
+        return signed_in(_accept(token, hashed, lifetime))
+
+
+@command
+def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
+    purpose, user, found = links.redeem(token, links.INVITATIONS)
+    _credit(user, "invitation_accepted")
+    user.accepted_at = now()
+    _set_password(user, found, hashed, has_proved_address=purpose == links.INVITATION)
+    if not user.email_verified:
+        send_later("verification", user.id)
+    db.session.flush()  # a sign-in is no change of the person, so it is written apart
+    note_sign_in(_actor(user))
+    return tokens.open_sign_in(user.id, user.organization_id, lifetime=lifetime)
+
+
+def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
+    """Have a link mailed to whoever has this address. Throttled.
+
+    The same work is done where nobody has it: a job for nobody ends quietly.
+    """
+    with acting_as(SYSTEM):
+        throttle.attempt(*counters)
+        _ask_for_reset(email)
+
+
+@command
+def _ask_for_reset(email: str) -> None:
+    found = db.session.execute(by_email(email)).first()
+    about, tenant = (found.id, Actor(found.id, found.role, found.organization_id).seen_by) if found else (None, None)
+    history.record("reset_asked", about=about, tenant=tenant)
+    send_later("password_reset", found.id if found else uuid7())
+
+
+def reset(token: str, password: str) -> uuid.UUID:
+    """Set a new password by a link. Every sign-in ends. DeadLink."""
+    opened(token, (links.RESET,))
+    hashed = passwords.hash_password(password)
+    with acting_as(SYSTEM):
+        return _reset(token, hashed)
+
+
+@command
+def _reset(token: str, hashed: str) -> uuid.UUID:
+    _, user, found = links.redeem(token, (links.RESET,))
+    _credit(user, "reset_used")
+    _set_password(user, found, hashed, has_proved_address=True)
+    send_later("password_changed", user.id)
+    return user.id
+
+
+def _set_password(user: User, found: Row[Any], hashed: str, *, has_proved_address: bool) -> None:
+    user.password, user.must_change_password = hashed, False
+    user.email_verified = found.email_verified or has_proved_address
+    tokens.revoke_all(user.id)
+
+
+def confirm_address(token: str) -> str:
+    """Let the address count that the link was mailed to; which one. DeadLink, Conflict."""
+    with acting_as(SYSTEM):
+        try:
+            return _confirm_address(token)
+        except Conflict as conflict:
+            raise Conflict(None, TAKEN, constraint=conflict.constraint) from None
+
+
+@command
+def _confirm_address(token: str) -> str:
+    _, user, found = links.redeem(token, (links.VERIFICATION,))
+    history.credit(_actor(user))
+    user.email_verified = True
+    if found.pending_email:
+        user.email, user.pending_email = found.pending_email, None
+        send_later("email_changed", user.id)
+    return user.email
+
+
+def _credit(user: User, action: str) -> None:
+    """The person did this themself, though the system does it for them."""
+    history.credit(_actor(user))
+    history.record(action, by=_actor(user), about=user.id)
+
+
+def _actor(user: User) -> Actor:
+    return Actor(user.id, user.role, user.organization_id)

@@ -1,0 +1,63 @@
+"""How does a letter leave the house? Through the SMTP server that PORTAL_SMTP_URL names."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from portal.config import LOOPBACK
+
+SECONDS = 20.0
+PORTS = {"smtp": 587, "smtps": 465}
+
+
+class Undelivered(Exception):
+    """The server did not take it; later it may. The text names nobody."""
+
+
+class Unwanted(Exception):
+    """The server will never take it: there is no such address, or not for us."""
+
+
+def deliver(message: EmailMessage, url: str) -> None:
+    """Hand the message over. Undelivered, Unwanted."""
+    try:
+        with _connected(urlsplit(url)) as server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        raise _judged(max(codes, default=0), "the recipient was refused") from None  # its text holds the address
+    except smtplib.SMTPDataError as error:
+        raise _judged(error.smtp_code, "the letter was refused") from None
+    except OSError as error:  # of the network, and every other of SMTP
+        raise Undelivered(f"the mail server did not take it: {type(error).__name__}") from None
+
+
+def _judged(code: int, words: str) -> Undelivered | Unwanted:
+    """What begins with 5 is meant to last (RFC 5321, section 4.2.1)."""
+    return (Unwanted if 500 <= code < 600 else Undelivered)(f"{words} ({code})")
+
+
+@contextmanager
+def _connected(address: SplitResult) -> Iterator[smtplib.SMTP]:
+    """Always under TLS, but for a server on this machine that offers none."""
+    host, port = address.hostname or "", address.port or PORTS[address.scheme]
+    context = ssl.create_default_context()
+    if host in LOOPBACK:  # nobody stands between, and such servers certify themselves
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    server = (
+        smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
+        if address.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=SECONDS)
+    )
+    with server:
+        server.ehlo()
+        if address.scheme == "smtp" and (host not in LOOPBACK or server.has_extn("starttls")):
+            server.starttls(context=context)
+        if address.username:
+            server.login(unquote(address.username), unquote(address.password or ""))
+        yield server

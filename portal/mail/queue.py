@@ -1,0 +1,139 @@
+"""Who sends the letters? A worker that takes one job after the other from a queue in the database.
+
+A job holds ids alone. It is put there by portal_send_later (migration 0009) in the transaction of what it tells of, and
+is done at least once: a worker that is killed between sending and noting that leaves it to be done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from contextlib import suppress
+
+import psycopg
+from flask import Flask, current_app
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import DeleteJobCondition, Job
+from psycopg_pool import PoolTimeout
+from sqlalchemy import make_url
+
+from portal.config import Settings
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db
+from portal.mail.letters import Letter, message_of, written
+from portal.mail.models import KeptLetter
+from portal.mail.post import Undelivered, Unwanted, deliver
+
+QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009
+FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
+MISTAKES = 10
+RESCUE_SECONDS, STALLED_SECONDS, RESTART_SECONDS = 30.0, 30.0, 5.0
+ENDING_SECONDS = 25.0
+UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, OSError)
+
+log = logging.getLogger("portal")
+
+
+class Patience(BaseRetryStrategy):
+    """Try again after 10 seconds, 20, 40 and so on, then every hour; give up only what will never be taken.
+
+    What fails in another way than by the mail server is a mistake of ours, tried a few times.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, Unwanted) or (not isinstance(exception, Undelivered) and job.attempts >= MISTAKES):
+            log.error("job %s: a letter is given up: %s", job.id, exception)
+            return None
+        pause = min(FIRST_PAUSE * 2 ** min(job.attempts, 20), LONGEST_PAUSE)
+        log.warning("job %s: a letter waits for %s s: %s", job.id, pause, exception)
+        return RetryDecision(retry_in={"seconds": pause})
+
+
+def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
+    """Write the letter as it is due now, and send it; nothing where the person is gone or none is due any more."""
+    settings: Settings = current_app.extensions["portal"]
+    with acting_as(SYSTEM):
+        letter = written(kind, user_id, event)
+        db.session.rollback()  # no connection waits for the mail server
+        if letter is None:
+            return
+        if settings.has_outbox:
+            _keep(letter)
+        elif settings.smtp_url is not None:
+            deliver(message_of(letter, settings.mail_from), settings.smtp_url)
+
+
+@command
+def _keep(letter: Letter) -> None:
+    content = letter.content("txt")
+    db.session.add(KeptLetter(recipient=letter.recipient, subject=letter.subject, content=content, link=letter.link))
+
+
+def queue_of(app: Flask) -> App:
+    """The queue of an application's database."""
+    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    told = {"options": f"-c search_path={SCHEMA}", "connect_timeout": 5, "application_name": "portal-worker"}
+    conninfo = url.render_as_string(hide_password=False)
+    queue = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=told, min_size=1, max_size=3))
+
+    @queue.task(name=TASK, queue=QUEUE, retry=Patience())
+    def do(kind: str, user_id: str, event: int | None = None) -> None:
+        with app.app_context():
+            send(kind, uuid.UUID(user_id), event)
+
+    return queue
+
+
+async def work(queue: App, *, until_empty: bool = False, with_signals: bool = False) -> None:
+    """Do the jobs; without `until_empty` until a signal ends it, which lets the job at hand be finished."""
+    async with queue.open_async():
+        rescuing = asyncio.create_task(_rescue(queue))
+        try:
+            await queue.run_worker_async(
+                queues=[QUEUE],
+                wait=not until_empty,
+                delete_jobs=DeleteJobCondition.SUCCESSFUL.value,
+                install_signal_handlers=with_signals,
+                shutdown_graceful_timeout=ENDING_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+            )
+        finally:
+            rescuing.cancel()
+            with suppress(asyncio.CancelledError):
+                await rescuing
+
+
+async def _rescue(queue: App) -> None:
+    """Again and again put back what a worker that is no more had begun."""
+    while True:
+        with suppress(*UNREACHABLE):
+            for job in await queue.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
+                await queue.job_manager.retry_job(job)
+        await asyncio.sleep(RESCUE_SECONDS)
+
+
+def work_on(app: Flask, *, with_signals: bool = False) -> None:
+    """Work until a signal ends it; where the database goes away, from anew when it is back."""
+    while True:
+        try:
+            asyncio.run(work(queue_of(app), with_signals=with_signals))
+        except UNREACHABLE as error:
+            log.warning("the worker can't reach the database: %s", type(error).__name__)
+            time.sleep(RESTART_SECONDS)
+        else:
+            return
+
+
+def work_beside_pages(app: Flask) -> None:
+    """Work in a thread of this process, which ends with it; not where letters can't be sent."""
+    settings: Settings = app.extensions["portal"]
+    if not settings.worker_inside:
+        return
+    if settings.missing_for_mail:
+        log.warning("%s", settings.missing_for_mail)
+        return
+    threading.Thread(target=work_on, args=(app,), name="worker", daemon=True).start()

@@ -1,0 +1,26 @@
+"""The demo's outbox: what would have been mailed."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app
+from flask.typing import ResponseReturnValue
+
+from portal.config import Settings
+from portal.core.db import db
+from portal.core.errors import Missing
+from portal.core.policy import Permission
+from portal.mail import queries
+from portal.web.guards import requires
+from portal.web.rendering import render
+
+bp = Blueprint("mail", __name__)
+
+
+@bp.get("/outbox/")
+@requires(Permission.OUTBOX_READ)
+def index() -> ResponseReturnValue:
+    """The newest letters, with links that open whatever they open: for those alone who may do everything anyway."""
+    settings: Settings = current_app.extensions["portal"]
+    if not settings.has_outbox:
+        raise Missing
+    return render("mail/index.html", letters=db.session.scalars(queries.newest()).all())

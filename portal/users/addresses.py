@@ -1,0 +1,55 @@
+"""How does an e-mail address come to count? Its owner opens the link that is mailed there."""
+
+from __future__ import annotations
+
+import uuid
+
+from portal.core import throttle
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db, locked
+from portal.core.errors import Conflict, Missing
+from portal.core.throttle import Counter
+from portal.mail.commands import send_later
+from portal.users import queries
+from portal.users.models import User
+
+VERIFIED = "This address is confirmed already."
+
+
+def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
+    """Have a new address confirmed; until then the former one counts. Throttled: each asking sends a letter."""
+    _count(counter)
+    _ask_for(user_id, email)
+
+
+@command
+def _ask_for(user_id: uuid.UUID, email: str) -> None:
+    user = locked(queries.by_id(user_id))
+    if user.email == email:
+        raise Conflict("email", "This is your address already.")
+    user.pending_email = email
+    send_later("verification", user.id)
+
+
+@command
+def cancel(user_id: uuid.UUID) -> None:
+    """Keep the present address; the link that was sent is dead."""
+    locked(queries.by_id(user_id)).pending_email = None
+
+
+def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
+    """Mail the link again, to the new address where there is one. Missing, Conflict, Throttled."""
+    user = db.session.scalar(queries.by_id(user_id))
+    if user is None:
+        raise Missing
+    if user.email_verified and user.pending_email is None:
+        raise Conflict(None, VERIFIED)
+    _count(counter)
+    send_later("verification", user_id)
+    return user
+
+
+def _count(counter: Counter) -> None:
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        throttle.attempt(counter)

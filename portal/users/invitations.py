@@ -1,0 +1,68 @@
+"""How does an administrator invite again, take an invitation back, or hand it over by another way than mail?"""
+
+from __future__ import annotations
+
+import uuid
+
+from portal.core import history
+from portal.core.actor import SYSTEM, Actor, current_actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db, locked
+from portal.core.errors import Conflict, Missing
+from portal.mail.commands import send_later
+from portal.users import links, queries
+from portal.users.commands import WAITING
+from portal.users.models import User
+
+ACCEPTED = "{} has a password already, so there is nothing to accept."
+INACTIVE = "{} is deactivated. Activating sends the invitation."
+
+
+def invite_again(user_id: uuid.UUID) -> User:
+    """Send a new invitation; older ones are dead. Missing, Conflict."""
+    return _as_system(user_id, "invited")
+
+
+def revoke(user_id: uuid.UUID) -> User:
+    """Take the invitation back. Missing, Conflict."""
+    return _as_system(user_id, "invitation_revoked")
+
+
+def link_of(user_id: uuid.UUID) -> tuple[User, str]:
+    """A new link to hand over; that does not show whose the address is. Older ones are dead. Missing, Conflict."""
+    user = _as_system(user_id, "invitation_copied")
+    with acting_as(SYSTEM):
+        found = links.person(user_id)
+        if found is None:
+            raise Missing
+        return user, links.address(found, links.HANDED)
+
+
+def _as_system(user_id: uuid.UUID, action: str) -> User:
+    """For somebody whom the actor sees: in one transaction with the event that tells of it."""
+    actor = current_actor()
+    if db.session.scalar(queries.by_id(user_id)) is None:
+        raise Missing
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        return _change(user_id, action, actor)
+
+
+@command
+def _change(user_id: uuid.UUID, action: str, by: Actor) -> User:
+    user = locked(queries.by_id(user_id))
+    if user.invitation not in WAITING:
+        raise Conflict(None, ACCEPTED.format(user.name))
+    if not user.is_active and action != "invitation_revoked":
+        raise Conflict(None, INACTIVE.format(user.name))
+    history.credit(by)
+    person = Actor(user.id, user.role, user.organization_id)
+    history.record(action, by=by, about=user.id, tenant=person.seen_by)
+    user.link_counter += 1
+    if action == "invitation_revoked":
+        user.revoked_at = now()
+    else:
+        user.invited_at, user.revoked_at = now(), None
+    if action == "invited":
+        send_later("invitation", user.id)
+    return user

@@ -1,0 +1,137 @@
+"""What makes a link that is mailed good for one use, by one person, for a while?
+
+A link is a signature (itsdangerous) over whose it is, what it is for, when it was made, and a digest of what must not
+change meanwhile: password, e-mail, the address that is not confirmed yet, and a counter that each use moves on. So
+nothing usable is stored, and a link is dead once one of these changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy import Row, or_, select
+
+from portal.config import Settings
+from portal.core.clock import now
+from portal.core.db import db, locked
+from portal.core.errors import Conflict, Missing
+from portal.organizations.models import Organization
+from portal.users.models import INVITATION_HOLDS, User, invitation_of
+from portal.users.queries import by_id
+
+INVITATION, HANDED, RESET, VERIFICATION = "invitation", "handed", "reset", "verification"
+INVITATIONS = (INVITATION, HANDED)  # by mail, which proves the address, or by an administrator's hand
+HOLDS = {
+    INVITATION: INVITATION_HOLDS,
+    HANDED: INVITATION_HOLDS,
+    RESET: timedelta(minutes=15),
+    VERIFICATION: timedelta(hours=24),
+}
+ENDPOINTS = {
+    INVITATION: "auth.invitation",
+    HANDED: "auth.invitation",
+    RESET: "auth.reset_link",
+    VERIFICATION: "auth.verification",
+}
+COLUMNS = (
+    User.id,
+    User.role,
+    User.organization_id,
+    User.first_name,
+    User.last_name,
+    User.email,
+    User.email_verified,
+    User.pending_email,
+    User.password,
+    User.link_counter,
+    User.invited_at,
+    User.accepted_at,
+    User.revoked_at,
+)
+NO_ADDRESS = "PORTAL_URL is not set, so no link can be made. Ask whoever runs the portal to set it."
+
+
+class DeadLink(Exception):
+    """It was used, changed, outlived or made up; which of these is not said."""
+
+
+def person(user_id: uuid.UUID) -> Row[Any] | None:
+    """Somebody who could use a link now: active, and of a living organization or none. As the system alone."""
+    columns: tuple[Any, ...] = (*COLUMNS, Organization.name.label("organization_name"))
+    wanted = select(*columns).where(User.id == user_id, User.is_active)
+    housed = wanted.outerjoin(Organization, Organization.id == User.organization_id)
+    return db.session.execute(housed.where(or_(User.organization_id.is_(None), Organization.id.is_not(None)))).first()
+
+
+def address(found: Row[Any], purpose: str) -> str:
+    """The whole address of a new link. Conflict in production where PORTAL_URL is not set."""
+    token = _signer().dumps([purpose, found.id.hex, _digest(found)])
+    base = urlsplit(_base())
+    places = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
+    return places.build(ENDPOINTS[purpose], {"token": token}, force_external=True)
+
+
+def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:
+    """What a link is for, and whose it is. Changes nothing. DeadLink."""
+    purpose, user_id, digest, made = _opened(token)
+    if purpose not in purposes or now() - made > HOLDS[purpose]:
+        raise DeadLink
+    found = person(user_id)
+    if found is None or digest != _digest(found):
+        raise DeadLink
+    if purpose in INVITATIONS and invitation_of(found) != "pending":
+        raise DeadLink
+    return purpose, found
+
+
+def redeem(token: str, purposes: Collection[str]) -> tuple[str, User, Row[Any]]:
+    """Use a link inside the running command: of several at once one succeeds. DeadLink."""
+    _, user_id, _, _ = _opened(token)
+    try:
+        user = locked(by_id(user_id))
+    except Missing:
+        raise DeadLink from None
+    purpose, found = read(token, purposes)
+    user.link_counter += 1
+    return purpose, user, found
+
+
+def _opened(token: str) -> tuple[str, uuid.UUID, str, datetime]:
+    try:
+        (purpose, user_id, digest), made = _signer().loads(token, return_timestamp=True)
+    except (BadData, ValueError):
+        raise DeadLink from None
+    return purpose, uuid.UUID(user_id), digest, made
+
+
+def _digest(found: Row[Any]) -> str:
+    fixed = [found.link_counter, found.password, found.email, found.pending_email]
+    return hashlib.sha256(json.dumps(fixed).encode()).hexdigest()[:32]
+
+
+def _signer() -> URLSafeTimedSerializer:
+    settings = _settings()
+    return URLSafeTimedSerializer([*settings.secret_key_fallbacks, settings.secret_key], salt="mailed link")
+
+
+def _base() -> str:
+    """The public address; in the demo the one that it is served at."""
+    settings = _settings()
+    if settings.public_url:
+        return settings.public_url
+    if settings.production:
+        raise Conflict(None, NO_ADDRESS)
+    return str(current_app.extensions.get("portal_served_at", "http://127.0.0.1:8000"))
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal"]
+    return settings

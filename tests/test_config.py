@@ -158,3 +158,18 @@ def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:
     assert settings.public_url == "https://portal.example.com"
     assert settings.https
     assert settings.trusted_hosts == ["portal.example.com", "localhost", "127.0.0.1", "[::1]"]
+
+
+def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
+    plain = load()
+    told = load(PORTAL_SIGN_IN_HOURS="24", PORTAL_IDLE_HOURS="0.5", PORTAL_KEPT_IDLE_HOURS="12")
+
+    assert (plain.sign_in_hours, plain.idle_hours, plain.kept_idle_hours) == (720, 8, 168)
+    assert (told.sign_in_hours, told.idle_hours, told.kept_idle_hours) == (24, 0.5, 12)
+
+
+@pytest.mark.parametrize("name", ["PORTAL_SIGN_IN_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_se6_a_time_that_is_none_is_refused(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=name):
+        load(**{name: value})

@@ -12,9 +12,11 @@ from portal.auth.lifetimes import lifetime
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
 from portal.users import addresses, commands, queries
+from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
 from portal.web import session, throttle
-from portal.web.forms import reporting_conflicts
+from portal.web.agents import browser_of, signed_out
+from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import signed_in
 from portal.web.history import history_of
 from portal.web.rendering import redirect, render
@@ -95,6 +97,29 @@ def cancellation() -> ResponseReturnValue:
     addresses.cancel(current_user.id)
     flash("Your address stays as it is.", "success")
     return redirect(url_for(".email"))
+
+
+@bp.get("/devices")
+@signed_in()
+def devices() -> ResponseReturnValue:
+    """Where one is signed in."""
+    return render("account/devices.html", devices=devices_of(current_user.id))
+
+
+@bp.post("/devices/end")
+@signed_in()
+def end_sign_in() -> ResponseReturnValue:
+    """End one of the own sign-ins."""
+    flash(f"{browser_of(end_one(current_user.id, posted_key('sign_in')))} is signed out.", "success")
+    return redirect(url_for(".devices"))
+
+
+@bp.post("/devices/end-others")
+@signed_in()
+def end_others() -> ResponseReturnValue:
+    """End all own sign-ins but this one."""
+    flash(signed_out(end_all(current_user.id, besides=current_user.sign_in_id)), "success")
+    return redirect(url_for(".devices"))
 
 
 def _is_current_password(form: PasswordForm | EmailForm) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, TURNS, WORDS, browser_of
+from portal.activity.words import FIELDS, TURNS, WORDS
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
 from portal.core.history import came, is_undoable
@@ -19,6 +19,7 @@ from portal.core.policy import allows, grantable_roles
 from portal.organizations import queries as organizations
 from portal.users.models import User
 from portal.users.queries import colleagues
+from portal.web.agents import browser_of
 from portal.web.jinja import day
 from portal.web.people import OUTSIDER, SYSTEM_NAME
 
@@ -35,6 +36,8 @@ VERBS = {
     "remove": "removed for good",
     "sign_in": "signed in",
     "sign_out": "signed out",
+    "end_sign_in": "ended a sign-in of",
+    "end_sign_ins": "ended all sign-ins of",
     "sign_in_failed": "failed to sign in",
     "throttled": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
@@ -54,6 +57,7 @@ ICONS = {
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
     "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
     "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
+    "end_sign_in": "logout", "end_sign_ins": "logout",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}

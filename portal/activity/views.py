@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.activity import queries
 from portal.activity.telling import Entry, days, shown, told
-from portal.activity.words import ACTIONS, FIELDS, WORDS, browser_of
+from portal.activity.words import ACTIONS, FIELDS, WORDS
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
@@ -91,7 +91,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     page = listing.page()
     if not page.rows:
         raise Missing
-    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows), browser_of=browser_of)
+    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows))
 
 
 @bp.get("/people/<uuid:id>")

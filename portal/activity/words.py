@@ -66,12 +66,14 @@ ACTIONS = {
     "invitation_accepted": "Accepted an invitation",
     "reset_asked": "Asked for a new password",
     "reset_used": "Set a password by a link",
+    "end_sign_in": "Ended a sign-in",
+    "end_sign_ins": "Ended all sign-ins",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out")
+SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins")
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {
@@ -79,15 +81,3 @@ TURNS = {
     "email_verified": (("marked the e-mail as not verified", "for"), ("marked the e-mail as verified", "for")),
     "must_change_password": (("stopped asking for a new password", "of"), ("asked for a new password", "of")),
 }
-
-BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome",
-            "Chrome": "Chrome", "Safari": "Safari"}  # fmt: skip
-SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "macOS",
-           "CrOS": "ChromeOS", "Linux": "Linux"}  # fmt: skip
-
-
-def browser_of(agent: str) -> str:
-    """`Chrome on Linux`; of other programs the name with which they begin."""
-    browser = next((name for mark, name in BROWSERS.items() if f"{mark}/" in agent), agent.split("/")[0][:40])
-    system = next((name for mark, name in SYSTEMS.items() if mark in agent), None)
-    return f"{browser} on {system}" if system else browser

@@ -16,7 +16,7 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.core.errors import Throttled
+from portal.core.errors import Busy, NotAllowed, Throttled
 from portal.core.throttle import Counter
 from portal.demo import DEMO_PASSWORD
 from portal.tokens import commands as tokens
@@ -132,8 +132,8 @@ def _note_use(sign_in_id: uuid.UUID, seen: datetime) -> None:
     """A database that can't be written to can still be read."""
     try:
         tokens.use(sign_in_id, seen)
-    except DBAPIError:
-        log.exception("the use of a sign-in is not noted")
+    except (DBAPIError, Busy, NotAllowed) as error:
+        log.warning("the use of a sign-in is not noted: %s", type(error.__cause__ or error).__name__)
 
 
 def sign_out(person: SignedIn) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -15,12 +16,14 @@ from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
 from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
+from portal.core.clock import now
 from portal.core.db import acting_as, db
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
+from portal.tokens.commands import prune
 from portal.users import commands, invitations, passwords, queries
 from portal.users.forms import canonical_email
 
@@ -123,6 +126,15 @@ def unlock_command(email: str) -> None:
             raise click.ClickException(f"Nobody has the address {email}.")
         commands.unlock(user.id)
     click.echo(f"{email} can try to sign in again.")
+
+
+@users.command("prune-sign-ins")
+@click.option("--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="How long they are kept.")
+def prune_sign_ins_command(days: int) -> None:
+    """Remove sign-ins that ended or expired long ago. Those that go on stay."""
+    with acting_as(SYSTEM):
+        removed = prune(now() - timedelta(days=days))
+    click.echo(f"Removed {removed:,} sign-ins that were over for more than {days} days.")
 
 
 def _seed_demo(people: int) -> None:

@@ -26,7 +26,7 @@ YEARS = 2
 ADMIN_EMAIL = "admin@example.com"
 COLUMNS = (
     "id", "email", "first_name", "last_name", "role", "is_active", "email_verified",
-    "organization_id", "created_at", "deleted_at",
+    "organization_id", "created_at", "deleted_at", "last_sign_in_at",
 )  # fmt: skip
 
 
@@ -127,4 +127,11 @@ def _row(
     gone = at + (today - at) * random.random() if not named and not settled and random.random() < 0.04 else None
     verified = named or random.random() < 0.8
     key = uuid7(int(at.timestamp() * 1000), random)
-    return (key, f"{local}@example.com", first, last, role.name, active, verified, organization, at, gone)
+    seen = _last_sign_in(key, at, gone or today)
+    return (key, f"{local}@example.com", first, last, role.name, active, verified, organization, at, gone, seen)
+
+
+def _last_sign_in(key: uuid.UUID, since: datetime, until: datetime) -> datetime | None:
+    """Most were here lately, one in twelve never: by the key, as drawing lots anew would change all who follow."""
+    chance = key.int % 1_000_000 / 1_000_000
+    return None if chance > 11 / 12 else until - (until - since) * chance**5

@@ -26,7 +26,7 @@ class Members(Protocol):
     def of(self, organization_id: uuid.UUID) -> Membership: ...
 
     def before_delete(self, organization_id: uuid.UUID) -> None:
-        """Conflict if deleting would leave nobody who may do everything."""
+        """Conflict if deleting would leave nobody who may do everything; the people's API clients are signed out."""
 
 
 BOUND = 100

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from portal.core.actor import current_origin
 from portal.core.clock import now
@@ -16,6 +16,8 @@ from portal.core.keys import uuid7
 from portal.tokens.models import RefreshToken, SignIn, digest
 
 BYTES = 32
+PRUNED_AT_ONCE = 10_000
+NO_SYNC = {"synchronize_session": False}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
             agent=origin.agent,
         )
     )
-    db.session.execute(statement, execution_options={"synchronize_session": False})
+    db.session.execute(statement, execution_options=NO_SYNC)
 
 
 @command
@@ -86,14 +88,54 @@ def revoke_all(user_id: uuid.UUID) -> None:
     _end(SignIn.user_id == user_id, all_tenants=True)
 
 
-def _end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> None:
-    """With the tokens of its family."""
-    at, options = now(), {"synchronize_session": False, "all_tenants": all_tenants}
-    families = select(SignIn.id).where(condition)
-    for statement in (
+@command
+def end_one(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> int:
+    """End one sign-in of a person; returns how many that were."""
+    return _end((SignIn.user_id == user_id) & (SignIn.id == sign_in_id))
+
+
+@command
+def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
+    """End every sign-in of a person but one; returns how many that were."""
+    return _end((SignIn.user_id == user_id) & SignIn.id.is_distinct_from(kept))
+
+
+@command
+def end_families(user_id: uuid.UUID) -> None:
+    """End what a person's API clients hold: their tokens were given to another role, or in another tenant."""
+    _end((SignIn.user_id == user_id) & ~SignIn.is_browser, all_tenants=True)
+
+
+@command
+def end_of_organization(organization_id: uuid.UUID) -> None:
+    """End what the API clients of an organization's people hold. A family knows where: moving its person ends it."""
+    _end((SignIn.organization_id == organization_id) & ~SignIn.is_browser)
+
+
+def _end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
+    """With the tokens of its family; what has ended keeps its moment."""
+    at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
+    living = condition & SignIn.ended_at.is_(None)
+    tokens = (
         update(RefreshToken)
-        .where(RefreshToken.family_id.in_(families), RefreshToken.revoked_at.is_(None))
-        .values(revoked_at=at),
-        update(SignIn).where(condition, SignIn.ended_at.is_(None)).values(ended_at=at),
-    ):
-        db.session.execute(statement, execution_options=options)
+        .where(RefreshToken.family_id.in_(select(SignIn.id).where(living)), RefreshToken.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+    db.session.execute(tokens, execution_options=options)
+    ended = update(SignIn).where(living).values(ended_at=at).returning(SignIn.id)
+    return len(db.session.scalars(ended, execution_options=options).all())
+
+
+def prune(before: datetime) -> int:
+    """Remove the sign-ins that were over before then, with their tokens, so many at once; returns how many."""
+    removed = 0
+    while some := _prune(before):
+        removed += some
+    return removed
+
+
+@command
+def _prune(before: datetime) -> int:
+    old = select(SignIn.id).where(func.least(SignIn.expires_at, SignIn.ended_at) < before).limit(PRUNED_AT_ONCE)
+    removed = delete(SignIn).where(SignIn.id.in_(old)).returning(SignIn.id)
+    return len(db.session.scalars(removed, execution_options=NO_SYNC).all())

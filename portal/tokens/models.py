@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, func, text
+from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.actor import Actor, Role
@@ -54,6 +54,7 @@ class SignIn(Keyed, OfPerson, Base):
     )
 
     token: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    is_browser: Mapped[bool] = mapped_column(Computed("token IS NOT NULL", persisted=True))  # else an API client
     is_kept: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     address: Mapped[str] = mapped_column(server_default="")
     agent: Mapped[str] = mapped_column(server_default="")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from portal.core.clock import now
-from portal.tokens.models import SignIn
+from portal.core.listing import Rows
+from portal.tokens.models import RefreshToken, SignIn
+
+ROTATIONS_BOUND = 1_000
 
 
 def is_live() -> ColumnElement[bool]:
@@ -18,3 +21,26 @@ def is_live() -> ColumnElement[bool]:
 def live_of(user_id: uuid.UUID) -> Select[int]:
     """How many sign-ins a person has now, those too that began under another tenant."""
     return select(func.count(SignIn.id)).where(SignIn.user_id == user_id, is_live()).execution_options(all_tenants=True)
+
+
+def latest_of(user_id: uuid.UUID, most: int) -> Rows:
+    """The sign-ins that a person has now, used last first; in `total` how many there are, in `rotations` how often
+    its token was renewed, stopped one above ROTATIONS_BOUND."""
+    family = select(literal(1)).where(RefreshToken.family_id == SignIn.id).limit(ROTATIONS_BOUND + 2)
+    tokens = select(func.count()).select_from(family.correlate(SignIn).lateral()).scalar_subquery()
+    columns = (SignIn.id, SignIn.is_browser, SignIn.is_kept, SignIn.address, SignIn.agent, SignIn.created_at)
+    found = select(
+        *columns,
+        SignIn.used_at,
+        SignIn.expires_at,
+        func.greatest(tokens - 1, 0).label("rotations"),
+        func.count().over().label("total"),
+    )
+    mine = found.where(SignIn.user_id == user_id, is_live()).order_by(SignIn.used_at.desc(), SignIn.id.desc())
+    return mine.limit(most).execution_options(all_tenants=True)
+
+
+def agent_of(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> Select[str]:
+    """What a person signed in with, if that is theirs; ended or not."""
+    mine = select(SignIn.agent).where(SignIn.user_id == user_id, SignIn.id == sign_in_id)
+    return mine.execution_options(all_tenants=True)

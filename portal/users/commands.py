@@ -19,7 +19,7 @@ from portal.core.policy import Permission, allows, grantable_roles
 from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.organizations.models import Organization
-from portal.tokens.commands import revoke_all
+from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
 from portal.users.clashes import explained, stop_probing
 from portal.users.models import User
@@ -114,6 +114,8 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
         _send_if_active(user, "verification")
     if not user.is_active:
         revoke_all(user.id)
+    elif not {"role", "organization_id"}.isdisjoint(changes):
+        end_families(user.id)
 
 
 def _check_changes(user: User, changes: Mapping[str, Any]) -> None:

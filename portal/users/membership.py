@@ -12,6 +12,7 @@ from portal.core.db import db
 from portal.core.listing import BOUND, Count
 from portal.organizations import members
 from portal.organizations.models import Organization
+from portal.tokens.commands import end_of_organization
 from portal.users import queries
 from portal.users.commands import keep_a_super_admin
 from portal.users.models import User
@@ -39,6 +40,7 @@ class People:
     def before_delete(self, organization_id: uuid.UUID) -> None:
         leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
+        end_of_organization(organization_id)
 
 
 def _count(*conditions: ColumnExpressionArgument[bool]) -> Count:

@@ -17,7 +17,8 @@ from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
 LIVING = text("deleted_at IS NULL")
-NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
+LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
+NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
 
 
 class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):

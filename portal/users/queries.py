@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, cast, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Select,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 
 from portal.core.actor import SYSTEM, Role, current_actor
@@ -16,9 +26,16 @@ from portal.core.db import acting_as, db
 from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, patterns_of
 from portal.organizations.models import Organization
-from portal.users.models import User, full_name
+from portal.users.models import LONG_AGO, User, full_name
 
-NEWEST = {"name": Sort(User.sort_name), "created_at": Sort(User.created_at, moment)}
+# As the indexes say it, so that who never signed in has a place in the order too.
+NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
+last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
+NEWEST = {
+    "name": Sort(User.sort_name),
+    "created_at": Sort(User.created_at, moment),
+    "last_sign_in_at": Sort(last_sign_in, moment),
+}
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COLUMNS = (
     User.id,
@@ -29,6 +46,7 @@ COLUMNS = (
     User.is_active,
     User.email_verified,
     User.created_at,
+    User.last_sign_in_at,
     User.deleted_at,
     User.organization_id,
     User.invited_at,
@@ -43,7 +61,7 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
 
 
 def _found(listing: Listing, part: Found) -> Any:
-    """The keys that an ADMIN's search finds: portal_find_users, in migration 0002, knows each filter and sort."""
+    """The keys that an ADMIN's search finds: portal_find_users, in migration 0007, knows each filter and sort."""
     asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(
@@ -53,6 +71,8 @@ def _found(listing: Listing, part: Found) -> Any:
         cast(asked.get("role"), User.role.type),
         {"yes": True, "no": False}.get(asked.get("verified", "")),
         _day(asked["created_from"]) if "created_from" in asked else None,
+        "last_sign_in" in asked,
+        _day(asked["last_sign_in_before"]) if "last_sign_in_before" in asked else None,
         listing.sort.removeprefix("-"),
         part.down,
         at.isoformat() if isinstance(at, datetime) else at,
@@ -66,7 +86,7 @@ def called(text: str, most: int) -> list[uuid.UUID]:
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
     else:
-        patterns, unasked = postgresql.array(patterns_of(text)), (None,) * 4
+        patterns, unasked = postgresql.array(patterns_of(text)), (None,) * 6
         keys = select(func.portal_find_users(patterns, "any", *unasked, "created_at", True, None, None, most))
     return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
 
@@ -181,6 +201,15 @@ def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
     return None if day is None else User.created_at >= day
 
 
+def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
+    return last_sign_in == NEVER if value == "never" else None
+
+
+def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
+    day = _day(value)
+    return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day)
+
+
 def _day(value: str) -> datetime | None:
     try:
         day = date.fromisoformat(value)
@@ -196,4 +225,6 @@ FILTERS = {
         _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
     ),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}"),
+    "last_sign_in": Filter(_by_last_sign_in, lambda *_: "Never signed in"),
+    "last_sign_in_before": Filter(_by_last_sign_in_before, lambda value, _: f"Last sign-in before {value}"),
 }

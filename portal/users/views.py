@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from portal.config import Settings
 from portal.core.actor import Role, current_actor
@@ -17,10 +18,12 @@ from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
 from portal.users import addresses, commands, invitations, membership, queries
+from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
-from portal.web.forms import reporting_conflicts
+from portal.web.agents import browser_of, signed_out
+from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import names_with, stamps_of
@@ -65,7 +68,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         user=user,
         organization=organization,
         by=stamps_of(user),
-        sign_ins=db.session.scalar(live_of(id)),
+        devices=devices_of(id),
         is_held_back=is_held_back,
         history=history_of("users", id),
     )
@@ -192,6 +195,22 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
     name = commands.unlock(id)
     flash(f"{name} can try to sign in again.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/sign-ins/end")
+@requires(Permission.USERS_WRITE)
+def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
+    """End one sign-in of a person."""
+    flash(f"{browser_of(end_one(id, posted_key('sign_in')))} is signed out.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/sign-ins/end-all")
+@requires(Permission.USERS_WRITE)
+def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
+    """Sign a person out everywhere; oneself everywhere else."""
+    flash(signed_out(end_all(id, besides=current_user.sign_in_id)), "success")
     return redirect(url_for(".show", id=id))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
-from portal.core.errors import Conflict
+from portal.core.errors import Conflict, Missing
 
 LONGEST_BASE = 4000
 LONGEST_TEXT = 1000
@@ -35,6 +36,14 @@ class Form(FlaskForm):  # type: ignore[misc]
             field.errors = [*field.errors, conflict.message]
         else:
             self.form_errors.append(conflict.message)
+
+
+def posted_key(name: str) -> uuid.UUID:
+    """The key of a row that a button sends along. Missing where it is none."""
+    try:
+        return uuid.UUID(request.form.get(name, ""))
+    except ValueError:
+        raise Missing from None
 
 
 class EditForm(Form):

@@ -15,6 +15,7 @@ from portal.core.clock import now
 from portal.core.listing import Count
 from portal.core.policy import Permission, allows
 from portal.web import theme
+from portal.web.agents import browser_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -24,7 +25,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, initials, hue, count, compact):
+    for function in (ago, iso, day, initials, hue, count, compact, browser_of):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals["can"] = can
     app.context_processor(about_request)

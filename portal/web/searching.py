@@ -10,7 +10,8 @@ from flask import Response, request
 from portal.core.listing import Listing
 from portal.web.rendering import keep_address, render
 
-TYPED = frozenset({"q", "from", "to"})  # a date is one from its first digit on: the year 2, 20, 202 and 2026
+# A date is one from its first digit on: the year 2, 20, 202 and 2026.
+TYPED = frozenset({"q", "from", "to", "last_sign_in_before"})
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
+from portal.tokens.commands import Lifetime, add_sign_in
 from portal.users.models import User
 from tests.access.visitor import CLASH, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
 from tests.acting import acting
@@ -26,6 +28,7 @@ KINDS = ("own", "foreign", "deleted", "random", "hidden")
 VISITORS = ("anonymous", "user", "admin", "super")
 PUBLIC = (PAGE, PAGE, PAGE, PAGE)
 NEVER_USER = (SIGN_IN, NO)
+HOUR = Lifetime(timedelta(hours=1), timedelta(hours=1))
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.devices", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("account.end_sign_in", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # of a sign-in that is none of theirs
+    ("account.end_others", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
     ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
@@ -112,6 +118,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.end_sign_in", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.end_sign_ins", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
@@ -221,6 +229,13 @@ def _new_password(_world: World, _key: uuid.UUID) -> dict[str, Any]:
     return {"current_password": "correct horse battery staple", "password": "another horse battery staple"}
 
 
+def _sign_in_of(world: World, key: uuid.UUID) -> dict[str, Any]:
+    """A sign-in of the person who is asked for; of a third one where there is none."""
+    person = key if world.build.read(User, key) else world.build.person(f"{key.hex}@example.com").id
+    with acting(world.app):
+        return {"sign_in": command(add_sign_in)(person, None, lifetime=HOUR, token=key.hex)}
+
+
 BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "auth.login": _sign_in,
     "account.index": _profile,
@@ -229,6 +244,8 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
     "auth.accept": lambda _world, _key: {"password": "another horse battery staple"},
     "auth.reset": lambda _world, _key: {"password": "another horse battery staple"},
+    "account.end_sign_in": _sign_in_of,
+    "users.end_sign_in": _sign_in_of,
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited_organization,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},

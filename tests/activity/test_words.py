@@ -15,7 +15,6 @@ from sqlalchemy import insert
 
 from portal.activity import queries
 from portal.activity.telling import days, told
-from portal.activity.words import browser_of
 from portal.core.actor import Role
 from portal.core.batch import create_many
 from portal.core.clock import now
@@ -27,8 +26,6 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import HTMX, PageClient
-
-CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 
 
 def trails(text: str) -> list[Element]:
@@ -177,21 +174,6 @@ def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) ->
         found = days([replace(entry, at=at) for at in (midnight, *yesterday, datetime(2026, 3, 4, tzinfo=UTC))])
 
     assert [(name, len(ones)) for name, ones in found] == [("Today", 1), ("Yesterday", 2), ("4 Mar 2026", 1)]
-
-
-@pytest.mark.parametrize(
-    ("agent", "name"),
-    [
-        (CHROME, "Chrome on Linux"),
-        (CHROME + " Edg/131.0", "Edge on Linux"),
-        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0", "Firefox on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Mobile Safari/604.1", "Safari on iPhone"),
-        ("curl/8.11.0", "curl"),
-        ("x" * 200, "x" * 40),
-    ],
-)
-def test_a_browser_is_called_by_its_name(agent: str, name: str) -> None:
-    assert browser_of(agent) == name
 
 
 def test_pages_of_the_history_stay_small_where_all_can_be_undone(

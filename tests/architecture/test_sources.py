@@ -55,8 +55,8 @@ TAKES_WAYS_OUT = {
     "auth/redeeming.py", "cli/commands.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py",
     "core/listing.py", "core/models.py", "core/scoping.py", "dashboard/queries.py", "mail/queue.py",
     "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "tokens/commands.py",
-    "tokens/queries.py", "users/addresses.py", "users/clashes.py", "users/commands.py", "users/invitations.py",
-    "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
+    "tokens/queries.py", "users/addresses.py", "users/clashes.py", "users/commands.py", "users/devices.py",
+    "users/invitations.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
 }  # fmt: skip
 
 
@@ -136,8 +136,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "activity/seals.py", "activity/telling.py", "activity/words.py", "auth/letters.py", "auth/lifetimes.py",
         "auth/redeeming.py", "cli/names.py", "cli/plain.py", "cli/seed.py", "cli/serve.py", "cli/stage.py",
         "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py", "mail/letters.py", "mail/post.py",
-        "mail/queue.py", "organizations/members.py", "users/addresses.py", "users/clashes.py", "users/invitations.py",
-        "users/links.py", "users/membership.py", "users/passwords.py",
+        "mail/queue.py", "organizations/members.py", "users/addresses.py", "users/clashes.py", "users/devices.py",
+        "users/invitations.py", "users/links.py", "users/membership.py", "users/passwords.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]
@@ -178,7 +178,7 @@ def test_a_tests_name_is_a_sentence_and_no_test_is_skipped() -> None:
 
 
 PROMISED: dict[str, Sequence[int]] = {
-    "AU": (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "SE": (1, 2, 3, 5, 8, 9), "CS": range(1, 11), "AC": range(1, 17),
+    "AU": (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "SE": range(1, 10), "CS": range(1, 11), "AC": range(1, 17),
     "IN": (*range(1, 11), *range(13, 17)), "LG": range(1, 8), "CO": range(1, 7), "RE": (1, 4, 6, 9, 12, 13, 14),
 }  # fmt: skip
 CODES = [f"{group}{number}" for group, numbers in PROMISED.items() for number in numbers]

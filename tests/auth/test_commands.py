@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import event, select
 
 from portal.auth import commands, queries
+from portal.core.clock import now
 from portal.core.db import db
+from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
+from portal.tokens.models import SignIn
 from portal.tokens.queries import live_of
 from portal.users.commands import set_password
-from tests.acting import acting
-from tests.cast import PASSWORD, Person
+from tests.access.visitor import Visitor
+from tests.acting import acting, at_once
+from tests.cast import PASSWORD, Builder, Person
+from tests.database import disconnect
 
 WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 
@@ -34,3 +42,91 @@ def test_the_right_password_opens_one_sign_in(app: Flask, uma: Person) -> None:
     assert person is not None
     with acting(app):
         assert db.session.scalar(live_of(uma.id)) == 1
+
+
+def noted(app: Flask, person: Person) -> SignIn:
+    with acting(app):
+        return db.session.scalars(select(SignIn).where(SignIn.user_id == person.id)).one()
+
+
+def used_long_ago(app: Flask) -> None:
+    with acting(app):
+        db.session.connection().exec_driver_sql("UPDATE sign_ins SET used_at = used_at - interval '2 minutes'")
+        db.session.commit()
+
+
+def test_se6_use_is_noted_with_where_from_and_at_most_once_a_minute(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    first = noted(app, uma)
+    visitor.get("/account/")
+    assert noted(app, uma).used_at == first.used_at
+
+    used_long_ago(app)
+    elsewhere = {"REMOTE_ADDR": "192.0.2.5", "HTTP_USER_AGENT": "robot/2"}
+    for _ in range(3):
+        visitor.get("/account/", environ_base=elsewhere)
+
+    after = noted(app, uma)
+    assert first.used_at < after.used_at < now()
+    assert (after.address, after.agent, after.created_at) == ("192.0.2.5", "robot/2", first.created_at)
+    assert after.expires_at - after.used_at == first.expires_at - first.used_at
+
+
+def test_looking_a_sign_in_up_is_one_statement_and_an_index_finds_it(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    seen: list[tuple[str, Any]] = []
+    with app.app_context():
+        engine = db.engine
+
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", watch)
+    visitor.get("/nowhere")
+    event.remove(engine, "before_cursor_execute", watch)
+
+    ((statement, parameters),) = [one for one in seen if "sign_ins" in one[0]]
+    with acting(app):
+        connection = db.session.connection()
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = str(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all())
+    assert "Index Scan using sign_ins_token_key" in plan
+
+
+def test_a_use_that_many_requests_see_at_once_is_noted_by_one_of_them(fresh_app: Flask) -> None:
+    uma = Builder(fresh_app).person("uma@example.com")
+    Visitor(fresh_app, uma)
+    row = noted(fresh_app, uma)
+    with acting(fresh_app):
+        connection = db.session.connection()
+        connection.exec_driver_sql("CREATE TABLE noted (at timestamptz)")
+        connection.exec_driver_sql(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO noted VALUES (NEW.used_at); RETURN NULL; END'"
+        )
+        connection.exec_driver_sql("CREATE TRIGGER note AFTER UPDATE ON sign_ins FOR EACH ROW EXECUTE FUNCTION note()")
+        db.session.commit()
+
+    outcomes = at_once(fresh_app, [lambda: tokens.use(row.id, row.used_at)] * 8)
+
+    assert outcomes == [None] * 8
+    with acting(fresh_app):
+        assert db.session.connection().exec_driver_sql("SELECT count(*) FROM noted").scalar() == 1
+
+
+def test_a_database_that_is_read_only_keeps_people_signed_in(
+    fresh_app: Flask, fresh_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    uma = Builder(fresh_app).person("uma@example.com")
+    visitor = Visitor(fresh_app, uma)
+    used_long_ago(fresh_app)
+    before = noted(fresh_app, uma).used_at
+    with acting(fresh_app):
+        name = db.session.connection().exec_driver_sql("SELECT current_database()").scalar()
+        db.session.connection().exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        db.session.commit()
+    disconnect(fresh_app)
+
+    assert visitor.get("/account/").status_code == 200
+    assert noted(fresh_app, uma).used_at == before
+    assert "the use of a sign-in is not noted: ReadOnlySqlTransaction" in caplog.text

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from dataclasses import replace
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import pytest
 from flask import Flask
 
+from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
-from portal.core.db import acting_as, db
+from portal.core.db import acting_as, command, db
 from portal.organizations.commands import delete_organization
+from portal.tokens.commands import add_sign_in
+from portal.tokens.models import SignIn as SignInRow
 from portal.users import passwords
 from portal.users.commands import delete_user, set_active
 from portal.users.models import User
 from portal.web.addresses import safe_next
-from tests.access.visitor import SIGN_IN, Visitor, outcome, without_tokens
+from tests.access.visitor import SIGN_IN, Visitor, outcome, token_in, without_tokens
+from tests.acting import portal_on
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.database import app_for, disconnect
 from tests.pages import PageClient, fields_of
@@ -285,13 +292,113 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
         assert outcome(visitor.get("/account/")) == SIGN_IN, value
 
 
-def test_an_expired_sign_in_is_none(app: Flask, uma: Person) -> None:
-    visitor = Visitor(app, uma)
+def aged(app: Flask, hours: float) -> None:
+    """As if so many hours had passed."""
+    moments = ("created_at", "proved_at", "used_at", "expires_at", "ends_at")
+    earlier = ", ".join(f"{name} = {name} - %(hours)s * interval '1 hour'" for name in moments)
     with app.app_context(), acting_as(SYSTEM):
-        db.session.connection().exec_driver_sql("UPDATE sign_ins SET expires_at = %s", (now(),))
+        db.session.connection().exec_driver_sql(f"UPDATE sign_ins SET {earlier}", {"hours": hours})  # noqa: S608
         db.session.commit()
 
+
+@pytest.mark.parametrize(("keep", "idle"), [("", 8), ("y", 168)], ids=["closed with the browser", "kept"])
+def test_se6_a_sign_in_ends_after_its_idle_time_and_use_begins_that_anew(
+    app: Flask, uma: Person, keep: str, idle: float
+) -> None:
+    visitor = Visitor(app)
+    visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
+
+    for _ in range(3):
+        aged(app, idle - 0.1)
+        assert outcome(visitor.get("/account/")) == "page"
+    aged(app, idle + 0.1)
+
     assert outcome(visitor.get("/account/")) == SIGN_IN
+
+
+def test_se6_no_use_carries_a_sign_in_beyond_its_absolute_time(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app)
+    visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": "y"})
+
+    for _ in range(7):
+        aged(app, 102)
+        assert outcome(visitor.get("/account/")) == "page"
+    aged(app, 7)  # 721 hours in all
+
+    assert outcome(visitor.get("/account/")) == SIGN_IN
+
+
+def test_se6_the_settings_say_how_long(fresh_database: str) -> None:
+    with portal_on(fresh_database, idle_hours=1, kept_idle_hours=2, sign_in_hours=3) as app:
+        uma = Builder(app).person("uma@example.com")
+        for keep, hours in (("", 1.1), ("y", 2.1)):
+            visitor = Visitor(app)
+            visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
+            aged(app, hours - 0.2)
+            assert outcome(visitor.get("/account/")) == "page"
+            aged(app, hours)
+            assert outcome(visitor.get("/account/")) == SIGN_IN
+
+
+def test_se6_the_browser_forgets_a_cookie_when_it_is_closed_unless_it_was_asked_to_keep_it(
+    app: Flask, uma: Person
+) -> None:
+    lives = []
+    for keep in ("", "y"):
+        answer = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
+        (line,) = [one for one in answer.headers.getlist("Set-Cookie") if one.startswith("portal=")]
+        until = re.search("Expires=([^;]+)", line)
+        lives.append(parsedate_to_datetime(until[1]) if until else None)
+
+    assert lives[0] is None
+    assert lives[1] is not None
+    assert abs(lives[1] - now() - timedelta(hours=720)) < timedelta(minutes=1)  # the sign-in's absolute time
+
+
+def test_se4_a_change_of_password_ends_all_others_and_gives_this_one_a_new_token(app: Flask, uma: Person) -> None:
+    here, there = Visitor(app, uma), Visitor(app, uma)
+    former = cookie_of(here)
+    with app.app_context(), acting_as(SYSTEM):
+        family = command(add_sign_in)(uma.id, uma.organization_id, lifetime=lifetime(is_kept=False), token=None)
+
+    sent = {"current_password": PASSWORD, "password": "quite another horse and battery"}
+    assert here.post("/account/password", sent).status_code == 303
+
+    replayed = Visitor(app)
+    replayed.client.set_cookie("portal", former)
+    assert [outcome(one.get("/account/")) for one in (here, there, replayed)] == ["page", SIGN_IN, SIGN_IN]
+    with app.app_context(), acting_as(SYSTEM):
+        row = db.session.get(SignInRow, family)
+        assert row is not None
+        assert row.ended_at is not None
+
+
+@pytest.mark.parametrize("keep", ["", "y"])
+def test_se1_after_a_change_of_password_the_browser_keeps_the_sign_in_as_long_as_before(
+    app: Flask, uma: Person, keep: str
+) -> None:
+    visitor = Visitor(app)
+    visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
+    visitor.token = token_in(visitor.get("/account/password").text)
+
+    sent = {"current_password": PASSWORD, "password": "quite another horse and battery"}
+    (line,) = visitor.post("/account/password", sent).headers.getlist("Set-Cookie")
+
+    assert ("Expires=" in line) == bool(keep)
+
+
+def test_se1_a_change_of_role_needs_no_new_token_for_the_token_names_no_role(
+    app: Flask, acme: Tenant, uma: Person, root: Person
+) -> None:
+    theirs, ours = Visitor(app, uma), Visitor(app, root)
+    before = cookie_of(theirs)
+    raised = {"email": uma.email, "role": "ADMIN", "is_active": "true", "organization_id": "acme", "version": "1"}
+
+    assert theirs.get("/users/").status_code == 403
+    ours.post(f"/users/{uma.id}/edit", raised)
+
+    assert theirs.get("/users/").status_code == 200
+    assert cookie_of(theirs) == before
 
 
 def test_a_token_is_stored_as_a_digest_only(app: Flask, uma: Person) -> None:

@@ -237,3 +237,17 @@ def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: 
     assert (short.exit_code, stranger.exit_code) == (1, 1)
     assert "Nobody has the address nobody@example.com." in stranger.output
     assert opens(app, uma.email, PASSWORD)
+
+
+def test_users_prune_sign_ins_removes_those_that_are_long_over(app: Flask, uma: Person) -> None:
+    with acting(app):
+        for days in (-100, -80, 1):
+            open_sign_in(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))
+
+    first, second = run(app, "users", "prune-sign-ins"), run(app, "users", "prune-sign-ins", "--days", "70")
+
+    assert first.output == "Removed 1 sign-ins that were over for more than 90 days.\n"
+    assert second.output == "Removed 1 sign-ins that were over for more than 70 days.\n"
+    with acting(app):
+        assert db.session.scalar(live_of(uma.id)) == 1
+    assert run(app, "users", "prune-sign-ins", "--days", "0").exit_code == 2

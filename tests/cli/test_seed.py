@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -139,3 +140,13 @@ def test_the_first_super_admin_is_created_once(fresh_app: Flask) -> None:
 
     (person,) = rows(fresh_app, User.email, User.role, User.email_verified, User.first_name)
     assert tuple(person) == ("chief@example.com", Role.SUPER_ADMIN, True, "Admin")
+
+
+def test_last_sign_ins_are_believable(seeded: Flask) -> None:
+    found = rows(seeded, User.created_at, User.deleted_at, User.last_sign_in_at)
+
+    seen = [one for one in found if one.last_sign_in_at]
+    assert PEOPLE * 0.05 < PEOPLE - len(seen) < PEOPLE * 0.12
+    assert all(one.created_at <= one.last_sign_in_at <= (one.deleted_at or now()) for one in seen)
+    lately = sum(one.last_sign_in_at > now() - timedelta(days=30) for one in seen)
+    assert PEOPLE * 0.4 < lately < PEOPLE * 0.9

@@ -14,7 +14,10 @@ from tests.hostile.prober import Prober
 from tests.pages import HTMX
 
 GROUP = pytest.mark.parametrize("group", GROUPS)
-USER_LIST = ("q", "status", "role", "organization", "verified", "created_from", "sort", "per_page", "page", "after")
+USER_LIST = (
+    "q", "status", "role", "organization", "verified", "created_from", "last_sign_in", "last_sign_in_before", "sort",
+    "per_page", "page", "after",
+)  # fmt: skip
 TENANT_LIST = ("q", "status", "sort", "per_page", "page", "before", "unknown", "q[]", "organization_id")
 ACTIVITY = (
     "q", "status", "row", "by", "action", "field", "from", "to", "sort", "per_page", "page", "after", "before", "x",
@@ -34,7 +37,7 @@ HEADERS = (
     "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED", "CONTENT_TYPE",
 )  # fmt: skip
 PATHS = ("/{}", "/users/{}", "/organizations/{}/edit", "/static/{}", "/activity/{}", "/activity/people/{}")
-SINGLY = ("q", "after")
+SINGLY = ("q", "after", "last_sign_in_before")
 PLACES = (
     len(USER_LIST) + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(TENANT_FIELDS) * 2
     + len(ACTIVITY) * 2 + len(ACTIVITY_SINGLY)
@@ -124,6 +127,7 @@ def test_in1_in6_in9_fields_of_the_own_account(everything: Prober, stranger: Pro
         everything.post("/account/", dict.fromkeys(PROFILE, value))
         everything.post("/account/password", dict.fromkeys(PASSWORDS, value))
         everything.post("/theme", {"theme": value, "next": value})
+        everything.post("/account/devices/end", {"sign_in": value})
         stranger.post("/login", dict.fromkeys(SIGN_IN, value))
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from portal.core.clock import now
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.errors import NotAllowed
-from portal.tokens.commands import Lifetime, open_sign_in, revoke, revoke_all
-from portal.tokens.models import SignIn, digest
+from portal.tokens.commands import (
+    Lifetime,
+    add_sign_in,
+    end_families,
+    end_of_organization,
+    open_sign_in,
+    prune,
+    revoke,
+    revoke_all,
+)
+from portal.tokens.models import RefreshToken, SignIn, digest
 from portal.tokens.queries import is_live, live_of
 from tests.acting import acting
 from tests.cast import Person
@@ -91,3 +101,70 @@ def test_ac2_nobody_ends_sign_ins_of_another_organization(app: Flask, uma: Perso
             revoke(token)  # no page does: a token is read by the sign-in alone
     with acting(app):
         assert live(uma) == 1
+
+
+@command
+def family_of(person: Person) -> uuid.UUID:
+    """What an API client of theirs holds, with one living token."""
+    key = add_sign_in(person.id, person.organization_id, lifetime=WEEK, token=None)
+    token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, family_id=key)
+    token.expires_at = now() + WEEK.idle
+    db.session.add(token)
+    return key
+
+
+def living() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+    """The sign-ins, and the families of tokens."""
+    tokens = select(RefreshToken.family_id).where(RefreshToken.revoked_at.is_(None))
+    return set(db.session.scalars(select(SignIn.id).where(is_live()))), set(db.session.scalars(tokens))
+
+
+def test_ending_families_leaves_browsers_and_other_people_alone(app: Flask, uma: Person, ada: Person) -> None:
+    with acting(app):
+        open_sign_in(uma.id, uma.organization_id, lifetime=WEEK)
+        browser = db.session.scalars(select(SignIn.id).where(SignIn.is_browser)).one()
+        theirs, ours = family_of(ada), {family_of(uma), family_of(uma)}
+    with acting(app, ada):
+        end_families(uma.id)
+
+    with acting(app):
+        assert living() == ({browser, theirs}, {theirs})
+        assert set(db.session.scalars(select(SignIn.id).where(SignIn.ended_at.is_not(None)))) == ours
+
+
+def test_ending_an_organizations_families_leaves_those_of_others(
+    app: Flask, uma: Person, ada: Person, bea: Person
+) -> None:
+    with acting(app):
+        foreign = family_of(bea)
+        for person in (uma, ada):
+            family_of(person)
+            open_sign_in(person.id, person.organization_id, lifetime=WEEK)
+        end_of_organization(require(uma.organization_id))
+
+        assert living()[1] == {foreign}
+        assert (live(uma), live(ada), live(bea)) == (1, 1, 1)
+
+
+def require(key: uuid.UUID | None) -> uuid.UUID:
+    assert key is not None
+    return key
+
+
+def test_pruning_removes_what_was_over_before_that_and_nothing_that_goes_on(
+    app: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.tokens.commands.PRUNED_AT_ONCE", 2)
+    month = now() - timedelta(days=30)
+    with acting(app):
+        keys = [family_of(uma) for _ in range(7)]
+        columns = ("ended_at", "expires_at") * 3
+        for key, column, days in zip(keys, columns, (31, 31, 29, 29, 99, 99), strict=False):
+            moved = update(SignIn).where(SignIn.id == key).values({column: now() - timedelta(days=days)})
+            db.session.execute(moved, execution_options={"synchronize_session": False})
+        db.session.commit()
+
+        assert (prune(month), prune(month)) == (4, 0)
+
+        assert set(db.session.scalars(select(SignIn.id))) == {keys[2], keys[3], keys[6]}
+        assert set(db.session.scalars(select(RefreshToken.family_id))) == {keys[2], keys[3], keys[6]}

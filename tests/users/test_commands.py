@@ -17,12 +17,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
 from portal.organizations.commands import delete_organization, restore_organization
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, open_sign_in
+from portal.tokens.commands import Lifetime, add_sign_in, open_sign_in
+from portal.tokens.models import SignIn
 from portal.tokens.queries import live_of
 from portal.users import commands, passwords, queries
 from portal.users.models import User
@@ -481,3 +482,27 @@ def test_au9_nobody_resets_their_own_password_without_the_current_one(app: Flask
     for person in (ada, root):
         with acting(app, person), pytest.raises(Conflict):
             commands.reset_password(person.id)
+
+
+@pytest.mark.parametrize("act", ["role", "tenant", "undo", "name", "organization"])
+def test_se5_another_role_or_tenant_ends_the_families_of_api_clients_and_no_browser(
+    app: Flask, root: Person, uma: Person, acme: Tenant, birch: Tenant, act: str
+) -> None:
+    with acting(app):
+        if act == "undo":
+            commands.update_user(uma.id, 1, {"role": Role.ADMIN})
+        open_sign_in(uma.id, acme.id, lifetime=WEEK)
+        command(add_sign_in)(uma.id, acme.id, lifetime=WEEK, token=None)
+    acts: dict[str, Callable[[], Any]] = {
+        "role": lambda: commands.update_user(uma.id, 1, {"role": Role.ADMIN}),
+        "tenant": lambda: commands.update_user(uma.id, 1, {"organization_id": birch.id}),
+        "undo": lambda: commands.undo_user(uma.id, 2),
+        "name": lambda: commands.update_user(uma.id, 1, {"first_name": "Ulla"}),
+        "organization": lambda: delete_organization(acme.id),
+    }
+    with acting(app, root):
+        acts[act]()
+
+    with acting(app):
+        kinds = db.session.scalars(select(SignIn.is_browser).where(SignIn.ended_at.is_(None)))
+        assert sorted(kinds) == ([False, True] if act == "name" else [True])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from portal.core.actor import SYSTEM, Actor, Role
 from portal.core.batch import create_many
@@ -23,6 +25,12 @@ from tests.cast import Builder, Person, Tenant
 def emails(app: Flask, actor: Actor, arguments: Mapping[str, str]) -> list[str]:
     with app.app_context(), acting_as(actor):
         return sorted(row.email for row in queries.listing(arguments, "/users/").page().rows)
+
+
+def signed_in_last(app: Flask, person: Person, at: datetime) -> None:
+    with app.app_context(), acting_as(SYSTEM):
+        db.session.execute(update(User).where(User.id == person.id).values(last_sign_in_at=at))
+        db.session.commit()
 
 
 def actor_of(person: Person) -> Actor:
@@ -40,6 +48,16 @@ def actor_of(person: Person) -> Actor:
         ({"created_from": "2999-01-01"}, []),
         ({"created_from": "yesterday"}, ["ada@example.com", "uma@example.com"]),
         ({"organization": "nonsense"}, []),
+        ({"last_sign_in": "never"}, ["uma@example.com"]),
+        ({"last_sign_in": "often"}, ["ada@example.com", "uma@example.com"]),
+        ({"last_sign_in_before": "2020-02-03"}, []),
+        ({"last_sign_in_before": "2020-02-04"}, ["ada@example.com"]),
+        ({"last_sign_in_before": "9999-12-31"}, ["ada@example.com"]),
+        ({"last_sign_in_before": "0001-01-01"}, []),
+        ({"last_sign_in_before": "tomorrow"}, ["ada@example.com", "uma@example.com"]),
+        ({"last_sign_in": "never", "q": "um"}, ["uma@example.com"]),
+        ({"last_sign_in_before": "2020-02-04", "q": "ad"}, ["ada@example.com"]),
+        ({"last_sign_in_before": "2020-02-03", "q": "ad"}, []),
         ({"q": "um"}, ["uma@example.com"]),
         ({"q": "ma"}, []),
         ({"status": "deleted"}, ["gil@example.com"]),
@@ -59,6 +77,7 @@ def test_a_list_is_narrowed_by_what_its_address_says(
     found: list[str],
 ) -> None:
     build.person("off@example.com", tenant=acme, is_active=False)
+    signed_in_last(app, ada, datetime(2020, 2, 3, 4, tzinfo=UTC))
 
     listed = emails(app, actor_of(ada), arguments)
 
@@ -115,6 +134,7 @@ def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
             "role": dice.choice((Role.USER, Role.USER, Role.ADMIN, Role.SUPER_ADMIN)),
             "is_active": dice.random() < 0.7,
             "email_verified": dice.random() < 0.5,
+            "last_sign_in_at": dice.choice((None, now() - timedelta(days=dice.randrange(9)))),
             "deleted_at": now() if dice.random() < 0.3 else None,
             "organization_id": dice.choice((acme, acme, birch)).id,
         }
@@ -125,7 +145,10 @@ def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
 
 
 @pytest.mark.parametrize("status", ["active", "deactivated", "deleted"])
-@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at", "deleted_at", "-deleted_at"])
+@pytest.mark.parametrize(
+    "sort",
+    ["name", "-name", "created_at", "-created_at", "deleted_at", "-deleted_at", "last_sign_in_at", "-last_sign_in_at"],
+)
 def test_a_tenants_search_finds_by_its_function_what_it_would_find_without(
     app: Flask, crowd: None, ada: Person, acme: Tenant, birch: Tenant, status: str, sort: str
 ) -> None:
@@ -135,6 +158,7 @@ def test_a_tenants_search_finds_by_its_function_what_it_would_find_without(
         for narrower in (
             {}, {"role": "ADMIN"}, {"role": "SUPER_ADMIN"}, {"verified": "yes", "role": "USER"},
             {"created_from": "2000-01-01"}, {"created_from": "2999-01-01"},
+            {"last_sign_in": "never"}, {"last_sign_in_before": f"{now() - timedelta(days=4):%Y-%m-%d}"},
             {"organization": str(acme.id)}, {"organization": str(birch.id)}, {"page": "last"},
         )
     ]  # fmt: skip
@@ -159,3 +183,22 @@ def walked(arguments: dict[str, str], *, by_function: bool) -> list[tuple[list[s
         if there is None:
             return pages
         arguments = dict(parse_qsl(urlsplit(there).query))
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_those_who_never_signed_in_have_their_place_in_the_order_of_last_sign_ins(
+    app: Flask, crowd: None, ada: Person, root: Person, who: str
+) -> None:
+    person = {"ada": ada, "root": root}[who]
+    with app.app_context(), acting_as(actor_of(person)):
+        up, down = (walked({"sort": sort}, by_function=True) for sort in ("last_sign_in_at", "-last_sign_in_at"))
+        upward = [email for emails, _ in up for email in emails]
+        shown = {row.email: row.last_sign_in_at for row in queries.listing({"per_page": "100"}, "/users/").page().rows}
+
+    assert upward == [email for emails, _ in down for email in emails][::-1]
+    assert set(upward) == set(shown)
+    seen = [shown[email] for email in upward]
+    never = seen.count(None)
+    assert 0 < never < len(seen)
+    assert seen[:never] == [None] * never
+    assert seen[never:] == sorted(seen[never:])

@@ -1,0 +1,20 @@
+"""What is a browser or program called, by the name that it gives itself, and what is said when some are signed out?"""
+
+from __future__ import annotations
+
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome",
+            "Chrome": "Chrome", "Safari": "Safari"}  # fmt: skip
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "macOS",
+           "CrOS": "ChromeOS", "Linux": "Linux"}  # fmt: skip
+
+
+def browser_of(agent: str) -> str:
+    """`Chrome on Linux`; of other programs the name with which they begin."""
+    browser = next((name for mark, name in BROWSERS.items() if f"{mark}/" in agent), agent.split("/")[0].strip()[:40])
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), None)
+    return f"{browser} on {system}" if system else browser or "An unnamed program"
+
+
+def signed_out(number: int) -> str:
+    """`2 devices are signed out.`"""
+    return "1 device is signed out." if number == 1 else f"{number or 'No'} devices are signed out."

@@ -25,7 +25,8 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled")
+GUESSES = ("sign_in_failed", "throttled", "replay")
+OWN = ("sign_in", "sign_out", "token_made", "token_revoked")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -37,6 +38,9 @@ VERBS = {
     "sign_in_failed": "failed to sign in",
     "throttled": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
+    "replay": "used a spent token, which ended a sign-in of",
+    "token_made": "made an API token",
+    "token_revoked": "revoked an API token",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -45,7 +49,8 @@ VERBS = {
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
-    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "unlock": "login", "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
+    "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
@@ -231,7 +236,7 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 def _subject(row: Row[Any]) -> str | None:
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
-    if row.action in ("sign_in", "sign_out"):
+    if row.action in OWN:
         return None
     known: str | None = row.house_name or row.person_name
     changes = row.changes or {}  # empty where the values were erased

@@ -59,12 +59,15 @@ ACTIONS = {
     "throttled": "Guessed too often",
     "unlock": "Unlocked",
     "sign_out": "Signed out",
+    "replay": "Reused a spent token",
+    "token_made": "Made an API token",
+    "token_revoked": "Revoked an API token",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out")
+SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "replay")
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {

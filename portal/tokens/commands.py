@@ -13,7 +13,7 @@ from portal.core.actor import current_origin
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.keys import uuid7
-from portal.tokens.models import RefreshToken, SignIn, digest
+from portal.tokens.models import ApiToken, RefreshToken, SignIn, digest
 
 BYTES = 32
 
@@ -77,23 +77,41 @@ def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
 @command
 def revoke(token: str) -> None:
     """End the sign-in of a browser's token."""
-    _end(SignIn.token == digest(token))
+    end(SignIn.token == digest(token))
 
 
 @command
 def revoke_all(user_id: uuid.UUID) -> None:
-    """End every sign-in of a person whom the caller may change: those too that began under another tenant."""
-    _end(SignIn.user_id == user_id, all_tenants=True)
+    """End every sign-in and API token of a person whom the caller may change: those too that began elsewhere."""
+    end(SignIn.user_id == user_id, all_tenants=True)
+    revoke_api_tokens(user_id)
 
 
-def _end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> None:
-    """With the tokens of its family."""
+@command
+def revoke_api_tokens(user_id: uuid.UUID) -> None:
+    """Those of a person that are not revoked yet, for whoever may change the person."""
+    statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    options = {"synchronize_session": False, "all_tenants": True}
+    db.session.execute(statement.values(revoked_at=now()), execution_options=options)
+
+
+@command
+def end_families(user_id: uuid.UUID, *, has_moved: bool) -> None:
+    """End the sign-ins of a person's programs, who has another role; under another tenant, their API tokens too."""
+    if has_moved:
+        revoke_api_tokens(user_id)
+    end((SignIn.user_id == user_id) & SignIn.token.is_(None), all_tenants=True)
+
+
+@command
+def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> None:
+    """End sign-ins, then the tokens of their families: in the order in which rotating locks them."""
     at, options = now(), {"synchronize_session": False, "all_tenants": all_tenants}
     families = select(SignIn.id).where(condition)
     for statement in (
+        update(SignIn).where(condition, SignIn.ended_at.is_(None)).values(ended_at=at),
         update(RefreshToken)
         .where(RefreshToken.family_id.in_(families), RefreshToken.revoked_at.is_(None))
         .values(revoked_at=at),
-        update(SignIn).where(condition, SignIn.ended_at.is_(None)).values(ended_at=at),
     ):
         db.session.execute(statement, execution_options=options)

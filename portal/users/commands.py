@@ -19,7 +19,7 @@ from portal.core.errors import Conflict, Missing, NotAllowed, Stale, Throttled
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.core.throttle import Counter
 from portal.organizations.models import Organization
-from portal.tokens.commands import revoke_all
+from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
 from portal.users.models import User
 from portal.web.throttle import of_account, of_foreign_addresses
@@ -105,6 +105,8 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
         setattr(user, name, value)
     if not user.is_active:
         revoke_all(user.id)
+    if {"role", "organization_id"} & changes.keys():
+        end_families(user.id, has_moved="organization_id" in changes)
 
 
 def _check_changes(user: User, changes: Mapping[str, Any]) -> None:

@@ -17,7 +17,19 @@ from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.users.models import User
-from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.access.visitor import (
+    CREATED,
+    DONE,
+    GONE,
+    NO,
+    NO_JSON,
+    PAGE,
+    SIGN_IN,
+    STRANGER,
+    Visitor,
+    outcome,
+    without_tokens,
+)
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
@@ -104,6 +116,15 @@ EXPECTED |= {
     ("activity.organization", "GET"): EXPECTED["organizations.show", "GET"],
     ("activity.undo_person", "POST"): EXPECTED["users.restore", "POST"],  # of the deleted it says: restore first
     ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+}
+
+# Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
+EXPECTED |= {
+    ("api.login", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.refresh", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.logout", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.me", "GET"): Rule(*(STRANGER,) * 4),
+    ("api.openapi", "GET"): Rule(*PUBLIC),
 }
 
 EXEMPT_METHODS = {"HEAD", "OPTIONS"}

@@ -11,7 +11,10 @@ from tests.database import app_for
 
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "static", "theme.choose"}
+PUBLIC = {
+    "api.login", "api.logout", "api.openapi", "api.refresh", "auth.login", "auth.logout", "health.live", "health.ready",
+    "static", "theme.choose",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
+from portal.tokens.views import bp as tokens
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, dashboard, organizations, users, activity, api)
+PAGES = (health, auth, account, dashboard, organizations, users, activity, tokens, api)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
 
 

@@ -111,8 +111,6 @@ def http_error(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         return page(500)
     code = error.code or 500
-    if 300 <= code < 400 and is_api():  # another way to write an address
-        return page(404)
     if 300 <= code < 400:
         return error.get_response()  # type: ignore[return-value]
     answer = page(code)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.routing import RequestRedirect
 
 from portal.core.actor import current_actor
 from portal.core.errors import NotAllowed
@@ -69,8 +70,9 @@ def check_routes(app: Flask) -> None:
 
 def enforce() -> ResponseReturnValue | None:
     """Sign-in page for strangers, 403 for those whose role does not hold the permission."""
-    if request.endpoint is None:
-        return None  # no such address: 404 for everybody
+    if request.endpoint is None:  # no such address: 404 for everybody
+        is_other_spelling = isinstance(request.routing_exception, RequestRedirect)
+        return problem(404) if is_other_spelling and is_api() else None
     view = current_app.view_functions[request.endpoint]
     rule = rule_of(view)
     if rule == PUBLIC:

@@ -94,7 +94,7 @@ def _looked_up(kind: str, token: str) -> SignedIn | None:
 
 
 def _bearer() -> SignedIn | None:
-    """Whom the Authorization header names. Cookies are not even read under /api/."""
+    """Whom the Authorization header names. Under /api/ the cookie names nobody."""
     found = BEARER.fullmatch(request.headers.get("Authorization", ""))
     return _looked_up("bearer", found.group(1)) if found else None
 

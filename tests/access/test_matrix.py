@@ -118,6 +118,12 @@ EXPECTED |= {
     ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
+EXPECTED |= {
+    ("tokens.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("tokens.index", "POST"): Rule(SIGN_IN, CREATED, CREATED, CREATED),
+    ("tokens.revoke", "POST"): Rule(SIGN_IN, *(GONE,) * 3),  # the keys that are tried are of people
+}
+
 # Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
 EXPECTED |= {
     ("api.login", "POST"): Rule(*(NO_JSON,) * 4),
@@ -231,6 +237,7 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "users.edit": _edited_person,
     "activity.undo_person": _changed_name(User, "first_name"),
     "activity.undo_organization": _changed_name(Organization, "name"),
+    "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 

@@ -50,6 +50,9 @@ class Settings:
     kept_idle_hours: float = 168  # unused, where the browser keeps it
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
+    refreshes_per_network: int = 600  # in 5 minutes
+    access_minutes: float = 5  # an API client's access token
+    refresh_grace: float = 10.0  # in which two requests with one refresh token are taken for one client's
     foreign_addresses_per_hour: int = 20  # for each ADMIN
     letters_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
     smtp_url: str | None = field(default=None, repr=False)
@@ -117,6 +120,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
+        access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
+        refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
     )
 
 

@@ -9,7 +9,7 @@ from procrastinate.schema import SchemaManager
 from portal.core.wall import TENANT_ROLE
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

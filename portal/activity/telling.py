@@ -26,8 +26,8 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled", "reset_asked")
-ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used")
+GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay")
+ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -47,6 +47,9 @@ VERBS = {
     "invitation_accepted": "accepted the invitation",
     "reset_asked": "asked for a link to a new password of",
     "reset_used": "opened the mailed link and set a new password",
+    "replay": "used a spent token, which ended a sign-in of",
+    "token_made": "made an API token",
+    "token_revoked": "revoked an API token",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -58,6 +61,7 @@ ICONS = {
     "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
     "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
     "end_sign_in": "logout", "end_sign_ins": "logout",
+    "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}

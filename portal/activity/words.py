@@ -68,12 +68,15 @@ ACTIONS = {
     "reset_used": "Set a password by a link",
     "end_sign_in": "Ended a sign-in",
     "end_sign_ins": "Ended all sign-ins",
+    "replay": "Reused a spent token",
+    "token_made": "Made an API token",
+    "token_revoked": "Revoked an API token",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins")
+SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins", "replay")
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {

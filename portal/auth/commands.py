@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
@@ -31,10 +31,28 @@ log = logging.getLogger("portal")
 
 NOTED_EVERY = timedelta(minutes=1)
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Opens(Protocol[T_co]):
+    """What begins a sign-in: a browser's, or an API client's."""
+
+    def __call__(self, user_id: uuid.UUID, organization_id: uuid.UUID | None, /, *, lifetime: Lifetime) -> T_co: ...
+
 
 def sign_in(
     email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
 ) -> SignedIn | None:
+    """Check and begin a browser's sign-in; None where `begun` gives none."""
+    token = begun(email, password, tokens.open_sign_in, lifetime=lifetime, demo=demo, counters=counters)
+    with acting_as(SYSTEM):
+        return signed_in(token) if token else None
+
+
+def begun(
+    email: str, password: str, opens: Opens[T], *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
+) -> T | None:
     """Check and begin a sign-in. None for an unknown address, a wrong password, or somebody who may not come in:
 
     always after the same work, so that neither words nor time tell which it was. Throttled, without a check, where one
@@ -53,12 +71,13 @@ def sign_in(
             _record_failure("sign_in_failed", person)
             return None
         better = passwords.hash_password(password) if verdict.outdated else None
-        token = _open(person, better, lifetime=lifetime, counters=counters)
-        return signed_in(token) if token else None
+        return _open(person, better, opens, lifetime=lifetime, counters=counters)
 
 
 @command
-def _open(person: Row[Any], better: str | None, *, lifetime: Lifetime, counters: Sequence[Counter]) -> str | None:
+def _open(
+    person: Row[Any], better: str | None, opens: Opens[T], *, lifetime: Lifetime, counters: Sequence[Counter]
+) -> T | None:
     """Begin the sign-in, unless the password was changed since it was read: the change ended all that were there."""
     unchanged = queries.with_password(person.id, person.password).with_for_update(of=User, key_share=True)
     if db.session.scalar(unchanged) is None:
@@ -66,8 +85,8 @@ def _open(person: Row[Any], better: str | None, *, lifetime: Lifetime, counters:
     if better:
         rehash(person.id, person.password, better)
     throttle.forgive(counters)
-    note_sign_in(_actor(person))
-    return tokens.open_sign_in(person.id, person.organization_id, lifetime=lifetime)
+    note_sign_in(actor_of(person))
+    return opens(person.id, person.organization_id, lifetime=lifetime)
 
 
 def note_sign_in(person: Actor) -> None:
@@ -98,11 +117,11 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
 
 def _record_failure(action: str, person: Row[Any] | None) -> None:
     """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
-    about, tenant = (person.id, _actor(person).seen_by) if person else (None, None)
+    about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
 
 
-def _actor(person: Row[Any]) -> Actor:
+def actor_of(person: Row[Any]) -> Actor:
     return Actor(person.id, person.role, person.organization_id)
 
 
@@ -114,8 +133,13 @@ def signed_in(token: str) -> SignedIn | None:
         return None
     if now() - row.used_at > NOTED_EVERY:
         _note_use(row.sign_in_id, row.used_at)
+    return person_of(row, token)
+
+
+def person_of(row: Row[Any], token: str) -> SignedIn:
+    """Whom a row of queries.PERSON and queries.SIGN_IN is about."""
     return SignedIn(
-        actor=_actor(row),
+        actor=actor_of(row),
         token=token,
         name=full_name(row.first_name, row.last_name, row.email),
         first_name=row.first_name or "",

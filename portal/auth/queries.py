@@ -4,33 +4,54 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import ColumnExpressionArgument, Select, func, or_, select
+from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, select
 
 from portal.core.listing import Rows
 from portal.organizations.models import Organization
-from portal.tokens.models import SignIn, digest
-from portal.tokens.queries import is_live
+from portal.tokens.models import ApiToken, SignIn, digest
+from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User
+
+PERSON = (
+    User.id,
+    User.role,
+    User.organization_id,
+    User.first_name,
+    User.last_name,
+    User.email,
+    User.must_change_password,
+    Organization.name.label("organization_name"),
+)
+SIGN_IN = (SignIn.id.label("sign_in_id"), SignIn.is_kept, SignIn.proved_at, SignIn.used_at)
 
 
 def by_token(token: str) -> Rows:
     """The person behind a living sign-in, if they may still sign in: one indexed statement a request."""
-    person = select(
-        User.id,
-        User.role,
-        User.organization_id,
-        User.first_name,
-        User.last_name,
-        User.email,
-        User.must_change_password,
-        Organization.name.label("organization_name"),
-        SignIn.id.label("sign_in_id"),
-        SignIn.is_kept,
-        SignIn.proved_at,
-        SignIn.used_at,
+    return _behind_sign_in(SignIn.token == digest(token))
+
+
+def by_family(family_id: uuid.UUID, user_id: uuid.UUID) -> Rows:
+    """The same for an API client's."""
+    return _behind_sign_in(SignIn.id == family_id, SignIn.user_id == user_id, SignIn.token.is_(None))
+
+
+def by_api_token(token: str) -> Rows:
+    """The same for a token that a person made for a program."""
+    about = (
+        ApiToken.id.label("sign_in_id"),
+        literal(value=True).label("is_kept"),
+        ApiToken.created_at.label("proved_at"),
+        ApiToken.used_at,
+        ApiToken.scopes,
     )
-    joined = person.join(SignIn, SignIn.user_id == User.id)
-    return _with_organization(joined).where(SignIn.token == digest(token), is_live(), *_may_sign_in())
+    joined = select(*PERSON, *about).join(ApiToken, ApiToken.user_id == User.id)
+    own = ApiToken.token == digest(token)
+    return _with_organization(joined).where(own, is_usable(), *_may_sign_in())
+
+
+def _behind_sign_in(*conditions: ColumnExpressionArgument[bool]) -> Rows:
+    joined = select(*PERSON, *SIGN_IN).join(SignIn, SignIn.user_id == User.id)
+    return _with_organization(joined).where(*conditions, is_live(), *_may_sign_in())
 
 
 def by_email(email: str) -> Rows:

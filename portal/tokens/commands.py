@@ -13,7 +13,7 @@ from portal.core.actor import current_origin
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.keys import uuid7
-from portal.tokens.models import RefreshToken, SignIn, digest
+from portal.tokens.models import ApiToken, RefreshToken, SignIn, digest
 
 BYTES = 32
 PRUNED_AT_ONCE = 10_000
@@ -79,51 +79,47 @@ def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
 @command
 def revoke(token: str) -> None:
     """End the sign-in of a browser's token."""
-    _end(SignIn.token == digest(token))
+    end(SignIn.token == digest(token))
 
 
 @command
 def revoke_all(user_id: uuid.UUID) -> None:
-    """End every sign-in of a person whom the caller may change: those too that began under another tenant."""
-    _end(SignIn.user_id == user_id, all_tenants=True)
+    """End every sign-in and API token of a person whom the caller may change: those too that began elsewhere."""
+    end(SignIn.user_id == user_id, all_tenants=True)
+    revoke_api_tokens(user_id)
 
 
 @command
 def end_one(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> int:
     """End one sign-in of a person; returns how many that were."""
-    return _end((SignIn.user_id == user_id) & (SignIn.id == sign_in_id))
+    return end((SignIn.user_id == user_id) & (SignIn.id == sign_in_id))
 
 
 @command
 def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
     """End every sign-in of a person but one; returns how many that were."""
-    return _end((SignIn.user_id == user_id) & SignIn.id.is_distinct_from(kept))
-
-
-@command
-def end_families(user_id: uuid.UUID) -> None:
-    """End what a person's API clients hold: their tokens were given to another role, or in another tenant."""
-    _end((SignIn.user_id == user_id) & ~SignIn.is_browser, all_tenants=True)
+    return end((SignIn.user_id == user_id) & SignIn.id.is_distinct_from(kept))
 
 
 @command
 def end_of_organization(organization_id: uuid.UUID) -> None:
     """End what the API clients of an organization's people hold. A family knows where: moving its person ends it."""
-    _end((SignIn.organization_id == organization_id) & ~SignIn.is_browser)
+    end((SignIn.organization_id == organization_id) & ~SignIn.is_browser)
 
 
-def _end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
-    """With the tokens of its family; what has ended keeps its moment."""
+@command
+def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
+    """End sign-ins, then the tokens of their families: in the order in which rotating locks them.
+
+    What has ended keeps its moment. Returns how many these were.
+    """
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
-    living = condition & SignIn.ended_at.is_(None)
-    tokens = (
-        update(RefreshToken)
-        .where(RefreshToken.family_id.in_(select(SignIn.id).where(living)), RefreshToken.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
-    db.session.execute(tokens, execution_options=options)
-    ended = update(SignIn).where(living).values(ended_at=at).returning(SignIn.id)
-    return len(db.session.scalars(ended, execution_options=options).all())
+    living = update(SignIn).where(condition, SignIn.ended_at.is_(None)).values(ended_at=at).returning(SignIn.id)
+    ended = db.session.scalars(living, execution_options=options).all()
+    tokens = update(RefreshToken).where(RefreshToken.family_id.in_(ended), RefreshToken.revoked_at.is_(None))
+    if ended:
+        db.session.execute(tokens.values(revoked_at=at), execution_options=options)
+    return len(ended)
 
 
 def prune(before: datetime) -> int:
@@ -139,3 +135,18 @@ def _prune(before: datetime) -> int:
     old = select(SignIn.id).where(func.least(SignIn.expires_at, SignIn.ended_at) < before).limit(PRUNED_AT_ONCE)
     removed = delete(SignIn).where(SignIn.id.in_(old)).returning(SignIn.id)
     return len(db.session.scalars(removed, execution_options=NO_SYNC).all())
+
+
+def revoke_api_tokens(user_id: uuid.UUID) -> None:
+    """Those of a person that are not revoked yet, for whoever may change the person."""
+    statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    options = {"synchronize_session": False, "all_tenants": True}
+    db.session.execute(statement.values(revoked_at=now()), execution_options=options)
+
+
+@command
+def end_families(user_id: uuid.UUID, *, has_moved: bool) -> None:
+    """End the sign-ins of a person's programs, who has another role; under another tenant, their API tokens too."""
+    if has_moved:
+        revoke_api_tokens(user_id)
+    end((SignIn.user_id == user_id) & ~SignIn.is_browser, all_tenants=True)

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, func, text
+from sqlalchemy import ARRAY, ColumnElement, Computed, ForeignKey, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.actor import Actor, Role
@@ -85,4 +85,24 @@ class RefreshToken(Keyed, OfPerson, Base):
     )
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_at: Mapped[datetime | None]
+
+
+class ApiToken(Keyed, OfPerson, Base):
+    """What a program of a person's comes with, for as long as the person allows: never for more than they may do."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (
+        Index("api_tokens_token_key", "token", unique=True),
+        Index("api_tokens_user_id_idx", "user_id"),
+        Index("api_tokens_organization_id_idx", "organization_id"),
+    )
+
+    token: Mapped[str] = mapped_column(deferred=True, deferred_raiseload=True)
+    name: Mapped[str]
+    beginning: Mapped[str]  # of the token: enough to know it again, too little to use it
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

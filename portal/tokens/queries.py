@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from portal.core.clock import now
 from portal.core.listing import Rows
-from portal.tokens.models import RefreshToken, SignIn
+from portal.tokens.models import ApiToken, RefreshToken, SignIn
 
 ROTATIONS_BOUND = 1_000
 
@@ -44,3 +44,13 @@ def agent_of(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> Select[str]:
     """What a person signed in with, if that is theirs; ended or not."""
     mine = select(SignIn.agent).where(SignIn.user_id == user_id, SignIn.id == sign_in_id)
     return mine.execution_options(all_tenants=True)
+
+
+def is_usable() -> ColumnElement[bool]:
+    """Of a person's API token: neither revoked nor expired."""
+    return ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > now())
+
+
+def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:
+    """A person's own that can be used, newest first."""
+    return select(ApiToken).where(ApiToken.user_id == user_id, is_usable()).order_by(ApiToken.id.desc())

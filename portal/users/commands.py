@@ -114,8 +114,8 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
         _send_if_active(user, "verification")
     if not user.is_active:
         revoke_all(user.id)
-    elif not {"role", "organization_id"}.isdisjoint(changes):
-        end_families(user.id)
+    if {"role", "organization_id"} & changes.keys():
+        end_families(user.id, has_moved="organization_id" in changes)
 
 
 def _check_changes(user: User, changes: Mapping[str, Any]) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from portal.core.errors import Busy, Conflict, Missing, NotAllowed
+from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled
 from portal.core.history import record
+from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import do_without_database
 
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Missing, lambda _: page(404))
     app.register_error_handler(NotAllowed, refused)
     app.register_error_handler(Busy, unavailable)
+    app.register_error_handler(Throttled, throttled)
     app.register_error_handler(Conflict, lambda error: page(409, error.message))
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
     app.register_error_handler(HTTPException, http_error)
@@ -64,6 +66,8 @@ def init_app(app: Flask) -> None:
 
 def page(code: int, message: str | None = None) -> Response:
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
+    if is_api():
+        return problem(code, message)
     if request_ctx.url_adapter is None:  # a foreign Host: Flask read no address, but the page links to ours
         request_ctx.url_adapter = current_app.url_map.bind("")
     if code >= 500:
@@ -95,6 +99,12 @@ def refused(_error: NotAllowed) -> Response:
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403)
+
+
+def throttled(error: Throttled) -> Response:
+    answer = page(429)
+    answer.headers["Retry-After"] = str(error.seconds)
+    return answer
 
 
 def http_error(error: HTTPException) -> Response:

@@ -8,15 +8,19 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.routing import RequestRedirect
 
 from portal.core.actor import current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
+from portal.web.problems import is_api, problem
 from portal.web.rendering import redirect
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
 SIGNED_IN = "signed in"
+PROFILE = "profile"  # the scope for what every signed-in person may
+OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
 
 def public(view: View) -> View:
@@ -66,12 +70,15 @@ def check_routes(app: Flask) -> None:
 
 def enforce() -> ResponseReturnValue | None:
     """Sign-in page for strangers, 403 for those whose role does not hold the permission."""
-    if request.endpoint is None:
-        return None  # no such address: 404 for everybody
+    if request.endpoint is None:  # no such address: 404 for everybody
+        is_other_spelling = isinstance(request.routing_exception, RequestRedirect)
+        return problem(404) if is_other_spelling and is_api() else None
     view = current_app.view_functions[request.endpoint]
     rule = rule_of(view)
     if rule == PUBLIC:
         return None
+    if is_api():
+        return _enforce_for_programs(rule)
     if not current_user.is_authenticated:
         there = request.full_path.rstrip("?") if request.method == "GET" else None
         if there is None:
@@ -79,6 +86,20 @@ def enforce() -> ResponseReturnValue | None:
         return redirect(url_for("auth.login", next=there if there != "/" else None))
     if current_user.must_change_password and not getattr(view, "with_temporary_password", False):
         return redirect(url_for("account.password"))
+    if isinstance(rule, Permission) and not allows(current_actor(), rule):
+        raise NotAllowed
+    return None
+
+
+def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
+    """401 instead of the sign-in page; of what the role holds, a program's token may allow less."""
+    if not current_user.is_authenticated:
+        return problem(401)
+    if current_user.must_change_password:
+        return problem(403, OWN_PASSWORD_FIRST)
+    scope = rule.value if isinstance(rule, Permission) else PROFILE
+    if current_user.scopes is not None and scope not in current_user.scopes:
+        return problem(403, f"This token is not for {scope}.", code="insufficient_scope")
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         raise NotAllowed
     return None

@@ -18,6 +18,7 @@ PASSWORD_CHECKS = (
     "auth.reset",
     "account.password",
     "account.email",
+    "api.login",
 )  # a quarter of a second of a processor each
 
 _exporting: set[uuid.UUID | None] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from contextvars import Token
@@ -14,8 +15,10 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 
 from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
 from portal.core.db import acting_as
+from portal.web.problems import is_api
 
 LONGEST_AGENT = 200
+BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
 UNBOUND = ("static", "health.live", "health.ready")
 
 
@@ -33,6 +36,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     sign_in_id: uuid.UUID
     is_kept: bool  # by the browser, when it is closed
     proved_at: datetime  # when they last said who they are
+    scopes: frozenset[str] | None = None  # what their program was allowed; None: whatever they may
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -64,6 +68,12 @@ def look_up_with(function: LookUp) -> LookUp:
     return function
 
 
+def bearer_with(function: LookUp) -> LookUp:
+    """Register how what an API client brings becomes a person."""
+    _look_ups["bearer"] = function
+    return function
+
+
 def init_app(app: Flask) -> None:
     _manager.init_app(app)
     app.before_request(bind_actor)
@@ -75,8 +85,18 @@ def load(token: str) -> SignedIn | None:
     """The sign-in's person, read as SYSTEM in a short transaction of its own."""
     if g.get("without_database", False):
         return None
+    return _looked_up("sign_in", token)
+
+
+def _looked_up(kind: str, token: str) -> SignedIn | None:
     with acting_as(SYSTEM):
-        return _look_ups["sign_in"](token)
+        return _look_ups[kind](token)
+
+
+def _bearer() -> SignedIn | None:
+    """Whom the Authorization header names. Under /api/ the cookie names nobody."""
+    found = BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return _looked_up("bearer", found.group(1)) if found else None
 
 
 def do_without_database() -> None:
@@ -90,6 +110,8 @@ def bind_actor() -> None:
         return
     agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
     g.origin_token = come_from(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
+    if is_api():
+        _manager._update_request_context_with_user(_bearer())
     if current_user.is_authenticated:
         g.actor_token = bind(current_user.actor)
 

@@ -48,6 +48,12 @@ def of_own_password(user_id: uuid.UUID) -> Counter:
     return _counter("own password", str(user_id), _settings().guesses_per_account)
 
 
+def at_refresh() -> Counter:
+    """For refresh tokens from one network, right or wrong: nobody guesses one, but each try is work."""
+    most = _settings().refreshes_per_network
+    return _counter("refresh", _network(current_origin().address), most, is_shared=True)
+
+
 def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
     """For an administrator who asks for addresses that are in use elsewhere."""
     return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)

@@ -19,7 +19,20 @@ from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.tokens.commands import Lifetime, add_sign_in
 from portal.users.models import User
-from tests.access.visitor import CLASH, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.access.visitor import (
+    CLASH,
+    CREATED,
+    DONE,
+    GONE,
+    NO,
+    NO_JSON,
+    PAGE,
+    SIGN_IN,
+    STRANGER,
+    Visitor,
+    outcome,
+    without_tokens,
+)
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, Tenant
 
@@ -133,6 +146,21 @@ EXPECTED |= {
     ("activity.organization", "GET"): EXPECTED["organizations.show", "GET"],
     ("activity.undo_person", "POST"): EXPECTED["users.restore", "POST"],  # of the deleted it says: restore first
     ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+}
+
+EXPECTED |= {
+    ("tokens.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("tokens.index", "POST"): Rule(SIGN_IN, CREATED, CREATED, CREATED),
+    ("tokens.revoke", "POST"): Rule(SIGN_IN, *(GONE,) * 3),  # the keys that are tried are of people
+}
+
+# Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
+EXPECTED |= {
+    ("api.login", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.refresh", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.logout", "POST"): Rule(*(NO_JSON,) * 4),
+    ("api.me", "GET"): Rule(*(STRANGER,) * 4),
+    ("api.openapi", "GET"): Rule(*PUBLIC),
 }
 
 EXEMPT_METHODS = {"HEAD", "OPTIONS"}
@@ -252,6 +280,7 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "users.edit": _edited_person,
     "activity.undo_person": _changed_name(User, "first_name"),
     "activity.undo_organization": _changed_name(Organization, "name"),
+    "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 

@@ -123,7 +123,7 @@ def test_ac15_the_two_logins_are_what_they_are_called(home: Flask, request: pyte
 
 
 def test_ac15_there_are_tables_that_tenants_own() -> None:
-    assert set(OWNED) >= {"organizations", "users", "sign_ins", "refresh_tokens", "activity"}
+    assert set(OWNED) >= {"organizations", "users", "sign_ins", "refresh_tokens", "api_tokens", "activity"}
 
 
 @pytest.mark.parametrize("table", sorted(OWNED))
@@ -220,6 +220,11 @@ def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, 
     with world.sql(None) as connection:
         begun = text("INSERT INTO refresh_tokens (token, user_id, expires_at) VALUES ('t', :uma, now())")
         connection.execute(begun, {"uma": world.uma.id})
+        made = text(
+            "INSERT INTO api_tokens (token, user_id, name, beginning, scopes, expires_at)"
+            " VALUES ('t', :uma, 'n', 'p', '{}', now())"
+        )
+        connection.execute(made, {"uma": world.uma.id})
         assert connection.scalar(count)
         if setting == "empty":
             connection.exec_driver_sql("SELECT set_config('portal.organization_id', '', true)")
@@ -234,6 +239,10 @@ def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, 
         "SELECT password FROM users",
         "SELECT token FROM refresh_tokens",
         "SELECT token FROM sign_ins",
+        "SELECT token FROM api_tokens",
+        "INSERT INTO api_tokens SELECT * FROM api_tokens",
+        "UPDATE api_tokens SET scopes = '{users:write}'",
+        "SELECT * FROM idempotency_keys",
         "SELECT * FROM activity_leaves",
         "SELECT * FROM letters",
         "SELECT * FROM queue.procrastinate_jobs",

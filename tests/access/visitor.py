@@ -17,6 +17,7 @@ TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="
 
 PAGE, CREATED, DONE, SIGN_IN = "page", "created", "redirected", "asked to sign in"
 BAD, NO, GONE, CLASH, WRONG = "400", "403", "404", "409", "422"
+STRANGER, NO_JSON = "401", "415"
 
 
 class Browser(FlaskClient):

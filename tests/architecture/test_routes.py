@@ -12,6 +12,10 @@ from tests.database import app_for
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PUBLIC = {
+    "api.login",
+    "api.logout",
+    "api.openapi",
+    "api.refresh",
     "auth.accept",
     "auth.forgotten",
     "auth.invitation",

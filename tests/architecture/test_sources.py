@@ -51,12 +51,13 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "auth/commands.py",
-    "auth/redeeming.py", "cli/commands.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py",
-    "core/listing.py", "core/models.py", "core/scoping.py", "dashboard/queries.py", "mail/queue.py",
-    "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "tokens/commands.py",
-    "tokens/queries.py", "users/addresses.py", "users/clashes.py", "users/commands.py", "users/devices.py",
-    "users/invitations.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
+    "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "api/commands.py",
+    "api/repeats.py", "auth/commands.py", "auth/redeeming.py", "cli/commands.py", "cli/seed.py", "cli/stage.py",
+    "core/db.py", "core/history.py", "core/listing.py", "core/models.py", "core/scoping.py", "dashboard/queries.py",
+    "mail/queue.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
+    "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py",
+    "users/commands.py", "users/devices.py", "users/invitations.py", "users/queries.py", "users/views.py",
+    "web/rows.py", "web/session.py",
 }  # fmt: skip
 
 
@@ -133,11 +134,13 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
-        "activity/seals.py", "activity/telling.py", "activity/words.py", "auth/letters.py", "auth/lifetimes.py",
-        "auth/redeeming.py", "cli/names.py", "cli/plain.py", "cli/seed.py", "cli/serve.py", "cli/stage.py",
-        "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py", "mail/letters.py", "mail/post.py",
-        "mail/queue.py", "organizations/members.py", "users/addresses.py", "users/clashes.py", "users/devices.py",
-        "users/invitations.py", "users/links.py", "users/membership.py", "users/passwords.py",
+        "activity/seals.py", "activity/telling.py", "activity/words.py", "api/access.py", "api/bodies.py",
+        "api/description.py", "api/repeats.py", "auth/letters.py", "auth/lifetimes.py", "auth/redeeming.py",
+        "cli/names.py", "cli/plain.py", "cli/seed.py", "cli/serve.py", "cli/stage.py", "cli/tenancy.py",
+        "cli/visitor.py", "cli/walk.py", "dashboard/chart.py", "mail/letters.py", "mail/post.py", "mail/queue.py",
+        "organizations/members.py", "tokens/personal.py", "tokens/rotation.py", "users/addresses.py",
+        "users/clashes.py", "users/devices.py", "users/invitations.py", "users/links.py", "users/membership.py",
+        "users/passwords.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]
@@ -179,7 +182,8 @@ def test_a_tests_name_is_a_sentence_and_no_test_is_skipped() -> None:
 
 PROMISED: dict[str, Sequence[int]] = {
     "AU": (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "SE": range(1, 10), "CS": range(1, 11), "AC": range(1, 17),
-    "IN": (*range(1, 11), *range(13, 17)), "LG": range(1, 8), "CO": range(1, 7), "RE": (1, 4, 6, 9, 12, 13, 14),
+    "IN": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16), "LG": range(1, 8), "CO": range(1, 8),
+    "RE": (1, 4, 6, 9, 12, 13, 14), "RT": range(1, 11),
 }  # fmt: skip
 CODES = [f"{group}{number}" for group, numbers in PROMISED.items() for number in numbers]
 

@@ -13,7 +13,7 @@ from portal.auth import commands, queries
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import commands as tokens
-from portal.tokens.commands import Lifetime
+from portal.tokens.commands import Lifetime, open_sign_in
 from portal.tokens.models import SignIn
 from portal.tokens.queries import live_of
 from portal.users.commands import set_password
@@ -30,7 +30,7 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(app: Fla
         read = db.session.execute(queries.by_email(uma.email)).one()
         set_password(uma.id, "another battery horse staple")
 
-        assert commands._open(read, None, lifetime=WEEK, counters=()) is None
+        assert commands._open(read, None, open_sign_in, lifetime=WEEK, counters=()) is None
 
         assert db.session.scalar(live_of(uma.id)) == 0
 

@@ -207,6 +207,8 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "User": {TenantOwned, Audited, SoftDeletable},
         "RefreshToken": {TenantOwned},
         "SignIn": {TenantOwned},
+        "ApiToken": {TenantOwned},
+        "IdempotencyKey": set(),
         "Throttle": set(),
         "KeptLetter": set(),
         "Activity": {TenantOwned},

@@ -125,7 +125,7 @@ def test_ending_families_leaves_browsers_and_other_people_alone(app: Flask, uma:
         browser = db.session.scalars(select(SignIn.id).where(SignIn.is_browser)).one()
         theirs, ours = family_of(ada), {family_of(uma), family_of(uma)}
     with acting(app, ada):
-        end_families(uma.id)
+        end_families(uma.id, has_moved=False)
 
     with acting(app):
         assert living() == ({browser, theirs}, {theirs})

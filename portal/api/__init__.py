@@ -1,0 +1,1 @@
+"""JSON for programs: signing in, refreshing, and who one is."""

@@ -1,0 +1,93 @@
+"""What is an access token, and whom does one name? A JWT of one fixed form (RFC 8725), checked in the database too."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from flask import current_app
+
+from portal.auth import queries
+from portal.auth.commands import NOTED_EVERY, person_of
+from portal.config import Settings
+from portal.core.clock import now
+from portal.core.db import db
+from portal.tokens import personal
+from portal.tokens.rotation import Family
+from portal.web.session import SignedIn, bearer_with
+
+ALGORITHM = "HS256"
+HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}
+AUDIENCE = "portal-api"
+REQUIRED = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
+
+
+def issued(family: Family) -> tuple[str, int]:
+    """An access token of the family, and for how many seconds it holds. It says neither role nor tenant."""
+    at, lasts = now(), int(_settings().access_minutes * 60)
+    claims = {
+        "iss": _issuer(),
+        "aud": AUDIENCE,
+        "sub": str(family.user_id),
+        "sid": str(family.id),
+        "iat": at,
+        "exp": at + timedelta(seconds=lasts),
+        "jti": str(uuid.uuid4()),
+    }
+    return jwt.encode(claims, _key(_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), lasts
+
+
+@bearer_with
+def person(token: str) -> SignedIn | None:
+    """Whom a token names, as the database knows them now; None unless they may come in."""
+    if token.startswith(personal.PREFIX):
+        return _of_api_token(token)
+    family = read(token)
+    row = db.session.execute(queries.by_family(family.id, family.user_id)).first() if family else None
+    return person_of(row, token) if row else None
+
+
+def _of_api_token(token: str) -> SignedIn | None:
+    row = db.session.execute(queries.by_api_token(token)).first()
+    if row is None:
+        return None
+    if row.used_at is None or now() - row.used_at > NOTED_EVERY:
+        personal.note_use(row.sign_in_id)
+    return replace(person_of(row, token), scopes=frozenset(row.scopes))
+
+
+def read(token: str) -> Family | None:
+    """The family that a token of ours was issued for; None for every other token."""
+    for secret in (_settings().secret_key, *_settings().secret_key_fallbacks):
+        try:
+            found = _decoded(token, _key(secret))
+            return Family(uuid.UUID(found["sid"]), uuid.UUID(found["sub"]))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
+            continue
+    return None
+
+
+def _decoded(token: str, key: bytes) -> dict[str, Any]:
+    """The header is compared as a whole: what names another key or algorithm is none of ours."""
+    if jwt.get_unverified_header(token) != HEADER:
+        raise jwt.InvalidTokenError
+    options: Any = {"require": list(REQUIRED), "strict_aud": True}
+    return jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, issuer=_issuer(), options=options)
+
+
+def _key(secret: str) -> bytes:
+    return hmac.digest(secret.encode(), b"access token", hashlib.sha256)
+
+
+def _issuer() -> str:
+    return _settings().public_url or "portal"
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal"]
+    return settings

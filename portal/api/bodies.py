@@ -1,0 +1,55 @@
+"""What did a program send? JSON of the fields that are asked for, each a text, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from flask import abort, request
+
+from portal.web.problems import problem
+
+MOST_BYTES = 16_000
+
+
+def fields(**longest: int) -> dict[str, str]:
+    """The body's fields, by how long each may be. Whatever is wrong is answered with a problem."""
+    if request.mimetype != "application/json":
+        abort(problem(415))
+    raw = request.get_data()
+    if len(raw) > MOST_BYTES:
+        abort(problem(413))
+    try:
+        sent = json.loads(raw.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        abort(problem(400, "The body is not JSON, or names a member twice."))
+    if not isinstance(sent, dict):
+        abort(problem(422, "The body must be a JSON object."))
+    if errors := list(_errors(sent, longest)):
+        abort(problem(422, errors=errors))
+    return sent
+
+
+def _errors(sent: dict[str, Any], longest: dict[str, int]) -> list[dict[str, str]]:
+    wrong = {name: "This is missing." for name in longest.keys() - sent.keys()}
+    for name, value in sent.items():
+        if name not in longest:
+            wrong[""] = f"Send these members alone: {', '.join(longest)}."
+        elif not isinstance(value, str) or not 1 <= len(value) <= longest[name]:
+            wrong[name] = f"This must be a text of 1 to {longest[name]} characters."
+        elif any(sign == "\x00" or "\ud800" <= sign <= "\udfff" for sign in value):
+            wrong[name] = "This holds what is no text."
+    return [{"pointer": f"#/{name}" if name else "#", "detail": detail} for name, detail in sorted(wrong.items())]
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two members with one name, others would read the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _refuse(_constant: str) -> NoReturn:
+    """NaN and Infinity are no JSON."""
+    raise ValueError

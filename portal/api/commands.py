@@ -1,0 +1,73 @@
+"""How does a program sign in, go on and sign out?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from portal.auth import queries
+from portal.auth.commands import actor_of, begun
+from portal.core import history, throttle
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db
+from portal.core.throttle import Counter
+from portal.mail.commands import send_later
+from portal.tokens import rotation
+from portal.tokens.commands import Lifetime
+from portal.tokens.rotation import Opened, Refusal
+
+
+def log_in(email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]) -> Opened | None:
+    """As a browser does, with the same checks: see auth.commands.begun."""
+    return begun(email, password, rotation.open_family, lifetime=lifetime, demo=demo, counters=counters)
+
+
+def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refusal:
+    """The next token in the place of this one. Throttled."""
+    with acting_as(SYSTEM):
+        throttle.attempt(counter)
+        return _refresh(token, grace)
+
+
+@command
+def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
+    family = rotation.family_of(token)
+    person = db.session.execute(queries.by_family(family.id, family.user_id)).first() if family else None
+    if person is None:
+        return Refusal.UNKNOWN
+    outcome = rotation.rotate(token, grace=grace)
+    if outcome is Refusal.REPLAYED:
+        history.record("replay", about=person.id, tenant=actor_of(person).seen_by)
+        send_later("replay", person.id)
+    return outcome
+
+
+def log_out(token: str, *, counter: Counter) -> None:
+    """End the family of a token, if there is one."""
+    with acting_as(SYSTEM):
+        throttle.attempt(counter)
+        _log_out(token)
+
+
+@command
+def _log_out(token: str) -> None:
+    family = rotation.family_of(token)
+    if family is None:
+        return
+    person = db.session.execute(queries.by_family(family.id, family.user_id)).first()
+    rotation.close_family(family)
+    if person:
+        history.record("sign_out", by=actor_of(person), about=person.id)
+
+
+def family_id(token: str) -> uuid.UUID | None:
+    """Whose token it is or was, as far as anybody's."""
+    with acting_as(SYSTEM):
+        return db.session.scalar(rotation.family_id_of(token))
+
+
+def was_just_spent(token: str) -> bool:
+    """Whether what its use made is the family's living token still, which nobody has used."""
+    with acting_as(SYSTEM):
+        return db.session.scalar(rotation.successor_of(token)) is not None

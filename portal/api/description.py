@@ -1,0 +1,151 @@
+"""What does the interface for programs look like? An OpenAPI 3.1 document, built of the few parts that repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+KEY: Schema = {"type": "string", "format": "uuid"}
+REPEATED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A random value of the client's. Sent again within 24 hours with the same body, the request is"
+    " answered as the first time and done once. Whoever knows key and body gets the answer: keep them as the password.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+PROBLEMS = {
+    400: "The request can't be read, or the refresh token is not (or no longer) one to go on with.",
+    401: "Neither e-mail and password nor access token are right.",
+    403: "The role or the token doesn't include this, or a password of one's own must be chosen first.",
+    409: "The refresh token was used a moment ago, or a request with this Idempotency-Key is still worked on.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "A member is missing or not as it should be, or the Idempotency-Key was sent with another body.",
+    429: "Too many tries: come back after the seconds in Retry-After.",
+    500: "The portal made a mistake.",
+    503: "Too much is done at once, or the database can't be reached: come back after the seconds in Retry-After.",
+}
+ALWAYS = (400, 429, 500, 503)
+BODY = (409, 413, 415, 422)
+
+
+def document(scopes: Sequence[str]) -> Schema:
+    """The whole of it. `scopes` are what a personal token can be allowed."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Portal",
+            "version": "1",
+            "description": "Sign in with e-mail and password, then refresh: each refresh token is used once. Using a"
+            " spent one ends the sign-in. Personal API tokens (`portal_pat_...`) are made in the account.",
+        },
+        "servers": [{"url": "/api/v1"}],
+        "paths": {
+            "/auth/login": {"post": _login()},
+            "/auth/refresh": {"post": _refresh()},
+            "/auth/logout": {"post": _logout()},
+            "/auth/me": {"get": _me()},
+            "/openapi.json": {"get": _openapi()},
+        },
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Tokens": _tokens(), "Person": _person(scopes), "Problem": _problem()},
+        },
+    }
+
+
+def _login() -> Schema:
+    body = _object(email={**TEXT, "minLength": 1, "maxLength": 320}, password={**TEXT, "minLength": 1})
+    return _operation("login", "Sign in", {"200": _json("New tokens.", "Tokens")}, (401, *BODY), body)
+
+
+def _refresh() -> Schema:
+    answers = {"200": _json("The next tokens; the refresh token that was sent is spent.", "Tokens")}
+    return _operation("refresh", "Go on", answers, BODY, _object(refresh_token=_refresh_token()))
+
+
+def _logout() -> Schema:
+    answers = {"204": {"description": "Signed out, or there was nothing to sign out of."}}
+    return _operation("logout", "Sign out", answers, BODY, _object(refresh_token=_refresh_token()))
+
+
+def _me() -> Schema:
+    answers = {"200": _json("The person, and what may be done here and now.", "Person")}
+    return {**_operation("me", "Who one is", answers, (401, 403)), "security": [{"bearer": []}]}
+
+
+def _openapi() -> Schema:
+    answers = {"200": {"description": "OpenAPI.", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    return _operation("openapi", "This document", answers, ())
+
+
+def _operation(name: str, summary: str, answers: Schema, wrong: Sequence[int], body: Schema | None = None) -> Schema:
+    problems = {str(code): _wrong(code) for code in sorted({*wrong, *ALWAYS})}
+    operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["parameters"] = [REPEATED]
+    return operation
+
+
+def _json(description: str, schema: str) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": _reference(schema)}}}
+
+
+def _wrong(code: int) -> Schema:
+    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {"description": PROBLEMS[code], "content": content}
+
+
+def _reference(schema: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _refresh_token() -> Schema:
+    return {**TEXT, "minLength": 1, "maxLength": 200}
+
+
+def _tokens() -> Schema:
+    return _object(
+        access_token=TEXT,
+        token_type={"const": "Bearer"},
+        expires_in={"type": "integer", "minimum": 1, "description": "Seconds for which access_token holds."},
+        refresh_token=TEXT,
+    )
+
+
+def _person(scopes: Sequence[str]) -> Schema:
+    house = _object(id=KEY, name=TEXT)
+    allowed = {"type": "array", "items": {"enum": list(scopes)}}
+    return _object(
+        id=KEY,
+        email=TEXT,
+        name=TEXT,
+        role={"enum": ["USER", "ADMIN", "SUPER_ADMIN"]},
+        organization={"oneOf": [house, {"type": "null"}]},
+        permissions={**allowed, "description": "What the role holds now and, of a personal token, its scopes allow."},
+        scopes={"oneOf": [allowed, {"type": "null"}], "description": "Of a personal token; else null."},
+    )
+
+
+def _problem() -> Schema:
+    """RFC 9457, with members of our own."""
+    error = _object(pointer=TEXT, detail=TEXT)
+    told: Schema = _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, request_id=TEXT)
+    told["properties"] |= {
+        "code": {**TEXT, "description": "Tells problems of one status apart."},
+        "errors": {"type": "array", "items": error},
+    }
+    return told
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,124 @@
+"""Was this very request answered before? With an Idempotency-Key it is done once, however often it is sent.
+
+What is stored of an answer is encrypted under a key made of ours, the client's and the body: neither the database nor
+the database and SECRET_KEY tell the tokens in it, for they know a digest of what was sent alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from cryptography.fernet import Fernet
+from flask import Response, current_app, request
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from portal.api.models import IdempotencyKey
+from portal.config import Settings
+from portal.core.actor import SYSTEM
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.web.problems import problem
+
+HEADER = "Idempotency-Key"
+VALID = re.compile(r"[\x21-\x7e]{1,255}")
+KEPT = timedelta(hours=24)
+LONGEST_WORK = timedelta(minutes=1)  # after which whoever worked on it is taken for dead
+REMOVED_AT_ONCE = 100
+NO_SYNC = {"synchronize_session": False}
+
+
+def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool] = lambda: True) -> Response:
+    """The answer of `work`, or the one given before to the same caller, key and body, while it `holds`.
+
+    Only success is remembered: a refusal changed nothing, so that asking again may end otherwise.
+    """
+    name = request.headers.get(HEADER)
+    if name is None:
+        return work()
+    if not VALID.fullmatch(name):
+        return problem(400, f"{HEADER} must be 1 to 255 visible characters of ASCII.")
+    key, fingerprint = _digest("key", request.path, caller, name), _digest("body", request.get_data())
+    with acting_as(SYSTEM):
+        found = _begin(key, fingerprint)
+    if found is None:
+        return _worked(key, name, work)
+    if not hmac.compare_digest(found.fingerprint, fingerprint):
+        return problem(422, f"This {HEADER} was sent with another body.", code="key_reused")
+    if found.answer is None:
+        return problem(409, "The first request with this key is still worked on.", code="in_flight")
+    return _again(Fernet(_secret(name)).decrypt(found.answer)) if holds() else work()
+
+
+def _worked(key: bytes, name: str, work: Callable[[], Response]) -> Response:
+    answer = None
+    try:
+        response = work()
+        if response.status_code < 300:
+            told = json.dumps([response.status_code, response.get_data(as_text=True)])
+            answer = Fernet(_secret(name)).encrypt(told.encode())
+        return response
+    finally:
+        with acting_as(SYSTEM):
+            _end(key, answer)
+
+
+def _again(told: bytes) -> Response:
+    status, body = json.loads(told)
+    response = Response(body, status, mimetype="application/json")
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+@command
+def _begin(key: bytes, fingerprint: bytes) -> IdempotencyKey | None:
+    """None where it is the caller's to work on; else what is known of it. One statement tells twins apart."""
+    at = now()
+    _remove_old()
+    given_up = IdempotencyKey.answer.is_(None) & (IdempotencyKey.created_at < at - LONGEST_WORK)
+    values = {"fingerprint": fingerprint, "answer": None, "created_at": at}
+    taken = (
+        insert(IdempotencyKey)
+        .values(key=key, **values)
+        .on_conflict_do_update(
+            index_elements=[IdempotencyKey.key],
+            set_=values,
+            where=or_(IdempotencyKey.created_at < at - KEPT, given_up),
+        )
+        .returning(IdempotencyKey.key)
+    )
+    if db.session.scalar(taken) is not None:
+        return None
+    return db.session.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key)).one()
+
+
+@command
+def _end(key: bytes, answer: bytes | None) -> None:
+    own = IdempotencyKey.key == key
+    ended = update(IdempotencyKey).where(own).values(answer=answer) if answer else delete(IdempotencyKey).where(own)
+    db.session.execute(ended, execution_options=NO_SYNC)
+
+
+def _remove_old() -> None:
+    stale = IdempotencyKey.created_at < now() - KEPT
+    old = select(IdempotencyKey.key).where(stale).order_by(IdempotencyKey.created_at).limit(REMOVED_AT_ONCE)
+    ended = delete(IdempotencyKey).where(IdempotencyKey.key.in_(old.with_for_update(skip_locked=True)))
+    db.session.execute(ended, execution_options=NO_SYNC)
+
+
+def _secret(name: str) -> bytes:
+    return base64.urlsafe_b64encode(_digest("answer", name, request.get_data()))
+
+
+def _digest(*parts: str | bytes) -> bytes:
+    settings: Settings = current_app.extensions["portal"]
+    written = b"".join(
+        len(raw).to_bytes(4) + raw for raw in (part if isinstance(part, bytes) else part.encode() for part in parts)
+    )
+    return hmac.digest(settings.secret_key.encode(), b"idempotency" + written, hashlib.sha256)

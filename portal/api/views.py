@@ -1,0 +1,115 @@
+"""The door for programs. Cookies count for nothing here, so that no page of somebody else's can use it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, current_app, jsonify
+from flask_login import current_user
+
+from portal.api import access, commands
+from portal.api.bodies import fields
+from portal.api.description import document
+from portal.api.repeats import once
+from portal.auth.commands import canonical
+from portal.auth.lifetimes import lifetime
+from portal.config import Settings
+from portal.core.actor import current_actor
+from portal.core.policy import Permission, allows
+from portal.tokens.rotation import Opened, Refusal
+from portal.users.passwords import LONGEST
+from portal.web import throttle
+from portal.web.guards import PROFILE, public, signed_in
+from portal.web.problems import problem
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+LONGEST_TOKEN = 200
+MISMATCH = "E-mail and password don't match."  # noqa: S105
+REFUSED = "This refresh token can't be used. Sign in again."
+JUST_USED = "This refresh token was used a moment ago. Go on with the answer of that request."
+
+
+@bp.post("/auth/login", provide_automatic_options=False)
+@public
+def login() -> Response:
+    """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
+    sent = fields(email=320, password=LONGEST)
+    email, settings = canonical(sent["email"]), _settings()
+
+    def work() -> Response:
+        opened = commands.log_in(
+            email,
+            sent["password"],
+            lifetime=lifetime(is_kept=True),
+            demo=not settings.production,
+            counters=throttle.at_sign_in(email),
+        )
+        return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
+
+    return once(email, work)
+
+
+@bp.post("/auth/refresh", provide_automatic_options=False)
+@public
+def refresh() -> Response:
+    """The next tokens for a refresh token, which is spent by this."""
+    token = fields(refresh_token=LONGEST_TOKEN)["refresh_token"]
+    grace = timedelta(seconds=_settings().refresh_grace)
+
+    def work() -> Response:
+        outcome = commands.refresh(token, grace=grace, counter=throttle.at_refresh())
+        if isinstance(outcome, Opened):
+            return _tokens(outcome)
+        if outcome is Refusal.JUST_USED:
+            return problem(409, JUST_USED, code="just_used")
+        return problem(400, REFUSED, code="invalid_grant")
+
+    return once(str(commands.family_id(token)), work, holds=lambda: commands.was_just_spent(token))
+
+
+@bp.post("/auth/logout", provide_automatic_options=False)
+@public
+def logout() -> Response:
+    """End the sign-in of a refresh token, if there is one: the answer is the same."""
+    token = fields(refresh_token=LONGEST_TOKEN)["refresh_token"]
+
+    def work() -> Response:
+        commands.log_out(token, counter=throttle.at_refresh())
+        return Response(status=204)
+
+    return once(str(commands.family_id(token)), work)
+
+
+@bp.get("/auth/me", provide_automatic_options=False)
+@signed_in()
+def me() -> Response:
+    """Who one is, and what one may do here and now."""
+    scopes = current_user.scopes
+    held = [one.value for one in Permission if allows(current_actor(), one) and (scopes is None or one in scopes)]
+    house = current_user.organization_id
+    return jsonify(
+        id=str(current_user.id),
+        email=current_user.email,
+        name=current_user.name,
+        role=current_user.role.name,
+        organization={"id": str(house), "name": current_user.organization_name} if house else None,
+        permissions=held,
+        scopes=None if scopes is None else sorted(scopes),
+    )
+
+
+@bp.get("/openapi.json", provide_automatic_options=False)
+@public
+def openapi() -> Response:
+    """What is told here to whom, for programs that write programs."""
+    return jsonify(document([PROFILE, *(one.value for one in Permission)]))
+
+
+def _tokens(opened: Opened) -> Response:
+    token, seconds = access.issued(opened.family)
+    return jsonify(access_token=token, token_type="Bearer", expires_in=seconds, refresh_token=opened.token)  # noqa: S106
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal"]
+    return settings

@@ -1,0 +1,61 @@
+"""What is a program to be allowed, and for how long?"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from wtforms import HiddenField, SelectField, SelectMultipleField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
+from wtforms.validators import InputRequired
+
+from portal.core.actor import current_actor
+from portal.core.policy import Permission, allows
+from portal.web.forms import Form, TextField
+from portal.web.guards import PROFILE
+from portal.web.rows import read_row
+
+WORDS = {
+    PROFILE: "Read who you are",
+    Permission.ACTIVITY_READ: "Read the history",
+    Permission.DASHBOARD_READ: "Read the dashboard",
+    Permission.ORGANIZATIONS_CREATE: "Create organizations",
+    Permission.ORGANIZATIONS_DELETE: "Delete organizations",
+    Permission.ORGANIZATIONS_LIST: "List all organizations",
+    Permission.ORGANIZATIONS_READ: "Read organizations",
+    Permission.ORGANIZATIONS_RENAME_SLUG: "Change short names of organizations",
+    Permission.ORGANIZATIONS_WRITE: "Change organizations",
+    Permission.USERS_ANY_TENANT: "Move people to other organizations",
+    Permission.USERS_DELETE: "Delete people",
+    Permission.USERS_READ: "Read people",
+    Permission.USERS_WRITE: "Change people",
+}
+DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
+
+
+def scopes_held() -> list[SelectChoice]:
+    """What whoever acts may allow: what they may do themselves."""
+    held = (one.value for one in Permission if allows(current_actor(), one))
+    return [SelectChoice(scope, WORDS[scope]) for scope in (PROFILE, *held)]
+
+
+class TokenForm(Form):
+    """A name to know it by, what it is for, and when it ends."""
+
+    row = HiddenField()
+    name = TextField("Name", longest=80, validators=(InputRequired("Give it a name, such as that of the program."),))
+    days = SelectField("Holds for", choices=[SelectChoice(*one) for one in DAYS.items()], default="30")
+    scopes = SelectMultipleField(
+        "May", validators=[InputRequired("Choose at least one thing that it may do.")], default=[PROFILE]
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.scopes.choices = scopes_held()
+
+    def row_id(self) -> uuid.UUID:
+        return read_row(self.row.data)
+
+    def lasts(self) -> timedelta:
+        return timedelta(days=int(self.days.data))

@@ -1,0 +1,85 @@
+"""What may a person's own programs come with, and until when?"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Collection
+from datetime import timedelta
+
+from sqlalchemy import insert, select, update
+
+from portal.core import history
+from portal.core.actor import SYSTEM, Actor, current_actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict, Missing
+from portal.tokens.commands import BYTES
+from portal.tokens.models import ApiToken, digest
+
+PREFIX = "portal_pat_"
+SHOWN = len(PREFIX) + 4
+MOST = 50  # of one person, in use
+LONGEST = timedelta(days=365)
+NO_SYNC = {"synchronize_session": False}
+
+
+def make(name: str, scopes: Collection[str], lasts: timedelta, *, row_id: uuid.UUID) -> str | None:
+    """A token for a program of whoever acts, told once; None where this very one was made before."""
+    actor = current_actor()
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        return _make(actor, name, scopes, min(lasts, LONGEST), row_id)
+
+
+@command
+def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, row_id: uuid.UUID) -> str | None:
+    """By the system: the role of tenants may make none, so that nobody makes any for others."""
+    own = db.session.execute(
+        select(ApiToken.id, ApiToken.revoked_at, ApiToken.expires_at).where(ApiToken.user_id == actor.id)
+    ).all()
+    if any(one.id == row_id for one in own):
+        return None
+    at = now()
+    if sum(one.revoked_at is None and one.expires_at > at for one in own) >= MOST:
+        raise Conflict(None, f"You have {MOST} tokens. Revoke those that you no longer need.")
+    token = PREFIX + secrets.token_urlsafe(BYTES)
+    row = {
+        "id": row_id,
+        "token": digest(token),
+        "user_id": actor.id,
+        "organization_id": actor.organization_id,
+        "name": name,
+        "beginning": token[:SHOWN],
+        "scopes": sorted(scopes),
+        "expires_at": at + lasts,
+    }
+    db.session.execute(insert(ApiToken), [row])
+    history.record("token_made", by=actor, about=actor.id)
+    return token
+
+
+def revoke(token_id: uuid.UUID) -> str:
+    """End one of the actor's own; returns its name. Missing where it is none of theirs."""
+    actor = current_actor()
+    db.session.rollback()
+    with acting_as(SYSTEM):
+        return _revoke(actor, token_id)
+
+
+@command
+def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
+    own = (ApiToken.id == token_id) & (ApiToken.user_id == actor.id)
+    name = db.session.scalar(select(ApiToken.name).where(own))
+    if name is None:
+        raise Missing
+    living = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
+    if db.session.scalar(living.values(revoked_at=now()), execution_options=NO_SYNC):
+        history.record("token_revoked", by=actor, about=actor.id)
+    return name
+
+
+@command
+def note_use(token_id: uuid.UUID) -> None:
+    statement = update(ApiToken).where(ApiToken.id == token_id).values(used_at=now())
+    db.session.execute(statement, execution_options=NO_SYNC)

@@ -1,0 +1,48 @@
+"""A person's own API tokens: made, shown once, listed and revoked."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, flash, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.tokens import personal
+from portal.tokens.forms import WORDS, TokenForm
+from portal.tokens.queries import api_tokens_of
+from portal.web.guards import signed_in
+from portal.web.rendering import redirect, render
+from portal.web.rows import signed_row
+
+bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
+
+
+@bp.route("/", methods=["GET", "POST"])
+@signed_in()
+def index() -> ResponseReturnValue:
+    """The tokens that can be used. POST makes one; its answer alone shows it."""
+    form, made = TokenForm(data={"row": signed_row(), "days": "30", "scopes": ["profile"]}), None
+    if form.validate_on_submit():
+        try:
+            made = personal.make(form.name.data or "", form.scopes.data or [], form.lasts(), row_id=form.row_id())
+        except Conflict as conflict:
+            form.add_conflict(conflict)
+        else:
+            if made is None:
+                flash("This token was made already. It was shown once; revoke it and make another if you lost it.")
+                return redirect(url_for(".index"))
+    tokens = db.session.scalars(api_tokens_of(current_user.id)).all()
+    status = 201 if made else 422 if form.errors else 200
+    return render("tokens/index.html", form=form, made=made, tokens=tokens, words=WORDS, status=status)
+
+
+@bp.post("/<uuid:id>/revoke")
+@signed_in()
+def revoke(id: uuid.UUID) -> ResponseReturnValue:
+    """Let a token be used no more."""
+    name = personal.revoke(id)
+    flash(f"The token {name} can be used no more.", "success")
+    return redirect(url_for(".index"))

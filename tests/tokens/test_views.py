@@ -1,0 +1,231 @@
+"""RT9: does a person's API token do what was allowed, for as long, and never more than its owner may now?"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.core.history import Activity
+from portal.core.policy import Permission
+from portal.tokens.forms import WORDS
+from portal.tokens.models import ApiToken
+from portal.tokens.personal import PREFIX
+from portal.users import commands as users
+from portal.web.guards import PROFILE
+from tests.acting import acting
+from tests.api.calling import ME, Program
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
+
+PAGE = "/account/tokens/"
+SHOWN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+
+
+def make(client: PageClient, *scopes: str, name: str = "Backup", days: str = "30") -> str:
+    sent = {**client.form(PAGE, action=PAGE), "name": name, "days": days, "scopes": list(scopes) or [PROFILE]}
+    page = client.post(PAGE, data=sent)
+    assert page.status_code == 201, page.text
+    (token,) = set(SHOWN.findall(page.text))
+    return str(token)
+
+
+@pytest.fixture
+def program(app: Flask) -> Program:
+    return Program(app)
+
+
+def test_rt9_a_token_is_shown_once_and_only_its_digest_is_kept(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    sign_in(ada)
+    token = make(client)
+
+    assert SHOWN.findall(client.get(PAGE).text) == []
+    assert token[: len(PREFIX) + 4] in client.get(PAGE).text
+    with acting(app):
+        stored = [
+            str(db.session.execute(text("SELECT t::text FROM api_tokens t")).all()),
+            str(db.session.execute(text("SELECT t::text FROM activity t")).all()),
+        ]
+    assert token not in "".join(stored)
+
+
+def test_rt9_me_tells_the_owner_and_what_both_role_and_scopes_allow(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, program: Program
+) -> None:
+    sign_in(ada)
+    token = make(client, PROFILE, Permission.USERS_READ, Permission.USERS_WRITE)
+
+    assert program.me(token).json == {
+        "id": str(ada.id),
+        "email": ada.email,
+        "name": ada.name,
+        "role": "ADMIN",
+        "organization": {"id": str(acme.id), "name": "Acme"},
+        "permissions": ["users:read", "users:write"],
+        "scopes": ["profile", "users:read", "users:write"],
+    }
+
+
+def test_rt9_a_demoted_owners_token_can_do_less_and_is_not_revoked(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person, ada: Person, program: Program
+) -> None:
+    sign_in(ada)
+    token = make(client, PROFILE, Permission.USERS_READ)
+    with acting(app, root):
+        users.update_user(ada.id, 1, {"role": Role.USER})
+
+    told = program.me(token).json
+    assert told is not None
+    assert (told["role"], told["permissions"]) == ("USER", [])
+
+
+def test_rt9_without_the_scope_it_is_refused(
+    client: PageClient, sign_in: SignIn, ada: Person, program: Program
+) -> None:
+    sign_in(ada)
+    answer = program.me(make(client, Permission.USERS_READ))
+
+    assert (answer.status_code, answer.json["code"]) == (403, "insufficient_scope")  # type: ignore[index]
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+
+
+def test_rt9_nobody_allows_more_than_they_may(app: Flask, client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+    wrongs: list[dict[str, Any]] = [
+        {"scopes": [Permission.USERS_WRITE]}, {"scopes": []}, {"name": ""}, {"days": "366"},
+    ]  # fmt: skip
+    for wrong in wrongs:
+        given = {"name": "x", "days": "7", "scopes": [PROFILE], **wrong}
+        assert client.send(PAGE, given).status_code == 422
+
+    with acting(app):
+        assert db.session.scalars(select(ApiToken.id)).all() == []
+
+
+def test_rt9_it_ends_by_itself_and_after_a_year_at_most(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, program: Program
+) -> None:
+    sign_in(uma)
+    token = make(client, days="365")
+    with acting(app):
+        until = db.session.scalar(select(ApiToken.expires_at))
+    assert until is not None
+    assert timedelta(days=364) < until - now() <= timedelta(days=365)
+
+    with acting(app):
+        command(db.session.execute)(update(ApiToken).values(expires_at=now()))
+    assert program.me(token).status_code == 401
+    assert "Backup" not in client.get(PAGE).text
+
+
+def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
+    app: Flask,
+    client: PageClient,
+    other_client: PageClient,
+    sign_in: SignIn,
+    ada: Person,
+    uma: Person,
+    program: Program,
+) -> None:
+    sign_in(uma)
+    sign_in(ada, other_client)
+    token = make(client)
+    with acting(app):
+        address = f"{PAGE}{db.session.scalar(select(ApiToken.id))}/revoke"
+    own = other_client.form("/account/")
+
+    assert other_client.post(address, data=own).status_code == 404
+    assert program.me(token).status_code == 200
+    assert client.post(address, data=client.form(PAGE, action=address)).status_code == 303
+    assert program.me(token).status_code == 401
+    assert "can be used no more" in client.get(PAGE).text
+    with acting(app):
+        found = db.session.execute(select(Activity.action, Activity.actor_id).where(Activity.action.like("token%")))
+        assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
+
+
+def test_rt9_its_last_use_is_shown(client: PageClient, sign_in: SignIn, uma: Person, program: Program) -> None:
+    sign_in(uma)
+    token = make(client)
+    assert "Never used" in client.get(PAGE).text
+
+    program.me(token)
+
+    assert "Last used" in client.get(PAGE).text
+
+
+def test_rt9_rt6_it_ends_with_a_new_password_deactivation_deletion_and_a_move(
+    app: Flask, build: Builder, client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, birch: Tenant,
+    program: Program,
+) -> None:  # fmt: skip
+    acts: dict[str, Callable[[uuid.UUID], object]] = {
+        "password": lambda one: users.set_password(one, "another horse battery staple"),
+        "deactivation": lambda one: users.set_active(one, is_active=False),
+        "deletion": users.delete_user,
+        "move": lambda one: users.update_user(one, 1, {"organization_id": birch.id}),
+    }
+    for name, act in acts.items():
+        person = build.person(f"{name}@example.com", tenant=acme)
+        sign_in(person)
+        token = make(client)
+        assert program.me(token).status_code == 200
+        with acting(app, root):
+            act(person.id)
+        assert program.me(token).status_code == 401, name
+        client.delete_cookie("portal")
+
+
+def test_rt10_it_opens_no_page_and_no_cookie_makes_it(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
+    sign_in(uma)
+    token = make(client)
+
+    answer = other_client.get("/account/", headers={"Authorization": f"Bearer {token}"})
+    assert answer.headers["Location"].startswith("/login")
+    assert other_client.get(ME, headers={"Cookie": f"portal={token}"}).status_code == 401
+
+
+def test_a_form_sent_twice_makes_one_token(app: Flask, client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+    sent = {**client.form(PAGE), "name": "Backup"}
+
+    assert [client.post(PAGE, data=sent).status_code for _ in range(2)] == [201, 303]
+    assert "was made already" in client.get(PAGE).text
+    with acting(app):
+        assert len(db.session.scalars(select(ApiToken.id)).all()) == 1
+
+
+def test_nobody_has_more_than_fifty(
+    client: PageClient, sign_in: SignIn, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.tokens.personal.MOST", 2)
+    sign_in(uma)
+    for _ in range(2):
+        make(client)
+
+    full = client.post(PAGE, data={**client.form(PAGE, action=PAGE), "name": "One too many"})
+    assert full.status_code == 422
+    assert "You have 2 tokens" in full.text
+
+
+def test_every_permission_has_its_words() -> None:
+    assert set(WORDS) == {PROFILE, *Permission}
+
+
+def test_names_of_tokens_are_escaped(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+    make(client, name="<b>x</b>")
+
+    assert "<b>x</b>" not in client.get(PAGE).text

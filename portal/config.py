@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
+ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -48,6 +49,7 @@ class Settings:
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
+    second_factor_roles: tuple[str, ...] = ()  # who has to have one
 
     @property
     def https(self) -> bool:
@@ -91,6 +93,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
+        second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
     )
 
 
@@ -138,6 +141,13 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
     return url.rstrip("/")
+
+
+def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
+    if unknown := [one for one in named if one not in ROLES]:
+        raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+    return named
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:

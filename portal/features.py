@@ -13,9 +13,10 @@ from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
 from portal.organizations.views import bp as organizations
+from portal.second.views import bp as second
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, dashboard, organizations, users, activity)
+PAGES = (health, auth, account, second, dashboard, organizations, users, activity)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, TURNS, WORDS, browser_of
+from portal.activity.words import FIELDS, SECOND_STEPS, TURNS, WORDS, browser_of
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
 from portal.core.history import came, is_undoable
@@ -25,7 +25,7 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled")
+GUESSES = ("sign_in_failed", "throttled", "second_factor_failed")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -37,6 +37,11 @@ VERBS = {
     "sign_in_failed": "failed to sign in",
     "throttled": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
+    "second_factor_added": "set up a second step",
+    "second_factor_removed": "removed a second step",
+    "second_factor_reset": "took away the two-step sign-in of",
+    "second_factor_failed": "failed the second step of the sign-in of",
+    "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -45,7 +50,9 @@ VERBS = {
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
-    "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "unlock": "login", "second_factor_added": "shield", "second_factor_removed": "shield",
+    "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
+    "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
@@ -231,7 +238,7 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 def _subject(row: Row[Any]) -> str | None:
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
-    if row.action in ("sign_in", "sign_out"):
+    if row.action in ("sign_in", "sign_out", *SECOND_STEPS):
         return None
     known: str | None = row.house_name or row.person_name
     changes = row.changes or {}  # empty where the values were erased

@@ -8,6 +8,8 @@ from wtforms.validators import InputRequired, Length
 from portal.users.passwords import LONGEST
 from portal.web.forms import Form
 
+LONGEST_CODE = 64
+
 
 class LoginForm(Form):
     """E-mail and password. What is wrong with them is never said apart."""
@@ -16,3 +18,17 @@ class LoginForm(Form):
     password = PasswordField("Password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
     keep = BooleanField("Keep me signed in")
     next = HiddenField()
+
+
+class PasskeyForm(Form):
+    """What the browser's script fills in."""
+
+    credential = HiddenField()
+    next = HiddenField()
+
+
+class SecondStepForm(Form):
+    """A code, or a passkey's answer."""
+
+    code = StringField("Code", validators=[Length(max=LONGEST_CODE)])
+    credential = HiddenField()

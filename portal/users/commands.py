@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from portal.organizations.models import Organization
 from portal.tokens.commands import revoke_all
 from portal.users import passwords, queries
 from portal.users.models import User
-from portal.web.throttle import of_account, of_foreign_addresses
+from portal.web.throttle import holding_back, of_foreign_addresses
 
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
 TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
@@ -258,14 +258,14 @@ def unlock(user_id: uuid.UUID) -> str:
     name, email, person = user.name, user.email, Actor(user.id, user.role, user.organization_id)
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
-        _unlock(of_account(email), person, actor)
+        _unlock(holding_back(email, user_id), person, actor)
     return name
 
 
 @command
-def _unlock(counter: Counter, person: Actor, by: Actor) -> None:
-    if throttle.wait(counter):
-        throttle.forgive([counter])
+def _unlock(counters: Sequence[Counter], person: Actor, by: Actor) -> None:
+    if any(throttle.wait(one) for one in counters):
+        throttle.forgive(counters)
         history.record("unlock", by=by, about=person.id, tenant=person.seen_by)
 
 
@@ -273,7 +273,7 @@ def is_held_back(user_id: uuid.UUID) -> bool:
     """Whether too many wrong passwords keep a person from signing in on a new device."""
     with acting_as(SYSTEM):
         email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return email is not None and throttle.wait(of_account(email)) > 0
+        return email is not None and any(throttle.wait(one) for one in holding_back(email, user_id))
 
 
 def keep_a_super_admin(*leaving: User) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
 from portal.core.policy import Permission, grantable_roles
+from portal.factors.queries import has_second_factor
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
@@ -59,6 +61,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         organization=organization,
         by=stamps_of(user),
         sign_ins=db.session.scalar(live_of(id)),
+        has_second_factor=db.session.scalar(select(has_second_factor(id))),
         is_held_back=is_held_back,
         history=history_of("users", id),
     )

@@ -12,7 +12,7 @@ from portal.core.errors import Busy, Conflict
 
 EXEMPT = ("static", "health.live")
 EXPORTS = 4
-PASSWORD_CHECKS = ("auth.login", "account.password")  # a quarter of a second of a processor each
+PASSWORD_CHECKS = ("auth.login", "account.password", "second.remove")  # a quarter of a second of a processor each
 
 _exporting: set[uuid.UUID | None] = set()
 _exporting_lock = threading.Lock()

@@ -17,7 +17,7 @@ from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.users.models import User
-from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, Visitor, outcome, without_tokens
+from tests.access.visitor import CREATED, DONE, GONE, NO, PAGE, SIGN_IN, WRONG, Visitor, outcome, without_tokens
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
@@ -65,10 +65,20 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
     ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),
     ("auth.logout", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.second", "GET"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.second", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.passkey", "POST"): Rule(WRONG, WRONG, WRONG, WRONG),
     ("account.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("second.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("second.app", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("second.app", "POST"): Rule(SIGN_IN, PAGE, PAGE, PAGE),  # what was not sealed here begins anew
+    ("second.passkey", "POST"): Rule(SIGN_IN, WRONG, WRONG, WRONG),
+    ("second.recovery_codes", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # there is nothing to recover yet
+    ("second.remove", "GET"): Rule(SIGN_IN, GONE, GONE, GONE),
+    ("second.remove", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
     ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
@@ -90,6 +100,8 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.password_reset", "POST"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("second.reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("second.reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),

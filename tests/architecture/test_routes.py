@@ -11,16 +11,8 @@ from tests.database import app_for
 
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PUBLIC = {
-    "auth.login",
-    "auth.passkey",
-    "auth.second",
-    "auth.logout",
-    "health.live",
-    "health.ready",
-    "static",
-    "theme.choose",
-}
+AT_THE_DOOR = {"auth.login", "auth.logout", "auth.passkey", "auth.second"}
+PUBLIC = {*AT_THE_DOOR, "health.live", "health.ready", "static", "theme.choose"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from portal import database_url
 from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
+ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -58,6 +59,7 @@ class Settings:
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"
     worker_inside: bool = True  # `flask serve` sends letters itself
+    second_factor_roles: tuple[str, ...] = ()  # who has to have one
 
     @property
     def https(self) -> bool:
@@ -122,6 +124,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
+        second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
     )
 
 
@@ -190,6 +193,13 @@ def _mail_from(environ: Mapping[str, str]) -> str:
     if "@" not in parseaddr(sender)[1] or not sender.isprintable():
         raise Refused("PORTAL_MAIL_FROM must be an address, like Portal <portal@example.com>.")
     return sender
+
+
+def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
+    if unknown := [one for one in named if one not in ROLES]:
+        raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+    return named
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:

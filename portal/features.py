@@ -20,10 +20,11 @@ from portal.mail.letters import write_with
 from portal.mail.queue import work_beside_pages
 from portal.mail.views import bp as mail
 from portal.organizations.views import bp as organizations
+from portal.second.views import bp as second
 from portal.tokens.views import bp as tokens
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, dashboard, organizations, users, activity, tokens, mail, api)
+PAGES = (health, auth, account, second, dashboard, organizations, users, activity, tokens, mail, api)
 BESIDE_PAGES = (seal_regularly, work_beside_pages)  # what `flask serve` starts in each of its processes
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app
+from flask_login import current_user
 from wtforms import PasswordField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME, valid_email
-from portal.users.passwords import LONGEST, problem_of
+from portal.users.passwords import LONGEST, problem_of, shortest
 from portal.web.forms import Form, TextField
 
 
@@ -27,7 +27,7 @@ class PasswordForm(Form):
     password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
 
     def validate_password(self, field: Any) -> None:
-        problem = problem_of(field.data, current_app.extensions["portal"].password_minimum)
+        problem = problem_of(field.data, shortest(has_second_factor=current_user.has_second_factor))
         if problem is None and field.data == self.current_password.data:
             problem = "Choose one that you don’t have already."
         if problem:

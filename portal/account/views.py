@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, flash, url_for
+from flask import Blueprint, flash, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -11,7 +11,7 @@ from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
-from portal.users import addresses, commands, queries
+from portal.users import addresses, commands, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
 from portal.web import session, throttle
@@ -56,7 +56,7 @@ def password() -> ResponseReturnValue:
         "account/password.html",
         form=form,
         forced=current_user.must_change_password,
-        minimum=current_app.extensions["portal"].password_minimum,
+        minimum=passwords.shortest(has_second_factor=current_user.has_second_factor),
         status=422 if form.errors else 200,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, TURNS, WORDS
+from portal.activity.words import FIELDS, SECOND_STEPS, TURNS, WORDS
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
 from portal.core.history import came, is_undoable
@@ -26,7 +26,7 @@ from portal.web.people import OUTSIDER, SYSTEM_NAME
 SOMEBODY = "Somebody"
 GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay")
+GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay", "second_factor_failed")
 ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
 VERBS = {
     "create": "created",
@@ -50,6 +50,11 @@ VERBS = {
     "replay": "used a spent token, which ended a sign-in of",
     "token_made": "made an API token",
     "token_revoked": "revoked an API token",
+    "second_factor_added": "set up a second step",
+    "second_factor_removed": "removed a second step",
+    "second_factor_reset": "took away the two-step sign-in of",
+    "second_factor_failed": "failed the second step of the sign-in of",
+    "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",
@@ -62,6 +67,8 @@ ICONS = {
     "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
     "end_sign_in": "logout", "end_sign_ins": "logout",
     "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
+    "second_factor_added": "shield", "second_factor_removed": "shield",
+    "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
@@ -249,7 +256,7 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 def _subject(row: Row[Any]) -> str | None:
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
-    if row.action in ABOUT_ONESELF:
+    if row.action in (*ABOUT_ONESELF, *SECOND_STEPS):
         return None
     known: str | None = row.house_name or row.person_name
     changes = row.changes or {}  # empty where the values were erased

@@ -71,12 +71,21 @@ ACTIONS = {
     "replay": "Reused a spent token",
     "token_made": "Made an API token",
     "token_revoked": "Revoked an API token",
+    "second_factor_added": "Added a second step",
+    "second_factor_removed": "Removed a second step",
+    "second_factor_reset": "Reset a second step",
+    "second_factor_failed": "Failed the second step",
+    "recovery_codes_renewed": "Made recovery codes",
     "refused": "Refused access",
     "address_refused": "Refused address",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SIGN_INS = ("sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins", "replay")
+SECOND_STEPS = ("second_factor_added", "second_factor_removed", "recovery_codes_renewed")  # by oneself, always
+SIGN_INS = (
+    "sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins", "replay",
+    *SECOND_STEPS, "second_factor_reset", "second_factor_failed",
+)  # fmt: skip
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import abort, request
@@ -12,7 +13,7 @@ from portal.web.problems import problem
 MOST_BYTES = 16_000
 
 
-def fields(**longest: int) -> dict[str, str]:
+def fields(*, optional: Sequence[str] = (), **longest: int) -> dict[str, str]:
     """The body's fields, by how long each may be. Whatever is wrong is answered with a problem."""
     if request.mimetype != "application/json":
         abort(problem(415))
@@ -25,13 +26,13 @@ def fields(**longest: int) -> dict[str, str]:
         abort(problem(400, "The body is not JSON, or names a member twice."))
     if not isinstance(sent, dict):
         abort(problem(422, "The body must be a JSON object."))
-    if errors := list(_errors(sent, longest)):
+    if errors := list(_errors(sent, longest, optional)):
         abort(problem(422, errors=errors))
     return sent
 
 
-def _errors(sent: dict[str, Any], longest: dict[str, int]) -> list[dict[str, str]]:
-    wrong = {name: "This is missing." for name in longest.keys() - sent.keys()}
+def _errors(sent: dict[str, Any], longest: dict[str, int], optional: Sequence[str]) -> list[dict[str, str]]:
+    wrong = {name: "This is missing." for name in longest.keys() - sent.keys() - set(optional)}
     for name, value in sent.items():
         if name not in longest:
             wrong[""] = f"Send these members alone: {', '.join(longest)}."

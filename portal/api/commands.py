@@ -7,20 +7,30 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from portal.auth import queries
-from portal.auth.commands import actor_of, begun
+from portal.auth.commands import Awaited, actor_of, awaited, begun, proved
 from portal.core import history, throttle
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, command, db
 from portal.core.throttle import Counter
+from portal.factors.commands import use_code
 from portal.mail.commands import send_later
 from portal.tokens import rotation
 from portal.tokens.commands import Lifetime
 from portal.tokens.rotation import Opened, Refusal
+from portal.web.throttle import at_second_step
 
 
-def log_in(email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]) -> Opened | None:
-    """As a browser does, with the same checks: see auth.commands.begun."""
-    return begun(email, password, rotation.open_family, lifetime=lifetime, demo=demo, counters=counters)
+def log_in(
+    email: str, password: str, code: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]
+) -> Opened | Awaited | None:
+    """As a browser does, with the same checks: see auth.commands.begun. Awaited where the code is wrong or missing."""
+    begins = begun(email, password, rotation.open_family, lifetime=lifetime, demo=demo, counters=counters)
+    person = awaited(begins) if isinstance(begins, Awaited) and code else None
+    if person is None:
+        return begins
+    counter = at_second_step(person.email, person.id)
+    opened = proved(person, lambda who: use_code(who, code), rotation.open_family, lifetime=lifetime, counter=counter)
+    return opened or begins
 
 
 def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refusal:

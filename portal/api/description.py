@@ -59,6 +59,7 @@ def document(scopes: Sequence[str]) -> Schema:
 
 def _login() -> Schema:
     body = _object(email={**TEXT, "minLength": 1, "maxLength": 320}, password={**TEXT, "minLength": 1})
+    body["properties"]["otp"] = {**TEXT, "description": "A code of the second step, of whoever has set one up."}
     return _operation("login", "Sign in", {"200": _json("New tokens.", "Tokens")}, (401, *BODY), body)
 
 

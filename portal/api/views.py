@@ -11,7 +11,8 @@ from portal.api import access, commands
 from portal.api.bodies import fields
 from portal.api.description import document
 from portal.api.repeats import once
-from portal.auth.commands import canonical
+from portal.auth.commands import Awaited, canonical
+from portal.auth.forms import LONGEST_CODE
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import current_actor
@@ -25,6 +26,7 @@ from portal.web.problems import problem
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 LONGEST_TOKEN = 200
 MISMATCH = "E-mail and password don't match."  # noqa: S105
+SECOND_STEP = "Send a code of your second step as `otp`: none was sent, or it is not right, or was used before."
 REFUSED = "This refresh token can't be used. Sign in again."
 JUST_USED = "This refresh token was used a moment ago. Go on with the answer of that request."
 
@@ -33,17 +35,20 @@ JUST_USED = "This refresh token was used a moment ago. Go on with the answer of 
 @public
 def login() -> Response:
     """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
-    sent = fields(email=320, password=LONGEST)
+    sent = fields(email=320, password=LONGEST, otp=LONGEST_CODE, optional=("otp",))
     email, settings = canonical(sent["email"]), _settings()
 
     def work() -> Response:
         opened = commands.log_in(
             email,
             sent["password"],
+            sent.get("otp", ""),
             lifetime=lifetime(is_kept=True),
             demo=not settings.production,
             counters=throttle.at_sign_in(email),
         )
+        if isinstance(opened, Awaited):
+            return problem(401, SECOND_STEP, code="second_factor_required")
         return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
 
     return once(email, work)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from flask import current_app
 from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
 
 from portal.auth import queries
+from portal.config import Settings
 from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
@@ -19,6 +24,8 @@ from portal.core.db import acting_as, command, db
 from portal.core.errors import Busy, NotAllowed, Throttled
 from portal.core.throttle import Counter
 from portal.demo import DEMO_PASSWORD
+from portal.factors import commands as factors
+from portal.factors.passkeys import Answer
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.users import passwords
@@ -41,42 +48,129 @@ class Opens(Protocol[T_co]):
     def __call__(self, user_id: uuid.UUID, organization_id: uuid.UUID | None, /, *, lifetime: Lifetime) -> T_co: ...
 
 
+@dataclass(frozen=True)
+class Awaited:
+    """Somebody whose password was right, and whose second factor is still to be shown."""
+
+    user_id: uuid.UUID
+    password: str  # a fingerprint of its hash: whoever changes the password ends the wait
+
+
+Proof = Callable[[uuid.UUID], str | None]  # what proves this person, in words; None where nothing does
+
+
 def sign_in(
     email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
-) -> SignedIn | None:
-    """Check and begin a browser's sign-in; None where `begun` gives none."""
-    token = begun(email, password, tokens.open_sign_in, lifetime=lifetime, demo=demo, counters=counters)
-    with acting_as(SYSTEM):
-        return signed_in(token) if token else None
+) -> SignedIn | Awaited | None:
+    """Check and begin a browser's sign-in, as `begun` does."""
+    begins = begun(email, password, tokens.open_sign_in, lifetime=lifetime, demo=demo, counters=counters)
+    return begins if isinstance(begins, Awaited) else _person(begins)
 
 
 def begun(
     email: str, password: str, opens: Opens[T], *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
-) -> T | None:
-    """Check and begin a sign-in. None for an unknown address, a wrong password, or somebody who may not come in:
+) -> T | Awaited | None:
+    """Check the password, and begin a sign-in unless a second factor has to be shown before: see `proved`.
 
-    always after the same work, so that neither words nor time tell which it was. Throttled, without a check, where one
-    of the counters is full; success takes the guess out of them. The demo's password opens only demos.
+    None for an unknown address, a wrong password, or somebody who may not come in: always after the same work, so that
+    neither words nor time tell which it was. Throttled, without a check, where one of the counters is full; success
+    takes the guess out of them. The demo's password opens only demos.
     """
     with acting_as(SYSTEM):
         person = db.session.execute(queries.by_email(canonical(email))).first()
-        db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
-        try:
-            throttle.attempt(*counters)
-        except Throttled:
-            _record_failure("throttled", person)
-            raise
-        verdict = passwords.verify(password, person.password if person else None)
-        if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
-            _record_failure("sign_in_failed", person)
+        better = _checked(person, password, demo=demo, counters=counters)
+        if person is None or better is None:
             return None
-        better = passwords.hash_password(password) if verdict.outdated else None
+        if person.has_second_factor:
+            _half_way(person, better, counters)
+            return Awaited(person.id, _fingerprint(better or person.password))
         return _open(person, better, opens, lifetime=lifetime, counters=counters)
+
+
+def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Sequence[Counter]) -> str | None:
+    """None unless the password is right; else its hash made with more care, or empty where it was made so."""
+    db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
+    _attempt(person, counters)
+    verdict = passwords.verify(password, person.password if person else None)
+    if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
+        _record_failure("sign_in_failed", person)
+        return None
+    return passwords.hash_password(password) if verdict.outdated else ""
+
+
+def _attempt(person: Row[Any] | None, counters: Sequence[Counter]) -> None:
+    try:
+        throttle.attempt(*counters)
+    except Throttled:
+        _record_failure("throttled", person)
+        raise
+
+
+@command
+def _half_way(person: Row[Any], better: str, counters: Sequence[Counter]) -> None:
+    if better:
+        rehash(person.id, person.password, better)
+    throttle.forgive(counters)
+
+
+def awaited(waiting: Awaited) -> Row[Any] | None:
+    """The person of whom a second factor is awaited, if they may still come in with the password they gave."""
+    with acting_as(SYSTEM):
+        person = db.session.execute(queries.by_id(waiting.user_id)).first()
+    return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
+
+
+def second_step(person: Row[Any], proof: Proof, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
+    """Begin the browser's sign-in of somebody `awaited`, as `proved` does."""
+    return _person(proved(person, proof, tokens.open_sign_in, lifetime=lifetime, counter=counter))
+
+
+def proved(person: Row[Any], proof: Proof, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
+    """Begin the sign-in of somebody `awaited` whom the proof proves; None where it does not, Throttled as above."""
+    with acting_as(SYSTEM):
+        _attempt(person, [counter])
+        shown = proof(person.id)
+        if shown is None:
+            _record_failure("second_factor_failed", person)
+            return None
+        return _open(person, None, opens, lifetime=lifetime, counters=[counter], shown=shown)
+
+
+def sign_in_with_passkey(
+    answer: Answer | None, *, lifetime: Lifetime, counters: Sequence[Counter] = ()
+) -> SignedIn | None:
+    """Begin the sign-in of whom a passkey proves by itself: the device has asked who is there. None, Throttled."""
+    with acting_as(SYSTEM):
+        _attempt(None, counters)
+        owner = factors.use_passkey(answer)
+        person = db.session.execute(queries.by_id(owner)).first() if owner else None
+        if person is None:
+            _record_failure("sign_in_failed", None)
+            return None
+        shown = factors.PASSKEY
+        return _person(_open(person, None, tokens.open_sign_in, lifetime=lifetime, counters=counters, shown=shown))
+
+
+def _person(token: str | None) -> SignedIn | None:
+    with acting_as(SYSTEM):
+        return signed_in(token) if token else None
+
+
+def _fingerprint(stored: str | None) -> str:
+    """Of a password's hash; it tells nothing of that to those who read the cookie in which it waits."""
+    settings: Settings = current_app.extensions["portal"]
+    return hmac.digest(settings.secret_key.encode(), f"awaited {stored}".encode(), hashlib.sha256).hex()
 
 
 @command
 def _open(
-    person: Row[Any], better: str | None, opens: Opens[T], *, lifetime: Lifetime, counters: Sequence[Counter]
+    person: Row[Any],
+    better: str | None,
+    opens: Opens[T],
+    *,
+    lifetime: Lifetime,
+    counters: Sequence[Counter],
+    shown: str | None = None,
 ) -> T | None:
     """Begin the sign-in, unless the password was changed since it was read: the change ended all that were there."""
     unchanged = queries.with_password(person.id, person.password).with_for_update(of=User, key_share=True)
@@ -85,13 +179,14 @@ def _open(
     if better:
         rehash(person.id, person.password, better)
     throttle.forgive(counters)
-    note_sign_in(actor_of(person))
+    note_sign_in(actor_of(person), shown)
     return opens(person.id, person.organization_id, lifetime=lifetime)
 
 
-def note_sign_in(person: Actor) -> None:
-    """That somebody signs in now; inside the command that lets them."""
-    history.record("sign_in", by=person, about=person.id)
+def note_sign_in(person: Actor, shown: str | None = None) -> None:
+    """That somebody signs in now, and what was shown besides the password; inside the command that lets them."""
+    details = {"second step": shown} if shown else None
+    history.record("sign_in", by=person, about=person.id, details=details)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
     db.session.execute(here, execution_options={"synchronize_session": False})
 
@@ -146,6 +241,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         email=row.email,
         organization_name=row.organization_name,
         must_change_password=row.must_change_password,
+        has_second_factor=row.has_second_factor,
         sign_in_id=row.sign_in_id,
         is_kept=row.is_kept,
         proved_at=row.proved_at,

@@ -11,6 +11,8 @@ from wtforms.validators import InputRequired, Length
 from portal.users.passwords import LONGEST, problem_of
 from portal.web.forms import Form
 
+LONGEST_CODE = 64
+
 
 class LoginForm(Form):
     """E-mail and password. What is wrong with them is never said apart."""
@@ -35,3 +37,17 @@ class ChoiceForm(Form):
     def validate_password(self, field: Any) -> None:
         if problem := problem_of(field.data, current_app.extensions["portal"].password_minimum):
             raise ValidationError(problem)
+
+
+class PasskeyForm(Form):
+    """What the browser's script fills in."""
+
+    credential = HiddenField()
+    next = HiddenField()
+
+
+class SecondStepForm(Form):
+    """A code, or a passkey's answer."""
+
+    code = StringField("Code", validators=[Length(max=LONGEST_CODE)])
+    credential = HiddenField()

@@ -7,6 +7,7 @@ import uuid
 from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, select
 
 from portal.core.listing import Rows
+from portal.factors.queries import has_second_factor
 from portal.organizations.models import Organization
 from portal.tokens.models import ApiToken, SignIn, digest
 from portal.tokens.queries import is_live, is_usable
@@ -20,6 +21,7 @@ PERSON = (
     User.last_name,
     User.email,
     User.must_change_password,
+    has_second_factor(User.id).label("has_second_factor"),
     Organization.name.label("organization_name"),
 )
 SIGN_IN = (SignIn.id.label("sign_in_id"), SignIn.is_kept, SignIn.proved_at, SignIn.used_at)
@@ -56,8 +58,18 @@ def _behind_sign_in(*conditions: ColumnExpressionArgument[bool]) -> Rows:
 
 def by_email(email: str) -> Rows:
     """What is needed to check a password."""
-    found = select(User.id, User.role, User.organization_id, User.password)
-    return _with_organization(found).where(func.lower(User.email) == email, *_may_sign_in())
+    return _at_the_door().where(func.lower(User.email) == email)
+
+
+def by_id(user_id: uuid.UUID) -> Rows:
+    """The same of somebody who is known by now."""
+    return _at_the_door().where(User.id == user_id)
+
+
+def _at_the_door() -> Rows:
+    has_one = has_second_factor(User.id).label("has_second_factor")
+    found = select(User.id, User.role, User.organization_id, User.email, User.password, has_one)
+    return _with_organization(found).where(*_may_sign_in())
 
 
 def with_password(user_id: uuid.UUID, stored: str) -> Select[uuid.UUID]:

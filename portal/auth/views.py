@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy import Row
 
 from portal import demo
 from portal.auth import commands, redeeming
-from portal.auth.forms import ChoiceForm, ForgottenForm, LoginForm
+from portal.auth.forms import ChoiceForm, ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
+from portal.core.clock import now
 from portal.core.errors import Conflict, Throttled
+from portal.factors import challenges, passkeys
+from portal.factors import commands as factors
 from portal.users import links
 from portal.users.links import DeadLink
 from portal.users.models import full_name
@@ -29,6 +35,10 @@ bp = Blueprint("auth", __name__)
 MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
 ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
 LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
+AWAITED, ALONE, BESIDE = "awaited", "passkey alone", "passkey beside a password"
+UNKNOWN_PASSKEY = "This passkey didn’t work here. Try again, or sign in with your password."
+WRONG_CODE = "This code is not right, or was used before. Wait for the app’s next one, or use a recovery code."
+WRONG_PASSKEY = "The passkey didn’t work. Try again, or write a code."
 
 
 @bp.route("/login", methods=["GET", "POST"])
@@ -43,23 +53,26 @@ def login() -> ResponseReturnValue:
         email = commands.canonical(form.email.data or "")
         try:
             person = _checked(email, form.password.data or "", is_kept=form.keep.data, demo=not settings.production)
+            if isinstance(person, commands.Awaited):
+                return _half_way(person, is_kept=form.keep.data, there=form.next.data)
             if person is not None:
-                throttle.remember_device(email)
                 return _begun(person, form.next.data)
             form.form_errors.append(MISMATCH)
         except Throttled as throttled:
             throttle.refuse(form, throttled)
+    return _door(form, 422 if form.errors else 200)
+
+
+def _door(form: LoginForm, status: int) -> Response:
+    settings: Settings = current_app.extensions["portal"]
     hint = None if settings.production else {"accounts": demo.DEMO_ACCOUNTS, "password": demo.DEMO_PASSWORD}
-    return render(
-        "auth/login.html",
-        form=form,
-        demo=hint,
-        mails=settings.missing_for_mail is None,
-        status=422 if form.errors else 200,
-    )
+    here = challenges.site()
+    options = passkeys.request_options(here, challenges.asked(ALONE), alone=True) if here else None
+    mails = settings.missing_for_mail is None
+    return render("auth/login.html", form=form, demo=hint, mails=mails, options=options, status=status)
 
 
-def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session.SignedIn | None:
+def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session.SignedIn | commands.Awaited | None:
     return commands.sign_in(
         email, password, lifetime=lifetime(is_kept=is_kept), demo=demo, counters=throttle.at_sign_in(email)
     )
@@ -67,11 +80,90 @@ def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session
 
 def _begun(person: session.SignedIn, there: str | None) -> Response:
     """The sign-in takes the place of the one that this browser had."""
+    throttle.remember_device(person.email)
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
     home = "/account/" if person.role is Role.USER else "/"
     return redirect(safe_next(there, home))
+
+
+@bp.post("/login/passkey")
+@public
+def passkey() -> ResponseReturnValue:
+    """Sign in without a password: the device has asked for a finger, a face or its own code."""
+    sent = PasskeyForm()
+    form = LoginForm(formdata=None, data={"next": sent.next.data or ""})
+    try:
+        answer = challenges.answered(ALONE, sent.credential.data or "")
+        counters = [throttle.of_network()]
+        person = commands.sign_in_with_passkey(answer, lifetime=lifetime(is_kept=False), counters=counters)
+        if person is not None:
+            return _begun(person, sent.next.data)
+        form.form_errors.append(UNKNOWN_PASSKEY)
+    except Throttled as throttled:
+        throttle.refuse(form, throttled)
+    return _door(form, 422)
+
+
+def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) -> Response:
+    """Remember for five minutes, in the browser, whose second factor is awaited."""
+    at = int(now().timestamp())
+    kept = {"who": str(waiting.user_id), "password": waiting.password, "keep": bool(is_kept), "next": there, "at": at}
+    cookie[AWAITED] = kept
+    return redirect(url_for(".second"))
+
+
+@bp.route("/login/second", methods=["GET", "POST"])
+@public
+def second() -> ResponseReturnValue:
+    """The second step: a code, or a passkey. There is no sign-in before it."""
+    kept = cookie.get(AWAITED, {})
+    person = _awaited(kept)
+    if person is None:
+        if cookie.pop(AWAITED, None):
+            flash("That took too long, or your password was changed. Sign in again.", "error")
+        return redirect(url_for(".login"))
+    form = SecondStepForm()
+    if form.validate_on_submit():
+        try:
+            signed_in = commands.second_step(
+                person,
+                _proof(form),
+                lifetime=lifetime(is_kept=kept["keep"]),
+                counter=throttle.at_second_step(person.email, person.id),
+            )
+            if signed_in is not None:
+                return _begun(signed_in, kept["next"])
+            form.code.errors = [WRONG_PASSKEY if form.credential.data else WRONG_CODE]
+        except Throttled as throttled:
+            throttle.refuse(form, throttled)
+    return _second_page(form, person.id)
+
+
+def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
+    if not 0 <= now().timestamp() - kept.get("at", 0) < challenges.SECONDS:
+        return None
+    return commands.awaited(commands.Awaited(uuid.UUID(kept["who"]), kept["password"]))
+
+
+def _proof(form: SecondStepForm) -> commands.Proof:
+    if not form.credential.data:
+        return lambda who: factors.use_code(who, form.code.data or "")
+    answer = challenges.answered(BESIDE, form.credential.data)
+    return lambda who: factors.PASSKEY if factors.use_passkey(answer, owner=who) else None
+
+
+def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:
+    mine, here = factors.factors_of(user_id), challenges.site()
+    options = None
+    if mine.passkeys and here:
+        options = passkeys.request_options(here, challenges.asked(BESIDE), mine.passkeys)
+    elsewhere = challenges.better_address() if mine.passkeys and not here else None
+    status = 422 if form.errors else 200
+    return render(
+        "auth/second.html", form=form, has_app=mine.app is not None, options=options, elsewhere=elsewhere, status=status
+    )
 
 
 @bp.post("/logout")
@@ -134,7 +226,6 @@ def accept() -> ResponseReturnValue:
         person = redeeming.accept(_link(), form.password.data or "", lifetime=lifetime(is_kept=False))
         if person is None:
             raise DeadLink
-        throttle.remember_device(person.email)
         return _begun(person, None)
     return _choice("auth/accept.html", form, links.INVITATIONS)
 

@@ -38,7 +38,7 @@ from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 
 # Repeated within a minute, they become one event.
-COUNTED = frozenset({"sign_in_failed", "throttled", "refused", "address_refused"})
+COUNTED = frozenset({"sign_in_failed", "throttled", "refused", "address_refused", "second_factor_failed"})
 CHANGING = ("update", "delete", "restore")
 NEWEST = (text("at DESC"), text("key DESC"))
 RECORDED: tuple[TypeEngine[Any], ...] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
 from portal.users.clashes import explained, stop_probing
 from portal.users.models import User
-from portal.web.throttle import of_account
+from portal.web.throttle import holding_back
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
@@ -278,14 +278,14 @@ def unlock(user_id: uuid.UUID) -> str:
     name, email, person = user.name, user.email, Actor(user.id, user.role, user.organization_id)
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
-        _unlock(of_account(email), person, actor)
+        _unlock(holding_back(email, user_id), person, actor)
     return name
 
 
 @command
-def _unlock(counter: Counter, person: Actor, by: Actor) -> None:
-    if throttle.wait(counter):
-        throttle.forgive([counter])
+def _unlock(counters: Sequence[Counter], person: Actor, by: Actor) -> None:
+    if any(throttle.wait(one) for one in counters):
+        throttle.forgive(counters)
         history.record("unlock", by=by, about=person.id, tenant=person.seen_by)
 
 
@@ -293,7 +293,7 @@ def is_held_back(user_id: uuid.UUID) -> bool:
     """Whether too many wrong passwords keep a person from signing in on a new device."""
     with acting_as(SYSTEM):
         email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return email is not None and throttle.wait(of_account(email)) > 0
+        return email is not None and any(throttle.wait(one) for one in holding_back(email, user_id))
 
 
 def keep_a_super_admin(*leaving: User) -> None:

@@ -11,10 +11,12 @@ from functools import lru_cache
 import bcrypt
 from flask import current_app
 
+from portal.config import Settings
 from portal.demo import DEMO_PASSWORD
 
 BCRYPT_READS = 72  # bytes; what comes after is not looked at by bcrypt
 LONGEST = 4096  # characters taken from a form
+SHORTEST_OF_TWO = 8  # characters, where a second factor is asked for too
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
 
@@ -45,6 +47,12 @@ def verify(password: str, stored: str | None) -> Verdict:
 def random_password() -> str:
     """Four groups of five characters: 100 bits, and readable over a telephone."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
+
+
+def shortest(*, has_second_factor: bool) -> int:
+    """How many characters a new password needs: a second factor makes up for a short one."""
+    settings: Settings = current_app.extensions["portal"]
+    return min(SHORTEST_OF_TWO, settings.password_minimum) if has_second_factor else settings.password_minimum
 
 
 def problem_of(password: str, minimum: int) -> str | None:

@@ -25,6 +25,7 @@ from portal.core.cursors import moment
 from portal.core.db import acting_as, db
 from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, patterns_of
+from portal.factors.queries import has_second_factor
 from portal.organizations.models import Organization
 from portal.users.models import LONG_AGO, User, full_name
 
@@ -94,7 +95,8 @@ def called(text: str, most: int) -> list[uuid.UUID]:
 def people() -> Rows:
     """The columns of a list of people. Where the organization is deleted its name is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
-    return select(*COLUMNS, name, in_deleted_organization().label("organization_deleted")).outerjoin(
+    gone = in_deleted_organization().label("organization_deleted")
+    return select(*COLUMNS, name, gone, has_second_factor(User.id).label("has_second_factor")).outerjoin(
         Organization, Organization.id == User.organization_id
     )
 

@@ -8,12 +8,14 @@ from typing import Any
 from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy import select
 
 from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
+from portal.factors.queries import has_second_factor
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
@@ -69,6 +71,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         organization=organization,
         by=stamps_of(user),
         devices=devices_of(id),
+        has_second_factor=db.session.scalar(select(has_second_factor(id))),
         is_held_back=is_held_back,
         history=history_of("users", id),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, flash, request, url_for
@@ -10,11 +11,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import RequestRedirect
 
-from portal.core.actor import current_actor
+from portal.config import Settings
+from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
 from portal.web.problems import is_api, problem
 from portal.web.rendering import redirect
+from portal.web.session import SignedIn
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -23,18 +26,31 @@ PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where somebody is led, and what marks the views that are open until it is done."""
+
+    endpoint: str
+    way_in: str
+
+
+NEW_PASSWORD = Step("account.password", "with_temporary_password")
+SECOND_FACTOR = Step("second.index", "without_second_factor")
+
+
 def public(view: View) -> View:
     """Open to everybody."""
     view.rule = PUBLIC  # type: ignore[attr-defined]
     return view
 
 
-def signed_in(*, with_temporary_password: bool = False) -> Callable[[View], View]:
-    """Open to every signed-in person, about themselves."""
+def signed_in(*, with_temporary_password: bool = False, without_second_factor: bool = False) -> Callable[[View], View]:
+    """Open to every signed-in person, about themselves; before the rest is, where the view is for that."""
 
     def mark(view: View) -> View:
         view.rule = SIGNED_IN  # type: ignore[attr-defined]
         view.with_temporary_password = with_temporary_password  # type: ignore[attr-defined]
+        view.without_second_factor = without_second_factor  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -68,6 +84,19 @@ def check_routes(app: Flask) -> None:
         rule_of(view)
 
 
+def must_have_second_factor(role: Role | None) -> bool:
+    """Whether this installation wants one of everybody in the role."""
+    settings: Settings = current_app.extensions["portal"]
+    return role is not None and role.name in settings.second_factor_roles
+
+
+def what_comes_first(person: SignedIn) -> Step | None:
+    """What somebody who is signed in has to do before anything else."""
+    if person.must_change_password:
+        return NEW_PASSWORD
+    return None if person.has_second_factor or not must_have_second_factor(person.role) else SECOND_FACTOR
+
+
 def enforce() -> ResponseReturnValue | None:
     """Sign-in page for strangers, 403 for those whose role does not hold the permission."""
     if request.endpoint is None:  # no such address: 404 for everybody
@@ -84,8 +113,8 @@ def enforce() -> ResponseReturnValue | None:
         if there is None:
             flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
         return redirect(url_for("auth.login", next=there if there != "/" else None))
-    if current_user.must_change_password and not getattr(view, "with_temporary_password", False):
-        return redirect(url_for("account.password"))
+    if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
+        return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         raise NotAllowed
     return None

@@ -19,6 +19,7 @@ PASSWORD_CHECKS = (
     "account.password",
     "account.email",
     "api.login",
+    "second.remove",
 )  # a quarter of a second of a processor each
 
 _exporting: set[uuid.UUID | None] = set()

@@ -33,6 +33,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     email: str
     organization_name: str | None
     must_change_password: bool
+    has_second_factor: bool
     sign_in_id: uuid.UUID
     is_kept: bool  # by the browser, when it is closed
     proved_at: datetime  # when they last said who they are

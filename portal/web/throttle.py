@@ -25,6 +25,7 @@ from portal.web.forms import Form
 FIVE_MINUTES, HOUR = 300, 3600
 REMEMBERED_SECONDS = 90 * 86_400
 ACCOUNTS = 5  # of one device
+SECOND_STEPS = 10  # in an hour: of a million codes three are right at a time
 
 
 def at_sign_in(email: str) -> tuple[Counter, ...]:
@@ -33,7 +34,7 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
         return (_counter("device", f"{device} {email}", _settings().guesses_per_account),)
     return (
-        _counter("network", _network(current_origin().address), _settings().guesses_per_network, is_shared=True),
+        of_network(),
         of_account(email),
     )
 
@@ -41,6 +42,11 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
 def of_account(email: str) -> Counter:
     """For guesses from devices that are not known."""
     return _counter("account", email.lower(), _settings().guesses_per_account)
+
+
+def holding_back(email: str, user_id: uuid.UUID) -> tuple[Counter, Counter]:
+    """What keeps somebody from signing in on a new device, once it is full."""
+    return of_account(email), _of_second_step(user_id)
 
 
 def of_own_password(user_id: uuid.UUID) -> Counter:
@@ -52,6 +58,28 @@ def at_refresh() -> Counter:
     """For refresh tokens from one network, right or wrong: nobody guesses one, but each try is work."""
     most = _settings().refreshes_per_network
     return _counter("refresh", _network(current_origin().address), most, is_shared=True)
+
+
+def at_second_step(email: str, user_id: uuid.UUID) -> Counter:
+    """For a code, or another second proof, after the right password."""
+    device, accounts = _device()
+    if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
+        return _counter("second step", f"{device} {user_id}", SECOND_STEPS, seconds=HOUR)
+    return _of_second_step(user_id)
+
+
+def _of_second_step(user_id: uuid.UUID) -> Counter:
+    return _counter("second step", str(user_id), SECOND_STEPS, seconds=HOUR)
+
+
+def of_network() -> Counter:
+    """For tries that name no account."""
+    return _counter("network", _network(current_origin().address), _settings().guesses_per_network, is_shared=True)
+
+
+def once(kind: str, what: str, *, seconds: float) -> Counter:
+    """Allows one try, and none after it: for what may be used a single time, by whichever process."""
+    return _counter(kind, what, 1, seconds=seconds)
 
 
 def of_foreign_addresses(user_id: uuid.UUID) -> Counter:

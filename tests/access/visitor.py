@@ -14,6 +14,7 @@ from tests.cast import Person
 from tests.pages import HTMX
 
 TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="([^"]+)"')
+CHALLENGE = re.compile(r"challenge&#34;: &#34;([\w-]+)")
 
 PAGE, CREATED, DONE, SIGN_IN = "page", "created", "redirected", "asked to sign in"
 BAD, NO, GONE, CLASH, WRONG = "400", "403", "404", "409", "422"
@@ -82,6 +83,6 @@ def without_tokens(answer: TestResponse) -> tuple[int, list[tuple[str, str]], st
     names = ("Set-Cookie", "X-Request-Id", "Date", "Content-Length")
     headers = sorted((name, value) for name, value in answer.headers if name not in names)
     text = answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "REQUEST")
-    for found in set(TOKEN.findall(text)):
+    for found in {*TOKEN.findall(text), *CHALLENGE.findall(text)}:
         text = text.replace(found, "TOKEN")
     return answer.status_code, headers, text

@@ -1,0 +1,36 @@
+"""How are secrets kept that have to be read again? Encrypted, with keys derived from the installation's."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from flask import current_app
+
+from portal.config import Settings
+
+PURPOSE = b"secrets of authenticator apps"
+
+
+def encrypted(text: str) -> str:
+    return _cipher().encrypt(text.encode()).decode("ascii")
+
+
+def decrypted(token: str, *, seconds: int | None = None) -> str | None:
+    """The text; None where none of the keys made the token, or longer ago than so many seconds."""
+    try:
+        return _cipher().decrypt(token.encode(), ttl=seconds).decode()
+    except (InvalidToken, UnicodeError):
+        return None
+
+
+def _cipher() -> MultiFernet:
+    """Encrypts with the key of today, and reads what a former one encrypted while that is still a fallback."""
+    settings: Settings = current_app.extensions["portal"]
+    return MultiFernet([_key(one) for one in (settings.secret_key, *settings.secret_key_fallbacks)])
+
+
+def _key(secret_key: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hmac.digest(secret_key.encode(), PURPOSE, hashlib.sha256)))

@@ -1,0 +1,60 @@
+"""Is this the code that an app shows now? And what do recovery codes look like?"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+import pyotp
+import segno
+
+from portal.core.clock import now
+
+ISSUER = "Portal"
+SECONDS = 30
+DRIFT = 1  # steps that a clock may be ahead or behind
+DIGITS = 6
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+GROUPS, LETTERS = 4, 4  # 80 bits
+RECOVERY_CODES = 10
+
+
+def new_secret() -> str:
+    """160 bits, in base32."""
+    return pyotp.random_base32()
+
+
+def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
+    """The time step whose code was typed, if it is about now and later than `after`; else None."""
+    plain = "".join(typed.split()).replace("-", "")
+    if len(plain) != DIGITS or not (plain.isascii() and plain.isdigit()):
+        return None
+    here, app = int(now().timestamp()) // SECONDS, pyotp.TOTP(secret)
+    steps = range(max(here - DRIFT, after + 1), here + DRIFT + 1)
+    return next((step for step in steps if hmac.compare_digest(app.generate_otp(step), plain)), None)
+
+
+def picture(secret: str, email: str) -> str:
+    """What a camera reads: a QR code as the address of an SVG."""
+    address = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
+    return str(segno.make_qr(address, error="m").svg_data_uri(scale=4, border=4, light="#fff", omitsize=True))
+
+
+def in_groups(secret: str) -> str:
+    """A secret for typing."""
+    return " ".join(secret[place : place + 4] for place in range(0, len(secret), 4))
+
+
+def new_recovery_codes() -> list[str]:
+    return ["-".join(_letters() for _ in range(GROUPS)) for _ in range(RECOVERY_CODES)]
+
+
+def digest(typed: str) -> str:
+    """SHA-256 of a recovery code, however its groups were typed: of 80 random bits it gives nothing away."""
+    plain = "".join(letter for letter in typed.lower() if letter in ALPHABET)
+    return hashlib.sha256(plain.encode("ascii")).hexdigest()
+
+
+def _letters() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(LETTERS))

@@ -1,0 +1,1 @@
+"""The pages of the second step: setting it up, and taking it away."""

@@ -1,0 +1,175 @@
+"""The pages of the second step, in the own account; and its reset, on a person's page."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, Response, current_app, flash, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.auth.commands import is_own_password
+from portal.config import Settings
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.errors import Missing, Throttled
+from portal.core.policy import Permission
+from portal.factors import challenges, ciphers, codes, commands, passkeys
+from portal.second.commands import reset as take_away
+from portal.second.forms import AuthenticatorForm, PasskeyForm, RemovalForm
+from portal.users import queries
+from portal.users.models import User
+from portal.web import throttle
+from portal.web.forms import reporting_conflicts
+from portal.web.guards import must_have_second_factor, requires, signed_in
+from portal.web.jinja import day
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("second", __name__)
+URL = "/account/second-factor"
+SEALED_SECONDS = 900
+ADDING = "adding a passkey"
+LAST_OF_ROLE = "Your role needs a second step. Add another one first, then remove this one."
+TOO_SHORT = (
+    "Your password has {} characters, which is enough only beside a second step."
+    " Choose one of {} or more first, then come back."
+)
+
+
+@bp.get(URL)
+@signed_in(without_second_factor=True)
+def index() -> ResponseReturnValue:
+    """What is set up, and what can be."""
+    return _overview(PasskeyForm())
+
+
+def _overview(form: PasskeyForm, status: int = 200) -> Response:
+    mine, here = commands.factors_of(current_user.id), challenges.site()
+    options = None
+    if here and len(mine.passkeys) < commands.MOST_PASSKEYS:
+        asked = challenges.asked(ADDING)
+        options = passkeys.creation_options(here, asked, current_user.id, current_user.email, mine.passkeys)
+    return render(
+        "second/index.html",
+        mine=mine,
+        form=form,
+        options=options,
+        elsewhere=None if here else challenges.better_address(),
+        must=must_have_second_factor(current_user.role),
+        status=status,
+    )
+
+
+@bp.route(f"{URL}/app", methods=["GET", "POST"])
+@signed_in(without_second_factor=True)
+def app() -> ResponseReturnValue:
+    """Set up an authenticator app. Its secret counts once the app has shown the right code."""
+    form = AuthenticatorForm()
+    secret = _unsealed(form.sealed.data) if form.is_submitted() else None
+    if secret is None:
+        if form.is_submitted():
+            flash("That took too long. Scan the new code below.", "error")
+        secret = codes.new_secret()
+        form = AuthenticatorForm(formdata=None, sealed=ciphers.encrypted(f"{current_user.id} {secret}"))
+    elif form.validate():
+        with reporting_conflicts(form):
+            return _added(commands.add_authenticator(secret, form.code.data or ""), "Your authenticator app is set up.")
+    return render(
+        "second/app.html",
+        form=form,
+        picture=codes.picture(secret, current_user.email),
+        secret=codes.in_groups(secret),
+        status=422 if form.errors else 200,
+    )
+
+
+def _unsealed(sealed: str | None) -> str | None:
+    """The secret of a form that was opened by the same person a little while ago."""
+    owner, _, secret = (ciphers.decrypted(sealed or "", seconds=SEALED_SECONDS) or "").partition(" ")
+    return secret if owner == str(current_user.id) else None
+
+
+@bp.post(f"{URL}/passkeys")
+@signed_in(without_second_factor=True)
+def passkey() -> ResponseReturnValue:
+    """Add a passkey, which the browser has made."""
+    form = PasskeyForm()
+    if form.validate_on_submit():
+        answer = challenges.answered(ADDING, form.credential.data or "")
+        name = form.name.data or f"Passkey of {day(now())}"
+        with reporting_conflicts(form):
+            return _added(commands.add_passkey(name, answer), "Your passkey is added.")
+    return _overview(form, 422)
+
+
+@bp.post(f"{URL}/codes")
+@signed_in()
+def recovery_codes() -> ResponseReturnValue:
+    """New recovery codes, told once; those of before end."""
+    return render("second/codes.html", codes=commands.renew_codes())
+
+
+@bp.route(f"{URL}/remove", methods=["GET", "POST"])
+@signed_in()
+def remove() -> ResponseReturnValue:
+    """Count no more on the app or on a passkey. GET asks first, and for the password."""
+    form = RemovalForm(data={"passkey": request.args.get("passkey", "")})
+    mine, chosen = commands.factors_of(current_user.id), _key(form.passkey.data)
+    named = [one.name for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and commands.APP]
+    if not named or not named[0]:
+        raise Missing
+    if form.validate_on_submit() and _is_password(form):
+        with reporting_conflicts(form):
+            commands.remove(chosen, last=_why_the_last_stays(form.password.data or ""))
+            flash(f"{named[0]} is removed.", "success")
+            return redirect(url_for(".index"))
+    status = 422 if form.errors else 200
+    return render("second/remove.html", form=form, what=named[0], is_last=mine.count == 1, status=status)
+
+
+def _key(text: str | None) -> uuid.UUID | None:
+    """None, without which the app is meant; Missing for what is no key."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        raise Missing from None
+
+
+def _is_password(form: RemovalForm) -> bool:
+    try:
+        if is_own_password(current_user, form.password.data or "", throttle.of_own_password(current_user.id)):
+            return True
+        form.password.errors = ["This is not your password."]
+    except Throttled as throttled:
+        throttle.refuse(form, throttled)
+    return False
+
+
+def _why_the_last_stays(password: str) -> str | None:
+    settings: Settings = current_app.extensions["portal"]
+    if must_have_second_factor(current_user.role):
+        return LAST_OF_ROLE
+    least = settings.password_minimum
+    return TOO_SHORT.format(len(password), least) if len(password) < least else None
+
+
+def _added(recovery: list[str], text: str) -> Response:
+    """The first factor brings recovery codes, which this answer tells, once."""
+    if not recovery:
+        flash(text, "success")
+        return redirect(url_for(".index"))
+    return render("second/codes.html", codes=recovery, done=text)
+
+
+@bp.route("/users/<uuid:id>/second-factor", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def reset(id: uuid.UUID) -> ResponseReturnValue:
+    """Take somebody's second step away. GET asks first."""
+    if request.method == "POST":
+        name = take_away(id)
+        flash(f"The second step of {name} is taken away.", "success")
+        return redirect(url_for("users.show", id=id))
+    user: User | None = db.session.scalar(queries.by_id(id))
+    if user is None:
+        raise Missing
+    return render("second/reset.html", fragment="second/_reset.html", user=user)

@@ -45,6 +45,7 @@ class Settings:
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
     kept_idle_hours: float = 168  # unused, where the browser keeps it
+    proof_minutes: float = 15  # until somebody who is signed in is asked who they are, before a sensitive change
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
@@ -91,6 +92,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
+        proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
     )
 
 

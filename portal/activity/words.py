@@ -35,6 +35,7 @@ WORDS = {
             "email_verified": "E-mail verified",
             "must_change_password": "Password is temporary",
             "organization_id": "Organization",
+            "time_zone": "Time zone",
         },
     ),
     "organizations": Words(

@@ -23,6 +23,7 @@ def by_token(token: str) -> Rows:
         User.last_name,
         User.email,
         User.must_change_password,
+        User.time_zone,
         Organization.name.label("organization_name"),
         SignIn.id.label("sign_in_id"),
         SignIn.is_kept,

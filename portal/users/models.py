@@ -107,6 +107,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
     last_sign_in_at: Mapped[datetime | None]
+    time_zone: Mapped[str | None]  # by its name in the time zone database
     sort_name: Mapped[str] = mapped_column(
         Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
         deferred=True,

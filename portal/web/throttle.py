@@ -22,7 +22,8 @@ from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
 from portal.web.forms import Form
 
-FIVE_MINUTES, HOUR = 300, 3600
+MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
+STRENGTHS_PER_MINUTE = 240
 REMEMBERED_SECONDS = 90 * 86_400
 ACCOUNTS = 5  # of one device
 
@@ -51,6 +52,12 @@ def of_own_password(user_id: uuid.UUID) -> Counter:
 def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
     """For an administrator who asks for addresses that are in use elsewhere."""
     return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)
+
+
+def of_strength() -> Counter:
+    """For asking how good a password is: far more than people type, so that nobody keeps the processor busy."""
+    network = _network(current_origin().address)
+    return _counter("strength", network, STRENGTHS_PER_MINUTE, seconds=MINUTE, is_shared=True)
 
 
 def remember_device(email: str) -> None:

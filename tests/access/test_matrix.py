@@ -69,6 +69,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.strength", "POST"): Rule(*PUBLIC),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
     ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),

@@ -43,7 +43,8 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "auth/commands.py",
+    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py",
+    "auth/commands.py",
     "cli/commands.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py",
     "core/models.py", "core/scoping.py",
     "dashboard/queries.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
@@ -125,9 +126,10 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
-        "activity/seals.py", "activity/telling.py", "activity/words.py", "auth/lifetimes.py", "cli/names.py", "cli/seed.py", "cli/serve.py",
-        "cli/stage.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
-        "organizations/members.py", "users/membership.py", "users/passwords.py",
+        "activity/seals.py", "activity/telling.py", "activity/words.py", "auth/lifetimes.py",
+        "cli/names.py", "cli/seed.py", "cli/serve.py", "cli/stage.py",
+        "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
+        "organizations/members.py", "users/membership.py", "users/passwords.py", "users/strength.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]

@@ -13,7 +13,7 @@ Choices = dict[str, list[tuple[str, str]]]
 @lru_cache(maxsize=1)
 def choices() -> Choices:
     """One or more for each country (zone.tab of the time zone database), by region, for a select."""
-    found: Choices = {"Anywhere": [("", "As the browser says"), ("UTC", "UTC")]}
+    found: Choices = {"Anywhere": [("", "As the browser says, else UTC"), ("UTC", "UTC")]}
     table = (files("tzdata.zoneinfo") / "zone.tab").read_text(encoding="utf-8")
     names = (line.split("\t")[2] for line in table.splitlines() if line and not line.startswith("#"))
     for name in sorted(names):

@@ -159,7 +159,7 @@ def world(
 
 
 def _profile(_world: World, _key: uuid.UUID) -> dict[str, Any]:
-    return {"first_name": "Ada", "last_name": "Lovelace"}
+    return {"first_name": "Ada", "last_name": "Lovelace", "time_zone": "Europe/London"}
 
 
 def _edited_person(world: World, key: uuid.UUID) -> dict[str, Any]:

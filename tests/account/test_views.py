@@ -40,9 +40,10 @@ def test_a_name_that_is_too_long_stands_beside_its_field(client: PageClient, sig
 def test_ac9_the_profile_takes_nothing_but_names(app: Flask, build: Builder, uma: Person) -> None:
     forged = {"role": "SUPER_ADMIN", "email": "x@example.com", "organization_id": "", "email_verified": "y", "id": "1"}
 
-    Visitor(app, uma).post("/account/", {"first_name": "Uma", **forged})
+    Visitor(app, uma).post("/account/", {"first_name": "Uma", "time_zone": "", **forged})
 
     row = build.read(User, uma.id)
+    assert row.first_name == "Uma"
     assert (row.role, row.email, row.organization_id) == (Role.USER, uma.email, uma.organization_id)
     assert not row.email_verified
 

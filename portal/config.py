@@ -49,6 +49,7 @@ class Settings:
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
     kept_idle_hours: float = 168  # unused, where the browser keeps it
+    proof_minutes: float = 15  # until somebody who is signed in is asked who they are, before a sensitive change
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     refreshes_per_network: int = 600  # in 5 minutes
@@ -125,6 +126,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
+        proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
     )
 
 

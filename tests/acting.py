@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from portal import create_app
 from portal.core.actor import SYSTEM, Actor
-from portal.core.db import acting_as
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.tokens.models import SignIn
 from tests.cast import Person
 from tests.database import disconnect, settings_for
 from tests.pages import PageClient
@@ -49,6 +53,13 @@ def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
         yield app
     finally:
         disconnect(app)
+
+
+@command
+def say_who_long_ago(person: Person, minutes: float = 16) -> None:
+    """Let the person's sign-ins be as old as that; they said so long ago who they are."""
+    aged = update(SignIn).where(SignIn.user_id == person.id).values(proved_at=now() - timedelta(minutes=minutes))
+    db.session.execute(aged, execution_options={"synchronize_session": False})
 
 
 def at_once(app: Flask, works: Sequence[Callable[[], R]], *persons: Person) -> list[R | Exception]:

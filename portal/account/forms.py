@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_login import current_user
-from wtforms import PasswordField, ValidationError
+from wtforms import PasswordField, SelectField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length
 
-from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME, valid_email
-from portal.users.passwords import LONGEST, problem_of, shortest
+from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME, ChosenPasswordForm, valid_email
+from portal.users.passwords import LONGEST
 from portal.web.forms import Form, TextField
+from portal.web.zones import choices
 
 
 class ProfileForm(Form):
+    """The own names, and where the clock goes as one's own."""
+
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
+    time_zone = SelectField("Time zone", choices=choices)
 
 
-class PasswordForm(Form):
+class PasswordForm(ChosenPasswordForm):
     """A new password, and the one it replaces."""
 
     current_password = PasswordField(
         "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
     )
-    password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
 
     def validate_password(self, field: Any) -> None:
-        problem = problem_of(field.data, shortest(has_second_factor=current_user.has_second_factor))
-        if problem is None and field.data == self.current_password.data:
-            problem = "Choose one that you don’t have already."
-        if problem:
-            raise ValidationError(problem)
+        super().validate_password(field)
+        if field.data == self.current_password.data:
+            raise ValidationError("Choose one that you don’t have already.")
 
 
 class EmailForm(Form):

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, url_for
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.account.forms import EmailForm, PasswordForm, ProfileForm
 from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
-from portal.core.db import db
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
 from portal.core.errors import Missing, Throttled
+from portal.core.throttle import attempt
+from portal.organizations.models import Organization
 from portal.users import addresses, commands, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
+from portal.users.strength import Strength, strength_of
 from portal.web import session, throttle
 from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
-from portal.web.guards import signed_in
+from portal.web.guards import public, signed_in
 from portal.web.history import history_of
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("account", __name__, url_prefix="/account")
+LONGEST_WORDS = 1000
+SHORTEST = 8
 
 
 @bp.route("/", methods=["GET", "POST"])
@@ -29,7 +35,7 @@ bp = Blueprint("account", __name__, url_prefix="/account")
 def index() -> ResponseReturnValue:
     """The own profile."""
     user = _myself()
-    form = ProfileForm(data={"first_name": user.first_name, "last_name": user.last_name})
+    form = ProfileForm(obj=user)
     if form.validate_on_submit():
         commands.update_profile(user.id, form.data)
         flash("Your profile is saved.", "success")
@@ -42,7 +48,8 @@ def index() -> ResponseReturnValue:
 @signed_in(with_temporary_password=True)
 def password() -> ResponseReturnValue:
     """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
-    form = PasswordForm()
+    minimum = passwords.shortest(has_second_factor=current_user.has_second_factor)
+    form = PasswordForm(minimum=minimum, words=_own_words())
     if current_user.must_change_password:
         form.current_password.label.text = "Temporary password"
     if form.validate_on_submit() and _is_current_password(form):
@@ -56,7 +63,6 @@ def password() -> ResponseReturnValue:
         "account/password.html",
         form=form,
         forced=current_user.must_change_password,
-        minimum=passwords.shortest(has_second_factor=current_user.has_second_factor),
         status=422 if form.errors else 200,
     )
 
@@ -122,6 +128,26 @@ def end_others() -> ResponseReturnValue:
     return redirect(url_for(".devices"))
 
 
+@bp.post("/password/strength")
+@public
+def strength() -> ResponseReturnValue:
+    """How good a password is, while it is typed: known is nothing but what is sent, and nothing of it is kept."""
+    typed = request.form.get("password", "")
+    try:
+        with acting_as(SYSTEM):
+            attempt(throttle.of_strength())
+        found = _strength(typed) if typed else None
+    except Throttled:
+        found = None
+    return render("account/_strength.html", strength=found)
+
+
+def _strength(typed: str) -> Strength:
+    minimum = request.form.get("minimum", type=int) or SHORTEST
+    words = request.form.get("words", "")[:LONGEST_WORDS].split("\n")
+    return strength_of(typed, max(minimum, SHORTEST), passwords.words_about(*words))
+
+
 def _is_current_password(form: PasswordForm | EmailForm) -> bool:
     """Whether it is; where it is not, or was tried too often, the form says so."""
     counter = throttle.of_own_password(current_user.id)
@@ -132,6 +158,14 @@ def _is_current_password(form: PasswordForm | EmailForm) -> bool:
     except Throttled as throttled:
         throttle.refuse(form, throttled)
     return False
+
+
+def _own_words() -> set[str]:
+    """What others know of this person, which no password must consist of."""
+    user = _myself()
+    house = db.session.get(Organization, user.organization_id) if user.organization_id else None
+    names = user.email, user.first_name, user.last_name, user.name
+    return passwords.words_about(*names, *((house.name, house.slug) if house else ()))
 
 
 def _myself() -> User:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument as Condition
@@ -12,6 +12,7 @@ from sqlalchemy import Row, and_, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
+from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.history import Activity
@@ -130,7 +131,7 @@ def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], C
     def condition(value: str) -> Condition[bool] | None:
         try:
             day = date.fromisoformat(value)
-            return compare(datetime(day.year, day.month, day.day, tzinfo=UTC))
+            return compare(datetime(day.year, day.month, day.day, tzinfo=zone()))
         except (ValueError, OverflowError):
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from portal.activity.words import FIELDS, SECOND_STEPS, TURNS, WORDS
 from portal.core.actor import Role, current_actor
-from portal.core.clock import now
+from portal.core.clock import local, now
 from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
 from portal.organizations import queries as organizations
@@ -143,12 +143,12 @@ def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = 
 
 
 def days(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
-    """The entries of each day (UTC), under its name."""
+    """The entries of each day, where the reader is, under its name."""
     return [(name, list(ones)) for name, ones in groupby(entries, lambda entry: _day_name(entry.at))]
 
 
 def _day_name(at: datetime) -> str:
-    then, today = at.astimezone(UTC).date(), now().date()
+    then, today = local(at).date(), local(now()).date()
     return {today: "Today", today - timedelta(days=1): "Yesterday"}.get(then, day(then))
 
 

@@ -14,25 +14,28 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
-from portal.core.clock import now
+from portal.core.clock import local, now, zone
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
-from portal.core.history import Superseded, as_it_was
+from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
 from portal.core.policy import Permission
 from portal.organizations import queries as organizations
 from portal.organizations.commands import undo_organization as undo_organization_command
 from portal.users import queries as users
 from portal.users.commands import undo_user
+from portal.users.models import User
 from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.history import confirm, history_with
+from portal.web.proof import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
 UNSAID = "(not kept)"
+SENSITIVE = {"email", "role"}
 HEADINGS = (
     "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
     "request_id", "operation_id",
@@ -112,6 +115,8 @@ def organization(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of a person."""
+    if SENSITIVE & set(before(User, id, _version())) and (question := ask()):
+        return question
     return _undo("users", id, undo_user)
 
 
@@ -175,7 +180,7 @@ def _of_row(table: str, statement: Any) -> ResponseReturnValue:
         page=page,
         entries=told(page.rows, of_one_row=True),
         at=at,
-        shown_at=at or now(),
+        shown_at=local(at or now()),
         past=_compared(table, row, at) if at else None,
     )
 
@@ -202,10 +207,10 @@ def _state(deleted_at: datetime | None) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """A time as a form's field writes it, in UTC; None for anything else."""
+    """A time as a form's field writes it, by the reader's clock; None for anything else."""
     try:
         at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return local(at.replace(tzinfo=zone()) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -36,6 +36,7 @@ WORDS = {
             "pending_email": "New e-mail, not confirmed",
             "must_change_password": "Password is temporary",
             "organization_id": "Organization",
+            "time_zone": "Time zone",
         },
     ),
     "organizations": Words(

@@ -32,6 +32,7 @@ from portal.users import passwords
 from portal.users.commands import rehash, stored_password
 from portal.users.forms import canonical_email
 from portal.users.models import User, full_name
+from portal.web.proof import prove_with
 from portal.web.session import SignedIn, look_up_with
 
 log = logging.getLogger("portal")
@@ -210,6 +211,16 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
     return True
 
 
+@prove_with
+def prove(person: SignedIn, password: str, counter: Counter) -> bool:
+    """Check the own password, and note that its owner is there. Throttled where it was guessed at too often."""
+    if not is_own_password(person, password, counter):
+        return False
+    with acting_as(SYSTEM):
+        tokens.prove(person.sign_in_id)
+    return True
+
+
 def _record_failure(action: str, person: Row[Any] | None) -> None:
     """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
@@ -238,6 +249,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         token=token,
         name=full_name(row.first_name, row.last_name, row.email),
         first_name=row.first_name or "",
+        time_zone=row.time_zone,
         email=row.email,
         organization_name=row.organization_name,
         must_change_password=row.must_change_password,

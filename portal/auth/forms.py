@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import current_app
-from wtforms import BooleanField, HiddenField, PasswordField, StringField, ValidationError
+from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from portal.users.passwords import LONGEST, problem_of
+from portal.users.passwords import LONGEST
 from portal.web.forms import Form
 
 LONGEST_CODE = 64
@@ -27,16 +24,6 @@ class ForgottenForm(Form):
     """Whose password is to be set anew."""
 
     email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
-
-
-class ChoiceForm(Form):
-    """A password, for somebody who came by a mailed link."""
-
-    password = PasswordField("New password", validators=[InputRequired("Choose a password.")])
-
-    def validate_password(self, field: Any) -> None:
-        if problem := problem_of(field.data, current_app.extensions["portal"].password_minimum):
-            raise ValidationError(problem)
 
 
 class PasskeyForm(Form):

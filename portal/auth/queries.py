@@ -21,6 +21,7 @@ PERSON = (
     User.last_name,
     User.email,
     User.must_change_password,
+    User.time_zone,
     has_second_factor(User.id).label("has_second_factor"),
     Organization.name.label("organization_name"),
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from portal import demo
 from portal.auth import commands, redeeming
-from portal.auth.forms import ChoiceForm, ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
+from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
@@ -22,7 +22,8 @@ from portal.core.clock import now
 from portal.core.errors import Conflict, Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
-from portal.users import links
+from portal.users import links, passwords
+from portal.users.forms import ChosenPasswordForm
 from portal.users.links import DeadLink
 from portal.users.models import full_name
 from portal.web import session, throttle
@@ -221,26 +222,26 @@ def _followed(token: str, there: str) -> Response:
 @public
 def accept() -> ResponseReturnValue:
     """Accept an invitation with a password of one's own."""
-    form = ChoiceForm()
+    found, form = _choosing(links.INVITATIONS)
     if form.validate_on_submit():
         person = redeeming.accept(_link(), form.password.data or "", lifetime=lifetime(is_kept=False))
         if person is None:
             raise DeadLink
         return _begun(person, None)
-    return _choice("auth/accept.html", form, links.INVITATIONS)
+    return _shown("auth/accept.html", form, found)
 
 
 @bp.route("/password/reset", methods=["GET", "POST"])
 @public
 def reset() -> ResponseReturnValue:
     """Choose a new password by a link. Signing in comes after, with whatever else it asks for."""
-    form = ChoiceForm()
+    found, form = _choosing((links.RESET,))
     if form.validate_on_submit():
         redeeming.reset(_link(), form.password.data or "")
         cookie.pop(LINK, None)
         flash("Your new password is set. Sign in with it.", "success")
         return redirect(url_for(".login"))
-    return _choice("auth/reset.html", form, (links.RESET,))
+    return _shown("auth/reset.html", form, found)
 
 
 @bp.route("/verify", methods=["GET", "POST"])
@@ -257,14 +258,19 @@ def verify() -> ResponseReturnValue:
             cookie.pop(LINK, None)
             flash(f"{email} is confirmed.", "success")
             return redirect(url_for("account.email" if current_user.is_authenticated else ".login"))
-    return _choice("auth/verify.html", form, (links.VERIFICATION,))
+    return _shown("auth/verify.html", form, redeeming.opened(_link(), (links.VERIFICATION,)))
 
 
-def _choice(template: str, form: Form, purposes: Sequence[str]) -> Response:
+def _choosing(purposes: Sequence[str]) -> tuple[Row[Any], ChosenPasswordForm]:
+    """Whose link it is, and the form in which they choose a password."""
     found = redeeming.opened(_link(), purposes)
+    words = passwords.words_about(found.email, found.first_name, found.last_name, found.organization_name)
+    return found, ChosenPasswordForm(minimum=passwords.shortest(has_second_factor=False), words=words)
+
+
+def _shown(template: str, form: Form, found: Row[Any]) -> Response:
     name = full_name(found.first_name, found.last_name, found.email)
-    minimum = current_app.extensions["portal"].password_minimum
-    return render(template, form=form, found=found, name=name, minimum=minimum, status=422 if form.errors else 200)
+    return render(template, form=form, found=found, name=name, status=422 if form.errors else 200)
 
 
 def _link() -> str:

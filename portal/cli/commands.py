@@ -65,7 +65,7 @@ def seed_command(email: str, password: str | None, demo: bool, people: int) -> N
     if known:
         click.echo(f"{email} is there already; nothing was changed.")
         return
-    chosen, told = _chosen(password)
+    chosen, told = _chosen(password, email)
     if seeding.ensure_super_admin(email, chosen):
         click.echo(f"Created the super administrator {email}.{told}")
 
@@ -111,7 +111,7 @@ def set_password_command(email: str, password: str | None) -> None:
         user = db.session.scalar(queries.by_email(email))
         if user is None:
             raise click.ClickException(f"Nobody has the address {email}.")
-        chosen, told = _chosen(password)
+        chosen, told = _chosen(password, user.email, user.first_name, user.last_name)
         commands.set_password(user.id, chosen, temporary=bool(told))
     click.echo(f"The password of {email} is set.{told}")
 
@@ -155,7 +155,7 @@ def _seed_demo(people: int) -> None:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
 
 
-def _chosen(password: str | None) -> tuple[str, str]:
+def _chosen(password: str | None, *known: str | None) -> tuple[str, str]:
     """A password that will do, and what to tell of it when it was made here."""
     if password is None and sys.stdin.isatty():
         password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
@@ -163,7 +163,7 @@ def _chosen(password: str | None) -> tuple[str, str]:
         made = passwords.random_password()
         return made, f" Its password, shown this once: {made}"
     settings: Settings = current_app.extensions["portal"]
-    problem = passwords.problem_of(password, settings.password_minimum)
+    problem = passwords.problem_of(password, settings.password_minimum, passwords.words_about(*known))
     if problem:
         raise click.ClickException(problem)
     return password, ""

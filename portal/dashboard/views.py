@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.core.actor import current_actor
-from portal.core.clock import now
+from portal.core.clock import local, now
 from portal.core.db import db
 from portal.core.listing import Count, Listing
 from portal.core.policy import Permission, allows
@@ -81,6 +81,6 @@ def _people(**arguments: str) -> Listing:
 
 
 def _greeting(at: datetime, first_name: str) -> str:
-    hour = at.astimezone(UTC).hour
+    hour = local(at).hour
     part = "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"
     return f"Good {part}, {first_name}" if first_name else f"Good {part}"

@@ -77,6 +77,13 @@ def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
 
 
 @command
+def prove(sign_in_id: uuid.UUID) -> None:
+    """Note that the person of a sign-in has just said again who they are."""
+    statement = update(SignIn).where(SignIn.id == sign_in_id).values(proved_at=now())
+    db.session.execute(statement, execution_options={"synchronize_session": False})
+
+
+@command
 def revoke(token: str) -> None:
     """End the sign-in of a browser's token."""
     end(SignIn.token == digest(token))

@@ -30,6 +30,7 @@ WORDS = {
     Permission.USERS_DELETE: "Delete people",
     Permission.USERS_READ: "Read people",
     Permission.USERS_WRITE: "Change people",
+    Permission.OUTBOX_READ: "Read the outbox of the demo",
 }
 DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 

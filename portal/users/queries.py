@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import acting_as, db
 from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
@@ -217,7 +218,7 @@ def _day(value: str) -> datetime | None:
         day = date.fromisoformat(value)
     except ValueError:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=zone())
 
 
 FILTERS = {

@@ -29,6 +29,7 @@ from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import names_with, stamps_of
+from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
 from portal.web.searching import render_list
@@ -111,7 +112,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
-    if form.validate_on_submit():
+    if form.validate_on_submit() and (not form.is_sensitive(user) or given(form)):
         try:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values())
@@ -143,6 +144,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
 @requires(Permission.USERS_WRITE)
+@proven
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
@@ -194,6 +196,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/unlock")
 @requires(Permission.USERS_WRITE)
+@proven
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
     name = commands.unlock(id)

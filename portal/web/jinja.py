@@ -11,7 +11,7 @@ from flask_login import current_user
 from jinja2 import StrictUndefined
 
 from portal.core.actor import NoActorError, current_actor
-from portal.core.clock import now
+from portal.core.clock import local, now, zone
 from portal.core.listing import Count
 from portal.core.policy import Permission, allows
 from portal.web import theme
@@ -25,9 +25,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, initials, hue, count, compact, browser_of):
+    for function in (ago, iso, day, clock, exact, initials, hue, count, compact, browser_of):
         app.jinja_env.filters[function.__name__] = function
-    app.jinja_env.globals["can"] = can
+    app.jinja_env.globals |= {"can": can, "has_page": has_page, "zone_name": zone_name}
     app.context_processor(about_request)
 
 
@@ -75,8 +75,29 @@ def iso(then: datetime) -> str:
 
 
 def day(then: date) -> str:
-    """`4 Mar 2025`"""
+    """`4 Mar 2025`, where the reader is."""
+    then = local(then) if isinstance(then, datetime) else then
     return f"{then.day} {then:%b %Y}"
+
+
+def clock(then: datetime) -> str:
+    """`16:03`, where the reader is."""
+    return f"{local(then):%H:%M}"
+
+
+def exact(then: datetime) -> str:
+    """`4 Mar 2025, 16:03:10 CET`, where the reader is."""
+    return f"{day(then)}, {local(then):%H:%M:%S %Z}"
+
+
+def zone_name() -> str:
+    """`UTC`, `Europe/Berlin`: what the times on the page are in."""
+    return str(zone())
+
+
+def has_page(address: str) -> bool:
+    """Whether there is a page at this address, which takes no arguments."""
+    return any(rule.rule == address for rule in current_app.url_map.iter_rules())
 
 
 def initials(name: str) -> str:

@@ -7,15 +7,17 @@ import uuid
 from collections.abc import Callable
 from contextvars import Token
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from flask import Flask, g, request
 from flask import session as cookie
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
 from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
+from portal.core.clock import read_in, read_on
 from portal.core.db import acting_as
 from portal.web.problems import is_api
+from portal.web.zones import zone_named
 
 LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
@@ -30,6 +32,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     token: str
     name: str
     first_name: str
+    time_zone: str | None
     email: str
     organization_name: str | None
     must_change_password: bool
@@ -106,7 +109,7 @@ def do_without_database() -> None:
 
 
 def bind_actor() -> None:
-    """Bind the signed-in person's Actor for the rest of the request; strangers stay nobody."""
+    """Bind the signed-in person's Actor and time zone for the rest of the request; strangers stay nobody."""
     if request.endpoint in UNBOUND:
         return
     agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
@@ -115,12 +118,16 @@ def bind_actor() -> None:
         _manager._update_request_context_with_user(_bearer())
     if current_user.is_authenticated:
         g.actor_token = bind(current_user.actor)
+        g.zone_token = read_in(zone_named(current_user.time_zone))
 
 
 def release_actor(_error: BaseException | None) -> None:
     token: Token[Actor | None] | None = g.pop("actor_token", None)
     if token is not None:
         unbind(token)
+    zone: Token[tzinfo] | None = g.pop("zone_token", None)
+    if zone is not None:
+        read_on(zone)
     origin: Token[Origin] | None = g.pop("origin_token", None)
     if origin is not None:
         leave(origin)

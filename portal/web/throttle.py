@@ -22,7 +22,8 @@ from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
 from portal.web.forms import Form
 
-FIVE_MINUTES, HOUR = 300, 3600
+MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
+STRENGTHS_PER_MINUTE = 240
 REMEMBERED_SECONDS = 90 * 86_400
 ACCOUNTS = 5  # of one device
 SECOND_STEPS = 10  # in an hour: of a million codes three are right at a time
@@ -99,6 +100,12 @@ def at_forgotten(email: str) -> tuple[Counter, ...]:
 def of_letters_to(user_id: uuid.UUID) -> Counter:
     """For links to an address that is to be confirmed."""
     return _counter("letters to", str(user_id), _settings().letters_per_hour, seconds=HOUR)
+
+
+def of_strength() -> Counter:
+    """For asking how good a password is: far more than people type, so that nobody keeps the processor busy."""
+    network = _network(current_origin().address)
+    return _counter("strength", network, STRENGTHS_PER_MINUTE, seconds=MINUTE, is_shared=True)
 
 
 def remember_device(email: str) -> None:

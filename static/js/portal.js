@@ -5,6 +5,8 @@ const each = (selector, act, within = document) => within.querySelectorAll(selec
 // Requests of htmx carry the token.
 document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   ctx.request.headers['X-CSRFToken'] = document.querySelector('meta[name="csrf-token"]').content;
+  const field = ctx.sourceElement;
+  if ('alone' in field.dataset) for (const { name } of field.form.elements) if (name !== field.name) ctx.request.body.delete(name);
 });
 
 // A fragment arrived: a dialog opens, times become local, tabs keep what is searched for.
@@ -59,6 +61,7 @@ document.addEventListener('input', ({ target }) => {
 });
 
 function localTimes() {
+  if (document.documentElement.dataset.zone) return; // the server tells them in the zone that was chosen
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
   const day = (then) => `${then.getDate()} ${then.toLocaleString('en-US', { month: 'short' })} ${then.getFullYear()}`;
   each('time[datetime*="T"]', (time) => {

@@ -116,6 +116,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("second.recovery_codes", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # there is nothing to recover yet
     ("second.remove", "GET"): Rule(SIGN_IN, GONE, GONE, GONE),
     ("second.remove", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),
+    ("account.strength", "POST"): Rule(*PUBLIC),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
     ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
@@ -228,7 +229,7 @@ def world(
 
 
 def _profile(_world: World, _key: uuid.UUID) -> dict[str, Any]:
-    return {"first_name": "Ada", "last_name": "Lovelace"}
+    return {"first_name": "Ada", "last_name": "Lovelace", "time_zone": "Europe/London"}
 
 
 def _edited_person(world: World, key: uuid.UUID) -> dict[str, Any]:

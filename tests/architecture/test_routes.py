@@ -12,6 +12,7 @@ from tests.database import app_for
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PUBLIC = {
+    "account.strength",
     "api.login",
     "api.logout",
     "api.openapi",

@@ -51,13 +51,14 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "api/commands.py",
-    "api/repeats.py", "auth/commands.py", "auth/redeeming.py", "cli/commands.py", "cli/seed.py", "cli/stage.py",
-    "core/db.py", "core/history.py", "core/listing.py", "core/models.py", "core/scoping.py", "dashboard/queries.py",
-    "factors/challenges.py", "factors/commands.py", "mail/queue.py", "organizations/commands.py",
-    "organizations/queries.py", "organizations/views.py", "second/commands.py", "tokens/commands.py",
-    "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py", "users/commands.py",
-    "users/devices.py", "users/invitations.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",
+    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py",
+    "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py", "cli/commands.py", "cli/seed.py",
+    "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py", "core/models.py", "core/scoping.py",
+    "dashboard/queries.py", "factors/challenges.py", "factors/commands.py", "mail/queue.py",
+    "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "second/commands.py",
+    "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py",
+    "users/commands.py", "users/devices.py", "users/invitations.py", "users/queries.py", "users/views.py",
+    "web/rows.py", "web/session.py",
 }  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "factors/codes.py", "factors/passkeys.py", "mail/letters.py", "mail/post.py", "mail/queue.py",
         "organizations/members.py", "tokens/personal.py", "tokens/rotation.py", "users/addresses.py",
         "users/clashes.py", "users/devices.py", "users/invitations.py", "users/links.py", "users/membership.py",
-        "users/passwords.py",
+        "users/passwords.py", "users/strength.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]
@@ -182,7 +183,7 @@ def test_a_tests_name_is_a_sentence_and_no_test_is_skipped() -> None:
 
 
 PROMISED: dict[str, Sequence[int]] = {
-    "AU": (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "SE": range(1, 10), "CS": range(1, 11), "AC": range(1, 17),
+    "AU": range(1, 14), "SE": range(1, 11), "CS": range(1, 11), "AC": range(1, 17),
     "IN": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16), "LG": range(1, 8), "CO": range(1, 8),
     "RE": (1, 4, 6, 9, 12, 13, 14), "RT": range(1, 11),
 }  # fmt: skip

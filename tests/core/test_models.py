@@ -210,6 +210,9 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "ApiToken": {TenantOwned},
         "IdempotencyKey": set(),
         "Throttle": set(),
+        "Authenticator": set(),
+        "Passkey": set(),
+        "RecoveryCode": set(),
         "KeptLetter": set(),
         "Activity": {TenantOwned},
     }

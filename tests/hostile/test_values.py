@@ -27,6 +27,7 @@ USER_FIELDS = ("first_name", "last_name", "email", "role", "organization_id", "i
 TENANT_FIELDS = ("name", "slug", "row")
 EDIT_FIELDS = ("version", "base")
 PROFILE = ("first_name", "last_name")
+STRENGTH = ("password", "words", "minimum")
 PASSWORDS = ("current_password", "password")
 SIGN_IN = ("email", "password", "next")
 COOKIES = ("portal", "theme", "session", "remember_token")
@@ -41,7 +42,8 @@ SINGLY = ("q", "after", "last_sign_in_before")
 PLACES = (
     len(USER_LIST) + len(SINGLY) + len(TENANT_LIST) + len(USER_FIELDS) * 2 + len(TENANT_FIELDS) * 2
     + len(ACTIVITY) * 2 + len(ACTIVITY_SINGLY)
-    + len(EDIT_FIELDS) * 3 + len(PROFILE) + len(PASSWORDS) + len(SIGN_IN) + len(COOKIES) + len(HEADERS) + len(PATHS)
+    + len(EDIT_FIELDS) * 3 + len(PROFILE) + 1 + len(STRENGTH) + len(PASSWORDS)
+    + len(SIGN_IN) + len(COOKIES) + len(HEADERS) + len(PATHS)
 )  # fmt: skip
 
 
@@ -124,7 +126,9 @@ def test_in6_in7_in9_fields_of_edits(everything: Prober, build: Builder, acme: T
 @GROUP
 def test_in1_in6_in9_fields_of_the_own_account(everything: Prober, stranger: Prober, group: str) -> None:
     for value in GROUPS[group]:
-        everything.post("/account/", dict.fromkeys(PROFILE, value))
+        everything.post("/account/", {**dict.fromkeys(PROFILE, value), "time_zone": ""})
+        everything.post("/account/", {"time_zone": value})
+        stranger.post("/account/password/strength", dict.fromkeys(STRENGTH, value))
         everything.post("/account/password", dict.fromkeys(PASSWORDS, value))
         everything.post("/theme", {"theme": value, "next": value})
         everything.post("/account/devices/end", {"sign_in": value})

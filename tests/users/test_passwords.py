@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 
 import bcrypt
 import pytest
@@ -18,11 +20,13 @@ from tests.acting import acting, portal_on
 from tests.cast import PASSWORD, Builder, Person, SignIn
 from tests.pages import PageClient
 
+LONG = " ".join(f"{number} bottles on the wall," for number in range(300))
+SIGNS = "👍🌵🚲🐈🎈🍋🌊🎻🦉🧭🪁🏔🧩🚀🍄"
 HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]+")
 ACCEPTED = [
-    "a" * 15, "a" * 64, "a" * 200, "a" * passwords.LONGEST, "correct horse battery staple", "  spaces around it  ",
-    "пароль из многих слов", "密码密码密码密码密码密码密码密码",
-    "👩‍👩‍👧‍👦" * 5, "zalgo" + "\u0301" * 40, "a" * 71 + "é" + "b" * 20,
+    LONG[:15], LONG[:64], LONG[:200], LONG[: passwords.LONGEST], "correct horse battery staple", "  spaces around it  ",
+    "пароль из многих слов", "我家的猫每天早上五点叫我起床吃饭",
+    "👩‍👩‍👧‍👦👨‍👨‍👦🐈🌵🚲", "zalgo" + "\u0301\u0302\u0303" * 5, LONG[:71] + "é" + LONG[:20],
 ]  # fmt: skip
 
 
@@ -39,10 +43,10 @@ def test_au1_any_unicode_and_any_length_is_taken_and_found_right_again(app: Flas
 
 @pytest.mark.parametrize(("minimum", "too_short", "enough"), [(15, 14, 15), (8, 7, 8)])
 def test_au1_a_password_has_as_many_characters_as_asked_for(minimum: int, too_short: int, enough: int) -> None:
-    assert "characters or more" in (passwords.problem_of("x" * too_short, minimum) or "")
-    assert passwords.problem_of("x" * enough, minimum) is None
-    assert passwords.problem_of("👍" * enough, minimum) is None
-    assert "at most" in (passwords.problem_of("x" * (passwords.LONGEST + 1), minimum) or "")
+    assert "characters or more" in (passwords.problem_of(LONG[:too_short], minimum) or "")
+    assert passwords.problem_of(LONG[:enough], minimum) is None
+    assert passwords.problem_of(SIGNS[:enough], minimum) is None
+    assert "at most" in (passwords.problem_of(LONG[: passwords.LONGEST + 1], minimum) or "")
 
 
 @pytest.mark.parametrize("length", [70, 71, 72, 73, 80, 300])
@@ -122,6 +126,73 @@ def test_random_passwords_are_long_random_and_free_of_look_alikes() -> None:
     for password in made:
         assert re.fullmatch(r"([a-km-np-z2-9]{5}-){3}[a-km-np-z2-9]{5}", password)
         assert passwords.problem_of(password, 15) is None
+
+
+# From the top of lists of leaked passwords, of 15 characters or more.
+COMMON = [
+    "123456789012345", "1234567890123456", "qwertyuiopasdfgh", "qwertyuiop123456", "111111111111111", "aaaaaaaaaaaaaaa",
+    "1qaz2wsx3edc4rfv", "q1w2e3r4t5y6u7i8", "123456789qwerty", "12345678987654321", "1q2w3e4r5t6y7u8i",
+    "iloveyouforever", "passwordpassword", "abcdefghijklmnop", "asdfghjklqwertyuiop", "zaq12wsxcde34rfv",
+    "123456789abcdef", "mailcreated5240", "00000000000000000000", "987654321987654321",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("password", COMMON)
+@pytest.mark.parametrize("written", [str, str.upper, str.title])
+def test_au3_what_many_people_use_is_refused_however_it_is_written(
+    password: str, written: Callable[[str], str]
+) -> None:
+    assert passwords.problem_of(written(password), 15) is not None
+
+
+@pytest.mark.parametrize("password", ["password", "Password1", "trustno1", "sunshine", "football1"])
+def test_au3_short_ones_too_where_a_second_factor_lets_them_be_short(password: str) -> None:
+    assert "lists" in (passwords.problem_of(password, 8) or "")
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["abcabcabcabcabc", "ab" * 8, "x" * 15, "hunter7" * 3, "hunter7hunter7h", "abcdefghijklmno", "zyxwvutsrqponml",
+     "890123456789012", "aabbccddeeffgghh", "lkjhgfdsapoiuytr"],
+)  # fmt: skip
+def test_au3_repeats_and_rows_of_keys_are_refused_with_the_reason(password: str) -> None:
+    problem = passwords.problem_of(password, 15) or ""
+
+    assert "again and again" in problem or "follow one another" in problem or "lists" in problem
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["ada.lovelace@example.com", "ADA.LOVELACE@EXAMPLE.COM 1", "ada.lovelace2024", "2024 Ada Lovelace 1815",
+     "AdaAdaLovelaceAda", "Acme Logistics 2024!", "acme-logistics-acme", "portal.example.org", "Our Portal, the portal",
+     "My Acme Logistics"],
+)  # fmt: skip
+def test_au3_what_others_know_of_a_person_is_refused(fresh_database: str, password: str) -> None:
+    with portal_on(fresh_database, public_url="https://portal.example.org") as portal, portal.app_context():
+        known = "ada.lovelace@example.com", "Ada", "Lovelace", None, "Acme Logistics", "acme-logistics"
+
+        assert "mostly your name" in (passwords.problem_of(password, 15, passwords.words_about(*known)) or "")
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["ada keeps nine grey geese", "logistics of a quiet sunday", "were properties hijacked", "to be or not to be 1601",
+     "Li ate my last biscuit", "no rest for the wicked", "first defgh then nothing"],
+)  # fmt: skip
+def test_au3_a_password_that_only_holds_such_a_word_is_taken(app: Flask, password: str) -> None:
+    with app.app_context():
+        words = passwords.words_about("li@example.com", "Ada", "Li", "Acme Logistics", "acme")
+
+        assert passwords.problem_of(password, 15, words) is None
+
+
+@pytest.mark.parametrize("minimum", [8, 15])
+def test_au3_looking_at_a_hostile_password_is_soon_done(minimum: int) -> None:
+    started = time.monotonic()
+    for unit in ("a", "ab", "abcdefgh", "a1b2c3d4e5f6g7h8", "\u0301", "\ufdfa", "ß", "İ", " "):
+        passwords.problem_of((unit * passwords.LONGEST)[: passwords.LONGEST], minimum, {unit * 40, "abc", "a" * 300})
+
+    assert time.monotonic() - started < 1
 
 
 def test_au13_no_hash_is_in_any_answer_or_log(

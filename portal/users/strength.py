@@ -1,0 +1,47 @@
+"""How hard is a password to guess, as far as one can tell while it is typed?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from zxcvbn import zxcvbn
+
+from portal.users.passwords import problem_of
+
+LOOKED_AT = 32  # characters: the work grows faster than the length
+SIGNS = frozenset("4@8({[<3690!1|7$5+%2")  # which zxcvbn reads as letters too, in every combination
+MOST_SIGNS = 6
+WORDS = ("Very weak", "Weak", "Fair", "Good", "Strong")
+
+
+@dataclass(frozen=True)
+class Strength:
+    """0 to 4, a word for it, and what would help. Refused: it will not be taken."""
+
+    score: int
+    word: str
+    advice: str = ""
+    is_refused: bool = False
+
+
+def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Strength:
+    """What to say of a password: why it is refused, else how good it is."""
+    problem = problem_of(password, minimum, words)
+    if problem and len(password) < minimum:
+        missing = minimum - len(password)
+        return Strength(0, "Too short", f"{missing} more character{'' if missing == 1 else 's'}.", is_refused=True)
+    if problem:
+        return Strength(0, "Refused", problem, is_refused=True)
+    found = zxcvbn(_looked_at(password))
+    told = found["feedback"]
+    return Strength(
+        found["score"], WORDS[found["score"]], " ".join(filter(None, (told["warning"], *told["suggestions"])))
+    )
+
+
+def _looked_at(password: str) -> str:
+    """The beginning; where it has many signs that may mean letters, the others are taken as one that means none."""
+    start = password[:LOOKED_AT]
+    kept = sorted(SIGNS.intersection(start), key=start.index)[:MOST_SIGNS]
+    return "".join("~" if sign in SIGNS and sign not in kept else sign for sign in start)

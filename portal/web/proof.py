@@ -1,0 +1,115 @@
+"""Did the person who is signed in say lately who they are? Sensitive changes ask again.
+
+A form that may be sensitive takes `ProofForm` as a base, shows `components/proof.html: proof_field(form)`, and asks:
+
+    if form.validate_on_submit() and (not form.is_sensitive() or proof.given(form)):
+
+An act of one button states it below its rule; the same request is sent again with the password in it:
+
+    @bp.post("/<uuid:id>/unlock")
+    @requires(Permission.USERS_WRITE)
+    @proof.proven
+    def unlock(id: uuid.UUID) -> ResponseReturnValue:
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import ParamSpec
+
+from flask import Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from wtforms import PasswordField
+from wtforms.validators import Length
+
+from portal.config import Settings
+from portal.core.clock import now
+from portal.core.errors import Throttled
+from portal.core.throttle import Counter
+from portal.web import throttle
+from portal.web.forms import Form
+from portal.web.rendering import render, wants_fragment
+from portal.web.session import SignedIn
+
+P = ParamSpec("P")
+Prover = Callable[[SignedIn, str, Counter], bool]
+
+LONGEST = 4096
+FIELD = "proof"
+NOT_RESENT = (FIELD, "csrf_token")
+
+_provers: dict[str, Prover] = {}
+
+
+class ProofForm(Form):
+    """The own password, for a form that may ask for it."""
+
+    proof = PasswordField("Your password", validators=[Length(max=LONGEST)])
+    is_asked_for_proof = False
+
+
+def prove_with(function: Prover) -> Prover:
+    """Register how a password is checked, and noted that the sign-in's person said who they are."""
+    _provers["password"] = function
+    return function
+
+
+def needs_proof() -> bool:
+    """Whether too much time went by since the person said who they are. Asked of nobody else."""
+    settings: Settings = current_app.extensions["portal"]
+    said_lately: bool = now() - current_user.proved_at < timedelta(minutes=settings.proof_minutes)
+    return not said_lately and not g.get("is_proven", False)
+
+
+def given(form: ProofForm) -> bool:
+    """Whether this person may go on: they said lately who they are, or say so with this form. Else the form asks."""
+    if not needs_proof():
+        return True
+    form.is_asked_for_proof = True
+    try:
+        if _is_right(form.proof.data or ""):
+            return True
+        form.proof.errors = ["This is not your password." if form.proof.data else "Write your password to go on."]
+    except Throttled as throttled:
+        throttle.refuse(form, throttled)
+    return False
+
+
+def _is_right(password: str) -> bool:
+    """The one place where a proof is looked at: whoever has no password will prove it in another way here."""
+    if not password:
+        return False
+    g.is_proven = _provers["password"](current_user, password, throttle.of_own_password(current_user.id))
+    return bool(g.is_proven)
+
+
+def proven(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Let a POST through only from somebody who said lately who they are; else ask, and send the same again."""
+
+    @wraps(view)
+    def ask_first(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        return (request.method == "POST" and ask()) or view(*args, **kwargs)
+
+    return ask_first
+
+
+def ask() -> Response | None:
+    """The question, if there is one, in place of this POST: a page, or a dialog where htmx asked."""
+    form = ProofForm()
+    if not needs_proof() or (FIELD in request.form and form.validate() and given(form)):
+        return None
+    form.is_asked_for_proof = True
+    response = render(
+        "auth/proof.html",
+        fragment="auth/_proof.html",
+        form=form,
+        action=request.full_path.rstrip("?"),
+        fields=[(name, value) for name, value in request.form.items(multi=True) if name not in NOT_RESENT],
+        status=422 if form.errors else 200,
+    )
+    if wants_fragment():
+        response.headers |= {"HX-Retarget": "#dialog-slot", "HX-Reswap": "innerHTML"}
+    return response

@@ -1,0 +1,112 @@
+"""Can somebody look after their own account, and does nobody else at their desk?"""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from portal.core.actor import Role
+from tests.acting import acting, say_who_long_ago
+from tests.browser.browsing import Tabs, sign_in
+from tests.cast import PASSWORD, Person
+
+
+def somebody(tabs: Tabs, *, role: Role = Role.USER) -> Person:
+    email = f"{tabs.site.fresh('somebody')}@example.com"
+    return tabs.site.build.person(email, role=role, tenant=tabs.site.acme)
+
+
+def at_password(tabs: Tabs, *, scripts: bool = True) -> Page:
+    page = tabs.open(scripts=scripts)
+    sign_in(page, somebody(tabs).email, PASSWORD)
+    page.get_by_role("navigation", name="Account").get_by_role("link", name="Password").click()
+    return page
+
+
+def test_while_a_password_is_typed_its_strength_is_said_and_the_current_one_stays_here(tabs: Tabs) -> None:
+    page = at_password(tabs)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.url} {request.post_data}"))
+    page.get_by_label("Current password").fill(PASSWORD)
+    field, said = page.get_by_label("New password"), page.locator("#strength")
+    expect(said).to_be_empty()
+
+    for typed, word in (
+        ("grey", "Too short 11 more characters."),
+        ("qwertyuiop123456", "Refused"),
+        ("Acme Logistics 26", "Refused This is mostly your name"),
+        ("grey dolphin under lamps", "Strong"),
+    ):
+        field.fill(typed)
+        expect(said).to_contain_text(word)
+
+    assert said.get_attribute("aria-live") == "polite"
+    field.fill("")
+    expect(said).to_be_empty()
+    assert sent
+    assert "battery" not in "".join(sent)
+    assert not [line for line in sent if "grey" in line.split(" ")[0]]
+
+
+def test_a_password_is_chosen_and_a_bad_one_is_refused_with_the_reason(tabs: Tabs, scripts: bool) -> None:
+    page = at_password(tabs, scripts=scripts)
+
+    for typed in ("Acme Logistics 26", "grey dolphin under lamps"):
+        page.get_by_label("Current password").fill(PASSWORD)
+        page.get_by_label("New password").fill(typed)
+        page.get_by_role("button", name="Set the new password").click()
+        if typed.startswith("Acme"):
+            expect(page.locator("#password-error")).to_contain_text("mostly your name")
+            expect(page.get_by_label("New password")).to_be_focused()
+
+    expect(page.get_by_text("Your new password is set.")).to_be_visible()
+
+
+def test_a_time_zone_is_chosen_and_told_in(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(scripts=scripts, timezone_id="America/Los_Angeles")
+    sign_in(page, somebody(tabs).email, PASSWORD)
+
+    page.get_by_label("Time zone").select_option(label="Kathmandu")
+    page.get_by_role("button", name="Save changes").click()
+
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    expect(page.get_by_label("Time zone")).to_have_value("Asia/Kathmandu")
+    assert "+0545" in (page.locator(".trail time").first.get_attribute("title") or "")
+
+
+def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(tabs: Tabs, scripts: bool) -> None:
+    chief, other = somebody(tabs, role=Role.ADMIN), somebody(tabs)
+    page = tabs.open(scripts=scripts)
+    sign_in(page, chief.email, PASSWORD)
+    with acting(tabs.site.build.app):
+        say_who_long_ago(chief)
+
+    page.goto(f"/users/{other.id}/edit")
+    page.get_by_label("First name").fill("Ursula")
+    page.get_by_label("Role").select_option("ADMIN")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_label("Your password")).to_be_focused()
+    page.get_by_label("Your password").fill("not this one")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("This is not your password.")).to_be_visible()
+    expect(page.get_by_label("First name")).to_have_value("Ursula")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Save changes").click()
+
+    expect(page.get_by_role("heading", name="Ursula Example")).to_be_visible()
+
+
+def test_se10_after_a_while_an_act_of_one_button_asks_and_goes_on(tabs: Tabs, scripts: bool) -> None:
+    chief, other = somebody(tabs, role=Role.ADMIN), somebody(tabs)
+    page = tabs.open(scripts=scripts)
+    sign_in(page, chief.email, PASSWORD)
+    with acting(tabs.site.build.app):
+        say_who_long_ago(chief)
+
+    page.goto(f"/users/{other.id}")
+    page.get_by_role("link", name="Reset…").click()
+    page.get_by_role("button", name="Reset password").click()
+    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+
+    expect(page.get_by_text("It is shown only now.")).to_be_visible()

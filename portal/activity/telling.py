@@ -43,7 +43,7 @@ VERBS = {
     "invitation_revoked": "revoked the invitation of",
     "invitation_accepted": "accepted the invitation",
     "reset_asked": "asked for a link to a new password of",
-    "reset_used": "opened the mailed link and set a new password",
+    "reset_used": "chose a new password by the mailed link",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "erase": "erased the values in the history of",

@@ -31,6 +31,16 @@ def first_wall_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
 
 
+@pytest.fixture
+def at_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the shared application other settings for one test."""
+
+    def change(**changes: Any) -> None:
+        monkeypatch.setitem(app.extensions, "portal", replace(app.extensions["portal"], **changes))
+
+    return change
+
+
 def actor_of(person: Person | None) -> Actor:
     """The person as an Actor; None is the system."""
     return SYSTEM if person is None else Actor(person.id, person.role, person.organization_id)

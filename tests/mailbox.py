@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -10,6 +12,7 @@ from sqlalchemy import text
 
 from portal.core.db import db
 from portal.mail.letters import Letter, written
+from portal.mail.queue import queue_of, work
 from tests.acting import acting
 
 WAITING = text("SELECT args FROM queue.procrastinate_jobs WHERE status = 'todo' ORDER BY id")
@@ -52,3 +55,9 @@ def path_of(letter: Letter) -> str:
     """Where its link leads, without the portal's address."""
     assert letter.link is not None
     return urlsplit(letter.link).path
+
+
+def send_waiting(app: Flask) -> None:
+    """Do what waits, as a worker does."""
+    with ThreadPoolExecutor(1) as apart:  # a browser's test has a loop of its own
+        apart.submit(asyncio.run, work(queue_of(app), until_empty=True)).result(60)

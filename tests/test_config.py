@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,54 @@ def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
 def test_se6_a_time_that_is_none_is_refused(name: str, value: str) -> None:
     with pytest.raises(Refused, match=name):
         load(**{name: value})
+
+
+MAIL = {"PORTAL_SMTP_URL": "smtp://portal:p%40ss@mail.example.com:587", "PORTAL_MAIL_FROM": "Portal <p@example.com>"}
+
+
+def test_mail_is_set_up_by_an_address_and_a_sender(tmp_path: Path) -> None:
+    settings = load(PORTAL_INSTANCE=str(tmp_path), **MAIL)
+
+    assert (settings.smtp_url, settings.mail_from) == (MAIL["PORTAL_SMTP_URL"], MAIL["PORTAL_MAIL_FROM"])
+    assert not settings.has_outbox
+    assert "p%40ss" not in repr(settings)
+
+
+def test_the_mail_servers_password_can_stand_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "smtp"
+    secret.write_text(MAIL["PORTAL_SMTP_URL"] + "\n", encoding="utf-8")
+
+    settings = load(
+        PORTAL_INSTANCE=str(tmp_path), PORTAL_SMTP_URL_FILE=str(secret), PORTAL_MAIL_FROM=MAIL["PORTAL_MAIL_FROM"]
+    )
+
+    assert settings.smtp_url == MAIL["PORTAL_SMTP_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTAL_SMTP_URL", "http://mail.example.com"),
+        ("PORTAL_SMTP_URL", "smtp://"),
+        ("PORTAL_SMTP_URL", "smtp://host:99999"),
+        ("PORTAL_SMTP_URL", "smtp://[host"),
+        ("PORTAL_MAIL_FROM", "nobody"),
+        ("PORTAL_MAIL_FROM", "p@example.com\r\nBcc: eve@example.com"),
+        ("PORTAL_MAIL_FROM", ""),
+    ],
+)
+def test_mail_that_could_not_be_sent_is_refused_at_the_start(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(Refused) as refused:
+        load(PORTAL_INSTANCE=str(tmp_path), **{**MAIL, name: value})
+
+    assert name in str(refused.value)
+
+
+def test_what_mail_lacks_is_said_in_a_sentence() -> None:
+    production = Settings(secret_key=SECRET_KEY, production=True)
+
+    assert str(production.missing_for_mail).startswith("PORTAL_URL is not set")
+    assert str(replace(production, public_url="https://x.example").missing_for_mail).startswith("PORTAL_SMTP_URL")
+    assert Settings(secret_key=SECRET_KEY).missing_for_mail is None
+    assert Settings(secret_key=SECRET_KEY).has_outbox
+    assert not production.has_outbox

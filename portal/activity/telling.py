@@ -46,7 +46,7 @@ VERBS = {
     "invitation_revoked": "revoked the invitation of",
     "invitation_accepted": "accepted the invitation",
     "reset_asked": "asked for a link to a new password of",
-    "reset_used": "opened the mailed link and set a new password",
+    "reset_used": "chose a new password by the mailed link",
     "replay": "used a spent token, which ended a sign-in of",
     "token_made": "made an API token",
     "token_revoked": "revoked an API token",

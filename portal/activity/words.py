@@ -33,7 +33,7 @@ WORDS = {
             "role": "Role",
             "is_active": "Active",
             "email_verified": "E-mail verified",
-            "pending_email": "New e-mail, not confirmed",
+            "pending_email": "Address to be confirmed",
             "must_change_password": "Password is temporary",
             "organization_id": "Organization",
             "time_zone": "Time zone",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from portal.core.clock import now
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
-from tests.cast import Person, Tenant
+from tests.cast import PASSWORD, Person, Tenant
+from tests.mailbox import letter_of, path_of, send_waiting
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
 Scene = Callable[[Tabs], Page]
@@ -125,15 +128,59 @@ def deleted_address(tabs: Tabs) -> Page:
     return page
 
 
+def guest(tabs: Tabs) -> Person:
+    """Somebody with long names who is invited."""
+    email = f"{tabs.site.fresh('longest-of-all-the-guests-')}@example.com"
+    names: dict[str, Any] = {"first_name": LONG, "last_name": LONG}
+    return tabs.site.build.person(email, tenant=tabs.site.acme, invited_at=now(), **names)
+
+
+def invited(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{guest(tabs).id}")
+    return page
+
+
+handed = pressed(invited, "Show link", "output")
+
+
+def opened(kind: str) -> Scene:
+    """What a mailed link opens."""
+
+    def scene(tabs: Tabs) -> Page:
+        person = guest(tabs) if kind == "invitation" else somebody(tabs)
+        page = tabs.open()
+        page.goto(path_of(letter_of(tabs.site.build.app, kind, person.id)))
+        return page
+
+    return scene
+
+
+def outbox(tabs: Tabs) -> Page:
+    page = pressed(invited, "Send again", ".note")(tabs)
+    send_waiting(tabs.site.build.app)
+    page.goto("/outbox/")
+    page.get_by_role("link", name="Open the link").first.wait_for()
+    return page
+
+
+def pending_address(tabs: Tabs) -> Page:
+    person = somebody(tabs)
+    page = tabs.open()
+    sign_in(page, person.email, PASSWORD)
+    page.goto("/account/email")
+    page.get_by_label("New e-mail").fill(f"new.{person.email}")
+    page.get_by_label("Current password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Send the link").last.click()
+    page.get_by_role("button", name="Send it again").wait_for()
+    return page
+
+
 def forced_choice(tabs: Tabs) -> Page:
     """A sign-in with a temporary password."""
-    person = somebody(tabs)
-    page = tabs.open(ADMIN)
-    page.goto(f"/users/{person.id}/password")
-    page.get_by_role("button", name="Reset password").click()
-    password = page.locator("output").inner_text().strip()
+    person = tabs.site.build.person(f"{tabs.site.fresh('temporary')}@example.com", must_change_password=True)
     theirs = tabs.open()
-    sign_in(theirs, person.email, password)
+    sign_in(theirs, person.email, PASSWORD)
     expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
     return theirs
 
@@ -273,7 +320,15 @@ SCENES: dict[str, Scene] = {
     "person, deactivating": of_person("/deactivation"),
     "person, deactivated": deactivated,
     "person, resetting the password": of_person("/password"),
-    "person, temporary password": pressed(of_person("/password"), "Reset password", "output"),
+    "person, invited": invited,
+    "person, invitation to hand over": handed,
+    "outbox": outbox,
+    "account, e-mail": pending_address,
+    "password, forgotten": at("/password/forgot", None),
+    "invitation": opened("invitation"),
+    "password, reset by a link": opened("password_reset"),
+    "address to confirm": opened("verification"),
+    "link that is dead": at("/invitations/", None),
     "person, conflict": conflict,
     "organizations": at("/organizations/"),
     "organizations, deleted": at("/organizations/?status=deleted"),

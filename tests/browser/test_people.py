@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
 from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
 from tests.cast import PASSWORD
+from tests.mailbox import send_waiting
 
 OWN = "a password of my own"
 
 
-def test_a_new_person_gets_a_temporary_password_and_must_choose_another(tabs: Tabs, scripts: bool) -> None:
+def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: Tabs, scripts: bool) -> None:
     email = f"{tabs.site.fresh('noor')}@example.com"
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
@@ -22,25 +24,25 @@ def test_a_new_person_gets_a_temporary_password_and_must_choose_another(tabs: Ta
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Organization").fill("acme-logistics")
     page.get_by_role("button", name="Create person").click()
-    expect(page.get_by_role("heading", name="Noor Halloran is created")).to_be_visible()
-    password = page.locator("output").inner_text().strip()
-    page.get_by_role("link", name="Done").click()
     expect(page.get_by_role("heading", name="Noor Halloran")).to_be_visible()
-    assert password not in page.content(), "the temporary password is shown once"
+    expect(page.get_by_text("Pending, sent")).to_be_visible()
+    send_waiting(tabs.site.build.app)
+    page.goto("/outbox/")
+    link = page.get_by_role("link", name="Open the link").first.get_attribute("href")
+    assert link is not None
 
     theirs = tabs.open(scripts=scripts)
-    sign_in(theirs, email, password)
-    expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
-    theirs.goto("/account/")
-    expect(theirs).to_have_url(re.compile("/account/password"))
-    theirs.get_by_label("Temporary password").fill(password)
+    theirs.goto(urlsplit(link).path)
+    expect(theirs).to_have_url(re.compile("/invitations/$"))
     theirs.get_by_label("New password").fill(OWN)
-    theirs.get_by_role("button", name="Set the new password").click()
+    theirs.get_by_role("button", name="Set the password and sign in").click()
 
     expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
     theirs.get_by_role("button", name="Sign out").click()
     sign_in(theirs, email, OWN)
     expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
+    theirs.goto(urlsplit(link).path)
+    expect(theirs.get_by_role("heading", name="This link does nothing any more")).to_be_visible()
 
 
 def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> None:

@@ -22,6 +22,7 @@ from portal.organizations.models import Organization
 from portal.tokens.commands import Lifetime, open_sign_in
 from portal.tokens.queries import live_of
 from portal.users.models import User
+from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
 from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.database import SECRET_KEY
@@ -149,17 +150,33 @@ def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number:
     assert run(fresh_app, "seed", "--demo", "--people", number).exit_code == 2
 
 
-def test_users_create_makes_a_person_with_a_temporary_password(app: Flask, acme: Tenant) -> None:
+def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(app: Flask, acme: Tenant) -> None:
     result = run(
         app, "users", "create", "New@Example.com", "--role", "ADMIN", "--organization", "acme", "--first-name", "New"
     )
 
     assert result.exit_code == 0, result.output
-    assert re.search(rf"Created new@example\.com\. Temporary password: {TEMPORARY}\n$", result.output)
+    link = re.search(
+        r"Created new@example\.com\. Invitation, for 7 days: http://\S+(/invitations/\S+)\n$", result.output
+    )
+    assert link
+    visitor = Visitor(app)
+    visitor.get(link[1])
+    assert "new@example.com" in visitor.get("/invitations/").text
     with acting(app):
         user = db.session.scalars(select(User)).one()
-        assert (user.role, user.organization_id, user.must_change_password) == (Role.ADMIN, acme.id, True)
-        assert user.created_by is None
+        assert (user.role, user.organization_id, user.must_change_password) == (Role.ADMIN, acme.id, False)
+        assert (user.created_by, user.invitation) == (None, "pending")
+
+
+def test_users_create_takes_a_chosen_password_instead(app: Flask) -> None:
+    short = run(app, "users", "create", "new@example.com", "--password", "short")
+    result = run(app, "users", "create", "new@example.com", "--password", "a password of my own")
+
+    assert (short.exit_code, result.output) == (1, "Created new@example.com.\n")
+    assert (
+        Visitor(app).post("/login", {"email": "new@example.com", "password": "a password of my own"}).status_code == 303
+    )
 
 
 def test_users_create_says_in_a_sentence_what_is_wrong(app: Flask, uma: Person) -> None:

@@ -1,0 +1,256 @@
+"""What do mailed links do, to whom, and what do they leave behind?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from portal.auth import redeeming
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.history import Activity
+from portal.tokens.queries import live_of
+from portal.users import commands, passwords
+from portal.users.models import User
+from tests.access.visitor import Visitor
+from tests.acting import acting
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.mailbox import jobs, letter_of, letters, path_of
+from tests.pages import PageClient
+
+NEW = "another horse battery staple"
+PATHS = {"invitation": "/invitations/", "password_reset": "/password/reset", "verification": "/verify"}
+
+
+@pytest.fixture
+def guest(build: Builder, acme: Tenant) -> Person:
+    return build.person("guest@example.com", tenant=acme, invited_at=now())
+
+
+def path(app: Flask, kind: str, person: Person) -> str:
+    return path_of(letter_of(app, kind, person.id))
+
+
+def acts(app: Flask, person: Person) -> list[tuple[str, bool]]:
+    """What the history tells of somebody, oldest first, and whether they did it themself."""
+    with acting(app):
+        found = select(Activity.action, Activity.actor_id).where(Activity.row_id == person.id).order_by(Activity.id)
+        return [(action, actor == person.id) for action, actor in db.session.execute(found)]
+
+
+def test_whoever_accepts_is_signed_in_and_the_address_is_proved(
+    app: Flask, client: PageClient, build: Builder, guest: Person
+) -> None:
+    client.get(path(app, "invitation", guest))
+    assert guest.email in client.get("/invitations/").text
+    assert client.send("/invitations/", {"password": "short"}).status_code == 422
+
+    answer = client.send("/invitations/", {"password": NEW})
+
+    assert answer.headers["Location"] == "/account/"
+    assert guest.email in client.get("/account/").text
+    user = build.read(User, guest.id)
+    assert (user.email_verified, user.invitation, user.updated_by) == (True, "accepted", guest.id)
+    assert user.last_sign_in_at is not None
+    with acting(app):
+        assert passwords.verify(NEW, commands.stored_password(guest.id)).right
+    assert acts(app, guest) == [
+        ("create", False), ("invitation_accepted", True), ("update", True), ("sign_in", True),
+    ]  # fmt: skip
+
+
+def test_an_invitation_that_was_handed_over_proves_no_address(
+    app: Flask, client: PageClient, build: Builder, guest: Person, ada: Person
+) -> None:
+    answer = Visitor(app, ada).post(f"/users/{guest.id}/invitation/link")
+    link = answer.text.split("/invitations/")[1].split("<")[0]
+
+    client.get(f"/invitations/{link}")
+    client.send("/invitations/", {"password": NEW})
+
+    assert (build.read(User, guest.id).email_verified, build.read(User, guest.id).invitation) == (False, "accepted")
+    assert jobs(app) == [("verification", guest.id)]
+
+
+def test_a_new_password_by_a_link_ends_every_sign_in_and_tells_the_person(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, uma: Person
+) -> None:
+    sign_in(uma, other_client)
+    client.get(path(app, "password_reset", uma))
+
+    answer = client.send("/password/reset", {"password": NEW})
+
+    assert answer.headers["Location"] == "/login"
+    assert other_client.get("/account/").headers["Location"].startswith("/login")
+    with acting(app):
+        assert not db.session.scalar(live_of(uma.id))
+        assert passwords.verify(NEW, commands.stored_password(uma.id)).right
+    assert build.read(User, uma.id).email_verified
+    assert jobs(app) == [("password_changed", uma.id)]
+    assert ("reset_used", True) in acts(app, uma)
+
+
+def test_a_new_address_counts_once_confirmed_and_the_former_one_is_told(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
+) -> None:
+    sign_in(uma)
+    sent = {"email": "uma.new@example.com", "current_password": PASSWORD}
+    client.send("/account/email", sent)
+    assert build.read(User, uma.id).email == uma.email
+    (asked,) = letters(app)
+    assert asked.recipient == "uma.new@example.com"
+
+    client.get(path_of(asked))
+    assert "uma.new@example.com" in client.get("/verify").text
+    client.send("/verify")
+
+    user = build.read(User, uma.id)
+    assert (user.email, user.pending_email, user.email_verified) == ("uma.new@example.com", None, True)
+    (told,) = letters(app)
+    with acting(app):
+        assert (told.recipient, "uma.new" in told.content("txt")) == (uma.email, False)
+    assert client.get("/account/").status_code == 200
+
+
+def test_an_address_that_somebody_else_has_by_then_is_said_plainly(
+    app: Flask, client: PageClient, build: Builder, uma: Person, ada: Person
+) -> None:
+    with acting(app, uma):
+        user = db.session.scalars(select(User).where(User.id == uma.id)).one()
+        user.pending_email = "taken@example.com"
+        db.session.commit()
+    build.person("taken@example.com")
+    client.get(path(app, "verification", uma))
+
+    answer = client.send("/verify")
+
+    assert (answer.status_code, "Somebody else uses this address" in answer.text) == (422, True)
+    assert build.read(User, uma.id).email == uma.email
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_au10_opening_a_link_changes_nothing_however_often_it_is_done(
+    app: Flask, build: Builder, guest: Person, uma: Person, kind: str
+) -> None:
+    person = guest if kind == "invitation" else uma
+    link, before = path(app, kind, person), acts(app, person)
+
+    for visitor in [Visitor(app) for _ in range(3)]:
+        for _ in range(3):
+            assert visitor.get(link).headers["Location"] == PATHS[kind]
+            assert visitor.client.head(link).status_code == 303
+            assert visitor.get(PATHS[kind]).status_code == 200
+
+    assert acts(app, person) == before
+    assert build.read(User, person.id).version == 1
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_au10_a_link_is_in_neither_page_nor_referer_nor_log(
+    app: Flask, client: PageClient, guest: Person, uma: Person, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    link = path(app, kind, guest if kind == "invitation" else uma)
+    secret = link.rsplit("/", 1)[1]
+
+    moved = client.get(link)
+    page = client.get(PATHS[kind])
+    client.send(PATHS[kind], {"password": NEW})
+    dead = client.get(PATHS[kind])
+
+    assert moved.headers["Location"] == PATHS[kind]
+    assert secret not in moved.text + page.text + dead.text + caplog.text
+    with acting(app):
+        assert secret not in str(db.session.execute(select(Activity)).all())
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize("token", ["x", "a" * 5_000, "..", "%00", "%ff", "é", ".a.b", "eyJ", "W10.x.y", "💥"])
+def test_au10_a_link_that_was_made_up_opens_a_page_that_says_so(app: Flask, kind: str, token: str) -> None:
+    visitor = Visitor(app)
+    folder = {"invitation": "/invitations", "password_reset": "/password/reset", "verification": "/verify"}[kind]
+
+    opened = visitor.get(f"{folder}/{token}")
+
+    assert opened.status_code in (303, 400, 404)
+    assert visitor.get(PATHS[kind]).status_code == 410
+    assert visitor.post(PATHS[kind], {"password": NEW}).status_code == 410
+
+
+def test_somebody_else_who_is_signed_in_here_is_signed_out_by_accepting(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, guest: Person
+) -> None:
+    sign_in(ada)
+    client.get(path(app, "invitation", guest))
+    client.send("/invitations/", {"password": NEW})
+
+    assert guest.email in client.get("/account/").text
+    with acting(app):
+        assert not db.session.scalar(live_of(ada.id))
+
+
+# Forgotten passwords
+
+
+def asked(client: PageClient, email: str) -> tuple[int, str]:
+    answer = client.send("/password/forgot", {"email": email})
+    return answer.status_code, client.get("/login").text.replace(email, "EMAIL")
+
+
+def test_au4_asking_for_a_link_tells_nobody_whether_an_address_is_known(
+    app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
+) -> None:
+    answers = [
+        (status, "EMAIL, a letter with a link is on its way" in text)
+        for status, text in (asked(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
+    ]
+
+    assert answers == [(303, True)] * 3
+    assert [letter.recipient for letter in letters(app)] == [uma.email]
+
+
+def test_au5_asking_for_a_link_is_the_same_work_for_known_and_unknown(app: Flask, uma: Person) -> None:
+    works = []
+    for email in (uma.email, "nobody@example.com"):
+        statements: list[str] = []
+
+        def note(*given: object, statements: list[str] = statements) -> None:
+            if "SAVEPOINT" not in str(given[2]):  # which are numbered
+                statements.append(str(given[2]))
+
+        with acting(app):
+            engine = db.engine
+            event.listen(engine, "before_cursor_execute", note)
+            redeeming.ask_for_reset(email, ())
+            event.remove(engine, "before_cursor_execute", note)
+        works.append(statements)
+
+    assert works[0] == works[1]
+    assert len(works[0]) > 3
+
+
+def test_who_asks_for_too_many_links_has_to_wait(
+    app: Flask, client: PageClient, uma: Person, at_settings: Callable[..., None]
+) -> None:
+    at_settings(letters_per_hour=4)
+    for email in (uma.email, "nobody@example.com"):
+        statuses = [client.send("/password/forgot", {"email": email}).status_code for _ in range(4)]
+
+        assert statuses == [303, 303, 429, 429]
+    assert [letter.recipient for letter in letters(app)] == [uma.email] * 2
+
+
+@pytest.mark.parametrize("state", [{"revoked_at": now()}, {}])
+def test_who_has_not_accepted_an_invitation_gets_no_other_way_in(
+    app: Flask, client: PageClient, build: Builder, state: dict[str, Any]
+) -> None:
+    build.person("guest@example.com", invited_at=now(), **state)
+
+    client.send("/password/forgot", {"email": "guest@example.com"})
+
+    assert letters(app) == []

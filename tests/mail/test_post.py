@@ -1,0 +1,66 @@
+"""Does a letter reach a real SMTP server, under TLS and a login where there are some, and what if it refuses?"""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import pytest
+
+from portal.mail import post
+from portal.mail.post import Undelivered, Unwanted, deliver
+from tests.mail.postbox import free_port, postbox
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
+@pytest.fixture
+def message() -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "portal@example.com", "uma@example.com", "Hello"
+    message.set_content("Hello.")
+    return message
+
+
+@pytest.mark.parametrize(("starttls", "tls"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("login", [False, True])
+def test_a_letter_is_taken(message: EmailMessage, *, starttls: bool, tls: bool, login: bool) -> None:
+    with postbox(starttls=starttls, tls=tls, login=login) as box:
+        deliver(message, box.url)
+
+        assert box.recipients == ["uma@example.com"]
+        assert box.was_encrypted == [starttls or tls]
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_elsewhere_nothing_is_sent_without_tls_or_to_a_certificate_that_nobody_trusts(
+    message: EmailMessage, monkeypatch: pytest.MonkeyPatch, *, tls: bool
+) -> None:
+    monkeypatch.setattr(post, "LOOPBACK", ())
+    for starttls in (False, not tls):
+        with postbox(starttls=starttls, tls=tls) as box:
+            with pytest.raises(Undelivered):
+                deliver(message, box.url)
+            assert box.letters == []
+
+
+def test_a_wrong_password_keeps_the_letter_for_later(message: EmailMessage) -> None:
+    with postbox(login=True) as box, pytest.raises(Undelivered):
+        deliver(message, box.url.replace("p%40ss", "wrong"))
+
+
+def test_a_dead_server_keeps_the_letter_for_later(message: EmailMessage) -> None:
+    with pytest.raises(Undelivered):
+        deliver(message, f"smtp://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(("code", "kind"), [("450 Later", Undelivered), ("550 Nobody", Unwanted)])
+def test_a_refusal_is_meant_to_last_or_not_and_names_nobody(
+    message: EmailMessage, code: str, kind: type[Exception]
+) -> None:
+    with postbox() as box:
+        for name in ("refuses", "answer"):
+            setattr(box, name, code)
+            with pytest.raises(kind) as raised:
+                deliver(message, box.url)
+            assert "uma" not in str(raised.value)
+            setattr(box, name, "250 OK" if name == "answer" else "")

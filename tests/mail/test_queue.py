@@ -1,0 +1,241 @@
+"""Does each letter leave, once what it tells of is committed, whatever happens to servers, workers and people?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from procrastinate.jobs import Job
+from sqlalchemy import select, text
+
+from portal.config import ROOT
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict
+from portal.core.keys import uuid7
+from portal.mail import queue
+from portal.mail.commands import send_later
+from portal.mail.models import KeptLetter
+from portal.mail.post import Undelivered, Unwanted
+from portal.users import commands
+from tests.acting import acting
+from tests.cast import Builder, Person
+from tests.database import SECRET_KEY
+from tests.mail.postbox import Postbox, postbox
+from tests.mailbox import jobs, send_waiting, waiting
+
+STATES = text("SELECT status::text, attempts, scheduled_at > now() FROM queue.procrastinate_jobs ORDER BY id")
+
+WITHIN = text("SET LOCAL search_path = queue")
+
+
+@pytest.fixture
+def box(fresh_app: Flask) -> Iterator[Postbox]:
+    """A mail server, which the portal knows."""
+    with postbox() as box:
+        settings = fresh_app.extensions["portal"]
+        fresh_app.extensions["portal"] = replace(settings, smtp_url=box.url, mail_from="Portal <portal@example.com>")
+        yield box
+
+
+@pytest.fixture
+def nia(fresh_app: Flask) -> Person:
+    return Builder(fresh_app).person("nia@example.com")
+
+
+def states(app: Flask) -> list[tuple[str, int, bool | None]]:
+    with acting(app):
+        return [(state, attempts, later) for state, attempts, later in db.session.execute(STATES)]
+
+
+def later(app: Flask, kind: str, user_id: uuid.UUID) -> None:
+    with acting(app):
+        send_later(kind, user_id)
+
+
+def test_a_letter_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    later(fresh_app, "verification", nia.id)
+
+    send_waiting(fresh_app)
+
+    (letter,) = box.letters
+    assert (letter["To"], letter["Subject"]) == (nia.email, "Confirm your e-mail address")
+    assert states(fresh_app) == []
+
+
+def test_a_job_holds_ids_alone(fresh_app: Flask, nia: Person) -> None:
+    with acting(fresh_app):
+        commands.update_user(nia.id, 1, {"email": "new@example.com"})
+
+    changed, verification = waiting(fresh_app)
+
+    assert verification == {"kind": "verification", "user_id": str(nia.id)}
+    assert set(changed) == {"kind", "user_id", "event"}
+    assert isinstance(changed["event"], int)
+
+
+def test_a_change_that_fails_leaves_no_job(fresh_app: Flask, nia: Person) -> None:
+    @command
+    def fail() -> None:
+        send_later("password_changed", nia.id)
+        raise ZeroDivisionError
+
+    with acting(fresh_app):
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        with pytest.raises(Conflict):
+            commands.create_user({"email": nia.email}, row_id=uuid7(), anew=True)
+
+    assert jobs(fresh_app) == []
+
+
+def test_a_tenants_own_transaction_puts_the_job_there(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
+
+    with acting(fresh_app, uma):
+        send_later("password_changed", uma.id)
+
+    assert jobs(fresh_app) == [("password_changed", uma.id)]
+
+
+def test_an_unknown_kind_is_refused_at_once(app: Flask) -> None:
+    with acting(app), pytest.raises(ValueError, match="no letter"):
+        send_later("nonsense", uuid7())
+
+
+def test_people_who_are_gone_by_then_get_none_and_nothing_fails(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    for kind in ("invitation", "password_reset", "verification", "password_changed", "email_changed", "replay"):
+        later(fresh_app, kind, nia.id)
+        later(fresh_app, kind, uuid7())
+    with acting(fresh_app):
+        commands.delete_user(nia.id)
+
+    send_waiting(fresh_app)
+
+    assert (box.letters, states(fresh_app)) == ([], [])
+
+
+def test_a_dead_mail_server_loses_nothing(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    later(fresh_app, "replay", nia.id)
+    box.answer = "451 Not now"
+
+    send_waiting(fresh_app)
+    assert states(fresh_app) == [("todo", 1, True)]
+
+    box.answer = "250 OK"
+    with acting(fresh_app):
+        db.session.execute(WITHIN)
+        db.session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now()"))
+        db.session.commit()
+    send_waiting(fresh_app)
+    assert [letter["To"] for letter in box.letters] == [nia.email]
+    assert states(fresh_app) == []
+
+
+def test_a_letter_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again(
+    fresh_app: Flask, box: Postbox, nia: Person
+) -> None:
+    later(fresh_app, "replay", nia.id)
+    box.refuses = "550 Nobody here"
+
+    send_waiting(fresh_app)
+
+    assert [state for state, _, _ in states(fresh_app)] == ["failed"]
+
+
+def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
+    def pause(attempts: int, error: Exception) -> float | None:
+        job = Job(id=1, queue="letters", lock=None, queueing_lock=None, task_name="send", attempts=attempts)
+        before = time.time()
+        decision = queue.Patience().get_retry_decision(exception=error, job=job)
+        return decision.retry_at.timestamp() - before if decision and decision.retry_at else None
+
+    pauses = [pause(attempts, Undelivered("gone")) for attempts in (0, 1, 2, 50, 10_000)]
+
+    assert [round(one) for one in pauses if one is not None] == [10, 20, 40, 3600, 3600]
+    assert pause(0, Unwanted("nobody")) is None
+    assert pause(3, ZeroDivisionError()) is not None
+    assert pause(queue.MISTAKES, ZeroDivisionError()) is None
+
+
+def test_what_a_killed_worker_had_begun_is_done_by_the_next(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    """At least once: whether the letter was sent before the kill nobody can know."""
+    later(fresh_app, "replay", nia.id)
+    with acting(fresh_app):
+        db.session.execute(WITHIN)
+        killed = "INSERT INTO queue.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
+        key = db.session.scalar(text(killed))
+        begun = text("UPDATE queue.procrastinate_jobs SET status = 'doing', worker_id = :key")
+        db.session.execute(begun, {"key": key})
+        db.session.commit()
+
+    deadline = time.monotonic() + 20
+    while not box.letters and time.monotonic() < deadline:
+        send_waiting(fresh_app)
+
+    assert [letter["To"] for letter in box.letters] == [nia.email]
+    assert states(fresh_app) == []
+
+
+def test_the_demo_keeps_letters_instead(fresh_app: Flask, nia: Person) -> None:
+    later(fresh_app, "verification", nia.id)
+
+    send_waiting(fresh_app)
+
+    with fresh_app.app_context(), acting_as(SYSTEM):
+        kept = db.session.scalars(select(KeptLetter)).one()
+        assert (kept.recipient, kept.subject) == (nia.email, "Confirm your e-mail address")
+        assert kept.link is not None
+        assert kept.link in kept.content
+
+
+def test_flask_worker_sends_what_comes_and_ends_cleanly_when_told_to(
+    fresh_app: Flask, fresh_database: str, nia: Person
+) -> None:
+    with postbox() as box:
+        worker = run_worker(
+            DATABASE_URL=fresh_database,
+            PORTAL_SMTP_URL=box.url,
+            PORTAL_MAIL_FROM="portal@example.com",
+            PORTAL_URL="https://portal.example.com",
+        )
+        for number in range(1, 4):
+            later(fresh_app, "replay", nia.id)
+            deadline = time.monotonic() + 30
+            while len(box.letters) < number and time.monotonic() < deadline:
+                time.sleep(0.05)
+        worker.send_signal(signal.SIGTERM)
+
+        assert worker.wait(timeout=30) == 0, worker.communicate()[0]
+        assert worker.communicate()[0] == ""
+        assert len(box.letters) == 3
+    assert states(fresh_app) == []
+
+
+def test_flask_worker_says_what_is_missing(fresh_database: str) -> None:
+    worker = run_worker(DATABASE_URL=fresh_database)
+
+    said, _ = worker.communicate(timeout=60)
+
+    assert (worker.returncode, said.count("\n")) == (1, 1)
+    assert "PORTAL_URL is not set" in said
+
+
+def run_worker(**environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
+        cwd=ROOT,
+        env={**os.environ, "SECRET_KEY": SECRET_KEY, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

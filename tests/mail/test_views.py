@@ -1,0 +1,39 @@
+"""Who sees the demo's outbox, and when is there one?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from portal.mail.queue import send
+from tests.acting import acting
+from tests.cast import Person, SignIn
+from tests.pages import PageClient
+
+
+def test_the_outbox_shows_the_newest_letter_first_with_its_link(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person, uma: Person, ada: Person
+) -> None:
+    sign_in(root)
+    assert "No letters yet" in client.get("/outbox/").text
+    with acting(app):
+        send("verification", ada.id)
+        send("replay", uma.id)
+
+    page = client.get("/outbox/").text
+
+    assert 0 < page.index(uma.email) < page.index(ada.email)
+    assert page.count('href="http://127.0.0.1:8000/verify/') == 1
+
+
+@pytest.mark.parametrize("settings", [{"production": True}, {"smtp_url": "smtp://localhost"}])
+def test_where_letters_are_sent_there_is_no_outbox(
+    client: PageClient, sign_in: SignIn, root: Person, settings: dict[str, object], at_settings: Callable[..., None]
+) -> None:
+    sign_in(root)
+    at_settings(**settings)
+
+    assert client.get("/outbox/").status_code == 404
+    assert "/outbox/" not in client.get("/").text

@@ -1,0 +1,160 @@
+"""Who may invite again, revoke and hand over, and what becomes of the links that were sent before?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing
+from portal.core.history import Activity
+from portal.core.keys import uuid7
+from portal.users import commands, invitations
+from portal.users.models import User
+from tests.access.visitor import Visitor
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.mailbox import jobs, letter_of, path_of
+from tests.pages import PageClient
+
+ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
+
+
+@pytest.fixture
+def guest(build: Builder, acme: Tenant) -> Person:
+    return build.person("guest@example.com", tenant=acme, invited_at=now())
+
+
+def opens(app: Flask, path: str) -> bool:
+    visitor = Visitor(app)
+    visitor.get(path)
+    return visitor.get("/invitations/").status_code == 200
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_au10_what_was_sent_before_is_dead_and_the_history_tells_who_did_it(
+    app: Flask, build: Builder, ada: Person, guest: Person, act: Callable[..., Any]
+) -> None:
+    sent = path_of(letter_of(app, "invitation", guest.id))
+    assert opens(app, sent)
+
+    with acting(app, ada):
+        act(guest.id)
+
+    assert not opens(app, sent)
+    with acting(app, ada):
+        newest = db.session.scalars(
+            select(Activity).where(Activity.row_id == guest.id).order_by(Activity.id.desc())
+        ).first()
+        assert newest is not None
+        assert (newest.actor_id, newest.organization_id, newest.changes) == (ada.id, ada.organization_id, None)
+    assert build.read(User, guest.id).updated_by == ada.id
+
+
+def test_what_a_super_admin_does_is_told_to_the_tenant_without_a_name(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, root: Person, guest: Person
+) -> None:
+    Visitor(app, root).post(f"/users/{guest.id}/invitation/revocation")
+    sign_in(ada)
+
+    page = client.get(f"/users/{guest.id}").text
+
+    assert "revoked the invitation of" in page
+    assert root.name not in page
+    assert "Revoked" in page
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_nobody_touches_invitations_of_people_they_do_not_see(
+    app: Flask, bea: Person, uma: Person, build: Builder, guest: Person, act: Callable[..., Any]
+) -> None:
+    for person in (bea, uma):
+        with acting(app, person), pytest.raises(Missing):
+            act(guest.id)
+    assert build.read(User, guest.id).version == 1
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_accepted_or_was_never_invited_has_nothing_to_accept(
+    app: Flask, build: Builder, ada: Person, acme: Tenant, act: Callable[..., Any]
+) -> None:
+    accepted = build.person("accepted@example.com", tenant=acme, invited_at=now(), accepted_at=now())
+    never = build.person("never@example.com", tenant=acme)
+
+    for person in (accepted, never):
+        with acting(app, ada), pytest.raises(Conflict, match="has a password already"):
+            act(person.id)
+
+
+def test_an_expired_invitation_is_shown_as_that_and_can_be_sent_again(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    late = build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=8))
+    sign_in(ada)
+    assert "Invitation expired" in client.get("/users/").text
+
+    client.send(f"/users/{late.id}/invitation", at=f"/users/{late.id}")
+
+    assert build.read(User, late.id).invitation == "pending"
+    assert jobs(app) == [("invitation", late.id)]
+    assert "Invited" in client.get("/users/").text
+
+
+def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
+    app: Flask, ada: Person, build: Builder, guest: Person
+) -> None:
+    with acting(app, ada):
+        invitations.revoke(guest.id)
+    assert build.read(User, guest.id).invitation == "revoked"
+    with acting(app):
+        commands.update_user(guest.id, 2, {"email": "other@example.com"})
+    assert build.read(User, guest.id).invitation == "revoked"
+
+    with acting(app, ada):
+        invitations.invite_again(guest.id)
+    assert build.read(User, guest.id).invitation == "pending"
+
+
+def test_who_may_not_sign_in_yet_is_invited_once_activated(app: Flask, ada: Person) -> None:
+    new = {"email": "later@example.com", "is_active": False, "role": Role.USER}
+    with acting(app, ada):
+        key = commands.create_user(new, row_id=uuid7())
+    assert jobs(app) == []
+
+    with acting(app, ada):
+        commands.set_active(key, is_active=True)
+
+    assert jobs(app) == [("invitation", key)]
+
+
+def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person, guest: Person) -> None:
+    with acting(app, ada):
+        commands.update_user(guest.id, 1, {"email": "right@example.com"})
+
+    assert jobs(app) == [("email_changed", guest.id), ("invitation", guest.id)]
+    assert letter_of(app, "invitation", guest.id).recipient == "right@example.com"
+
+
+def test_a_reset_of_a_guest_is_refused_in_a_sentence(app: Flask, ada: Person, guest: Person) -> None:
+    with acting(app, ada), pytest.raises(Conflict, match="Send the invitation again"):
+        commands.reset_password(guest.id)
+
+
+def test_a_link_to_hand_over_is_shown_by_one_answer_alone(
+    client: PageClient, sign_in: SignIn, ada: Person, guest: Person
+) -> None:
+    sign_in(ada)
+
+    shown = client.send(f"/users/{guest.id}/invitation/link", at=f"/users/{guest.id}").text
+
+    link = shown.split('<output id="invitation-link">')[1].split("<")[0]
+    assert link.startswith("http://127.0.0.1:8000/invitations/")
+    assert link not in client.get(f"/users/{guest.id}").text
+    assert link not in client.get("/activity/").text

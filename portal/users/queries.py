@@ -209,8 +209,9 @@ def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
+    """Nobody signs in before they are there: without saying so, the newest would all be read in vain."""
     day = _day(value)
-    return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day)
+    return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
 
 
 def _day(value: str) -> datetime | None:

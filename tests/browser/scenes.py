@@ -293,6 +293,17 @@ def rename(page: Page, person: Person, name: str) -> None:
     page.get_by_role("button", name="Undo").first.wait_for()
 
 
+def with_devices(tabs: Tabs) -> Page:
+    """Somebody who is signed in twice."""
+    person = somebody(tabs)
+    for _ in range(2):
+        sign_in(tabs.open(), person.email, PASSWORD)
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}")
+    page.get_by_role("button", name="Sign out everywhere").wait_for()
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
@@ -302,13 +313,14 @@ SCENES: dict[str, Scene] = {
     "dashboard of an administrator": at("/", ADA),
     "people": at("/users/"),
     "people of an administrator": at("/users/", ADA),
-    "people, filtered": at("/users/?q=a&role=USER&verified=yes"),
+    "people, filtered": at("/users/?q=a&role=USER&verified=yes&last_sign_in_before=2999-01-01&sort=-last_sign_in_at"),
     "people, deactivated": at("/users/?status=deactivated"),
     "people, deleted": at("/users/?status=deleted"),
     "people, none found": at("/users/?q=nobodyhere"),
     "people, unreachable": offline,
     "person": of_person(),
     "person for an administrator": of_person(person=ADA),
+    "person, with devices": with_devices,
     "person, new": at("/users/new"),
     "person, new and wrong": pressed(at("/users/new"), "Create person", ".error"),
     "person, new and known": deleted_address,
@@ -354,6 +366,7 @@ SCENES: dict[str, Scene] = {
     "history, undone": undone,
     "history, undo refused": undo_refused,
     "account": at("/account/", UMA),
+    "devices": at("/account/devices", UMA),
     "password": at("/account/password", UMA),
     "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
     "password, forced": forced_choice,

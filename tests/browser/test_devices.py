@@ -1,0 +1,63 @@
+"""Can somebody see where they are signed in, and sign out there, as can an administrator?"""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.browsing import ADA, ADMIN, Tabs, names, sign_in
+from tests.cast import PASSWORD
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari/604.1"
+
+
+def test_se7_another_device_is_signed_out_from_here(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('vera')}@example.com", tenant=tabs.site.acme)
+    phone, page = tabs.open(scripts=scripts, user_agent=PHONE), tabs.open(scripts=scripts)
+    for one in (phone, page):
+        sign_in(one, person.email, PASSWORD)
+    page.get_by_role("link", name="Show devices").click()
+    expect(page.get_by_text("This device")).to_have_count(1)
+
+    page.get_by_role("button", name="Sign out Safari on iPhone").click()
+
+    expect(page.locator("#toasts")).to_contain_text("Safari on iPhone is signed out.")
+    expect(page.locator(".devices li")).to_have_count(1)
+    phone.goto("/account/")
+    expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto("/account/")
+    expect(page.locator(".trail")).to_contain_text("You ended a sign-in of your account")
+
+
+def test_se7_an_administrator_signs_somebody_out_everywhere(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('wim')}@example.com", tenant=tabs.site.acme)
+    theirs, page = [tabs.open(scripts=scripts) for _ in range(2)], tabs.open(ADA, scripts=scripts)
+    for one in theirs:
+        sign_in(one, person.email, PASSWORD)
+    page.goto(f"/users/{person.id}")
+    expect(page.locator(".devices li")).to_have_count(2)
+
+    page.get_by_role("button", name="Sign out everywhere").click()
+
+    expect(page.locator("#toasts")).to_contain_text("2 devices are signed out.")
+    expect(page.get_by_text("Not signed in anywhere.")).to_be_visible()
+    for one in theirs:
+        one.goto("/account/")
+        expect(one.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_who_never_signed_in_is_found_and_leaves_the_list_with_the_first_sign_in(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('xenia')}@example.com", tenant=tabs.site.acme)
+    page, theirs = tabs.open(ADMIN, scripts=scripts), tabs.open(scripts=scripts)
+    page.goto(f"/users/?q={person.email}")
+
+    page.get_by_label("Any sign-in").select_option("never")
+    if not scripts:
+        page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(re.compile("last_sign_in=never"))
+    assert names(page) == [person.name]
+    sign_in(theirs, person.email, PASSWORD)
+    page.reload()
+
+    expect(page.get_by_role("heading", name="Nobody matches")).to_be_visible()

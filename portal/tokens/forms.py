@@ -16,29 +16,29 @@ from portal.web.forms import Form, TextField
 from portal.web.guards import PROFILE
 from portal.web.rows import read_row
 
-WORDS = {
+WORDS: dict[str, str] = {
     PROFILE: "Read who you are",
-    Permission.ACTIVITY_READ: "Read the history",
     Permission.DASHBOARD_READ: "Read the dashboard",
-    Permission.ORGANIZATIONS_CREATE: "Create organizations",
-    Permission.ORGANIZATIONS_DELETE: "Delete organizations",
-    Permission.ORGANIZATIONS_LIST: "List all organizations",
-    Permission.ORGANIZATIONS_READ: "Read organizations",
-    Permission.ORGANIZATIONS_RENAME_SLUG: "Change short names of organizations",
-    Permission.ORGANIZATIONS_WRITE: "Change organizations",
-    Permission.USERS_ANY_TENANT: "Move people to other organizations",
-    Permission.USERS_DELETE: "Delete people",
+    Permission.ACTIVITY_READ: "Read the history",
     Permission.USERS_READ: "Read people",
     Permission.USERS_WRITE: "Change people",
     Permission.OUTBOX_READ: "Read the outbox of the demo",
+    Permission.USERS_DELETE: "Delete people",
+    Permission.USERS_ANY_TENANT: "Move people to other organizations",
+    Permission.ORGANIZATIONS_READ: "Read organizations",
+    Permission.ORGANIZATIONS_LIST: "List all organizations",
+    Permission.ORGANIZATIONS_CREATE: "Create organizations",
+    Permission.ORGANIZATIONS_WRITE: "Change organizations",
+    Permission.ORGANIZATIONS_RENAME_SLUG: "Change short names of organizations",
+    Permission.ORGANIZATIONS_DELETE: "Delete organizations",
 }
 DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 
 
 def scopes_held() -> list[SelectChoice]:
     """What whoever acts may allow: what they may do themselves."""
-    held = (one.value for one in Permission if allows(current_actor(), one))
-    return [SelectChoice(scope, WORDS[scope]) for scope in (PROFILE, *held)]
+    held = {PROFILE, *(one for one in Permission if allows(current_actor(), one))}
+    return [SelectChoice(str(scope), label) for scope, label in WORDS.items() if scope in held]
 
 
 class TokenForm(Form):

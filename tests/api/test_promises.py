@@ -169,6 +169,7 @@ def test_rt3_of_fifty_refreshes_at_once_with_one_token_exactly_one_succeeds(port
         used = token
         outcomes = at_once(portal, [lambda used=used: Program(portal).refresh(used)] * THREADS)  # type: ignore[misc]
         answers = [one for one in outcomes if not isinstance(one, Exception)]
+        assert Counter(one.json.get("code") for one in answers) == {None: 1, "just_used": THREADS - 1}  # type: ignore[union-attr]
         assert Counter(one.status_code for one in answers) == {200: 1, 409: THREADS - 1}
         token = next(one.json["refresh_token"] for one in answers if one.status_code == 200)  # type: ignore[index]
         assert living(portal) == 1

@@ -50,6 +50,10 @@ class ProofForm(Form):
     proof = PasswordField("Your password", validators=[Length(max=LONGEST)])
     is_asked_for_proof = False
 
+    def ask_for_proof(self) -> None:
+        """Show the field from now on."""
+        self.is_asked_for_proof = self.proof.flags.required = True
+
 
 def prove_with(function: Prover) -> Prover:
     """Register how a password is checked, and noted that the sign-in's person said who they are."""
@@ -68,7 +72,7 @@ def given(form: ProofForm) -> bool:
     """Whether this person may go on: they said lately who they are, or say so with this form. Else the form asks."""
     if not needs_proof():
         return True
-    form.is_asked_for_proof = True
+    form.ask_for_proof()
     try:
         if _is_right(form.proof.data or ""):
             return True
@@ -101,7 +105,7 @@ def ask() -> Response | None:
     form = ProofForm()
     if not needs_proof() or (FIELD in request.form and form.validate() and given(form)):
         return None
-    form.is_asked_for_proof = True
+    form.ask_for_proof()
     response = render(
         "auth/proof.html",
         fragment="auth/_proof.html",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+
 import pytest
 from flask import Flask
 
@@ -111,3 +114,73 @@ def test_the_password_page_never_shows_a_password_again(client: PageClient, sign
     assert answer.status_code == 422
     assert PASSWORD not in answer.text
     assert "short" not in answer.text.replace("a short", "")
+
+
+def test_au3_the_own_password_can_be_nothing_that_others_know_of_a_person(
+    app: Flask, build: Builder, acme: Tenant
+) -> None:
+    long = build.tenant("Logistics of the North")
+    eva = build.person("eva.lindqvist@example.com", tenant=long, first_name="Evangelina", last_name="Lindqvist")
+    visitor = Visitor(app, eva)
+
+    for password in (
+        eva.email,
+        "Evangelina Lindqvist",
+        "Logistics of the North 1",
+        "logistics-of-the-north",
+        "",
+    ):
+        answer = visitor.post("/account/password", {"current_password": PASSWORD, "password": password})
+        assert answer.status_code == 422, password
+        assert 'id="password-error"' in answer.text
+    assert visitor.post("/account/password", {"current_password": PASSWORD, "password": NEW}).status_code == 303
+
+
+def test_the_parts_of_an_account_are_listed_where_there_are_such_pages(
+    client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
+    sign_in(uma)
+
+    page = client.get("/account/password").text
+
+    tabs = re.findall(r'<a href="(/account/[a-z-]*)"( aria-current="page")?>', page)
+    assert ("/account/password", ' aria-current="page"') in tabs
+    assert [address for address, _ in tabs][:2] == ["/account/", "/account/password"]
+    assert all(client.get(address).status_code == 200 for address, _ in tabs)
+
+
+def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
+    client: PageClient, build: Builder, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = client.form("/login")["csrf_token"]
+    caplog.set_level(logging.DEBUG)
+
+    answers = {
+        typed: client.post("/account/password/strength", data={"csrf_token": token, "password": typed, **more})
+        for typed, more in (
+            ("grey dolphin under lamps", {}),
+            ("grey dolphins", {"minimum": "8"}),
+            ("<b>Gray Dolphin</b>", {"words": "x\nGray Dolphin", "minimum": "no number"}),
+            ("", {}),
+        )
+    }
+
+    assert [answer.status_code for answer in answers.values()] == [200] * 4
+    assert ["Strong" in answer.text for answer in answers.values()] == [True, False, False, False]
+    assert "Too short" not in answers["grey dolphins"].text
+    assert "mostly your name" in answers["<b>Gray Dolphin</b>"].text
+    assert not answers[""].text.strip()
+    assert all(answer.headers["Cache-Control"] == "no-store" for answer in answers.values())
+    assert "olphin" not in "".join(answer.text for answer in answers.values()) + caplog.text
+    assert client.post("/account/password/strength", data={"password": "grey"}).status_code == 400
+
+
+def test_who_asks_for_strength_all_the_time_is_told_nothing_for_a_while(
+    client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.web.throttle.STRENGTHS_PER_MINUTE", 4)
+    asked = {"csrf_token": client.form("/login")["csrf_token"], "password": "grey dolphin under lamps"}
+
+    said = [bool(client.post("/account/password/strength", data=asked).text.strip()) for _ in range(4)]
+
+    assert said == [True, True, False, False]

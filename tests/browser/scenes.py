@@ -7,7 +7,9 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from portal.core.actor import Role
 from portal.core.clock import now
+from tests.acting import acting, say_who_long_ago
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
 from tests.cast import PASSWORD, Person, Tenant
 from tests.mailbox import letter_of, path_of, send_waiting
@@ -183,6 +185,36 @@ def forced_choice(tabs: Tabs) -> Page:
     sign_in(theirs, person.email, PASSWORD)
     expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
     return theirs
+
+
+def strength(tabs: Tabs) -> Page:
+    """A password that is refused while it is typed."""
+    page = at("/account/password", UMA)(tabs)
+    page.get_by_label("New password").fill("Acme Logistics 26")
+    page.locator(".strength").wait_for()
+    return page
+
+
+def long_ago(path: str, button: str, **chosen: str) -> Scene:
+    """Somebody who said a while ago who they are, and presses this button on the page of another person."""
+
+    def scene(tabs: Tabs) -> Page:
+        other = somebody(tabs)
+        chief = tabs.site.build.person(
+            f"{tabs.site.fresh('chief')}@example.com", role=Role.ADMIN, tenant=tabs.site.acme
+        )
+        page = tabs.open()
+        sign_in(page, chief.email, PASSWORD)
+        with acting(tabs.site.build.app):
+            say_who_long_ago(chief)
+        page.goto(f"/users/{other.id}{path}")
+        for label, value in chosen.items():
+            page.get_by_label(label).select_option(value)
+        page.get_by_role("button", name=button).click()
+        page.get_by_label("Your password").wait_for()
+        return page
+
+    return scene
 
 
 def throttled(tabs: Tabs) -> Page:
@@ -370,6 +402,9 @@ SCENES: dict[str, Scene] = {
     "password": at("/account/password", UMA),
     "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
     "password, forced": forced_choice,
+    "password, its strength": strength,
+    "proof": long_ago("/password", "Reset password"),
+    "proof in a form": long_ago("/edit", "Save changes", Role="ADMIN"),
     "phone menu": phone_menu,
     "error 400": without_token,
     "error 403": at("/users/", UMA),

@@ -138,7 +138,8 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
     ("name", "value"),
     [
         ("PORTAL_POOL_SIZE", "0"), ("PORTAL_POOL_SIZE", "many"), ("PORTAL_POOL_TIMEOUT", "nan"),
-        ("PORTAL_STATEMENT_TIMEOUT", "-1"), ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
+        ("PORTAL_STATEMENT_TIMEOUT", "-1"), ("PORTAL_SECOND_FACTOR_ROLES", "ADMIN,BOSS"),
+        ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
         ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
         ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
     ],
@@ -151,6 +152,12 @@ def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: 
 def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> None:
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY).password_minimum == 15
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASSWORD_MINIMUM="8").password_minimum == 8
+
+
+def test_the_roles_that_need_a_second_step_are_named_in_any_order() -> None:
+    told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_SECOND_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
+
+    assert told.second_factor_roles == ("SUPER_ADMIN", "ADMIN")
 
 
 def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:

@@ -71,6 +71,7 @@ ICONS = {
     "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
 }  # fmt: skip
+TOLD = {"refused": " to", "sign_in": " with", "second_factor_added": ":", "second_factor_removed": ":"}
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
@@ -82,7 +83,7 @@ class Difference:
     before: str | None
     after: str | None
     is_secret: bool = False
-    is_told: bool = False  # no value of a row: what the application noted of an act
+    told: str | None = None  # for what the application noted of an act: the word before it in the sentence
     had_other: bool = False  # there was a value before, in another tenant, which is not the reader's to know
 
 
@@ -277,7 +278,7 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
             before, after = (shown(name, value, houses) for value in change)
             other = came(User, row.changes)
             known = None if other else before
-            yield Difference(label, known, after, is_told=row.action == "refused", had_other=other)
+            yield Difference(label, known, after, told=TOLD.get(row.action), had_other=other)
 
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:

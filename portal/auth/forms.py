@@ -34,7 +34,6 @@ class PasskeyForm(Form):
 
 
 class SecondStepForm(Form):
-    """A code, or a passkey's answer."""
+    """A code; a passkey's answer comes by the form above."""
 
-    code = StringField("Code", validators=[Length(max=LONGEST_CODE)])
-    credential = HiddenField()
+    code = StringField("Code", validators=[InputRequired("Write a code."), Length(max=LONGEST_CODE)])

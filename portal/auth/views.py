@@ -125,18 +125,18 @@ def second() -> ResponseReturnValue:
         if cookie.pop(AWAITED, None):
             flash("That took too long, or your password was changed. Sign in again.", "error")
         return redirect(url_for(".login"))
-    form = SecondStepForm()
-    if form.validate_on_submit():
+    form, answer = SecondStepForm(), PasskeyForm().credential.data
+    if request.method == "POST" and (answer or form.validate()):
         try:
             signed_in = commands.second_step(
                 person,
-                _proof(form),
+                _proof(form, answer),
                 lifetime=lifetime(is_kept=kept["keep"]),
                 counter=throttle.at_second_step(person.email, person.id),
             )
             if signed_in is not None:
                 return _begun(signed_in, kept["next"])
-            form.code.errors = [WRONG_PASSKEY if form.credential.data else WRONG_CODE]
+            form.code.errors = [WRONG_PASSKEY if answer else WRONG_CODE]
         except Throttled as throttled:
             throttle.refuse(form, throttled)
     return _second_page(form, person.id)
@@ -148,10 +148,10 @@ def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
     return commands.awaited(commands.Awaited(uuid.UUID(kept["who"]), kept["password"]))
 
 
-def _proof(form: SecondStepForm) -> commands.Proof:
-    if not form.credential.data:
+def _proof(form: SecondStepForm, credential: str | None) -> commands.Proof:
+    if not credential:
         return lambda who: factors.use_code(who, form.code.data or "")
-    answer = challenges.answered(BESIDE, form.credential.data)
+    answer = challenges.answered(BESIDE, credential)
     return lambda who: factors.PASSKEY if factors.use_passkey(answer, owner=who) else None
 
 

@@ -23,6 +23,7 @@ from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
+from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, invitations, passwords, queries
 from portal.users.forms import canonical_email
@@ -135,6 +136,18 @@ def prune_sign_ins_command(days: int) -> None:
     with acting_as(SYSTEM):
         removed = prune(now() - timedelta(days=days))
     click.echo(f"Removed {removed:,} sign-ins that were over for more than {days} days.")
+
+
+@users.command("reset-second-factor")
+@click.argument("email", type=Email())
+def reset_second_factor_command(email: str) -> None:
+    """Take away a person's two-step sign-in, after they lost what they need for it; every sign-in ends."""
+    with acting_as(SYSTEM):
+        user = db.session.scalar(queries.by_email(email))
+        if user is None:
+            raise click.ClickException(f"Nobody has the address {email}.")
+        reset(user.id)
+    click.echo(f"The password alone signs {email} in.")
 
 
 def _seed_demo(people: int) -> None:

@@ -23,7 +23,7 @@ from portal.core.history import record
 from portal.organizations.models import Organization
 from portal.users.commands import set_active, set_password, update_user
 from portal.users.models import User
-from tests.acting import acting
+from tests.acting import acting, actor_of
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import HTMX, PageClient
 
@@ -119,6 +119,28 @@ def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
     assert sentences(client.get("/activity/?action=sign_in_failed").text) == [
         "Somebody failed to sign in under an address that nobody has",
         "Somebody failed to sign in as Uma Example",
+    ]
+
+
+def test_second_steps_are_told_in_whole_sentences(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    about, tenant = uma.id, uma.organization_id
+    with acting(app):
+        own = {"by": actor_of(uma), "about": about}
+        record("second_factor_added", **own, details={"second step": "Passkey Key"})  # type: ignore[arg-type]
+        record("sign_in", **own, details={"second step": "Passkey"})  # type: ignore[arg-type]
+        record("recovery_codes_renewed", **own)  # type: ignore[arg-type]
+        record("second_factor_failed", about=about, tenant=tenant)
+        record("second_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
+    sign_in(ada)
+
+    assert sentences(client.get("/activity/").text)[1:6] == [
+        "Ada Example took away the two-step sign-in of Uma Example",
+        "Somebody failed the second step of the sign-in of Uma Example",
+        "Uma Example made new recovery codes",
+        "Uma Example signed in with Passkey",
+        "Uma Example set up a second step: Passkey Key",
     ]
 
 

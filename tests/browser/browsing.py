@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 PATIENCE = 10_000
 ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
@@ -143,7 +143,7 @@ def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = 
     page.goto(at)
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
 
 
@@ -154,7 +154,7 @@ def guess_too_often(page: Page, email: str) -> None:
         page.get_by_label("E-mail").fill(email)
         page.get_by_label("Password").fill("not the one")
         with page.expect_response("**/login"):
-            page.get_by_role("button", name="Sign in").click()
+            page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("alert").wait_for()
     expect(page.get_by_role("alert")).to_contain_text("Too many tries. Wait")
 

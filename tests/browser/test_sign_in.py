@@ -36,7 +36,7 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scri
 
     page.get_by_label("E-mail").fill(ADA)
     page.get_by_label("Password").fill("not the one")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("alert")).to_contain_text("don’t match")
     expect(page.get_by_label("E-mail")).to_have_value(ADA)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import pyotp
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -16,8 +17,11 @@ from sqlalchemy import select
 
 from portal.config import ROOT
 from portal.core.actor import Role
+from portal.core.clock import now
 from portal.core.db import db
 from portal.demo import DEMO_PASSWORD
+from portal.factors import codes
+from portal.factors import commands as factors
 from portal.organizations.models import Organization
 from portal.tokens.commands import Lifetime, open_sign_in
 from portal.tokens.queries import live_of
@@ -245,6 +249,19 @@ def test_au7_users_unlock_lets_a_super_admin_try_again(fresh_database: str) -> N
         assert result.output == "chief@example.com can try to sign in again.\n"
         assert opens(app, chief.email, PASSWORD)
         assert run(app, "users", "unlock", "nobody@example.com").exit_code == 1
+
+
+def test_users_reset_second_factor_lets_the_password_alone_open(app: Flask, uma: Person) -> None:
+    with acting(app, uma):
+        secret = codes.new_secret()
+        factors.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
+
+    result = run(app, "users", "reset-second-factor", uma.email)
+
+    assert result.output == f"The password alone signs {uma.email} in.\n"
+    with acting(app):
+        assert not factors.factors_of(uma.id).are_there
+    assert run(app, "users", "reset-second-factor", "nobody@example.com").exit_code == 1
 
 
 def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: Person) -> None:

@@ -1,0 +1,85 @@
+"""Does the second step work for a person with a phone, or with a passkey?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from portal.core.clock import now
+from tests.browser.browsing import Site, Tabs, sign_in
+from tests.cast import PASSWORD
+
+ACCOUNT = re.compile("/account/$")
+DEVICE = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture
+def named_tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
+    """Opens pages under a name: there are no passkeys for a number."""
+    tabs = Tabs(browser, Site(site.url.replace("127.0.0.1", "localhost"), site.build))
+    yield tabs
+    tabs.close()
+    assert tabs.complaints == []
+
+
+def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('app')}@example.com", tenant=tabs.site.acme)
+    page = tabs.open(scripts=scripts)
+    sign_in(page, person.email, PASSWORD)
+    page.get_by_role("link", name="Set it up").click()
+    page.get_by_role("link", name="Set up an app").click()
+    app = pyotp.TOTP(page.locator("#key").inner_text().replace(" ", ""))
+    page.get_by_label("Code").fill(app.at(now() - timedelta(seconds=30)))
+    page.get_by_role("button", name="Confirm the code").click()
+    recovery = page.locator(".codes li").all_inner_texts()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("10 are left")).to_be_visible()
+
+    for code in (app.at(now()), recovery[0]):
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, person.email, PASSWORD)
+        expect(page.get_by_label("Code")).to_be_focused()
+        page.get_by_label("Code").fill(code)
+        page.get_by_role("button", name="Go on").click()
+        expect(page).to_have_url(ACCOUNT)
+
+
+def with_device(tabs: Tabs) -> Page:
+    page = tabs.open()
+    tools = page.context.new_cdp_session(page)
+    tools.send("WebAuthn.enable")
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
+    return page
+
+
+def test_a_passkey_is_added_and_opens_beside_the_password_and_alone(named_tabs: Tabs) -> None:
+    tabs = named_tabs
+    person = tabs.site.build.person(f"{tabs.site.fresh('passkey')}@example.com", tenant=tabs.site.acme)
+    page = with_device(tabs)
+    sign_in(page, person.email, PASSWORD)
+    page.goto("/account/second-factor")
+    page.get_by_label("Name").fill("Work laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_role("link", name="Remove Work laptop")).to_be_visible()
+
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, person.email, PASSWORD)
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page).to_have_url(ACCOUNT)
+
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page).to_have_url(ACCOUNT)

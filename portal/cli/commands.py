@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
-from portal.users import commands, invitations, passwords, queries
+from portal.users import commands, links, passwords, queries
 from portal.users.forms import canonical_email
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -93,9 +94,9 @@ def create_command(
             user_id = commands.create_user(
                 {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen
             )
-            told = "" if chosen else f" Invitation, for 7 days: {invitations.link_of(user_id)[1]}"
         except Conflict as conflict:
             raise click.ClickException(one_line(conflict.message)) from None
+        told = "" if chosen else _invitation(user_id)
     click.echo(f"Created {email}.{told}")
 
 
@@ -141,6 +142,15 @@ def _seed_demo(people: int) -> None:
         click.echo("None of them can sign in; `flask users set-password` gives one a password.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
+
+
+def _invitation(user_id: uuid.UUID) -> str:
+    """Beside the one that is mailed: either works."""
+    found = links.person(user_id)
+    try:
+        return f" Invitation, for 7 days: {links.address(found, links.HANDED)}" if found else ""
+    except Conflict as conflict:
+        return f" {conflict.message}"
 
 
 def _chosen(password: str | None) -> tuple[str, str]:

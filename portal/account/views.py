@@ -18,7 +18,7 @@ from portal.users import addresses, commands, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
 from portal.users.strength import Strength, strength_of
-from portal.web import session, throttle
+from portal.web import proof, session, throttle
 from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import public, signed_in
@@ -114,6 +114,7 @@ def devices() -> ResponseReturnValue:
 
 @bp.post("/devices/end")
 @signed_in()
+@proof.proven
 def end_sign_in() -> ResponseReturnValue:
     """End one of the own sign-ins."""
     flash(f"{browser_of(end_one(current_user.id, posted_key('sign_in')))} is signed out.", "success")
@@ -122,6 +123,7 @@ def end_sign_in() -> ResponseReturnValue:
 
 @bp.post("/devices/end-others")
 @signed_in()
+@proof.proven
 def end_others() -> ResponseReturnValue:
     """End all own sign-ins but this one."""
     flash(signed_out(end_all(current_user.id, besides=current_user.sign_in_id)), "success")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -25,7 +26,7 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
 from portal.second.commands import reset
 from portal.tokens.commands import prune
-from portal.users import commands, invitations, passwords, queries
+from portal.users import commands, links, passwords, queries
 from portal.users.forms import canonical_email
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -87,7 +88,7 @@ def create_command(
     password: str | None,
 ) -> None:
     """Create a person and print the link of the invitation, which is mailed too."""
-    chosen = _chosen(password)[0] if password else None
+    chosen = _chosen(password, email)[0] if password else None
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
@@ -97,9 +98,9 @@ def create_command(
             user_id = commands.create_user(
                 {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen
             )
-            told = "" if chosen else f" Invitation, for 7 days: {invitations.link_of(user_id)[1]}"
         except Conflict as conflict:
             raise click.ClickException(one_line(conflict.message)) from None
+        told = "" if chosen else _invitation(user_id)
     click.echo(f"Created {email}.{told}")
 
 
@@ -166,6 +167,15 @@ def _seed_demo(people: int) -> None:
         click.echo("None of them can sign in; `flask users set-password` gives one a password.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
+
+
+def _invitation(user_id: uuid.UUID) -> str:
+    """Beside the one that is mailed: either works."""
+    found = links.person(user_id)
+    try:
+        return f" Invitation, for 7 days: {links.address(found, links.HANDED)}" if found else ""
+    except Conflict as conflict:
+        return f" {conflict.message}"
 
 
 def _chosen(password: str | None, *known: str | None) -> tuple[str, str]:

@@ -164,7 +164,7 @@ def _add(event: tuple[Any, ...]) -> None:
 
 def credit(person: Actor) -> None:
     """Let history and stamps name this person for what the running command of the system does for them."""
-    told = {"actor_id": str(person.id), "actor_role": person.role.name if person.role else "SYSTEM"}
+    told = {"actor_id": str(person.id or ""), "actor_role": person.role.name if person.role else "SYSTEM"}
     db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in told.items())))
 
 

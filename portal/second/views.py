@@ -19,7 +19,7 @@ from portal.second.commands import reset as take_away
 from portal.second.forms import AuthenticatorForm, PasskeyForm, RemovalForm
 from portal.users import queries
 from portal.users.models import User
-from portal.web import throttle
+from portal.web import proof, throttle
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import must_have_second_factor, requires, signed_in
 from portal.web.jinja import day
@@ -62,6 +62,7 @@ def _overview(form: PasskeyForm, status: int = 200) -> Response:
 
 @bp.route(f"{URL}/app", methods=["GET", "POST"])
 @signed_in(without_second_factor=True)
+@proof.proven
 def app() -> ResponseReturnValue:
     """Set up an authenticator app. Its secret counts once the app has shown the right code."""
     form = AuthenticatorForm()
@@ -91,6 +92,7 @@ def _unsealed(sealed: str | None) -> str | None:
 
 @bp.post(f"{URL}/passkeys")
 @signed_in(without_second_factor=True)
+@proof.proven
 def passkey() -> ResponseReturnValue:
     """Add a passkey, which the browser has made."""
     form = PasskeyForm()
@@ -104,6 +106,7 @@ def passkey() -> ResponseReturnValue:
 
 @bp.post(f"{URL}/codes")
 @signed_in()
+@proof.proven
 def recovery_codes() -> ResponseReturnValue:
     """New recovery codes, told once; those of before end."""
     return render("second/codes.html", codes=commands.renew_codes())
@@ -163,6 +166,7 @@ def _added(recovery: list[str], text: str) -> Response:
 
 @bp.route("/users/<uuid:id>/second-factor", methods=["GET", "POST"])
 @requires(Permission.USERS_WRITE)
+@proof.proven
 def reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take somebody's second step away. GET asks first."""
     if request.method == "POST":

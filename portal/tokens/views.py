@@ -13,6 +13,7 @@ from portal.core.errors import Conflict
 from portal.tokens import personal
 from portal.tokens.forms import WORDS, TokenForm
 from portal.tokens.queries import api_tokens_of
+from portal.web import proof
 from portal.web.guards import signed_in
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -22,6 +23,7 @@ bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
 
 @bp.route("/", methods=["GET", "POST"])
 @signed_in()
+@proof.proven
 def index() -> ResponseReturnValue:
     """The tokens that can be used. POST makes one; its answer alone shows it."""
     form, made = TokenForm(data={"row": signed_row(), "days": "30", "scopes": ["profile"]}), None

@@ -206,6 +206,7 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/sign-ins/end")
 @requires(Permission.USERS_WRITE)
+@proven
 def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
     flash(f"{browser_of(end_one(id, posted_key('sign_in')))} is signed out.", "success")
@@ -214,6 +215,7 @@ def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
 @requires(Permission.USERS_WRITE)
+@proven
 def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
     flash(signed_out(end_all(id, besides=current_user.sign_in_id)), "success")

@@ -35,7 +35,7 @@ FLAGS = [
 PATIENCE = 10_000
 ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
 STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
-ANSWERS = ("400", "403", "404", "405", "409", "422", "429")
+ANSWERS = ("400", "403", "404", "405", "409", "410", "422", "429")
 
 expect.set_options(timeout=PATIENCE)
 

@@ -11,7 +11,7 @@ import pytest
 
 from portal.activity.telling import days
 from portal.activity.views import _moment
-from portal.core.clock import read_in, read_on
+from portal.core.clock import read_in, read_on, zone
 from portal.users.models import User
 from portal.users.queries import _day
 from portal.web.jinja import clock, day, exact
@@ -122,6 +122,7 @@ def test_the_next_reader_of_the_same_process_has_their_own_clock(
 
     for _ in range(2):
         assert "+0545" in client.get("/account/").text
+        assert zone() is UTC
         assert "+0545" not in other_client.get("/account/").text
 
 

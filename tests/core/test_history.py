@@ -34,7 +34,8 @@ from tests.pages import PageClient
 Connection = psycopg.Connection[tuple[Any, ...]]
 State = dict[tuple[str, uuid.UUID], dict[str, Any]]
 
-UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at")
+UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at",
+          "link_counter", "invited_at", "accepted_at", "revoked_at")  # fmt: skip
 MADE = ("sort_name", "search_text")
 OF_ROWS = "create", "update", "delete", "restore", "remove"
 EVENT = (

@@ -74,8 +74,9 @@ def _keep(letter: Letter) -> None:
 
 
 def queue_of(app: Flask) -> App:
-    """The queue of an application's database."""
-    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
+    settings: Settings = app.extensions["portal"]
+    url = make_url(settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
     told = {"options": f"-c search_path={SCHEMA}", "connect_timeout": 5, "application_name": "portal-worker"}
     conninfo = url.render_as_string(hide_password=False)
     queue = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=told, min_size=1, max_size=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,8 @@ from portal import create_app
 from portal.config import Settings, load_settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, command, db
+from portal.mail.commands import send_later
+from portal.mail.queue import queue_of, work
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
 from tests.database import SECRET_KEY, Server, disconnect
@@ -121,4 +124,23 @@ def test_a_pooler_that_nothing_was_said_about_is_told_in_a_sentence(pooled_url: 
 
     assert result.exit_code == 1
     assert "add ?pgbouncer=true" in result.output
+    disconnect(app)
+
+
+def test_letters_are_put_into_the_queue_through_the_pooler_and_taken_by_the_direct_address(
+    pooled_url: str, direct_url: str
+) -> None:
+    app = portal(pooled_url, DIRECT_URL=direct_url)
+    build = Builder(app)
+    ada = build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
+    with acting(app, ada):
+        command(send_later)("password_changed", ada.id)
+    jobs = text("SELECT count(*) FROM queue.procrastinate_jobs")
+    with acting(app):
+        waiting = db.session.scalar(jobs)
+
+    asyncio.run(work(queue_of(app), until_empty=True))
+
+    with acting(app):
+        assert (waiting, db.session.scalar(jobs)) == (1, 0)
     disconnect(app)

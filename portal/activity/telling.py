@@ -39,6 +39,7 @@ VERBS = {
     "unlock": "unlocked the sign-in of",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
+    "adopt": "took over the data of the former backend",
     "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
 }
@@ -46,6 +47,7 @@ ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
     "unlock": "login", "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "adopt": "plus",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 

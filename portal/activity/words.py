@@ -61,6 +61,7 @@ ACTIONS = {
     "sign_out": "Signed out",
     "refused": "Refused access",
     "address_refused": "Refused address",
+    "adopt": "Took over data",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from psycopg import errors as pg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from portal.cli import prisma, takeover
 from portal.cli.misfits import Misfit, Spelling, misfits, spelling_of
@@ -25,7 +23,6 @@ COUNTS = {
     ("refresh tokens", "revoked"): "SELECT count(*), count(revoked_at) FROM refresh_tokens",
 }
 STILL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-IN_THE_WAY = (pg.DuplicateTable, pg.DuplicateObject, pg.DuplicateFunction, pg.DependentObjectsStillExist)
 
 
 @dataclass(frozen=True)
@@ -121,16 +118,10 @@ def _drop(*, dry_run: bool, yes: bool) -> None:
 
 @contextmanager
 def _alone() -> Iterator[Connection]:
-    """One transaction as the only migrator. What it meets in its way is said plainly."""
-    try:
-        with direct_engine().connect() as connection, connection.begin():
-            takeover.lock(connection)
-            yield connection
-    except DBAPIError as error:
-        if not isinstance(error.orig, IN_THE_WAY):
-            raise
-        found = one_line(str(error.orig.diag.message_primary))
-        raise click.ClickException(f"Something stands in the way: {found}. Nothing was changed.") from None
+    """One transaction, as the only migrator."""
+    with direct_engine().connect() as connection, connection.begin():
+        takeover.lock(connection)
+        yield connection
 
 
 def _tell(plan: Plan) -> None:
@@ -150,4 +141,4 @@ def _tell_all(title: str, lines: Iterable[str]) -> None:
 
 def _words(misfit: Misfit) -> str:
     more = ", ..." if misfit.many > len(misfit.examples) else ""
-    return f"{misfit.many:,} {misfit.what}: {', '.join(misfit.examples)}{more}"
+    return f"{misfit.what[0].upper()}{misfit.what[1:]}: {misfit.many:,} ({', '.join(misfit.examples)}{more})"

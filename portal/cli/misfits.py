@@ -75,19 +75,18 @@ def houses(schema: str = "public") -> str:
 
 
 def spelling_of(connection: Connection) -> Spelling:
-    def odd(table: str, column: str, plain: str) -> list[str]:
-        query = (
-            f"SELECT {column} FROM {table} WHERE {lowered(column)} !~ %(plain)s OR {lowered(column)} LIKE '%%xn--%%'"
-        )
-        return list(connection.exec_driver_sql(query, {"plain": plain}).scalars())
+    emails = _odd(connection, "users", "email", PLAIN_EMAIL)
+    slugs = _odd(connection, "organizations", "slug", PLAIN_SLUG)
+    return Spelling({one: canonical(one) for one in emails}, {one: canonical_slug(one) for one in slugs})
 
-    return Spelling(
-        {email: canonical(email) for email in odd("users", "email", PLAIN_EMAIL)},
-        {
-            slug: unicodedata.normalize("NFKC", slug).strip().lower()
-            for slug in odd("organizations", "slug", PLAIN_SLUG)
-        },
-    )
+
+def canonical_slug(slug: str) -> str:
+    return unicodedata.normalize("NFKC", slug).strip().lower()
+
+
+def _odd(connection: Connection, table: str, column: str, plain: str) -> list[str]:
+    query = f"SELECT {column} FROM {table} WHERE {lowered(column)} !~ %s"
+    return list(connection.exec_driver_sql(query, (plain,)).scalars())
 
 
 def misfits(connection: Connection, spelling: Spelling) -> list[Misfit]:
@@ -112,7 +111,7 @@ def _stopping() -> Iterator[tuple[str, str]]:
         must = ", ".join(name for name, kind in wanted.items() if not kind.endswith("?"))
         yield (
             f"rows of {table} without a value that must be there",
-            (f"SELECT coalesce(id::text, 'one without an id') FROM {table} WHERE num_nulls({must}) > 0"),
+            f"SELECT coalesce(id::text, 'one without an id') FROM {table} WHERE num_nulls({must}) > 0",
         )
         moments = (name for name, kind in wanted.items() if kind.startswith("moment"))
         beyond = " OR ".join(f"{name} NOT BETWEEN '{FIRST}' AND '{LAST}'" for name in moments)
@@ -140,12 +139,12 @@ def _mended() -> Iterator[tuple[str, str]]:
         f"SELECT slug || ' as ' || short FROM {houses()} one WHERE slug <> short",
     )
     yield (
-        "short names with other signs than a-z, 0-9 and single hyphens, which stay until somebody changes them",
+        "short names that a form would refuse, which stay until somebody changes them",
         f"SELECT short FROM {houses()} one WHERE short !~ '{OUR_SLUG}'",
     )
     for name in ("created_by", "updated_by"):
         yield (
-            f"{name} of people that names nobody, and will be empty",
+            f"values of {name} that name nobody, and will be empty",
             f"SELECT u.{name} FROM users u WHERE {name} IS NOT NULL AND {_absent('users', f'u.{name}')}",
         )
     yield (

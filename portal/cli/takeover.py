@@ -168,7 +168,7 @@ SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {houses(KEPT)} o
 def _users(connection: Connection) -> str:
     """Who deleted somebody the seed says in updated_by."""
     moments = _moments(connection, "users", "u", "created_at", "updated_at", "deleted_at")
-    changer = f"{as_key('changer.id')}"
+    changer = as_key("changer.id")
     return f"""
 INSERT INTO users (id, email, password, first_name, last_name, role, is_active, email_verified, organization_id,
     created_at, updated_at, deleted_at, created_by, updated_by, deleted_by)

@@ -8,10 +8,9 @@ from typing import Any
 import click
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
-from portal.core.db import direct_engine
-
-MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
+from portal.core.db import MIGRATION_LOCK, direct_engine
 
 extension = current_app.extensions["migrate"].db
 
@@ -30,6 +29,9 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 
 
 def online() -> None:
+    if given := context.config.attributes.get("connection"):
+        run(given)  # one who has the lock makes all migrations part of a transaction of their own
+        return
     with direct_engine().connect() as connection:
         connection.exec_driver_sql(
             "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
@@ -37,21 +39,25 @@ def online() -> None:
         connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         connection.commit()
         try:
-            context.configure(
-                connection=connection,
-                target_metadata=extension.metadata,
-                include_name=include_name,
-                compare_server_default=False,
-                transaction_per_migration=True,
-                on_version_apply=tell,
-            )
-            with context.begin_transaction():
-                context.run_migrations()
+            run(connection)
         finally:
             connection.rollback()
             connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
             connection.commit()
             connection.invalidate()
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=extension.metadata,
+        include_name=include_name,
+        compare_server_default=False,
+        transaction_per_migration=True,
+        on_version_apply=tell,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def offline() -> None:

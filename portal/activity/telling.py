@@ -57,6 +57,7 @@ VERBS = {
     "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
+    "adopt": "took over the data of the former backend",
     "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
 }
@@ -70,6 +71,7 @@ ICONS = {
     "second_factor_added": "shield", "second_factor_removed": "shield",
     "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "adopt": "plus",
 }  # fmt: skip
 TOLD = {"refused": " to", "sign_in": " with", "second_factor_added": ":", "second_factor_removed": ":"}
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}

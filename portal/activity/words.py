@@ -79,6 +79,7 @@ ACTIONS = {
     "recovery_codes_renewed": "Made recovery codes",
     "refused": "Refused access",
     "address_refused": "Refused address",
+    "adopt": "Took over data",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }

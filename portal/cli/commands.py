@@ -13,6 +13,8 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
+from portal.cli.adopt import adopt
+from portal.cli.database import database
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
 from portal.config import Settings
@@ -35,7 +37,8 @@ password_option = click.option("--password", help="Asked for when left out; empt
 
 def register(app: Flask) -> None:
     """Give the application its commands."""
-    for command in (serve, seed_command, users, tenancy):
+    database.add_command(adopt)
+    for command in (serve, seed_command, users, tenancy, database):
         app.cli.add_command(command)
 
 

@@ -18,6 +18,10 @@ from portal.core.errors import NeedsDirectUrl
 P = ParamSpec("P")
 R = TypeVar("R")
 
+IN_THE_WAY = (
+    "Something stands where the portal would put its own: {}."
+    " (The former backend's database becomes the portal's by `flask database adopt`.)"
+)
 UNKNOWN_HOST = "The host of DATABASE_URL is not known. Is its name right, and an @ in the password written as %40?"
 
 # What libpq says where no connection came about: it gives no code, but its words have been the same for decades.
@@ -41,6 +45,10 @@ FAILING: dict[type[Exception], str] = {
     pg.InsufficientPrivilege: "The database user of DATABASE_URL may not do this: {}. It must own the portal's tables.",
     pg.UndefinedFile: "An extension is missing on the database server: {}. Install PostgreSQL's contrib package there.",
     pg.FeatureNotSupported: "The database server can't do this: {}. Is PostgreSQL's contrib package installed there?",
+    pg.DuplicateTable: IN_THE_WAY,
+    pg.DuplicateObject: IN_THE_WAY,
+    pg.DuplicateFunction: IN_THE_WAY,
+    pg.DependentObjectsStillExist: "Something else hangs on it: {}.",
     pg.UndefinedTable: "The portal's tables are not there, or not up to date: run `flask db upgrade`.",
     pg.UndefinedColumn: "The portal's tables are not up to date: run `flask db upgrade`.",
     pg.LockNotAvailable: "Others use the tables and did not let go in time; nothing was changed. Try again.",

@@ -33,6 +33,7 @@ R = TypeVar("R")
 log = logging.getLogger("portal")
 
 DIRECT = "direct"  # the engine for what a pooler of transactions can't do: session locks, LISTEN
+MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
 TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")

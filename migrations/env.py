@@ -22,7 +22,9 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
 
 
 def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by these names
-    """Say what is done, one line a migration."""
+    """Say what is done, one line a migration; of a database that is made to be looked at, nothing."""
+    if "engine" in context.config.attributes:
+        return
     done = "Applied" if step.is_upgrade else "Undone"
     click.echo(
         f"{done}: {', '.join(step.source_revision_ids if not step.is_upgrade else [step.up_revision_id])}", err=True
@@ -30,7 +32,8 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 
 
 def online() -> None:
-    with direct_engine().connect() as connection:
+    engine = context.config.attributes.get("engine") or direct_engine()
+    with engine.connect() as connection:
         connection.exec_driver_sql(
             "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
         )
@@ -60,8 +63,8 @@ def offline() -> None:
         context.run_migrations()
 
 
-if not current_app.testing:
-    fileConfig(context.config.config_file_name or "", disable_existing_loggers=False)
+if context.config.config_file_name and not current_app.testing:
+    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 if context.is_offline_mode():
     offline()
 else:

@@ -6,10 +6,12 @@ from flask import Flask
 
 from portal.account.views import bp as account
 from portal.activity.cli import register as add_activity_commands
+from portal.activity.seals import CHECKS as SEALS
 from portal.activity.seals import seal_regularly
 from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
 from portal.cli import plain
+from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
@@ -18,6 +20,7 @@ from portal.users.views import bp as users
 
 PAGES = (health, auth, account, dashboard, organizations, users, activity)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
+CHECKS = (*INSTALLATION, *SEALS)  # the lines of `flask doctor`
 
 
 def register(app: Flask) -> None:
@@ -28,3 +31,4 @@ def register(app: Flask) -> None:
     add_activity_commands(app)
     plain.init_app(app)
     app.extensions["portal_beside_pages"] = BESIDE_PAGES
+    app.extensions["portal_checks"] = CHECKS

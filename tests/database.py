@@ -127,7 +127,8 @@ def disconnect(app: Flask) -> None:
     """Close every connection of an application, so that its database can be copied or dropped."""
     with app.app_context():
         db.session.remove()
-        db.engine.dispose()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @pytest.fixture(scope="session")

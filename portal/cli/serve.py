@@ -13,15 +13,14 @@ from typing import Any, NoReturn
 
 import click
 import flask_migrate
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import ScriptInfo
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import OperationalError
 
 from portal.cli import seed
 from portal.config import Settings
+from portal.core import migrations
 from portal.core.db import db
 from portal.core.embedded import Embedded, EmbeddedError
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
@@ -91,15 +90,13 @@ def _prepare_demo() -> None:
 
 def _look_for_pending_migrations() -> None:
     """A migration of other people's data is never a side effect of a start."""
-    migrate = current_app.extensions["migrate"].migrate
-    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
     try:
         with db.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_heads()
+            is_pending = migrations.are_pending(connection)
     except OperationalError:
         click.echo("The database does not answer yet; serving nevertheless.", err=True)
         return
-    if set(found) != set(wanted):
+    if is_pending:
         click.echo("Migrations are pending: run `flask db upgrade`.", err=True)
 
 

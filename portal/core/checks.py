@@ -1,0 +1,19 @@
+"""What is a check of an installation? A function that says what it found, or raises what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Ailing(Exception):
+    """Something is not as it should be; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `flask doctor`. `look` runs as the system; Ailing is its way to complain."""
+
+    name: str
+    look: Callable[[], str]
+    needs_database: bool = True

@@ -52,8 +52,8 @@ CONFINED = {
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
     "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py", "auth/commands.py",
-    "cli/commands.py", "cli/doctor.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py",
-    "core/models.py", "core/scoping.py",
+    "cli/commands.py", "cli/doctor.py", "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py",
+    "core/listing.py", "core/models.py", "core/scoping.py",
     "dashboard/queries.py", "organizations/commands.py", "organizations/queries.py", "organizations/views.py",
     "tokens/commands.py", "tokens/queries.py",
     "users/commands.py", "users/queries.py", "users/views.py", "web/rows.py", "web/session.py",

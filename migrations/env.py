@@ -8,8 +8,10 @@ from typing import Any
 import click
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from portal.core.db import direct_engine
+from portal.core.migrations import LOCK_SECONDS, patiently
 
 MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
 
@@ -34,27 +36,34 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 def online() -> None:
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
-        )
-        connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
+        if not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,)).scalar_one():
+            click.echo("Another migration of this database is running; waiting for its end.", err=True)
+            connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        milliseconds = str(int(LOCK_SECONDS * 1000))
+        connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
         connection.commit()
         try:
-            context.configure(
-                connection=connection,
-                target_metadata=extension.metadata,
-                include_name=include_name,
-                compare_server_default=False,
-                transaction_per_migration=True,
-                on_version_apply=tell,
-            )
-            with context.begin_transaction():
-                context.run_migrations()
+            patiently(lambda: migrate(connection), connection, lambda words: click.echo(words, err=True))
         finally:
             connection.rollback()
             connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
             connection.commit()
             connection.invalidate()
+
+
+def migrate(connection: Connection) -> None:
+    """Each migration is a transaction; those that are done stay done."""
+    context.configure(
+        connection=connection,
+        target_metadata=extension.metadata,
+        include_name=include_name,
+        compare_server_default=False,
+        transaction_per_migration=True,
+        on_version_apply=tell,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def offline() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,13 +12,22 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg import errors as pg
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from portal.config import ROOT
 from portal.core import catalogue
 from portal.core.catalogue import Catalogue
 from portal.core.embedded import Embedded
+
+# Whoever waits for a table's lock makes all who come later wait behind it: no request shall for long. So a migration
+# gives up soon, lets them pass, and tries again.
+LOCK_SECONDS = 1.0
+ATTEMPTS = 30
+PAUSE_SECONDS = 2.0
+RETRIED = (pg.LockNotAvailable, pg.DeadlockDetected)
 
 
 def config() -> Config:
@@ -59,3 +70,17 @@ def made_by(revision: str) -> Catalogue:
             command.upgrade(wanted, revision)
             with engine.connect() as connection:
                 return catalogue.read(connection)
+
+
+def patiently(work: Callable[[], None], connection: Connection, say: Callable[[str], None]) -> None:
+    """Run it again where others hold a lock that it needs; what they hold for longer than all attempts is raised."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            work()
+            return
+        except DBAPIError as error:
+            connection.rollback()
+            if attempt == ATTEMPTS or not isinstance(error.orig, RETRIED):
+                raise
+            say(f"Others use the tables; trying again in {PAUSE_SECONDS:g} s ({attempt} of {ATTEMPTS}).")
+            time.sleep(PAUSE_SECONDS)

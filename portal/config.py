@@ -50,6 +50,9 @@ class Settings:
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
+    log: str | None = None  # "text" or "json": a line for each request
+    metrics_token: str | None = field(default=None, repr=False)
+    metrics_folder: str | None = None  # where the processes of one server add up what they counted
 
     @property
     def https(self) -> bool:
@@ -72,7 +75,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     if url is not None and key is None:
         raise Refused("SECRET_KEY is missing; set it to a random value of 32 characters or more.")
     fallbacks = tuple(part for part in (_secret(environ, "SECRET_KEY_FALLBACKS") or "").split(",") if part)
-    for name, candidate in (("PORTAL_SEAL_KEY", seal_key), *(("SECRET_KEY", one) for one in (key, *fallbacks))):
+    token = _secret(environ, "PORTAL_METRICS_TOKEN")
+    named = (("PORTAL_SEAL_KEY", seal_key), ("PORTAL_METRICS_TOKEN", token))
+    for name, candidate in (*named, *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
             raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
     return Settings(
@@ -95,6 +100,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
+        log=_chosen(environ, "PORTAL_LOG", "text", "json"),
+        metrics_token=token,
+        metrics_folder=environ.get("PROMETHEUS_MULTIPROC_DIR") or None,
     )
 
 
@@ -140,6 +148,13 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
     return url.rstrip("/")
+
+
+def _chosen(environ: Mapping[str, str], name: str, *words: str) -> str | None:
+    word = environ.get(name) or None
+    if word not in (None, *words):
+        raise Refused(f"{name} must be {' or '.join(words)}; it is {word!r}.")
+    return word
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:

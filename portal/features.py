@@ -7,6 +7,7 @@ from flask import Flask
 from portal.account.views import bp as account
 from portal.activity.cli import register as add_activity_commands
 from portal.activity.seals import CHECKS as SEALS
+from portal.activity.seals import GAUGES as SEAL_GAUGES
 from portal.activity.seals import seal_regularly
 from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
@@ -20,6 +21,7 @@ from portal.users.views import bp as users
 
 PAGES = (health, auth, account, dashboard, organizations, users, activity)
 BESIDE_PAGES = (seal_regularly,)  # what `flask serve` starts in each of its processes
+GAUGES = SEAL_GAUGES  # what /metrics reads from the database
 CHECKS = (*INSTALLATION, *SEALS)  # the lines of `flask doctor`
 
 
@@ -32,3 +34,4 @@ def register(app: Flask) -> None:
     plain.init_app(app)
     app.extensions["portal_beside_pages"] = BESIDE_PAGES
     app.extensions["portal_checks"] = CHECKS
+    app.extensions["portal_gauges"] = GAUGES

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Ailing, Check, Gauge
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, without_time_limit
 from portal.core.history import Activity
@@ -26,7 +26,15 @@ BATCH = 100_000
 LABEL = b"portal: seals of the history"
 LATE = timedelta(minutes=15)  # events of an installation that is well wait no longer than that
 
-SEALS = table("activity_seals", column("id"), column("sealed_at"), column("last"), column("digest"), column("key_id"))
+SEALS = table(
+    "activity_seals",
+    column("id"),
+    column("sealed_at"),
+    column("last"),
+    column("digest"),
+    column("key_id"),
+    column("last_id"),
+)
 LEAVES = table("activity_leaves", column("position"), column("activity_id"))
 
 log = logging.getLogger("portal")
@@ -170,6 +178,17 @@ def look_at_seals() -> str:
 
 
 CHECKS = (Check("seals of the history", look_at_seals),)
+
+
+def lag() -> float:
+    """For how many seconds the oldest event waits that is younger than the newest seal; cheap enough to ask often."""
+    sealed = select(SEALS.c.last_id).order_by(SEALS.c.id.desc()).limit(1).scalar_subquery()
+    waiting = select(func.min(Activity.at)).where(Activity.id > func.coalesce(sealed, 0))
+    since = db.session.scalar(waiting)
+    return max((now() - since).total_seconds(), 0) if since else 0
+
+
+GAUGES = (Gauge("portal_seal_lag_seconds", "How long the oldest event waits that is not sealed yet.", lag),)
 
 
 @command

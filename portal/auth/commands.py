@@ -25,6 +25,7 @@ from portal.users import passwords
 from portal.users.commands import rehash, stored_password
 from portal.users.forms import canonical_email
 from portal.users.models import User, full_name
+from portal.web.observing import count_sign_in
 from portal.web.session import SignedIn, look_up_with
 
 log = logging.getLogger("portal")
@@ -54,6 +55,7 @@ def sign_in(
             return None
         better = passwords.hash_password(password) if verdict.outdated else None
         token = _open(person, better, lifetime=lifetime, counters=counters)
+        count_sign_in("sign_in")
         return signed_in(token) if token else None
 
 
@@ -93,6 +95,7 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
 
 def _record_failure(action: str, person: Row[Any] | None) -> None:
     """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
+    count_sign_in(action)
     about, tenant = (person.id, _actor(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
 

@@ -65,6 +65,8 @@ QUERIES = {
 }  # fmt: skip
 GRANTEES = "ARRAY(SELECT 0::oid UNION ALL SELECT oid FROM pg_roles WHERE rolname = 'portal_tenant')"
 
+RESTORED = " AS unknown"  # what a dump adds to a NULL of no type, for which it means nothing
+
 Catalogue = dict[tuple[str, str, str], str]
 
 
@@ -85,7 +87,7 @@ class Difference:
 def read(connection: Connection) -> Catalogue:
     """Every part of the schema `public`: its kind, what it belongs to and its name, and what it says."""
     rows = ((kind, row) for kind, query in QUERIES.items() for row in _rows(connection, query))
-    return {(kind, str(about), str(name)): str(told) for kind, (about, name, told) in rows}
+    return {(kind, str(about), str(name)): str(told).replace(RESTORED, "") for kind, (about, name, told) in rows}
 
 
 def _rows(connection: Connection, query: str) -> Iterator[Any]:

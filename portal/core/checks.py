@@ -1,4 +1,4 @@
-"""What is a check of an installation? A function that says what it found, or raises what is to be done."""
+"""What is a check of an installation, and what a gauge? Functions, which features give to those who ask them all."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ class Check:
     name: str
     look: Callable[[], str]
     needs_database: bool = True
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One number that /metrics reads from the database, as the system."""
+
+    name: str
+    meaning: str
+    read: Callable[[], float]

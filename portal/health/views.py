@@ -1,12 +1,17 @@
-"""Liveness, which asks nobody, and readiness: the database answers and every migration is applied."""
+"""Liveness, which asks nobody; readiness: the database answers and is migrated; and what was counted."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response
+import hmac
+
+from flask import Blueprint, Response, current_app, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.config import Settings
 from portal.core import migrations
 from portal.core.db import db
+from portal.core.errors import Missing
+from portal.web import observing
 from portal.web.guards import public
 
 bp = Blueprint("health", __name__)
@@ -28,6 +33,27 @@ def ready() -> Response:
     except SQLAlchemyError:
         return _plain("the database can't be reached", 503)
     return _plain("migrations are pending", 503) if is_pending else _plain("ready", 200)
+
+
+@bp.get("/metrics")
+@public
+def metrics() -> Response:
+    """What was counted, for Prometheus: to whoever brings the token; without one set there is no such page."""
+    settings: Settings = current_app.extensions["portal"]
+    if settings.metrics_token is None:
+        raise Missing
+    if not hmac.compare_digest(_bearer(), settings.metrics_token.encode()):
+        refused = _plain("a token is needed", 401)
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
+    response = make_response(observing.exposition())
+    response.headers["Content-Type"] = observing.CONTENT_TYPE
+    return response
+
+
+def _bearer() -> bytes:
+    given = request.authorization
+    return (given.token or "").encode() if given and given.type == "bearer" else b""
 
 
 def _plain(text: str, status: int) -> Response:

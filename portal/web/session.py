@@ -16,7 +16,7 @@ from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leav
 from portal.core.db import acting_as
 
 LONGEST_AGENT = 200
-UNBOUND = ("static", "health.live", "health.ready")
+UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def bind_actor() -> None:
     agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
     g.origin_token = come_from(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
     if current_user.is_authenticated:
+        g.actor = current_user.actor
         g.actor_token = bind(current_user.actor)
 
 

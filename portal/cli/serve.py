@@ -132,7 +132,7 @@ def _options(address: tuple[str, int], *, workers: int, threads: int) -> dict[st
         "worker_class": "gthread",
         "workers": workers,
         "threads": threads,
-        "graceful_timeout": 5,
+        "graceful_timeout": 15,  # longer than any statement of a page
         "keepalive": 5,
         "loglevel": "warning",
         "errorlog": "-",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from logging.config import fileConfig
 from typing import Any
 
@@ -37,9 +38,7 @@ def online() -> None:
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
-        if not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,)).scalar_one():
-            click.echo("Another migration of this database is running; waiting for its end.", err=True)
-            connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        wait_for_others(connection)
         milliseconds = str(int(LOCK_SECONDS * 1000))
         connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
         connection.commit()
@@ -50,6 +49,17 @@ def online() -> None:
             connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
             connection.commit()
             connection.invalidate()
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Ask again and again: who waits inside a statement would keep CREATE INDEX CONCURRENTLY from ending."""
+    is_told = False
+    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,)).scalar_one():
+        connection.commit()
+        if not is_told:
+            click.echo("Another migration of this database is running; waiting for its end.", err=True)
+        is_told = True
+        time.sleep(0.5)
 
 
 def migrate(connection: Connection) -> None:

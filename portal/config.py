@@ -51,6 +51,7 @@ class Settings:
     guesses_per_network: int = 100  # in 5 minutes
     foreign_addresses_per_hour: int = 20  # for each ADMIN
     log: str | None = None  # "text" or "json": a line for each request
+    sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
     metrics_folder: str | None = None  # where the processes of one server add up what they counted
 
@@ -101,6 +102,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),
+        sql=environ.get("PORTAL_SQL", "") not in ("", "0"),
         metrics_token=token,
         metrics_folder=environ.get("PROMETHEUS_MULTIPROC_DIR") or None,
     )

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -50,10 +51,13 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free from 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Of each process.")
+@click.option("--sql", is_flag=True, help="Tell the statements of each request, as PORTAL_SQL=1 does.")
 @click.pass_obj
-def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int) -> None:
+def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int, sql: bool) -> None:
     """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
     app = info.load_app()
+    if sql:
+        app.extensions["portal"] = replace(app.extensions["portal"], sql=True)
     settings: Settings = app.extensions["portal"]
     with _ending_quietly(), _database(settings):
         prepare(app, settings)

@@ -1,4 +1,4 @@
-# run: the portal with demo data · test · check: style, types, imports, templates · bench · audit · lock · clean
+# run: the portal with demo data (SQL=1 tells its statements) · test · check: style, types, imports, templates · bench · audit · lock · clean
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --require-hashes
@@ -8,7 +8,7 @@ COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras
 .PHONY: run test check bench audit lock clean
 
 run: .venv/run.stamp
-	@exec $(BIN)/flask --app wsgi serve
+	@PORTAL_SQL=$(SQL) exec $(BIN)/flask --app wsgi serve
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from logging.config import fileConfig
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from portal.core.db import MIGRATION_LOCK, direct_engine
+from portal.core.migrations import LOCK_SECONDS, patiently
 
 extension = current_app.extensions["migrate"].db
 
@@ -21,7 +23,9 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
 
 
 def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by these names
-    """Say what is done, one line a migration."""
+    """Say what is done, one line a migration; of a database that is made to be looked at, nothing."""
+    if "engine" in context.config.attributes:
+        return
     done = "Applied" if step.is_upgrade else "Undone"
     click.echo(
         f"{done}: {', '.join(step.source_revision_ids if not step.is_upgrade else [step.up_revision_id])}", err=True
@@ -30,16 +34,17 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 
 def online() -> None:
     if given := context.config.attributes.get("connection"):
-        run(given)  # one who has the lock makes all migrations part of a transaction of their own
+        migrate(given)  # one who has the lock makes all migrations part of a transaction of their own
         return
-    with direct_engine().connect() as connection:
-        connection.exec_driver_sql(
-            "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
-        )
-        connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+    engine = context.config.attributes.get("engine") or direct_engine()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
+        wait_for_others(connection)
+        milliseconds = str(int(LOCK_SECONDS * 1000))
+        connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
         connection.commit()
         try:
-            run(connection)
+            patiently(lambda: migrate(connection), connection, lambda words: click.echo(words, err=True))
         finally:
             connection.rollback()
             connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
@@ -47,7 +52,19 @@ def online() -> None:
             connection.invalidate()
 
 
-def run(connection: Connection) -> None:
+def wait_for_others(connection: Connection) -> None:
+    """Ask again and again: who waits inside a statement would keep CREATE INDEX CONCURRENTLY from ending."""
+    is_told = False
+    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,)).scalar_one():
+        connection.commit()
+        if not is_told:
+            click.echo("Another migration of this database is running; waiting for its end.", err=True)
+        is_told = True
+        time.sleep(0.5)
+
+
+def migrate(connection: Connection) -> None:
+    """Each migration is a transaction; those that are done stay done."""
     context.configure(
         connection=connection,
         target_metadata=extension.metadata,
@@ -66,8 +83,8 @@ def offline() -> None:
         context.run_migrations()
 
 
-if not current_app.testing:
-    fileConfig(context.config.config_file_name or "", disable_existing_loggers=False)
+if context.config.config_file_name and not current_app.testing:
+    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 if context.is_offline_mode():
     offline()
 else:

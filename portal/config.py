@@ -61,6 +61,10 @@ class Settings:
     mail_from: str = "Portal <portal@localhost>"
     worker_inside: bool = True  # `flask serve` sends letters itself
     second_factor_roles: tuple[str, ...] = ()  # who has to have one
+    log: str | None = None  # "text" or "json": a line for each request
+    sql: bool = False  # tell the statements of each request
+    metrics_token: str | None = field(default=None, repr=False)
+    metrics_folder: str | None = None  # where the processes of one server add up what they counted
 
     @property
     def https(self) -> bool:
@@ -97,7 +101,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     if url is not None and key is None:
         raise Refused("SECRET_KEY is missing; set it to a random value of 32 characters or more.")
     fallbacks = tuple(part for part in (_secret(environ, "SECRET_KEY_FALLBACKS") or "").split(",") if part)
-    for name, candidate in (("PORTAL_SEAL_KEY", seal_key), *(("SECRET_KEY", one) for one in (key, *fallbacks))):
+    token = _secret(environ, "PORTAL_METRICS_TOKEN")
+    named = (("PORTAL_SEAL_KEY", seal_key), ("PORTAL_METRICS_TOKEN", token))
+    for name, candidate in (*named, *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
             raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
     return Settings(
@@ -127,6 +133,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
+        log=_chosen(environ, "PORTAL_LOG", "text", "json"),
+        sql=environ.get("PORTAL_SQL", "") not in ("", "0"),
+        metrics_token=token,
+        metrics_folder=environ.get("PROMETHEUS_MULTIPROC_DIR") or None,
     )
 
 
@@ -202,6 +212,13 @@ def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     if unknown := [one for one in named if one not in ROLES]:
         raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
     return named
+
+
+def _chosen(environ: Mapping[str, str], name: str, *words: str) -> str | None:
+    word = environ.get(name) or None
+    if word not in (None, *words):
+        raise Refused(f"{name} must be {' or '.join(words)}; it is {word!r}.")
+    return word
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:

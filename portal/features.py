@@ -6,12 +6,15 @@ from flask import Flask
 
 from portal.account.views import bp as account
 from portal.activity.cli import register as add_activity_commands
+from portal.activity.seals import CHECKS as SEALS
+from portal.activity.seals import GAUGES as SEAL_GAUGES
 from portal.activity.seals import seal_regularly
 from portal.activity.views import bp as activity
 from portal.api.views import bp as api
 from portal.auth.letters import WRITERS
 from portal.auth.views import bp as auth
 from portal.cli import plain
+from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
@@ -26,6 +29,8 @@ from portal.users.views import bp as users
 
 PAGES = (health, auth, account, second, dashboard, organizations, users, activity, tokens, mail, api)
 BESIDE_PAGES = (seal_regularly, work_beside_pages)  # what `flask serve` starts in each of its processes
+GAUGES = SEAL_GAUGES  # what /metrics reads from the database
+CHECKS = (*INSTALLATION, *SEALS)  # the lines of `flask doctor`
 
 
 def register(app: Flask) -> None:
@@ -39,3 +44,5 @@ def register(app: Flask) -> None:
     add_mail_commands(app)
     plain.init_app(app)
     app.extensions["portal_beside_pages"] = BESIDE_PAGES
+    app.extensions["portal_checks"] = CHECKS
+    app.extensions["portal_gauges"] = GAUGES

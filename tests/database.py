@@ -35,7 +35,13 @@ SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
 def forget_the_environment() -> None:
     """No test may see, let alone touch, the installation that the shell is set up for."""
-    kept = ("PORTAL_REQUIRE_BROWSER", "PORTAL_REQUIRE_POOLER")
+    kept = (
+        "PORTAL_REQUIRE_BROWSER",
+        "PORTAL_REQUIRE_POOLER",
+        "PORTAL_TEST_KILLS",
+        "PORTAL_TEST_RESTARTS",
+        "PORTAL_TEST_PEOPLE",
+    )
     for name in list(os.environ):
         is_ours = name.startswith(("PORTAL_", "SECRET_KEY", "DATABASE_URL", "DIRECT_URL")) or name == "PORT"
         if is_ours and name not in kept:
@@ -127,7 +133,8 @@ def disconnect(app: Flask) -> None:
     """Close every connection of an application, so that its database can be copied or dropped."""
     with app.app_context():
         db.session.remove()
-        db.engine.dispose()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @pytest.fixture(scope="session")

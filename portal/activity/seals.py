@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from flask import Flask, current_app
@@ -16,14 +17,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
+from portal.core.checks import Ailing, Check, Gauge
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, without_time_limit
 from portal.core.history import Activity
 
 BATCH = 100_000
 LABEL = b"portal: seals of the history"
+LATE = timedelta(minutes=15)  # events of an installation that is well wait no longer than that
 
-SEALS = table("activity_seals", column("id"), column("sealed_at"), column("last"), column("digest"))
+SEALS = table(
+    "activity_seals",
+    column("id"),
+    column("sealed_at"),
+    column("last"),
+    column("digest"),
+    column("key_id"),
+    column("last_id"),
+)
 LEAVES = table("activity_leaves", column("position"), column("activity_id"))
 
 log = logging.getLogger("portal")
@@ -140,6 +151,44 @@ def unsealed() -> tuple[int, datetime | None]:
     with without_time_limit():
         row = db.session.execute(select(waiting)).one()
     return row.events, row.since
+
+
+def newest_is_known() -> bool:
+    """Whether one of our keys made the newest seal."""
+    made_with = db.session.scalar(select(SEALS.c.key_id).order_by(SEALS.c.id.desc()).limit(1))
+    return made_with in (None, *(sha256(sha256(key).digest()).digest() for key in _keys()))
+
+
+def look_at_seals() -> str:
+    """Is the history sealed in time, and with a key that is known here?"""
+    newest, (waiting, since) = head(), unsealed()
+    if not newest_is_known():
+        raise Ailing(
+            "the newest seal of the history was made with another key: put the former SECRET_KEY or PORTAL_SEAL_KEY"
+            " into SECRET_KEY_FALLBACKS."
+        )
+    seconds = current_app.extensions["portal"].seal_seconds
+    if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
+        raise Ailing(
+            f"{waiting:,} events wait since {since:%Y-%m-%d %H:%M} UTC to be sealed: is the portal running?"
+            " `flask activity seal` does it now; let a timer call it where gunicorn serves."
+        )
+    told = f"the newest is {newest.number}" if newest else "none yet"
+    return f"{told}, {waiting:,} event{'' if waiting == 1 else 's'} waiting"
+
+
+CHECKS = (Check("seals of the history", look_at_seals),)
+
+
+def lag() -> float:
+    """For how many seconds the oldest event waits that is younger than the newest seal; cheap enough to ask often."""
+    sealed = select(SEALS.c.last_id).order_by(SEALS.c.id.desc()).limit(1).scalar_subquery()
+    waiting = select(func.min(Activity.at)).where(Activity.id > func.coalesce(sealed, 0))
+    since = db.session.scalar(waiting)
+    return max((now() - since).total_seconds(), 0) if since else 0
+
+
+GAUGES = (Gauge("portal_seal_lag_seconds", "How long the oldest event waits that is not sealed yet.", lag),)
 
 
 @command

@@ -32,6 +32,7 @@ from portal.users import passwords
 from portal.users.commands import rehash, stored_password
 from portal.users.forms import canonical_email
 from portal.users.models import User, full_name
+from portal.web.observing import count_sign_in
 from portal.web.proof import prove_with
 from portal.web.session import SignedIn, look_up_with
 
@@ -181,6 +182,7 @@ def _open(
         rehash(person.id, person.password, better)
     throttle.forgive(counters)
     note_sign_in(actor_of(person), shown)
+    count_sign_in("sign_in")
     return opens(person.id, person.organization_id, lifetime=lifetime)
 
 
@@ -223,6 +225,7 @@ def prove(person: SignedIn, password: str, counter: Counter) -> bool:
 
 def _record_failure(action: str, person: Row[Any] | None) -> None:
     """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
+    count_sign_in(action)
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
 

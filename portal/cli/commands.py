@@ -15,6 +15,7 @@ from flask.cli import AppGroup, with_appcontext
 from portal.cli import seed as seeding
 from portal.cli.adopt import adopt
 from portal.cli.database import database
+from portal.cli.doctor import doctor
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
 from portal.config import Settings
@@ -38,7 +39,7 @@ password_option = click.option("--password", help="Asked for when left out; empt
 def register(app: Flask) -> None:
     """Give the application its commands."""
     database.add_command(adopt)
-    for command in (serve, seed_command, users, tenancy, database):
+    for command in (serve, seed_command, users, tenancy, doctor, database):
         app.cli.add_command(command)
 
 

@@ -8,20 +8,20 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 import flask_migrate
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import ScriptInfo
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import OperationalError
 
 from portal.cli import seed
 from portal.config import Settings
+from portal.core import migrations
 from portal.core.db import db
 from portal.core.embedded import Embedded, EmbeddedError
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
@@ -51,10 +51,13 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free from 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Of each process.")
+@click.option("--sql", is_flag=True, help="Tell the statements of each request, as PORTAL_SQL=1 does.")
 @click.pass_obj
-def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int) -> None:
+def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int, sql: bool) -> None:
     """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
     app = info.load_app()
+    if sql:
+        app.extensions["portal"] = replace(app.extensions["portal"], sql=True)
     settings: Settings = app.extensions["portal"]
     with _ending_quietly(), _database(settings):
         prepare(app, settings)
@@ -92,15 +95,13 @@ def _prepare_demo() -> None:
 
 def _look_for_pending_migrations() -> None:
     """A migration of other people's data is never a side effect of a start."""
-    migrate = current_app.extensions["migrate"].migrate
-    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
     try:
         with db.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_heads()
+            is_pending = migrations.are_pending(connection)
     except OperationalError:
         click.echo("The database does not answer yet; serving nevertheless.", err=True)
         return
-    if set(found) != set(wanted):
+    if is_pending:
         click.echo("Migrations are pending: run `flask db upgrade`.", err=True)
 
 
@@ -136,7 +137,7 @@ def _options(address: tuple[str, int], *, workers: int, threads: int) -> dict[st
         "worker_class": "gthread",
         "workers": workers,
         "threads": threads,
-        "graceful_timeout": 5,
+        "graceful_timeout": 15,  # longer than any statement of a page
         "keepalive": 5,
         "loglevel": "warning",
         "errorlog": "-",

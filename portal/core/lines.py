@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import UTC, datetime
 
 
 def one_line(text: str) -> str:
@@ -17,13 +19,30 @@ class Formatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n    ".join(one_line(line) for line in super().format(record).split("\n"))
+        fields = "".join(f" {name}={value}" for name, value in fields_of(record).items() if value is not None)
+        first, *rest = super().format(record).split("\n")
+        return "\n    ".join(one_line(line) for line in (first + fields, *rest))
 
 
-def log_to_stderr() -> None:
+class JsonFormatter(logging.Formatter):
+    """Entries for programs: one object a line. What a record has in `fields` are entries of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        entry = {"time": at, "level": record.levelname, "message": record.getMessage(), **fields_of(record)}
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    return dict(getattr(record, "fields", {}))
+
+
+def log_to_stderr(*, as_json: bool = False) -> None:
     """What the portal says of itself, the digests of the newest seals among it."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Formatter())
+    handler.setFormatter(JsonFormatter() if as_json else Formatter())
     log = logging.getLogger("portal")
     log.addHandler(handler)
     log.propagate = False  # to no handler that would write the same line as it came

@@ -85,6 +85,11 @@ class Programs:
     def postgres(self) -> str:
         return str(self.root / PACKAGE / "pginstall/bin/postgres")
 
+    @classmethod
+    def installed(cls) -> Programs:
+        """As the wheel has them."""
+        return cls(_site())
+
     @property
     def major(self) -> str:
         """The version that a data directory must have, such as 18."""
@@ -93,7 +98,7 @@ class Programs:
     @classmethod
     def readable_by(cls, account: Account) -> Programs:
         """The wheel's files or, where the account can't reach them (a clone in /root), a copy of root's."""
-        installed = cls(_site())
+        installed = cls.installed()
         if account.is_own or installed._run_as(account):
             return installed
         return installed._copied()

@@ -1,17 +1,17 @@
-"""Liveness, which asks nobody, and readiness: the database answers and every migration is applied."""
+"""Liveness, which asks nobody; readiness: the database answers and is migrated; and what was counted."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import hmac
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import Blueprint, Response, make_response
+from flask import Blueprint, Response, current_app, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.config import ROOT
+from portal.config import Settings
+from portal.core import migrations
 from portal.core.db import db
+from portal.core.errors import Missing
+from portal.web import observing
 from portal.web.guards import public
 
 bp = Blueprint("health", __name__)
@@ -29,20 +29,34 @@ def ready() -> Response:
     """503 while the database can't be reached or a migration is missing."""
     try:
         with db.engine.connect() as connection:
-            applied = set(MigrationContext.configure(connection).get_current_heads())
+            is_pending = migrations.are_pending(connection)
     except SQLAlchemyError:
         return _plain("the database can't be reached", 503)
-    return _plain("ready", 200) if applied == _heads() else _plain("migrations are pending", 503)
+    return _plain("migrations are pending", 503) if is_pending else _plain("ready", 200)
+
+
+@bp.get("/metrics")
+@public
+def metrics() -> Response:
+    """What was counted, for Prometheus: to whoever brings the token; without one set there is no such page."""
+    settings: Settings = current_app.extensions["portal"]
+    if settings.metrics_token is None:
+        raise Missing
+    if not hmac.compare_digest(_bearer(), settings.metrics_token.encode()):
+        refused = _plain("a token is needed", 401)
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
+    response = make_response(observing.exposition())
+    response.headers["Content-Type"] = observing.CONTENT_TYPE
+    return response
+
+
+def _bearer() -> bytes:
+    given = request.authorization
+    return (given.token or "").encode() if given and given.type == "bearer" else b""
 
 
 def _plain(text: str, status: int) -> Response:
     response = make_response(text + "\n", status)
     response.mimetype = "text/plain"
     return response
-
-
-@lru_cache(maxsize=1)
-def _heads() -> set[str]:
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    return set(ScriptDirectory.from_config(config).get_heads())

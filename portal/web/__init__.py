@@ -10,7 +10,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
-from portal.web import assets, errors, guards, headers, jinja, load, sanity, session, theme
+from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme
 
 BODY_BYTES = 1_000_000
 FIELD_BYTES = 200_000
@@ -42,6 +42,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    observing.init_app(app, settings)  # first in, so last out: it sees what the others made of an answer
+    statements.init_app(app)
     headers.init_app(app, settings)
     sanity.init_app(app)
     load.init_app(app, settings)

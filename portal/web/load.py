@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from portal.config import Settings
 from portal.core.errors import Busy, Conflict
 
-EXEMPT = ("static", "health.live")
+EXEMPT = ("static", "health.live", "health.metrics")
 EXPORTS = 4
 PASSWORD_CHECKS = (
     "auth.login",
@@ -41,6 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         g.slots = []
         for slot in wanted:
             if not slot.acquire(blocking=False):
+                g.was_shed = True
                 raise Busy
             g.slots.append(slot)
 

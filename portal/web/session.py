@@ -21,7 +21,7 @@ from portal.web.zones import zone_named
 
 LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
-UNBOUND = ("static", "health.live", "health.ready")
+UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def bind_actor() -> None:
     if is_api():
         _manager._update_request_context_with_user(_bearer())
     if current_user.is_authenticated:
+        g.actor = current_user.actor
         g.actor_token = bind(current_user.actor)
         g.zone_token = read_in(zone_named(current_user.time_zone))
 

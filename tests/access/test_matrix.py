@@ -84,6 +84,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("static", "GET"): Rule(*PUBLIC),
     ("health.live", "GET"): Rule(*PUBLIC),
     ("health.ready", "GET"): Rule(*PUBLIC),
+    ("health.metrics", "GET"): Rule(GONE, GONE, GONE, GONE),
     ("theme.choose", "POST"): Rule(DONE, DONE, DONE, DONE),
     ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
     ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),

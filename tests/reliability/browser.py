@@ -25,6 +25,7 @@ class Browser:
     address: str
     cookies: dict[str, str] = field(default_factory=dict)
     timeout: float = 60
+    headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path)
@@ -38,7 +39,7 @@ class Browser:
 
     def _send(self, method: str, path: str, body: str | None = None) -> Answer:
         connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=self.timeout)
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **self.headers}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:

@@ -1,0 +1,217 @@
+"""Is this installation well? One function a question: it says what it found, or raises what is to be done."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from portal.cli.plain import sentence_of
+from portal.config import Settings
+from portal.core import catalogue, migrations
+from portal.core.checks import Ailing, Check
+from portal.core.clock import now
+from portal.core.db import DIRECT, db, direct_engine
+from portal.core.embedded import EmbeddedError
+from portal.core.wall import TENANT_ROLE
+
+OLDEST = 15
+SKEW = timedelta(seconds=2)
+SHOWN = 3
+EXTENSIONS = ("pg_trgm", "unaccent")
+WHICH = "SELECT oid, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()"
+
+
+def connection() -> str:
+    began = time.perf_counter()
+    (name, login, is_super) = _row("SELECT current_database(), session_user, current_setting('is_superuser')")
+    took = (time.perf_counter() - began) * 1000
+    remark = "; as a superuser, which it needn't be" if is_super == "on" and _settings().production else ""
+    return f"{name} as {login} answers in {took:.0f} ms{remark}"
+
+
+def version() -> str:
+    (number, told) = _row("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+    if number < OLDEST * 10_000:
+        raise Ailing(f"PostgreSQL {told} is too old: the portal needs {OLDEST} or later.")
+    return f"PostgreSQL {told}"
+
+
+def characters() -> str:
+    """Search and sign-in fold letters: the database must know what a small Ä is."""
+    (encoding, folds, name) = _row(
+        "SELECT current_setting('server_encoding'), lower('ÄÉŁ') = 'äéł',"
+        " (SELECT coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) FROM pg_database d"
+        " WHERE datname = current_database())"
+    )
+    if encoding != "UTF8" or not folds:
+        raise Ailing(
+            f"{encoding} with {name} does not know small letters outside English: dump the database, make it anew with"
+            " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0, and restore it there."
+        )
+    return f"{encoding}, {name}"
+
+
+def sort_order() -> str:
+    """Indexes on text are broken where the system's sort order changed below them."""
+    (noted, actual) = _row(
+        "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
+        " WHERE datname = current_database()"
+    )
+    if noted != actual:
+        raise Ailing(
+            f"the server's sort order went from version {noted} to {actual}: run REINDEX DATABASE, then"
+            " ALTER DATABASE ... REFRESH COLLATION VERSION."
+        )
+    return f"version {actual}" if actual else "of a kind that never changes"
+
+
+def extensions() -> str:
+    installed = {name for (name,) in _rows("SELECT extname FROM pg_extension")}
+    if missing := [name for name in EXTENSIONS if name not in installed]:
+        raise Ailing(
+            f"{' and '.join(missing)} missing: run `flask db upgrade`, or CREATE EXTENSION as an administrator."
+        )
+    return ", ".join(EXTENSIONS)
+
+
+def applied_migrations() -> str:
+    found, wanted = migrations.applied(db.session.connection()), migrations.heads()
+    if not found <= migrations.known():
+        raise Ailing("the database is newer than this code: run the version of the portal that migrated it.")
+    if found != wanted:
+        raise Ailing(f"pending ({_names(found)} is there, {_names(wanted)} is wanted): run `flask db upgrade`.")
+    return f"all applied, up to {_names(found)}"
+
+
+def drift() -> str:
+    """The schema beside what the same migrations make of an empty database, on a server started for that."""
+    found = migrations.applied(db.session.connection())
+    if not found or not found <= migrations.known():
+        raise Ailing("there is nothing to compare with before the migrations are right.")
+    try:
+        expected = migrations.made_by(_names(found))
+    except EmbeddedError as error:
+        raise Ailing(f"not compared, for no PostgreSQL can be started here: {str(error).splitlines()[0]}") from None
+    different = catalogue.differences(expected, catalogue.read(db.session.connection()))
+    if different:
+        listed = "; ".join(str(one) for one in different[:SHOWN])
+        more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+        raise Ailing(f"not what the migrations make: {listed}{more}. Put it right by hand, or write a migration.")
+    return f"none: {len(expected)} parts of the schema are what the migrations make"
+
+
+def owner() -> str:
+    strange = _rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND relname = ANY (%s) AND NOT pg_has_role(session_user, relowner, 'USAGE') ORDER BY 1",
+        [*db.metadata.tables, "activity_seals", "activity_leaves"],
+    )
+    if strange:
+        names = ", ".join(name for (name,) in strange)
+        raise Ailing(f"{names} belong to another login: ALTER TABLE ... OWNER TO the login of DATABASE_URL.")
+    return "the portal's tables belong to its login"
+
+
+def tenant_role() -> str:
+    """Whoever a tenant bounds acts as this role: it must be takeable, and weak."""
+    found = _rows(
+        "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb"
+        " OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r WHERE rolname = %s",
+        TENANT_ROLE,
+    )
+    if not found:
+        raise Ailing(f"{TENANT_ROLE} is missing: CREATE ROLE {TENANT_ROLE} NOLOGIN, then `flask db upgrade`.")
+    if found[0][0]:
+        raise Ailing(f"{TENANT_ROLE} may too much: ALTER ROLE {TENANT_ROLE} NOLOGIN NOBYPASSRLS NOSUPERUSER, and REVOKE"
+                     " the roles it is a member of.")  # fmt: skip
+    try:
+        _row("SELECT set_config('role', %s, true)", TENANT_ROLE)
+    except DBAPIError:
+        raise Ailing(f"{TENANT_ROLE} can't be taken: GRANT {TENANT_ROLE} TO the login of DATABASE_URL.") from None
+    return f"{TENANT_ROLE} can be taken"
+
+
+def clock() -> str:
+    before = now()
+    (there,) = _row("SELECT clock_timestamp()")
+    after = now()
+    apart = abs(there - (before + (after - before) / 2))
+    if apart > SKEW:
+        raise Ailing(f"this machine and the database are {apart.total_seconds():.0f} s apart: let NTP set both clocks.")
+    return f"{apart.total_seconds() * 1000:.0f} ms apart from the database's"
+
+
+def address() -> str:
+    """Migrations and other long work need PostgreSQL itself, where a pooler of transactions stands between."""
+    settings = _settings()
+    if not settings.pools_transactions:
+        return "DATABASE_URL leads to PostgreSQL itself"
+    if settings.direct_url is None:
+        raise Ailing("DATABASE_URL leads to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations.")
+    (here,) = _rows(WHICH)
+    try:
+        with direct_engine().connect() as direct:
+            there = direct.exec_driver_sql(WHICH).one()
+    except DBAPIError as error:
+        raise Ailing(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
+    if tuple(here) != tuple(there):
+        raise Ailing(f"DIRECT_URL ({DIRECT}) and DATABASE_URL lead to different databases.")
+    return "DATABASE_URL leads to a pooler, DIRECT_URL to the same database"
+
+
+def secret_key() -> str:
+    """Weak keys are refused at every start; how old one is, nobody notes."""
+    settings = _settings()
+    former = len(settings.secret_key_fallbacks)
+    known = f"; {former} former still accepted: take out what nobody needs any more" if former else ""
+    own = "" if settings.production else ", made for the demo"
+    return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
+
+
+def public_address() -> str:
+    settings = _settings()
+    if settings.production and settings.public_url is None:
+        raise Ailing(
+            "set PORTAL_URL to the public address: without https cookies are not `Secure`, and links are wrong."
+        )
+    if settings.https and not settings.trusted_proxies:
+        raise Ailing("set PORTAL_TRUSTED_PROXIES: to the portal all visitors seem to come from its proxy's address.")
+    return settings.public_url or "this machine alone"
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["portal"]
+    return settings
+
+
+def _rows(statement: str, *parameters: Any) -> list[Any]:
+    return list(db.session.connection().exec_driver_sql(statement, parameters).all())
+
+
+def _row(statement: str, *parameters: Any) -> Any:
+    return _rows(statement, *parameters)[0]
+
+
+def _names(revisions: frozenset[str]) -> str:
+    return ", ".join(sorted(revisions)) or "nothing"
+
+
+CHECKS = (
+    Check("secret key", secret_key, needs_database=False),
+    Check("public address", public_address, needs_database=False),
+    Check("connection", connection),
+    Check("version", version),
+    Check("characters", characters),
+    Check("sort order", sort_order),
+    Check("extensions", extensions),
+    Check("migrations", applied_migrations),
+    Check("drift", drift),
+    Check("owner", owner),
+    Check("role of tenants", tenant_role),
+    Check("clock", clock),
+    Check("direct address", address),
+)  # fmt: skip

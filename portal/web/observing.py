@@ -1,0 +1,134 @@
+"""What is told to those who watch the portal? A line in the log for each request, and numbers for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+
+from flask import Flask, Response, current_app, g, request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.config import Settings
+from portal.core import checks
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+OUTCOMES = {"sign_in": "begun", "sign_in_failed": "failed", "throttled": "throttled"}
+
+log = logging.getLogger("portal.requests")
+
+
+class Numbers:
+    """What one application has counted."""
+
+    def __init__(self) -> None:
+        self.registry = own = CollectorRegistry()
+        labels = ("endpoint", "method", "status")
+        self.requests = Counter("portal_requests", "Requests that were answered.", labels, registry=own)
+        self.seconds = Histogram(
+            "portal_request_seconds", "How long answers took.", ("endpoint",), buckets=SECONDS, registry=own
+        )
+        self.sheds = Counter("portal_sheds", "Requests that got 503 for all places were taken.", registry=own)
+        self.sign_ins = Counter("portal_sign_ins", "Tries to sign in.", ("outcome",), registry=own)
+        self.in_use = Gauge(
+            "portal_pool_in_use", "Database connections at work.", multiprocess_mode="livesum", registry=own
+        )
+        for outcome in OUTCOMES.values():
+            self.sign_ins.labels(outcome)
+
+
+class FromDatabase(Collector):
+    """What is read when it is asked for; left out while the database can't be asked."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        gauges: Iterable[checks.Gauge] = current_app.extensions["portal_gauges"]
+        for gauge in gauges:
+            try:
+                with acting_as(SYSTEM):
+                    value = gauge.read()
+            except SQLAlchemyError:
+                continue
+            yield GaugeMetricFamily(gauge.name, gauge.meaning, value=value)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    app.extensions["portal_numbers"] = Numbers()
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        took = time.perf_counter() - g.get("began", time.perf_counter())
+        _count(response, took)
+        if settings.log:
+            log.info("request", extra={"fields": _told(response, took)})
+        return response
+
+
+def count_sign_in(action: str) -> None:
+    """One try to sign in, as the history names its outcome."""
+    _numbers().sign_ins.labels(OUTCOMES[action]).inc()
+
+
+def exposition() -> bytes:
+    """All numbers as Prometheus reads them: of this process, or of all that share PROMETHEUS_MULTIPROC_DIR."""
+    settings: Settings = current_app.extensions["portal"]
+    registry = _numbers().registry
+    if settings.metrics_folder:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, settings.metrics_folder)  # type: ignore[no-untyped-call]
+    beside = CollectorRegistry()
+    beside.register(FromDatabase())
+    return generate_latest(registry) + generate_latest(beside)
+
+
+def _numbers() -> Numbers:
+    numbers: Numbers = current_app.extensions["portal_numbers"]
+    return numbers
+
+
+def _count(response: Response, took: float) -> None:
+    numbers, endpoint = _numbers(), request.endpoint or "none"
+    method = request.method if request.url_rule else "any"  # what strangers make up must not become a label
+    numbers.requests.labels(endpoint, method, str(response.status_code)).inc()
+    numbers.seconds.labels(endpoint).observe(took)
+    numbers.in_use.set(db.engine.pool.checkedout())  # type: ignore[attr-defined]
+    if g.get("was_shed"):
+        numbers.sheds.inc()
+
+
+def _told(response: Response, took: float) -> dict[str, object]:
+    """Ids and nothing else of persons: neither query nor address, and of the path what the portal itself made."""
+    actor = g.get("actor")
+    return {
+        "request_id": g.get("request_id"),
+        "actor_id": actor and actor.id,
+        "tenant_id": actor and actor.organization_id,
+        "method": request.method,
+        "endpoint": request.endpoint,
+        "path": _path(),
+        "status": response.status_code,
+        "ms": round(took * 1000, 1),
+    }
+
+
+def _path() -> str | None:
+    """The route, with the ids of rows filled in. Other parts may be secrets, such as the token of a letter's link."""
+    if request.url_rule is None:
+        return None
+    path = request.url_rule.rule
+    for name, value in (request.view_args or {}).items():
+        if isinstance(value, uuid.UUID):
+            path = path.replace(f"<uuid:{name}>", str(value))
+    return path

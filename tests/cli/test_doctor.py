@@ -1,0 +1,169 @@
+"""Does `flask doctor` say in one line each what is well, and what is to be done where it isn't?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import click
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from portal import create_app
+from portal.core.actor import SYSTEM
+from portal.core.checks import Check
+from portal.core.clock import now
+from portal.core.db import acting_as, db
+from tests.database import SECRET_KEY, Server, app_for, disconnect, settings_for
+
+LINE = re.compile(r"(ok|no)  [a-z ]+: \S.*")
+NOWHERE = "postgresql+psycopg://nobody:hunter2@127.0.0.1:1/none"
+
+
+def asked(app: Flask, *names: str) -> Result:
+    """What the doctor says, of these checks alone where some are named."""
+    checks: tuple[Check, ...] = app.extensions["portal_checks"]
+    app.extensions["portal_checks"] = [one for one in checks if not names or one.name in names]
+    try:
+        return app.test_cli_runner().invoke(args=["doctor"])
+    finally:
+        app.extensions["portal_checks"] = checks
+
+
+def change(app: Flask, *statements: str) -> None:
+    with app.app_context(), db.engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def unmigrated(database_server: Server) -> Iterator[Flask]:
+    app = app_for(database_server.create("unmigrated_doctor"))
+    yield app
+    disconnect(app)
+    database_server.drop("unmigrated_doctor")
+
+
+def test_a_migrated_installation_is_well_line_by_line(fresh_app: Flask) -> None:
+    result = asked(fresh_app)
+
+    lines = result.output.splitlines()
+    assert result.exit_code == 0, result.output
+    assert len(lines) == len(fresh_app.extensions["portal_checks"])
+    assert [line for line in lines if not (LINE.fullmatch(line) and line.startswith("ok"))] == []
+    assert SECRET_KEY not in result.output
+
+
+def test_what_is_well_is_green_and_what_is_not_is_red(fresh_app: Flask) -> None:
+    change(fresh_app, "DROP TABLE throttles")
+    result = fresh_app.test_cli_runner().invoke(args=["doctor"], color=True)
+
+    assert click.style("ok", fg="green", bold=True) in result.output
+    assert click.style("no", fg="red", bold=True) in result.output
+
+
+def test_without_a_database_it_says_so_and_looks_at_the_rest() -> None:
+    app = create_app(settings_for(NOWHERE))
+    result = asked(app)
+    disconnect(app)
+
+    assert result.exit_code == 1
+    assert "ok  secret key" in result.output
+    assert "no  connection: No database server listens" in result.output
+    assert "checks were left out" in result.output
+    assert "hunter2" not in result.output
+
+
+def test_a_database_that_was_never_migrated_needs_an_upgrade(unmigrated: Flask) -> None:
+    result = asked(unmigrated)
+
+    assert result.exit_code == 1
+    assert "no  migrations: pending (nothing is there" in result.output
+    assert "run `flask db upgrade`" in result.output
+    assert all(LINE.fullmatch(line) for line in result.output.splitlines())
+
+
+def test_a_migration_of_a_later_version_is_told_from_one_that_is_pending(fresh_app: Flask) -> None:
+    change(fresh_app, "UPDATE alembic_version SET version_num = '9999'")
+
+    assert "newer than this code" in asked(fresh_app, "migrations").output
+
+
+def test_drift_is_told_with_its_first_differences(fresh_app: Flask) -> None:
+    change(fresh_app, "DROP INDEX users_email_key", "GRANT ALL ON users TO portal_tenant")
+
+    result = asked(fresh_app, "drift")
+
+    assert result.exit_code == 1
+    assert "grant portal_tenant of users is changed; index users_email_key of users is missing." in result.output
+
+
+def test_an_extension_that_is_missing_is_named(unmigrated: Flask) -> None:
+    assert "no  extensions: pg_trgm and unaccent missing" in asked(unmigrated, "extensions").output
+
+
+def test_a_clock_that_is_wrong_is_told(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.cli.checks.now", lambda: now() + timedelta(hours=1))
+
+    assert "no  clock: this machine and the database are 3600 s apart" in asked(fresh_app, "clock").output
+
+
+def test_a_pooler_without_a_direct_address_and_one_that_leads_elsewhere_are_told(
+    fresh_app: Flask, fresh_database: str, unmigrated: Flask
+) -> None:
+    elsewhere = unmigrated.config["SQLALCHEMY_DATABASE_URI"]
+    pooled = replace(settings_for(fresh_database), pools_transactions=True)
+
+    said = {}
+    for name, direct in (("none", None), ("elsewhere", elsewhere), ("nowhere", NOWHERE), ("same", fresh_database)):
+        app = create_app(replace(pooled, direct_url=direct))
+        said[name] = asked(app, "direct address").output
+        disconnect(app)
+
+    assert "set DIRECT_URL" in said["none"]
+    assert "different databases" in said["elsewhere"]
+    assert "No database server listens" in said["nowhere"]
+    assert said["same"].startswith("ok")
+
+
+def test_a_role_of_tenants_that_may_not_be_taken_is_told(fresh_app: Flask, database_server: Server) -> None:
+    owner = database_server.owner
+    assert owner
+    database_server.execute(f"REVOKE portal_tenant FROM {owner}")
+    try:
+        said = asked(fresh_app, "role of tenants")
+    finally:
+        again = " WITH INHERIT FALSE, SET TRUE" if database_server.version() >= 160000 else ""
+        database_server.execute(f"GRANT portal_tenant TO {owner}{again}")
+
+    assert "can't be taken: GRANT portal_tenant" in said.output
+
+
+def test_production_without_its_address_is_told(fresh_database: str) -> None:
+    address = "https://portal.example.com"
+    for told, url, proxies in (
+        ("set PORTAL_URL", None, 0),
+        ("set PORTAL_TRUSTED_PROXIES", address, 0),
+        (f"ok  public address: {address}", address, 1),
+    ):
+        settings = settings_for(fresh_database, public_url=url, trusted_proxies=proxies)
+        app = create_app(replace(settings, production=True))
+        assert told in asked(app, "public address").output
+        disconnect(app)
+
+
+def test_events_that_wait_long_and_seals_of_another_key_are_told(fresh_app: Flask, fresh_database: str) -> None:
+    change(fresh_app, "INSERT INTO organizations (name, slug) VALUES ('Acme', 'acme')")
+    soon = asked(fresh_app, "seals of the history").output
+    with fresh_app.app_context(), acting_as(SYSTEM):
+        fresh_app.test_cli_runner().invoke(args=["activity", "seal"])
+    other = create_app(replace(settings_for(fresh_database), secret_key=SECRET_KEY[::-1]))
+    changed = asked(other, "seals of the history").output
+    disconnect(other)
+
+    assert soon.startswith("ok  seals of the history: none yet, 1 event waiting")
+    assert "made with another key" in changed
+    assert asked(fresh_app, "seals of the history").output.startswith("ok  seals of the history: the newest is 1")

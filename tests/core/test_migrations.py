@@ -1,0 +1,110 @@
+"""Does a migration wait for others without making them wait?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import make_url
+
+from portal.core import migrations
+from portal.core.db import db
+from tests.database import Server, app_for, disconnect
+
+FIRST = "0001"
+
+
+@pytest.fixture
+def behind(database_server: Server) -> Iterator[Flask]:
+    """On a database with the first migration alone."""
+    app = app_for(database_server.create("behind"))
+    with app.app_context():
+        flask_migrate.upgrade(revision=FIRST)
+    yield app
+    disconnect(app)
+    database_server.drop("behind")
+
+
+@contextmanager
+def used_by_others(app: Flask, *, seconds: float) -> Iterator[None]:
+    """Somebody's transaction has read from the tables, and ends after a while."""
+    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    begun, over = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+            connection.execute("LOCK TABLE users, organizations IN ROW EXCLUSIVE MODE")
+            begun.set()
+            over.wait(seconds)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def revision_of(app: Flask) -> frozenset[str]:
+    with app.app_context(), db.engine.connect() as connection:
+        return migrations.applied(connection)
+
+
+def test_re8_an_upgrade_tries_again_until_others_let_go(
+    behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("portal.core.migrations.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("portal.core.migrations.PAUSE_SECONDS", 0.2)
+
+    with used_by_others(behind, seconds=1), behind.app_context():
+        flask_migrate.upgrade()
+
+    assert revision_of(behind) == migrations.heads()
+    assert "Others use the tables; trying again" in capsys.readouterr().err
+
+
+def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
+    behind: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.core.migrations.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("portal.core.migrations.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("portal.core.migrations.ATTEMPTS", 3)
+
+    with used_by_others(behind, seconds=60):
+        result = behind.test_cli_runner().invoke(args=["db", "upgrade"])
+
+    assert result.exit_code == 1
+    assert "Others use the tables and did not let go in time" in result.output
+    assert revision_of(behind) == {FIRST}
+
+
+def test_re8_who_comes_behind_a_waiting_migration_waits_less_than_two_seconds() -> None:
+    assert migrations.LOCK_SECONDS < 2
+
+
+def test_re8_an_upgrade_waits_for_another_however_long_it_takes(
+    behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("portal.core.migrations.LOCK_SECONDS", 0.1)
+    url = make_url(behind.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(7306086801)")
+        ended = threading.Timer(1, lambda: other.execute("SELECT pg_advisory_unlock(7306086801)"))
+        ended.start()
+        began = time.monotonic()
+        with behind.app_context():
+            flask_migrate.upgrade()
+        waited = time.monotonic() - began
+        ended.join()
+
+    assert waited > 0.9
+    assert "Another migration of this database is running" in capsys.readouterr().err
+    assert revision_of(behind) == migrations.heads()

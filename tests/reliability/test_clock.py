@@ -1,0 +1,118 @@
+"""What if the clock of the portal's machine jumps by a day, or its time zone is another?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.config import ROOT
+from portal.core import clock
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.tokens.models import SignIn as SignInRow
+from tests.acting import acting, portal_on
+from tests.cast import Builder, Person, SignIn
+from tests.pages import PageClient
+
+USERS_OF_THE_CLOCK = (
+    "activity.seals", "activity.telling", "activity.views", "auth.commands", "dashboard.views",
+    "organizations.commands", "tokens.commands", "tokens.queries", "users.commands", "web.jinja",
+)  # fmt: skip
+PAGES = ("/", "/users/", "/organizations/", "/activity/", "/account/")
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """The portal's clock, as far from the true one as a test says."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return clock.now() + self.ahead
+
+
+@pytest.fixture
+def jumping(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    chosen = Clock()
+    for name in USERS_OF_THE_CLOCK:
+        monkeypatch.setattr(f"portal.{name}.now", chosen.now)
+    return chosen
+
+
+@pytest.fixture
+def app_here(fresh_database: str) -> Iterator[Flask]:
+    with portal_on(fresh_database, idle_hours=8, guesses_per_account=4) as app:
+        yield app
+
+
+def browser_of(app: Flask, person: Person) -> PageClient:
+    client = app.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(person)
+    return client
+
+
+def statuses(client: PageClient) -> set[int]:
+    return {client.get(path).status_code for path in PAGES}
+
+
+def ends_of(app: Flask) -> list[datetime]:
+    with acting(app):
+        return list(db.session.scalars(select(SignInRow.ends_at).order_by(SignInRow.created_at)))
+
+
+def test_re15_a_clock_that_jumps_forth_ends_idle_sign_ins_and_a_new_one_works(app_here: Flask, jumping: Clock) -> None:
+    root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
+    client = browser_of(app_here, root)
+
+    jumping.ahead = DAY
+
+    assert client.get("/users/").status_code == 303
+    assert statuses(browser_of(app_here, root)) == {200}
+
+
+def test_re15_a_clock_that_jumps_back_neither_crashes_nor_extends_a_sign_in(app_here: Flask, jumping: Clock) -> None:
+    root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
+    client = browser_of(app_here, root)
+    before = ends_of(app_here)
+
+    jumping.ahead = -DAY
+    during = statuses(client)
+    jumping.ahead = timedelta(hours=9)
+    after = client.get("/users/").status_code
+
+    assert during == {200}
+    assert ends_of(app_here) == before
+    assert after == 303
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forth", "back"])
+def test_re15_a_jump_unlocks_nobody_whose_guesses_are_used_up(app_here: Flask, jumping: Clock, jump: timedelta) -> None:
+    root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
+    client = app_here.test_client()
+    assert isinstance(client, PageClient)
+    guesses = [client.send("/login", {"email": root.email, "password": "wrong" * 4}).status_code for _ in range(6)]
+
+    jumping.ahead = jump
+
+    assert guesses[-1] == 429
+    assert client.send("/login", {"email": root.email, "password": root.password}).status_code == 429
+
+
+def test_re15_the_system_in_another_time_zone_tells_the_same_moment() -> None:
+    code = "from portal.core.clock import now; print(now().timestamp())"
+    told = [
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "TZ": zone}, capture_output=True, check=True
+        ).stdout
+        for zone in ("UTC", "Pacific/Kiritimati", "America/Los_Angeles")
+    ]
+
+    assert max(map(float, told)) - min(map(float, told)) < 60

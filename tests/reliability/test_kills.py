@@ -1,0 +1,122 @@
+"""Is every write that was acknowledged there, and none half done, whatever was killed meanwhile?"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+
+import flask_migrate
+import psutil
+import pytest
+from sqlalchemy import select
+
+from portal.activity import seals
+from portal.core.db import db
+from portal.core.embedded import Embedded
+from portal.core.history import Activity
+from portal.organizations.models import Organization
+from tests.acting import acting, portal_on
+from tests.database import app_for, disconnect
+from tests.reliability.browser import Browser
+from tests.reliability.serving import serving
+from tests.reliability.test_database_trouble import root_on, signed_in
+
+KILLS = int(os.environ.get("PORTAL_TEST_KILLS", "3"))
+
+
+@pytest.fixture
+def durable_server(tmp_path: Path) -> Iterator[Embedded]:
+    """A PostgreSQL that writes down what it acknowledges, and may be killed."""
+    server = Embedded(tmp_path / "postgres")
+    app = app_for(server.start())
+    with app.app_context():
+        flask_migrate.upgrade()
+    disconnect(app)
+    yield server
+    server.stop()
+
+
+@contextmanager
+def writing(address: str, browser: Browser) -> Iterator[list[str]]:
+    """Make organizations one after the other in three threads; yields what was acknowledged."""
+    stopped, numbers = threading.Event(), itertools.count()
+    acknowledged: list[str] = []
+
+    def write() -> None:
+        own = Browser(address, dict(browser.cookies), timeout=20)
+        while not stopped.is_set():
+            slug = f"made-{next(numbers)}"
+            with suppress(OSError, HTTPException, AssertionError):
+                if own.post("/organizations/new", {"name": slug, "slug": slug}).status == 303:
+                    acknowledged.append(slug)
+
+    with ThreadPoolExecutor(3) as pool:
+        works = [pool.submit(write) for _ in range(3)]
+        try:
+            yield acknowledged
+        finally:
+            stopped.set()
+        for work in works:
+            work.result(timeout=60)
+
+
+def kill_again_and_again(kill: Callable[[], None], acknowledged: list[str]) -> None:
+    for _ in range(KILLS):
+        before, deadline = len(acknowledged), time.monotonic() + 60
+        while len(acknowledged) < before + 3:
+            assert time.monotonic() < deadline, "nothing is written any more"
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.05))  # noqa: S311 -- any moment will do
+        kill()
+
+
+def check_ledger(server: Embedded, acknowledged: list[str]) -> None:
+    """Acknowledged is made; made has its event, and what has an event is made; the chain of seals holds."""
+    with portal_on(server.url) as app, acting(app):
+        made = dict(db.session.execute(select(Organization.slug, Organization.id)).all())
+        told = set(db.session.scalars(select(Activity.row_id).where(Activity.action == "create")))
+        seals.seal()
+        doubts = seals.doubts()
+    assert len(acknowledged) >= 3 * KILLS
+    assert set(acknowledged) <= set(made)
+    assert set(made.values()) <= told
+    assert len(told) - 1 == len(made)  # one is the person who wrote
+    assert doubts == []
+
+
+def test_re2_a_killed_worker_loses_no_acknowledged_write(durable_server: Embedded, tmp_path: Path) -> None:
+    root = root_on(durable_server.url)
+    with serving(durable_server.url, tmp_path, PORTAL_SEAL_SECONDS="1") as run:
+        master = psutil.Process(run.process_id)
+
+        def kill() -> None:
+            for worker in master.children():
+                worker.kill()
+
+        with writing(run.address, signed_in(run.address, root)) as acknowledged:
+            kill_again_and_again(kill, acknowledged)
+
+    check_ledger(durable_server, acknowledged)
+
+
+def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embedded, tmp_path: Path) -> None:
+    root = root_on(durable_server.url)
+    with serving(durable_server.url, tmp_path, PORTAL_SEAL_SECONDS="1") as run:
+
+        def kill() -> None:
+            lines = (durable_server.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            psutil.Process(int(lines[0])).kill()
+            durable_server.start()
+
+        with writing(run.address, signed_in(run.address, root)) as acknowledged:
+            kill_again_and_again(kill, acknowledged)
+
+    check_ledger(durable_server, acknowledged)

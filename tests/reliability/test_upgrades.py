@@ -1,0 +1,86 @@
+"""Does anybody wait long while the database of many people is upgraded, whichever step it is?"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import flask_migrate
+import psycopg
+import pytest
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import make_url
+
+from portal.core import migrations
+from tests.database import Server, app_for, disconnect
+
+PEOPLE = int(os.environ.get("PORTAL_TEST_PEOPLE", "20000"))
+LONGEST = 2.0
+FILL = """
+    INSERT INTO organizations (name, slug) SELECT 'Home ' || n, 'home-' || n FROM generate_series(1, 100) n;
+    INSERT INTO users (email, first_name, last_name, organization_id)
+    SELECT 'person' || n || '@example.com', 'First' || n, 'Last' || n, o.id
+    FROM generate_series(1, {}) n JOIN organizations o ON o.slug = 'home-' || 1 + n % 100;
+    ANALYZE;
+"""
+LOAD = (
+    "SELECT * FROM users WHERE lower(email) = 'person{0}@example.com' AND deleted_at IS NULL",
+    "SELECT id, email FROM users WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 20",
+    "UPDATE users SET first_name = 'Other' WHERE lower(email) = 'person{0}@example.com' AND deleted_at IS NULL",
+    "UPDATE organizations SET name = 'Other {0}' WHERE slug = 'home-{0}'",
+)  # fmt: skip
+
+
+def steps() -> list[str]:
+    script = ScriptDirectory.from_config(migrations.config())
+    return [one.revision for one in reversed(list(script.walk_revisions()))]
+
+
+@pytest.fixture
+def peopled(database_server: Server) -> Iterator[Flask]:
+    """A database with the first migration and many people."""
+    app = app_for(database_server.create("peopled"))
+    with app.app_context():
+        flask_migrate.upgrade(revision=steps()[0])
+    with connect(app) as connection:
+        connection.execute(FILL.format(PEOPLE).encode())
+    yield app
+    disconnect(app)
+    database_server.drop("peopled")
+
+
+def connect(app: Flask) -> psycopg.Connection[tuple[object, ...]]:
+    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
+    """What requests send, again and again; returns how long the slowest took."""
+    worst = 0.0
+    with connect(app) as connection:
+        while not stopped.is_set():
+            number = number % 97 + 1
+            for statement in LOAD:
+                began = time.monotonic()
+                connection.execute(statement.format(number).encode())
+                worst = max(worst, time.monotonic() - began)
+    return worst
+
+
+def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) -> None:
+    worst = {}
+    for revision in steps()[1:]:
+        stopped = threading.Event()
+        with ThreadPoolExecutor(3) as pool, peopled.app_context():
+            waits = [pool.submit(worst_wait, peopled, stopped, number) for number in (1, 33, 66)]
+            try:
+                flask_migrate.upgrade(revision=revision)
+            finally:
+                stopped.set()
+        worst[revision] = max(one.result() for one in waits)
+
+    assert max(worst.values()) < LONGEST, worst

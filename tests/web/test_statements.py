@@ -1,0 +1,103 @@
+"""Do those who develop see the statements of a request, nobody else, and does each page keep to its budget?"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import Role
+from portal.core.statements import watched
+from tests.acting import portal_on
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
+
+# Statements of a page for a SUPER_ADMIN and for an ADMIN, the look-up of who asks and the telling of it included.
+BUDGET = {
+    "/": (11, 8),
+    "/users/": (5, 4),
+    "/users/?q=ada": (5, 4),
+    "/users/new": (2, 2),
+    "/users/{person}": (9, 9),
+    "/users/{person}/edit": (4, 4),
+    "/organizations/{tenant}": (8, 8),
+    "/activity/": (5, 4),
+    "/activity/people/{person}": (6, 5),
+    "/account/": (5, 5),
+    "/account/password": (2, 2),
+    "/login": (2, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BUDGET)
+def test_a_page_sends_no_more_statements_than_are_written_down(
+    client: PageClient, other_client: PageClient, root: Person, ada: Person, uma: Person, acme: Tenant, path: str
+) -> None:
+    address = path.format(person=uma.id, tenant=acme.id)
+
+    for_root, for_ada = sent(client, root, address), sent(other_client, ada, address)
+
+    assert 2 <= for_root <= BUDGET[path][0]
+    assert 2 <= for_ada <= BUDGET[path][1]
+
+
+def sent(client: PageClient, person: Person, address: str) -> int:
+    """Statements of the page when it is opened again: savepoints are those of the test."""
+    SignIn(client)(person)
+    client.get(address)
+    with watched() as seen:
+        assert client.get(address).status_code in (200, 303, 403)
+    return len([one for one in seen if "SAVEPOINT" not in one.text])
+
+
+@pytest.fixture
+def caught(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="portal")
+    return caplog
+
+
+def told(caught: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caught.records if one.name == "portal.sql"]
+
+
+def test_the_statements_of_a_request_are_told_where_it_is_asked_for(
+    fresh_database: str, caught: pytest.LogCaptureFixture
+) -> None:
+    with portal_on(fresh_database, sql=True, production=True) as app:
+        root = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
+        client = app.test_client()
+        assert isinstance(client, PageClient)
+        SignIn(client)(root)
+        caught.clear()
+        answer = client.get("/users/?q=needle")
+
+    (entry,) = told(caught)
+    first, *statements = entry.splitlines()
+    assert re.fullmatch(r"GET /users/: \d+ statements, \d+\.\d ms", first)
+    assert first.split()[2] == str(len(statements))
+    assert all(re.match(r" *\d+\.\d ms  [A-Z]", one) for one in statements)
+    assert "FROM users" in entry
+    assert "needle" not in entry
+    assert "Server-Timing" not in answer.headers  # in production nobody gets it
+
+
+def test_without_being_asked_for_nothing_is_told(fresh_app: Flask, caught: pytest.LogCaptureFixture) -> None:
+    fresh_app.test_client().get("/login")
+    fresh_app.test_client().get("/readyz")
+
+    assert told(caught) == []
+
+
+def test_server_timing_is_for_super_admins_alone(
+    client: PageClient, other_client: PageClient, root: Person, ada: Person
+) -> None:
+    SignIn(client)(root)
+    SignIn(other_client)(ada)
+
+    timing = client.get("/users/").headers["Server-Timing"]
+
+    assert re.fullmatch(r'db;dur=\d+\.\d;desc="\d+ statements"', timing)
+    assert "Server-Timing" not in other_client.get("/users/").headers
+    assert "Server-Timing" not in client.application.test_client().get("/login").headers

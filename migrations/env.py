@@ -9,6 +9,8 @@ import click
 from alembic import context
 from flask import current_app
 
+from portal.core.db import direct_engine
+
 MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
 
 extension = current_app.extensions["migrate"].db
@@ -28,7 +30,7 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 
 
 def online() -> None:
-    with extension.engine.connect() as connection:
+    with direct_engine().connect() as connection:
         connection.exec_driver_sql(
             "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '4s', false)"
         )

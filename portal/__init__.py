@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask
 from flask_migrate import Migrate
 
 from portal import features, web
 from portal.config import ROOT, Settings, load_settings
-from portal.core.db import db, engine_options
+from portal.core.db import DIRECT, db, engine_options
 from portal.core.embedded import Embedded
 from portal.web import guards
 
@@ -18,11 +20,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
     app.config.update(web.configuration(settings))
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url or Embedded.of(settings.instance).url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
+    options = partial(
+        engine_options,
         pool_size=settings.pool_size,
         pool_timeout=settings.pool_timeout,
         statement_timeout=settings.statement_timeout,
     )
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options(pools_transactions=settings.pools_transactions)
+    if settings.direct_url:
+        app.config["SQLALCHEMY_BINDS"] = {DIRECT: {**options(), "url": settings.direct_url}}
     app.extensions["portal"] = settings
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))

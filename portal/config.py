@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from portal import database_url
+from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -32,6 +32,8 @@ class Settings:
     seal_key: str | None = field(default=None, repr=False)
     seal_seconds: float = 60.0
     database_url: str | None = field(default=None, repr=False)
+    direct_url: str | None = field(default=None, repr=False)  # where database_url leads to a pooler of transactions
+    pools_transactions: bool = False
     production: bool = False
     instance: Path = ROOT / "instance"
     public_url: str | None = None
@@ -63,7 +65,7 @@ class Settings:
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
-    url = _secret(environ, "DATABASE_URL")
+    url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
     seal_key = _secret(environ, "PORTAL_SEAL_KEY")
     instance = Path(environ.get("PORTAL_INSTANCE", ROOT / "instance"))
@@ -78,13 +80,15 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key_fallbacks=fallbacks,
         seal_key=seal_key,
         seal_seconds=_number(environ, "PORTAL_SEAL_SECONDS", 60, least=0),
-        database_url=None if url is None else _psycopg_url(url),
+        database_url=url.url if url else None,
+        direct_url=direct.url if direct else None,
+        pools_transactions=bool(url and url.pools_transactions),
         production=url is not None,
         instance=instance,
         public_url=_public_url(environ),
         trusted_proxies=int(_number(environ, "PORTAL_TRUSTED_PROXIES", 0, least=0)),
-        pool_size=int(_number(environ, "PORTAL_POOL_SIZE", 8, least=1)),
-        pool_timeout=_number(environ, "PORTAL_POOL_TIMEOUT", 3, least=0.1),
+        pool_size=int(_number(environ, "PORTAL_POOL_SIZE", (url and url.connections) or 8, least=1)),
+        pool_timeout=_number(environ, "PORTAL_POOL_TIMEOUT", (url and url.pool_timeout) or 3, least=0.1),
         concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 24, least=1)),
         statement_timeout=_number(environ, "PORTAL_STATEMENT_TIMEOUT", 10, least=0.1),
         password_minimum=int(_number(environ, "PORTAL_PASSWORD_MINIMUM", 15, least=8)),
@@ -118,14 +122,12 @@ def _own_key(instance: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _psycopg_url(url: str) -> str:
+def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
+    text = _secret(environ, name)
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise Refused("DATABASE_URL is not an address like postgresql://user:password@host:5432/name.") from None
-    if parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise Refused("DATABASE_URL must begin with postgresql://; the portal runs on PostgreSQL alone.")
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        return None if text is None else database_url.read(text)
+    except ValueError as error:
+        raise Refused(f"{name} {error}") from None
 
 
 def _public_url(environ: Mapping[str, str]) -> str | None:

@@ -9,6 +9,7 @@ from portal.activity.cli import register as add_activity_commands
 from portal.activity.seals import seal_regularly
 from portal.activity.views import bp as activity
 from portal.auth.views import bp as auth
+from portal.cli import plain
 from portal.cli.commands import register as add_commands
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
@@ -25,4 +26,5 @@ def register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     add_commands(app)
     add_activity_commands(app)
+    plain.init_app(app)
     app.extensions["portal_beside_pages"] = BESIDE_PAGES

@@ -35,9 +35,9 @@ SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
 def forget_the_environment() -> None:
     """No test may see, let alone touch, the installation that the shell is set up for."""
-    kept = ("PORTAL_REQUIRE_BROWSER",)
+    kept = ("PORTAL_REQUIRE_BROWSER", "PORTAL_REQUIRE_POOLER")
     for name in list(os.environ):
-        is_ours = name.startswith(("PORTAL_", "SECRET_KEY", "DATABASE_URL")) or name == "PORT"
+        is_ours = name.startswith(("PORTAL_", "SECRET_KEY", "DATABASE_URL", "DIRECT_URL")) or name == "PORT"
         if is_ours and name not in kept:
             del os.environ[name]
 

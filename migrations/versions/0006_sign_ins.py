@@ -44,6 +44,7 @@ END $$
 # A sign-in is no change of the person: neither version nor history tell of it.
 UNSAID = ("deleted_by,version}", "deleted_by,version,last_sign_in_at}")
 REWRITE = "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('portal_watch'::regproc), '{}', '{}'); END $$"
+WATCH = "SELECT portal_watch('users', 'r.organization_id', '{password}')"
 NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
 
 
@@ -76,6 +77,7 @@ def downgrade() -> None:
     op.execute("CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp()")
     op.drop_column("users", "last_sign_in_at")
     op.execute(REWRITE.format(*UNSAID[::-1]))
+    op.execute(WATCH)
     op.execute("DROP TRIGGER have_family ON refresh_tokens")
     op.execute("DROP FUNCTION portal_have_family()")
     op.drop_index("refresh_tokens_living_key", "refresh_tokens")
@@ -128,6 +130,7 @@ def create_last_sign_in() -> None:
     op.add_column("users", sa.Column("last_sign_in_at", sa.DateTime(timezone=True)))
     op.execute("GRANT SELECT (last_sign_in_at) ON users TO portal_tenant")
     op.execute(REWRITE.format(*UNSAID))
+    op.execute(WATCH)
     op.execute("DROP TRIGGER stamp ON users")
     op.execute("CREATE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp()")
     op.execute(

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
-from portal.core.errors import Busy, Conflict, Missing, NotAllowed
+from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
 from portal.core.wall import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
 
@@ -32,6 +32,7 @@ R = TypeVar("R")
 
 log = logging.getLogger("portal")
 
+DIRECT = "direct"  # the engine for what a pooler of transactions can't do: session locks, LISTEN
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
 TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
@@ -134,6 +135,15 @@ event.listen(Engine, "rollback", forget_told)
 event.listen(Engine, "rollback_savepoint", unsure_told)
 
 
+@event.listens_for(Engine, "begin")
+def set_locally(connection: Connection) -> None:
+    """What a connection of our own is told once (see engine_options), a pooler's is told in each transaction."""
+    settings: dict[str, str] = connection.get_execution_options().get("local_settings", {})
+    if settings:
+        calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+        connection.exec_driver_sql(f"SELECT {calls}", tuple(part for pair in settings.items() for part in pair))
+
+
 @event.listens_for(Engine, "before_cursor_execute", retval=True)
 def explain(
     _connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, _many: bool
@@ -202,22 +212,41 @@ def conflict_of(error: IntegrityError) -> Conflict:
     return Conflict(column or name or None, "This value can't be used.", constraint=constraint or None)
 
 
-def engine_options(*, pool_size: int, pool_timeout: float, statement_timeout: float) -> dict[str, Any]:
+def engine_options(
+    *, pool_size: int, pool_timeout: float, statement_timeout: float, pools_transactions: bool = False
+) -> dict[str, Any]:
     """How the engine connects. Durations in seconds.
 
-    Plans are made for the values at hand: a plan for any search term or any role would be a bad one for most.
+    Plans are made for the values at hand: a plan for any search term or any role would be a bad one for most. Behind a
+    pooler of transactions a connection's settings would be somebody else's next: there each transaction has its own,
+    and no statement is prepared.
     """
-    options = (
-        f"-c statement_timeout={int(statement_timeout * 1000)} -c plan_cache_mode=force_custom_plan -c timezone=UTC"
-    )
+    settings = {"statement_timeout": str(int(statement_timeout * 1000)), "timezone": "UTC"}
+    lasting = {**settings, "plan_cache_mode": "force_custom_plan"}
+    connect: dict[str, Any] = {"connect_timeout": 5, "application_name": "portal"}
+    if pools_transactions:
+        connect["prepare_threshold"] = None
+    else:
+        connect["options"] = " ".join(f"-c {name}={value}" for name, value in lasting.items())
     return {
+        "execution_options": {"local_settings": settings if pools_transactions else {}},
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
         "hide_parameters": True,  # an error's text goes to the log: no key, hash or address may be in it
-        "connect_args": {"options": options, "connect_timeout": 5, "application_name": "portal"},
+        "connect_args": connect,
     }
+
+
+def direct_engine() -> Engine:
+    """The engine that leads to PostgreSQL itself. NeedsDirectUrl where only a pooler's address is known."""
+    engines = db.engines
+    if DIRECT in engines:
+        return engines[DIRECT]
+    if db.engine.get_execution_options().get("local_settings"):
+        raise NeedsDirectUrl
+    return db.engine
 
 
 def locked(statement: Select[R], *, with_deleted: bool = False) -> R:

@@ -47,3 +47,7 @@ class Stale(Exception):
     def __init__(self, current: Any) -> None:
         super().__init__("the row was changed by somebody else")
         self.current = current
+
+
+class NeedsDirectUrl(Exception):
+    """The work needs a connection of its own, and only the address of a pooler of transactions is known."""

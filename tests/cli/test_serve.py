@@ -59,7 +59,9 @@ class Run:
         """The rest of what it printed; not by `communicate`, which forgets what iteration read ahead."""
         assert self.process.stdout is not None
         with self.process.stdout as stream:
-            return stream.read()
+            words = stream.read()
+        self.process.wait(timeout=30)
+        return words
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tests.pages import PageClient
 Connection = psycopg.Connection[tuple[Any, ...]]
 State = dict[tuple[str, uuid.UUID], dict[str, Any]]
 
-UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version")
+UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at")
 MADE = ("sort_name", "search_text")
 OF_ROWS = "create", "update", "delete", "restore", "remove"
 EVENT = (

@@ -1,0 +1,124 @@
+"""Does everything hold behind a PgBouncer that gives each transaction another connection, here all of them one?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from portal import create_app
+from portal.config import Settings, load_settings
+from portal.core.actor import SYSTEM, Role
+from portal.core.db import acting_as, command, db
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn
+from tests.database import SECRET_KEY, Server, disconnect
+from tests.pages import PageClient
+
+ROUNDS = 20
+
+
+def settings(url: str, **environment: str) -> Settings:
+    return load_settings({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY, **environment})
+
+
+def portal(url: str, **environment: str) -> Flask:
+    app = create_app(settings(url, **environment))
+    app.testing = True
+    app.test_client_class = PageClient
+    return app
+
+
+@pytest.fixture
+def pooled_app(pooled_url: str) -> Iterator[Flask]:
+    app = portal(pooled_url)
+    yield app
+    disconnect(app)
+
+
+def visitor(app: Flask, person: Person) -> PageClient:
+    client = app.test_client()
+    assert isinstance(client, PageClient)
+    SignIn(client)(person)
+    return client
+
+
+def test_the_address_as_the_seed_writes_it_says_how_many_connections_there_are(pooled_url: str) -> None:
+    told = settings(pooled_url)
+
+    assert (told.pool_size, told.pools_transactions) == (10, True)
+    assert "?" not in (told.database_url or "")
+
+
+def test_ac15_tenants_whose_transactions_take_turns_on_one_connection_see_their_own(pooled_app: Flask) -> None:
+    build = Builder(pooled_app)
+    admins = []
+    for name in ("Acme", "Birch"):
+        tenant = build.tenant(name)
+        admins.append(build.person(f"admin@{name.lower()}.example.com", role=Role.ADMIN, tenant=tenant))
+    clients = [visitor(pooled_app, admin) for admin in admins]
+
+    with ThreadPoolExecutor(2) as threads:
+        pages = list(threads.map(lambda client: [client.get("/users/").text for _ in range(ROUNDS)], clients))
+
+    for own, other, seen in zip(("acme", "birch"), ("birch", "acme"), pages, strict=True):
+        assert all(f"@{own}.example.com" in page and f"@{other}.example.com" not in page for page in seen)
+
+
+def test_ac15_the_role_of_tenants_and_who_acts_end_with_each_transaction(pooled_app: Flask) -> None:
+    build = Builder(pooled_app)
+    ada = build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
+    told = text("SELECT current_user, current_setting('portal.actor_id', true), current_setting('statement_timeout')")
+
+    with acting(pooled_app, ada):
+        as_ada = db.session.execute(told).one()
+    with pooled_app.app_context(), acting_as(SYSTEM):
+        as_system = db.session.execute(told).one()
+
+    assert as_ada == ("portal_tenant", str(ada.id), "10s")
+    assert as_system[0] != "portal_tenant"
+    assert (as_system[1] or "", as_system[2]) == ("", "10s")
+
+
+def test_statements_may_be_repeated_as_often_as_one_likes(pooled_app: Flask) -> None:
+    with acting(pooled_app):
+        for _ in range(ROUNDS):
+            assert db.session.scalar(text("SELECT :one + 1"), {"one": 1}) == 2
+            db.session.rollback()
+
+
+def test_re6_long_statements_end_in_time(pooled_url: str) -> None:
+    app = portal(pooled_url, PORTAL_STATEMENT_TIMEOUT="0.2")
+
+    @command
+    def long() -> None:
+        db.session.execute(text("SELECT pg_sleep(5)"))
+
+    with acting(app), pytest.raises(Exception, match="statement timeout"):
+        long()
+    disconnect(app)
+
+
+def test_migrations_want_the_direct_address_and_take_it(pooled_url: str, direct_url: str) -> None:
+    without, given = portal(pooled_url), portal(pooled_url, DIRECT_URL=direct_url)
+
+    refused = without.test_cli_runner().invoke(args=["db", "upgrade"])
+    done = given.test_cli_runner().invoke(args=["db", "upgrade"])
+
+    assert (refused.exit_code, done.exit_code) == (1, 0)
+    assert "set DIRECT_URL" in refused.output
+    disconnect(without)
+    disconnect(given)
+
+
+def test_a_pooler_that_nothing_was_said_about_is_told_in_a_sentence(pooled_url: str, database_server: Server) -> None:
+    app = portal(pooled_url.split("?")[0])
+
+    result = app.test_cli_runner().invoke(args=["users", "unlock", "nobody@example.com"])
+
+    assert result.exit_code == 1
+    assert "add ?pgbouncer=true" in result.output
+    disconnect(app)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from portal.core.loss import refuse_to_lose
 from portal.core.wall import raised, taken_down
 
 revision = "0003"
@@ -217,6 +218,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_to_lose("activity")
     for statement in taken_down("activity"):
         op.execute(statement)
     for table in WATCHED:

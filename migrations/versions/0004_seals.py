@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from portal.core.loss import refuse_to_lose
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -268,6 +270,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_to_lose("activity_seals")
     for function in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {function}")
     for table in ("activity_seals", "activity_leaves"):

@@ -75,7 +75,7 @@ class Activity(TenantOwned, Base):
 
     __tablename__ = "activity"
     __table_args__ = (
-        Index("activity_at_idx", *NEWEST, postgresql_where=text("is_first")),
+        Index("activity_at_idx", *NEWEST, postgresql_where=text("is_first AND begins_act IS NOT FALSE")),
         Index("activity_organization_id_idx", "organization_id", *NEWEST, postgresql_where=text("is_first")),
         Index("activity_tenant_idx", "organization_id", *NEWEST),
         Index("activity_row_id_idx", "row_id", *NEWEST),
@@ -104,6 +104,7 @@ class Activity(TenantOwned, Base):
     changes: Mapped[dict[str, list[Any]] | None] = mapped_column(JSONB)
     undoes: Mapped[int | None]  # the version of the row that was undone
     times: Mapped[int]
+    begins_act: Mapped[bool | None]  # empty in events from before migration 0012
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:

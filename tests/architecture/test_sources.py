@@ -134,8 +134,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
         "activity/seals.py", "activity/telling.py", "activity/words.py", "auth/lifetimes.py",
-        "cli/checks.py", "cli/doctor.py", "cli/names.py", "cli/plain.py", "cli/seed.py", "cli/serve.py",
-        "cli/stage.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
+        "cli/checks.py", "cli/database.py", "cli/doctor.py", "cli/names.py", "cli/plain.py", "cli/seed.py",
+        "cli/serve.py", "cli/stage.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
         "organizations/members.py", "users/membership.py", "users/passwords.py",
     }  # fmt: skip
     for path in SOURCES:

@@ -11,7 +11,7 @@ from tests.database import app_for
 
 NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "static", "theme.choose"}
+PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "health.metrics", "static", "theme.choose"}
 
 
 @pytest.fixture(scope="module")

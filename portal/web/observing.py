@@ -25,7 +25,8 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 OUTCOMES = {"sign_in": "begun", "sign_in_failed": "failed", "throttled": "throttled"}
 
 log = logging.getLogger("portal.requests")
-disable_created_metrics()  # when each number began to be counted would double what is told
+# When each number began to be counted would double what is told.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Numbers:

@@ -120,10 +120,12 @@ def test_a_secrets_file_that_cannot_be_read_is_told_without_its_content(tmp_path
 
 def test_re13_no_secret_is_in_what_settings_say_of_themselves() -> None:
     other = "another-key-0123456789-zyxwvutsrqpon"
-    settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other)
+    token = "what-prometheus-says-0123456789-abcdef"
+    settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other, PORTAL_METRICS_TOKEN=token)
 
+    assert settings.metrics_token == token
     for text in (repr(settings), str(settings), f"{settings}"):
-        assert not [secret for secret in (SECRET_KEY, other, "hunter2") if secret in text]
+        assert not [secret for secret in (SECRET_KEY, other, token, "hunter2") if secret in text]
 
 
 def test_re13_former_keys_are_kept_for_reading() -> None:
@@ -142,6 +144,7 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
         ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
         ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
         ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
+        ("PORTAL_LOG", "xml"), ("PORTAL_METRICS_TOKEN", "short"), ("PORTAL_METRICS_TOKEN", "a" * 64),
     ],
 )  # fmt: skip
 def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:

@@ -5,3 +5,68 @@ from __future__ import annotations
 from flask.cli import AppGroup
 
 database = AppGroup("database", help="The database as a whole.")
+"""What may be done to a database as a whole? Begin anew, where that is meant for trying things."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import flask_migrate
+from flask import Flask
+from flask.cli import ScriptInfo
+from sqlalchemy import make_url
+
+from portal.cli import serve
+from portal.config import Settings
+from portal.core.db import db, direct_engine
+
+FOR_TRYING = {"dev", "develop", "development", "test", "tests", "testing", "demo", "scratch", "sandbox"}
+EMPTIED = (
+    "SELECT set_config('lock_timeout', '4s', true), set_config('statement_timeout', '0', true)",
+    "DROP SCHEMA public CASCADE",
+    "CREATE SCHEMA public",
+    "GRANT USAGE ON SCHEMA public TO PUBLIC",
+)
+
+database = click.Group("database", help="The database as a whole.")
+
+
+@database.command("reset")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def reset_command(info: ScriptInfo, yes: bool) -> None:
+    """Lose everything in a database for development, and migrate it anew; the portal's own gets its demo data again."""
+    app = info.load_app()
+    settings: Settings = app.extensions["portal"]
+    name = name_of(app)
+    if not is_for_trying(settings, name):
+        raise click.ClickException(
+            f"{name} may hold what somebody needs. Only the portal's own server is reset, and databases whose name says"
+            f" that they are for trying: one of its words is {', '.join(sorted(FOR_TRYING))}."
+        )
+    if not yes:
+        click.confirm(f"Everything in the database {name} will be lost. Go on?", abort=True)
+    with serve.own_server(settings), app.app_context():
+        empty()
+        if settings.database_url is None:
+            serve.prepare_demo()
+        else:
+            flask_migrate.upgrade()
+            click.echo(f"{name} is empty and migrated. Next: `flask seed`, or `flask seed --demo`.")
+
+
+def name_of(app: Flask) -> str:
+    return make_url(app.config["SQLALCHEMY_DATABASE_URI"]).database or ""
+
+
+def is_for_trying(settings: Settings, name: str) -> bool:
+    return settings.database_url is None or not FOR_TRYING.isdisjoint(re.split(r"[^a-z]+", name.lower()))
+
+
+def empty() -> None:
+    """Drop what is there, other programs' tables too: a half migrated schema could not be downgraded."""
+    db.session.remove()
+    with direct_engine().begin() as connection:
+        for statement in EMPTIED:
+            connection.exec_driver_sql(statement)

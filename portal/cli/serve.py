@@ -59,7 +59,7 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
     if sql:
         app.extensions["portal"] = replace(app.extensions["portal"], sql=True)
     settings: Settings = app.extensions["portal"]
-    with _ending_quietly(), _database(settings):
+    with _ending_quietly(), own_server(settings):
         prepare(app, settings)
         address = (host, port or _free_port(host))
         _refuse_a_port_in_use(address)
@@ -79,14 +79,15 @@ def prepare(app: Flask, settings: Settings) -> None:
     """Bring the database to what the code expects, and leave no connection for workers to inherit."""
     with app.app_context():
         if settings.database_url is None:
-            _prepare_demo()
+            prepare_demo()
         else:
             _look_for_pending_migrations()
         db.session.remove()
         db.engine.dispose()
 
 
-def _prepare_demo() -> None:
+def prepare_demo() -> None:
+    """Migrated, and with people in it."""
     flask_migrate.upgrade()
     if seed.is_empty():
         click.echo(f"Making demo data: {DEMO_PEOPLE:,} people ...")
@@ -106,7 +107,8 @@ def _look_for_pending_migrations() -> None:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[None]:
+def own_server(settings: Settings) -> Iterator[None]:
+    """Have the portal's own database running within the block; nothing where DATABASE_URL names another."""
     if settings.database_url is not None:
         yield
         return

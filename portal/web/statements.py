@@ -39,7 +39,8 @@ def tell(response: Response) -> Response:
         response.headers["Server-Timing"] = f'db;dur={total:.1f};desc="{len(statements)} statements"'
     if settings.sql and statements:
         listed = "\n".join(str(one) for one in statements)
-        log.info("%s %s: %s statements, %.1f ms\n%s", request.method, request.path, len(statements), total, listed)
+        place = request.url_rule.rule if request.url_rule else "no page"  # a path can hold the token of a letter
+        log.info("%s %s: %s statements, %.1f ms\n%s", request.method, place, len(statements), total, listed)
     return response
 
 

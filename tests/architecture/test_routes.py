@@ -33,6 +33,7 @@ PUBLIC = {
     "static",
     "theme.choose",
 }
+PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "health.metrics", "static", "theme.choose"}
 
 
 @pytest.fixture(scope="module")

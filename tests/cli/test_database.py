@@ -1,0 +1,99 @@
+"""Is a database for trying begun anew, and no other?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal import create_app
+from portal.cli import serve
+from portal.cli.database import is_for_trying
+from portal.core import catalogue, migrations
+from portal.core.db import db
+from portal.organizations.models import Organization
+from tests.acting import acting
+from tests.cast import Builder
+from tests.database import Server, app_for, disconnect, settings_for
+
+
+@pytest.fixture
+def for_trying(database_server: Server, template_database: str) -> Iterator[Flask]:
+    """A database whose name says what it is for, with a row of ours and a table of somebody's."""
+    app = app_for(database_server.create("dev", template=template_database))
+    Builder(app).tenant("Acme")
+    yield app
+    disconnect(app)
+    database_server.drop("dev")
+
+
+def reset(app: Flask, *options: str, answer: str = "") -> Result:
+    return app.test_cli_runner().invoke(args=["database", "reset", *options], input=answer)
+
+
+def rows(app: Flask) -> int:
+    with acting(app):
+        return db.session.scalar(select(func.count(Organization.id))) or 0
+
+
+def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: Flask) -> None:
+    with for_trying.app_context(), db.engine.begin() as connection:
+        made = catalogue.read(connection)
+        connection.exec_driver_sql("DROP TABLE throttles")
+        connection.exec_driver_sql("CREATE TABLE leftover (id int)")
+    before = rows(for_trying)
+
+    result = reset(for_trying, answer="y\n")
+
+    assert (before, result.exit_code, rows(for_trying)) == (1, 0, 0), result.output
+    with for_trying.app_context(), db.engine.connect() as connection:
+        assert catalogue.read(connection) == made
+        assert migrations.applied(connection) == migrations.heads()
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_a_reset_asks_and_does_nothing_without_a_yes(for_trying: Flask, answer: str) -> None:
+    result = reset(for_trying, answer=answer)
+
+    assert result.exit_code == 1
+    assert "will be lost" in result.output
+    assert rows(for_trying) == 1
+
+
+def test_a_database_that_somebody_may_need_is_not_reset(fresh_app: Flask, database_server: Server) -> None:
+    app = app_for(fresh_app.config["SQLALCHEMY_DATABASE_URI"].replace("portal_test_", "portal_live_"))
+    result = reset(app, "--yes")
+    disconnect(app)
+
+    assert result.exit_code == 1
+    assert "may hold what somebody needs" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "is_so"),
+    [
+        ("portal", False), ("portal_production", False), ("portal_dev", True), ("DEV-portal", True), ("test2", True),
+        ("contest", False), ("device", False), ("latest", False), ("", False),
+    ],
+)  # fmt: skip
+def test_only_a_whole_word_of_its_name_says_that_a_database_is_for_trying(name: str, is_so: bool) -> None:
+    assert is_for_trying(settings_for("postgresql+psycopg://localhost/x"), name) is is_so
+
+
+def test_the_portals_own_database_gets_its_demo_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.cli.serve.DEMO_PEOPLE", 20)
+    app = create_app(replace(settings_for(""), database_url=None, instance=tmp_path))
+    app.testing = True
+    with serve.own_server(app.extensions["portal"]):
+        result = reset(app, "--yes")
+        made = rows(app)
+        again = reset(app, "--yes")
+        disconnect(app)
+
+    assert (result.exit_code, again.exit_code) == (0, 0), result.output
+    assert made > 0

@@ -39,7 +39,7 @@ MADE = ("sort_name", "search_text")
 OF_ROWS = "create", "update", "delete", "restore", "remove"
 EVENT = (
     "SELECT action, table_name, row_id, row_version, changes, actor_id, actor_role, address, database_user, request_id,"
-    " agent, organization_id, operation_id, is_first, undoes, times, id FROM activity"
+    " agent, organization_id, operation_id, is_first, begins_act, undoes, times, id FROM activity"
 )
 
 
@@ -400,7 +400,7 @@ def test_lg1_an_act_of_several_statements_begins_once_whatever_they_touch(
         psql.execute("INSERT INTO users (email) VALUES ('late@example.com')")
         psql.execute("SELECT portal_record('refused', NULL, 'SYSTEM', NULL, NULL, NULL, NULL, false)")
     with acting(fresh_app, people.root):
-        record("sign_in", about=people.root.id)
+        history.record("sign_in", about=people.root.id)
 
     found = events(psql, last)
     assert len({one["operation_id"] for one in found}) == 2

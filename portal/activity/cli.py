@@ -15,6 +15,7 @@ from portal.core.db import acting_as
 from portal.core.lines import one_line
 
 SHOWN = 50
+NOT_DONE = 3  # the exit code where nothing was sealed, or nothing is there to compare with; 1 is for doubts
 
 activity = AppGroup("activity", help="The history of what was done: seal it, verify it, prune it.")
 
@@ -41,7 +42,11 @@ class Digest(click.ParamType[str]):
 def seal_command() -> None:
     """Seal what is not sealed yet."""
     with acting_as(SYSTEM):
-        click.echo(f"{_events(seals.seal())} sealed.")
+        sealed = seals.seal()
+        if sealed is None:
+            click.echo("Another session is sealing just now: leave it to that one, or try again.", err=True)
+            raise SystemExit(NOT_DONE)
+        click.echo(f"{_events(sealed)} sealed.")
         _tell_head()
 
 
@@ -56,10 +61,13 @@ def verify_command(head: str | None) -> None:
         _tell_doubts(doubts)
         if is_cut:
             click.echo(f"No seal has the digest {head}: the newest seals were cut off.")
-        _tell_head()
+        newest = _tell_head()
         _tell_unsealed()
     if doubts or is_cut:
         raise SystemExit(1)
+    if newest is None:
+        click.echo("Nothing can be verified: see `flask activity seal`.")
+        raise SystemExit(NOT_DONE)
     click.echo("The history is as it was sealed.")
 
 
@@ -70,7 +78,8 @@ def verify_command(head: str | None) -> None:
 def prune_command(days: int, yes: bool) -> None:
     """Remove events that were sealed more than so many days ago; that it was done is an event."""
     with acting_as(SYSTEM):
-        seals.seal()
+        if seals.seal() is None:
+            raise click.ClickException("Another session is sealing just now: try again.")
         if seals.doubts():
             raise click.ClickException("The history is not as it was sealed: see `flask activity verify`.")
         outdated = seals.outdated(days)
@@ -104,9 +113,10 @@ def _words(doubt: seals.Doubt) -> str:
     return f"{about}, {event.at} UTC, {event.action}{row}): {doubt.trouble}."
 
 
-def _tell_head() -> None:
+def _tell_head() -> seals.Seal | None:
     newest = seals.head()
-    click.echo(f"{newest}." if newest else "Nothing was ever sealed.")
+    click.echo(f"{newest}." if newest else "Nothing is sealed.")
+    return newest
 
 
 def _tell_unsealed() -> None:

@@ -85,15 +85,13 @@ def _keys() -> list[bytes]:
     return keys(current_app.extensions["portal"])
 
 
-def seal() -> int:
-    """Seal what is not sealed yet, a batch a transaction. Returns how many events; none while another seals."""
+def seal() -> int | None:
+    """Seal what is not sealed yet, a batch a transaction. Returns how many events; None while another seals."""
     _gather()
     total = 0
-    while sealed := _seal_batch():
+    while (sealed := _seal_batch()) == BATCH:
         total += sealed
-        if sealed < BATCH:
-            break
-    return total
+    return None if sealed is None else total + sealed
 
 
 @command
@@ -102,21 +100,25 @@ def _gather() -> None:
     db.session.execute(select(func.portal_gather_repeats()))
 
 
-def _seal_batch() -> int:
+def _seal_batch() -> int | None:
     made = _seal(_keys()[0])
     if made is None:
-        return 0
-    sealed, head = made
-    log.info("sealed %s events of the history. %s", sealed, head)
+        return None
+    sealed, newest = made
+    if newest:
+        log.info("sealed %s events of the history. %s", sealed, newest)
     return sealed
 
 
 @command
-def _seal(key: bytes) -> tuple[int, Seal] | None:
+def _seal(key: bytes) -> tuple[int, Seal | None] | None:
+    """How many events and their seal. The lock is the function's own, which says nothing when it does not get it."""
+    if not db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("portal_seal_activity")))):
+        return None
     made = func.portal_seal_activity(key, BATCH).table_valued("sealed", "seal", "upto", "digest")
     with without_time_limit():
         row = db.session.execute(select(made)).first()
-    return (row.sealed, Seal(row.seal, row.upto, row.digest.hex())) if row else None
+    return (row.sealed, Seal(row.seal, row.upto, row.digest.hex())) if row else (0, None)
 
 
 def head() -> Seal | None:

@@ -82,9 +82,38 @@ def test_sealing_says_how_many_and_what_the_newest_seal_is(fresh_app: Flask, own
     assert second.output == first.output.replace("3 events", "0 events")
 
 
-def test_sealing_and_verifying_an_empty_history_is_no_trouble(fresh_app: Flask) -> None:
-    assert run(fresh_app, "seal").output == "0 events sealed.\nNothing was ever sealed.\n"
-    assert run(fresh_app, "verify").output == f"Nothing was ever sealed.\n{ALL}"
+def test_an_empty_history_is_sealed_without_trouble(fresh_app: Flask) -> None:
+    result = run(fresh_app, "seal")
+
+    assert (result.exit_code, result.output) == (0, "0 events sealed.\nNothing is sealed.\n")
+
+
+@pytest.mark.parametrize("many", [0, 2])
+def test_lg4_where_nothing_is_sealed_verifying_does_not_say_that_all_is_well(
+    fresh_app: Flask, owner: Owner, many: int
+) -> None:
+    act(owner, many)
+
+    result = run(fresh_app, "verify")
+
+    assert result.exit_code == 3
+    assert result.output.startswith("Nothing is sealed.\n")
+    assert ("2 events since" in result.output) == bool(many)
+    assert result.output.endswith("Nothing can be verified: see `flask activity seal`.\n")
+
+
+def test_sealing_while_another_session_seals_says_so_and_has_an_exit_code_of_its_own(
+    fresh_app: Flask, owner: Owner
+) -> None:
+    act(owner, 1)
+    with owner.transaction():
+        owner.execute("SELECT pg_advisory_xact_lock(hashtext('portal_seal_activity'))")
+        meanwhile, pruning = run(fresh_app, "seal"), run(fresh_app, "prune", "--older-than", "1", "--yes")
+
+    assert (meanwhile.exit_code, pruning.exit_code) == (3, 1)
+    for result in (meanwhile, pruning):
+        assert "Another session is sealing just now" in result.output
+    assert run(fresh_app, "seal").output.startswith("1 event sealed.\n")
 
 
 def test_lg4_verifying_says_from_when_on_nothing_is_sealed_yet(sealed: Flask, owner: Owner) -> None:
@@ -221,6 +250,48 @@ def test_lg4_what_was_inserted_is_named_after_it_was_sealed_too(sealed: Flask, o
     (line,) = troubles(sealed)
 
     assert re.match(r"Event (0|13) \(position 13, .*create\): inserted before it was sealed\.", line)
+
+
+@pytest.mark.parametrize("seal", [1, 2, 3])
+def test_lg4_an_event_with_the_number_of_a_transaction_that_sealed_is_named(
+    sealed: Flask, owner: Owner, seal: int
+) -> None:
+    tamper(owner, f"{FORGED} ('create', (SELECT xid FROM activity_seals WHERE id = {seal}))")  # noqa: S608
+
+    (line,) = troubles(sealed)
+
+    assert re.match(r"Event 13 \(not sealed, .*create\): inserted\.", line)
+
+
+@pytest.mark.parametrize(
+    "xid", ["pg_current_xact_id()", "(SELECT xid FROM undone)", "(SELECT xid FROM activity_seals WHERE id = 4)"]
+)
+def test_lg4_an_event_in_a_gap_that_a_rollback_left_is_named(sealed: Flask, owner: Owner, xid: str) -> None:
+    owner.execute("CREATE TEMP TABLE undone (xid xid8)")
+    with owner.transaction(force_rollback=True):
+        act(owner, 1, "undone")
+        row = owner.execute("SELECT pg_current_xact_id()::text").fetchone()
+    owner.execute("INSERT INTO undone SELECT %s::xid8", row)
+    act(owner, 1, "later")
+    run(sealed, "seal")
+    assert owner.execute("SELECT max(id) FROM activity").fetchone() == (14,)
+
+    tamper(owner, f"INSERT INTO activity (id, action, xid) OVERRIDING SYSTEM VALUE VALUES (13, 'create', {xid})")  # noqa: S608
+
+    (line,) = troubles(sealed)
+    assert re.match(r"Event 13 \(not sealed, .*create\): inserted\.", line)
+
+
+def test_lg4_who_begins_an_act_is_sealed_so_that_no_act_can_be_hidden_from_the_list(
+    sealed: Flask, owner: Owner
+) -> None:
+    tamper(
+        owner,
+        "UPDATE activity SET begins_act = false WHERE id = 6",
+        "UPDATE activity SET begins_act = NULL WHERE id = 7",
+    )
+
+    assert [line.split(" (")[0] for line in troubles(sealed)] == ["Event 6", "Event 7"]
 
 
 def test_lg4_an_event_that_says_it_is_of_an_old_transaction_is_never_sealed(sealed: Flask, owner: Owner) -> None:
@@ -419,6 +490,28 @@ def test_lg4_erasing_the_values_about_a_person_is_no_tampering_but_filling_them_
     tamper(owner, "UPDATE activity SET agent = 'put back' WHERE id = 6")
     (line,) = troubles(sealed)
     assert re.match(r"Event 6 .*: filled in after its values were erased\.", line)
+
+
+def test_lg4_removing_somebody_whose_values_were_erased_is_no_tampering_but_emptying_that_event_is(
+    sealed: Flask, owner: Owner
+) -> None:
+    row = owner.execute("SELECT row_id FROM activity WHERE id = 6").fetchone()
+    owner.execute("SELECT portal_erase_activity('users', %s)", row)
+    owner.execute("DELETE FROM users WHERE id = %s", row)
+    assert troubles(sealed) == []
+    run(sealed, "seal")
+    assert troubles(sealed) == []
+
+    tamper(
+        owner,
+        "UPDATE activity SET changes = NULL, address = NULL, agent = NULL WHERE action = 'remove'",
+        "UPDATE activity_leaves SET salt = NULL FROM activity a WHERE a.id = activity_id AND a.action = 'remove'",
+    )
+
+    (line,) = troubles(sealed)
+    assert re.match(r"Event 14 .* remove users .*: emptied without an event that erased its values\.", line)
+    owner.execute("SELECT portal_erase_activity('users', %s)", row)
+    assert troubles(sealed) == []
 
 
 def age(owner: Owner, app: Flask, *numbers: int) -> None:

@@ -36,7 +36,7 @@ def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
 
     with acting(fresh_app):
         assert not [one for one in outcomes if isinstance(one, Exception)]
-        assert sum(one for one in outcomes if isinstance(one, int)) + seals.seal() == 40
+        assert sum(one for one in outcomes if isinstance(one, int)) + (seals.seal() or 0) == 40
         assert seals.doubts() == []
         assert seals.unsealed() == (0, None)
 

@@ -40,7 +40,7 @@ MADE = ("sort_name", "search_text")
 OF_ROWS = "create", "update", "delete", "restore", "remove"
 EVENT = (
     "SELECT action, table_name, row_id, row_version, changes, actor_id, actor_role, address, database_user, request_id,"
-    " agent, organization_id, operation_id, is_first, undoes, times, id FROM activity"
+    " agent, organization_id, operation_id, is_first, begins_act, undoes, times, id FROM activity"
 )
 
 

@@ -149,6 +149,30 @@ def test_every_step_back_and_forth_alone_works(app_on_empty: Flask, empty: str) 
     assert catalogue(empty) == whole
 
 
+@pytest.mark.parametrize(("revision", "lost"), [("0003", "activity_seals"), ("0002", "activity")])
+def test_lg3_a_downgrade_drops_no_history_unless_it_is_asked_to(
+    app_on_empty: Flask, empty: str, revision: str, lost: str
+) -> None:
+    with app_on_empty.app_context():
+        flask_migrate.upgrade()
+    with connect(empty) as program:
+        program.execute("INSERT INTO organizations (name, slug) VALUES ('Acme', 'acme')")
+        if lost == "activity_seals":
+            program.execute("SELECT portal_seal_activity('key', 10)")
+    command = ["db", "downgrade", revision]
+
+    for asked in ([], ["-x", "drop-history=no"], ["-x", "drop-history"]):
+        refused = app_on_empty.test_cli_runner().invoke(args=[*command, *asked])
+        assert refused.exit_code == 1
+        assert f"This would drop the history for ever ({lost})." in refused.output
+    with connect(empty) as program:
+        assert program.execute(f"SELECT count(*) FROM {lost}".encode()).fetchone() == (1,)  # noqa: S608
+    done = app_on_empty.test_cli_runner().invoke(args=[*command, "-x", "drop-history=yes"])
+
+    assert done.exit_code == 0, done.output
+    assert lost not in {row[0] for row in catalogue(empty)["columns"]}
+
+
 def test_an_upgrade_of_what_is_up_to_date_does_nothing(app_on_empty: Flask, empty: str) -> None:
     with app_on_empty.app_context():
         flask_migrate.upgrade()

@@ -11,7 +11,7 @@ run: .venv/run.stamp
 	@PORTAL_SQL=$(SQL) exec $(BIN)/flask --app wsgi serve
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from portal.core.loss import refuse_to_lose
+from portal.cli.loss import refuse_to_lose
 from portal.core.wall import raised, taken_down
 
 revision = "0003"

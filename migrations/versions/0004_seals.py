@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from portal.core.loss import refuse_to_lose
+from portal.cli.loss import refuse_to_lose
 
 revision = "0004"
 down_revision = "0003"

@@ -1,10 +1,3 @@
-"""What does an operator do with a database as a whole?"""
-
-from __future__ import annotations
-
-from flask.cli import AppGroup
-
-database = AppGroup("database", help="The database as a whole.")
 """What may be done to a database as a whole? Begin anew, where that is meant for trying things."""
 
 from __future__ import annotations
@@ -25,6 +18,7 @@ FOR_TRYING = {"dev", "develop", "development", "test", "tests", "testing", "demo
 EMPTIED = (
     "SELECT set_config('lock_timeout', '4s', true), set_config('statement_timeout', '0', true)",
     "DROP SCHEMA public CASCADE",
+    "DROP SCHEMA IF EXISTS queue CASCADE",
     "CREATE SCHEMA public",
     "GRANT USAGE ON SCHEMA public TO PUBLIC",
 )

@@ -29,11 +29,11 @@ PUBLIC = {
     "auth.verification",
     "auth.verify",
     "health.live",
+    "health.metrics",
     "health.ready",
     "static",
     "theme.choose",
 }
-PUBLIC = {"auth.login", "auth.logout", "health.live", "health.ready", "health.metrics", "static", "theme.choose"}
 
 
 @pytest.fixture(scope="module")

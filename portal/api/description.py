@@ -106,7 +106,7 @@ def _reference(schema: str) -> Schema:
 
 
 def _refresh_token() -> Schema:
-    return {**TEXT, "minLength": 1, "maxLength": 200}
+    return {**TEXT, "minLength": 1, "maxLength": 2_048}
 
 
 def _tokens() -> Schema:

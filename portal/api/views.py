@@ -24,7 +24,7 @@ from portal.web.guards import PROFILE, public, signed_in
 from portal.web.problems import problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-LONGEST_TOKEN = 200
+LONGEST_TOKEN = 2_048  # the former backend gave out JWTs, which are adopted
 MISMATCH = "E-mail and password don't match."  # noqa: S105
 SECOND_STEP = "Send a code of your second step as `otp`: none was sent, or it is not right, or was used before."
 REFUSED = "This refresh token can't be used. Sign in again."

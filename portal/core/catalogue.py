@@ -35,7 +35,7 @@ QUERIES = {
         SELECT polrelid::regclass::text, polname, concat_ws(' ', polcmd::text, polpermissive,
             (SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE oid = ANY (polroles)),
             'USING', pg_get_expr(polqual, polrelid), 'CHECK', pg_get_expr(polwithcheck, polrelid))
-        FROM pg_policy""",
+        FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid WHERE relnamespace = 'public'::regnamespace""",
     "row security": """
         SELECT relname, relname,
             concat_ws(' ', relkind::text, relpersistence::text, relrowsecurity, relforcerowsecurity)
@@ -46,7 +46,8 @@ QUERIES = {
         WHERE p.pronamespace = 'public'::regnamespace AND p.prokind IN ('f', 'p') AND d.objid IS NULL""",
     "enumeration": """
         SELECT t.typname, t.typname, string_agg(e.enumlabel, ' ' ORDER BY e.enumsortorder)
-        FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid GROUP BY t.typname""",
+        FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid
+        WHERE t.typnamespace = 'public'::regnamespace GROUP BY t.typname""",
     "extension": "SELECT extname, extname, '' FROM pg_extension",
     "grant": """
         SELECT c.relname, grantee::regrole::text, string_agg(privilege_type, ' ' ORDER BY privilege_type)

@@ -44,7 +44,7 @@ END $$
 # A sign-in is no change of the person: neither version nor history tell of it.
 UNSAID = ("deleted_by,version}", "deleted_by,version,last_sign_in_at}")
 REWRITE = "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('portal_watch'::regproc), '{}', '{}'); END $$"
-WATCH = "SELECT portal_watch('users', 'r.organization_id', '{password}')"
+WATCH = "SELECT portal_watch('users', 'CASE WHEN r.role <> ''SUPER_ADMIN'' THEN r.organization_id END', '{password}')"
 NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
 
 

@@ -85,7 +85,7 @@ def test_the_tick_after_one_that_failed_seals(
     act(fresh_app, "o", 2)
     seal, failures = seals.seal, [RuntimeError("unforeseen")]
 
-    def failing_once() -> int:
+    def failing_once() -> int | None:
         if failures:
             raise failures.pop()
         return seal()

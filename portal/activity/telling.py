@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -18,13 +18,12 @@ from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
 from portal.organizations import queries as organizations
 from portal.users.models import User
-from portal.users.queries import colleagues
+from portal.users.queries import REMOVED_NAME, colleagues, removed
 from portal.web.agents import browser_of
 from portal.web.jinja import day
 from portal.web.people import OUTSIDER, SYSTEM_NAME
 
 SOMEBODY = "Somebody"
-GONE = "somebody who was removed"
 ELSEWHERE = "another organization"
 GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay", "second_factor_failed")
 ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
@@ -136,11 +135,12 @@ def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = 
     events = list(rows)
     unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
     names = colleagues(unknown) if current_actor().role is Role.USER else {}
+    gone = removed(one for one in unknown if one not in names)
     houses = {} if briefly else organizations.names_of(_houses(events))
     seen: set[str] = set()
     entries = []
     for row in events:
-        entries.append(_entry(row, names, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
+        entries.append(_entry(row, names, gone, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
         seen |= set(row.changes or ())
     return entries
 
@@ -155,7 +155,14 @@ def _day_name(at: datetime) -> str:
     return {today: "Today", today - timedelta(days=1): "Yesterday"}.get(then, day(then))
 
 
-def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.UUID, str], *, covered: bool) -> Entry:
+def _entry(
+    row: Row[Any],
+    names: Mapping[uuid.UUID, str],
+    gone: Set[uuid.UUID],
+    houses: Mapping[uuid.UUID, str],
+    *,
+    covered: bool,
+) -> Entry:
     name = row.actor_name or names.get(row.actor_id)
     is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
@@ -164,7 +171,7 @@ def _entry(row: Row[Any], names: Mapping[uuid.UUID, str], houses: Mapping[uuid.U
         at=row.at,
         operation_id=row.operation_id,
         icon=_icon(row),
-        who=name or _unnamed(row),
+        who=name or (REMOVED_NAME.capitalize() if row.actor_id in gone else _unnamed(row)),
         who_id=row.actor_id if name else None,
         verb=verb,
         preposition=preposition,
@@ -212,7 +219,7 @@ def _unnamed(row: Row[Any]) -> str:
         return SYSTEM_NAME.capitalize()
     if not current_actor().is_unlimited:
         return OUTSIDER.capitalize()
-    return GONE.capitalize() if row.actor_id else f"The database user {row.database_user}"
+    return f"The database user {row.database_user}"
 
 
 def _icon(row: Row[Any]) -> str:

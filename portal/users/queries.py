@@ -24,6 +24,7 @@ from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import acting_as, db
+from portal.core.history import Activity
 from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, patterns_of
 from portal.factors.queries import has_second_factor
@@ -38,6 +39,7 @@ NEWEST = {
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
 }
+REMOVED_NAME = "somebody who was removed"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COLUMNS = (
     User.id,
@@ -143,13 +145,30 @@ def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -
 
 
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Names of those people, deleted ones too, whom the actor may see."""
+    """Names of those people, deleted ones too, whom the actor may see; of removed colleagues, that they are."""
     wanted = set(ids)
     if not wanted:
         return {}
     found = select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(wanted))
     rows = db.session.execute(found, execution_options={"with_deleted": True})
-    return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
+    names = {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
+    return {**dict.fromkeys(removed(wanted - names.keys()), REMOVED_NAME), **names}
+
+
+def removed(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of them who are no more, and were people of the actor's own organization to the end: its history says so.
+
+    For whoever sees every organization all are no more who are not there.
+    """
+    actor, wanted = current_actor(), set(ids)
+    if not wanted or actor.is_unlimited or actor.organization_id is None:
+        return wanted if actor.is_unlimited else set()
+    gone = Activity.action == "remove", Activity.table_name == "users", Activity.row_id.in_(wanted)
+    found = select(Activity.row_id).where(Activity.organization_id == actor.organization_id, *gone)
+    if actor.role is Role.ADMIN:
+        return {row_id for row_id in db.session.scalars(found) if row_id}
+    with acting_as(SYSTEM):  # a USER sees no events of others, but may know who acted
+        return {row_id for row_id in db.session.scalars(found) if row_id}
 
 
 def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -11,10 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select
 
+from portal.activity import queries, telling
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
+from portal.users.commands import update_user
 from portal.users.models import User
 from tests.access.visitor import Visitor, without_tokens
 from tests.acting import acting
@@ -327,6 +329,36 @@ def test_lg7_the_acts_of_a_person_who_was_removed_for_good_stay_readable(
         assert "removed for good" in gone
         assert eve.email in gone
         assert f"/users/{eve.id}" not in gone
+
+
+def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_as_ever(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, uma: Person
+) -> None:
+    eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
+    moved = build.person("moved@example.com", role=Role.ADMIN, tenant=acme)
+    chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    for version, (actor, name) in enumerate(((eve, "Eve"), (moved, "Moved"), (chief, "Chief")), start=1):
+        with acting(app, actor):
+            update_user(uma.id, version, {"first_name": f"By{name}"})
+    with acting(app):
+        update_user(moved.id, 1, {"organization_id": birch.id})
+        command(db.session.execute)(delete(User).where(User.id.in_([eve.id, moved.id, chief.id])))
+
+    said = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
+
+    for who in said.values():
+        assert who.pop("ByEve") == "Somebody who was removed"
+        assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
+    with acting(app, eve):
+        update_user(uma.id, 4, {"first_name": "Last"})
+    assert "by somebody who was removed" in Visitor(app, ada).get(f"/users/{uma.id}").text
+
+
+def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:
+    """By whom the reader is told that the first name became what it did."""
+    with acting(app, reader):
+        entries = telling.told(queries.of_row("users", person.id, {}, "/").page().rows)
+    return {one.differences[0].after or "": one.who for one in entries if one.differences}
 
 
 def test_lg7_automatic_acts_say_so(app: Flask, build: Builder, ada: Person, uma: Person, root: Person) -> None:

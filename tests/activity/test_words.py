@@ -209,8 +209,8 @@ def test_pages_of_the_history_stay_small_where_all_can_be_undone(
     part = client.get("/activity/?action=update", headers=HTMX).data
 
     assert page.count(b"formaction") == 25
-    assert (len(page) < 26_000, len(gzip.compress(page)) < 6_000) == (True, True)
-    assert (len(part) < 12_000, len(gzip.compress(part)) < 4_000) == (True, True)
+    assert (len(page) < 24_000, len(gzip.compress(page)) < 6_000) == (True, True)
+    assert (len(part) < 14_000, len(gzip.compress(part)) < 4_000) == (True, True)
 
 
 def test_a_place_without_scripts_needs_one_form_for_all_buttons(

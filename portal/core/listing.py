@@ -136,6 +136,8 @@ class Listing:
         self._column = sorted_by.column
         self._after = cursors.read(arguments.get("after"), sorted_by.read)
         self._before = cursors.read(arguments.get("before"), sorted_by.read)
+        placed = {"page": self._from_end, "after": self._after, "before": self._before}
+        self._place = {name: arguments.get(name) for name, is_said in placed.items() if is_said}
 
     # What it asks the database
 
@@ -148,6 +150,10 @@ class Listing:
         if counted:
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
         found = db.session.execute(statement, execution_options=self._options()).all()
+        if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
+            self._from_end, self._after, self._before = self._before is None, None, None
+            self._place = {"page": "last"} if self._from_end else {}
+            return self.page()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
@@ -264,6 +270,11 @@ class Listing:
     def url(self) -> str:
         """This very list, written in one way only."""
         return self.url_with()
+
+    @property
+    def here(self) -> str:
+        """This very page of it."""
+        return self.url_with(**self._place)
 
     @property
     def clear_url(self) -> str:

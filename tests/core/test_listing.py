@@ -148,13 +148,33 @@ def test_a_row_that_went_or_came_while_one_turns_pages_shifts_nothing(app: Flask
     assert len(second.rows) == 25
 
 
-def test_a_cursor_behind_the_end_gives_an_empty_page_and_no_error(app: Flask, ada: Person) -> None:
-    cursor = written([datetime(1990, 1, 1, tzinfo=UTC).isoformat(), str(uuid7())])
+@pytest.mark.parametrize(("name", "year", "here"), [("after", 1990, "/users/?page=last"), ("before", 2990, "/users/")])
+def test_a_page_whose_rows_are_gone_is_the_nearest_one_that_has_some(
+    app: Flask, ada: Person, uma: Person, name: str, year: int, here: str
+) -> None:
+    cursor = written([datetime(year, 1, 1, tzinfo=UTC).isoformat(), str(uuid7())])
 
     with acting(app, ada):
-        page = people(sort="-created_at", after=cursor).page()
+        listing = people(sort="-created_at", **{name: cursor})
+        page, nobody = listing.page(), people(q="nobody", **{name: cursor}).page()
 
-    assert page.rows == []
+    assert ({row.id for row in page.rows}, listing.here) == ({ada.id, uma.id}, here)
+    assert nobody.rows == []
+
+
+def test_an_address_of_the_very_page_keeps_the_place(app: Flask, ada: Person, acme: Tenant) -> None:
+    with acting(app):
+        add_many(acme, 60)
+    with acting(app, ada):
+        first = people(sort="name", q="example")
+        second = followed(first.page().links["next"])
+        last = followed(first.page().links["last"])
+
+        assert first.here == first.url
+        for one in (second, last):
+            assert one.page().rows
+            assert one.here != one.url
+            assert [row.id for row in followed(one.here).page().rows] == [row.id for row in one.page().rows]
 
 
 # What an address may say

@@ -122,3 +122,15 @@ def test_a_stranger_gets_no_form_filled_in(client: PageClient) -> None:
 
     assert answer.status_code == 400
     assert "Nia" not in answer.text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_what_another_site_filled_in_is_not_shown_for_somebody_to_send(
+    client: PageClient, sign_in: SignIn, ada: Person, site: str
+) -> None:
+    sign_in(ada)
+
+    answer = client.post("/users/new", data=TYPED, headers={"Sec-Fetch-Site": site})
+
+    assert answer.status_code == 400
+    assert TYPED["email"] not in answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from portal.users.forms import ChosenPasswordForm
 from portal.users.passwords import LONGEST
 from portal.web.forms import Form
 
@@ -24,6 +25,16 @@ class ForgottenForm(Form):
     """Whose password is to be set anew."""
 
     email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
+
+
+class LinkForm(Form):
+    """What a mailed link is for. The form knows by which link it was opened: another may be in the cookie by now."""
+
+    link = HiddenField()
+
+
+class LinkedPasswordForm(ChosenPasswordForm, LinkForm):
+    """A password, for whom a link was mailed to."""
 
 
 class PasskeyForm(Form):

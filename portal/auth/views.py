@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, flash, request, url_for
 from flask import session as cookie
@@ -14,7 +15,7 @@ from sqlalchemy import Row
 
 from portal import demo
 from portal.auth import commands, redeeming
-from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
+from portal.auth.forms import ForgottenForm, LinkedPasswordForm, LinkForm, LoginForm, PasskeyForm, SecondStepForm
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
@@ -23,7 +24,6 @@ from portal.core.errors import Conflict, Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
 from portal.users import links, passwords
-from portal.users.forms import ChosenPasswordForm
 from portal.users.links import DeadLink
 from portal.users.models import full_name
 from portal.web import session, throttle
@@ -33,6 +33,7 @@ from portal.web.guards import public
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("auth", __name__)
+F = TypeVar("F", bound=LinkForm)
 MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
 ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
 LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
@@ -248,7 +249,7 @@ def reset() -> ResponseReturnValue:
 @public
 def verify() -> ResponseReturnValue:
     """Confirm an e-mail address."""
-    form = Form()
+    form = _of_this_link(LinkForm())
     if form.validate_on_submit():
         try:
             email = redeeming.confirm_address(_link())
@@ -261,11 +262,21 @@ def verify() -> ResponseReturnValue:
     return _shown("auth/verify.html", form, redeeming.opened(_link(), (links.VERIFICATION,)))
 
 
-def _choosing(purposes: Sequence[str]) -> tuple[Row[Any], ChosenPasswordForm]:
+def _choosing(purposes: Sequence[str]) -> tuple[Row[Any], LinkedPasswordForm]:
     """Whose link it is, and the form in which they choose a password."""
     found = redeeming.opened(_link(), purposes)
     words = passwords.words_about(found.email, found.first_name, found.last_name, found.organization_name)
-    return found, ChosenPasswordForm(minimum=passwords.shortest(has_second_factor=False), words=words)
+    minimum = passwords.shortest(has_second_factor=False)
+    return found, _of_this_link(LinkedPasswordForm(minimum=minimum, words=words))
+
+
+def _of_this_link(form: F) -> F:
+    """DeadLink for a form that another link opened, in another tab."""
+    own = hashlib.sha256(_link().encode()).hexdigest()
+    if request.method == "POST" and form.link.data != own:
+        raise DeadLink
+    form.link.data = own
+    return form
 
 
 def _shown(template: str, form: Form, found: Row[Any]) -> Response:

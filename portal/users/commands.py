@@ -28,6 +28,7 @@ from portal.web.throttle import holding_back
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
+KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
 PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization"}
 
 
@@ -103,12 +104,15 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
     _check_changes(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
+    is_waiting = user.invitation in WAITING and user.invitation != "revoked"
+    is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
     if "email" in changes:
         user.pending_email = None
-        send_later("email_changed", user.id)
-    is_waiting = user.invitation in WAITING and user.invitation != "revoked"
-    if is_waiting and ("email" in changes or changes.get("is_active")):
+    if is_anew:
         user.invited_at = now()
+    if "email" in changes:
+        send_later("email_changed", user.id)
+    if is_anew:
         _send_if_active(user, "invitation")
     elif "email" in changes and not user.email_verified:
         _send_if_active(user, "verification")

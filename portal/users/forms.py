@@ -109,11 +109,15 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm):
+class NewUserForm(UserForm, ProofForm):
     """A person to be."""
 
     row = HiddenField()
     anew = BooleanField("Create a new person all the same")
+
+    def is_sensitive(self) -> bool:
+        """Whether it makes somebody who may do more than use the own account."""
+        return Role[self.role.data] is not Role.USER
 
     def row_id(self) -> uuid.UUID:
         return read_row(self.row.data)

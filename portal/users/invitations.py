@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from portal.core import history
+from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked
 from portal.core.errors import Conflict, Missing
+from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.users import links, queries
 from portal.users.commands import WAITING
@@ -18,9 +19,9 @@ ACCEPTED = "{} has a password already, so there is nothing to accept."
 INACTIVE = "{} is deactivated. Activating sends the invitation."
 
 
-def invite_again(user_id: uuid.UUID) -> User:
-    """Send a new invitation; older ones are dead. Missing, Conflict."""
-    return _as_system(user_id, "invited")
+def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
+    """Send a new invitation; older ones are dead. Missing, Conflict; Throttled where the counter is full."""
+    return _as_system(user_id, "invited", *([counter] if counter else []))
 
 
 def revoke(user_id: uuid.UUID) -> User:
@@ -38,13 +39,14 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
         return user, links.address(found, links.HANDED)
 
 
-def _as_system(user_id: uuid.UUID, action: str) -> User:
+def _as_system(user_id: uuid.UUID, action: str, *counters: Counter) -> User:
     """For somebody whom the actor sees: in one transaction with the event that tells of it."""
     actor = current_actor()
     if db.session.scalar(queries.by_id(user_id)) is None:
         raise Missing
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
+        throttle.attempt(*counters)
         return _change(user_id, action, actor)
 
 

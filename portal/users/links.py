@@ -1,8 +1,8 @@
 """What makes a link that is mailed good for one use, by one person, for a while?
 
 A link is a signature (itsdangerous) over whose it is, what it is for, when it was made, and a digest of what must not
-change meanwhile: password, e-mail, the address that is not confirmed yet, and a counter that each use moves on. So
-nothing usable is stored, and a link is dead once one of these changes.
+change meanwhile: password, e-mail, the address that is not confirmed yet, role, organization, and a counter that each
+use moves on. So nothing usable is stored, and a link is dead once one of these changes.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def _opened(token: str) -> tuple[str, uuid.UUID, str, datetime]:
 
 
 def _digest(found: Row[Any]) -> str:
-    fixed = [found.link_counter, found.password, found.email, found.pending_email]
+    who = [found.email, found.pending_email, found.role.name, str(found.organization_id)]
+    fixed = [found.link_counter, found.password, *who]
     return hashlib.sha256(json.dumps(fixed).encode()).hexdigest()[:32]
 
 

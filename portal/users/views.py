@@ -38,6 +38,7 @@ from portal.web.ways import way_back, way_on
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
+ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
 
 @bp.app_template_filter("person")
@@ -84,14 +85,14 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
     organization = request.args.get("organization", "")
-    given = {
+    empty = {
         "role": Role.USER.name,
         "is_active": "true",
         "organization_id": organization,
         "row": signed_row(),
     }
-    form, offer = NewUserForm(data=given), None
-    if form.validate_on_submit():
+    form, offer = NewUserForm(data=empty), None
+    if form.validate_on_submit() and (not form.is_sensitive() or given(form)):
         try:
             row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
@@ -160,8 +161,12 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def invitation(id: uuid.UUID) -> ResponseReturnValue:
     """Send the invitation again."""
-    user = invitations.invite_again(id)
-    flash(_invited(user.email, is_active=True), "success")
+    try:
+        user = invitations.invite_again(id, throttle.of_letters_to(id))
+    except Throttled as throttled:
+        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
+    else:
+        flash(_invited(user.email, is_active=True), "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -176,6 +181,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/invitation/link")
 @requires(Permission.USERS_WRITE)
+@proven
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
     """A link to hand over, shown by this answer alone."""
     user, link = invitations.link_of(id)
@@ -189,7 +195,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     try:
         user = addresses.send_verification(id, throttle.of_letters_to(id))
     except Throttled as throttled:
-        flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
+        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
         flash(f"A link to confirm the address is on its way to {user.pending_email or user.email}.", "success")
     return redirect(url_for(".show", id=id))

@@ -25,6 +25,8 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
+SECOND_STEP_FIRST = "Your role needs a second step. Sign in with a browser and set it up first."
+
 
 @dataclass(frozen=True)
 class Step:
@@ -124,8 +126,8 @@ def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
     """401 instead of the sign-in page; of what the role holds, a program's token may allow less."""
     if not current_user.is_authenticated:
         return problem(401)
-    if current_user.must_change_password:
-        return problem(403, OWN_PASSWORD_FIRST)
+    if first := what_comes_first(current_user):
+        return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else SECOND_STEP_FIRST)
     scope = rule.value if isinstance(rule, Permission) else PROFILE
     if current_user.scopes is not None and scope not in current_user.scopes:
         return problem(403, f"This token is not for {scope}.", code="insufficient_scope")

@@ -22,7 +22,9 @@ from portal.core.db import acting_as, db
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-OUTCOMES = {"sign_in": "begun", "sign_in_failed": "failed", "throttled": "throttled"}
+OUTCOMES = {
+    "sign_in": "begun", "sign_in_failed": "failed", "second_factor_failed": "failed", "throttled": "throttled",
+}  # fmt: skip
 
 log = logging.getLogger("portal.requests")
 # When each number began to be counted would double what is told.
@@ -44,7 +46,7 @@ class Numbers:
         self.in_use = Gauge(
             "portal_pool_in_use", "Database connections at work.", multiprocess_mode="livesum", registry=own
         )
-        for outcome in OUTCOMES.values():
+        for outcome in set(OUTCOMES.values()):
             self.sign_ins.labels(outcome)
 
 

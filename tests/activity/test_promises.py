@@ -170,7 +170,8 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
         person = db.session.scalars(select(User).where(User.email == "life@example.com")).one()
     one, new = Visitor(app), "a password of their own choosing"
     secrets.add(open_link(one, letter_of(app, "invitation", person.id)))
-    assert one.post("/invitations/", {"password": PASSWORD}).status_code == 303
+    form = fields_of(one.get("/invitations/").text)
+    assert one.post("/invitations/", {**form, "password": PASSWORD}).status_code == 303
     changed = {"current_password": PASSWORD, "password": new}
     chosen = one.post("/account/password", {**changed, "csrf_token": token_in(one.get("/account/password").text)})
     assert chosen.status_code == 303, chosen.text[:3000]

@@ -16,7 +16,7 @@ from portal.core.db import command, db
 from portal.tokens.models import SignIn
 from tests.acting import acting, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
-from tests.cast import Builder, Person
+from tests.cast import PASSWORD, Builder, Person
 
 ONE = {"Idempotency-Key": "one"}
 
@@ -69,7 +69,7 @@ def test_co7_another_key_or_none_is_another_request(app: Flask, program: Program
 
 def test_co7_another_body_under_the_key_is_422(program: Program, uma: Person) -> None:
     first = program.sign_in(uma, headers=ONE)["refresh_token"]
-    wrong = program.post(LOGIN, {"email": uma.email, "password": "another"}, headers=ONE)
+    wrong = program.post(LOGIN, {"email": uma.email, "password": PASSWORD, "otp": "000000"}, headers=ONE)
     second = program.refresh(first, headers=ONE).json
     assert second is not None
     other = program.refresh(second["refresh_token"], headers=ONE)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, StorageState, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, StorageState, expect
 from sqlalchemy import select
 
 from portal.core.actor import SYSTEM
@@ -164,6 +164,13 @@ def focused(page: Page) -> str:
     return str(page.evaluate("(({name, id, tagName}) => name || id || tagName)(document.activeElement)"))
 
 
+def texts(shown: Locator) -> list[str]:
+    """What all of them say, once the page that holds them is there as a whole."""
+    expect(shown.first).to_be_visible()
+    shown.page.wait_for_load_state()
+    return shown.all_inner_texts()
+
+
 def names(page: Page) -> list[str]:
     """The names in the list, in order."""
-    return page.locator(".list tbody [data-face]").all_inner_texts()
+    return texts(page.locator(".list tbody [data-face]"))

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.browsing import ADMIN, Tabs, focused, names
+from tests.browser.browsing import ADMIN, Tabs, focused, names, texts
 
 
 def search(page: Page, text: str, *, scripts: bool) -> None:
@@ -72,7 +72,7 @@ def test_a_filter_shows_as_a_chip_that_takes_it_away_again(tabs: Tabs, scripts: 
 
     choose(page, "Any role", "SUPER_ADMIN", scripts=scripts)
     expect(page).to_have_url(re.compile("role=SUPER_ADMIN"))
-    assert set(page.locator(".list tbody .role").all_inner_texts()) == {"Super admin"}
+    assert set(texts(page.locator(".list tbody .role"))) == {"Super admin"}
     page.get_by_role("link", name="Remove the filter").click()
 
     expect(page).to_have_url(tabs.site.url + "/users/")
@@ -102,7 +102,7 @@ def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs
 
     tab.get_by_role("link", name="Deactivated").click()
     expect(tab.get_by_role("link", name="Deactivated")).to_have_attribute("aria-current", "page")
-    states = set(page.locator(".list tbody .dot").all_inner_texts())
+    states = set(texts(page.locator(".list tbody .dot")))
 
     assert states == {"Deactivated"}
     assert set(page.url.partition("?")[2].split("&")) == {"status=deactivated", "q=example"}

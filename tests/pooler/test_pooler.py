@@ -139,7 +139,8 @@ def test_letters_are_put_into_the_queue_through_the_pooler_and_taken_by_the_dire
     with acting(app):
         waiting = db.session.scalar(jobs)
 
-    asyncio.run(work(queue_of(app), until_empty=True))
+    with ThreadPoolExecutor(1) as thread:  # this one may have a loop that runs already
+        thread.submit(lambda: asyncio.run(work(queue_of(app), until_empty=True))).result()
 
     with acting(app):
         assert (waiting, db.session.scalar(jobs)) == (1, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -158,3 +159,26 @@ def test_a_link_to_hand_over_is_shown_by_one_answer_alone(
     assert link.startswith("http://127.0.0.1:8000/invitations/")
     assert link not in client.get(f"/users/{guest.id}").text
     assert link not in client.get("/activity/").text
+
+
+@pytest.mark.parametrize("change", [{"role": Role.ADMIN}, {"organization_id": None}], ids=["role", "organization"])
+def test_au10_a_link_that_was_handed_over_ends_when_the_person_may_do_more_or_belongs_elsewhere(
+    app: Flask, ada: Person, build: Builder, guest: Person, change: dict[str, Any]
+) -> None:
+    with acting(app, ada):
+        _, link = invitations.link_of(guest.id)
+        version = build.read(User, guest.id).version
+    with acting(app):
+        commands.update_user(guest.id, version, change)
+
+    assert Visitor(app).get(urlsplit(link).path, follow_redirects=True).status_code == 410
+
+
+def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada: Person, guest: Person) -> None:
+    visitor = Visitor(app, ada)
+
+    for _ in range(10):
+        visitor.post(f"/users/{guest.id}/invitation")
+
+    assert "Enough letters for now" in visitor.get(f"/users/{guest.id}").text
+    assert len(jobs(app)) < 10

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.auth import commands
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.core.history import Activity
@@ -75,6 +77,12 @@ def test_cs1_the_token_of_the_page_is_taken_from_the_header_too(app: Flask, ada:
     answer = visitor.client.post(f"/users/{uma.id}/delete", headers={"X-CSRFToken": visitor.token})
 
     assert answer.status_code == 303
+
+
+@pytest.fixture(autouse=True)
+def use_is_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a sign-in goes on being used is noted once a minute, whatever is asked for."""
+    monkeypatch.setattr(commands, "NOTED_EVERY", timedelta(days=1))
 
 
 @pytest.mark.parametrize("who", ["stranger", "uma", "ada", "root"])

@@ -192,3 +192,14 @@ def test_se10_guessing_at_the_password_there_is_throttled(strict: Flask) -> None
     assert "Too many tries" in act.text
     assert int(act.headers["Retry-After"]) > 0
     assert told(build, uma)[1] is Role.USER
+
+
+def test_se10_making_somebody_who_may_more_asks_and_making_a_user_does_not(aged: PageClient) -> None:
+    made = {"first_name": "New", "last_name": "One", "is_active": "true"}
+
+    user = aged.send("/users/new", {**made, "email": "one@example.com", "role": "USER"})
+    asked = aged.send("/users/new", {**made, "email": "two@example.com", "role": "ADMIN"})
+    done = aged.post("/users/new", data={**fields_of(asked.text), "proof": PASSWORD})
+
+    assert (user.status_code, asked.status_code, done.status_code) == (303, 422, 303)
+    assert "Write your password" in asked.text

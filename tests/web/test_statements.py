@@ -20,13 +20,13 @@ BUDGET = {
     "/users/": (5, 4),
     "/users/?q=ada": (5, 4),
     "/users/new": (2, 2),
-    "/users/{person}": (9, 9),
+    "/users/{person}": (11, 11),
     "/users/{person}/edit": (4, 4),
     "/organizations/{tenant}": (8, 8),
     "/activity/": (5, 4),
     "/activity/people/{person}": (6, 5),
     "/account/": (5, 5),
-    "/account/password": (2, 2),
+    "/account/password": (4, 5),
     "/login": (2, 2),
 }  # fmt: skip
 

@@ -124,7 +124,6 @@ class Listing:
         self._column = sorted_by.column
         self._after = cursors.read(arguments.get("after"), sorted_by.read)
         self._before = cursors.read(arguments.get("before"), sorted_by.read)
-        self._place = {name: arguments.get(name) for name in ("page", "after", "before")}
 
     # What it asks the database
 
@@ -139,7 +138,6 @@ class Listing:
         found = db.session.execute(statement, execution_options=self._options()).all()
         if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
             self._from_end, self._after, self._before = self._before is None, None, None
-            self._place = {"page": "last"} if self._from_end else {}
             return self.page()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
@@ -257,11 +255,6 @@ class Listing:
     def url(self) -> str:
         """This very list, written in one way only."""
         return self.url_with()
-
-    @property
-    def here(self) -> str:
-        """This very page of it."""
-        return self.url_with(**self._place)
 
     @property
     def clear_url(self) -> str:

@@ -30,8 +30,8 @@ def _has_form() -> bool:
     """Whether something was typed, into a page of ours, that a page of this address shows to who is signed in."""
     if not request.form or request.url_rule is None or request.endpoint is None:
         return False
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return False  # what others fill in is not shown for somebody to send
+    if request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return False  # what others may have filled in is not shown for somebody to send
     is_public = rule_of(current_app.view_functions[request.endpoint]) == PUBLIC
     return "GET" in (request.url_rule.methods or ()) and not is_public
 

@@ -43,6 +43,11 @@ def link_in(text: str, pattern: str) -> str:
     return found[1].replace("&amp;", "&")
 
 
+def came_from(address: str) -> dict[str, str]:
+    """What a browser sends when it follows a link, or sends a form, of this address."""
+    return {"Referer": f"http://localhost{address}"}
+
+
 def second_page(client: PageClient, kind: str) -> tuple[str, str]:
     """The address of the second page of a list that was searched and sorted, and its text."""
     url = link_in(client.get(LISTS[kind]).text, r"[^\"]*after=[^\"]*")
@@ -62,10 +67,12 @@ def test_an_edit_opened_from_a_list_leads_back_to_that_page_of_it(
 ) -> None:
     sign_in(root)
     there, text = second_page(client, kind)
-    edit = link_in(text, r"[^\"]*/edit\?[^\"]*")
-    form = client.get(edit).text
+    edit = link_in(text, r"[^\"]*/edit")
+    form = client.get(edit, headers=came_from(there)).text
 
-    wrong = client.post(edit, data={**fields_of(form), "email": "no address", "name": ""})
+    wrong = client.post(
+        link_in(form, r"[^\"]*/edit\?next[^\"]*"), data={**fields_of(form), "email": "no address", "name": ""}
+    )
     saved = client.post(link_in(wrong.text, r"[^\"]*/edit\?[^\"]*"), data={**fields_of(form), "last_name": "N"})
 
     assert wrong.status_code == 422
@@ -80,7 +87,7 @@ def test_the_page_of_a_row_keeps_the_way_back_through_whatever_is_done_there(
 ) -> None:
     sign_in(root)
     there, text = second_page(client, kind)
-    page = client.get(link_in(text, r"/\w+/[0-9a-f-]{36}\?back=[^\"]*"))
+    page = client.get(link_in(text, r"/\w+/[0-9a-f-]{36}"), headers=came_from(there))
     edit = link_in(page.text, r"[^\"]*/edit\?[^\"]*")
     saved = client.post(edit, data=fields_of(client.get(edit).text))
     page = client.get(saved.headers["Location"])
@@ -101,7 +108,8 @@ def test_a_row_that_is_restored_from_the_list_leads_to_its_page_and_back(
     there = "/users/?status=deleted"
     deleted = client.get(there).text
 
-    restored = client.post(link_in(deleted, r"[^\"]*/restore\?[^\"]*"), data=fields_of(deleted))
+    button = link_in(deleted, r"[^\"]*/restore")
+    restored = client.post(button, data=fields_of(deleted), headers=came_from(there))
 
     assert f'class="back" href="{there}"' in client.get(restored.headers["Location"]).text
 
@@ -135,6 +143,30 @@ def test_au11_the_way_back_leads_nowhere_else(
 
     assert "evil" not in page.replace(query, "")
     assert [one.headers["Location"] for one in (saved, deleted)] == [f"/users/{uma.id}", "/users/"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "http://[",
+        "http://evil.example/users/?q=u",
+        "http://localhost.evil.example/users/?q=u",
+        "http://localhost/users/?q=\\evil",
+        "http://localhost//evil.example/users/",
+        "http://localhost/organizations/?q=u",
+        "http://localhost/users/",
+        "",
+    ],
+)
+def test_only_a_page_of_the_list_of_ours_is_gone_back_to(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, before: str
+) -> None:
+    sign_in(ada)
+
+    text = client.get(f"/users/{uma.id}", headers={"Referer": before}).text
+
+    assert 'class="back" href="/users/"' in text
+    assert f'href="/users/{uma.id}/edit"' in text
 
 
 def test_links_to_other_rows_and_pages_carry_no_way(

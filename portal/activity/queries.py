@@ -23,7 +23,7 @@ from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
 from portal.users.queries import called
 
-FOUND = 50
+FOUND = 1_000
 REST_BOUND = 1_000
 SHOWN = 8
 UNTOLD = ("id", "key", "xid", "is_first", "begins_act")
@@ -109,10 +109,20 @@ def _listing(
 
 
 def _about_or_by(text: str) -> list[Condition[bool]]:
-    """Events about or by whoever is called so. The ids are read first: given as values an index finds them."""
-    houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND)
-    found = [*called(text, FOUND), *db.session.scalars(houses, execution_options={"with_deleted": True})]
-    return [or_(Activity.row_id.in_(found), Activity.actor_id.in_(found))]
+    """Events about or by whoever is called so. The ids are read first: given as values an index finds them.
+
+    Where very many are called so, nearly every event is about one of them: each is asked for whom it is about.
+    """
+    houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND + 1)
+    found = [*called(text, FOUND + 1), *db.session.scalars(houses, execution_options={"with_deleted": True})]
+    if len(found) <= FOUND:
+        return [or_(Activity.row_id.in_(found), Activity.actor_id.in_(found))]
+    places = (PERSON, Activity.row_id), (ACTOR, Activity.actor_id), (HOUSE, Activity.row_id)
+    return [or_(*(_is_called(text, kind, key) for kind, key in places))]
+
+
+def _is_called(text: str, kind: Any, key: Any) -> Condition[bool]:
+    return select(literal(1)).where(kind.id == key, *matches(kind.search_text, text)).correlate(Activity).exists()
 
 
 def _uuid(value: str) -> uuid.UUID:

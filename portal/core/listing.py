@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
 
 from portal.core import cursors
 from portal.core.actor import current_actor
+from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
 from portal.core.db import db
 from portal.core.terms import matches, words_of
 
@@ -21,19 +22,6 @@ PER_PAGE = (25, 50, 100)
 BOUND = 10_000
 SEARCH_BOUND = 1_000
 COUNTED_BELOW = 2_000
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many rows; `more` than the value, or `about` as many, where counting them all would cost too much."""
-
-    value: int
-    kind: Literal["exact", "more", "about"] = "exact"
-
-    @classmethod
-    def bounded(cls, counted: int, bound: int) -> Count:
-        """What a count that stopped one above `bound` says."""
-        return cls(counted) if counted <= bound else cls(bound, "more")
 
 
 @dataclass(frozen=True)
@@ -148,6 +136,9 @@ class Listing:
         if counted:
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
         found = db.session.execute(statement, execution_options=self._options()).all()
+        if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
+            self._from_end, self._after, self._before = self._before is None, None, None
+            return self.page()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]

@@ -23,6 +23,7 @@ from portal.web.people import stamps_of
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
 from portal.web.searching import render_list
+from portal.web.ways import way_back, way_on
 
 bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 
@@ -87,7 +88,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 changed = commands.update_organization(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
-                return redirect(url_for(".show", id=id))
+                return redirect(way_on(url_for(".show", id=id)))
         except Stale:
             organization = _found(id)
             now = written(organization)
@@ -109,7 +110,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         )
     organization = commands.delete_organization(id)
     confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
-    return redirect(url_for(".index"))
+    return redirect(way_back(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")

@@ -33,6 +33,7 @@ from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
 from portal.web.searching import render_list
+from portal.web.ways import way_back, way_on
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
@@ -119,7 +120,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
                 changed = commands.update_user(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
                 _warn_if_nobody_administers(administered)
-                return redirect(url_for(".show", id=id))
+                return redirect(way_on(url_for(".show", id=id)))
         except Stale:
             user, organization = _found(id)
             return conflicts.answer(form, user, written(user, organization), title="Two edits met", endpoint="users")
@@ -239,7 +240,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         )
     user = commands.delete_user(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
-    return redirect(url_for(".index"))
+    return redirect(way_back(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
-from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme
+from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme, ways
+from portal.web.csrf import Csrf
 
 BODY_BYTES = 1_000_000
 FIELD_BYTES = 200_000
@@ -47,10 +47,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     headers.init_app(app, settings)
     sanity.init_app(app)
     load.init_app(app, settings)
-    CSRFProtect(app)
+    Csrf(app)
     session.init_app(app)
     guards.init_app(app)
     errors.init_app(app)
     jinja.init_app(app)
+    ways.init_app(app)
     assets.init_app(app)
     app.register_blueprint(theme.bp)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import request
+from flask import g, request
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
@@ -26,8 +26,8 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """Fields come from forms alone: JSON can hold what is no text."""
-            return MultiDict() if request.is_json else super().wrap_formdata(form, formdata)
+            """Fields come from forms alone: JSON can hold what is no text. One to be sent again stays filled in."""
+            return MultiDict() if request.is_json else g.get("typed") or super().wrap_formdata(form, formdata)
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form where it concerns none of them."""

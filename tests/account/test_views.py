@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -89,6 +90,29 @@ def test_au1_long_passwords_of_any_letters_are_taken_as_they_are(app: Flask, uma
     assert answer.status_code == 303
     assert Visitor(app).post("/login", {"email": uma.email, "password": password}).status_code == 303
     assert Visitor(app).post("/login", {"email": uma.email, "password": password[:-1]}).status_code == 422
+
+
+@pytest.mark.parametrize("length", [73, 80, 1_000])
+def test_au2_of_a_password_that_was_chosen_every_character_counts(app: Flask, uma: Person, length: int) -> None:
+    visitor = Visitor(app, uma)
+    chosen = "é7" * (length // 2) + "z"
+
+    assert visitor.post("/account/password", {"current_password": PASSWORD, "password": chosen}).status_code == 303
+
+    visitor = Visitor(app, replace(uma, password=chosen))
+    for other in (chosen[:-1] + "y", chosen[:-1], chosen + "z"):
+        assert Visitor(app).post("/login", {"email": uma.email, "password": other}).status_code == 422
+        assert visitor.post("/account/password", {"current_password": other, "password": NEW}).status_code == 422
+
+
+def test_au2_a_password_of_ten_kilobytes_is_refused_or_taken_whole_and_no_fault(app: Flask, uma: Person) -> None:
+    endless = "endless " * 1_250
+
+    chosen = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": endless})
+    as_the_current = Visitor(app, uma).post("/account/password", {"current_password": endless, "password": NEW})
+
+    assert (chosen.status_code, as_the_current.status_code) == (422, 422)
+    assert Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).status_code == 303
 
 
 def test_au9_a_temporary_password_forces_a_choice_before_anything_else(

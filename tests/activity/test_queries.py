@@ -17,6 +17,7 @@ from sqlalchemy import func, select, update
 
 from portal.activity import queries, views
 from portal.core.actor import Role
+from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity, as_it_was, record
@@ -240,6 +241,40 @@ def test_each_filter_finds_what_it_says(
                 == found(**{"from": yesterday, "to": tomorrow})
                 == found()
             )
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+@pytest.mark.parametrize("most", [1_000, 20])
+def test_of_many_who_are_called_so_everybodys_events_are_found_by_name_and_field(
+    app: Flask, acme: Tenant, ada: Person, root: Person, monkeypatch: pytest.MonkeyPatch, who: str, most: int
+) -> None:
+    monkeypatch.setattr(queries, "FOUND", most)
+    people = [{"email": f"smith{n}@example.com", "organization_id": acme.id} for n in range(70)]
+    with acting(app):
+        command(lambda: create_many(User, [*people, {"email": "x@y.example", "organization_id": acme.id}]))()
+        ids = {email: key for email, key in db.session.execute(select(User.email, User.id))}
+        for email in ("smith3@example.com", "smith66@example.com", "x@y.example"):
+            change(User, ids[email], {"last_name": "New"})
+
+    with acting(app, {"ada": ada, "root": root}[who]):
+        changed = found(q="smith", field="last_name")
+        everything = queries.listing({"q": "smith", "per_page": "100"}, "/activity/").page()
+
+    assert changed == [("update", ids["smith66@example.com"]), ("update", ids["smith3@example.com"])]
+    assert len(everything.rows) == 72
+
+
+def test_a_broad_search_finds_who_acted_and_organizations_too(
+    app: Flask, acme: Tenant, birch: Tenant, ada: Person, bea: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FOUND", 0)
+    with acting(app, ada):
+        change(User, uma.id, {"last_name": "New"})
+        change(Organization, acme.id, {"name": "Acme & Sons"})
+
+        assert ("update", uma.id) in found(q="ada")
+        assert found(q="sons", field="name") == [("update", acme.id)]
+        assert found(q="bea") == found(q="birch") == []
 
 
 WRONG = (

@@ -77,7 +77,7 @@ def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: B
         build.person("known@example.com", tenant=acme, password=hashed)
         visitor = Visitor(app)
         times: dict[str, list[float]] = {"known@example.com": [], "unknown@example.com": []}
-        for _ in range(25):
+        for _ in range(50):
             for email, taken in times.items():
                 begun = time.thread_time()  # of the processor: what else the machine does is not measured
                 visitor.post("/login", {"email": email, "password": WRONG})
@@ -86,7 +86,7 @@ def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: B
         app.extensions["portal"] = settings
 
     known, unknown = (statistics.median(taken) for taken in times.values())
-    assert abs(known - unknown) < 0.25 * max(known, unknown)
+    assert abs(known - unknown) < 0.1 * max(known, unknown)
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)

@@ -66,6 +66,24 @@ def test_going_back_from_a_person_shows_the_search_again(tabs: Tabs, scripts: bo
     assert names(page) == found
 
 
+def test_an_edit_leads_back_to_the_list_as_it_was_and_a_row_does_so_too(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/users/")
+    search(page, "okafor", scripts=scripts)
+    there = page.url
+
+    page.get_by_role("link", name="Edit Ada Okafor").click()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page).to_have_url(there)
+    page.get_by_role("link", name="Ada Okafor", exact=True).click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("heading", name="Ada Okafor")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="People").click()
+
+    expect(page).to_have_url(there)
+
+
 def test_a_filter_shows_as_a_chip_that_takes_it_away_again(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")

@@ -148,13 +148,17 @@ def test_a_row_that_went_or_came_while_one_turns_pages_shifts_nothing(app: Flask
     assert len(second.rows) == 25
 
 
-def test_a_cursor_behind_the_end_gives_an_empty_page_and_no_error(app: Flask, ada: Person) -> None:
-    cursor = written([datetime(1990, 1, 1, tzinfo=UTC).isoformat(), str(uuid7())])
+@pytest.mark.parametrize(("name", "year"), [("after", 1990), ("before", 2990)])
+def test_a_page_whose_rows_are_gone_is_the_nearest_one_that_has_some(
+    app: Flask, ada: Person, uma: Person, name: str, year: int
+) -> None:
+    cursor = written([datetime(year, 1, 1, tzinfo=UTC).isoformat(), str(uuid7())])
 
     with acting(app, ada):
-        page = people(sort="-created_at", after=cursor).page()
+        page, nobody = people(sort="-created_at", **{name: cursor}).page(), people(q="nobody", **{name: cursor}).page()
 
-    assert page.rows == []
+    assert {row.id for row in page.rows} == {ada.id, uma.id}
+    assert nobody.rows == []
 
 
 # What an address may say

@@ -1,0 +1,138 @@
+"""Is what was typed under another sign-in shown again, and never acted on?"""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal.core.db import db
+from portal.core.history import Activity
+from portal.users.models import User
+from portal.web.csrf import OTHER_SIGN_IN
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn
+from tests.pages import PageClient, fields_of
+
+OWN_SITE = {"Sec-Fetch-Site": "same-origin"}
+TYPED = {"first_name": "Nia", "last_name": "New", "email": "nia@example.com", "role": "ADMIN"}
+
+
+def acts(app: Flask) -> int:
+    with acting(app):
+        return db.session.scalar(select(func.count()).select_from(Activity)) or 0
+
+
+def signed_in_anew(client: PageClient, sign_in: SignIn, person: Person, path: str) -> dict[str, str]:
+    """The fields of a form that was opened before the person signed out and in again, in another tab."""
+    fields = client.form(path)
+    client.send("/logout", at="/account/")
+    sign_in(person, client)
+    return fields
+
+
+def test_a_form_of_an_ended_sign_in_is_shown_with_all_that_was_typed_and_can_be_sent(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    sign_in(ada)
+    fields = signed_in_anew(client, sign_in, ada, "/users/new") | TYPED
+    before = acts(app)
+
+    again = client.post("/users/new", data=fields, headers=OWN_SITE)
+
+    assert again.status_code == 400
+    assert OTHER_SIGN_IN in again.text
+    assert acts(app) == before
+    shown = fields_of(again.text)
+    assert {name: shown[name] for name in TYPED} == TYPED
+    assert shown["row"] == fields["row"]
+    assert client.post("/users/new", data=shown).status_code in (201, 303)
+    with acting(app):
+        assert db.session.scalar(select(User.first_name).where(User.email == TYPED["email"])) == "Nia"
+
+
+def test_an_edit_shown_again_still_knows_from_which_version_it_began(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    fields = signed_in_anew(client, sign_in, ada, f"/users/{uma.id}/edit")
+    client.send(f"/users/{uma.id}/edit", {"first_name": "Theirs"})
+
+    again = client.post(f"/users/{uma.id}/edit", data={**fields, "first_name": "Mine"}, headers=OWN_SITE)
+    met = client.post(f"/users/{uma.id}/edit", data=fields_of(again.text))
+
+    assert fields_of(again.text)["first_name"] == "Mine"
+    assert (again.status_code, met.status_code) == (400, 409)
+    assert build.read(User, uma.id).first_name == "Theirs"
+
+
+@pytest.mark.parametrize("act", ["delete", "deactivation", "password"])
+def test_an_act_of_one_button_asks_again(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, act: str
+) -> None:
+    sign_in(ada)
+    fields = signed_in_anew(client, sign_in, ada, f"/users/{uma.id}/{act}")
+    before = acts(app)
+
+    again = client.post(f"/users/{uma.id}/{act}", data=fields, headers=OWN_SITE)
+
+    assert again.status_code == 400
+    assert acts(app) == before
+    assert client.post(f"/users/{uma.id}/{act}", data=fields_of(again.text)).status_code in (200, 303)
+    assert acts(app) > before
+
+
+def test_passwords_are_not_written_into_the_form_again(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    sign_in(uma)
+    fields = signed_in_anew(client, sign_in, uma, "/account/password")
+    secret = "quite another battery staple"
+
+    filled = dict.fromkeys(fields, secret) | {"csrf_token": fields["csrf_token"]}
+    again = client.post("/account/password", data=filled, headers=OWN_SITE)
+
+    assert again.status_code == 400
+    assert OTHER_SIGN_IN in again.text
+    assert secret not in again.text
+
+
+def test_whoever_may_not_see_the_page_is_told_no_more_than_by_asking_for_it(
+    client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    sign_in(uma)
+
+    refused = client.post(f"/users/{ada.id}/edit", data={"csrf_token": "x", **TYPED}, headers=OWN_SITE)
+
+    assert refused.status_code == 403
+    assert "Nia" not in refused.text
+
+
+@pytest.mark.parametrize("path", ["/users/{id}/restore", "/logout", "/login", "/theme"])
+def test_where_no_page_of_the_own_shows_a_form_it_stays_an_error(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, path: str
+) -> None:
+    sign_in(ada)
+
+    answer = client.post(path.format(id=uma.id), data={"csrf_token": "x", "email": ada.email}, headers=OWN_SITE)
+
+    assert answer.status_code == 400
+    assert "This form was opened under another sign-in" in answer.text
+    assert "Go back" in answer.text
+
+
+def test_a_stranger_gets_no_form_filled_in(client: PageClient) -> None:
+    answer = client.post("/users/new", data={"csrf_token": "x", **TYPED}, headers=OWN_SITE)
+
+    assert answer.status_code == 400
+    assert "Nia" not in answer.text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", ""])
+def test_what_another_site_filled_in_is_not_shown_for_somebody_to_send(
+    client: PageClient, sign_in: SignIn, ada: Person, site: str
+) -> None:
+    sign_in(ada)
+
+    answer = client.post("/users/new", data=TYPED, headers={"Sec-Fetch-Site": site})
+
+    assert answer.status_code == 400
+    assert TYPED["email"] not in answer.text

@@ -19,6 +19,11 @@ IS_LEFT_OUT = executable() is None and not IS_REQUIRED
 collect_ignore_glob = ["test_*.py"] if IS_LEFT_OUT else []
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A browser on a machine that has other work may be late for once: a journey fails when it fails twice."""
+    item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if IS_LEFT_OUT:
         terminalreporter.write_line(MISSING)

@@ -10,6 +10,7 @@ from tests.browser.browsing import ADMIN, Tabs, focused, sign_in
 
 
 def background(page: Page) -> str:
+    page.wait_for_load_state()
     return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 

@@ -23,6 +23,7 @@ from portal.web.forms import EditForm, Form, TextField
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
+SENSITIVE = ("email", "role", "organization_id")
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
 LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
@@ -127,8 +128,9 @@ class EditUserForm(UserForm, EditForm, ProofForm):
     """A person who exists."""
 
     def is_sensitive(self, user: User) -> bool:
-        """Whether it changes how somebody signs in, or what they may do."""
-        return self.email.data != user.email or Role[self.role.data] is not user.role
+        """Whether it changes how somebody signs in, or what they may do, and where."""
+        typed = self.values()
+        return any(typed.get(name, getattr(user, name)) != getattr(user, name) for name in SENSITIVE)
 
 
 class ChosenPasswordForm(Form):

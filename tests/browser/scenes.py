@@ -242,8 +242,8 @@ def deactivated(tabs: Tabs) -> Page:
 
 def without_token(tabs: Tabs) -> Page:
     page = at("/account/")(tabs)
-    page.evaluate("document.querySelector('main form [name=csrf_token]').value = 'wrong'")
-    page.get_by_role("button", name="Save changes").click()
+    page.evaluate("document.querySelector('form[action=\"/logout\"] [name=csrf_token]').value = 'wrong'")
+    page.get_by_role("button", name="Sign out").click()
     page.locator(".blank .number").wait_for()
     return page
 

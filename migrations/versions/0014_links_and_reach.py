@@ -27,7 +27,7 @@ WHEN (({FORMER}) IS DISTINCT FROM ({LATER})) EXECUTE FUNCTION portal_kill_links(
 REACHES = """
 CREATE FUNCTION portal_reaches(who uuid) RETURNS boolean LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp
-RETURN coalesce(current_setting('portal.actor_role', true), '') NOT IN ('ADMIN', 'USER') OR EXISTS (
+RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (
     SELECT FROM public.users WHERE id = who AND (
         id = nullif(current_setting('portal.actor_id', true), '')::uuid
         OR current_setting('portal.actor_role', true) = 'ADMIN' AND role <> 'SUPER_ADMIN'

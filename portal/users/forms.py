@@ -17,13 +17,12 @@ from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
-from portal.users.models import User
+from portal.users.models import SENSITIVE, User
 from portal.users.passwords import problem_of
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
-SENSITIVE = ("email", "role", "organization_id")
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
 LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1

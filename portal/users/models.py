@@ -16,6 +16,7 @@ from portal.core.wall import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
+SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
 LIVING = text("deleted_at IS NULL")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"

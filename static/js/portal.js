@@ -22,10 +22,11 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
 document.addEventListener('htmx:finally:swap', () => {
   if (document.activeElement === document.body) document.querySelector('main').focus();
 });
-document.addEventListener('htmx:error', () => {
+document.addEventListener('htmx:error', tellOffline);
+function tellOffline() {
   each('#toasts .note-error', (note) => note.remove());
   document.querySelector('#toasts').append(document.querySelector('#offline').content.cloneNode(true));
-});
+}
 
 document.addEventListener('click', (event) => {
   const dismiss = event.target.closest('[data-dismiss]');
@@ -36,6 +37,21 @@ document.addEventListener('click', (event) => {
     navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent.trim())
       .then(() => { copy.nextElementSibling.textContent = 'Copied'; });
   }
+});
+
+// The theme changes in place: whoever went away and came back would lose what a page shows once.
+each('form.theme', (form) => {
+  form.hidden = false;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const chosen = event.submitter, { dataset } = document.documentElement;
+    fetch(form.action, { method: 'POST', body: new FormData(form, chosen), redirect: 'manual', keepalive: true }).then(() => {
+      chosen.value === 'system' ? delete dataset.bsTheme : dataset.bsTheme = chosen.value;
+      document.querySelector('meta[name="color-scheme"]').content = dataset.bsTheme ?? 'light dark';
+      each('button', (button) => button.setAttribute('aria-pressed', button === chosen), form);
+    }, tellOffline);
+  });
 });
 
 // A form is sent once; coming back by the browser's button, or getting no answer, opens it again.

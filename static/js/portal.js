@@ -18,6 +18,8 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   }
   localTimes();
   followSearch();
+  showCurrentTab();
+  if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
 });
 document.addEventListener('htmx:finally:swap', () => {
   if (document.activeElement === document.body) document.querySelector('main').focus();
@@ -99,5 +101,23 @@ function followSearch() {
   });
 }
 
+// In a row of tabs that is wider than a phone.
+function showCurrentTab() {
+  each('.tabs > [aria-current]', (tab) => {
+    const row = tab.parentElement;
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  });
+}
+
+// What a field was sent with is no longer in it.
+function forgetError(field) {
+  const error = document.getElementById(`${field.id}-error`);
+  if (!error) return;
+  field.setAttribute('aria-describedby', field.getAttribute('aria-describedby').replace(error.id, '').trim());
+  field.removeAttribute('aria-invalid');
+  error.remove();
+}
+
 localTimes();
+showCurrentTab();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

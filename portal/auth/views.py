@@ -23,6 +23,7 @@ from portal.core.clock import now
 from portal.core.errors import Conflict, Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
+from portal.factors.words import PASSKEY
 from portal.users import links, passwords
 from portal.users.links import DeadLink
 from portal.users.models import full_name
@@ -156,7 +157,7 @@ def _proof(form: SecondStepForm, credential: str | None) -> commands.Proof:
     if not credential:
         return lambda who: factors.use_code(who, form.code.data or "")
     answer = challenges.answered(BESIDE, credential)
-    return lambda who: factors.PASSKEY if factors.use_passkey(answer, owner=who) else None
+    return lambda who: PASSKEY if factors.use_passkey(answer, owner=who) else None
 
 
 def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:

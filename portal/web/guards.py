@@ -25,7 +25,7 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
-SECOND_STEP_FIRST = "Your role needs a second step. Sign in with a browser and set it up first."
+SECOND_STEP_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ def app() -> ResponseReturnValue:
         form=form,
         picture=codes.picture(secret, current_user.email),
         secret=codes.in_groups(secret),
+        must=must_have_second_factor(current_user.role),
         status=422 if form.errors else 200,
     )
 

@@ -308,6 +308,13 @@ def test_how_many_recovery_codes_are_left_is_told_and_no_outsider_by_name(
     assert root.name not in said
 
 
+def test_whoever_sets_it_up_freely_has_the_menu_all_along(app: Flask, uma: Person) -> None:
+    browser = Visitor(app, uma)
+
+    for path in (URL, f"{URL}/app"):
+        assert 'id="sidebar"' in browser.get(path).text, path
+
+
 def test_nobody_resets_another_tenants_a_super_admins_or_the_own(
     app: Flask, uma: Person, ada: Person, bea: Person, root: Person, phone: Phone
 ) -> None:

@@ -16,7 +16,11 @@ KINDS = frozenset(
         "replay",
         "password_changed",
         "email_changed",
-        "second_factor_changed",
+        "second_factor_added",
+        "second_factor_removed",
+        "second_factor_reset",
+        "recovery_codes_renewed",
+        "recovery_code_used",
     }
 )
 

@@ -1,4 +1,4 @@
-"""How does an administrator take somebody's second factors away?"""
+"""How does an administrator reset somebody's two-step sign-in?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.tokens.commands import revoke_all
 from portal.users import queries
 from portal.users.models import User
 
-YOURSELF = "You take your own second step away in your account, where your password is asked for."
+YOURSELF = "You take your own two-step sign-in away in your account, where your password is asked for."
 
 
 def reset(user_id: uuid.UUID) -> str:
@@ -44,4 +44,4 @@ def _reset(user_id: uuid.UUID, person: Actor, by: Actor) -> None:
     if factors.remove_all(user_id):
         revoke_all(user_id)
         history.record("second_factor_reset", by=by, about=user_id, tenant=person.seen_by)
-        send_later("second_factor_changed", user_id)
+        send_later("second_factor_reset", user_id)

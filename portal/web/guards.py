@@ -17,7 +17,7 @@ from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
 from portal.web.problems import is_api, problem
 from portal.web.rendering import redirect
-from portal.web.session import SignedIn
+from portal.web.session import SignedIn, has_ended
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -25,7 +25,7 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
-SECOND_STEP_FIRST = "Your role needs a second step. Sign in with a browser and set it up first."
+SECOND_STEP_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def enforce() -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         there = request.full_path.rstrip("?") if request.method == "GET" else None
         if there is None:
+            has_ended()  # which need not be said twice
             flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
         return redirect(url_for("auth.login", next=there if there != "/" else None))
     if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):

@@ -38,6 +38,7 @@ def forget_the_environment() -> None:
     kept = (
         "PORTAL_REQUIRE_BROWSER",
         "PORTAL_REQUIRE_POOLER",
+        "PORTAL_REQUIRE_PROXY",
         "PORTAL_TEST_KILLS",
         "PORTAL_TEST_RESTARTS",
         "PORTAL_TEST_PEOPLE",

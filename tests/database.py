@@ -41,6 +41,7 @@ def forget_the_environment() -> None:
         "PORTAL_REQUIRE_PROXY",
         "PORTAL_TEST_KILLS",
         "PORTAL_TEST_RESTARTS",
+        "PORTAL_TEST_ROUNDS",
         "PORTAL_TEST_PEOPLE",
     )
     for name in list(os.environ):

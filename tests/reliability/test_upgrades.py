@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from sqlalchemy import make_url
 
 from portal.core import migrations
 from tests.database import Server, app_for, disconnect
+from tests.rounds import rounds
 
-PEOPLE = int(os.environ.get("PORTAL_TEST_PEOPLE", "100000"))
+PEOPLE = rounds("PEOPLE", 100_000)
 LONGEST = 2.0
 FILL = """
     INSERT INTO organizations (name, slug) SELECT 'Home ' || n, 'home-' || n FROM generate_series(1, 100) n;

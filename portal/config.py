@@ -61,6 +61,8 @@ class Settings:
     mail_from: str = "Portal <portal@localhost>"
     worker_inside: bool = True  # `flask serve` sends letters itself
     second_factor_roles: tuple[str, ...] = ()  # who has to have one
+    keep_sign_ins_days: float = 90  # after they are over
+    keep_letters_days: float = 30  # the demo's outbox, and jobs of letters that were given up
     log: str | None = None  # "text" or "json": a line for each request
     sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
@@ -133,6 +135,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
+        keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
+        keep_letters_days=_number(environ, "PORTAL_KEEP_LETTERS_DAYS", 30, least=1),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),
         sql=environ.get("PORTAL_SQL", "") not in ("", "0"),
         metrics_token=token,

@@ -38,8 +38,10 @@ def forget_the_environment() -> None:
     kept = (
         "PORTAL_REQUIRE_BROWSER",
         "PORTAL_REQUIRE_POOLER",
+        "PORTAL_REQUIRE_PROXY",
         "PORTAL_TEST_KILLS",
         "PORTAL_TEST_RESTARTS",
+        "PORTAL_TEST_ROUNDS",
         "PORTAL_TEST_PEOPLE",
     )
     for name in list(os.environ):

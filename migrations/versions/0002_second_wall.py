@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
+from portal.core.online import make_index, make_next, put_next
 from portal.core.wall import raised, taken_down
 
 revision = "0002"
@@ -15,6 +16,8 @@ branch_labels = None
 depends_on = None
 
 ROLE = "portal_tenant"
+HOME_INDEX = "users_organization_created_at_idx"
+HOME: list[str | sa.TextClause] = ["organization_id", sa.text("created_at DESC"), sa.text("id DESC")]
 TENANT = "(SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)"
 ONESELF = "(SELECT nullif(current_setting('portal.actor_id', true), '')::uuid)"
 
@@ -63,41 +66,36 @@ FIND_USERS_TYPES = 'text[], text, uuid, "Role", boolean, timestamptz, text, bool
 
 
 def upgrade() -> None:
+    make_indexes()
     have_role()
     op.execute(FIND_USERS)
     op.execute(f"REVOKE ALL ON FUNCTION portal_find_users({FIND_USERS_TYPES}) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION portal_find_users({FIND_USERS_TYPES}) TO {ROLE}")
     op.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
+    # In the order in which requests take tables, those that refer to others first: else each waits for the other.
     for statement in (
-        *raised("organizations", f"id = {TENANT}", "SELECT, UPDATE (name)"),
+        *raised(
+            "refresh_tokens",
+            "EXISTS (SELECT FROM users WHERE users.id = user_id)",
+            "SELECT (id, user_id, organization_id, family_id, expires_at, created_at, revoked_at), UPDATE (revoked_at)",
+        ),
         *raised(
             "users",
             f"CASE WHEN id = {ONESELF} THEN true ELSE organization_id = {TENANT} AND role <> 'SUPER_ADMIN' END",
             f"SELECT ({READ_OF_PEOPLE}), INSERT, UPDATE ({WRITTEN_OF_PEOPLE})",
             writable=f"role <> 'SUPER_ADMIN' AND (id = {ONESELF} OR organization_id = {TENANT})",
         ),
-        *raised(
-            "refresh_tokens",
-            "EXISTS (SELECT FROM users WHERE users.id = user_id)",
-            "SELECT (id, user_id, organization_id, family_id, expires_at, created_at, revoked_at), UPDATE (revoked_at)",
-        ),
+        *raised("organizations", f"id = {TENANT}", "SELECT, UPDATE (name)"),
     ):
         op.execute(statement)
-    # What filters ask for rides along, so that a tenant's people are counted from the index alone.
-    home_index("role", "is_active", "email_verified")
-    # Comparing roles is not leakproof, so under a policy it can't choose what of an index is read: few rows must be.
-    op.create_index(
-        "users_staff_idx",
-        "users",
-        ["organization_id", sa.text("created_at DESC"), sa.text("id DESC")],
-        postgresql_where=sa.text("deleted_at IS NULL AND role <> 'USER'"),
-        postgresql_include=["role", "is_active"],
-    )
+    put_next(HOME_INDEX)
 
 
 def downgrade() -> None:
     op.drop_index("users_staff_idx", "users")
-    home_index("role", "is_active")
+    op.drop_index(HOME_INDEX, "users")
+    living = sa.text("deleted_at IS NULL")
+    op.create_index(HOME_INDEX, "users", HOME, postgresql_where=living, postgresql_include=["role", "is_active"])
     op.execute(f"DROP FUNCTION portal_find_users({FIND_USERS_TYPES})")
     for table in ("refresh_tokens", "users", "organizations"):
         for statement in taken_down(table):
@@ -106,15 +104,14 @@ def downgrade() -> None:
     # The role stays: it belongs to the whole server, and other databases may use it.
 
 
-def home_index(*included: str) -> None:
-    op.drop_index("users_organization_created_at_idx", "users")
-    op.create_index(
-        "users_organization_created_at_idx",
-        "users",
-        ["organization_id", sa.text("created_at DESC"), sa.text("id DESC")],
-        postgresql_where=sa.text("deleted_at IS NULL"),
-        postgresql_include=list(included),
-    )
+def make_indexes() -> None:
+    # What filters ask for rides along, so that a tenant's people are counted from the index alone.
+    included = ["role", "is_active", "email_verified"]
+    living = sa.text("deleted_at IS NULL")
+    make_next(HOME_INDEX, "users", HOME, postgresql_where=living, postgresql_include=included)
+    # Comparing roles is not leakproof, so under a policy it can't choose what of an index is read: few rows must be.
+    few = sa.text("deleted_at IS NULL AND role <> 'USER'")
+    make_index("users_staff_idx", "users", HOME, postgresql_where=few, postgresql_include=["role", "is_active"])
 
 
 def have_role() -> None:

@@ -185,9 +185,9 @@ AFTER_TABLES = {
     "portal_watch(regclass, text, text[])": WATCH,
 }
 WATCHED = {
-    "organizations": ("r.id", "{}"),
     # A SUPER_ADMIN does not exist for the tenant.
     "users": ("CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END", "{password}"),
+    "organizations": ("r.id", "{}"),
 }
 
 

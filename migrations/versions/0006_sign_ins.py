@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from portal.core.online import committing, in_batches, make_index
 from portal.core.wall import raised, taken_down
 
 revision = "0006"
@@ -14,17 +15,20 @@ depends_on = None
 
 BEHIND_WALL = "EXISTS (SELECT FROM users WHERE users.id = user_id)"
 READABLE = (
-    "id, user_id, organization_id, is_kept, address, agent,"
+    "id, user_id, organization_id, is_kept, is_browser, address, agent,"
     " created_at, proved_at, used_at, expires_at, ends_at, ended_at"
 )
 
 # So far there were browsers only, a row each.
 FROM_TOKENS = """
+WITH moved AS (
+    DELETE FROM refresh_tokens
+    WHERE family_id IN (SELECT DISTINCT family_id FROM refresh_tokens LIMIT CAST(:most AS bigint)) RETURNING *)
 INSERT INTO sign_ins (id, token, user_id, organization_id, idle,
     created_at, proved_at, used_at, expires_at, ends_at, ended_at)
 SELECT DISTINCT ON (family_id) family_id, token, user_id, organization_id, expires_at - created_at,
     created_at, created_at, created_at, expires_at, expires_at, revoked_at
-FROM refresh_tokens ORDER BY family_id, created_at DESC
+FROM moved ORDER BY family_id, created_at DESC ON CONFLICT (id) DO NOTHING
 """
 TO_TOKENS = """
 INSERT INTO refresh_tokens (token, user_id, organization_id, family_id, expires_at, created_at, revoked_at)
@@ -46,12 +50,16 @@ UNSAID = ("deleted_by,version}", "deleted_by,version,last_sign_in_at}")
 REWRITE = "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('portal_watch'::regproc), '{}', '{}'); END $$"
 WATCH = "SELECT portal_watch('users', 'CASE WHEN r.role <> ''SUPER_ADMIN'' THEN r.organization_id END', '{password}')"
 NEVER = "COALESCE(last_sign_in_at, '0001-01-01 00:00:00+00'::timestamp with time zone)"
+LATEST = [sa.text(f"{NEVER} DESC"), sa.text("id DESC")]
 
 
 def upgrade() -> None:
-    create_sign_ins()
-    op.execute(FROM_TOKENS)
-    op.execute("DELETE FROM refresh_tokens")
+    make_room()
+    in_batches(FROM_TOKENS)
+    for name, home in (("users_last_sign_in_idx", []), ("users_organization_last_sign_in_idx", ["organization_id"])):
+        make_index(name, "users", [*home, *LATEST], postgresql_where=sa.text("deleted_at IS NULL"))
+    op.execute("LOCK TABLE refresh_tokens IN SHARE ROW EXCLUSIVE MODE")
+    op.execute(sa.text(FROM_TOKENS).bindparams(most=None))  # who signed in meanwhile
     op.create_foreign_key(
         "refresh_tokens_family_id_fkey", "refresh_tokens", "sign_ins", ["family_id"], ["id"], ondelete="CASCADE"
     )
@@ -66,7 +74,7 @@ def upgrade() -> None:
     op.execute(
         "CREATE TRIGGER have_family BEFORE INSERT ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION portal_have_family()"
     )
-    create_last_sign_in()
+    tell_last_sign_in()
 
 
 def downgrade() -> None:
@@ -88,6 +96,14 @@ def downgrade() -> None:
     op.drop_table("sign_ins")
 
 
+def make_room() -> None:
+    """What takes no time, committed at once: while it is not, nobody can change people."""
+    with committing():
+        op.execute("ALTER TABLE users ADD COLUMN IF NOT EXISTS last_sign_in_at timestamptz")
+    if not sa.inspect(op.get_bind()).has_table("sign_ins"):
+        create_sign_ins()
+
+
 def create_sign_ins() -> None:
     moment = sa.DateTime(timezone=True)
     op.create_table(
@@ -107,6 +123,7 @@ def create_sign_ins() -> None:
         sa.Column("expires_at", moment, nullable=False),
         sa.Column("ends_at", moment, nullable=False),
         sa.Column("ended_at", moment),
+        sa.Column("is_browser", sa.Boolean, sa.Computed("token IS NOT NULL", persisted=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="sign_ins_pkey"),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="sign_ins_user_id_fkey", ondelete="CASCADE", onupdate="CASCADE"
@@ -126,8 +143,7 @@ def create_sign_ins() -> None:
         op.execute(statement)
 
 
-def create_last_sign_in() -> None:
-    op.add_column("users", sa.Column("last_sign_in_at", sa.DateTime(timezone=True)))
+def tell_last_sign_in() -> None:
     op.execute("GRANT SELECT (last_sign_in_at) ON users TO portal_tenant")
     op.execute(REWRITE.format(*UNSAID))
     op.execute(WATCH)
@@ -136,10 +152,4 @@ def create_last_sign_in() -> None:
     op.execute(
         "CREATE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW"
         " WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp()"
-    )
-    living = sa.text("deleted_at IS NULL")
-    newest = [sa.text(f"{NEVER} DESC"), sa.text("id DESC")]
-    op.create_index("users_last_sign_in_idx", "users", newest, postgresql_where=living)
-    op.create_index(
-        "users_organization_last_sign_in_idx", "users", ["organization_id", *newest], postgresql_where=living
     )

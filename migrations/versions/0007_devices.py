@@ -1,4 +1,4 @@
-"""Devices: browsers are told from API clients; the search of a tenant knows when people signed in last."""
+"""Devices: the search of a tenant knows when people signed in last."""
 
 from __future__ import annotations
 
@@ -36,17 +36,11 @@ CHANGES = (
 
 
 def upgrade() -> None:
-    op.add_column(
-        "sign_ins",
-        sa.Column("is_browser", sa.Boolean, sa.Computed("token IS NOT NULL", persisted=True), nullable=False),
-    )
-    op.execute("GRANT SELECT (is_browser) ON sign_ins TO portal_tenant")
     rewrite_search(FORMER, LATER, CHANGES)
 
 
 def downgrade() -> None:
     rewrite_search(LATER, FORMER, tuple((after, before) for before, after in CHANGES))
-    op.drop_column("sign_ins", "is_browser")
 
 
 def rewrite_search(former: str, later: str, changes: tuple[tuple[str, str], ...]) -> None:

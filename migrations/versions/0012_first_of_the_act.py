@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from portal.core.online import committing, make_next, put_next
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+INDEX = "activity_at_idx"
 NEWEST = [sa.text("at DESC"), sa.text("key DESC")]
 
 BEGINS_ACT = """
@@ -66,18 +69,21 @@ RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), 
 
 def upgrade() -> None:
     # Without a default for the rows that are there: they are empty.
-    op.execute("ALTER TABLE activity ADD COLUMN IF NOT EXISTS begins_act boolean")
+    with committing():
+        op.execute("ALTER TABLE activity ADD COLUMN IF NOT EXISTS begins_act boolean")
+    make_next(INDEX, "activity", NEWEST, postgresql_where=sa.text("is_first AND begins_act IS NOT FALSE"))
     op.execute("ALTER TABLE activity ALTER COLUMN begins_act SET DEFAULT true")
     op.execute(BEGINS_ACT)
     op.execute("REVOKE ALL ON FUNCTION portal_begins_act(uuid) FROM PUBLIC")
     rewrite(CHANGED)
     op.execute(LEAF)
-    index_acts("is_first AND begins_act IS NOT FALSE")
+    put_next(INDEX)
 
 
 def downgrade() -> None:
     """The column stays, and the leaf that speaks of it: without them the seals made meanwhile could not be verified."""
-    index_acts("is_first")
+    op.drop_index(INDEX, "activity")
+    op.create_index(INDEX, "activity", NEWEST, postgresql_where=sa.text("is_first"))
     rewrite(tuple((new, old) for old, new in reversed(CHANGED)))
     op.execute("DROP FUNCTION portal_begins_act(uuid)")
     op.execute("ALTER TABLE activity ALTER COLUMN begins_act DROP DEFAULT")
@@ -86,8 +92,3 @@ def downgrade() -> None:
 def rewrite(changed: tuple[tuple[str, str], ...]) -> None:
     pairs = ", ".join(f"ARRAY[$old${old}$old$, $new${new}$new$]" for old, new in changed)
     op.execute(REWRITE.format(changed=pairs))
-
-
-def index_acts(which: str) -> None:
-    op.drop_index("activity_at_idx", "activity")
-    op.create_index("activity_at_idx", "activity", NEWEST, postgresql_where=sa.text(which))

@@ -17,7 +17,7 @@ from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.history import Activity
-from portal.core.listing import Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import NOT_A_DAY, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
@@ -176,6 +176,8 @@ FILTERS = {
     "by": Filter(_by, _by_whom),
     "action": Filter(_by_action, lambda value, _: ACTIONS[value]),
     "field": Filter(_by_field, lambda value, _: f"Field: {FIELDS[value]}"),
-    "from": Filter(_by_day(lambda day: Activity.at >= day), lambda value, _: f"From {value}"),
-    "to": Filter(_by_day(lambda day: Activity.at < day + timedelta(days=1)), lambda value, _: f"Until {value}"),
+    "from": Filter(_by_day(lambda day: Activity.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
+    "to": Filter(
+        _by_day(lambda day: Activity.at < day + timedelta(days=1)), lambda value, _: f"Until {value}", NOT_A_DAY
+    ),
 }

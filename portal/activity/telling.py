@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, SECOND_STEPS, TURNS, WORDS
+from portal.activity.words import FIELDS, SECOND_STEPS, TELLS_TOO, TURNS, WORDS, verb_of_values
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now
 from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
+from portal.factors.words import MEANS
 from portal.organizations import queries as organizations
 from portal.users.models import User
 from portal.users.queries import REMOVED_NAME, colleagues, removed
 from portal.web.agents import browser_of
 from portal.web.jinja import day
 from portal.web.people import OUTSIDER, SYSTEM_NAME
+from portal.web.zones import label_of
 
 SOMEBODY = "Somebody"
 ELSEWHERE = "another organization"
@@ -41,18 +43,18 @@ VERBS = {
     "throttled": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
     "invited": "sent the invitation again to",
-    "invitation_copied": "took the link of the invitation for",
+    "invitation_copied": "made an invitation link for",
     "invitation_revoked": "revoked the invitation of",
-    "invitation_accepted": "accepted the invitation",
+    "invitation_accepted": "accepted the invitation, chose a password and signed in",
     "reset_asked": "asked for a link to a new password of",
     "reset_used": "chose a new password by the mailed link",
     "replay": "used a spent token, which ended a sign-in of",
     "token_made": "made an API token",
     "token_revoked": "revoked an API token",
-    "second_factor_added": "set up a second step",
-    "second_factor_removed": "removed a second step",
-    "second_factor_reset": "took away the two-step sign-in of",
-    "second_factor_failed": "failed the second step of the sign-in of",
+    "second_factor_added": "set up an app or a passkey",
+    "second_factor_removed": "removed an app or a passkey",
+    "second_factor_reset": "reset the two-step sign-in of",
+    "second_factor_failed": "failed the two-step sign-in",
     "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
@@ -72,7 +74,7 @@ ICONS = {
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
     "adopt": "plus",
 }  # fmt: skip
-TOLD = {"refused": " to", "sign_in": " with", "second_factor_added": ":", "second_factor_removed": ":"}
+TOLD = {"refused": " to"}
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
@@ -127,10 +129,12 @@ class Entry:
         return ", ".join(filter(None, (self.address, self.agent and browser_of(self.agent)))) or None
 
 
-def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False) -> list[Entry]:
+def told(
+    rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False, one_by_one: bool = False
+) -> list[Entry]:
     """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone.
 
-    Told briefly, for the sentences alone, organizations among the values are not looked up.
+    Told briefly, organizations among the values are not looked up. What one sentence tells is else one entry.
     """
     events = list(rows)
     unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
@@ -142,7 +146,19 @@ def told(rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = 
     for row in events:
         entries.append(_entry(row, names, gone, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
         seen |= set(row.changes or ())
-    return entries
+    return entries if one_by_one else list(_in_one(events, entries))
+
+
+def _in_one(events: Iterable[Row[Any]], entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries, but that whose sentence tells of the rest of its act takes the rest's place, and its values."""
+    pairs = list(zip(events, entries, strict=True))
+    tellers = {event.operation_id for event, _ in pairs if event.action in TELLS_TOO}
+    for event, entry in pairs:
+        if event.action in TELLS_TOO:
+            rest = [one for _, other in pairs if other.operation_id == event.operation_id for one in other.differences]
+            yield replace(entry, differences=[one for one in rest if not one.is_secret])
+        elif event.operation_id not in tellers:
+            yield entry
 
 
 def days(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
@@ -186,7 +202,7 @@ def _entry(
         differences=list(_differences(row, houses)),
         is_undo=row.undoes is not None,
         times=row.times,
-        rest=row.rest,
+        rest=max(row.rest - TELLS_TOO.get(row.action, 0), 0),
         address=None if is_hidden else row.address,
         agent=None if is_hidden else row.agent,
         request_id=None if is_hidden else row.request_id,
@@ -233,11 +249,14 @@ def _icon(row: Row[Any]) -> str:
 
 def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
-    if row.action == "sign_in_failed":
+    if row.action in ("sign_in_failed", "second_factor_failed"):
         return VERBS[row.action], "as" if row.row_id else "under"
-    if row.action != "update":
-        return VERBS.get(row.action, row.action), ""
     changes: dict[str, Any] = row.changes or {}
+    if special := verb_of_values(row.action, changes):
+        return special
+    if row.action != "update":
+        is_other = row.action == "end_sign_ins" and row.actor_id == row.row_id
+        return "ended all other sign-ins of" if is_other else VERBS.get(row.action, row.action), ""
     if "password" in changes:
         return _verb_of_password(row, changes)
     beside = ("email_verified", "pending_email") if "email" in changes else ()
@@ -260,7 +279,8 @@ def _verb_of_password(row: Row[Any], changes: Mapping[str, Any]) -> tuple[str, s
 def _says_all(changes: Mapping[str, Any]) -> bool:
     """Whether the verb tells the change: of a password there is no more to tell, of a yes or no neither."""
     names = set(changes)
-    return bool(names) and (names <= {"password", "must_change_password"} or (len(names) == 1 and names <= set(TURNS)))
+    is_one = len(names) == 1 and names <= {*TURNS, "pending_email"}
+    return is_one or (bool(names) and names <= {"password", "must_change_password"})
 
 
 def _subject(row: Row[Any]) -> str | None:
@@ -278,8 +298,8 @@ def _subject(row: Row[Any]) -> str | None:
 
 def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:
     for name, change in (row.changes or {}).items():
-        if name not in FIELDS and row.table_name in WORDS and row.row_version is not None:
-            continue  # deleted_at, which the verb says
+        if name == MEANS or (name not in FIELDS and row.table_name in WORDS and row.row_version is not None):
+            continue  # as deleted_at, which the verb says
         label = FIELDS.get(name, name.capitalize())
         if not change:
             yield Difference(label, None, None, is_secret=True)
@@ -292,6 +312,8 @@ def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Dif
 
 def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:
     """A value as people read it."""
+    if name == "time_zone":
+        return label_of(value)
     if value is None or value == "":
         return None
     if isinstance(value, bool):

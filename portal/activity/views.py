@@ -217,7 +217,7 @@ def _moment(text: str) -> datetime | None:
 def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
     yield [HEADINGS]
     for rows in listing.batches(BATCH):
-        lines = [line for entry in told(rows) for line in _lines(entry)]
+        lines = [line for entry in told(rows, one_by_one=True) for line in _lines(entry)]
         db.session.rollback()  # no connection waits until the batch is sent
         yield lines
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from portal.core.policy import Permission
+from portal.factors.words import MEANS, called
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ ACTIONS = {
     "unlock": "Unlocked",
     "sign_out": "Signed out",
     "invited": "Invited again",
-    "invitation_copied": "Copied an invitation",
+    "invitation_copied": "Made an invitation link",
     "invitation_revoked": "Revoked an invitation",
     "invitation_accepted": "Accepted an invitation",
     "reset_asked": "Asked for a new password",
@@ -72,10 +74,10 @@ ACTIONS = {
     "replay": "Reused a spent token",
     "token_made": "Made an API token",
     "token_revoked": "Revoked an API token",
-    "second_factor_added": "Added a second step",
-    "second_factor_removed": "Removed a second step",
-    "second_factor_reset": "Reset a second step",
-    "second_factor_failed": "Failed the second step",
+    "second_factor_added": "Added an app or a passkey",
+    "second_factor_removed": "Removed an app or a passkey",
+    "second_factor_reset": "Reset two-step sign-in",
+    "second_factor_failed": "Failed two-step sign-in",
     "recovery_codes_renewed": "Made recovery codes",
     "refused": "Refused access",
     "address_refused": "Refused address",
@@ -95,3 +97,18 @@ TURNS = {
     "email_verified": (("marked the e-mail as not verified", "for"), ("marked the e-mail as verified", "for")),
     "must_change_password": (("stopped asking for a new password", "of"), ("asked for a new password", "of")),
 }
+
+# How many events of the same act a sentence tells too: the new password, and the sign-in.
+TELLS_TOO = {"invitation_accepted": 2, "reset_used": 1}
+SHOWN = {"sign_in": "signed in with {}", "second_factor_added": "set up {}", "second_factor_removed": "removed {}"}
+
+
+def verb_of_values(action: str, changes: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A verb that tells the values too, and the word between that and whose they are; None for most acts."""
+    if action in SHOWN and changes.get(MEANS):
+        return SHOWN[action].format(called(changes[MEANS][1])), ""
+    if action == "update" and set(changes) == {"pending_email"} and changes["pending_email"]:
+        before, after = changes["pending_email"]
+        verb = f"asked for {after} as the new address" if after else f"gave up {before} as the new address"
+        return verb, "of"
+    return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from portal.core.actor import Role
+from portal.core.policy import Permission
+from portal.web.guards import PROFILE
 
 Schema = dict[str, Any]
 
@@ -17,10 +21,10 @@ REPEATED = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 PROBLEMS = {
-    400: "The request can't be read, or the refresh token is not (or no longer) one to go on with.",
-    401: "Neither e-mail and password nor access token are right.",
-    403: "The role or the token doesn't include this, or a password of one's own must be chosen first.",
-    409: "The refresh token was used a moment ago, or a request with this Idempotency-Key is still worked on.",
+    400: "The request can't be read.",
+    401: "The access token is missing, has expired or has ended.",
+    403: "The role or the token doesn't include this, or a password of one's own or a second step comes first.",
+    409: "A request with this Idempotency-Key is still worked on.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A member is missing or not as it should be, or the Idempotency-Key was sent with another body.",
@@ -30,10 +34,20 @@ PROBLEMS = {
 }
 ALWAYS = (400, 429, 500, 503)
 BODY = (409, 413, 415, 422)
+CODES = {
+    "invalid_credentials": "E-mail and password don't match.",
+    "second_factor_required": "They match; a code of the second step is needed, as `otp`.",
+    "second_factor_invalid": "They match; the code of the second step is not right, or was used before.",
+    "invalid_grant": "The refresh token is not, or no longer, one to go on with: sign in again.",
+    "just_used": "The refresh token was used a moment ago: go on with the answer of that request.",
+    "key_reused": "The Idempotency-Key was sent with another body.",
+    "in_flight": "The first request with the Idempotency-Key is still worked on.",
+    "insufficient_scope": "The personal token is not for this.",
+}
 
 
-def document(scopes: Sequence[str]) -> Schema:
-    """The whole of it. `scopes` are what a personal token can be allowed."""
+def document() -> Schema:
+    """The whole of it."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,7 +66,7 @@ def document(scopes: Sequence[str]) -> Schema:
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Tokens": _tokens(), "Person": _person(scopes), "Problem": _problem()},
+            "schemas": {"Tokens": _tokens(), "Person": _person(), "Problem": _problem()},
         },
     }
 
@@ -60,12 +74,18 @@ def document(scopes: Sequence[str]) -> Schema:
 def _login() -> Schema:
     body = _object(email={**TEXT, "minLength": 1, "maxLength": 320}, password={**TEXT, "minLength": 1})
     body["properties"]["otp"] = {**TEXT, "description": "A code of the second step, of whoever has set one up."}
-    return _operation("login", "Sign in", {"200": _json("New tokens.", "Tokens")}, (401, *BODY), body)
+    answers = {"200": _json("New tokens.", "Tokens")}
+    wrong = {401: "E-mail and password don't match, or the second step is missing or wrong: see `code`."}
+    return _operation("login", "Sign in", answers, BODY, body, wrong)
 
 
 def _refresh() -> Schema:
     answers = {"200": _json("The next tokens; the refresh token that was sent is spent.", "Tokens")}
-    return _operation("refresh", "Go on", answers, BODY, _object(refresh_token=_refresh_token()))
+    wrong = {
+        400: "The request can't be read, or the refresh token is not (or no longer) one to go on with: see `code`.",
+        409: f"The refresh token was used a moment ago. Or: {PROBLEMS[409]}",
+    }
+    return _operation("refresh", "Go on", answers, BODY, _object(refresh_token=_refresh_token()), wrong)
 
 
 def _logout() -> Schema:
@@ -74,7 +94,7 @@ def _logout() -> Schema:
 
 
 def _me() -> Schema:
-    answers = {"200": _json("The person, and what may be done here and now.", "Person")}
+    answers = {"200": _json("The person, as the portal knows them now.", "Person")}
     return {**_operation("me", "Who one is", answers, (401, 403)), "security": [{"bearer": []}]}
 
 
@@ -83,8 +103,17 @@ def _openapi() -> Schema:
     return _operation("openapi", "This document", answers, ())
 
 
-def _operation(name: str, summary: str, answers: Schema, wrong: Sequence[int], body: Schema | None = None) -> Schema:
-    problems = {str(code): _wrong(code) for code in sorted({*wrong, *ALWAYS})}
+def _operation(
+    name: str,
+    summary: str,
+    answers: Schema,
+    wrong: Sequence[int],
+    body: Schema | None = None,
+    own: Mapping[int, str] | None = None,
+) -> Schema:
+    """`wrong` are refusals of the usual meaning, `own` those that mean more here."""
+    meanings = {**{code: PROBLEMS[code] for code in (*wrong, *ALWAYS)}, **(own or {})}
+    problems = {str(code): _wrong(meanings[code]) for code in sorted(meanings)}
     operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
@@ -96,9 +125,9 @@ def _json(description: str, schema: str) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": _reference(schema)}}}
 
 
-def _wrong(code: int) -> Schema:
+def _wrong(meaning: str) -> Schema:
     content = {"application/problem+json": {"schema": _reference("Problem")}}
-    return {"description": PROBLEMS[code], "content": content}
+    return {"description": meaning, "content": content}
 
 
 def _reference(schema: str) -> Schema:
@@ -118,18 +147,26 @@ def _tokens() -> Schema:
     )
 
 
-def _person(scopes: Sequence[str]) -> Schema:
+def _person() -> Schema:
     house = _object(id=KEY, name=TEXT)
-    allowed = {"type": "array", "items": {"enum": list(scopes)}}
+    held = [one.value for one in Permission]
     return _object(
         id=KEY,
         email=TEXT,
         name=TEXT,
-        role={"enum": ["USER", "ADMIN", "SUPER_ADMIN"]},
+        role={"enum": [one.name for one in Role]},
         organization={"oneOf": [house, {"type": "null"}]},
-        permissions={**allowed, "description": "What the role holds now and, of a personal token, its scopes allow."},
-        scopes={"oneOf": [allowed, {"type": "null"}], "description": "Of a personal token; else null."},
+        permissions={**_list(held), "description": "What the role holds now, whatever the token is for."},
+        scopes={
+            "oneOf": [_list([PROFILE, *held]), {"type": "null"}],
+            "description": "All that a personal token may do, as far as the role holds it: `profile` lets it read this."
+            " Null for an access token, which may do all that the role holds.",
+        },
     )
+
+
+def _list(words: Sequence[str]) -> Schema:
+    return {"type": "array", "items": {"enum": list(words)}}
 
 
 def _problem() -> Schema:
@@ -137,7 +174,11 @@ def _problem() -> Schema:
     error = _object(pointer=TEXT, detail=TEXT)
     told: Schema = _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, request_id=TEXT)
     told["properties"] |= {
-        "code": {**TEXT, "description": "Tells problems of one status apart."},
+        "code": {
+            "enum": list(CODES),
+            "description": "Tells problems of one status apart.\n"
+            + "".join(f"\n- `{code}`: {meaning}" for code, meaning in CODES.items()),
+        },
         "errors": {"type": "array", "items": error},
     }
     return told

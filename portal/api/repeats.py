@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
 from flask import Response, current_app, request
@@ -24,13 +24,14 @@ from portal.config import Settings
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
+from portal.core.leftovers import again_and_again
 from portal.web.problems import problem
 
 HEADER = "Idempotency-Key"
 VALID = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT = timedelta(hours=24)
 LONGEST_WORK = timedelta(minutes=1)  # after which whoever worked on it is taken for dead
-REMOVED_AT_ONCE = 100
+REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
 NO_SYNC = {"synchronize_session": False}
 
 
@@ -80,7 +81,7 @@ def _again(told: bytes) -> Response:
 def _begin(key: bytes, fingerprint: bytes) -> IdempotencyKey | None:
     """None where it is the caller's to work on; else what is known of it. One statement tells twins apart."""
     at = now()
-    _remove_old()
+    _remove(at - KEPT, REMOVED_AT_ONCE)
     given_up = IdempotencyKey.answer.is_(None) & (IdempotencyKey.created_at < at - LONGEST_WORK)
     values = {"fingerprint": fingerprint, "answer": None, "created_at": at}
     taken = (
@@ -105,11 +106,16 @@ def _end(key: bytes, answer: bytes | None) -> None:
     db.session.execute(ended, execution_options=NO_SYNC)
 
 
-def _remove_old() -> None:
-    stale = IdempotencyKey.created_at < now() - KEPT
-    old = select(IdempotencyKey.key).where(stale).order_by(IdempotencyKey.created_at).limit(REMOVED_AT_ONCE)
+def prune(before: datetime) -> int:
+    """Remove what was kept before then; returns how many these were."""
+    return again_and_again(lambda: command(_remove)(before, PRUNED_AT_ONCE))
+
+
+def _remove(before: datetime, most: int) -> int:
+    stale = IdempotencyKey.created_at < before
+    old = select(IdempotencyKey.key).where(stale).order_by(IdempotencyKey.created_at).limit(most)
     ended = delete(IdempotencyKey).where(IdempotencyKey.key.in_(old.with_for_update(skip_locked=True)))
-    db.session.execute(ended, execution_options=NO_SYNC)
+    return len(db.session.scalars(ended.returning(IdempotencyKey.key), execution_options=NO_SYNC).all())
 
 
 def _secret(name: str) -> bytes:

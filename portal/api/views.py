@@ -20,13 +20,14 @@ from portal.core.policy import Permission, allows
 from portal.tokens.rotation import Opened, Refusal
 from portal.users.passwords import LONGEST
 from portal.web import throttle
-from portal.web.guards import PROFILE, public, signed_in
+from portal.web.guards import public, signed_in
 from portal.web.problems import problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 LONGEST_TOKEN = 2_048  # the former backend gave out JWTs, which are adopted
 MISMATCH = "E-mail and password don't match."  # noqa: S105
-SECOND_STEP = "Send a code of your second step as `otp`: none was sent, or it is not right, or was used before."
+SECOND_STEP = "Send a code of your second step as `otp`."
+WRONG_CODE = "This code of your second step is not right, or was used before."
 REFUSED = "This refresh token can't be used. Sign in again."
 JUST_USED = "This refresh token was used a moment ago. Go on with the answer of that request."
 
@@ -48,6 +49,8 @@ def login() -> Response:
             counters=throttle.at_sign_in(email),
         )
         if isinstance(opened, Awaited):
+            if "otp" in sent:
+                return problem(401, WRONG_CODE, code="second_factor_invalid")
             return problem(401, SECOND_STEP, code="second_factor_required")
         return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
 
@@ -89,9 +92,8 @@ def logout() -> Response:
 @bp.get("/auth/me", provide_automatic_options=False)
 @signed_in()
 def me() -> Response:
-    """Who one is, and what one may do here and now."""
+    """Who one is, and what one's role holds now; of it, a personal token may do what its scopes name."""
     scopes = current_user.scopes
-    held = [one.value for one in Permission if allows(current_actor(), one) and (scopes is None or one in scopes)]
     house = current_user.organization_id
     return jsonify(
         id=str(current_user.id),
@@ -99,7 +101,7 @@ def me() -> Response:
         name=current_user.name,
         role=current_user.role.name,
         organization={"id": str(house), "name": current_user.organization_name} if house else None,
-        permissions=held,
+        permissions=[one.value for one in Permission if allows(current_actor(), one)],
         scopes=None if scopes is None else sorted(scopes),
     )
 
@@ -108,7 +110,7 @@ def me() -> Response:
 @public
 def openapi() -> Response:
     """What is told here to whom, for programs that write programs."""
-    return jsonify(document([PROFILE, *(one.value for one in Permission)]))
+    return jsonify(document())
 
 
 def _tokens(opened: Opened) -> Response:

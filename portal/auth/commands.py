@@ -26,6 +26,8 @@ from portal.core.throttle import Counter
 from portal.demo import DEMO_PASSWORD
 from portal.factors import commands as factors
 from portal.factors.passkeys import Answer
+from portal.factors.words import CODE, MEANS, PASSKEY
+from portal.mail.commands import send_later
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.users import passwords
@@ -149,7 +151,7 @@ def sign_in_with_passkey(
         if person is None:
             _record_failure("sign_in_failed", None)
             return None
-        shown = factors.PASSKEY
+        shown = PASSKEY
         return _person(_open(person, None, tokens.open_sign_in, lifetime=lifetime, counters=counters, shown=shown))
 
 
@@ -182,13 +184,15 @@ def _open(
         rehash(person.id, person.password, better)
     throttle.forgive(counters)
     note_sign_in(actor_of(person), shown)
+    if shown == CODE:
+        send_later("recovery_code_used", person.id)
     count_sign_in("sign_in")
     return opens(person.id, person.organization_id, lifetime=lifetime)
 
 
 def note_sign_in(person: Actor, shown: str | None = None) -> None:
     """That somebody signs in now, and what was shown besides the password; inside the command that lets them."""
-    details = {"second step": shown} if shown else None
+    details = {MEANS: shown} if shown else None
     history.record("sign_in", by=person, about=person.id, details=details)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
     db.session.execute(here, execution_options={"synchronize_session": False})

@@ -7,11 +7,17 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity
+from portal.factors.queries import codes_left
+from portal.factors.words import CODE, MEANS, called
 from portal.mail.letters import Letter, Writer
 from portal.users import links
 from portal.users.models import full_name, invitation_of
+from portal.users.queries import names_of
+from portal.web.agents import browser_of
+from portal.web.zones import zone_named
 
 NOT_YOU = "If that was not you, set a new password at once, and tell your administrator."
 UNASKED = "If you did not ask for this, you need do nothing."
@@ -98,6 +104,40 @@ def notice(subject: str, *said: str) -> Writer:
     return write
 
 
+def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> Writer:
+    """Letters that tell of the newest such act, at which a certain means was shown: {when}, {what}, and by {whom}."""
+    means = Activity.changes[MEANS][1].astext
+
+    def write(user_id: uuid.UUID, _event: int | None) -> Letter | None:
+        found = links.person(user_id)
+        acts = select(Activity).where(Activity.row_id == user_id, Activity.action == action)
+        acts = acts.where(means == shown) if shown else acts
+        act = db.session.scalars(acts.order_by(Activity.at.desc()).limit(1)).first()
+        if found is None or act is None:
+            return None
+        facts = _facts(act, found)
+        return Letter(found.email, subject, _greeting(found), [sentence.format(**facts) for sentence in said])
+
+    return write
+
+
+def _facts(act: Activity, found: Found) -> dict[str, str]:
+    at = act.at.astimezone(zone_named(found.time_zone))
+    left = db.session.scalar(codes_left(found.id)) or 0
+    return {
+        "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{f', with {browser_of(act.agent)},' if act.agent else ''}",
+        "what": called(act.changes[MEANS][1]) if act.changes else "an app or a passkey",
+        "whom": _administrator(act),
+        "left": f"{left or 'None'} {'is' if left == 1 else 'are'} left",
+    }
+
+
+def _administrator(act: Activity) -> str:
+    """Of the own organization by name; nobody outside it is named."""
+    name = names_of([act.actor_id]).get(act.actor_id) if act.actor_id and act.actor_role == Role.ADMIN.name else None
+    return f"{name}, your administrator," if name else "a system administrator"
+
+
 def _greeting(found: Found) -> str:
     return f"Hello {full_name(found.first_name, found.last_name, found.email)},"
 
@@ -112,10 +152,39 @@ WRITERS: dict[str, Writer] = {
         "The password of your Portal account was changed, and every other sign-in has ended.",
         NOT_YOU,
     ),
-    "second_factor_changed": notice(
-        "Your second factor was changed",
-        "The second factor that protects your Portal account was changed.",
+    "second_factor_added": of_act(
+        "second_factor_added",
+        "Your two-step sign-in has something new",
+        "{when} {what} was set up for your Portal account. After your password it shows that it is you.",
+        "If that was not you, set a new password at once, remove it in your account, and tell your administrator.",
+    ),
+    "second_factor_removed": of_act(
+        "second_factor_removed",
+        "Something was removed from your two-step sign-in",
+        "{when} {what} was removed from your Portal account. It opens nothing any more.",
         NOT_YOU,
+    ),
+    "second_factor_reset": of_act(
+        "second_factor_reset",
+        "Your two-step sign-in was reset",
+        "{when} {whom} reset the two-step sign-in of your Portal account.",
+        "Your app, passkeys and recovery codes work no more, and every device is signed out.",
+        "Your password alone opens the account until you set up two-step sign-in again.",
+        "If you did not ask for this, set a new password at once, and ask your administrator who did.",
+    ),
+    "recovery_codes_renewed": of_act(
+        "recovery_codes_renewed",
+        "You have new recovery codes",
+        "{when} new recovery codes were made for your Portal account. Those of before work no more.",
+        NOT_YOU,
+    ),
+    "recovery_code_used": of_act(
+        "sign_in",
+        "A recovery code of yours was used",
+        "{when} one of your recovery codes opened your Portal account, after the password. {left}.",
+        "You make new ones in your account, under Two-step sign-in.",
+        NOT_YOU,
+        shown=CODE,
     ),
     "replay": notice(
         "A program of yours was signed out",

@@ -23,6 +23,7 @@ from portal.core.clock import now
 from portal.core.errors import Conflict, Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
+from portal.factors.words import PASSKEY
 from portal.users import links, passwords
 from portal.users.links import DeadLink
 from portal.users.models import full_name
@@ -34,6 +35,7 @@ from portal.web.rendering import redirect, render
 
 bp = Blueprint("auth", __name__)
 F = TypeVar("F", bound=LinkForm)
+ENDED = "You were signed out here: this sign-in was ended, or it was too old. Sign in again to go on."
 MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
 ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
 LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
@@ -49,6 +51,8 @@ def login() -> ResponseReturnValue:
     """Sign in. Nobody learns whether an address is known."""
     if current_user.is_authenticated and request.method != "POST":
         return redirect(url_for("account.index"))
+    if request.method != "POST" and session.has_ended():
+        flash(ENDED)
     form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]
     if form.validate_on_submit():
@@ -153,7 +157,7 @@ def _proof(form: SecondStepForm, credential: str | None) -> commands.Proof:
     if not credential:
         return lambda who: factors.use_code(who, form.code.data or "")
     answer = challenges.answered(BESIDE, credential)
-    return lambda who: factors.PASSKEY if factors.use_passkey(answer, owner=who) else None
+    return lambda who: PASSKEY if factors.use_passkey(answer, owner=who) else None
 
 
 def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:

@@ -16,6 +16,7 @@ from portal.core.counts import Count as Count  # where lists are spoken of, it s
 from portal.core.db import db
 from portal.core.terms import matches, words_of
 
+NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 PER_PAGE = (25, 50, 100)
@@ -47,11 +48,13 @@ class Tab:
 class Filter:
     """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing.
 
-    `chip` says the filter in words; it is given the value, and the first row found, if any.
+    `chip` says the filter in words; it is given the value, and the first row found, if any. `wrong` says, where people
+    write the value, what is wrong with one that means nothing.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
     chip: Callable[[str, Row[Any] | None], str]
+    wrong: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Page:
 
 
 class Listing:
-    """A list as one address describes it. What the address says wrongly is as if it were not said."""
+    """A list as one address describes it. What that says wrongly is as if it were not said; `refused` tells of it."""
 
     per_page_choices = PER_PAGE
 
@@ -109,6 +112,7 @@ class Listing:
         self.sort = _one_of(arguments.get("sort"), sorts, self.tab.default_sort)
         self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         self.filters: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
         self._conditions: list[ColumnExpressionArgument[bool]] = []
         for name, one in source.filters.items():
             value = arguments.get(name, "")
@@ -116,6 +120,8 @@ class Listing:
             if condition is not None:
                 self.filters[name] = value
                 self._conditions.append(condition)
+            elif value and one.wrong:
+                self.refused[name] = one.wrong
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None

@@ -23,8 +23,9 @@ from portal.core.catalogue import Catalogue
 from portal.core.embedded import Embedded
 
 # Whoever waits for a table's lock makes all who come later wait behind it: no request shall for long. So a migration
-# gives up soon, lets them pass, and tries again.
-LOCK_SECONDS = 1.0
+# gives up soon, lets them pass, and tries again; where it waits for two tables one after the other, sooner than
+# PostgreSQL (after a second) ends a request that waits for it in turn.
+LOCK_SECONDS = 0.4
 ATTEMPTS = 30
 PAUSE_SECONDS = 2.0
 RETRIED = (pg.LockNotAvailable, pg.DeadlockDetected)

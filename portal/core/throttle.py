@@ -19,9 +19,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import command, db
 from portal.core.errors import Throttled
+from portal.core.leftovers import again_and_again
 from portal.core.models import Base
 
-REMOVED_AT_ONCE = 100
+REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
 NO_SYNC = {"synchronize_session": False}
 
 
@@ -93,9 +94,18 @@ def _counted(counter: Counter) -> Any:
 
 def _remove_old() -> None:
     """After counting: who waits for nobody any more can be in no deadlock."""
-    old = select(Throttle.key).where(Throttle.free_at < _now()).order_by(Throttle.free_at).limit(REMOVED_AT_ONCE)
-    ended = delete(Throttle).where(Throttle.key.in_(old.with_for_update(skip_locked=True)))
-    db.session.execute(ended, execution_options=NO_SYNC)
+    _prune(_now(), REMOVED_AT_ONCE)
+
+
+def prune(before: datetime) -> int:
+    """Remove the counters that were free by then."""
+    return again_and_again(lambda: command(_prune)(func.least(before, _now()), PRUNED_AT_ONCE))
+
+
+def _prune(before: ColumnElement[datetime], most: int) -> int:
+    old = select(Throttle.key).where(Throttle.free_at < before).order_by(Throttle.free_at).limit(most)
+    ended = delete(Throttle).where(Throttle.key.in_(old.with_for_update(skip_locked=True))).returning(Throttle.key)
+    return len(db.session.scalars(ended, execution_options=NO_SYNC).all())
 
 
 def wait(counter: Counter) -> int:

@@ -14,7 +14,7 @@ DAY_BOUND = 2_000
 
 
 def new_people_a_day(first: datetime, days: int) -> Rows:
-    """(day number, active people created on it), stopped above DAY_BOUND each. Days are UTC."""
+    """(day number, active people created on it), stopped above DAY_BOUND each. Days are those of `first`'s zone."""
     counts = [
         select(literal(number).label("number"), _created(first + timedelta(days=number)).label("people"))
         for number in range(days)

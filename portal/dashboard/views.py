@@ -43,7 +43,7 @@ def index() -> ResponseReturnValue:
     """What an administrator wants to know first. Whoever administers nothing is led to their own account."""
     if not allows(current_actor(), Permission.DASHBOARD_READ):
         return redirect(url_for("account.index"))
-    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=DAYS - 1)
     daily = [row.people for row in db.session.execute(new_people_a_day(first, DAYS))]
     total = sum_of(daily)

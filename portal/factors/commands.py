@@ -19,9 +19,9 @@ from portal.core.keys import uuid7
 from portal.factors import ciphers, codes, passkeys, queries
 from portal.factors.models import Authenticator, Passkey, RecoveryCode
 from portal.factors.passkeys import Answer, NewPasskey
+from portal.factors.words import APP, CODE, MEANS, PASSKEY
 from portal.mail.commands import send_later
 
-APP, PASSKEY, CODE = "Authenticator app", "Passkey", "Recovery code"
 MOST_PASSKEYS = 10
 NOT_THE_CODE = "This isn’t the code that the app shows now. Wait for the next one and write its six digits."
 NOT_FINISHED = "The passkey was not added. Try again."
@@ -225,9 +225,9 @@ def _changes(statement: Any) -> bool:
 
 def _tell(action: str, person: Actor, what: str | None = None) -> None:
     """In the history, and by a letter."""
-    details = {"second step": what} if what else None
+    details = {MEANS: what} if what else None
     history.record(action, by=person, about=person.id, tenant=person.seen_by, details=details)
-    send_later("second_factor_changed", _id(person))
+    send_later(action, _id(person))
 
 
 def _id(person: Actor) -> uuid.UUID:

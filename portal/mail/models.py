@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, func
+from sqlalchemy import DateTime, Index, Text, column, func, table
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.models import Base, Keyed
+
+# What is read of the queue's own tables: see migration 0009.
+JOBS = table(
+    "procrastinate_jobs", column("id"), column("status", Text), column("scheduled_at", DateTime(True)), schema="queue"
+)
+JOB_EVENTS = table("procrastinate_events", column("job_id"), column("at", DateTime(True)), schema="queue")
+WORKERS = table("procrastinate_workers", column("last_heartbeat", DateTime(True)), schema="queue")
 
 
 class KeptLetter(Keyed, Base):

@@ -23,6 +23,30 @@ class Unwanted(Exception):
     """The server will never take it: there is no such address, or not for us."""
 
 
+class Unreachable(Exception):
+    """Nothing could be handed over there; the message is one sentence that says why."""
+
+
+def probe(url: str) -> str:
+    """Go as far as handing a letter over, and hand none over; says how one gets in. Unreachable."""
+    address = urlsplit(url)
+    place = f"{address.hostname}:{address.port or PORTS[address.scheme]}"
+    try:
+        with _connected(address) as server:
+            server.noop()
+            is_private = isinstance(server.sock, ssl.SSLSocket)
+    except smtplib.SMTPAuthenticationError:
+        raise Unreachable(f"{place} refuses the name and password.") from None
+    except smtplib.SMTPNotSupportedError:
+        raise Unreachable(f"{place} offers no STARTTLS, or no signing in under it.") from None
+    except ssl.SSLError as error:
+        raise Unreachable(f"{place} can't be spoken with under TLS ({error.reason}).") from None
+    except OSError as error:
+        raise Unreachable(f"{place} can't be reached ({type(error).__name__}).") from None
+    tls = "under TLS" if is_private else "without TLS, on this machine"
+    return f"{place} answers, {tls}" + (f", as {unquote(address.username)}" if address.username else "")
+
+
 def deliver(message: EmailMessage, url: str) -> None:
     """Hand the message over. Undelivered, Unwanted."""
     try:

@@ -1,13 +1,41 @@
-"""Which letters does the demo show?"""
+"""Which letters does the demo show, and which wait to be sent?"""
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from datetime import datetime, timedelta
+from typing import Any
 
-from portal.mail.models import KeptLetter
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select
+
+from portal.core.clock import now
+from portal.mail.models import JOB_EVENTS, JOBS, WORKERS, KeptLetter
 
 SHOWN = 50
 
 
 def newest() -> Select[KeptLetter]:
     return select(KeptLetter).order_by(KeptLetter.kept_at.desc(), KeptLetter.id.desc()).limit(SHOWN)
+
+
+def _is(status: str) -> ColumnElement[bool]:
+    return cast(JOBS.c.status, Text) == status
+
+
+def state_of_queue(living: timedelta) -> Select[Any]:
+    """How many letters are due and since when, how many come later or were given up, and how many workers live."""
+    at = now()
+    is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
+    began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
+    return select(
+        func.count().filter(is_due).label("due"),
+        func.min(func.coalesce(JOBS.c.scheduled_at, began)).filter(is_due).label("since"),
+        func.count().filter(_is("todo") & ~is_due).label("later"),
+        func.count().filter(_is("failed")).label("failed"),
+        select(func.count()).where(WORKERS.c.last_heartbeat > at - living).scalar_subquery().label("workers"),
+    ).select_from(JOBS)
+
+
+def given_up(before: datetime) -> Select[Any]:
+    """The jobs to which nothing happened since then."""
+    lately = select(JOB_EVENTS.c.at).where(JOB_EVENTS.c.job_id == JOBS.c.id, JOB_EVENTS.c.at >= before)
+    return select(JOBS.c.id).where(_is("failed"), ~lately.exists())

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 
 import psycopg
@@ -20,15 +21,21 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 from psycopg_pool import PoolTimeout
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
+from portal.core.clock import now
 from portal.core.db import acting_as, command, db
+from portal.core.errors import Busy
+from portal.core.leftovers import Leftover
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
 from portal.mail.post import Undelivered, Unwanted, deliver
 
 QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009
+TIDYING = "17 3 * * *"  # UTC
+DAY_SECONDS = 86_400  # within which a worker that was away makes up for it
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MISTAKES = 10
 RESCUE_SECONDS, STALLED_SECONDS, RESTART_SECONDS = 30.0, 30.0, 5.0
@@ -79,18 +86,43 @@ def queue_of(app: Flask) -> App:
     url = make_url(settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
     told = {"options": f"-c search_path={SCHEMA}", "connect_timeout": 5, "application_name": "portal-worker"}
     conninfo = url.render_as_string(hide_password=False)
-    queue = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=told, min_size=1, max_size=3))
+    connector = PsycopgConnector(conninfo=conninfo, kwargs=told, min_size=1, max_size=3)
+    queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 
     @queue.task(name=TASK, queue=QUEUE, retry=Patience())
     def do(kind: str, user_id: str, event: int | None = None) -> None:
         with app.app_context():
             send(kind, uuid.UUID(user_id), event)
 
+    @queue.periodic(cron=TIDYING)
+    @queue.task(name="tidy", queue=QUEUE, queueing_lock="tidy")
+    def tidy_up(timestamp: int) -> None:
+        with app.app_context():
+            tidy()
+
     return queue
+
+
+def tidy() -> dict[str, int]:
+    """Remove what is old enough, kind by kind; how many rows of each went. What fails with one leaves the others be."""
+    settings: Settings = current_app.extensions["portal"]
+    leftovers: Sequence[Leftover] = current_app.extensions["portal_leftovers"]
+    removed = {}
+    for one in leftovers:
+        try:
+            with acting_as(SYSTEM):
+                removed[one.name] = one.remove(now() - one.age(settings))
+        except (DBAPIError, Busy) as error:
+            log.warning("%s are not removed: %s", one.name, type(error).__name__)
+    if any(removed.values()):
+        log.info("removed as old: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))
+    return removed
 
 
 async def work(queue: App, *, until_empty: bool = False, with_signals: bool = False) -> None:
     """Do the jobs; without `until_empty` until a signal ends it, which lets the job at hand be finished."""
+    if until_empty:  # it would wait for the next day's
+        queue.periodic_registry.periodic_tasks.clear()
     async with queue.open_async():
         rescuing = asyncio.create_task(_rescue(queue))
         try:

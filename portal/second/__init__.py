@@ -1,1 +1,1 @@
-"""The pages of the second step: setting it up, and taking it away."""
+"""The pages of two-step sign-in: setting it up, and taking it away."""

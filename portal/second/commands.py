@@ -1,4 +1,4 @@
-"""How does an administrator take somebody's second factors away?"""
+"""How does an administrator reset somebody's two-step sign-in?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.mail.commands import send_later
 from portal.tokens.commands import revoke_all
 from portal.users import queries
 
-YOURSELF = "You take your own second step away in your account, where your password is asked for."
+YOURSELF = "You take your own two-step sign-in away in your account, where your password is asked for."
 
 
 def reset(user_id: uuid.UUID) -> str:
@@ -40,5 +40,5 @@ def _reset(user_id: uuid.UUID, by: Actor) -> str:
         history.record("second_factor_reset", by=by, about=user_id, tenant=user.seen_by)
         user.must_change_password = True
         revoke_all(user_id)
-        send_later("second_factor_changed", user_id)
+        send_later("second_factor_reset", user_id)
     return user.name

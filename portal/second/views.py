@@ -1,4 +1,4 @@
-"""The pages of the second step, in the own account; and its reset, on a person's page."""
+"""The pages of two-step sign-in, in the own account; and its reset, on a person's page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from portal.core.db import db
 from portal.core.errors import Missing, Throttled
 from portal.core.policy import Permission
 from portal.factors import challenges, ciphers, codes, commands, passkeys
+from portal.factors.words import APP, PASSKEY
 from portal.second.commands import reset as take_away
 from portal.second.forms import AuthenticatorForm, PasskeyForm, RemovalForm
 from portal.users import queries
@@ -29,9 +30,9 @@ bp = Blueprint("second", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
 ADDING = "adding a passkey"
-LAST_OF_ROLE = "Your role needs a second step. Add another one first, then remove this one."
+LAST_OF_ROLE = "Your role needs two-step sign-in. Add another app or passkey first, then remove this one."
 TOO_SHORT = (
-    "Your password has {} characters, which is enough only beside a second step."
+    "Your password has {} characters, which is enough only with two-step sign-in."
     " Choose one of {} or more first, then come back."
 )
 
@@ -80,6 +81,7 @@ def app() -> ResponseReturnValue:
         form=form,
         picture=codes.picture(secret, current_user.email),
         secret=codes.in_groups(secret),
+        must=must_have_second_factor(current_user.role),
         status=422 if form.errors else 200,
     )
 
@@ -118,13 +120,13 @@ def remove() -> ResponseReturnValue:
     """Count no more on the app or on a passkey. GET asks first, and for the password."""
     form = RemovalForm(data={"passkey": request.args.get("passkey", "")})
     mine, chosen = commands.factors_of(current_user.id), _key(form.passkey.data)
-    named = [one.name for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and commands.APP]
+    named = [f"{PASSKEY} {one.name}" for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and APP]
     if not named or not named[0]:
         raise Missing
     if form.validate_on_submit() and _is_password(form):
         with reporting_conflicts(form):
             commands.remove(chosen, last=_why_the_last_stays(form.password.data or ""))
-            flash(f"{named[0]} is removed.", "success")
+            flash(f"The {named[0]} is removed.", "success")
             return redirect(url_for(".index"))
     status = 422 if form.errors else 200
     return render("second/remove.html", form=form, what=named[0], is_last=mine.count == 1, status=status)
@@ -168,10 +170,10 @@ def _added(recovery: list[str], text: str) -> Response:
 @requires(Permission.USERS_WRITE)
 @proof.proven
 def reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Take somebody's second step away. GET asks first."""
+    """Reset somebody's two-step sign-in. GET asks first."""
     if request.method == "POST":
         name = take_away(id)
-        flash(f"The second step of {name} is taken away.", "success")
+        flash(f"The two-step sign-in of {name} is reset.", "success")
         return redirect(url_for("users.show", id=id))
     user: User | None = db.session.scalar(queries.by_id(id))
     if user is None:

@@ -13,6 +13,7 @@ from portal.core.actor import current_origin
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.keys import uuid7
+from portal.core.leftovers import again_and_again
 from portal.tokens.models import ApiToken, RefreshToken, SignIn, digest
 
 BYTES = 32
@@ -131,10 +132,7 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
 
 def prune(before: datetime) -> int:
     """Remove the sign-ins that were over before then, with their tokens, so many at once; returns how many."""
-    removed = 0
-    while some := _prune(before):
-        removed += some
-    return removed
+    return again_and_again(lambda: _prune(before))
 
 
 @command

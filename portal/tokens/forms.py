@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from flask import current_app
 from wtforms import HiddenField, SelectField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired
@@ -13,7 +14,7 @@ from wtforms.validators import InputRequired
 from portal.core.actor import current_actor
 from portal.core.policy import Permission, allows
 from portal.web.forms import Form, TextField
-from portal.web.guards import PROFILE
+from portal.web.guards import PROFILE, scopes_in_use
 from portal.web.rows import read_row
 
 WORDS: dict[str, str] = {
@@ -36,8 +37,8 @@ DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 
 
 def scopes_held() -> list[SelectChoice]:
-    """What whoever acts may allow: what they may do themselves."""
-    held = {PROFILE, *(one for one in Permission if allows(current_actor(), one))}
+    """What whoever acts may allow: what they may do themselves, as far as an address for programs does it."""
+    held = {PROFILE, *(one for one in Permission if allows(current_actor(), one))} & scopes_in_use(current_app)
     return [SelectChoice(str(scope), label) for scope, label in WORDS.items() if scope in held]
 
 

@@ -55,6 +55,7 @@ COLUMNS = (
     User.invited_at,
     User.accepted_at,
     User.revoked_at,
+    User.time_zone,
 )
 NO_ADDRESS = "PORTAL_URL is not set, so no link can be made. Ask whoever runs the portal to set it."
 

@@ -25,7 +25,7 @@ from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import acting_as, db
 from portal.core.history import Activity
-from portal.core.listing import Filter, Found, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import NOT_A_DAY, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, patterns_of
 from portal.factors.queries import has_second_factor
 from portal.organizations.models import Organization
@@ -39,6 +39,7 @@ NEWEST = {
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
 }
+NEVER_NOR_BEFORE = "Who never signed in has not done so before a date either: the date is left aside."
 REMOVED_NAME = "somebody who was removed"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COLUMNS = (
@@ -61,7 +62,12 @@ COLUMNS = (
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of people that an address asks for."""
-    return Listing(Source(User, people(), tabs(), FILTERS, find=_found), arguments, path)
+    is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
+    asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
+    found = Listing(Source(User, people(), tabs(), FILTERS, find=_found), asked, path)
+    if is_clash:
+        found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
+    return found
 
 
 def _found(listing: Listing, part: Found) -> Any:
@@ -252,7 +258,9 @@ FILTERS = {
     "organization": Filter(
         _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
     ),
-    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}"),
+    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
     "last_sign_in": Filter(_by_last_sign_in, lambda *_: "Never signed in"),
-    "last_sign_in_before": Filter(_by_last_sign_in_before, lambda value, _: f"Last sign-in before {value}"),
+    "last_sign_in_before": Filter(
+        _by_last_sign_in_before, lambda value, _: f"Signed in, but not since {value}", NOT_A_DAY
+    ),
 }

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from portal.core.actor import Role
 from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled
 from portal.core.history import record
 from portal.web.problems import is_api, problem
@@ -21,6 +22,7 @@ from portal.web.session import do_without_database
 log = logging.getLogger("portal")
 
 LONGEST_PATH = 200
+ASK_HIGHER = "Your role doesn't include this. A super administrator can help."
 RETRY_AFTER = "5"
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 WORDS = {
@@ -98,7 +100,7 @@ def refused(_error: NotAllowed) -> Response:
             record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
-    return page(403)
+    return page(403, ASK_HIGHER if getattr(current_user, "role", None) is Role.ADMIN else None)
 
 
 def throttled(error: Throttled) -> Response:

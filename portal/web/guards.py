@@ -15,9 +15,9 @@ from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
-from portal.web.problems import is_api, problem
+from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
-from portal.web.session import SignedIn
+from portal.web.session import SignedIn, has_ended
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -25,7 +25,7 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
-SECOND_STEP_FIRST = "Your role needs a second step. Sign in with a browser and set it up first."
+SECOND_STEP_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,17 @@ def rule_of(view: Callable[..., Any]) -> str | Permission:
     return rule
 
 
+def scope_of(rule: str | Permission) -> str:
+    """What a program's token must have been allowed, for an address with this rule."""
+    return rule.value if isinstance(rule, Permission) else PROFILE
+
+
+def scopes_in_use(app: Flask) -> frozenset[str]:
+    """The scopes that addresses for programs ask for."""
+    views = (app.view_functions[one.endpoint] for one in app.url_map.iter_rules() if one.rule.startswith(ROOT))
+    return frozenset(scope_of(rule) for rule in map(rule_of, views) if rule != PUBLIC)
+
+
 def check_routes(app: Flask) -> None:
     """Refuse to start with a route that states no rule."""
     for view in app.view_functions.values():
@@ -113,6 +124,7 @@ def enforce() -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         there = request.full_path.rstrip("?") if request.method == "GET" else None
         if there is None:
+            has_ended()  # which need not be said twice
             flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
         return redirect(url_for("auth.login", next=there if there != "/" else None))
     if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
@@ -128,7 +140,7 @@ def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
         return problem(401)
     if first := what_comes_first(current_user):
         return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else SECOND_STEP_FIRST)
-    scope = rule.value if isinstance(rule, Permission) else PROFILE
+    scope = scope_of(rule)
     if current_user.scopes is not None and scope not in current_user.scopes:
         return problem(403, f"This token is not for {scope}.", code="insufficient_scope")
     if isinstance(rule, Permission) and not allows(current_actor(), rule):

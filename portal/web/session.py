@@ -145,3 +145,8 @@ def end() -> None:
     """Forget the sign-in in the browser."""
     logout_user()
     cookie.clear()
+
+
+def has_ended() -> bool:
+    """Whether this browser came with a sign-in that holds no more. It is asked once: the browser forgets it."""
+    return not current_user.is_authenticated and cookie.pop("_user_id", None) is not None

@@ -22,6 +22,11 @@ def choices() -> Choices:
     return found
 
 
+def label_of(name: str | None) -> str:
+    """What was chosen under this name: `Berlin`, `Indiana, Knox`."""
+    return next((label for places in choices().values() for key, label in places if key == (name or "")), name or "")
+
+
 @lru_cache(maxsize=1000)
 def zone_named(name: str | None) -> tzinfo:
     """UTC for none, and for one that this machine does not know (any more)."""

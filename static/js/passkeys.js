@@ -25,3 +25,4 @@ if (Passkey?.parseCreationOptionsFromJSON) document.querySelectorAll('form[data-
     }
   });
 });
+else document.querySelectorAll('[data-without-passkeys]').forEach((hint) => { hint.hidden = false; });

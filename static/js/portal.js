@@ -18,14 +18,17 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   }
   localTimes();
   followSearch();
+  showCurrentTab();
+  if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
 });
 document.addEventListener('htmx:finally:swap', () => {
   if (document.activeElement === document.body) document.querySelector('main').focus();
 });
-document.addEventListener('htmx:error', () => {
+document.addEventListener('htmx:error', tellOffline);
+function tellOffline() {
   each('#toasts .note-error', (note) => note.remove());
   document.querySelector('#toasts').append(document.querySelector('#offline').content.cloneNode(true));
-});
+}
 
 document.addEventListener('click', (event) => {
   const dismiss = event.target.closest('[data-dismiss]');
@@ -36,6 +39,21 @@ document.addEventListener('click', (event) => {
     navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent.trim())
       .then(() => { copy.nextElementSibling.textContent = 'Copied'; });
   }
+});
+
+// The theme changes in place: whoever went away and came back would lose what a page shows once.
+each('form.theme', (form) => {
+  form.hidden = false;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const chosen = event.submitter, { dataset } = document.documentElement;
+    fetch(form.action, { method: 'POST', body: new FormData(form, chosen), redirect: 'manual', keepalive: true }).then(() => {
+      chosen.value === 'system' ? delete dataset.bsTheme : dataset.bsTheme = chosen.value;
+      document.querySelector('meta[name="color-scheme"]').content = dataset.bsTheme ?? 'light dark';
+      each('button', (button) => button.setAttribute('aria-pressed', button === chosen), form);
+    }, tellOffline);
+  });
 });
 
 // A form is sent once; coming back by the browser's button, or getting no answer, opens it again.
@@ -83,5 +101,23 @@ function followSearch() {
   });
 }
 
+// In a row of tabs that is wider than a phone.
+function showCurrentTab() {
+  each('.tabs > [aria-current]', (tab) => {
+    const row = tab.parentElement;
+    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+  });
+}
+
+// What a field was sent with is no longer in it.
+function forgetError(field) {
+  const error = document.getElementById(`${field.id}-error`);
+  if (!error) return;
+  field.setAttribute('aria-describedby', field.getAttribute('aria-describedby').replace(error.id, '').trim());
+  field.removeAttribute('aria-invalid');
+  error.remove();
+}
+
 localTimes();
+showCurrentTab();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

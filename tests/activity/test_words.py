@@ -20,12 +20,15 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import record
+from portal.factors.words import CODE, MEANS
 from portal.organizations.models import Organization
 from portal.users.commands import set_active, set_password, update_user
 from portal.users.models import User
+from tests.access.visitor import Visitor, token_in
 from tests.acting import acting, actor_of
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import HTMX, PageClient
+from tests.mailbox import letter_of, path_of
+from tests.pages import HTMX, PageClient, fields_of
 
 
 def trails(text: str) -> list[Element]:
@@ -122,25 +125,67 @@ def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
     ]
 
 
-def test_second_steps_are_told_in_whole_sentences(
+def test_two_step_sign_in_is_told_in_whole_sentences(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     about, tenant = uma.id, uma.organization_id
     with acting(app):
         own = {"by": actor_of(uma), "about": about}
-        record("second_factor_added", **own, details={"second step": "Passkey Key"})  # type: ignore[arg-type]
-        record("sign_in", **own, details={"second step": "Passkey"})  # type: ignore[arg-type]
+        record("second_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
+        record("sign_in", **own, details={MEANS: CODE})  # type: ignore[arg-type]
         record("recovery_codes_renewed", **own)  # type: ignore[arg-type]
         record("second_factor_failed", about=about, tenant=tenant)
         record("second_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
     sign_in(ada)
 
     assert sentences(client.get("/activity/").text)[1:6] == [
-        "Ada Example took away the two-step sign-in of Uma Example",
-        "Somebody failed the second step of the sign-in of Uma Example",
+        "Ada Example reset the two-step sign-in of Uma Example",
+        "Somebody failed the two-step sign-in as Uma Example",
         "Uma Example made new recovery codes",
-        "Uma Example signed in with Passkey",
-        "Uma Example set up a second step: Passkey Key",
+        "Uma Example signed in with a recovery code",
+        "Uma Example set up the passkey Key",
+    ]
+
+
+def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    newt = build.person("newt@example.com", tenant=acme, invited_at=now())
+    guest = Visitor(app)
+    guest.get(path_of(letter_of(app, "invitation", newt.id)))
+    form = fields_of(guest.get("/invitations/").text)
+    assert guest.post("/invitations/", {**form, "password": "quite another horse"}).status_code == 303
+    guest.token = token_in(guest.get("/account/").text)
+    guest.post("/account/devices/end-others")
+    guest.post("/account/", {"first_name": "Newt", "last_name": "Example", "time_zone": "America/Indiana/Knox"})
+    sign_in(ada)
+    sentence = "Newt Example accepted the invitation, chose a password and signed in"
+
+    for path in (f"/activity/people/{newt.id}", f"/users/{newt.id}", "/activity/"):
+        told_so = sentences(client.get(path).text)
+        assert [one for one in told_so if "invitation" in one or "password" in one] == [sentence], path
+        assert "Newt Example signed in" not in told_so
+    page = client.get(f"/activity/people/{newt.id}").text
+    assert "E-mail verified" in words(trails(page)[0])
+    assert "as the browser says, else UTC Indiana, Knox" in words(trails(page)[0]).replace("As", "as")
+    assert len(client.get(f"/activity/export?row={newt.id}").text.splitlines()) > 5
+
+
+def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, ada: Person
+) -> None:
+    browser, other = Visitor(app, uma), Visitor(app, uma)
+    sent = {"email": "uma.new@example.com", "current_password": uma.password}
+    assert browser.post("/account/email", sent).status_code == 303
+    browser.post("/account/email/cancellation")
+    browser.post("/account/devices/end-others")
+    assert other.get("/account/").status_code == 303
+    sign_in(ada)
+
+    assert sentences(client.get(f"/activity/people/{uma.id}").text)[:3] == [
+        "Uma Example ended all other sign-ins of this person",
+        "Uma Example gave up uma.new@example.com as the new address",
+        "Uma Example asked for uma.new@example.com as the new address",
     ]
 
 

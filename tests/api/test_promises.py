@@ -24,8 +24,9 @@ from portal.users.models import User
 from tests.acting import acting, at_once, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
 from tests.cast import Builder, Person, Tenant
+from tests.rounds import rounds
 
-THREADS, ROUNDS = 50, 12
+THREADS, ROUNDS = 50, rounds("ROUNDS", 12)
 LATER = timedelta(minutes=1)  # than any grace
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from portal.auth import views as door
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
@@ -252,6 +253,34 @@ def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
 
     assert uma.name not in theirs.get("/users/").text
     assert theirs.get(f"/users/{uma.id}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/login", "/account/", "/users/"])
+def test_whose_sign_in_was_ended_elsewhere_reads_so_once_and_nobody_else_does(
+    app: Flask, ada: Person, path: str
+) -> None:
+    here, there, stranger = Visitor(app, ada), Visitor(app, ada), Visitor(app)
+    forged = Visitor(app)
+    forged.client.set_cookie("session", cookie_of(here)[::-1])
+    there.post("/account/devices/end-others")
+
+    first = here.client.get(path, follow_redirects=True).text
+
+    assert door.ENDED in first
+    for other in (here, stranger, forged):
+        assert door.ENDED not in other.client.get(path, follow_redirects=True).text
+    there.post("/logout")
+    assert door.ENDED not in there.client.get(path, follow_redirects=True).text
+
+
+def test_a_form_of_an_ended_sign_in_says_it_in_one_way(app: Flask, ada: Person) -> None:
+    here, there = Visitor(app, ada), Visitor(app, ada)
+    there.post("/account/devices/end-others")
+
+    shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
+
+    assert "You are signed out, so nothing was saved." in shown
+    assert door.ENDED not in shown + here.get("/login").text
 
 
 def test_se8_the_cookies_are_small_hidden_from_scripts_and_same_site(app: Flask, uma: Person) -> None:

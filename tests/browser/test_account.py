@@ -57,6 +57,11 @@ def test_a_password_is_chosen_and_a_bad_one_is_refused_with_the_reason(tabs: Tab
         if typed.startswith("Acme"):
             expect(page.locator("#password-error")).to_contain_text("mostly your name")
             expect(page.get_by_label("New password")).to_be_focused()
+            if scripts:
+                page.get_by_label("New password").fill("grey")
+                expect(page.locator("#strength")).to_contain_text("Too short")
+                expect(page.locator("#password-error")).to_have_count(0)
+                expect(page.get_by_label("New password")).not_to_have_attribute("aria-invalid", "true")
 
     expect(page.get_by_text("Your new password is set.")).to_be_visible()
 
@@ -110,3 +115,13 @@ def test_se10_after_a_while_an_act_of_one_button_asks_and_goes_on(tabs: Tabs, sc
     page.get_by_role("button", name="Go on").click()
 
     expect(page.locator("#toasts")).to_contain_text("A link to choose a new password is on its way")
+
+
+def test_on_a_phone_the_tab_of_the_page_is_in_view(tabs: Tabs) -> None:
+    page = tabs.open(width=320)
+    sign_in(page, somebody(tabs).email, PASSWORD)
+
+    page.goto("/account/tokens/")
+
+    tab = page.get_by_role("navigation", name="Account").get_by_role("link", name="API tokens")
+    expect(tab).to_be_in_viewport(ratio=0.9)

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.browsing import ADMIN, Tabs, focused, sign_in
+from tests.cast import PASSWORD
 
 
 def background(page: Page) -> str:
@@ -33,6 +34,27 @@ def test_a_theme_is_chosen_kept_and_given_back_to_the_system(tabs: Tabs, scripts
     assert background(page) == light
     page.emulate_media(color_scheme="dark")
     assert background(page) == dark
+
+
+def test_the_theme_changes_without_leaving_what_is_shown_once(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('once')}@example.com", tenant=tabs.site.acme)
+    page = tabs.open(scripts=scripts)
+    sign_in(page, person.email, PASSWORD)
+    page.goto("/account/tokens/")
+    page.get_by_label("Name").fill("Nightly report")
+    page.get_by_role("button", name="Make the token").click()
+    token = page.locator("#token").inner_text()
+
+    if scripts:
+        page.get_by_role("button", name="Dark theme").click()
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+        expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
+    else:
+        expect(page.get_by_role("button", name="Dark theme")).to_be_hidden()
+
+    assert page.locator("#token").inner_text() == token
+    page.goto("/account/")
+    expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", str(scripts).lower())
 
 
 def test_on_a_phone_the_menu_opens_and_closes_by_keyboard(tabs: Tabs, scripts: bool) -> None:

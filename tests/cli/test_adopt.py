@@ -29,6 +29,7 @@ from portal.tokens.models import RefreshToken, SignIn, digest
 from portal.users.commands import update_user
 from portal.users.models import User
 from tests.acting import acting, portal_on
+from tests.api.calling import Program
 from tests.cast import PASSWORD, Person
 from tests.cli.prisma_made import connect, make
 from tests.database import SECRET_KEY, Server, app_for, disconnect
@@ -199,6 +200,32 @@ def test_tokens_are_kept_as_digests_and_each_is_a_sign_in(portal: Flask) -> None
         assert person.email == "person4@example.com"
         assert (token.organization_id, token.revoked_at) == (person.organization_id, None)
         assert (sign_in.user_id, sign_in.expires_at, sign_in.ended_at) == (person.id, token.expires_at, None)
+
+
+def test_rt6_programs_go_on_with_the_refresh_token_they_have_and_not_with_a_revoked_one(portal: Flask) -> None:
+    program = Program(portal)
+    token = "token of person6@example.com"
+
+    first = program.refresh(token).json
+    assert first
+    second = program.refresh(first["refresh_token"]).json
+    assert second
+    told = program.me(second["access_token"]).json
+    assert told
+    assert (told["email"], told["role"]) == ("person6@example.com", "USER")
+
+    for over in ("token of person12@example.com", "token of person8@example.com.", "token of person7@example.com"):
+        refused = program.refresh(over)
+        assert (refused.status_code, refused.json and refused.json["code"]) == (400, "invalid_grant"), over
+
+
+def test_rt2_an_adopted_token_used_again_later_ends_what_came_of_it(portal: Flask) -> None:
+    program = Program(portal)
+    token = "token of person10@example.com"
+    living = program.next(program.next(token))
+
+    assert program.refresh(token).status_code == 400
+    assert program.refresh(living).status_code == 400
 
 
 def test_se6_no_token_is_left_in_clear(taken_over: tuple[str, dict[str, Any], Result]) -> None:

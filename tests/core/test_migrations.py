@@ -17,18 +17,32 @@ from portal.core import migrations
 from portal.core.db import db
 from tests.database import Server, app_for, disconnect
 
-FIRST = "0001"
+FIRST, SECOND = "0001", "0002"  # what comes after the first begins with an index, after the second with a trigger
+INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+
+
+@contextmanager
+def standing_at(revision: str, server: Server) -> Iterator[Flask]:
+    app = app_for(server.create("behind"))
+    with app.app_context():
+        flask_migrate.upgrade(revision=revision)
+    yield app
+    disconnect(app)
+    server.drop("behind")
 
 
 @pytest.fixture
 def behind(database_server: Server) -> Iterator[Flask]:
+    """On a database that is not up to date."""
+    with standing_at(SECOND, database_server) as app:
+        yield app
+
+
+@pytest.fixture
+def far_behind(database_server: Server) -> Iterator[Flask]:
     """On a database with the first migration alone."""
-    app = app_for(database_server.create("behind"))
-    with app.app_context():
-        flask_migrate.upgrade(revision=FIRST)
-    yield app
-    disconnect(app)
-    database_server.drop("behind")
+    with standing_at(FIRST, database_server) as app:
+        yield app
 
 
 @contextmanager
@@ -83,7 +97,48 @@ def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
 
     assert result.exit_code == 1
     assert "Others use the tables and did not let go in time" in result.output
-    assert revision_of(behind) == {FIRST}
+    assert revision_of(behind) == {SECOND}
+
+
+def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
+    far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("portal.core.migrations.LOCK_SECONDS", 0.2)
+    waits = []
+
+    def read() -> None:
+        with far_behind.app_context(), db.engine.connect() as connection:
+            for _ in range(20):
+                began = time.monotonic()
+                connection.exec_driver_sql("UPDATE users SET first_name = 'x' WHERE false")
+                connection.commit()
+                waits.append(time.monotonic() - began)
+                time.sleep(0.05)
+
+    reader = threading.Thread(target=read)
+    with used_by_others(far_behind, seconds=1), far_behind.app_context():
+        reader.start()
+        flask_migrate.upgrade(revision=SECOND)
+        reader.join()
+
+    assert "trying again" not in capsys.readouterr().err
+    assert max(waits) < 0.5
+    assert len(waits) == 20
+
+
+def test_re8_an_index_whose_making_was_interrupted_is_made_anew(
+    far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("portal.core.online.PATIENCE", "100ms")
+    monkeypatch.setattr("portal.core.migrations.PAUSE_SECONDS", 0.2)
+
+    with used_by_others(far_behind, seconds=1), far_behind.app_context():
+        flask_migrate.upgrade()
+
+    assert revision_of(far_behind) == migrations.heads()
+    assert "Others use the tables; trying again" in capsys.readouterr().err
+    with far_behind.app_context(), db.engine.connect() as connection:
+        assert connection.exec_driver_sql(INVALID).scalars().all() == []
 
 
 def test_re8_who_comes_behind_a_waiting_migration_waits_less_than_two_seconds() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from portal.core.actor import Role
 from portal.core.clock import now
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
@@ -47,6 +49,25 @@ def test_the_chart_is_drawn_by_the_server_and_described(client: PageClient, sign
     assert "<polyline" in text or "<path" in text
     assert "New people, last 30 days" in text
     assert re.search(r'role="img"|aria-labelledby|<desc', text)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_days_are_those_of_the_readers_zone(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, zone: str
+) -> None:
+    here = ZoneInfo(zone)
+    admin = build.person("admin@example.com", role=Role.ADMIN, tenant=acme, time_zone=zone)
+    midnight = now().astimezone(here).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=29)
+    for minutes in (-1, 1):
+        build.person(f"p{minutes}@example.com", tenant=acme, created_at=midnight + timedelta(minutes=minutes))
+    sign_in(admin)
+
+    text = client.get("/").text
+    url, number = figures(text)["New people"]
+
+    assert number == "2", "the administrator, and who came a minute after midnight"
+    assert rows_at(client, url) == 2
+    assert f"Days are {zone}." in text
 
 
 def test_a_user_is_led_to_the_own_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:

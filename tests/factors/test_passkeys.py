@@ -47,6 +47,17 @@ def device(app: Flask, uma: Person) -> Device:
     return device
 
 
+def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
+    app: Flask, uma: Person, device: Device
+) -> None:
+    page = half_way(app, uma).get("/login/second").text
+
+    hint = re.search(r"<noscript>.*</noscript>", page)
+    assert hint
+    assert "A passkey needs JavaScript." in hint[0]
+    assert "write a code below" in hint[0]
+
+
 def test_a_passkey_is_the_second_step_and_the_first_one_brings_recovery_codes(app: Flask, uma: Person) -> None:
     browser, device = Visitor(app, uma), Device()
     answer = browser.post(f"{URL}/passkeys", {"credential": device.make(challenge_at(browser, URL))})

@@ -90,7 +90,7 @@ def postbox(*, starttls: bool = False, tls: bool = False, login: bool = False) -
 
 
 def _authenticator(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-    return AuthResult(success=given == LOGIN)
+    return AuthResult(success=given == LOGIN, handled=False)  # the server itself says no
 
 
 def free_port() -> int:

@@ -221,6 +221,91 @@ def test_flask_worker_sends_what_comes_and_ends_cleanly_when_told_to(
     assert states(fresh_app) == []
 
 
+OLD_AND_NEW = (
+    "INSERT INTO sign_ins (token, user_id, idle, expires_at, ends_at) SELECT age::text, u.id, '1 h', now() - age,"
+    " now() - age FROM users u, unnest(ARRAY[interval '91 days', interval '89 days']) age",
+    "INSERT INTO letters (recipient, subject, content, kept_at) SELECT 'a@example.com', 'x', 'x', now() - age"
+    " FROM unnest(ARRAY[interval '31 days', interval '29 days']) age",
+    "INSERT INTO queue.procrastinate_jobs (queue_name, task_name) SELECT 'letters', 'send' FROM generate_series(1, 2)",
+    "UPDATE queue.procrastinate_jobs SET status = 'failed'",
+    "UPDATE queue.procrastinate_events SET at = now() - interval '31 days'"
+    " WHERE job_id = (SELECT min(id) FROM queue.procrastinate_jobs)",
+    "INSERT INTO idempotency_keys (key, fingerprint, created_at) SELECT age::text::bytea, 'x', now() - age"
+    " FROM unnest(ARRAY[interval '25 h', interval '23 h']) age",
+    "INSERT INTO throttles (key, free_at) SELECT age::text::bytea, now() - age"
+    " FROM unnest(ARRAY[interval '1 s', interval '-1 h']) age",
+)
+KINDS = ("sign_ins", "letters", "queue.procrastinate_jobs", "idempotency_keys", "throttles")
+
+
+@pytest.fixture
+def aged(fresh_app: Flask, nia: Person) -> Flask:
+    """Where of each kind one is old enough to go, and one is not."""
+    assert nia
+    with fresh_app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL search_path = public, queue")
+        for statement in OLD_AND_NEW:
+            connection.exec_driver_sql(statement)
+    return fresh_app
+
+
+def left(app: Flask) -> list[int]:
+    with app.app_context(), db.engine.connect() as connection:
+        return [connection.exec_driver_sql(f"SELECT count(*) FROM {kind}").scalar_one() for kind in KINDS]  # noqa: S608
+
+
+def at_work(app: Flask) -> int:
+    with app.app_context(), db.engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_workers").scalar_one())
+
+
+def test_what_is_old_enough_is_removed_and_nothing_else(aged: Flask) -> None:
+    with aged.app_context():
+        first, second = queue.tidy(), queue.tidy()
+
+    assert list(first.values()) == [1] * len(KINDS)
+    assert set(second.values()) == {0}
+    assert left(aged) == [1] * len(KINDS)
+
+
+def test_how_long_it_is_kept_is_a_setting(aged: Flask) -> None:
+    settings = aged.extensions["portal"]
+    aged.extensions["portal"] = replace(settings, keep_sign_ins_days=80, keep_letters_days=40)
+
+    with aged.app_context():
+        removed = queue.tidy()
+
+    assert list(removed.values()) == [2, 0, 0, 1, 1]
+
+
+def test_what_can_not_be_removed_leaves_the_others_be(aged: Flask) -> None:
+    with aged.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE sign_ins RENAME TO elsewhere")
+    with aged.app_context():
+        removed = queue.tidy()
+
+    assert list(removed.values()) == [1] * (len(KINDS) - 1)
+
+
+def test_a_worker_tidies_up_once_a_day_and_makes_up_for_what_it_missed(aged: Flask, fresh_database: str) -> None:
+    with postbox() as box:
+        told = {"DATABASE_URL": fresh_database, "PORTAL_SMTP_URL": box.url, "PORTAL_MAIL_FROM": "portal@example.com"}
+        workers = [run_worker(**told, PORTAL_URL="https://portal.example.com") for _ in range(2)]
+        deadline = time.monotonic() + 60
+        while (left(aged) != [1] * len(KINDS) or at_work(aged) < 2) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        said = "".join(worker.communicate(timeout=30)[0] for worker in workers)
+        assert [worker.returncode for worker in workers] == [0, 0]
+
+    assert left(aged) == [1] * len(KINDS)
+    with aged.app_context(), db.engine.connect() as connection:
+        days = connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_periodic_defers").scalar_one()
+    assert days == 1
+    assert said.count("removed as old: 1 sign-ins, 1 letters of the outbox") == 1
+
+
 def test_flask_worker_says_what_is_missing(fresh_database: str) -> None:
     worker = run_worker(DATABASE_URL=fresh_database)
 

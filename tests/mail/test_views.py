@@ -37,3 +37,12 @@ def test_where_letters_are_sent_there_is_no_outbox(
 
     assert client.get("/outbox/").status_code == 404
     assert "/outbox/" not in client.get("/").text
+
+
+def test_an_administrator_is_not_sent_to_an_administrator(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    sign_in(ada)
+
+    answer = client.get("/outbox/")
+
+    assert answer.status_code == 403
+    assert "A super administrator can help." in answer.text

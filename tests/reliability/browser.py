@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -26,6 +27,8 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
     timeout: float = 60
     headers: dict[str, str] = field(default_factory=dict)
+    trusted: ssl.SSLContext | None = None  # for https
+    source: tuple[str, int] | None = None  # where it comes from
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path)
@@ -38,7 +41,7 @@ class Browser:
         return self._send("POST", path, urlencode({**fields_of(page.text), **values}))
 
     def _send(self, method: str, path: str, body: str | None = None) -> Answer:
-        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=self.timeout)
+        connection = self._connection()
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **self.headers}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -49,6 +52,14 @@ class Browser:
             return Answer(response.status, response.headers, response.read().decode())
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        place = urlsplit(self.address).netloc
+        if self.trusted is None:
+            return http.client.HTTPConnection(place, timeout=self.timeout, source_address=self.source)
+        return http.client.HTTPSConnection(
+            place, timeout=self.timeout, source_address=self.source, context=self.trusted
+        )
 
     def _keep(self, headers: Message) -> None:
         for cookie in headers.get_all("Set-Cookie", []):

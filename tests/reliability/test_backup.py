@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import DuplicateObject
 from sqlalchemy import make_url
 
 from portal.cli import seed
+from portal.config import ROOT
 from portal.core.postgres_programs import Programs
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from tests.acting import acting, portal_on
-from tests.database import SECRET_KEY, Server
+from tests.database import PREFIX, SECRET_KEY, Server
 from tests.pages import PageClient
 
 PEOPLE = 100_000
-DUMP = ["pg_dump", "--format=custom", "--file=portal.dump"]
-RESTORE = ["pg_restore", "--no-owner", "--exit-on-error", "--single-transaction"]
+ADDRESS = "postgresql://portal@db.example.com/portal"
+SECTION = re.compile(r"## Backup and restore\n(.+?)\n## ", re.DOTALL)
+NAME = "restored"
+
+
+def documented(beginning: str) -> str:
+    """The one command of docs/operating.md's chapter that begins so."""
+    chapter = SECTION.search((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
+    assert chapter
+    blocks = re.findall(r"```\n(.+?)```", chapter.group(1), re.DOTALL)
+    (command,) = (str(line) for block in blocks for line in block.splitlines() if line.startswith(beginning))
+    return command
 
 
 @pytest.fixture
 def empty(database_server: Server) -> Iterator[str]:
-    yield database_server.create("restored")
-    database_server.drop("restored")
+    """Made by the statements that an administrator of the server is told, with names of ours."""
+    owner = database_server.owner or make_url(database_server.url).username
+    role, grant = documented("CREATE ROLE").split(" --")[0].strip().rstrip(";").split("; ")
+    if database_server.version() < 160000:
+        grant = grant.partition(" WITH ")[0]
+    with suppress(DuplicateObject):  # the server's other databases have it
+        database_server.execute(role)
+    database_server.execute(grant.replace("TO portal ", f"TO {owner} "))
+    made = documented("CREATE DATABASE")
+    database_server.execute(made.replace("DATABASE portal OWNER portal", f'DATABASE "{PREFIX}{NAME}" OWNER {owner}'))
+    yield database_server.address(NAME)
+    database_server.drop(NAME)
 
 
-def run(command: list[str], address: str, folder: Path, version: int) -> None:
+def run(line: str, address: str, folder: Path, version: int) -> None:
     """One of PostgreSQL's programs, of the server's own version; the password is in no list of processes."""
+    command = shlex.split(line)
     url = make_url(address).set(drivername="postgresql")
     bundled = Programs.installed()
     is_same = bundled.major == str(version // 10_000)
@@ -40,7 +66,8 @@ def run(command: list[str], address: str, folder: Path, version: int) -> None:
     assert program
     environment = {**os.environ, "PGPASSWORD": url.password or ""}
     place = url.set(password=None).render_as_string(hide_password=False)
-    arguments = [program, *command[1:], f"--dbname={place}", *(["portal.dump"] if command[0] == "pg_restore" else [])]
+    assert any(ADDRESS in word for word in command)
+    arguments = [program, *(word.replace(ADDRESS, place) for word in command[1:])]
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)  # noqa: S603
     assert done.returncode == 0, done.stderr
 
@@ -64,16 +91,16 @@ def test_re11_a_restored_copy_is_the_same_verifies_and_signs_in(
         seed.seed_demo(PEOPLE)
         assert app.test_cli_runner().invoke(args=["activity", "seal"]).exit_code == 0
 
-    run(DUMP, fresh_database, tmp_path, database_server.version())
-    run(RESTORE, empty, tmp_path, database_server.version())
+    run(documented("pg_dump"), fresh_database, tmp_path, database_server.version())
+    run(documented("pg_restore"), empty, tmp_path, database_server.version())
 
     original = hashes(fresh_database)
     assert hashes(empty) == original
     assert original["users"][0] >= PEOPLE
     assert original["activity_leaves"][0] == original["activity"][0] > PEOPLE
     with portal_on(empty) as app:
-        for command in ("doctor", "activity verify"):
-            result = app.test_cli_runner().invoke(args=command.split())
+        for command in documented("flask doctor").split(" && "):
+            result = app.test_cli_runner().invoke(args=command.removeprefix("flask ").split())
             assert result.exit_code == 0, result.output
         client = app.test_client()
         assert isinstance(client, PageClient)

@@ -27,9 +27,10 @@ from tests.database import app_for, disconnect
 from tests.pages import PageClient
 from tests.reliability.browser import Answer, Browser
 from tests.reliability.serving import serving
+from tests.rounds import rounds
 
 BACK_WITHIN = 5.0
-RESTARTS = 3
+RESTARTS = rounds("RESTARTS", 3)
 CLIENTS = 200
 
 

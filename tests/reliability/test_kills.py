@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import threading
 import time
@@ -28,8 +27,9 @@ from tests.database import app_for, disconnect
 from tests.reliability.browser import Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import root_on, signed_in
+from tests.rounds import rounds
 
-KILLS = int(os.environ.get("PORTAL_TEST_KILLS", "3"))
+KILLS_OF_WORKERS, KILLS_OF_DATABASES = rounds("KILLS", 10), rounds("KILLS", 3)
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def writing(address: str, browser: Browser) -> Iterator[list[str]]:
             work.result(timeout=60)
 
 
-def kill_again_and_again(kill: Callable[[], None], acknowledged: list[str]) -> None:
-    for _ in range(KILLS):
+def kill_again_and_again(kill: Callable[[], None], acknowledged: list[str], times: int) -> None:
+    for _ in range(times):
         before, deadline = len(acknowledged), time.monotonic() + 60
         while len(acknowledged) < before + 3:
             assert time.monotonic() < deadline, "nothing is written any more"
@@ -78,14 +78,14 @@ def kill_again_and_again(kill: Callable[[], None], acknowledged: list[str]) -> N
         kill()
 
 
-def check_ledger(server: Embedded, acknowledged: list[str]) -> None:
+def check_ledger(server: Embedded, acknowledged: list[str], kills: int) -> None:
     """Acknowledged is made; made has its event, and what has an event is made; the chain of seals holds."""
     with portal_on(server.url) as app, acting(app):
         made = dict(db.session.execute(select(Organization.slug, Organization.id)).all())
         told = set(db.session.scalars(select(Activity.row_id).where(Activity.action == "create")))
         seals.seal()
         doubts = seals.doubts()
-    assert len(acknowledged) >= 3 * KILLS
+    assert len(acknowledged) >= 3 * kills
     assert set(acknowledged) <= set(made)
     assert set(made.values()) <= told
     assert len(told) - 1 == len(made)  # one is the person who wrote
@@ -102,9 +102,9 @@ def test_re2_a_killed_worker_loses_no_acknowledged_write(durable_server: Embedde
                 worker.kill()
 
         with writing(run.address, signed_in(run.address, root)) as acknowledged:
-            kill_again_and_again(kill, acknowledged)
+            kill_again_and_again(kill, acknowledged, KILLS_OF_WORKERS)
 
-    check_ledger(durable_server, acknowledged)
+    check_ledger(durable_server, acknowledged, KILLS_OF_WORKERS)
 
 
 def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embedded, tmp_path: Path) -> None:
@@ -117,6 +117,6 @@ def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embed
             durable_server.start()
 
         with writing(run.address, signed_in(run.address, root)) as acknowledged:
-            kill_again_and_again(kill, acknowledged)
+            kill_again_and_again(kill, acknowledged, KILLS_OF_DATABASES)
 
-    check_ledger(durable_server, acknowledged)
+    check_ledger(durable_server, acknowledged, KILLS_OF_DATABASES)

@@ -22,8 +22,9 @@ from tests.pooler.conftest import free_port, wait_for
 from tests.reliability.browser import Answer, Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import locked, root_on, signed_in
+from tests.rounds import rounds
 
-RESTARTS = int(os.environ.get("PORTAL_TEST_RESTARTS", "4"))
+RESTARTS = rounds("RESTARTS", 4)
 TOKEN = "what-prometheus-says-0123456789-abcdef"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -17,20 +16,26 @@ from sqlalchemy import make_url
 
 from portal.core import migrations
 from tests.database import Server, app_for, disconnect
+from tests.rounds import rounds
 
-PEOPLE = int(os.environ.get("PORTAL_TEST_PEOPLE", "20000"))
+PEOPLE = rounds("PEOPLE", 100_000)
 LONGEST = 2.0
 FILL = """
     INSERT INTO organizations (name, slug) SELECT 'Home ' || n, 'home-' || n FROM generate_series(1, 100) n;
-    INSERT INTO users (email, first_name, last_name, organization_id)
-    SELECT 'person' || n || '@example.com', 'First' || n, 'Last' || n, o.id
-    FROM generate_series(1, {}) n JOIN organizations o ON o.slug = 'home-' || 1 + n % 100;
+    INSERT INTO users (email, first_name, last_name, organization_id, created_at)
+    SELECT 'person' || n || '@example.com', 'First' || n, 'Last' || n, o.id, now() - random() * interval '900 days'
+    FROM generate_series(1, {0}) n JOIN organizations o ON o.slug = 'home-' || 1 + n % 100;
+    INSERT INTO refresh_tokens (token, user_id, organization_id, expires_at)
+    SELECT 'token ' || email, id, organization_id, now() + interval '7 days' FROM users LIMIT {0} / 5;
     ANALYZE;
 """
 LOAD = (
     "SELECT * FROM users WHERE lower(email) = 'person{0}@example.com' AND deleted_at IS NULL",
     "SELECT id, email FROM users WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 20",
     "UPDATE users SET first_name = 'Other' WHERE lower(email) = 'person{0}@example.com' AND deleted_at IS NULL",
+    "INSERT INTO refresh_tokens (token, user_id, expires_at)"
+    " SELECT gen_random_uuid()::text, id, now() + interval '1 day'"
+    " FROM users WHERE lower(email) = 'person{0}@example.com' AND deleted_at IS NULL",
     "UPDATE organizations SET name = 'Other {0}' WHERE slug = 'home-{0}'",
 )  # fmt: skip
 

@@ -20,10 +20,12 @@ from portal.core.history import Activity
 from portal.factors import codes
 from portal.factors import commands as factors
 from portal.factors.passkeys import NewPasskey
+from portal.factors.words import APP, CODE
 from portal.tokens.queries import live_of
 from tests.access.visitor import Visitor, token_in
 from tests.acting import acting, actor_of, at_once
 from tests.cast import PASSWORD, Builder, Person, Tenant
+from tests.mailbox import letter_of, letters
 
 URL = "/account/second-factor"
 KEY = re.compile(r'<output id="key">([A-Z2-7 ]+)</output>')
@@ -174,8 +176,8 @@ def test_two_at_once_with_one_code_open_one_sign_in(fresh_app: Flask) -> None:
     def prove(typed: str) -> Callable[[], str | None]:
         return lambda: factors.use_code(uma.id, typed)
 
-    assert sorted(map(str, at_once(fresh_app, [prove(code)] * 4))) == [factors.APP, *["None"] * 3]
-    assert sorted(map(str, at_once(fresh_app, [prove(recovery[0])] * 4))) == ["None"] * 3 + [factors.CODE]
+    assert sorted(map(str, at_once(fresh_app, [prove(code)] * 4))) == sorted([APP, *["None"] * 3])
+    assert sorted(map(str, at_once(fresh_app, [prove(recovery[0])] * 4))) == sorted([CODE, *["None"] * 3])
 
 
 def test_a_wrong_code_sets_nothing_up_and_a_foreign_secret_neither(app: Flask, uma: Person, ada: Person) -> None:
@@ -204,7 +206,7 @@ def test_au13_no_secret_stands_in_the_database_the_history_or_a_later_page(
 
     for secret in (phone.secret, *phone.recovery):
         assert secret not in stored + pages
-    assert "set up a second step" in pages
+    assert "set up an authenticator app" in pages
 
 
 def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longer_first(
@@ -269,6 +271,50 @@ def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
     assert (
         Visitor(app, uma).get("/account/").headers["Location"] == "/account/password"
     )  # one that is long enough alone
+
+
+def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_a_letter_of_its_own(
+    app: Flask, ada: Person, uma: Person
+) -> None:
+    agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/130.0"}
+    browser = Visitor(app, uma)
+    browser.post("/account/", {"first_name": "Uma", "last_name": "Example", "time_zone": "Asia/Tokyo"})
+    phone = set_up(browser)
+    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]}, headers=agent)
+    browser.post(f"{URL}/codes")
+    Visitor(app, ada).post(f"/users/{uma.id}/second-factor")
+
+    said = {letter.subject: " ".join(letter.said) for letter in letters(app)}
+
+    assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
+    assert "an authenticator app was set up" in said["Your two-step sign-in has something new"]
+    used = said["A recovery code of yours was used"]
+    assert "with Firefox on Linux, one of your recovery codes opened" in used
+    assert "None are left" in used, "by the time it is written they are taken away"
+    assert "Those of before work no more" in said["You have new recovery codes"]
+    reset = said["Your two-step sign-in was reset"]
+    assert "Ada Example, your administrator, reset the two-step sign-in" in reset
+    assert "If you did not ask for this" in reset
+
+
+def test_how_many_recovery_codes_are_left_is_told_and_no_outsider_by_name(
+    app: Flask, root: Person, uma: Person, phone: Phone
+) -> None:
+    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]})
+    assert "9 are left." in " ".join(letter_of(app, "recovery_code_used", uma.id).said)
+
+    Visitor(app, root).post(f"/users/{uma.id}/second-factor")
+
+    said = " ".join(letter_of(app, "second_factor_reset", uma.id).said)
+    assert "a system administrator reset" in said
+    assert root.name not in said
+
+
+def test_whoever_sets_it_up_freely_has_the_menu_all_along(app: Flask, uma: Person) -> None:
+    browser = Visitor(app, uma)
+
+    for path in (URL, f"{URL}/app"):
+        assert 'id="sidebar"' in browser.get(path).text, path
 
 
 def test_nobody_resets_another_tenants_a_super_admins_or_the_own(

@@ -270,3 +270,15 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
 
     assert len(buttons(page)) + page.count("This device") == SHOWN
     assert f"There are {SHOWN + 10} in all." in page
+
+
+def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> None:
+    visitor = Visitor(app, uma)
+    fresh = family(app, uma)
+    with acting(app):
+        command(lambda: db.session.execute(update(SignIn).where(SignIn.id == fresh).values(is_kept=True)))()
+
+    assert "tokens renewed" not in (page := visitor.get("/account/devices").text)
+    assert "Kept signed in" not in page
+    family(app, uma, rotated=1)
+    assert "tokens renewed 1 time" in visitor.get("/account/devices").text

@@ -446,3 +446,32 @@ def test_pages_stay_small(client: PageClient, sign_in: SignIn, build: Builder, a
     assert len(client.get("/users/").data) < 24_000
     assert len(client.get("/users/?q=crowd", headers=HTMX).data) < 13_000
     assert len(client.get("/users/new").data) < 12_000
+
+
+def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-error"'
+
+    for query, told in (
+        ("last_sign_in_before=tomorrow", "This is no date"),
+        ("last_sign_in=never&last_sign_in_before=2026-01-01", "the date is left aside"),
+    ):
+        page = client.get(f"/users/?{query}").text
+        part = client.get(f"/users/?{query}", headers=HTMX).text
+        assert wrong in page
+        assert told in page
+        assert told in part
+        assert uma.name in page
+    assert "aria-invalid" not in client.get("/users/?last_sign_in_before=2026-01-01").text
+    assert "This is no date" in client.get("/activity/?from=2026-13-01").text
+
+
+def test_an_empty_list_blames_no_letters_where_none_were_written(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    sign_in(ada)
+
+    assert "Try fewer letters" not in client.get("/users/?verified=yes").text
+    assert "Try fewer letters" in client.get("/users/?q=zzzz").text

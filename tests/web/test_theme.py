@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
-from tests.access.visitor import Visitor
+from tests.access.visitor import CREATED, PAGE, WRONG, Visitor, outcome
+from tests.acting import acting, say_who_long_ago
 from tests.cast import Person
 from tests.pages import PageClient
 
@@ -41,3 +44,30 @@ def test_no_other_theme_is_kept(app: Flask, ada: Person, theme: str) -> None:
     assert (
         '<html lang="en">' in visitor.get("/login?x").text or visitor.get("/account/").text.count("data-bs-theme") == 0
     )
+
+
+SWITCH = re.compile(r'<form class="theme"[^>]*>')
+
+
+@pytest.mark.parametrize("minutes", [0, 16], ids=["just signed in", "asked who it is"])
+def test_no_page_that_answers_a_post_offers_a_way_back_to_itself(
+    app: Flask, root: Person, uma: Person, minutes: int
+) -> None:
+    """Coming back would be a GET: of no page at all, of one that was shown once, or of an empty form."""
+    found = {}
+    for rule in app.url_map.iter_rules():
+        if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/"):
+            visitor = Visitor(app, root)  # anew: some of the acts sign out
+            with acting(app):
+                say_who_long_ago(root, minutes)
+            answer = visitor.post(rule.rule.replace("<uuid:id>", str(uma.id)))
+            if outcome(answer) in (PAGE, CREATED, WRONG):
+                found[rule.rule] = SWITCH.findall(answer.text)
+
+    assert len(found) > 8
+    assert [path for path, switches in found.items() if any(" hidden" not in one for one in switches)] == []
+    assert " hidden" not in SWITCH.findall(visitor.get("/account/").text)[0]
+
+
+def test_a_key_that_is_new_each_time_offers_no_way_back_either(app: Flask, ada: Person) -> None:
+    assert " hidden" in SWITCH.findall(Visitor(app, ada).get("/account/second-factor/app").text)[0]

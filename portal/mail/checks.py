@@ -1,0 +1,54 @@
+"""Can letters leave, and do they? Two lines of `flask doctor`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+
+from portal.config import Settings
+from portal.core.checks import Ailing, Check
+from portal.core.clock import now
+from portal.core.db import db
+from portal.mail.post import Unreachable, probe
+from portal.mail.queries import state_of_queue
+from portal.mail.queue import STALLED_SECONDS
+
+LONGEST = timedelta(minutes=10)
+
+
+def mail() -> str:
+    settings: Settings = current_app.extensions["portal"]
+    if settings.missing_for_mail:
+        raise Ailing(settings.missing_for_mail)
+    if settings.smtp_url is None:
+        return "no mail server is named: letters are kept, to be read at /outbox/"
+    try:
+        return probe(settings.smtp_url)
+    except Unreachable as error:
+        raise Ailing(f"{error} Look at PORTAL_SMTP_URL.") from None
+
+
+def queue() -> str:
+    found = db.session.execute(state_of_queue(timedelta(seconds=STALLED_SECONDS))).one()
+    waits = now() - found.since if found.since else timedelta(0)
+    if found.due and not found.workers:
+        raise Ailing(f"{_waiting(found)}, and no worker is there: run `flask worker`, or `flask serve`.")
+    if waits > LONGEST:
+        raise Ailing(f"{_waiting(found)}, though a worker is there: its log says why.")
+    return "; ".join(
+        (
+            _waiting(found),
+            f"{found.later} will be tried again, {found.failed} were given up (the log says why)",
+            f"{found.workers} at work",
+        )
+    )
+
+
+def _waiting(found: Any) -> str:
+    since: datetime | None = found.since
+    return f"{found.due} waiting" + (f" since {since:%Y-%m-%d %H:%M} UTC" if found.due and since else "")
+
+
+CHECKS = (Check("mail", mail, needs_database=False), Check("queue", queue))

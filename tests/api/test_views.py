@@ -1,0 +1,55 @@
+"""What does a program learn of a second step: its owner all, and who has not the password nothing?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.access.visitor import Visitor
+from tests.api.calling import LOGIN, Program
+from tests.cast import PASSWORD, Person
+from tests.second.test_views import Phone, set_up, told
+
+WRONG = "another horse battery staple"
+
+
+@pytest.fixture
+def phone(app: Flask, uma: Person) -> Phone:
+    return set_up(Visitor(app, uma))
+
+
+def asked(app: Flask, email: str, password: str, **more: str) -> tuple[int, dict[str, Any]]:
+    answer = Program(app).post(LOGIN, {"email": email, "password": password, **more})
+    said = dict(answer.json or {})
+    said.pop("request_id", None)
+    return answer.status_code, said
+
+
+def test_a_missing_code_and_a_wrong_one_are_told_apart_once_the_password_is_right(
+    app: Flask, uma: Person, phone: Phone
+) -> None:
+    missing, wrong = asked(app, uma.email, PASSWORD), asked(app, uma.email, PASSWORD, otp="000000")
+    right = asked(app, uma.email, PASSWORD, otp=phone.code())
+    again = asked(app, uma.email, PASSWORD, otp=phone.code())
+
+    assert (missing[0], missing[1]["code"]) == (401, "second_factor_required")
+    assert (wrong[0], wrong[1]["code"]) == (401, "second_factor_invalid")
+    assert right[0] == 200
+    assert (again[0], again[1]["code"]) == (401, "second_factor_invalid")
+
+
+def test_au4_without_the_password_no_code_tells_whether_there_is_a_second_step(
+    app: Flask, uma: Person, ada: Person, phone: Phone
+) -> None:
+    answers = [
+        asked(app, email, WRONG, **more)
+        for email in (uma.email, ada.email, "nobody@example.com")
+        for more in ({}, {"otp": "000000"}, {"otp": phone.code()})
+    ]
+
+    assert answers == [answers[0]] * len(answers)
+    assert answers[0][1]["code"] == "invalid_credentials"
+    assert "second_factor_failed" not in told(app, uma)
+    assert asked(app, uma.email, PASSWORD, otp=phone.code())[0] == 200  # the code was not spent

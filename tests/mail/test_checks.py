@@ -1,0 +1,134 @@
+"""Does the doctor say whether letters can leave, and whether they do?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import SYSTEM
+from portal.core.checks import Ailing
+from portal.core.db import acting_as, db
+from portal.mail import checks
+from portal.mail.commands import send_later
+from tests.acting import acting
+from tests.cast import Builder
+from tests.mail.postbox import free_port, postbox
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+AT_WORK = "INSERT INTO queue.procrastinate_workers DEFAULT VALUES"
+GONE = "INSERT INTO queue.procrastinate_workers (last_heartbeat) VALUES (now() - interval '2 minutes')"
+AGED = "UPDATE queue.procrastinate_events SET at = at - interval '11 minutes'"
+RETRIED = "UPDATE queue.procrastinate_jobs SET scheduled_at = now() + interval '1 hour'"
+FAILED = "UPDATE queue.procrastinate_jobs SET status = 'failed'"
+
+
+@contextmanager
+def told(app: Flask, **changes: Any) -> Iterator[None]:
+    settings = app.extensions["portal"]
+    app.extensions["portal"] = replace(settings, mail_from="Portal <portal@example.com>", **changes)
+    try:
+        with app.app_context():
+            yield
+    finally:
+        app.extensions["portal"] = settings
+
+
+def looked(app: Flask) -> str:
+    with app.app_context(), acting_as(SYSTEM):
+        return checks.queue()
+
+
+def change(app: Flask, *statements: str) -> None:
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL search_path = queue, public")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def waiting(fresh_app: Flask) -> Flask:
+    """Where a letter waits."""
+    nia = Builder(fresh_app).person("nia@example.com")
+    with acting(fresh_app):
+        send_later("replay", nia.id)
+    return fresh_app
+
+
+def test_without_a_mail_server_the_outbox_is_named_and_in_production_what_is_missing(app: Flask) -> None:
+    with told(app):
+        assert "/outbox/" in checks.mail()
+    with told(app, production=True), pytest.raises(Ailing, match="PORTAL_URL is not set"):
+        checks.mail()
+    with (
+        told(app, production=True, public_url="https://portal.example.com"),
+        pytest.raises(Ailing, match="PORTAL_SMTP_URL is not set"),
+    ):
+        checks.mail()
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ({}, "without TLS, on this machine"),
+        ({"starttls": True}, "under TLS"),
+        ({"tls": True}, "under TLS"),
+        ({"login": True}, "without TLS, on this machine, as portal"),
+    ],
+    ids=["plain", "STARTTLS", "TLS", "a login"],
+)
+def test_a_mail_server_that_answers_is_asked_and_gets_no_letter(app: Flask, kind: dict[str, bool], how: str) -> None:
+    with postbox(**kind) as box, told(app, smtp_url=box.url):
+        said = checks.mail()
+
+    assert said.endswith(f"answers, {how}")
+    assert box.letters == []
+    assert "p@ss" not in said
+
+
+def test_a_mail_server_that_can_not_be_used_is_told_with_its_reason(app: Flask) -> None:
+    with postbox(login=True) as box:
+        wrong = {
+            box.url.replace("p%40ss", "other"): "refuses the name and password",
+            f"smtp://127.0.0.1:{free_port()}": "can't be reached",
+        }
+        for url, why in wrong.items():
+            with told(app, smtp_url=url), pytest.raises(Ailing, match=why) as complaint:
+                checks.mail()
+            assert "other" not in str(complaint.value)
+    with postbox() as box, told(app, smtp_url=box.url.replace("smtp:", "smtps:")), pytest.raises(Ailing, match="TLS"):
+        checks.mail()
+
+
+def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> None:
+    assert looked(fresh_app) == "0 waiting; 0 will be tried again, 0 were given up (the log says why); 0 at work"
+    change(fresh_app, AT_WORK, GONE)
+    assert looked(fresh_app).endswith("; 1 at work")
+
+
+def test_letters_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
+    change(waiting, GONE)
+
+    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is there: run `flask worker`"):
+        looked(waiting)
+    change(waiting, AT_WORK)
+    assert looked(waiting).startswith("1 waiting since")
+
+
+def test_letters_that_wait_long_beside_a_worker_are_told(waiting: Flask) -> None:
+    change(waiting, AT_WORK, AGED)
+
+    with pytest.raises(Ailing, match="though a worker is there"):
+        looked(waiting)
+
+
+def test_letters_that_were_not_taken_and_those_given_up_are_counted(waiting: Flask) -> None:
+    change(waiting, RETRIED)
+    assert looked(waiting).startswith("0 waiting; 1 will be tried again, 0 were given up")
+    change(waiting, FAILED)
+    assert looked(waiting).startswith("0 waiting; 0 will be tried again, 1 were given up")

@@ -1,0 +1,177 @@
+"""Does everything hold behind nginx, set up as docs/operating.md says: slow visitors, cookies, addresses, bodies?"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from portal.core.db import db
+from portal.tokens.models import SignIn
+from tests.acting import acting, portal_on
+from tests.cast import Person
+from tests.proxy.conftest import HOST, URL, Proxied
+from tests.reliability.browser import Answer, Browser
+from tests.reliability.test_database_trouble import root_on
+
+SLOW, VISITS = 200, 100
+NOISE = 0.25  # seconds: who shares this machine costs more than slow visitors do; who is held up waits for many
+HEAD = f"GET /login HTTP/1.1\r\nHost: {HOST}\r\nX-Long: {'x' * 1000}\r\n\r\n".encode()
+BODY = f"POST /login HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\n".encode()
+EVENTS = """
+INSERT INTO activity (action, operation_id, agent, address)
+SELECT 'sign_in_failed', gen_random_uuid(), repeat('agent ', 500), '192.0.2.1' FROM generate_series(1, 5000)
+"""
+
+
+@pytest.fixture(scope="module")
+def root(database: str) -> Person:
+    return root_on(database)
+
+
+def signed_in(browser: Browser, person: Person) -> Browser:
+    answer = browser.post("/login", {"email": person.email, "password": person.password})
+    assert answer.status == 303, answer.text
+    return browser
+
+
+@contextmanager
+def slow_visitors(proxied: Proxied) -> Iterator[None]:
+    """Half of them say their first line a byte a second, half all but the body of their form."""
+    opened = [_slow(proxied, number) for number in range(SLOW)]
+    stopped = threading.Event()
+
+    def go_on() -> None:
+        for at in range(len(HEAD)):
+            for number, connection in enumerate(opened):
+                if stopped.wait(1 / SLOW):
+                    return
+                connection.sendall(HEAD[at : at + 1] if number % 2 else b"a")
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+        for connection in opened:
+            connection.close()
+
+
+def _slow(proxied: Proxied, number: int) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", proxied.port), timeout=30)
+    connection = proxied.trusted.wrap_socket(plain, server_hostname=HOST)
+    if number % 2 == 0:
+        connection.sendall(BODY + b"Content-Length: 1000\r\n\r\n")
+    return connection
+
+
+def took(browser: Browser) -> list[float]:
+    """How long visits take, one after the other."""
+    seconds = []
+    for _ in range(VISITS):
+        began = time.monotonic()
+        assert browser.get("/users/").status == 200
+        seconds.append(time.monotonic() - began)
+    return seconds
+
+
+def percentile(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def test_re5_two_hundred_slow_visitors_hold_nobody_up(proxied: Proxied, root: Person) -> None:
+    browser = signed_in(proxied.browser(), root)
+    alone = percentile(took(browser))
+
+    with slow_visitors(proxied):
+        time.sleep(2)
+        among_them = percentile(took(browser))
+
+    assert among_them < max(2 * alone, NOISE), (alone, among_them)
+
+
+def test_re5_who_does_not_read_an_export_holds_no_place_in_the_portal(
+    proxied: Proxied, root: Person, database: str
+) -> None:
+    with portal_on(database) as app, app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql(EVENTS)
+    browser = signed_in(proxied.browser(), root)
+    with reading_nothing(proxied, browser):
+        answer = until_ready(browser, "/activity/export")
+
+    assert answer.status == 200, "one gets one export at a time, and the first one is still made"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert len(answer.text) > 14_000_000
+    assert answer.text.splitlines()[-1].endswith('"')
+
+
+@contextmanager
+def reading_nothing(proxied: Proxied, browser: Browser) -> Iterator[None]:
+    """Somebody asks for a long answer, and takes nothing of it."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.connect(("127.0.0.1", proxied.port))
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    with proxied.trusted.wrap_socket(plain, server_hostname=HOST) as connection:
+        connection.sendall(f"GET /activity/export HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookies}\r\n\r\n".encode())
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        yield
+
+
+def until_ready(browser: Browser, path: str) -> Answer:
+    """What is asked for again while it is refused, for a while."""
+    deadline = time.monotonic() + 30
+    while (answer := browser.get(path)).status == 409 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer
+
+
+def test_se8_cookies_are_for_https_and_this_host_alone(proxied: Proxied, root: Person) -> None:
+    browser = proxied.browser(**{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"})
+    page = browser.get("/login")
+    signed_in(browser, root)
+
+    assert set(browser.cookies) == {"__Host-portal", "__Host-portal-device"}
+    for cookie in page.headers.get_all("Set-Cookie", []):
+        assert {"Secure", "HttpOnly", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+        assert "Domain" not in cookie
+    assert page.headers["Strict-Transport-Security"]
+    assert "evil.example" not in page.text + str(page.headers)
+
+
+def test_plain_http_leads_to_https(proxied: Proxied) -> None:
+    answer = Browser(f"http://127.0.0.1:{proxied.plain_port}", headers={"Host": HOST}).get("/users/?q=ada")
+
+    assert (answer.status, answer.headers["Location"]) == (301, f"{URL}/users/?q=ada")
+
+
+def test_au6_a_visitors_address_is_the_one_they_come_from_whatever_they_say(
+    proxied: Proxied, root: Person, database: str
+) -> None:
+    forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    signed_in(proxied.browser(source="127.0.0.7", **forged), root)
+
+    with portal_on(database) as app, acting(app):
+        addresses = set(db.session.scalars(select(SignIn.address)))
+    assert "127.0.0.7" in addresses
+    assert "203.0.113.9" not in addresses
+
+
+def test_in7_a_body_that_is_too_large_is_refused_by_nginx_or_the_portal(proxied: Proxied) -> None:
+    assert _status(proxied, 1_500_000, b"a" * 1_500_000) == 413
+    assert _status(proxied, 3_000_000, b"") == 413  # before it is sent
+
+
+def _status(proxied: Proxied, size: int, body: bytes) -> int:
+    plain = socket.create_connection(("127.0.0.1", proxied.port), timeout=30)
+    with proxied.trusted.wrap_socket(plain, server_hostname=HOST) as connection:
+        connection.sendall(BODY + f"Content-Length: {size}\r\n\r\n".encode() + body)
+        return int(connection.recv(100).split()[1])

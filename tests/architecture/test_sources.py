@@ -143,7 +143,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "cli/takeover.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
         "factors/challenges.py", "factors/ciphers.py", "factors/codes.py", "factors/passkeys.py", "factors/words.py",
         "mail/checks.py", "mail/letters.py", "mail/post.py", "mail/queue.py", "organizations/members.py",
-        "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/devices.py", "users/invitations.py",
+        "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/devices.py",
+        "users/invitations.py",
         "users/links.py", "users/membership.py", "users/passwords.py", "users/strength.py",
     }  # fmt: skip
     for path in SOURCES:

@@ -24,7 +24,7 @@ from portal.organizations import queries as organizations
 from portal.organizations.commands import undo_organization as undo_organization_command
 from portal.users import queries as users
 from portal.users.commands import undo_user
-from portal.users.models import User
+from portal.users.models import SENSITIVE, User
 from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.history import confirm, history_with
@@ -35,7 +35,6 @@ from portal.web.searching import render_list
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
 UNSAID = "(not kept)"
-SENSITIVE = {"email", "role"}
 HEADINGS = (
     "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
     "request_id", "operation_id",

@@ -20,6 +20,7 @@ from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
+from portal.web.proof import proven
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
 from portal.web.searching import render_list
@@ -99,6 +100,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
 @requires(Permission.ORGANIZATIONS_DELETE)
+@proven
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete an organization. GET says first what it means."""
     if request.method != "POST":

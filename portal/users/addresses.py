@@ -32,9 +32,11 @@ def _ask_for(user_id: uuid.UUID, email: str) -> None:
 
 
 @command
-def cancel(user_id: uuid.UUID) -> None:
+def cancel(user_id: uuid.UUID) -> User:
     """Keep the present address; the link that was sent is dead."""
-    locked(queries.by_id(user_id)).pending_email = None
+    user = locked(queries.by_id(user_id))
+    user.pending_email = None
+    return user
 
 
 def send_verification(user_id: uuid.UUID, counter: Counter) -> User:

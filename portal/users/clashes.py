@@ -8,16 +8,18 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, current_actor
 from portal.core.db import acting_as, db
 from portal.core.errors import Conflict, Throttled
+from portal.core.throttle import Counter
 from portal.users import queries
 from portal.web.throttle import of_foreign_addresses
 
+KEY = "users_email_key"
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
 TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
 
 
 def explained(conflict: Conflict, email: str) -> Conflict:
     """Say of a taken address whose it is, as far as the actor may know."""
-    if conflict.constraint != "users_email_key":
+    if conflict.constraint != KEY:
         return conflict
     holder = db.session.scalar(queries.by_email(email))
     if holder is None:
@@ -25,6 +27,15 @@ def explained(conflict: Conflict, email: str) -> Conflict:
         _count_probe()
     message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
     return Conflict("email", message, constraint=conflict.constraint)
+
+
+def check_free(email: str, *letters: Counter) -> None:
+    """Conflict where the address is somebody's, whoever's; a letter is to go there, so its counters count it."""
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        throttle.attempt(*letters)
+        if db.session.scalar(queries.by_email(email)):
+            raise Conflict("email", ADDRESS_TAKEN_ELSEWHERE, constraint=KEY)
 
 
 def _count_probe() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,14 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
-from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.organizations.models import Organization
 from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
-from portal.users.clashes import explained, stop_probing
+from portal.users.clashes import check_free, explained, stop_probing
 from portal.users.models import User
 from portal.web.throttle import holding_back
 
@@ -78,11 +78,16 @@ def _send_if_active(user: User, kind: str) -> None:
         send_later(kind, user.id)
 
 
-def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
-    """Change a person. Missing, Stale where the row is newer than `version`, Conflict, NotAllowed."""
-    if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
-        stop_probing()
+def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any], counter: Counter | None = None) -> User:
+    """Change a person; another address is asked for, and counts once it is confirmed (see users/addresses.py).
+
+    Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; Throttled where `counter`, of letters to
+    this person, is full.
+    """
     try:
+        if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
+            stop_probing()
+            check_free(values["email"], *([counter] if counter else []))
         return _update(user_id, version, values)
     except Conflict as conflict:
         raise explained(conflict, str(values.get("email", ""))) from None
@@ -94,8 +99,12 @@ def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User
     if user.version != version:
         raise Stale(user)
     changes = {name: value for name, value in values.items() if getattr(user, name) != value}
-    if "email" in changes:
-        changes["email_verified"] = False
+    if "email" in changes and user.invitation in WAITING:
+        changes["email_verified"] = False  # accepting the invitation, which goes there anew, confirms it
+    elif changes.get("email") == user.pending_email:
+        changes.pop("email", None)
+    elif "email" in changes:
+        changes["pending_email"] = changes.pop("email")
     _change(user, changes)
     return user
 
@@ -114,12 +123,19 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
         send_later("email_changed", user.id)
     if is_anew:
         _send_if_active(user, "invitation")
-    elif "email" in changes and not user.email_verified:
+    elif _is_to_confirm(user, changes):
         _send_if_active(user, "verification")
     if not user.is_active:
         revoke_all(user.id)
     if {"role", "organization_id"} & changes.keys():
         end_families(user.id, has_moved="organization_id" in changes)
+
+
+def _is_to_confirm(user: User, changes: Mapping[str, Any]) -> bool:
+    """Whether a link is due: to an address that was asked for, now or while nobody could use a link."""
+    if "email" in changes:
+        return not user.email_verified
+    return user.pending_email is not None and bool({"pending_email", "is_active"} & changes.keys())
 
 
 def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
@@ -276,21 +292,20 @@ def unlock(user_id: uuid.UUID) -> str:
 
     Returns the person's name. Missing.
     """
-    user, actor = db.session.scalar(queries.by_id(user_id)), current_actor()
-    if user is None:
-        raise Missing
-    name, email, person = user.name, user.email, Actor(user.id, user.role, user.organization_id)
+    actor = current_actor()
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
-        _unlock(holding_back(email, user_id), person, actor)
-    return name
+        return _unlock(user_id, actor)
 
 
 @command
-def _unlock(counters: Sequence[Counter], person: Actor, by: Actor) -> None:
+def _unlock(user_id: uuid.UUID, by: Actor) -> str:
+    user = locked(queries.reached_by(by, user_id))
+    counters = holding_back(user.email, user_id)
     if any(throttle.wait(one) for one in counters):
         throttle.forgive(counters)
-        history.record("unlock", by=by, about=person.id, tenant=person.seen_by)
+        history.record("unlock", by=by, about=user.id, tenant=user.seen_by)
+    return user.name
 
 
 def is_held_back(user_id: uuid.UUID) -> bool:

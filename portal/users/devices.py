@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from portal.core import history
 from portal.core.actor import SYSTEM, Actor, current_actor
-from portal.core.db import acting_as, command, db
+from portal.core.db import acting_as, command, db, locked
 from portal.core.errors import Missing, NotAllowed
 from portal.tokens import commands as tokens
 from portal.tokens.queries import agent_of, latest_of
@@ -36,41 +36,32 @@ def devices_of(user_id: uuid.UUID) -> Devices:
 
 def end_one(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> str:
     """End one sign-in; again is no error. Returns what it was with. Missing, NotAllowed."""
-    person = _whom_to_sign_out(user_id)
     agent = db.session.scalar(agent_of(user_id, sign_in_id))
     if agent is None:
         raise Missing
-    _as_system(person, "end_sign_in", lambda: tokens.end_one(user_id, sign_in_id))
+    _as_system(user_id, "end_sign_in", lambda: tokens.end_one(user_id, sign_in_id))
     return agent
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
     """End every sign-in of a person but the one that asks; returns how many. Missing, NotAllowed."""
-    person = _whom_to_sign_out(user_id)
-    return _as_system(person, "end_sign_ins", lambda: tokens.end_others(user_id, besides))
+    return _as_system(user_id, "end_sign_ins", lambda: tokens.end_others(user_id, besides))
 
 
-def _whom_to_sign_out(user_id: uuid.UUID) -> Actor:
-    """Oneself, or somebody whom the actor may change."""
-    user, actor = db.session.scalar(queries.by_id(user_id)), current_actor()
-    if user is None:
-        raise Missing
-    if user.id != actor.id and not user.may_be_changed_by(actor):
-        raise NotAllowed
-    return Actor(user.id, user.role, user.organization_id)
-
-
-def _as_system(person: Actor, action: str, end: Callable[[], int]) -> int:
+def _as_system(user_id: uuid.UUID, action: str, end: Callable[[], int]) -> int:
     """In one transaction with its event, which a tenant may not write."""
     by = current_actor()
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
-        return _end(person, by, action, end)
+        return _end(user_id, by, action, end)
 
 
 @command
-def _end(person: Actor, by: Actor, action: str, end: Callable[[], int]) -> int:
+def _end(user_id: uuid.UUID, by: Actor, action: str, end: Callable[[], int]) -> int:
+    user = locked(queries.reached_by(by, user_id))
+    if user.id != by.id and not user.may_be_changed_by(by):
+        raise NotAllowed
     ended = end()
     if ended:
-        history.record(action, by=by, about=person.id, tenant=person.seen_by)
+        history.record(action, by=by, about=user.id, tenant=user.seen_by)
     return ended

@@ -17,7 +17,7 @@ from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
-from portal.users.models import User
+from portal.users.models import SENSITIVE, User
 from portal.users.passwords import problem_of
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.proof import ProofForm
@@ -127,8 +127,9 @@ class EditUserForm(UserForm, EditForm, ProofForm):
     """A person who exists."""
 
     def is_sensitive(self, user: User) -> bool:
-        """Whether it changes how somebody signs in, or what they may do."""
-        return self.email.data != user.email or Role[self.role.data] is not user.role
+        """Whether it changes how somebody signs in, or what they may do, and where."""
+        typed = self.values()
+        return any(typed.get(name, getattr(user, name)) != getattr(user, name) for name in SENSITIVE)
 
 
 class ChosenPasswordForm(Form):

@@ -42,8 +42,6 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
 def _as_system(user_id: uuid.UUID, action: str, *counters: Counter) -> User:
     """For somebody whom the actor sees: in one transaction with the event that tells of it."""
     actor = current_actor()
-    if db.session.scalar(queries.by_id(user_id)) is None:
-        raise Missing
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
         throttle.attempt(*counters)
@@ -52,14 +50,13 @@ def _as_system(user_id: uuid.UUID, action: str, *counters: Counter) -> User:
 
 @command
 def _change(user_id: uuid.UUID, action: str, by: Actor) -> User:
-    user = locked(queries.by_id(user_id))
+    user = locked(queries.reached_by(by, user_id))
     if user.invitation not in WAITING:
         raise Conflict(None, ACCEPTED.format(user.name))
     if not user.is_active and action != "invitation_revoked":
         raise Conflict(None, INACTIVE.format(user.name))
     history.credit(by)
-    person = Actor(user.id, user.role, user.organization_id)
-    history.record(action, by=by, about=user.id, tenant=person.seen_by)
+    history.record(action, by=by, about=user.id, tenant=user.seen_by)
     user.link_counter += 1
     if action == "invitation_revoked":
         user.revoked_at = now()

@@ -16,6 +16,7 @@ from portal.core.wall import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
+SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
 LIVING = text("deleted_at IS NULL")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
@@ -110,7 +111,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
     last_sign_in_at: Mapped[datetime | None]
-    pending_email: Mapped[str | None]  # asked for by the person, counts when its link is confirmed
+    pending_email: Mapped[str | None]  # counts when its link is confirmed
     link_counter: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # see users/links.py
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
@@ -138,6 +139,11 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     def invitation(self) -> str | None:
         """`pending`, `accepted`, `expired` or `revoked`; None for somebody who came in another way."""
         return invitation_of(self)
+
+    @property
+    def seen_by(self) -> uuid.UUID | None:
+        """The tenant that sees what is done to this person."""
+        return Actor(self.id, self.role, self.organization_id).seen_by
 
     def may_be_changed_by(self, actor: Actor) -> bool:
         """Whom the actor sees, the actor may change, but only a SUPER_ADMIN another SUPER_ADMIN."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from portal.core.actor import SYSTEM, Role, current_actor
+from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import acting_as, db
@@ -118,6 +118,11 @@ def in_deleted_organization() -> ColumnElement[bool]:
 
 def by_id(user_id: uuid.UUID) -> Select[User]:
     return select(User).where(User.id == user_id)
+
+
+def reached_by(actor: Actor, user_id: uuid.UUID) -> Select[User]:
+    """The person, if this actor still sees them: for what is done on the actor's behalf by the system."""
+    return by_id(user_id) if actor.is_unlimited else by_id(user_id).where(User.visible_to(actor))
 
 
 def by_email(email: str) -> Select[User]:

@@ -117,10 +117,13 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit() and (not form.is_sensitive(user) or given(form)):
         try:
             with reporting_conflicts(form):
-                changed = commands.update_user(id, form.seen_version(), form.values())
+                changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
+                _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
                 _warn_if_nobody_administers(administered)
                 return redirect(way_on(url_for(".show", id=id)))
+        except Throttled as throttled:
+            throttle.refuse(form, throttled)
         except Stale:
             user, organization = _found(id)
             return conflicts.answer(form, user, written(user, organization), title="Two edits met", endpoint="users")
@@ -201,6 +204,15 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
+@bp.post("/<uuid:id>/verification/cancellation")
+@requires(Permission.USERS_WRITE)
+def cancellation(id: uuid.UUID) -> ResponseReturnValue:
+    """Keep the present address; the one that was asked for never counts."""
+    user = addresses.cancel(id)
+    flash(f"{user.email} stays the address of {user.name}.", "success")
+    return redirect(url_for(".show", id=id))
+
+
 @bp.post("/<uuid:id>/unlock")
 @requires(Permission.USERS_WRITE)
 @proven
@@ -231,6 +243,7 @@ def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
 @requires(Permission.USERS_DELETE)
+@proven
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
@@ -283,6 +296,12 @@ def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Org
     if row is None:
         raise Missing
     return row[0], row[1]
+
+
+def _say_what_waits(user: User, form: EditUserForm) -> None:
+    """Say so where the address that was typed does not count yet."""
+    if user.pending_email and form.email.data == user.pending_email:
+        flash(f"{user.pending_email} counts once its link is opened. Until then {user.email} signs in.", "success")
 
 
 def _warn_if_nobody_administers(organization: Organization | None) -> None:

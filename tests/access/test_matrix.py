@@ -143,6 +143,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.revocation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.cancellation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("second.reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("second.reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),

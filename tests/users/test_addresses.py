@@ -6,15 +6,30 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import select, text
+from werkzeug.test import TestResponse
 
-from portal.users import commands
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.factors.queries import has_second_factor
+from portal.mail.commands import send_later
 from portal.users.models import User
 from tests.acting import acting
-from tests.cast import PASSWORD, Builder, Person, SignIn
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.mailbox import jobs, letter_of, letters, path_of
 from tests.pages import PageClient
 
 NEW = "uma.new@example.com"
+At = Callable[..., None]
+REACH = [
+    ("uma", "uma", True),
+    ("ada", "uma", True),
+    ("root", "bea", True),
+    ("uma", "ada", False),
+    ("ada", "bea", False),
+    ("ada", "root", False),
+]
+ADD_AUTHENTICATOR = text("INSERT INTO authenticators (user_id, secret, last_step) VALUES (:whom, 'sealed', 0)")
 
 
 def ask(client: PageClient, email: str = NEW, password: str = PASSWORD) -> int:
@@ -71,17 +86,132 @@ def test_letters_to_an_address_are_not_sent_without_end(
     assert len(jobs(app)) == 2
 
 
-def test_an_administrators_change_counts_at_once_and_both_addresses_hear_of_it(
-    app: Flask, build: Builder, ada: Person, uma: Person
+def edit(client: PageClient, person: Person, email: str) -> TestResponse:
+    return client.send(f"/users/{person.id}/edit", {"email": email})
+
+
+def confirm(app: Flask, person: Person, visitor: PageClient) -> None:
+    visitor.get(path_of(letter_of(app, "verification", person.id)))
+    visitor.send("/verify")
+
+
+def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_former_address_hears_of_it(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
-    with acting(app, ada):
-        commands.update_user(uma.id, 1, {"email": NEW})
-        commands.update_user(uma.id, 2, {"email": "uma.newer@example.com"})
+    sign_in(ada)
+    shown = client.get(edit(client, uma, NEW).headers["Location"]).text
+
+    assert f"Until then {uma.email} signs in" in shown
+    assert (build.read(User, uma.id).email, build.read(User, uma.id).pending_email) == (uma.email, NEW)
+    assert [letter.recipient for letter in letters(app)] == [NEW]
+    assert f"{NEW} is asked for" in client.get(f"/users/{uma.id}/edit").text
+
+    confirm(app, uma, other_client)
 
     user = build.read(User, uma.id)
-    assert (user.email, user.email_verified) == ("uma.newer@example.com", False)
+    assert (user.email, user.pending_email, user.email_verified) == (NEW, None, True)
     told = [letter.recipient for letter in letters(app) if letter.subject == "Your e-mail address was changed"]
-    assert told == [uma.email, NEW]
+    assert told == [uma.email]
+
+
+def test_saving_the_form_again_neither_calls_the_new_address_off_nor_mails_there_anew(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, NEW)
+
+    edit(client, uma, uma.email)
+    edit(client, uma, NEW)
+
+    assert build.read(User, uma.id).pending_email == NEW
+    assert [kind for kind, _ in jobs(app)] == ["verification"]
+
+
+def test_an_administrator_calls_a_new_address_off_and_its_link_is_dead(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, NEW)
+    link = path_of(letter_of(app, "verification", uma.id))
+
+    client.send(f"/users/{uma.id}/verification/cancellation", at=f"/users/{uma.id}")
+
+    other_client.get(link)
+    assert other_client.get("/verify").status_code == 410
+    assert build.read(User, uma.id).pending_email is None
+
+
+@pytest.mark.parametrize(("whose", "words"), [("ada", "already uses this address"), ("bea", "ask your system")])
+def test_an_address_that_is_taken_is_refused_where_it_was_typed(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, bea: Person, whose: str, words: str
+) -> None:
+    sign_in(ada)
+
+    answer = edit(client, uma, {"ada": ada, "bea": bea}[whose].email)
+
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert build.read(User, uma.id).pending_email is None
+
+
+def test_whoever_is_invited_still_gets_the_invitation_at_the_new_address_and_undoing_leads_it_back(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    sign_in(ada)
+    first = path_of(letter_of(app, "invitation", guest.id))
+
+    edit(client, guest, NEW)
+
+    assert build.read(User, guest.id).email == NEW
+    assert letter_of(app, "invitation", guest.id).recipient == NEW
+    undo = {"csrf_token": client.form("/account/")["csrf_token"], "version": build.read(User, guest.id).version}
+    assert client.post(f"/activity/people/{guest.id}/undo", data=undo).status_code == 303
+    assert build.read(User, guest.id).email == guest.email
+    other_client.get(first)
+    assert other_client.get("/invitations/").status_code == 410
+
+
+def test_an_address_asked_for_while_deactivated_is_mailed_to_once_the_person_is_active(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    away = build.person("away@example.com", tenant=acme, is_active=False)
+    sign_in(ada)
+    edit(client, away, NEW)
+    assert jobs(app) == []
+
+    client.send(f"/users/{away.id}/deactivation", {"is_active": "y"}, at=f"/users/{away.id}")
+
+    assert [letter.recipient for letter in letters(app)] == [NEW]
+
+
+def test_an_administrators_letters_to_one_person_have_an_end(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+) -> None:
+    at_settings(letters_per_hour=4)
+    sign_in(ada)
+
+    answers = [edit(client, uma, f"victim{number}@example.com") for number in range(4)]
+
+    assert answers[-1].status_code == 429
+    assert "Too many tries" in answers[-1].text
+    assert 'value="victim3@example.com"' in answers[-1].text
+    assert len(jobs(app)) == sum(answer.status_code == 303 for answer in answers) > 0
+
+
+@pytest.mark.parametrize(("who", "whom", "reached"), REACH)
+def test_functions_that_act_as_the_owner_reach_whom_their_caller_reaches(
+    app: Flask, request: pytest.FixtureRequest, who: str, whom: str, reached: bool
+) -> None:
+    caller, person = request.getfixturevalue(who), request.getfixturevalue(whom)
+    with acting(app):
+        command(db.session.execute)(ADD_AUTHENTICATOR, {"whom": person.id})
+
+    with acting(app, caller):
+        command(send_later)("password_reset", person.id)
+        has_one = db.session.scalar(select(has_second_factor(person.id)))
+
+    assert (jobs(app) == [("password_reset", person.id)], has_one) == (reached, reached)
 
 
 def test_an_administrator_has_the_link_sent_again_until_it_is_confirmed(

@@ -329,7 +329,7 @@ def test_co3_of_many_who_create_the_same_address_one_wins_and_the_others_are_tol
 
 def test_co3_of_many_who_take_on_the_same_address_one_wins(fresh_app: Flask, tenant: Tenant) -> None:
     build = Builder(fresh_app)
-    people = [build.person(f"p{n}@example.com", tenant=tenant) for n in range(THREADS)]
+    people = [build.person(f"p{n}@example.com", tenant=tenant, invited_at=now()) for n in range(THREADS)]
     for turn in range(ROUNDS):
         wanted = f"race{turn}@example.com"
         versions = {person.id: build.read(User, person.id).version for person in people}

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Conflict
@@ -94,6 +95,21 @@ def test_au10_a_link_is_dead_once_something_changed(app: Flask, guest: Person, p
     token = token_for(app, guest, purpose)
     with acting(app):
         change(guest, **CHANGES[what])
+
+    assert not is_alive(app, token, purpose)
+
+
+@pytest.mark.parametrize("purpose", ALL)
+@pytest.mark.parametrize("column", ["email", "pending_email", "password", "role", "organization_id"])
+def test_au10_a_link_stays_dead_when_the_change_is_taken_back(
+    app: Flask, guest: Person, build: Builder, birch: Tenant, purpose: str, column: str
+) -> None:
+    token = token_for(app, guest, purpose)
+    other = {"role": Role.ADMIN, "organization_id": birch.id}.get(column, "other@example.com")
+    with acting(app):
+        former = db.session.execute(select(getattr(User, column)).where(User.id == guest.id)).scalar_one()
+        change(guest, **{column: other})
+        change(guest, **{column: former})
 
     assert not is_alive(app, token, purpose)
 

@@ -13,28 +13,14 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-COMMENTS = {
-    "activity": "The history: one row for each event. Only ever added to.",
-    "activity_leaves": "What the seals of the history are made of, one leaf an event.",
-    "activity_repeats": "Repeated events of the running minute, until they are counted into the history.",
-    "activity_seals": "Seals over the history, each over all before it.",
-    "alembic_version": "Which migration the database is at.",
-    "api_tokens": "Tokens that people made for their programs.",
-    "authenticators": "Authenticator apps, the second step of a sign-in.",
-    "idempotency_keys": "Answers that programs get again when they ask the same again.",
-    "letters": "The demo's outbox.",
-    "organizations": "The tenants.",
-    "passkeys": "Devices that sign people in.",
-    "recovery_codes": "What replaces the second step, once each.",
-    "refresh_tokens": "What programs renew their access with, once each.",
-    "sign_ins": "Browsers and programs that are or were signed in.",
-    "throttles": "How much somebody tried lately.",
-    "users": "The people, deleted ones too.",
-    "queue.procrastinate_events": "What became of the queue's jobs.",
-    "queue.procrastinate_jobs": "Letters to be sent.",
-    "queue.procrastinate_periodic_defers": "Jobs that come again by the clock.",
-    "queue.procrastinate_workers": "Who sends letters.",
-}
+TABLES = (
+    "activity", "activity_leaves", "activity_repeats", "activity_seals",
+    "alembic_version", "api_tokens", "authenticators", "idempotency_keys",
+    "letters", "organizations", "passkeys", "recovery_codes",
+    "refresh_tokens", "sign_ins", "throttles", "users",
+    "queue.procrastinate_events", "queue.procrastinate_jobs",
+    "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
+)  # fmt: skip
 SCHEMAS = ("public", "queue")
 COLUMNS = """
 SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 AND NOT attisdropped
@@ -75,8 +61,7 @@ def upgrade() -> None:
     have_roles(op.get_bind())
     for schema in SCHEMAS:
         op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER_ROLE}")
-    for table, comment in COMMENTS.items():
-        op.execute(f"COMMENT ON TABLE {table} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+    for table in TABLES:
         names = op.get_bind().scalars(sa.text(COLUMNS), {"name": table})
         for statement in opened(table, [name for name in names if name not in SECRETS.get(table, {})]):
             op.execute(statement)
@@ -91,8 +76,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     count_by("table_name, ", "")
     op.execute(f"DROP FUNCTION {SIGNATURE}")
-    for table in COMMENTS:
-        op.execute(f"COMMENT ON TABLE {table} IS NULL")
+    for table in TABLES:
         for statement in shut(table):
             op.execute(statement)
     for schema in SCHEMAS:

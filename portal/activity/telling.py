@@ -61,7 +61,7 @@ VERBS = {
     "address_refused": "asked for an address that is in use elsewhere",
     "adopt": "took over the data of the former backend",
     "browser_opened": "looked into the table",
-    "browser_copied": "copied a row of the table",
+    "browser_copied": "copied the row",
     "browser_queried": "queried the database",
     "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
@@ -78,7 +78,7 @@ ICONS = {
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
     "adopt": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
 }  # fmt: skip
-TOLD = {"refused": " to"}
+TOLD = {"refused": " to", "browser_queried": ":", "browser_copied": " with the key"}
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
@@ -255,6 +255,8 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
     if row.action in ("sign_in_failed", "second_factor_failed"):
         return VERBS[row.action], "as" if row.row_id else "under"
+    if row.action == "browser_copied":
+        return VERBS[row.action], "of the table"
     changes: dict[str, Any] = row.changes or {}
     if special := verb_of_values(row.action, changes):
         return special

@@ -50,7 +50,7 @@ class OfType(UserDefinedType[str]):
         self.name = name
 
     def get_col_spec(self, **_: Any) -> str:
-        return self.name
+        return self.name if self.name.islower() else f'"{self.name}"'
 
 
 class Unfit(Exception):

@@ -18,6 +18,29 @@ KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
 NAMED = {"uuid": "uuid", "json": "json", "jsonb": "json", "bytea": "bytes"}
 UNTOLD = "It is not granted to the data browser."
 
+ABOUT = {
+    "activity": "The history: one row for each event. Only ever added to.",
+    "activity_leaves": "What the seals of the history are made of, one leaf an event.",
+    "activity_repeats": "Repeated events of the running minute, until they are counted into the history.",
+    "activity_seals": "Seals over the history, each over all before it.",
+    "alembic_version": "Which migration the database is at.",
+    "api_tokens": "Tokens that people made for their programs.",
+    "authenticators": "Authenticator apps, the second step of a sign-in.",
+    "idempotency_keys": "Answers that programs get again when they ask the same again.",
+    "letters": "The demo's outbox.",
+    "organizations": "The tenants.",
+    "passkeys": "Devices that sign people in.",
+    "recovery_codes": "What replaces the second step, once each.",
+    "refresh_tokens": "What programs renew their access with, once each.",
+    "sign_ins": "Browsers and programs that are or were signed in.",
+    "throttles": "How much somebody tried lately.",
+    "users": "The people, deleted ones too.",
+    "queue.procrastinate_events": "What became of the queue's jobs.",
+    "queue.procrastinate_jobs": "Letters to be sent.",
+    "queue.procrastinate_periodic_defers": "Jobs that come again by the clock.",
+    "queue.procrastinate_workers": "Who sends letters.",
+}
+
 # Columns that name a person without a constraint, so that the person can be removed.
 PEOPLE = ("created_by", "updated_by", "deleted_by", "actor_id")
 
@@ -106,7 +129,7 @@ def _table(row: Mapping[str, Any]) -> Table:
     key = row["key"] or []
     return Table(
         name,
-        row["comment"],
+        row["comment"] or ABOUT.get(name),
         max(row["estimate"], 0),
         row["size"],
         columns,
@@ -123,7 +146,7 @@ def _named(schema: str, name: str) -> str:
 def _column(table: str, told: Mapping[str, Any]) -> Column:
     return Column(
         told["name"],
-        told["type"],
+        told["type"].strip('"'),
         told["category"],
         told["is_required"],
         told["is_indexed"],

@@ -34,10 +34,10 @@ bp = Blueprint("browser", __name__, url_prefix="/browser")
 UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
 LONGEST_KEY = 2000
 
-# Whose real page a row is changed on, and by which of its columns.
+# Where a row is changed by forms that know its rules, or ended, and by which of its columns that is found.
 PAGES = {
-    "organizations": ("organizations.show", "id"),
-    "users": ("users.show", "id"),
+    "organizations": ("organizations.edit", "id"),
+    "users": ("users.edit", "id"),
     **{
         name: ("users.show", "user_id")
         for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sign_ins")
@@ -220,7 +220,7 @@ def _key() -> list[str]:
 
 
 def _page_of(table: Table, values: Sequence[Value]) -> str | None:
-    """The page where a row is changed by forms that know its rules."""
+    """The real form or page of a row, if there is one."""
     endpoint, name = PAGES.get(table.name, (None, None))
     told: Mapping[str, str | None] = {value.column.name: value.text for value in values}
     key = told.get(name or "")

@@ -13,11 +13,14 @@ STRONG = text("SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole F
 
 
 def have_roles(connection: Connection) -> None:
-    """The roles, and the right to take them. RightsMissing where either may not be made by this login."""
-    advice = [statement for role in ROLES for statement in _lacking(connection, role)]
+    """The roles, and the right to take them. RightsMissing says what whoever may run it is to run."""
     for role in ROLES:
         for statement in _lacking(connection, role):
-            _attempt(connection, statement, advice)
+            if not _ran(connection, statement):
+                told = "\n".join(f"    {one};" for each in ROLES for one in _lacking(connection, each))
+                raise RightsMissing(
+                    f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{told}"
+                )
         if connection.scalar(STRONG, {"role": role}):
             raise RightsMissing(f"The role {role} may log in, or may too much; it must be NOLOGIN and no more.")
 
@@ -33,17 +36,14 @@ def _lacking(connection: Connection, role: str) -> list[str]:
     return [] if connection.scalar(able, {"role": role, "kind": "SET" if new else "MEMBER"}) else [grant]
 
 
-def _attempt(connection: Connection, statement: str, advice: list[str]) -> None:
-    """Run it, unless another migrator of the server was faster. Without the right, tell who has it what to do."""
+def _ran(connection: Connection, statement: str) -> bool:
+    """Run it, unless another migrator of the server was faster. False without the right."""
     try:
         with connection.begin_nested():
             connection.execute(text(statement))
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
-        if state == "42501":
-            told = "\n".join(f"    {one};" for one in advice)
-            raise RightsMissing(
-                f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{told}"
-            ) from None
-        if state not in ("42710", "23505"):
+        if state not in ("42501", "42710", "23505"):
             raise
+        return bool(state != "42501")
+    return True

@@ -212,6 +212,13 @@ class View:
     def without(self, condition: Condition) -> str:
         return self._url([pair for pair in self._pairs() if pair != ("where", condition.written)])
 
+    @property
+    def living_url(self) -> str | None:
+        """The list without deleted rows, which many an index leaves out; None where that is said already."""
+        if not self.table.knows_deleted or any(one.column == "deleted_at" for one in self.conditions):
+            return None
+        return self._url([("where", "deleted_at:null:"), *self._pairs()])
+
     def sort_url(self, name: str) -> str:
         return self.url_with(sort=f"-{name}" if self.sort == name else name)
 

@@ -194,7 +194,9 @@ def _page(view: View, connection: Connection) -> Any:
         return view.page(connection)
     except DBAPIError as error:
         if isinstance(error.orig, pg.QueryCanceled):
-            view.problem = Unfit("That took too long. Narrow it, or sort by a column with an index.")
+            view.problem = Unfit(
+                "That took too long. Narrow it, leave out deleted rows, or sort by a column with an index."
+            )
         elif isinstance(error.orig, UNFIT):
             view.problem = Unfit("A value or a place in the list does not fit its column.")
         else:

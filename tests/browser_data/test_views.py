@@ -43,7 +43,7 @@ def text_of(page: str) -> str:
 
 
 def rows_in(page: str) -> int:
-    return len(re.findall(r'aria-label="Row ', page))
+    return len(re.findall(r'aria-label="(?:Open|Deleted) ', page))
 
 
 def ask(browser: PageClient, query: str, **values: str) -> Any:
@@ -205,7 +205,7 @@ def walked(browser: PageClient, address: str, way: str) -> list[str]:
     found: list[str] = []
     while True:
         page = browser.get(address).text
-        found += re.findall(r'aria-label="Row ([^"]+)"', page)
+        found += re.findall(r'aria-label="Open ([^"]+)"', page)
         following = re.search(rf'rel="{way}" href="([^"]+)"', page)
         if following is None:
             return found

@@ -59,6 +59,8 @@ class Settings:
     letters_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"
+    browser_seconds: float = 5.0  # that the data browser's statements may take
+    browser_rows: int = 500  # that a query of one's own gives at most
     worker_inside: bool = True  # `flask serve` sends letters itself
     second_factor_roles: tuple[str, ...] = ()  # who has to have one
     keep_sign_ins_days: float = 90  # after they are over
@@ -137,6 +139,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
         keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
         keep_letters_days=_number(environ, "PORTAL_KEEP_LETTERS_DAYS", 30, least=1),
+        browser_seconds=_number(environ, "PORTAL_BROWSER_TIMEOUT", 5, least=0.1),
+        browser_rows=int(_number(environ, "PORTAL_BROWSER_ROWS", 500, least=1)),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),
         sql=environ.get("PORTAL_SQL", "") not in ("", "0"),
         metrics_token=token,

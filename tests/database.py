@@ -24,7 +24,7 @@ from portal.config import Settings
 from portal.core.db import db
 from portal.core.embedded import Embedded
 from portal.core.rehearsal import rolled_back
-from portal.core.wall import TENANT_ROLE
+from portal.core.roles import ROLES
 
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
@@ -87,16 +87,17 @@ class Server:
             self.execute(f"DROP ROLE IF EXISTS {self.owner}")
 
     def with_owner(self) -> Server:
-        """The same, with an owner that is no superuser and may take the role of tenants, as README.md advises."""
+        """The same, with an owner that is no superuser and may take the portal's roles, as README.md advises."""
         owner = f"{PREFIX}owner"
         try:
-            with suppress(DuplicateObject, UniqueViolation):
-                self.execute(f"CREATE ROLE {TENANT_ROLE} NOLOGIN")
+            for role in ROLES:
+                with suppress(DuplicateObject, UniqueViolation):
+                    self.execute(f"CREATE ROLE {role} NOLOGIN")
             self.execute(f"CREATE ROLE {owner} LOGIN PASSWORD '{OWNER_PASSWORD}'")
         except InsufficientPrivilege:
             return self
         new = " WITH INHERIT FALSE, SET TRUE" if self.version() >= 160000 else ""
-        self.execute(f"GRANT {TENANT_ROLE} TO {owner}{new}")
+        self.execute(f"GRANT {', '.join(ROLES)} TO {owner}{new}")
         return replace(self, owner=owner)
 
     def execute(self, statement: str) -> None:

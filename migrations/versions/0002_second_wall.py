@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import click
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.exc import DBAPIError
 
 from portal.core.online import make_index, make_next, put_next
+from portal.core.roles import have_roles
 from portal.core.wall import raised, taken_down
 
 revision = "0002"
@@ -67,7 +66,7 @@ FIND_USERS_TYPES = 'text[], text, uuid, "Role", boolean, timestamptz, text, bool
 
 def upgrade() -> None:
     make_indexes()
-    have_role()
+    have_roles(op.get_bind())
     op.execute(FIND_USERS)
     op.execute(f"REVOKE ALL ON FUNCTION portal_find_users({FIND_USERS_TYPES}) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION portal_find_users({FIND_USERS_TYPES}) TO {ROLE}")
@@ -112,39 +111,3 @@ def make_indexes() -> None:
     # Comparing roles is not leakproof, so under a policy it can't choose what of an index is read: few rows must be.
     few = sa.text("deleted_at IS NULL AND role <> 'USER'")
     make_index("users_staff_idx", "users", HOME, postgresql_where=few, postgresql_include=["role", "is_active"])
-
-
-def have_role() -> None:
-    """The role, and the right to take it; where either may not be made here, say what an administrator runs."""
-    connection = op.get_bind()
-    owner = connection.scalar(sa.text("SELECT quote_ident(session_user)"))
-    new = int(connection.dialect.server_version_info[0]) >= 16  # type: ignore[index]
-    create = f"CREATE ROLE {ROLE} NOLOGIN"
-    grant = f"GRANT {ROLE} TO {owner}" + (" WITH INHERIT FALSE, SET TRUE" if new else "")
-    if not connection.scalar(sa.text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": ROLE}):
-        attempt(create, create, grant)
-    able = sa.text("SELECT pg_has_role(session_user, :role, :kind)")  # a superuser always
-    if not connection.scalar(able, {"role": ROLE, "kind": "SET" if new else "MEMBER"}):
-        attempt(grant, grant)
-    strong = sa.text(
-        "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole FROM pg_roles WHERE rolname = :role"
-    )
-    if connection.scalar(strong, {"role": ROLE}):
-        raise click.ClickException(f"The role {ROLE} may log in, or may too much; it must be NOLOGIN and no more.")
-
-
-def attempt(statement: str, *told: str) -> None:
-    """Run it, unless another migrator of the server was faster. Without the right, tell who has it what to do."""
-    connection = op.get_bind()
-    try:
-        with connection.begin_nested():
-            connection.execute(sa.text(statement))
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state == "42501":
-            advice = "\n".join(f"    {one};" for one in told)
-            raise click.ClickException(
-                f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{advice}"
-            ) from None
-        if state not in ("42710", "23505"):
-            raise

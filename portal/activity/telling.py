@@ -29,6 +29,7 @@ SOMEBODY = "Somebody"
 ELSEWHERE = "another organization"
 GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay", "second_factor_failed")
 ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
+OF_TABLES = ("browser_opened", "browser_copied")
 VERBS = {
     "create": "created",
     "update": "changed",
@@ -59,6 +60,9 @@ VERBS = {
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "adopt": "took over the data of the former backend",
+    "browser_opened": "looked into the table",
+    "browser_copied": "copied the row",
+    "browser_queried": "queried the database",
     "erase": "erased the values in the history of",
     "prune": "removed events of the history that were too old",
 }
@@ -72,9 +76,9 @@ ICONS = {
     "second_factor_added": "shield", "second_factor_removed": "shield",
     "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
-    "adopt": "plus",
+    "adopt": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
 }  # fmt: skip
-TOLD = {"refused": " to"}
+TOLD = {"refused": " to", "browser_queried": ":", "browser_copied": " with the key"}
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
@@ -251,6 +255,8 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
     if row.action in ("sign_in_failed", "second_factor_failed"):
         return VERBS[row.action], "as" if row.row_id else "under"
+    if row.action == "browser_copied":
+        return VERBS[row.action], "of the table"
     changes: dict[str, Any] = row.changes or {}
     if special := verb_of_values(row.action, changes):
         return special
@@ -284,6 +290,8 @@ def _says_all(changes: Mapping[str, Any]) -> bool:
 
 
 def _subject(row: Row[Any]) -> str | None:
+    if row.action in OF_TABLES:
+        return row.table_name  # type: ignore[no-any-return]
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
     if row.action in (*ABOUT_ONESELF, *SECOND_STEPS):

@@ -82,6 +82,9 @@ ACTIONS = {
     "refused": "Refused access",
     "address_refused": "Refused address",
     "adopt": "Took over data",
+    "browser_opened": "Looked into a table",
+    "browser_copied": "Copied a row",
+    "browser_queried": "Queried the database",
     "erase": "Erased values",
     "prune": "Pruned the history",
 }

@@ -16,7 +16,7 @@ from portal.core.checks import Ailing, Check
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
 from portal.core.embedded import EmbeddedError
-from portal.core.wall import TENANT_ROLE
+from portal.core.wall import READER_ROLE, TENANT_ROLE
 
 OLDEST = 15
 SKEW = timedelta(seconds=2)
@@ -117,22 +117,37 @@ def owner() -> str:
 
 
 def tenant_role() -> str:
-    """Whoever a tenant bounds acts as this role: it must be takeable, and weak."""
+    """Whoever a tenant bounds acts as this role."""
+    return _takeable_and_weak(TENANT_ROLE)
+
+
+def reader_role() -> str:
+    """The data browser reads as this role, which owns the function that runs queries and nothing else."""
+    owned = _rows("SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'portal_query'")
+    told = _takeable_and_weak(READER_ROLE)
+    if owned != [(READER_ROLE,)]:
+        raise Ailing(
+            f"portal_query does not belong to {READER_ROLE}: docs/operating.md says under Restore how it does."
+        )
+    return told
+
+
+def _takeable_and_weak(role: str) -> str:
     found = _rows(
         "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb"
         " OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r WHERE rolname = %s",
-        TENANT_ROLE,
+        role,
     )
     if not found:
-        raise Ailing(f"{TENANT_ROLE} is missing: CREATE ROLE {TENANT_ROLE} NOLOGIN, then `flask db upgrade`.")
+        raise Ailing(f"{role} is missing: CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
     if found[0][0]:
-        raise Ailing(f"{TENANT_ROLE} may too much: ALTER ROLE {TENANT_ROLE} NOLOGIN NOBYPASSRLS NOSUPERUSER, and REVOKE"
+        raise Ailing(f"{role} may too much: ALTER ROLE {role} NOLOGIN NOBYPASSRLS NOSUPERUSER, and REVOKE"
                      " the roles it is a member of.")  # fmt: skip
     try:
-        _row("SELECT set_config('role', %s, true)", TENANT_ROLE)
+        _row("SELECT set_config('role', %s, true)", role)
     except DBAPIError:
-        raise Ailing(f"{TENANT_ROLE} can't be taken: GRANT {TENANT_ROLE} TO the login of DATABASE_URL.") from None
-    return f"{TENANT_ROLE} can be taken"
+        raise Ailing(f"{role} can't be taken: GRANT {role} TO the login of DATABASE_URL.") from None
+    return f"{role} can be taken"
 
 
 def clock() -> str:
@@ -212,6 +227,7 @@ CHECKS = (
     Check("drift", drift),
     Check("owner", owner),
     Check("role of tenants", tenant_role),
+    Check("role of the data browser", reader_role),
     Check("clock", clock),
     Check("direct address", address),
 )  # fmt: skip

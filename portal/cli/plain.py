@@ -13,7 +13,7 @@ from psycopg import errors as pg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from portal.core.errors import NeedsDirectUrl
+from portal.core.errors import NeedsDirectUrl, RightsMissing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +71,7 @@ def plainly(function: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (DBAPIError, PoolTimeout, NeedsDirectUrl) as error:
+        except (DBAPIError, PoolTimeout, NeedsDirectUrl, RightsMissing) as error:
             sentence = sentence_of(error)
             if sentence is None:
                 raise
@@ -84,6 +84,8 @@ def sentence_of(error: Exception) -> str | None:
     """None where it is a fault of ours, whose traceback is wanted. Neither address nor password is part of it."""
     if isinstance(error, NeedsDirectUrl):
         return "This needs PostgreSQL's own address, not a pooler's of transactions: set DIRECT_URL."
+    if isinstance(error, RightsMissing):
+        return str(error)
     if isinstance(error, PoolTimeout):
         return "The database server has no connection left."
     cause: Any = getattr(error, "orig", None)

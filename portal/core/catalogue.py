@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 # Each query gives: what it is part of (a table, a function ...), its own name, and all that is to be said of it.
 # Not null is the column's to say: PostgreSQL 18 began to keep it as a constraint too. Grants to other roles than
-# everybody and portal_tenant are the operator's own affair.
+# everybody and the portal's two are the operator's own affair.
 QUERIES = {
     "column": """
         SELECT c.relname, a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -64,7 +64,7 @@ QUERIES = {
             aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
         WHERE p.pronamespace = 'public'::regnamespace AND grantee = ANY (:grantees) AND d.objid IS NULL""",
 }  # fmt: skip
-GRANTEES = "ARRAY(SELECT 0::oid UNION ALL SELECT oid FROM pg_roles WHERE rolname = 'portal_tenant')"
+GRANTEES = "ARRAY(SELECT 0::oid UNION ALL SELECT oid FROM pg_roles WHERE rolname IN ('portal_tenant', 'portal_reader'))"
 
 RESTORED = " AS unknown"  # what a dump adds to a NULL of no type, for which it means nothing
 

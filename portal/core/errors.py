@@ -51,3 +51,7 @@ class Stale(Exception):
 
 class NeedsDirectUrl(Exception):
     """The work needs a connection of its own, and only the address of a pooler of transactions is known."""
+
+
+class RightsMissing(Exception):
+    """The login may not do what a migration needs; the message says what whoever may is to do."""

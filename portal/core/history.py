@@ -38,7 +38,9 @@ from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 
 # Repeated within a minute, they become one event.
-COUNTED = frozenset({"sign_in_failed", "throttled", "refused", "address_refused", "second_factor_failed"})
+COUNTED = frozenset(
+    {"sign_in_failed", "throttled", "refused", "address_refused", "second_factor_failed", "browser_opened"}
+)
 CHANGING = ("update", "delete", "restore")
 NEWEST = (text("at DESC"), text("key DESC"))
 RECORDED: tuple[TypeEngine[Any], ...] = (
@@ -128,12 +130,13 @@ def record(
     by: Actor | None = None,
     about: uuid.UUID | None = None,
     tenant: uuid.UUID | None = None,
+    table: str | None = None,
     details: dict[str, str] | None = None,
 ) -> None:
     """Add an event that no row's change tells; inside the running command where that acts as the system.
 
     Unless said otherwise it is done by the one acting, and seen by their tenant; what a SUPER_ADMIN does, by none.
-    `about` is a person's id.
+    `about` is a person's id; `table` what was looked into as a whole.
     """
     actor = by or current_actor()
     role = "SYSTEM" if actor.role is None else actor.role.name
@@ -143,7 +146,7 @@ def record(
         actor.id,
         role,
         tenant or actor.seen_by,
-        "users" if about else None,
+        "users" if about else table,
         about,
         changes,
         action in COUNTED,

@@ -11,6 +11,7 @@ class Permission(StrEnum):
     """`resource:action`."""
 
     ACTIVITY_READ = "activity:read"
+    BROWSER_READ = "browser:read"
     DASHBOARD_READ = "dashboard:read"
     ORGANIZATIONS_CREATE = "organizations:create"
     ORGANIZATIONS_DELETE = "organizations:delete"

@@ -64,6 +64,7 @@ document.addEventListener('submit', (event) => {
   form.dataset.sent = 'yes';
   setTimeout(() => delete form.dataset.sent, 8000);
 });
+document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => delete ctx.sourceElement.closest('form')?.dataset.sent);
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
 // A short name follows the name for as long as nobody writes into it.

@@ -170,6 +170,15 @@ EXPECTED |= {
     ("tokens.revoke", "POST"): Rule(SIGN_IN, *(GONE,) * 3),  # the keys that are tried are of people
 }
 
+EXPECTED |= {
+    ("browser.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("browser.show", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("browser.row", "GET"): Rule(*NEVER_USER, NO, GONE),  # no key is given
+    ("browser.copy", "GET"): Rule(*NEVER_USER, NO, GONE),
+    ("browser.sql", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("browser.query", "POST"): Rule(SIGN_IN, NO, NO, PAGE),
+}
+
 # Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
 EXPECTED |= {
     ("api.login", "POST"): Rule(*(NO_JSON,) * 4),
@@ -297,11 +306,13 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "activity.undo_person": _changed_name(User, "first_name"),
     "activity.undo_organization": _changed_name(Organization, "name"),
     "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
+    "browser.query": lambda _world, _key: {"query": "SELECT 1"},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 
 
 LINKS = {f"auth.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+LINKS |= {f"browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 
 def address(app: Flask, endpoint: str, key: uuid.UUID | None) -> str:

@@ -70,5 +70,5 @@ def test_every_address_is_of_a_feature_and_ends_in_one_way(portal: Flask) -> Non
 
 def test_what_is_addressed_by_a_key_is_addressed_by_a_uuid(portal: Flask) -> None:
     for rule in portal.url_map.iter_rules():
-        for name in rule.arguments - {"filename", "token"}:
+        for name in rule.arguments - {"filename", "table", "token"}:
             assert type(rule._converters[name]).__name__ == "UUIDConverter", rule

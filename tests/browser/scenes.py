@@ -336,6 +336,28 @@ def with_devices(tabs: Tabs) -> Page:
     return page
 
 
+def a_row(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/browser/users/row?key={somebody(tabs).id}")
+    return page
+
+
+def a_glance(tabs: Tabs) -> Page:
+    page = a_row(tabs)
+    page.locator("dd a.mono").first.click()
+    page.locator("dialog[open]").wait_for()
+    return page
+
+
+def wrong_query(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto("/browser/sql")
+    page.get_by_label("Query", exact=True).fill("SELECT nothing\nFROM users")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.locator("#answer-error").wait_for()
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
@@ -397,6 +419,14 @@ SCENES: dict[str, Scene] = {
     "history of an organization": at_history_of_acme,
     "history, undone": undone,
     "history, undo refused": undo_refused,
+    "data browser": at("/browser/"),
+    "data browser, a table": at("/browser/users?column=created_at"),
+    "data browser, a filter that is wrong": at("/browser/users?column=version&operator=is&value=many"),
+    "data browser, a row": a_row,
+    "data browser, a glance at a row": a_glance,
+    "data browser, a query": pressed(at("/browser/sql?table=users"), "Run", "#answer table"),
+    "data browser, a query that is wrong": wrong_query,
+    "data browser, a plan": pressed(at("/browser/sql?table=users"), "Explain", "#answer pre"),
     "account": at("/account/", UMA),
     "devices": at("/account/devices", UMA),
     "password": at("/account/password", UMA),

@@ -22,6 +22,7 @@ from portal.core.db import command, copy_rows, db
 from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base
+from portal.core.roles import ROLES
 from portal.core.wall import TENANT_ROLE
 from portal.organizations.models import Organization
 from portal.users.commands import delete_user, update_user
@@ -502,7 +503,7 @@ def owned_by_nobody_special(server: Server) -> Iterator[str]:
     role = f"{url.database}_owner"
     limits = " WITH INHERIT FALSE, SET TRUE" if server.version() >= 160000 else ""
     server.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'plain'")
-    server.execute(f'GRANT {TENANT_ROLE} TO "{role}"{limits}')
+    server.execute(f'GRANT {", ".join(ROLES)} TO "{role}"{limits}')
     server.execute(f'ALTER DATABASE "{url.database}" OWNER TO "{role}"')
     address = url.set(username=role, password="plain").render_as_string(hide_password=False)
     app = app_for(address)

@@ -1,0 +1,1 @@
+"""The visual browser of the database."""

@@ -1,0 +1,364 @@
+"""Are the browser's pages what one expects of every table, and is every use of them in the history?"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.core.db import db
+from portal.core.history import Activity
+from tests.acting import acting, say_who_long_ago
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.pages import HTMX, PageClient
+
+TABLES = (
+    "activity", "activity_leaves", "activity_repeats", "activity_seals", "alembic_version", "api_tokens",
+    "authenticators", "idempotency_keys", "letters", "organizations", "passkeys", "recovery_codes", "refresh_tokens",
+    "sign_ins", "throttles", "users", "queue.procrastinate_events", "queue.procrastinate_jobs",
+    "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
+)  # fmt: skip
+
+
+@pytest.fixture
+def browser(client: PageClient, root: Person) -> PageClient:
+    """A browser in which the SUPER_ADMIN is signed in."""
+    SignIn(client)(root)
+    return client
+
+
+def events(app: Flask, action: str) -> list[tuple[str | None, Any]]:
+    with acting(app):
+        found = select(Activity.table_name, Activity.changes).where(Activity.action == action).order_by(Activity.id)
+        return [(table, changes) for table, changes in db.session.execute(found)]
+
+
+def text_of(page: str) -> str:
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
+
+
+def rows_in(page: str) -> int:
+    return len(re.findall(r'aria-label="(?:Open|Deleted) ', page))
+
+
+def ask(browser: PageClient, query: str, **values: str) -> Any:
+    return browser.send("/browser/sql", {"query": query, **values})
+
+
+def test_the_first_page_names_every_table_and_what_it_is_for(browser: PageClient) -> None:
+    page = browser.get("/browser/").text
+
+    assert [name for name in TABLES if f'href="/browser/{name}"' not in page] == []
+    assert "The people, deleted ones too." in page
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_opens_and_sorts_by_every_column_that_has_an_order(browser: PageClient, table: str) -> None:
+    page = browser.get(f"/browser/{table}")
+
+    assert page.status_code == 200
+    for address in set(re.findall(r'href="(/browser/[^"]+sort=[^"]+)"', page.text)):
+        assert browser.get(html.unescape(address)).status_code == 200, address
+
+
+def test_ac17_the_data_browser_is_for_super_admins_alone(
+    client: PageClient, other_client: PageClient, ada: Person, uma: Person
+) -> None:
+    for one, person in ((client, ada), (other_client, uma)):
+        SignIn(one)(person)
+        for path in ("/browser/", "/browser/users", "/browser/users/row", "/browser/users/row.json", "/browser/sql"):
+            assert one.get(path).status_code == 403
+        token = one.form("/account/")["csrf_token"]
+        assert one.post("/browser/sql", data={"query": "SELECT 1", "csrf_token": token}).status_code == 403
+
+
+def test_ac17_secrets_are_masked_on_every_page(app: Flask, browser: PageClient, uma: Person) -> None:
+    with acting(app):
+        hashed = db.session.connection().exec_driver_sql("SELECT password FROM users").scalars().all()
+
+    pages = [
+        browser.get("/browser/users").text,
+        browser.get("/browser/users", query_string={"show": "password"}).text,
+        browser.get("/browser/users/row", query_string={"key": uma.id}).text,
+        browser.get("/browser/users/row", query_string={"key": uma.id}, headers=HTMX).text,
+        browser.get("/browser/users/row.json", query_string={"key": uma.id}).text,
+    ]
+
+    assert not [one for one in hashed for page in pages if one in html.unescape(page)]
+    assert "•••" in pages[0] and "•••" in pages[1] and "•••" in pages[2]
+    assert "password" not in json.loads(pages[4])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"sort": "password"},
+        {"sort": "-password"},
+        {"where": "password:begins:$2b"},
+        {"where": "password:is:x"},
+        {"where": "password:null:"},
+        {"column": "password", "operator": "begins", "value": "$2b"},
+    ],
+)
+def test_ac17_nobody_sorts_or_filters_by_a_secret(browser: PageClient, address: dict[str, str]) -> None:
+    answer = browser.get("/browser/users", query_string=address)
+
+    assert answer.status_code == 422
+    assert "it is secret" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("email:is:uma@example.com", 1),
+        ("email:not:uma@example.com", 2),
+        ("email:begins:uma", 1),
+        ("email:has:EXAMPLE", 3),
+        ("email:has:%", 0),
+        ("role:is:ADMIN", 1),
+        ("role:not:ADMIN", 2),
+        ("is_active:is:true", 3),
+        ("organization_id:null:", 1),
+        ("organization_id:set:", 2),
+        ("version:is:1", 3),
+        ("version:above:1", 0),
+        ("version:from:1", 3),
+        ("created_at:above:2020-01-01", 3),
+        ("created_at:below:2020-01-01 10:00", 0),
+        ("created_at:to:2020-01-01T10:00+02:00", 0),
+    ],
+)
+def test_each_kind_of_column_has_its_comparisons(
+    browser: PageClient, ada: Person, uma: Person, where: str, found: int
+) -> None:
+    page = browser.get("/browser/users", query_string={"where": where})
+
+    assert page.status_code == 200
+    assert rows_in(page.text) == found
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "id:is:17",
+        "version:is:many",
+        "version:is:3000000000",
+        "created_at:above:yesterday",
+        "created_at:above:0001-01-01",
+        "role:is:KING",
+        "is_active:is:maybe",
+        "nothing:is:1",
+        "email:like:x",
+        "email",
+        "email:is:" + "x" * 2000,
+    ],
+)
+def test_what_does_not_parse_is_told_and_not_done(browser: PageClient, where: str) -> None:
+    answer = browser.get("/browser/users", query_string={"where": where})
+
+    assert answer.status_code in (200, 422)
+    if where != "created_at:above:0001-01-01":
+        assert answer.status_code == 422
+
+
+def test_a_value_that_does_not_parse_is_told_at_its_field_and_kept(browser: PageClient) -> None:
+    asked = {"column": "created_at", "operator": "from", "value": "soon"}
+
+    answer = browser.get("/browser/users", query_string=asked)
+
+    assert answer.status_code == 422
+    assert 'value="soon"' in answer.text
+    assert 'aria-describedby="value-error"' in answer.text
+    assert "Write a day like" in answer.text
+
+
+def many(app: Flask, build: Builder, count: int) -> None:
+    with acting(app):
+        made = (
+            "INSERT INTO throttles (key, free_at) SELECT decode(lpad(to_hex(n), 8, '0'), 'hex'), now() FROM"
+            " generate_series(1, 3) n"
+        )
+        db.session.connection().exec_driver_sql(made)
+        db.session.commit()
+    for number in range(count):
+        build.person(f"n{number:02}@example.com", first_name=None if number % 3 else f"N{number % 5}")
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "email", "-email", "first_name", "-first_name", "-created_at", "role"])
+def test_pages_walked_forth_and_back_show_every_row_once(
+    app: Flask, browser: PageClient, build: Builder, sort: str
+) -> None:
+    many(app, build, 60)
+    forth = walked(browser, f"/browser/users?per_page=25&sort={sort}", "next")
+    back = walked(browser, f"/browser/users?per_page=25&sort={sort}&page=last", "prev")
+
+    assert len(forth) == len(set(forth)) == 61
+    assert sorted(back) == sorted(forth)
+
+
+def walked(browser: PageClient, address: str, way: str) -> list[str]:
+    found: list[str] = []
+    while True:
+        page = browser.get(address).text
+        found += re.findall(r'aria-label="Open ([^"]+)"', page)
+        following = re.search(rf'rel="{way}" href="([^"]+)"', page)
+        if following is None:
+            return found
+        address = html.unescape(following[1])
+
+
+@pytest.mark.parametrize("place", ["x", "W10", "WzEsMl0", "WyIxIiwiMiJd", "WyJ4IiwieCJd", "====", "ü"])
+def test_a_place_that_somebody_made_up_breaks_nothing(browser: PageClient, place: str) -> None:
+    for name in ("after", "before"):
+        for sort in ("id", "created_at", "version"):
+            answer = browser.get("/browser/users", query_string={name: place, "sort": sort})
+            assert answer.status_code in (200, 422)
+
+
+def test_the_chosen_columns_stand_in_the_address(browser: PageClient) -> None:
+    page = browser.get("/browser/users", query_string={"show": ["email", "role"], "sort": "email"})
+
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>|<span>)?(\w+)', page.text)
+    assert heads == ["email", "role"]
+    assert "show=email&amp;show=role" in page.text
+
+
+def test_a_row_shows_whom_it_names_and_who_names_it(browser: PageClient, uma: Person, acme: Tenant) -> None:
+    page = browser.get("/browser/users/row", query_string={"key": uma.id}).text
+
+    assert f'href="/browser/organizations/row?key={acme.id}"' in page
+    assert f'href="/users/{uma.id}/edit"' in page
+    counted = browser.get("/browser/organizations/row", query_string={"key": acme.id}).text
+    assert f'href="/browser/users?where=organization_id:is:{acme.id}"' in counted
+
+
+def test_a_glance_at_a_row_is_a_dialog(browser: PageClient, uma: Person) -> None:
+    glance = browser.get("/browser/users/row", query_string={"key": uma.id}, headers=HTMX).text
+
+    assert glance.strip().startswith("<dialog")
+    assert "uma@example.com" in glance
+
+
+@pytest.mark.parametrize("key", [[], ["17"], ["01a205e7-f3f8-7b81-a1b7-3dae6199e0d7"], ["a", "b"], ["x" * 3000]])
+def test_a_row_that_is_not_there_is_missing(browser: PageClient, key: list[str]) -> None:
+    for name in ("row", "row.json"):
+        assert browser.get(f"/browser/users/{name}", query_string={"key": key}).status_code == 404
+    assert browser.get("/browser/nothing").status_code == 404
+    assert browser.get("/browser/pg_authid").status_code == 404
+
+
+def test_deleted_rows_are_shown_as_such(browser: PageClient, gil: Person) -> None:
+    page = browser.get("/browser/users", query_string={"where": f"id:is:{gil.id}"}).text
+
+    assert 'class="deleted"' in page
+    assert "Deleted" in text_of(browser.get("/browser/users/row", query_string={"key": gil.id}).text)
+
+
+def test_null_is_not_empty(app: Flask, browser: PageClient, build: Builder) -> None:
+    build.person("none@example.com", first_name=None, last_name="")
+    page = browser.get("/browser/users", query_string={"where": "email:is:none@example.com", "show": ["first_name"]})
+
+    assert '<span class="null">NULL</span>' in page.text
+
+
+def test_ac17_every_use_is_in_the_history(app: Flask, browser: PageClient, uma: Person) -> None:
+    browser.get("/browser/users")
+    browser.get("/browser/users", query_string={"sort": "email"})
+    browser.get("/browser/organizations")
+    browser.get("/browser/users/row.json", query_string={"key": uma.id})
+    ask(browser, "SELECT 17")
+
+    assert events(app, "browser_opened") == [("users", None), ("organizations", None)]  # repeats are counted
+    assert events(app, "browser_copied") == [("users", {"row": [None, str(uma.id)]})]
+    assert events(app, "browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
+    told = text_of(browser.get("/activity/").text)
+    assert "looked into the table users" in told
+    assert f"copied the row with the key {uma.id} of the table users" in told
+    assert "queried the database: SELECT 17" in told
+
+
+def test_a_query_answers_with_its_rows_and_stays_in_the_box(browser: PageClient, uma: Person) -> None:
+    query = "SELECT email, NULL AS nothing, '' AS blank FROM users WHERE email LIKE 'uma%'"
+
+    answer = ask(browser, query)
+
+    assert answer.status_code == 200
+    assert query in html.unescape(answer.text)
+    assert "uma@example.com NULL empty" in text_of(answer.text)
+    assert "1 row in" in text_of(answer.text)
+
+
+def test_an_error_tells_where_and_keeps_what_was_typed(browser: PageClient) -> None:
+    answer = ask(browser, "SELECT 1,\n  nothing\nFROM users")
+
+    assert answer.status_code == 422
+    assert "Column &#34;nothing&#34; does not exist" in answer.text
+    assert "Line 2:" in answer.text
+    assert "<mark>nothing</mark>" in answer.text
+    assert "SELECT 1,\n  nothing\nFROM users" in html.unescape(answer.text)
+
+
+def test_a_plan_is_shown_instead_of_rows(browser: PageClient) -> None:
+    assert "Seq Scan on organizations" in ask(browser, "SELECT * FROM organizations", way="explain").text
+    assert "Execution Time" in ask(browser, "SELECT * FROM organizations", way="analyze").text
+    wrong = ask(browser, "SELECT nothing", way="explain").text
+    assert "<mark>nothing</mark>" in wrong
+
+
+def test_ac17_a_query_is_stopped_when_it_takes_too_long(at_settings: Any, browser: PageClient) -> None:
+    at_settings(browser_seconds=0.2)
+
+    answer = ask(browser, "SELECT pg_sleep(30)")
+
+    assert answer.status_code == 422
+    assert "took longer than 0.2 s" in answer.text
+
+
+def test_a_query_without_end_gives_its_first_rows(at_settings: Any, browser: PageClient) -> None:
+    at_settings(browser_rows=20)
+
+    answer = ask(browser, "SELECT generate_series(1, 1000000000)")
+    wide = ask(browser, "SELECT repeat('x', 3000000) FROM generate_series(1, 1000)")
+
+    assert "20 rows; there are more" in text_of(answer.text)
+    assert "2 rows; there are more" in text_of(wide.text)
+
+
+def test_own_queries_are_kept_for_their_writer_alone(
+    app: Flask, browser: PageClient, other_client: PageClient, build: Builder, root: Person
+) -> None:
+    ask(browser, "SELECT 'needle'")
+    page = browser.get("/browser/sql").text
+    (address,) = re.findall(r'href="(/browser/sql\?from=[^"]+)"', page)
+    ruth = build.person("ruth@example.com", role=root.role)
+    SignIn(other_client)(ruth)
+
+    assert "SELECT 'needle'" in html.unescape(browser.get(address).text.split("<textarea")[1].split("</textarea>")[0])
+    assert "needle" not in other_client.get("/browser/sql").text
+    assert other_client.get(address).status_code == 404
+
+
+def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient, root: Person) -> None:
+    with acting(app):
+        say_who_long_ago(root)
+
+    asked = ask(browser, "SELECT\n  40 + 2")
+    assert "Is it you?" in asked.text
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', asked.text)
+    assert token
+    sent = {"query": "SELECT\n  40 + 2", "proof": PASSWORD, "csrf_token": token[1]}
+    answer = browser.post("/browser/sql", data=sent)
+
+    assert "42" in text_of(answer.text)
+
+
+def test_a_table_offers_a_query_of_all_that_can_be_read(browser: PageClient) -> None:
+    for table in TABLES:
+        page = browser.get("/browser/sql", query_string={"table": table}).text
+        query = html.unescape(page.split("<textarea")[1].split(">", 1)[1].split("</textarea>")[0])
+        assert ask(browser, query).status_code == 200, query

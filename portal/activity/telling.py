@@ -11,7 +11,17 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.words import FIELDS, SECOND_STEPS, TELLS_TOO, TURNS, WORDS, verb_of_values
+from portal.activity.words import (
+    FIELDS,
+    ICONS,
+    ICONS_OF_FIELDS,
+    SECOND_STEPS,
+    TELLS_TOO,
+    TURNS,
+    VERBS,
+    WORDS,
+    verb_of_values,
+)
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now
 from portal.core.history import came, is_undoable
@@ -30,56 +40,7 @@ ELSEWHERE = "another organization"
 GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay", "second_factor_failed")
 ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
 OF_TABLES = ("browser_opened", "browser_copied")
-VERBS = {
-    "create": "created",
-    "update": "changed",
-    "delete": "deleted",
-    "restore": "restored",
-    "remove": "removed for good",
-    "sign_in": "signed in",
-    "sign_out": "signed out",
-    "end_sign_in": "ended a sign-in of",
-    "end_sign_ins": "ended all sign-ins of",
-    "sign_in_failed": "failed to sign in",
-    "throttled": "guessed too often at the password of",
-    "unlock": "unlocked the sign-in of",
-    "invited": "sent the invitation again to",
-    "invitation_copied": "made an invitation link for",
-    "invitation_revoked": "revoked the invitation of",
-    "invitation_accepted": "accepted the invitation, chose a password and signed in",
-    "reset_asked": "asked for a link to a new password of",
-    "reset_used": "chose a new password by the mailed link",
-    "replay": "used a spent token, which ended a sign-in of",
-    "token_made": "made an API token",
-    "token_revoked": "revoked an API token",
-    "second_factor_added": "set up an app or a passkey",
-    "second_factor_removed": "removed an app or a passkey",
-    "second_factor_reset": "reset the two-step sign-in of",
-    "second_factor_failed": "failed the two-step sign-in",
-    "recovery_codes_renewed": "made new recovery codes",
-    "refused": "was refused access",
-    "address_refused": "asked for an address that is in use elsewhere",
-    "adopt": "took over the data of the former backend",
-    "browser_opened": "looked into the table",
-    "browser_copied": "copied the row",
-    "browser_queried": "queried the database",
-    "erase": "erased the values in the history of",
-    "prune": "removed events of the history that were too old",
-}
-ICONS = {
-    "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
-    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
-    "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
-    "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
-    "end_sign_in": "logout", "end_sign_ins": "logout",
-    "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
-    "second_factor_added": "shield", "second_factor_removed": "shield",
-    "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
-    "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
-    "adopt": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
-}  # fmt: skip
 TOLD = {"refused": " to", "browser_queried": ":", "browser_copied": " with the key"}
-ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,56 @@ from typing import Any
 from portal.core.policy import Permission
 from portal.factors.words import MEANS, called
 
+VERBS = {
+    "create": "created",
+    "update": "changed",
+    "delete": "deleted",
+    "restore": "restored",
+    "remove": "removed for good",
+    "sign_in": "signed in",
+    "sign_out": "signed out",
+    "end_sign_in": "ended a sign-in of",
+    "end_sign_ins": "ended all sign-ins of",
+    "sign_in_failed": "failed to sign in",
+    "throttled": "guessed too often at the password of",
+    "unlock": "unlocked the sign-in of",
+    "invited": "sent the invitation again to",
+    "invitation_copied": "made an invitation link for",
+    "invitation_revoked": "revoked the invitation of",
+    "invitation_accepted": "accepted the invitation, chose a password and signed in",
+    "reset_asked": "asked for a link to a new password of",
+    "reset_used": "chose a new password by the mailed link",
+    "replay": "used a spent token, which ended a sign-in of",
+    "token_made": "made an API token",
+    "token_revoked": "revoked an API token",
+    "second_factor_added": "set up an app or a passkey",
+    "second_factor_removed": "removed an app or a passkey",
+    "second_factor_reset": "reset the two-step sign-in of",
+    "second_factor_failed": "failed the two-step sign-in",
+    "recovery_codes_renewed": "made new recovery codes",
+    "refused": "was refused access",
+    "address_refused": "asked for an address that is in use elsewhere",
+    "adopt": "took over the data of the former backend",
+    "browser_opened": "looked into the table",
+    "browser_copied": "copied the row",
+    "browser_queried": "queried the database",
+    "erase": "erased the values in the history of",
+    "prune": "removed events of the history that were too old",
+}
+ICONS = {
+    "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
+    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
+    "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
+    "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
+    "end_sign_in": "logout", "end_sign_ins": "logout",
+    "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
+    "second_factor_added": "shield", "second_factor_removed": "shield",
+    "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
+    "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
+    "adopt": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
+}  # fmt: skip
+ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
+
 
 @dataclass(frozen=True)
 class Words:

@@ -29,7 +29,7 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations import queries as organizations
 from portal.second.commands import reset
 from portal.tokens.commands import prune
-from portal.users import commands, links, passwords, queries
+from portal.users import commands, links, locks, passwords, queries
 from portal.users.forms import canonical_email
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -130,7 +130,7 @@ def unlock_command(email: str) -> None:
         user = db.session.scalar(queries.by_email(email))
         if user is None:
             raise click.ClickException(f"Nobody has the address {email}.")
-        commands.unlock(user.id)
+        locks.unlock(user.id)
     click.echo(f"{email} can try to sign in again.")
 
 

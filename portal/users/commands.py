@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from portal.core import history, throttle
-from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core import history
+from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
 from portal.core.errors import Conflict, NotAllowed, Stale
@@ -23,7 +23,6 @@ from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
 from portal.users.clashes import check_free, explained, stop_probing
 from portal.users.models import User
-from portal.web.throttle import holding_back
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
@@ -285,34 +284,6 @@ def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
     for name in ("first_name", "last_name", "time_zone"):
         setattr(user, name, values.get(name) or None)
     return user
-
-
-def unlock(user_id: uuid.UUID) -> str:
-    """Let a person try to sign in again at once, from whatever device, after too many wrong passwords.
-
-    Returns the person's name. Missing.
-    """
-    actor = current_actor()
-    db.session.rollback()  # no connection waits for another
-    with acting_as(SYSTEM):
-        return _unlock(user_id, actor)
-
-
-@command
-def _unlock(user_id: uuid.UUID, by: Actor) -> str:
-    user = locked(queries.reached_by(by, user_id))
-    counters = holding_back(user.email, user_id)
-    if any(throttle.wait(one) for one in counters):
-        throttle.forgive(counters)
-        history.record("unlock", by=by, about=user.id, tenant=user.seen_by)
-    return user.name
-
-
-def is_held_back(user_id: uuid.UUID) -> bool:
-    """Whether too many wrong passwords keep a person from signing in on a new device."""
-    with acting_as(SYSTEM):
-        email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return email is not None and any(throttle.wait(one) for one in holding_back(email, user_id))
 
 
 def keep_a_super_admin(*leaving: User) -> None:

@@ -19,7 +19,7 @@ from portal.factors.queries import has_second_factor
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.tokens.queries import live_of
-from portal.users import addresses, commands, invitations, membership, queries
+from portal.users import addresses, commands, invitations, locks, membership, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -66,7 +66,7 @@ def index() -> ResponseReturnValue:
 @requires(Permission.USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
-    is_held_back = commands.is_held_back(id)  # first, so that no connection waits for another
+    is_held_back = locks.is_held_back(id)  # first, so that no connection waits for another
     user, organization = _found(id, with_deleted=True)
     return render(
         "users/show.html",
@@ -218,7 +218,7 @@ def cancellation(id: uuid.UUID) -> ResponseReturnValue:
 @proven
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
-    name = commands.unlock(id)
+    name = locks.unlock(id)
     flash(f"{name} can try to sign in again.", "success")
     return redirect(url_for(".show", id=id))
 

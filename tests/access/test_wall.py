@@ -141,9 +141,9 @@ def test_ac15_every_table_that_tenants_own_stands_behind_the_policy_that_its_mod
         policies = text(
             "SELECT polname, polcmd::text, polpermissive, polroles::regrole[]::text, pg_get_expr(polqual, polrelid)"
             " FROM pg_policy WHERE polrelid = CAST(:name AS regclass)"
-            f" AND polroles <> ARRAY[CAST('{READER_ROLE}' AS regrole)::oid] ORDER BY polname"  # not for tenants
+            " AND polroles <> ARRAY[CAST(CAST(:reader AS regrole) AS oid)] ORDER BY polname"  # not for tenants
         )
-        stated, *there = [tuple(row) for row in connection.execute(policies, {"name": table})]
+        stated, *there = [tuple(row) for row in connection.execute(policies, {"name": table, "reader": READER_ROLE})]
         assert stated[0] == "stated"
         assert there == [("tenant", *stated[1:])]
 

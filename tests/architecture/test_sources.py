@@ -148,7 +148,7 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "mail/checks.py", "mail/letters.py", "mail/post.py", "mail/queue.py", "organizations/members.py",
         "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/devices.py",
         "users/invitations.py",
-        "users/links.py", "users/membership.py", "users/passwords.py", "users/strength.py",
+        "users/links.py", "users/locks.py", "users/membership.py", "users/passwords.py", "users/strength.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]

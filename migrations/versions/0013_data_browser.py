@@ -13,12 +13,13 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+# In the order in which requests lock them: those that refer to others first, the history and the queue after them.
 TABLES = (
-    "activity", "activity_leaves", "activity_repeats", "activity_seals",
-    "alembic_version", "api_tokens", "authenticators", "idempotency_keys",
-    "letters", "organizations", "passkeys", "recovery_codes",
-    "refresh_tokens", "sign_ins", "throttles", "users",
-    "queue.procrastinate_events", "queue.procrastinate_jobs",
+    "refresh_tokens", "sign_ins", "api_tokens", "idempotency_keys",
+    "recovery_codes", "passkeys", "authenticators", "letters", "throttles",
+    "users", "organizations",
+    "activity_repeats", "activity", "activity_leaves", "activity_seals", "alembic_version",
+    "queue.procrastinate_jobs", "queue.procrastinate_events",
     "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
 )  # fmt: skip
 SCHEMAS = ("public", "queue")

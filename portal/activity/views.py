@@ -31,6 +31,7 @@ from portal.web.history import confirm, history_with
 from portal.web.proof import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
+from portal.web.throttle import of_letters_to
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
@@ -116,7 +117,7 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of a person."""
     if SENSITIVE & set(before(User, id, _version())) and (question := ask()):
         return question
-    return _undo("users", id, undo_user)
+    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)))
 
 
 @bp.post("/organizations/<uuid:id>/undo")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 from portal.core import throttle
 from portal.core.actor import SYSTEM
@@ -14,6 +16,12 @@ from portal.users import queries
 from portal.users.models import User
 
 VERIFIED = "This address is confirmed already."
+
+R = TypeVar("R")
+
+
+class Uncounted(Exception):
+    """A change would mail somebody, which is to be counted first."""
 
 
 def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
@@ -55,3 +63,17 @@ def _count(counter: Counter) -> None:
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
         throttle.attempt(counter)
+
+
+def counting(counter: Counter | None, change: Callable[[bool], R]) -> R:
+    """Make a change, which is told whether letters are counted: one that mails somebody runs anew once they are.
+
+    Only the system may count, and only outside the change. Throttled where too many were sent; then nothing is changed.
+    """
+    if counter is None:
+        return change(True)
+    try:
+        return change(False)
+    except Uncounted:
+        _count(counter)
+    return change(True)

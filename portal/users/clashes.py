@@ -8,7 +8,6 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, current_actor
 from portal.core.db import acting_as, db
 from portal.core.errors import Conflict, Throttled
-from portal.core.throttle import Counter
 from portal.users import queries
 from portal.web.throttle import of_foreign_addresses
 
@@ -29,11 +28,10 @@ def explained(conflict: Conflict, email: str) -> Conflict:
     return Conflict("email", message, constraint=conflict.constraint)
 
 
-def check_free(email: str, *letters: Counter) -> None:
-    """Conflict where the address is somebody's, whoever's; a letter is to go there, so its counters count it."""
+def check_free(email: str) -> None:
+    """Conflict where the address is somebody's, whoever's."""
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
-        throttle.attempt(*letters)
         if db.session.scalar(queries.by_email(email)):
             raise Conflict("email", ADDRESS_TAKEN_ELSEWHERE, constraint=KEY)
 

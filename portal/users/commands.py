@@ -21,6 +21,7 @@ from portal.mail.commands import send_later
 from portal.organizations.models import Organization
 from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
+from portal.users.addresses import Uncounted, counting
 from portal.users.clashes import check_free, explained, stop_probing
 from portal.users.models import User
 
@@ -86,14 +87,14 @@ def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any], cou
     try:
         if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
             stop_probing()
-            check_free(values["email"], *([counter] if counter else []))
-        return _update(user_id, version, values)
+            check_free(values["email"])
+        return counting(counter, lambda counted: _update(user_id, version, values, counted=counted))
     except Conflict as conflict:
         raise explained(conflict, str(values.get("email", ""))) from None
 
 
 @command
-def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
+def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any], *, counted: bool) -> User:
     user = locked(queries.by_id(user_id))
     if user.version != version:
         raise Stale(user)
@@ -104,11 +105,11 @@ def _update(user_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User
         changes.pop("email", None)
     elif "email" in changes:
         changes["pending_email"] = changes.pop("email")
-    _change(user, changes)
+    _change(user, changes, counted=counted)
     return user
 
 
-def _change(user: User, changes: Mapping[str, Any]) -> None:
+def _change(user: User, changes: Mapping[str, Any], *, counted: bool) -> None:
     _check_changes(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
@@ -118,12 +119,13 @@ def _change(user: User, changes: Mapping[str, Any]) -> None:
         user.pending_email = None
     if is_anew:
         user.invited_at = now()
+    link = "invitation" if is_anew else "verification" if _is_to_confirm(user, changes) else None
+    if not counted and ("email" in changes or (link and user.is_active)):
+        raise Uncounted
     if "email" in changes:
         send_later("email_changed", user.id)
-    if is_anew:
-        _send_if_active(user, "invitation")
-    elif _is_to_confirm(user, changes):
-        _send_if_active(user, "verification")
+    if link:
+        _send_if_active(user, link)
     if not user.is_active:
         revoke_all(user.id)
     if {"role", "organization_id"} & changes.keys():
@@ -152,12 +154,16 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
         keep_a_super_admin(user)
 
 
+def set_active(user_id: uuid.UUID, *, is_active: bool, counter: Counter | None = None) -> User:
+    """Let a person sign in, or no more: then every sign-in ends at once. Throttled where letters are due, too many."""
+    return counting(counter, lambda counted: _set_active(user_id, is_active=is_active, counted=counted))
+
+
 @command
-def set_active(user_id: uuid.UUID, *, is_active: bool) -> User:
-    """Let a person sign in, or no more: then every sign-in ends at once."""
+def _set_active(user_id: uuid.UUID, *, is_active: bool, counted: bool) -> User:
     user = locked(queries.by_id(user_id))
     if user.is_active != is_active:
-        _change(user, {"is_active": is_active})
+        _change(user, {"is_active": is_active}, counted=counted)
     return user
 
 
@@ -196,17 +202,17 @@ def _take_back(user: User) -> None:
     user.deleted_at = None
 
 
-def undo_user(user_id: uuid.UUID, version: int) -> User:
+def undo_user(user_id: uuid.UUID, version: int, counter: Counter | None = None) -> User:
     """Undo the act that made this version of a person, under the rules for acts of that kind.
 
-    Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
+    Missing, Conflict, NotAllowed, Throttled; history.Superseded where somebody changed the same since.
     """
     with _explaining(user_id, version):
-        return _undo(user_id, version)
+        return counting(counter, lambda counted: _undo(user_id, version, counted=counted))
 
 
 @command
-def _undo(user_id: uuid.UUID, version: int) -> User:
+def _undo(user_id: uuid.UUID, version: int, *, counted: bool) -> User:
     user = locked(queries.by_id(user_id), with_deleted=True)
     values = history.undoing(user, version)
     if "deleted_at" not in values and user.is_deleted:
@@ -219,7 +225,7 @@ def _undo(user_id: uuid.UUID, version: int) -> User:
             _delete(user, at)
         else:
             _take_back(user)
-    _change(user, values)
+    _change(user, values, counted=counted)
     return user
 
 

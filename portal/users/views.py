@@ -142,7 +142,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
             user=user,
             consequences=consequences(user, "deactivate"),
         )
-    user = commands.set_active(id, is_active=bool(request.form.get("is_active")))
+    user = commands.set_active(id, is_active=bool(request.form.get("is_active")), counter=throttle.of_letters_to(id))
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 

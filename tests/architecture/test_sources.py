@@ -59,8 +59,8 @@ TAKES_WAYS_OUT = {
     "core/scoping.py", "dashboard/queries.py", "factors/challenges.py", "factors/commands.py", "mail/queue.py",
     "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "second/commands.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py",
-    "users/commands.py", "users/devices.py", "users/invitations.py", "users/queries.py", "users/views.py",
-    "web/observing.py", "web/rows.py", "web/session.py",
+    "users/commands.py", "users/devices.py", "users/invitations.py", "users/locks.py", "users/queries.py",
+    "users/views.py", "web/observing.py", "web/rows.py", "web/session.py",
 }  # fmt: skip
 
 

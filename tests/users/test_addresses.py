@@ -165,8 +165,7 @@ def test_whoever_is_invited_still_gets_the_invitation_at_the_new_address_and_und
 
     assert build.read(User, guest.id).email == NEW
     assert letter_of(app, "invitation", guest.id).recipient == NEW
-    undo = {"csrf_token": client.form("/account/")["csrf_token"], "version": build.read(User, guest.id).version}
-    assert client.post(f"/activity/people/{guest.id}/undo", data=undo).status_code == 303
+    assert undo(client, build, guest).status_code == 303
     assert build.read(User, guest.id).email == guest.email
     other_client.get(first)
     assert other_client.get("/invitations/").status_code == 410
@@ -197,6 +196,57 @@ def test_an_administrators_letters_to_one_person_have_an_end(
     assert "Too many tries" in answers[-1].text
     assert 'value="victim3@example.com"' in answers[-1].text
     assert len(jobs(app)) == sum(answer.status_code == 303 for answer in answers) > 0
+
+
+def undo(client: PageClient, build: Builder, person: Person) -> TestResponse:
+    newest = {"csrf_token": client.form("/account/")["csrf_token"], "version": build.read(User, person.id).version}
+    return client.post(f"/activity/people/{person.id}/undo", data=newest)
+
+
+def test_undoing_and_undoing_that_mails_a_new_address_no_more_often_than_asking_does(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+) -> None:
+    at_settings(letters_per_hour=4)
+    sign_in(ada)
+    edit(client, uma, NEW)
+
+    answers = [undo(client, build, uma).status_code for _ in range(5)]
+
+    assert answers == [303, 303, 303, 429, 429]
+    assert build.read(User, uma.id).pending_email is None
+    assert [kind for kind, _ in jobs(app)] == ["verification"] * 2
+
+
+@pytest.mark.parametrize("field", ["is_active", "role"])
+def test_nobody_is_invited_without_end_by_changes_to_and_fro(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At,
+    field: str,
+) -> None:  # fmt: skip
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    at_settings(letters_per_hour=2)
+    sign_in(ada)
+    to, fro = {"is_active": ("false", "true"), "role": ("ADMIN", "USER")}[field]
+
+    answers = [client.send(f"/users/{guest.id}/edit", {field: value}).status_code for value in (to, fro) * 2]
+
+    assert 429 in answers
+    assert len(jobs(app)) == 1
+
+
+def test_whoever_had_enough_letters_is_deactivated_still_and_activated_later(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At
+) -> None:
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    at_settings(letters_per_hour=2)
+    sign_in(ada)
+    client.send(f"/users/{guest.id}/invitation", at=f"/users/{guest.id}")
+
+    def turn(value: str) -> int:
+        return client.send(f"/users/{guest.id}/deactivation", {"is_active": value}, at=f"/users/{guest.id}").status_code
+
+    assert (turn(""), turn("y")) == (303, 429)
+    assert not build.read(User, guest.id).is_active
+    assert len(jobs(app)) == 1
 
 
 @pytest.mark.parametrize(("who", "whom", "reached"), REACH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from portal.core.online import committing
 from portal.core.roles import have_roles
 from portal.core.wall import READER_ROLE, SECRETS, opened, shut
 
@@ -60,12 +61,14 @@ REPEATS = "(minute, action, actor_id, address, {}row_id)"
 
 def upgrade() -> None:
     have_roles(op.get_bind())
-    for schema in SCHEMAS:
-        op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER_ROLE}")
-    for table in TABLES:
-        names = op.get_bind().scalars(sa.text(COLUMNS), {"name": table})
-        for statement in opened(table, [name for name in names if name not in SECRETS.get(table, {})]):
-            op.execute(statement)
+    with committing():  # one table after the other, so that nobody waits for all of them
+        for schema in SCHEMAS:
+            op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER_ROLE}")
+        for table in TABLES:
+            op.execute(f"DROP POLICY IF EXISTS reader ON {table}")
+            names = op.get_bind().scalars(sa.text(COLUMNS), {"name": table}).all()
+            for statement in opened(table, [name for name in names if name not in SECRETS.get(table, {})]):
+                op.execute(statement)
     op.execute(QUERY)
     op.execute(f"REVOKE ALL ON FUNCTION {SIGNATURE} FROM PUBLIC")
     op.execute(f"GRANT CREATE ON SCHEMA public TO {READER_ROLE}")  # which an owner of something there must have

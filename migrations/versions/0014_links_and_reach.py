@@ -11,17 +11,19 @@ depends_on = None
 
 # What the link's digest covers: an undone change would bring the digest back, a number that only grows does not.
 COVERED = ("email", "pending_email", "password", "role", "organization_id")
-KILL_LINKS = """
+FORMER, LATER = (", ".join(f"{row}.{name}" for name in COVERED) for row in ("OLD", "NEW"))
+KILL_LINKS = f"""
 CREATE FUNCTION portal_kill_links() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    NEW.link_counter := greatest(NEW.link_counter, OLD.link_counter + 1);
+    IF ({FORMER}) IS DISTINCT FROM ({LATER}) THEN
+        NEW.link_counter := greatest(NEW.link_counter, OLD.link_counter + 1);
+    END IF;
     RETURN NEW;
 END $$
 """
-FORMER, LATER = (", ".join(f"{row}.{name}" for name in COVERED) for row in ("OLD", "NEW"))
 TRIGGER = f"""
 CREATE TRIGGER users_links BEFORE UPDATE OF {", ".join(COVERED)} ON users FOR EACH ROW
-WHEN (({FORMER}) IS DISTINCT FROM ({LATER})) EXECUTE FUNCTION portal_kill_links()
+EXECUTE FUNCTION portal_kill_links()
 """
 
 REACHES = """

@@ -20,6 +20,7 @@ from portal.web.rows import read_row
 WORDS: dict[str, str] = {
     PROFILE: "Read who you are",
     Permission.DASHBOARD_READ: "Read the dashboard",
+    Permission.BROWSER_READ: "Read all tables",
     Permission.ACTIVITY_READ: "Read the history",
     Permission.USERS_READ: "Read people",
     Permission.USERS_WRITE: "Change people",

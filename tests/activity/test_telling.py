@@ -218,7 +218,8 @@ def test_lg5_what_is_done_to_a_super_admin_in_the_tenant_is_not_seen_by_its_admi
 def arrive(app: Flask, build: Builder, root: Person, how: str, birch: Tenant, acme: Tenant) -> Person:
     """Somebody comes into Acme's sight, under a new name and address: moved there, or no SUPER_ADMIN any more."""
     role, home = (Role.USER, birch) if how == "moved" else (Role.SUPER_ADMIN, acme)
-    kim = build.person("kestrel@example.net", role=role, first_name="Kestrel", last_name="Kestrel", tenant=home)
+    known = {"first_name": "Kestrel", "last_name": "Kestrel", "invited_at": now()}  # whose new address counts at once
+    kim = build.person("kestrel@example.net", role=role, tenant=home, **known)
     visitor = Visitor(app, root)
     sent = edited(kim, first_name="Kim", last_name="Kelly", email="kim@example.com", organization_id="acme")
     answer = visitor.post(f"/users/{kim.id}/edit", {**sent, "role": "ADMIN"})

@@ -13,7 +13,7 @@ ADMIN = {
     "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {
-    Permission.OUTBOX_READ,
+    Permission.OUTBOX_READ, "browser:read",
     "organizations:create", "organizations:delete", "organizations:list", "organizations:slug", "users:any_tenant",
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 
 from portal.config import ROOT
 from portal.core.actor import SYSTEM
+from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
@@ -71,13 +72,14 @@ def test_a_letter_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask,
     assert states(fresh_app) == []
 
 
-def test_a_job_holds_ids_alone(fresh_app: Flask, nia: Person) -> None:
+def test_a_job_holds_ids_alone(fresh_app: Flask) -> None:
+    guest = Builder(fresh_app).person("guest@example.com", invited_at=now())
     with acting(fresh_app):
-        commands.update_user(nia.id, 1, {"email": "new@example.com"})
+        commands.update_user(guest.id, 1, {"email": "new@example.com"})
 
-    changed, verification = waiting(fresh_app)
+    changed, invitation = waiting(fresh_app)
 
-    assert verification == {"kind": "verification", "user_id": str(nia.id)}
+    assert invitation == {"kind": "invitation", "user_id": str(guest.id)}
     assert set(changed) == {"kind", "user_id", "event"}
     assert isinstance(changed["event"], int)
 

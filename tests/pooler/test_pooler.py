@@ -86,6 +86,20 @@ def test_ac15_the_role_of_tenants_and_who_acts_end_with_each_transaction(pooled_
     assert (as_system[1] or "", as_system[2]) == ("", "10s")
 
 
+def test_ac17_the_data_browser_reads_as_its_role_and_the_next_transaction_does_not(pooled_app: Flask) -> None:
+    client = visitor(pooled_app, Builder(pooled_app).person("pooled.root@example.com", role=Role.SUPER_ADMIN))
+
+    rows = client.get("/browser/users")
+    read = client.send("/browser/sql", {"query": "SELECT current_user, count(email) > 0 AS read FROM users"})
+    refused = client.send("/browser/sql", {"query": "SELECT password FROM users"})
+
+    assert (rows.status_code, read.status_code, refused.status_code) == (200, 200, 422)
+    assert "pooled.root@example.com" in rows.text
+    assert "portal_reader" in read.text
+    assert "read here" in refused.text
+    assert client.get("/users/").status_code == 200
+
+
 def test_statements_may_be_repeated_as_often_as_one_likes(pooled_app: Flask) -> None:
     with acting(pooled_app):
         for _ in range(ROUNDS):

@@ -19,10 +19,13 @@ from portal.core.terms import matches, words_of
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
+BEST = "best"
 PER_PAGE = (25, 50, 100)
 BOUND = 10_000
 SEARCH_BOUND = 1_000
 COUNTED_BELOW = 2_000
+# Where more are found, walking an index until a page is full reads fewer rows than sorting all that are found.
+WALKED_ABOVE = 5_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class Source:
     key: Any = None  # what tells rows of one sort value apart, unless the entity's id; the rows call it `id`
     search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
     newest: Any = None  # the column in whose order a search reads, unless created_at
-    find: Any = None  # (Listing, Found) -> a function of the database that finds keys, for a search within a tenant
+    best: Callable[[Listing], Sort] | None = None  # how a search is sorted unless asked otherwise
+    find: Any = None  # (Listing, Found) -> a function of the database that finds keys and ranks
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,10 @@ class Listing:
         self.status = _one_of(arguments.get("status"), source.tabs)
         self.tab = source.tabs[self.status]
         self.q = " ".join(words_of(arguments.get("q", "")))
-        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")]
-        self.sort = _one_of(arguments.get("sort"), sorts, self.tab.default_sort)
+        self.has_best = bool(self.q) and source.best is not None
+        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
+        self.default_sort = BEST if self.has_best else self.tab.default_sort
+        self.sort = _one_of(arguments.get("sort"), sorts, self.default_sort)
         self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         self.filters: dict[str, str] = {}
         self.refused: dict[str, str] = {}
@@ -126,7 +132,8 @@ class Listing:
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        sorted_by = self.tab.sorts[self.sort.removeprefix("-")]
+        self._about: int | None = None
+        sorted_by = self._sorted_by()
         self._column = sorted_by.column
         self._after = cursors.read(arguments.get("after"), sorted_by.read)
         self._before = cursors.read(arguments.get("before"), sorted_by.read)
@@ -135,7 +142,7 @@ class Listing:
 
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
-        about = self._estimate() if current_actor().is_unlimited else None
+        about = self._about = self._estimate() if current_actor().is_unlimited else None
         bound = SEARCH_BOUND if self.q and about is None else BOUND
         counted = about is None or about <= COUNTED_BELOW
         statement = self._page_statement()
@@ -176,13 +183,20 @@ class Listing:
         counted = db.session.scalar(select(self._bounded_count(BOUND)), execution_options=self._options())
         return Count.bounded(counted or 0, BOUND)
 
+    def _sorted_by(self) -> Sort:
+        if self.source.best and self.sort == BEST:
+            return self.source.best(self)
+        return self.tab.sorts[self.sort.removeprefix("-")]
+
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
         if self._finds:
-            keys = self._found_keys().limit(self.per_page + 1)
-            rows = self.source.rows.add_columns(column.label("sort_key")).where(entity.id.in_(keys))
-            return self._ordered(rows, column, entity.id)
-        if not self.q or column is (self.source.newest or entity.created_at):
+            keys = self._found_keys().limit(self.per_page + 1).subquery("keys").c
+            place = func.concat(keys.rank, " ", column) if self.sort == BEST else column
+            rows = self.source.rows.add_columns(place.label("sort_key")).join(keys.id.table, keys.id == entity.id)
+            return rows.order_by(keys.place)
+        is_walked = column is (self.source.newest or entity.created_at) or (self._about or 0) > WALKED_ABOVE
+        if not self.q or (is_walked and self.sort != BEST):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
             )
@@ -214,30 +228,36 @@ class Listing:
 
     @property
     def _finds(self) -> bool:
-        return bool(self.q) and self.source.find is not None and not current_actor().is_unlimited
+        """Whether a function of the database finds the page: within a tenant always, elsewhere where it ranks."""
+        is_asked = bool(self.q) and self.source.find is not None
+        return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
+
+    @property
+    def _is_counted_as_found(self) -> bool:
+        return self._finds and not current_actor().is_unlimited
 
     def _found_keys(self) -> Rows:
-        """The keys from where the page begins on. At the list's beginning page and count find them together."""
+        """The keys from where the page begins on. At its beginning a tenant's page and count find them together."""
         place = self._before or self._after
-        if place or self._from_end:
-            keys = self._find(Found(self.per_page + 1, self._downward(), place))
-        else:
+        if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
-        return select(keys.c.id).order_by(keys.c.place)
+        else:
+            keys = self._find(Found(self.per_page + 1, self._downward(), place))
+        return select(keys.c.id, keys.c.rank, keys.c.place).order_by(keys.c.place)
 
     @cached_property
     def _first_found(self) -> Any:
         first = self._find(Found(max(SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
-        return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
+        return select(first.c.id, first.c.rank, first.c.place).cte("found").prefix_with("MATERIALIZED")
 
     def _find(self, part: Found) -> Any:
-        return self.source.find(self, part).table_valued("id", with_ordinality="place").render_derived()
+        return self.source.find(self, part).table_valued("id", "rank", with_ordinality="place").render_derived()
 
     def _narrowed(self, statement: Rows) -> Rows:
         return statement.where(self.tab.condition, *self._conditions, *self._found)
 
     def _bounded_count(self, bound: int) -> Any:
-        if self._finds:
+        if self._is_counted_as_found:
             return select(func.count()).select_from(self._first_found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
@@ -290,6 +310,11 @@ class Listing:
     def sort_url(self, name: str) -> str:
         return self.url_with(sort=f"-{name}" if self.sort == name else name)
 
+    @property
+    def best_url(self) -> str | None:
+        """Back to the best match first, where a search is sorted otherwise."""
+        return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
+
     def sort_direction(self, name: str) -> str | None:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
 
@@ -302,7 +327,7 @@ class Listing:
             "status": None if self.status == next(iter(self.source.tabs)) else self.status,
             "q": self.q or None,
             **self.filters,
-            "sort": None if self.sort == self.tab.default_sort else self.sort,
+            "sort": None if self.sort == self.default_sort else self.sort,
             "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
         }
 

@@ -26,7 +26,9 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        Index("organizations_name_idx", "sort_name", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "organizations_name_idx", text('sort_name COLLATE "C"'), "id", postgresql_where=text("deleted_at IS NULL")
+        ),
         Index(
             "organizations_deleted_at_idx",
             text("deleted_at DESC"),
@@ -43,7 +45,7 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(Computed("lower(name)", persisted=True), deferred=True)
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by a trigger, migration 0017
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
@@ -16,6 +16,7 @@ from portal.core.db import db
 from portal.core.emails import canonical_email, pasted_email
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
+from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
 from portal.users.passwords import problem_of
 from portal.web.forms import EditForm, Form, TextField
@@ -24,6 +25,7 @@ from portal.web.rows import read_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
+NAMESAKES = 10
 
 
 class EmailField(TextField):
@@ -66,9 +68,10 @@ class UserForm(Form):
         try:
             wanted = Organization.id == uuid.UUID(field.data)
         except ValueError:
-            wanted = or_(Organization.slug == field.data.lower(), Organization.sort_name == func.lower(field.data))
-        found = db.session.scalars(select(Organization).where(wanted).limit(2)).all()
-        named = [one for one in found if one.slug == field.data.lower()] or found
+            wanted = or_(Organization.slug == field.data.lower(), is_called(field.data))
+        found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
+        exact = [one for one in found if one.name.casefold() == field.data.casefold()]
+        named = [one for one in found if one.slug == field.data.lower()] or exact or found
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, Select, column, func, literal, select, table, tuple_
 
 from portal.core import cursors
 from portal.core.actor import current_actor
@@ -17,12 +17,14 @@ from portal.core.db import db
 from portal.core.terms import matches, words_of
 
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
+PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 PER_PAGE = (25, 50, 100)
-BOUND = 10_000
-SEARCH_BOUND = 1_000
-COUNTED_BELOW = 2_000
+BOUND = 50_000  # below it counts are exact
+COUNTED_BELOW = 60_000  # by the planner's estimate, which may err
+SEARCH_BOUND = 1_000  # of searches in tables above BOUND, inside a tenant
+SEARCH_COUNTED_BELOW = 2_000  # the same by estimate
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,17 @@ class Sort:
 
 @dataclass(frozen=True)
 class Tab:
-    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
+    """One view of the list by status: which rows, and how they are sorted unless asked otherwise.
+
+    `estimated`: the condition by which the planner estimates how many they are, where the exact one misleads it.
+    """
 
     label: str
     condition: ColumnExpressionArgument[bool]
     sorts: Mapping[str, Sort]
     default_sort: str
     with_deleted: bool = False
+    estimated: ColumnExpressionArgument[bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,11 +142,12 @@ class Listing:
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
         about = self._estimate() if current_actor().is_unlimited else None
-        bound = SEARCH_BOUND if self.q and about is None else BOUND
-        counted = about is None or about <= COUNTED_BELOW
         statement = self._page_statement()
-        if counted:
+        if is_counted := self._is_counted(about):
+            bound = SEARCH_BOUND if self.q and about is None else BOUND
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
+        if self.q:
+            statement = statement.add_columns(self._size().label("size"))
         found = db.session.execute(statement, execution_options=self._options()).all()
         if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
             self._from_end, self._after, self._before = self._before is None, None, None
@@ -149,13 +156,14 @@ class Listing:
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
-        whole = not (more or backward or self._after)
-        if whole:
+        if not (more or backward or self._after):
             total = Count(len(rows))
-        elif counted:
+        elif is_counted:
             total = Count.bounded(rows[0].counted if rows else 0, bound)
         else:
             total = Count(about or 0, "about")
+        if total.kind != "exact" and rows and self.q and rows[0].size <= BOUND:
+            total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
@@ -171,10 +179,20 @@ class Listing:
     def count(self) -> Count:
         """How many rows the whole list has, as its first page would say."""
         about = self._estimate() if current_actor().is_unlimited else None
-        if about is not None and about > COUNTED_BELOW:
-            return Count(about, "about")
+        return self._counted() if self._is_counted(about) else Count(about or 0, "about")
+
+    def _is_counted(self, about: int | None) -> bool:
+        """Whether so many rows, by the planner's estimate, are counted in the statement that reads the page."""
+        return about is None or about <= (SEARCH_COUNTED_BELOW if self.q else COUNTED_BELOW)
+
+    def _counted(self) -> Count:
         counted = db.session.scalar(select(self._bounded_count(BOUND)), execution_options=self._options())
         return Count.bounded(counted or 0, BOUND)
+
+    def _size(self) -> Any:
+        """About how many rows the whole table has: in a small one searches are counted in a statement of their own."""
+        name = func.to_regclass(self.source.entity.__table__.name)
+        return select(PG_CLASS.c.reltuples).where(PG_CLASS.c.oid == name).scalar_subquery()
 
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
@@ -238,13 +256,15 @@ class Listing:
 
     def _bounded_count(self, bound: int) -> Any:
         if self._finds:
-            return select(func.count()).select_from(self._first_found).scalar_subquery()
+            found = self._first_found if bound == SEARCH_BOUND else self._find(Found(bound + 1, down=False))
+            return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 
     def _estimate(self) -> int:
         """The planner's, of the same rows; nothing is read."""
-        rows = self._narrowed(select(literal(1)).select_from(self.source.entity))
+        condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
+        rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
         plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
         return int(plan[0]["Plan"]["Plan Rows"])
 

@@ -99,7 +99,7 @@ def test_an_expired_invitation_is_shown_as_that_and_can_be_sent_again(
 ) -> None:
     late = build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=8))
     sign_in(ada)
-    assert "Invitation expired" in client.get("/users/").text
+    assert "Invitation expired" in client.get("/users/?status=invited").text
 
     client.send(f"/users/{late.id}/invitation", at=f"/users/{late.id}")
 

@@ -18,8 +18,7 @@ from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.tokens.queries import live_of
-from portal.users import addresses, commands, invitations, locks, membership, queries
+from portal.users import addresses, commands, consequences, invitations, locks, membership, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -92,7 +91,7 @@ def new() -> ResponseReturnValue:
         "row": signed_row(),
     }
     form, offer = NewUserForm(data=empty), None
-    if form.validate_on_submit() and (not form.is_sensitive() or given(form)):
+    if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
             row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
@@ -114,7 +113,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
-    if form.validate_on_submit() and (not form.is_sensitive(user) or given(form)):
+    if form.validate_on_submit() and _may_go_on(
+        form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
+    ):
         try:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
@@ -140,7 +141,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
             "users/deactivation.html",
             fragment="users/_deactivation.html",
             user=user,
-            consequences=consequences(user, "deactivate"),
+            consequences=consequences.of_leaving(user, "deactivate"),
         )
     user = commands.set_active(id, is_active=bool(request.form.get("is_active")), counter=throttle.of_letters_to(id))
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
@@ -248,9 +249,8 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
         user, _ = _found(id)
-        return render(
-            "users/delete.html", fragment="users/_delete.html", user=user, consequences=consequences(user, "delete")
-        )
+        means = consequences.of_leaving(user, "delete")
+        return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
     user = commands.delete_user(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
     return redirect(way_back(url_for(".index")))
@@ -269,24 +269,10 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
-def consequences(user: User, act: str) -> list[str]:
-    """What deleting or deactivating a person means, in sentences."""
-    sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
-    signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
-    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
-    if (
-        user.role is Role.ADMIN
-        and user.organization_id
-        and not db.session.scalar(queries.admins_of(user.organization_id, besides=user.id))
-    ):
-        sentences.append(
-            "This is the organization's last active administrator: nobody there can manage its people then."
-        )
-    kept = (
-        "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
-    )
-    return [*sentences, f"The record {kept}."]
+def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
+    """Whether what the form would change is confirmed, and the password given where due. Asks for both at once."""
+    is_confirmed = form.is_confirmed(means)
+    return (not is_sensitive or given(form)) and is_confirmed
 
 
 def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:

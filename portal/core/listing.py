@@ -8,23 +8,18 @@ from functools import cached_property
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, Select, column, func, literal, select, table, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
 
-from portal.core import cursors
+from portal.core import counts, cursors
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
 from portal.core.db import db
 from portal.core.terms import matches, words_of
 
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
-PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 PER_PAGE = (25, 50, 100)
-BOUND = 50_000  # below it counts are exact
-COUNTED_BELOW = 60_000  # by the planner's estimate, which may err
-SEARCH_BOUND = 1_000  # of searches in tables above BOUND, inside a tenant
-SEARCH_COUNTED_BELOW = 2_000  # the same by estimate
 
 
 @dataclass(frozen=True)
@@ -37,17 +32,14 @@ class Sort:
 
 @dataclass(frozen=True)
 class Tab:
-    """One view of the list by status: which rows, and how they are sorted unless asked otherwise.
-
-    `estimated`: the condition by which the planner estimates how many they are, where the exact one misleads it.
-    """
+    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
 
     label: str
     condition: ColumnExpressionArgument[bool]
     sorts: Mapping[str, Sort]
     default_sort: str
     with_deleted: bool = False
-    estimated: ColumnExpressionArgument[bool] | None = None
+    estimated: ColumnExpressionArgument[bool] | None = None  # for the planner, where the exact condition misleads it
 
 
 @dataclass(frozen=True)
@@ -143,11 +135,11 @@ class Listing:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
         about = self._estimate() if current_actor().is_unlimited else None
         statement = self._page_statement()
-        if is_counted := self._is_counted(about):
-            bound = SEARCH_BOUND if self.q and about is None else BOUND
+        if is_counted := counts.is_counted(about, searched=bool(self.q)):
+            bound = counts.SEARCH_BOUND if self.q and about is None else counts.BOUND
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
         if self.q:
-            statement = statement.add_columns(self._size().label("size"))
+            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self._options()).all()
         if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
             self._from_end, self._after, self._before = self._before is None, None, None
@@ -162,7 +154,7 @@ class Listing:
             total = Count.bounded(rows[0].counted if rows else 0, bound)
         else:
             total = Count(about or 0, "about")
-        if total.kind != "exact" and rows and self.q and rows[0].size <= BOUND:
+        if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
@@ -179,20 +171,11 @@ class Listing:
     def count(self) -> Count:
         """How many rows the whole list has, as its first page would say."""
         about = self._estimate() if current_actor().is_unlimited else None
-        return self._counted() if self._is_counted(about) else Count(about or 0, "about")
-
-    def _is_counted(self, about: int | None) -> bool:
-        """Whether so many rows, by the planner's estimate, are counted in the statement that reads the page."""
-        return about is None or about <= (SEARCH_COUNTED_BELOW if self.q else COUNTED_BELOW)
+        return self._counted() if counts.is_counted(about, searched=bool(self.q)) else Count(about or 0, "about")
 
     def _counted(self) -> Count:
-        counted = db.session.scalar(select(self._bounded_count(BOUND)), execution_options=self._options())
-        return Count.bounded(counted or 0, BOUND)
-
-    def _size(self) -> Any:
-        """About how many rows the whole table has: in a small one searches are counted in a statement of their own."""
-        name = func.to_regclass(self.source.entity.__table__.name)
-        return select(PG_CLASS.c.reltuples).where(PG_CLASS.c.oid == name).scalar_subquery()
+        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())
+        return Count.bounded(counted or 0, counts.BOUND)
 
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
@@ -245,7 +228,7 @@ class Listing:
 
     @cached_property
     def _first_found(self) -> Any:
-        first = self._find(Found(max(SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
         return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
 
     def _find(self, part: Found) -> Any:
@@ -256,7 +239,7 @@ class Listing:
 
     def _bounded_count(self, bound: int) -> Any:
         if self._finds:
-            found = self._first_found if bound == SEARCH_BOUND else self._find(Found(bound + 1, down=False))
+            found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
             return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()

@@ -7,9 +7,9 @@ import uuid
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.core.listing import BOUND, Count
 from portal.core.policy import Permission
 from portal.organizations import commands, queries
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written

@@ -15,6 +15,7 @@ from portal.users.models import User
 LAST_ADMIN = "This is the organization's last active administrator: nobody there can manage its people then."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
 UNSEEN = "Administrators of {} no longer see {}."
+ASK_LATER = "Later another can be asked for at the sign-in."
 PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
 TOKENS_END = "The API tokens of {} ({}) stop working."
 
@@ -31,6 +32,16 @@ def of_leaving(user: User, act: str) -> list[str]:
         "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
     )
     return [*sentences, f"The record {kept}."]
+
+
+def of_reset(user: User, *, is_mailed: bool) -> list[str]:
+    """Taking a person's password away."""
+    ways = (
+        [f"A link to choose another is mailed to {user.email}. It works for 15 minutes.", ASK_LATER]
+        if is_mailed
+        else ["Email is not set up, so no link to choose another can be sent."]
+    )
+    return ["The present password stops working, and every device is signed out.", *ways]
 
 
 def of_creating(form: UserForm) -> list[str]:

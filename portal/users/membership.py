@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, func, literal, select
 
 from portal.core.actor import Role
+from portal.core.counts import BOUND, Count
 from portal.core.db import db
-from portal.core.listing import BOUND, Count
 from portal.organizations import members
 from portal.organizations.models import Organization
 from portal.tokens.commands import end_of_organization

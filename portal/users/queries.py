@@ -42,11 +42,10 @@ NEWEST = {
 }
 INVITED = and_(User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None))  # no password until then
 ACCEPTED = and_(User.is_active, or_(User.invited_at.is_(None), User.accepted_at.is_not(None)))
-DELETED = Organization.__table__.alias("deleted")
 # Reads the few deleted ones once a statement. As NOT EXISTS it would be a join, planned by statistics that mislead.
 IN_NO_DELETED_ORGANIZATION = or_(
     User.organization_id.is_(None),
-    User.organization_id.not_in(select(DELETED.c.id).where(DELETED.c.deleted_at.is_not(None))),
+    User.organization_id.not_in(Organization.deleted_keys()),
 )
 NEVER_NOR_BEFORE = "Who never signed in has not done so before a date either: the date is left aside."
 REMOVED_NAME = "somebody who was removed"

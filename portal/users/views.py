@@ -5,17 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, current_app, flash, request, url_for
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
 
-from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
+from portal.mail.notices import can_send, flash_sent
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
 from portal.users import addresses, commands, consequences, invitations, locks, membership, queries
@@ -37,6 +37,7 @@ from portal.web.ways import way_back, way_on
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
+OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
 
@@ -71,6 +72,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         "users/show.html",
         user=user,
         organization=organization,
+        mails=can_send(),
         by=stamps_of(user),
         devices=devices_of(id),
         has_second_factor=db.session.scalar(select(has_second_factor(id))),
@@ -98,9 +100,10 @@ def new() -> ResponseReturnValue:
             form.add_conflict(conflict)
             offer = _offer(conflict)
         else:
-            flash(_invited(form.email.data, is_active=form.values()["is_active"]), "success")
+            _say_invited(form.email.data, is_active=form.values()["is_active"])
             return redirect(url_for(".show", id=row_id))
-    return render("users/new.html", form=form, offer=offer, status=422 if form.errors else 200)
+    mails = can_send()
+    return render("users/new.html", form=form, offer=offer, mails=mails, status=422 if form.errors else 200)
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -155,9 +158,12 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
         user, _ = _found(id)
-        return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
+        means = consequences.of_reset(user, is_mailed=can_send())
+        template, fragment = "users/password_reset.html", "users/_password_reset.html"
+        return render(template, fragment=fragment, user=user, consequences=means)
     user = commands.reset_password(id)
-    flash(f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes.", "success")
+    sent = f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes."
+    flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(user.email))
     return redirect(url_for(".show", id=id))
 
 
@@ -170,7 +176,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        flash(_invited(user.email, is_active=True), "success")
+        _say_invited(user.email, is_active=True)
     return redirect(url_for(".show", id=id))
 
 
@@ -201,7 +207,8 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        flash(f"A link to confirm the address is on its way to {user.pending_email or user.email}.", "success")
+        sent = f"A link to confirm the address is on its way to {user.pending_email or user.email}."
+        flash_sent(sent, "The link to confirm the address")
     return redirect(url_for(".show", id=id))
 
 
@@ -296,13 +303,12 @@ def _warn_if_nobody_administers(organization: Organization | None) -> None:
         flash(f"{organization.name} has no active administrator now: nobody there can manage its people.", "error")
 
 
-def _invited(email: str | None, *, is_active: bool) -> str:
-    settings: Settings = current_app.extensions["portal"]
-    if not is_active:
-        return "Created. The invitation goes out once the person is activated."
-    if settings.missing_for_mail:
-        return "No mail server is set up, so the invitation waits. Copy its link, and hand it over yourself."
-    return f"An invitation is on its way to {email}. It works for 7 days."
+def _say_invited(email: str | None, *, is_active: bool) -> None:
+    if is_active:
+        sent = f"An invitation is on its way to {email}. It works for 7 days."
+        flash_sent(sent, "The invitation", "Show its link, and hand it over yourself.")
+    else:
+        flash("Created. The invitation goes out once the person is activated.", "success")
 
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from portal.core import listing
+from portal.core import counts
 from portal.core.actor import Role
 from portal.core.batch import create_many
 from portal.core.clock import now
@@ -262,10 +262,10 @@ def test_ac3_counts_are_the_actors_own(app: Flask, ada: Person, uma: Person, bea
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> int:
     """The bounds of counts, a hundredth of what they are, so that few rows show what many would."""
-    assert listing.BOUND == 50_000
+    assert counts.BOUND == 50_000
     for name in ("BOUND", "COUNTED_BELOW", "SEARCH_BOUND", "SEARCH_COUNTED_BELOW"):
-        monkeypatch.setattr(listing, name, getattr(listing, name) // 100)
-    return listing.BOUND
+        monkeypatch.setattr(counts, name, getattr(counts, name) // 100)
+    return counts.BOUND
 
 
 def test_counts_are_exact_below_the_bound(fresh_app: Flask, small_bounds: int) -> None:
@@ -291,7 +291,7 @@ def test_a_count_stops_and_says_so(fresh_app: Flask, small_bounds: int) -> None:
     with acting(fresh_app, ada):
         assert people().page().total == Count(small_bounds, "more")
         assert people().count() == Count(small_bounds, "more")
-        assert people(q="person").page().total == Count(listing.SEARCH_BOUND, "more")
+        assert people(q="person").page().total == Count(counts.SEARCH_BOUND, "more")
     with acting(fresh_app):
         for about in (people().page().total, people(q="person").page().total):
             assert about.kind == "about"

@@ -93,7 +93,13 @@ def test_an_answer_to_another_question_confirms_nothing(
 
 
 def test_other_changes_ask_nothing(
-    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, root: Person, ada: Person, uma: Person
+    client: PageClient,
+    other_client: PageClient,
+    sign_in: SignIn,
+    build: Builder,
+    root: Person,
+    ada: Person,
+    uma: Person,
 ) -> None:
     sign_in(root)
     assert client.send(f"/users/{uma.id}/edit", {"first_name": "Una", "role": "ADMIN"}).status_code == 303

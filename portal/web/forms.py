@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +15,9 @@ from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
 from portal.core.errors import Conflict, Missing
-from portal.core.text import visible
+from portal.core.text import CONTROL, has_control, tidy
 
 LONGEST_BASE = 4000
-LONGEST_TEXT = 1000
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -99,14 +97,7 @@ class TextField(StringField):
         self.longest = longest
 
 
-def tidy(value: str | None) -> str | None:
-    """In Unicode normal form C, without what nobody can see, trimmed, and inner white space made single."""
-    if value and len(value) > LONGEST_TEXT:
-        return value  # too long for any field, which its length will tell; normalising it could take seconds
-    return " ".join(visible(unicodedata.normalize("NFC", value)).split()) or None if value else None
-
-
 def printable(_form: Any, field: Any) -> None:
     """Refuse control characters; every letter of every script stays as it was typed."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in field.data or ""):
-        raise ValidationError("Leave out control characters.")
+    if has_control(field.data or ""):
+        raise ValidationError(CONTROL)

@@ -61,6 +61,9 @@ DECLARE
         WHEN sort = 'deleted_at' OR by_rank AND state = 'deleted' THEN 'deleted_at' ELSE 'created_at' END;
     way CONSTANT text := CASE WHEN down = by_rank THEN 'ASC' ELSE 'DESC' END;
     place_rank CONSTANT integer := CASE WHEN by_rank AND place_id IS NOT NULL THEN left(place, 1)::integer END;
+    -- Nobody looks at people from inside an organization that is deleted.
+    at_home CONSTANT text := CASE WHEN is_unlimited THEN ' AND (organization_id IS NULL OR organization_id NOT IN'
+        ' (SELECT o.id FROM organizations o WHERE o.deleted_at IS NOT NULL))' ELSE '' END;
     condition text;
     ranks text[] := '{true}';
     at integer;
@@ -75,8 +78,9 @@ BEGIN
         || CASE WHEN own IS NULL THEN '' ELSE ' AND organization_id = $1' END
         || CASE state
             WHEN 'active' THEN ' AND deleted_at IS NULL AND is_active'
+                ' AND (invited_at IS NULL OR accepted_at IS NOT NULL)' || at_home
             WHEN 'invited' THEN ' AND deleted_at IS NULL AND is_active AND invited_at IS NOT NULL'
-                ' AND accepted_at IS NULL'
+                ' AND accepted_at IS NULL' || at_home
             WHEN 'deactivated' THEN ' AND deleted_at IS NULL AND NOT is_active'
             WHEN 'deleted' THEN ' AND deleted_at IS NOT NULL'
             WHEN 'organization-deleted' THEN ' AND deleted_at IS NULL AND organization_id IN'

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 
 LONGEST_SLUG = 63
+BY_NAME = {"sort_name": 'COLLATE "C"'}  # where an operator class may stand, for comparing with the catalogue knows none
 
 
 class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
@@ -27,7 +28,11 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             postgresql_where=text("deleted_at IS NULL"),
         ),
         Index(
-            "organizations_name_idx", text('sort_name COLLATE "C"'), "id", postgresql_where=text("deleted_at IS NULL")
+            "organizations_name_idx",
+            "sort_name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL"),
+            postgresql_ops=BY_NAME,
         ),
         Index(
             "organizations_deleted_at_idx",
@@ -45,7 +50,7 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by a trigger, migration 0017
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )

@@ -40,7 +40,7 @@ class Run:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            if found := re.search(r"http://localhost:\d+", line):
                 return found.group()
         self.process.wait(timeout=30)
         self.process.stdout.close()

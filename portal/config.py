@@ -105,7 +105,7 @@ class Settings:
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
-    environ = Noting(environ)
+    environ = environ if isinstance(environ, Noting) else Noting(environ)
     url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
     seal_key = _secret(environ, "PORTAL_SEAL_KEY")
@@ -162,10 +162,10 @@ class Noting(Mapping[str, str]):
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._known: set[str] = set()
+        self.known: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self._known.add(name)
+        self.known.add(name)
         return self._environ[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -177,10 +177,14 @@ class Noting(Mapping[str, str]):
     def misspelled(self) -> Iterator[str]:
         """A sentence for each name that begins like a setting's, with the closest one. No value is part of it."""
         for name in sorted(self):
-            if not name.upper().startswith("PORTAL_") or name in self._known or OF_OTHERS.fullmatch(name):
+            if not name.upper().startswith("PORTAL_") or name in self.known or OF_OTHERS.fullmatch(name):
                 continue
-            close = difflib.get_close_matches(name.upper(), sorted(self._known), n=1)
-            yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
+            whole = name.removesuffix("_FILE")
+            close = difflib.get_close_matches(name.upper(), sorted(self.known), n=1)
+            if whole in self.known:
+                yield f"{name} is not a setting; {whole} can't be read from a file."
+            else:
+                yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:

@@ -83,9 +83,17 @@ def once(kind: str, what: str, *, seconds: float) -> Counter:
     return _counter(kind, what, 1, seconds=seconds)
 
 
-def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
-    """For an administrator who asks for addresses that are in use elsewhere."""
-    return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)
+def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[Counter, ...]:
+    """For an administrator who asks for addresses that are in use elsewhere.
+
+    All of an organization share one counter, else whoever makes further administrators would have more.
+    """
+    most = _settings().foreign_addresses_per_hour
+    return tuple(
+        _counter("foreign addresses", str(one), most, seconds=HOUR, is_shared=True)
+        for one in (user_id, organization_id)
+        if one is not None
+    )
 
 
 def at_forgotten(email: str) -> tuple[Counter, ...]:

@@ -15,7 +15,7 @@ CUT = """() => {
   const shown = (element) => element.checkVisibility() && !element.closest('.visually-hidden, .sheet-box');
   const room = (element, style) => element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   const cut = [];
-  for (const element of document.querySelectorAll('a, button, label, summary, th, .tabs, h1, h2, h3, dt, select, input')) {
+  for (const element of document.querySelectorAll('a, button, label, summary, th, h1, h2, h3, dt, select, input')) {
     if (!shown(element)) continue;
     const style = getComputedStyle(element);
     const told = element.placeholder || element.selectedOptions?.[0]?.text;

@@ -98,6 +98,8 @@ class Page:
 class Listing:
     """A list as one address describes it. What that says wrongly is as if it were not said; `refused` tells of it."""
 
+    per_page_choices = PER_PAGE
+
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source
         self.path = path
@@ -122,11 +124,10 @@ class Listing:
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        self.sorted_by = self.sort.removeprefix("-")  # whichever way round
-        by = self.tab.sorts[self.sorted_by]
-        self._column = by.column
-        self._after = cursors.read(arguments.get("after"), by.read)
-        self._before = cursors.read(arguments.get("before"), by.read)
+        sorted_by = self.tab.sorts[self.sort.removeprefix("-")]
+        self._column = sorted_by.column
+        self._after = cursors.read(arguments.get("after"), sorted_by.read)
+        self._before = cursors.read(arguments.get("before"), sorted_by.read)
 
     # What it asks the database
 
@@ -283,11 +284,6 @@ class Listing:
             Link(self.source.filters[name].chip(value, self._sample), self.url_with(**{name: None}))
             for name, value in self.filters.items()
         ]
-
-    @property
-    def sizes(self) -> list[Link]:
-        """This list with other numbers of rows per page."""
-        return [Link(str(size), self.url_with(per_page=str(size)), size == self.per_page) for size in PER_PAGE]
 
     @property
     def hidden(self) -> list[tuple[str, str]]:

@@ -75,7 +75,7 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a lock of rows": ("SELECT id FROM users FOR UPDATE", Error),
     "an event": ("SELECT portal_record('a', null, 'a', null, null, null, null, false)", pg.InsufficientPrivilege),
     "a letter": ("SELECT portal_send_later('reset', gen_random_uuid())", pg.InsufficientPrivilege),
-    "itself": ("SELECT portal_query('SELECT password FROM users', 1, 1)", pg.InsufficientPrivilege),
+    "itself": ("SELECT portal_query('SELECT password FROM users', 1, 1, 1)", pg.InsufficientPrivilege),
     "a sequence": ("SELECT nextval('activity_id_seq')", Error),
     "a large object": ("SELECT lo_import('/etc/passwd')", Error),
     "a file": ("SELECT pg_read_file('/etc/passwd')", pg.InsufficientPrivilege),
@@ -93,6 +93,8 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
         "SELECT set_config('statement_timeout', '0', false), pg_sleep(30)",
         pg.QueryCanceled,
     ),
+    "a temporary table by a plan": ("EXPLAIN ANALYZE CREATE TEMP TABLE kept AS SELECT 1", NoRowsError),
+    "a deletion by a plan": ("EXPLAIN ANALYZE DELETE FROM users", NoRowsError),
     "nothing": ("", NoRowsError),
     "a comment": ("-- SELECT 1", NoRowsError),
 }
@@ -211,9 +213,9 @@ def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> No
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with connect(url, autocommit=True) as owner:
         (definition,) = owner.execute("SELECT pg_get_functiondef('portal_query'::regproc)").fetchone() or ("",)
-        owner.execute("DROP FUNCTION portal_query(text, integer, integer)")
+        owner.execute("DROP FUNCTION portal_query(text, integer, integer, integer)")
         owner.execute(definition.encode())
-        owner.execute("GRANT EXECUTE ON FUNCTION portal_query(text, integer, integer) TO portal_reader")
+        owner.execute("GRANT EXECUTE ON FUNCTION portal_query(text, integer, integer, integer) TO portal_reader")
 
     with acting(fresh_app), pytest.raises(DBAPIError, match="must belong to portal_reader"):
         asked("SELECT password FROM users")

@@ -59,7 +59,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NotAllowed, refused)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(Throttled, throttled)
-    app.register_error_handler(Occupied, lambda error: page(status_of(error), error.message, title=OCCUPIED))
+    app.register_error_handler(Occupied, occupied)
     app.register_error_handler(Overdue, lambda _: page(503, OVERDUE, title="That took too long"))
     app.register_error_handler(Conflict, lambda error: page(409, error.message))
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
@@ -92,9 +92,15 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     if wants_fragment():
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"
-    if code in (429, 503):
+    if code == 503:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def occupied(error: Occupied) -> Response:
+    answer = page(status_of(error), error.message, title=OCCUPIED)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
 
 
 def status_of(error: Occupied) -> int:

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from portal.core.history import Activity, record
 from tests.acting import acting, busy, portal_on
 from tests.browser_data.test_views import ask, browser, text_of, walked
 from tests.cast import Builder, Person, SignIn
-from tests.core.test_reading_limits import LONG
+from tests.core.test_deadline import LONG
 from tests.pages import HTMX, PageClient
 
 __all__ = ["browser"]
@@ -32,8 +33,15 @@ SELECT attname FROM pg_attribute WHERE attgenerated <> '' AND attrelid IN ('user
 
 @pytest.fixture
 def portal(fresh_database: str) -> Iterator[Flask]:
-    with portal_on(fresh_database, browser_seconds=0.1) as app:
+    with portal_on(fresh_database, browser_seconds=20) as app:
         yield app
+
+
+@pytest.fixture
+def hurried(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the portal give up soon."""
+    monkeypatch.setattr(reading, "GRACE", 0.1)
+    monkeypatch.setitem(portal.extensions, "portal", replace(portal.extensions["portal"], browser_seconds=0.1))
 
 
 @pytest.fixture
@@ -79,11 +87,8 @@ def test_when_others_run_queries_the_page_says_so(portal: Flask, visit: PageClie
     assert "Others are running queries" in listed.text
 
 
-def test_a_query_that_cannot_be_interrupted_is_answered_and_others_go_on(
-    visit: PageClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "GRACE", 0.1)
-
+@pytest.mark.usefixtures("hurried")
+def test_a_query_that_cannot_be_interrupted_is_answered_and_others_go_on(visit: PageClient) -> None:
     form = visit.form("/browser/sql")
     answer = visit.post("/browser/sql", data={**form, "query": LONG})
     next_answer = visit.post("/browser/sql", data={**form, "query": "SELECT 1"})
@@ -95,8 +100,8 @@ def test_a_query_that_cannot_be_interrupted_is_answered_and_others_go_on(
     assert visit.get("/users/").status_code == 200
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_page_that_cannot_be_interrupted_says_so(visit: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "GRACE", 0.1)
     monkeypatch.setattr(View, "page", lambda _view, connection: connection.execute(text(LONG)).all())
 
     answer = visit.get("/browser/users")

@@ -12,10 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.core.reading import Answer, NoRowsError, reading, run, shelf
+from portal.core.reading import CELL, LONGEST, ROOM, Answer, NoRowsError, reading, run, shelf
 from portal.core.wall import READER_ROLE, SECRETS
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
+from tests.database import PREFIX, Server
 
 HASH = re.compile(r"\$2[aby]\$")
 XML = "SELECT query_to_xml('{}', true, true, '')"  # needs libxml, which not every server has
@@ -100,8 +101,8 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
 }
 
 
-def asked(query: str, most: int = 20) -> Answer:
-    with reading(1) as connection:
+def asked(query: str, most: int = 20, seconds: float = 1) -> Answer:
+    with reading(seconds) as connection:
         return run(connection, query, most=most)
 
 
@@ -219,3 +220,55 @@ def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> No
 
     with acting(fresh_app), pytest.raises(DBAPIError, match="must belong to portal_reader"):
         asked("SELECT password FROM users")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT repeat('x', 20000000)",
+        "SELECT repeat('ä', 20000000)",
+        "SELECT json_build_object('a', repeat('x', 20000000))",
+        "SELECT decode(repeat('00', 5000000), 'hex')",
+        "SELECT array_fill('abc'::text, ARRAY[1000000])",
+        "SELECT row(repeat('x', 20000000))",
+        "EXPLAIN (VERBOSE, FORMAT TEXT) SELECT repeat('x', 20000000)",
+    ],
+)
+def test_a_long_value_is_cut_in_the_database(app: Flask, root: Person, query: str) -> None:
+    with acting(app, root):
+        answer = asked(query, seconds=20)
+
+    assert max(len(value or "") for row in answer.rows for value in row) == LONGEST + 1
+    assert not answer.has_more
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT repeat('x', 9000) FROM generate_series(1, 100000)",
+        "SELECT '' FROM generate_series(1, 1000000)",
+        f"SELECT {', '.join(['repeat(chr(120000), 5000)'] * 600)} FROM generate_series(1, 50)",  # noqa: S608
+    ],
+)
+def test_an_answer_has_bounded_size(app: Flask, root: Person, query: str) -> None:
+    with acting(app, root):
+        answer = asked(query, most=500_000, seconds=20)
+
+    sent = sum(len((value or "").encode()) + CELL for row in answer.rows for value in row)
+    assert ROOM <= sent <= 2 * ROOM + len(answer.names) * (CELL + 4)
+    assert answer.has_more
+
+
+def test_an_error_that_names_a_huge_value_is_cut_in_the_database(app: Flask, root: Person) -> None:
+    with acting(app, root), pytest.raises(DBAPIError) as caught:
+        asked("SELECT repeat('x', 5000000)::integer")
+
+    assert isinstance(caught.value.orig, pg.InvalidTextRepresentation)
+    assert len(str(caught.value.orig)) < 2000
+
+
+def test_nobody_but_the_owner_may_create_temporary_tables(database_server: Server, template_database: str) -> None:
+    allowed = "SELECT has_database_privilege(%s, %s, 'TEMPORARY')"
+    with database_server._connect() as connection:
+        for role in (READER_ROLE, "portal_tenant"):
+            assert connection.execute(allowed, [role, PREFIX + template_database]).fetchone() == (False,)

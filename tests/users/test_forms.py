@@ -11,8 +11,9 @@ from flask import Flask
 
 from portal.core.actor import Actor, Role
 from portal.core.db import acting_as
-from portal.users.forms import UserForm, canonical_email
-from portal.web.forms import tidy
+from portal.core.emails import canonical_email
+from portal.core.text import tidy
+from portal.users.forms import UserForm
 from tests.cast import Person
 
 

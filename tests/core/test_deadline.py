@@ -1,4 +1,4 @@
-"""Can one person's queries keep others waiting, and can an answer be larger than a page?"""
+"""Can one person's queries keep others waiting?"""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from psycopg import errors as pg
-from sqlalchemy.exc import DBAPIError
 
 from portal.core import reading as module
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.errors import Occupied, Overdue
-from portal.core.reading import LONGEST, ROOM, Answer, NoRowsError, reading, run
+from portal.core.reading import Answer, reading, run
 from portal.core.wall import READER_ROLE
 from tests.acting import acting, busy
 from tests.cast import Builder, Person
-from tests.database import PREFIX, Server
 
 PRODUCTS = " + ".join(["n * n"] * 40)
 LONG = f"SELECT {PRODUCTS} > 0 FROM (SELECT repeat('9', 60000)::numeric n OFFSET 0) one"  # noqa: S608
@@ -110,108 +107,3 @@ def test_a_connection_that_was_given_back_in_time_is_left_alone(
         asked("SELECT 1")
         made[0].run()  # as if it had gone off a moment too late
         assert db.session.connection().exec_driver_sql("SELECT 1").scalar_one() == 1
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT repeat('x', 20000000)",
-        "SELECT repeat('ä', 20000000)",
-        "SELECT json_build_object('a', repeat('x', 20000000))",
-        "SELECT decode(repeat('00', 5000000), 'hex')",
-        "SELECT array_fill('abc'::text, ARRAY[1000000])",
-        "SELECT row(repeat('x', 20000000))",
-        "EXPLAIN (VERBOSE, FORMAT TEXT) SELECT repeat('x', 20000000)",
-    ],
-)
-def test_a_long_value_is_cut_in_the_database(app: Flask, root: Person, query: str) -> None:
-    with acting(app, root):
-        answer = asked(query, seconds=20)
-
-    assert max(len(value or "") for row in answer.rows for value in row) == LONGEST + 1
-    assert not answer.has_more
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT repeat('x', 9000) FROM generate_series(1, 100000)",
-        "SELECT '' FROM generate_series(1, 1000000)",
-        f"SELECT {', '.join(['repeat(chr(120000), 5000)'] * 600)} FROM generate_series(1, 50)",  # noqa: S608
-    ],
-)
-def test_an_answer_has_bounded_size(app: Flask, root: Person, query: str) -> None:
-    with acting(app, root):
-        answer = asked(query, seconds=20, most=500_000)
-
-    sent = sum(len((value or "").encode()) + module.CELL for row in answer.rows for value in row)
-    assert ROOM <= sent <= 2 * ROOM + len(answer.names) * (module.CELL + 4)
-    assert answer.has_more
-
-
-def test_an_error_that_names_a_huge_value_is_cut_in_the_database(app: Flask, root: Person) -> None:
-    with acting(app, root), pytest.raises(DBAPIError) as caught:
-        asked("SELECT repeat('x', 5000000)::integer")
-
-    assert isinstance(caught.value.orig, pg.InvalidTextRepresentation)
-    assert len(str(caught.value.orig)) < 2000
-
-
-@pytest.mark.parametrize(
-    "explained",
-    [
-        "CREATE TEMP TABLE kept AS SELECT 1",
-        "CREATE TABLE kept AS SELECT 1",
-        "CREATE MATERIALIZED VIEW kept AS SELECT 1",
-        "SELECT 1 INTO TEMP kept",
-        "DELETE FROM users",
-        "DECLARE c CURSOR FOR SELECT 1",
-        "REFRESH MATERIALIZED VIEW kept",
-    ],
-)
-@pytest.mark.parametrize(
-    "beginning",
-    [
-        "EXPLAIN ",
-        "EXPLAIN ANALYZE ",
-        "explain analyse verbose ",
-        "EXPLAIN (ANALYZE) ",
-        "EXPLAIN(ANALYZE true, FORMAT 'json')",
-        "/* one */ EXPLAIN -- two\n ANALYZE /* three */",
-        "/* one /* two */ */ EXPLAIN ANALYZE ",
-        ";EXPLAIN ANALYZE ",
-        "EXPLAIN (/* one */ ANALYZE) ",
-        "EXPLAIN (ANALYZE /* ) */) ",
-    ],
-)
-def test_only_queries_are_explained(app: Flask, root: Person, beginning: str, explained: str) -> None:
-    with acting(app, root), pytest.raises((NoRowsError, pg.Error, DBAPIError)) as caught:
-        asked(beginning + explained)
-
-    assert isinstance(caught.value, NoRowsError | pg.SyntaxError | pg.UndefinedTable), caught.value
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "EXPLAIN SELECT 1",
-        "explain analyze verbose select 1",
-        "EXPLAIN (SELECT 1)",
-        "EXPLAIN ANALYZE (SELECT 1) UNION SELECT 2",
-        "EXPLAIN (ANALYZE, BUFFERS off) VALUES (1)",
-        "  /* one */ EXPLAIN -- two\n ANALYZE /* three */ WITH one AS (SELECT 1) TABLE one",
-    ],
-)
-def test_plans_of_queries_are_shown(app: Flask, root: Person, query: str) -> None:
-    with acting(app, root):
-        answer = asked(query)
-
-    assert answer.names == ["QUERY PLAN"]
-    assert answer.rows
-
-
-def test_nobody_but_the_owner_may_create_temporary_tables(database_server: Server, template_database: str) -> None:
-    allowed = "SELECT has_database_privilege(%s, %s, 'TEMPORARY')"
-    with database_server._connect() as connection:
-        for role in (READER_ROLE, "portal_tenant"):
-            assert connection.execute(allowed, [role, PREFIX + template_database]).fetchone() == (False,)

@@ -22,7 +22,7 @@ from portal.browser.tables import Table, all_tables, table_named
 from portal.browser.values import Value, as_text
 from portal.config import Settings
 from portal.core.db import db
-from portal.core.errors import Missing, Occupied
+from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.explaining import PLAN
 from portal.core.history import record
 from portal.core.policy import Permission
@@ -202,10 +202,14 @@ def _wanted() -> str:
 @contextmanager
 def _reading() -> Iterator[Connection]:
     settings: Settings = current_app.extensions["portal"]
-    with reading(
-        settings.browser_seconds, places=settings.browser_places, statements=LONG_STATEMENTS, waits=True
-    ) as connection:
-        yield connection
+    places = settings.browser_places
+    try:
+        with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:
+            yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, pg.QueryCanceled):
+            raise Overdue from error
+        raise
 
 
 def _page(view: View, connection: Connection) -> Any:

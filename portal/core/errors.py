@@ -27,7 +27,7 @@ class Occupied(Exception):
 
 
 class Overdue(Exception):
-    """A statement didn't end in its time and PostgreSQL doesn't interrupt it: it is left behind, still running."""
+    """A statement didn't end in its time. Where PostgreSQL doesn't interrupt it, it is left behind, still running."""
 
 
 class Throttled(Exception):

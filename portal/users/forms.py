@@ -18,7 +18,7 @@ from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
 from portal.users.passwords import problem_of
-from portal.web.forms import EditForm, Form, TextField
+from portal.web.forms import ConfirmForm, EditForm, Form, TextField
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
@@ -88,7 +88,7 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ProofForm):
+class NewUserForm(UserForm, ConfirmForm, ProofForm):
     """A person to be."""
 
     row = HiddenField()
@@ -102,7 +102,7 @@ class NewUserForm(UserForm, ProofForm):
         return read_row(self.row.data)
 
 
-class EditUserForm(UserForm, EditForm, ProofForm):
+class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
     """A person who exists."""
 
     def __init__(self, user: User, organization: Organization | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 from flask import g, request
@@ -122,6 +123,21 @@ def form_base(values: Mapping[str, str]) -> str:
 def _is_shown(value: object) -> bool:
     """Whether a page can show it: half of a surrogate pair, which JSON can write, is no text."""
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
+
+
+class ConfirmForm(Form):
+    """A form that shows what it would change, and acts when it is sent again with the digest of what was shown."""
+
+    confirmed = HiddenField()
+    consequences: Sequence[str] = ()  # shown above the fields
+
+    def is_confirmed(self, consequences: Sequence[str]) -> bool:
+        """Whether these sentences were shown and the form was sent again; else they are shown. None need no answer."""
+        shown = sha256("\n".join(consequences).encode()).hexdigest()
+        if not consequences or self.confirmed.data == shown:
+            return True
+        self.consequences, self.confirmed.data = consequences, shown
+        return False
 
 
 @contextmanager

@@ -145,8 +145,10 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "cli/names.py", "cli/parameters.py", "cli/plain.py", "cli/prisma.py", "cli/seed.py", "cli/serve.py",
         "cli/stage.py", "cli/takeover.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
         "factors/challenges.py", "factors/ciphers.py", "factors/codes.py", "factors/passkeys.py", "factors/words.py",
-        "mail/checks.py", "mail/letters.py", "mail/post.py", "mail/queue.py", "organizations/members.py",
-        "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/devices.py",
+        "mail/checks.py", "mail/letters.py", "mail/notices.py", "mail/post.py", "mail/queue.py",
+        "organizations/members.py",
+        "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/consequences.py",
+        "users/devices.py",
         "users/invitations.py",
         "users/links.py", "users/locks.py", "users/membership.py", "users/passwords.py", "users/strength.py",
     }  # fmt: skip

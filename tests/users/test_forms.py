@@ -223,7 +223,8 @@ def test_a_person_can_be_moved_from_a_deleted_organization_to_its_namesake(
 
     stays = visitor.post(f"/users/{person.id}/edit", {**sent, "last_name": "Berg"})
     kept = build.read(User, person.id).organization_id
-    moves = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "organization_id": "gone"})
+    asks = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "organization_id": "gone"})
+    moves = visitor.post(f"/users/{person.id}/edit", fields_of(asks.text))
 
     assert (stays.status_code, moves.status_code) == (303, 303)
     assert (kept, build.read(User, person.id).organization_id) == (gone.id, anew.id)
@@ -235,7 +236,8 @@ def test_an_organization_with_capital_letters_in_its_short_name_is_found_by_it(
     old = build.tenant("Old", slug="Old_Style")
     visitor = Visitor(app, root)
 
-    answer = visitor.post(f"/users/{uma.id}/edit", {**sent_of(visitor, uma), "organization_id": "Old_Style"})
+    asks = visitor.post(f"/users/{uma.id}/edit", {**sent_of(visitor, uma), "organization_id": "Old_Style"})
+    answer = visitor.post(f"/users/{uma.id}/edit", fields_of(asks.text))
 
     assert answer.status_code == 303
     assert build.read(User, uma.id).organization_id == old.id

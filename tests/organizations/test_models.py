@@ -13,7 +13,8 @@ SLUGS = {
     "Łódź": "lodz", "Straße": "strasse", "Søren": "soren", "STRAẞE": "strasse", "Œuvre Æon": "oeuvre-aeon",
     "Þór Ðuro Đorđe": "thor-duro-dorde", "İstanbul Işık": "istanbul-isik", "Ǿre ǽ": "ore-ae", "Ħal Ŧ ŋ": "hal-t-n",
     "Møller & Söhne": "moller-sohne", "O’Brien": "o-brien", "ﬁne ½ ①": "fine-1-2-1", "ＡＢＣ　１２３": "abc-123",
-    "K Å": "k-a", "foo日本bar": "foo-bar", "  --Acme--  ": "acme", "An\u200bna \u202eLee": "anna-lee", "a\u3164b\u2800c\ufeff": "abc",
+    "K Å": "k-a", "foo日本bar": "foo-bar", "  --Acme--  ": "acme",
+    "An\u200bna \u202eLee": "anna-lee", "a\u3164b\u2800c\ufeff": "abc",
     "日本": "", "Σίσυφος": "", "☎ 24/7": "24-7", "e\u0301te\u0301": "ete", "Nº 5™": "no-5tm", "x" * 80: "x" * 63,
     "a" * 62 + " b": "a" * 62,
 }  # fmt: skip

@@ -13,8 +13,8 @@ from alembic import op
 
 from portal.core.online import committing, rewrite
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

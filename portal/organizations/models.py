@@ -13,14 +13,11 @@ from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
-<<<<<<< HEAD
 BY_NAME = {"sort_name": 'COLLATE "C"'}  # where an operator class may stand, for comparing with the catalogue knows none
-=======
 LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
     "ŋ": "n",
 }  # fmt: skip
->>>>>>> main
 
 
 class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):

@@ -66,20 +66,15 @@ class UserForm(Form):
         """The organization by its short name, its id, or its name where only one is called so."""
         if not field.data:
             return
+        slugs = (field.data, field.data.lower())
         try:
             wanted = Organization.id == uuid.UUID(field.data)
         except ValueError:
-<<<<<<< HEAD
-            wanted = or_(Organization.slug == field.data.lower(), is_called(field.data))
+            wanted = or_(Organization.slug.in_(slugs), is_called(field.data))
         found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
         exact = [one for one in found if one.name.casefold() == field.data.casefold()]
-        named = [one for one in found if one.slug == field.data.lower()] or exact or found
-=======
-            slugs = (field.data, field.data.lower())
-            wanted = or_(Organization.slug.in_(slugs), Organization.sort_name == func.lower(field.data))
-        found = db.session.scalars(select(Organization).where(wanted).limit(3)).all()
-        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs] or found
->>>>>>> main
+        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs]
+        named = named or exact or found
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:

@@ -114,7 +114,7 @@ def set_up(app: Flask) -> Stage:
         key: kind for key, kind in _keys(rows_about(app, {mine.id, *mine.people.values()})).items() if key not in known
     }
     dump = rows_about(app, rows)
-    if lacking := [one.__name__ for one in tenant_owned() if not dump.get(one.__table__.name)]:
+    if lacking := [name for name, table in tenant_owned().items() if not dump.get(table)]:
         raise NoSamples(lacking)
     theirs = {key: kind for key, kind in _keys(dump).items() if key not in ours}
     return Stage(
@@ -129,9 +129,10 @@ def set_up(app: Flask) -> Stage:
     )
 
 
-def tenant_owned() -> list[Any]:
-    """Every model whose rows belong to tenants."""
-    return [one.class_ for one in Base.registry.mappers if issubclass(one.class_, TenantOwned)]
+def tenant_owned() -> dict[str, str]:
+    """The tables of every model whose rows belong to tenants, by the model's name."""
+    mappers = [one for one in Base.registry.mappers if issubclass(one.class_, TenantOwned)]
+    return {one.class_.__name__: one.local_table.description for one in mappers}
 
 
 def _sent(other: Tenant, emails: Iterable[str], foreign: Words) -> dict[str, tuple[Pair, ...]]:

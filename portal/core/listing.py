@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select, tuple_
 
 from portal.core import counts, cursors
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
 from portal.core.db import db
+from portal.core.sources import Filter as Filter
+from portal.core.sources import Found as Found
+from portal.core.sources import Rows as Rows
+from portal.core.sources import Sort as Sort
+from portal.core.sources import Source as Source
+from portal.core.sources import Tab as Tab
 from portal.core.terms import matches, words_of
 
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
-Rows: TypeAlias = Select[*tuple[Any, ...]]
-
 BEST = "best"
 PER_PAGE = (25, 50, 100)
 # Where more are found, walking an index until a page is full reads fewer rows than sorting all that are found.
 WALKED_ABOVE = 5_000
-
-
-@dataclass(frozen=True)
-class Sort:
-    """A column to sort by. `read` makes a cursor's text into the column's type again, or raises ValueError."""
-
-    column: Any
-    read: Callable[[str], Any] = str
-
-
-@dataclass(frozen=True)
-class Tab:
-    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
-
-    label: str
-    condition: ColumnExpressionArgument[bool]
-    sorts: Mapping[str, Sort]
-    default_sort: str
-    with_deleted: bool = False
-    estimated: ColumnExpressionArgument[bool] | None = None  # for the planner, where the exact condition misleads it
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing.
-
-    `chip` says the filter in words; it is given the value, and the first row found, if any. `wrong` says, where people
-    write the value, what is wrong with one that means nothing.
-    """
-
-    condition: Callable[[str], ColumnExpressionArgument[bool] | None]
-    chip: Callable[[str, Row[Any] | None], str]
-    wrong: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Which part of what is found is wanted: so many from a place on, in the list's order or against it."""
-
-    most: int
-    down: bool
-    place: tuple[Any, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
-
-    entity: Any
-    rows: Rows
-    tabs: Mapping[str, Tab]
-    filters: Mapping[str, Filter] = field(default_factory=dict)
-    key: Any = None  # what tells rows of one sort value apart, unless the entity's id; the rows call it `id`
-    search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
-    newest: Any = None  # the column in whose order a search reads, unless created_at
-    best: Callable[[Listing], Sort] | None = None  # how a search is sorted unless asked otherwise
-    find: Any = None  # (Listing, Found) -> a function of the database that finds keys and ranks
 
 
 @dataclass(frozen=True)

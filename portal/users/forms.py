@@ -74,7 +74,7 @@ class UserForm(Form):
         found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
         exact = [one for one in found if one.name.casefold() == field.data.casefold()]
         named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs]
-        named = named or exact or found
+        named = named or exact or list(found)
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:

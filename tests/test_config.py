@@ -144,7 +144,8 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
         ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
         ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
         ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
-        ("PORTAL_LOG", "xml"), ("PORTAL_EMAIL_KINDS", "internal,secret"), ("PORTAL_METRICS_TOKEN", "short"), ("PORTAL_METRICS_TOKEN", "a" * 64),
+        ("PORTAL_EMAIL_KINDS", "internal,secret"),
+        ("PORTAL_LOG", "xml"), ("PORTAL_METRICS_TOKEN", "short"), ("PORTAL_METRICS_TOKEN", "a" * 64),
     ],
 )  # fmt: skip
 def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:

@@ -26,6 +26,7 @@ from portal.core.errors import Missing
 from portal.core.history import record
 from portal.core.policy import Permission
 from portal.core.reading import Answer, reading
+from portal.web.addresses import here
 from portal.web.guards import requires
 from portal.web.proof import proven
 from portal.web.rendering import keep_address, render, wants_fragment
@@ -61,7 +62,7 @@ def show(table: str) -> ResponseReturnValue:
     """One table, a page of its rows."""
     with _reading() as connection:
         tables = all_tables(connection)
-        view = View(table_named(tables, table), request.args, request.path)
+        view = View(table_named(tables, table), request.args, here())
         page = _page(view, connection)
     record("browser_opened", table=table)
     response = render(

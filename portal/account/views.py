@@ -13,6 +13,7 @@ from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.core.errors import Missing, Throttled
 from portal.core.throttle import attempt
+from portal.mail.notices import flash_sent
 from portal.organizations.models import Organization
 from portal.users import addresses, commands, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
@@ -35,9 +36,9 @@ SHORTEST = 8
 def index() -> ResponseReturnValue:
     """The own profile."""
     user = _myself()
-    form = ProfileForm(obj=user)
+    form = ProfileForm(user)
     if form.validate_on_submit():
-        commands.update_profile(user.id, form.data)
+        commands.update_profile(user.id, form.values())
         flash("Your profile is saved.", "success")
         return redirect(url_for(".index"))
     history = history_of("users", user.id)
@@ -75,8 +76,9 @@ def email() -> ResponseReturnValue:
     if form.validate_on_submit() and _is_current_password(form):
         try:
             with reporting_conflicts(form):
-                addresses.ask_for(user.id, form.email.data or "", throttle.of_letters_to(user.id))
-                flash(f"A link is on its way to {form.email.data}. The new address counts once you open it.", "success")
+                addresses.ask_for(user.id, form.email.address, throttle.of_letters_to(user.id))
+                sent = f"A link is on its way to {form.email.data}. The new address counts once you open it."
+                flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))
         except Throttled as throttled:
             throttle.refuse(form, throttled)
@@ -92,7 +94,7 @@ def verification() -> ResponseReturnValue:
     except Throttled as throttled:
         flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
     else:
-        flash(f"A link is on its way to {user.pending_email or user.email}.", "success")
+        flash_sent(f"A link is on its way to {user.pending_email or user.email}.", "The link")
     return redirect(url_for(".email"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+
 
 class Missing(Exception):
     """No such row for this actor: absent, deleted or another tenant's, which must look the same."""
@@ -15,6 +17,19 @@ class NotAllowed(Exception):
 
 class Busy(Exception):
     """The database was asked to do too much at once; trying again later is right."""
+
+
+class Occupied(Exception):
+    """As much is running as may run at once; `is_own` where it is the actor's own. Trying again later is right."""
+
+    def __init__(self, message: str, *, is_own: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.is_own = is_own
+
+
+class Overdue(Exception):
+    """A statement didn't end in its time. Where PostgreSQL doesn't interrupt it, it is left behind, still running."""
 
 
 class Throttled(Exception):
@@ -53,5 +68,9 @@ class NeedsDirectUrl(Exception):
     """The work needs a connection of its own, and only the address of a pooler of transactions is known."""
 
 
-class RightsMissing(Exception):
-    """The login may not do what a migration needs; the message says what whoever may is to do."""
+class UnsuitableDatabase(psycopg.OperationalError):
+    """The portal can't work on this database, or not with this login; the message says what whoever may is to do."""
+
+
+class RightsMissing(UnsuitableDatabase):
+    """The login may not do what a migration needs."""

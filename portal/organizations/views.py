@@ -7,13 +7,13 @@ import uuid
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.core.listing import Count
 from portal.core.policy import Permission
 from portal.organizations import commands, queries
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
-from portal.organizations.members import BOUND, members
+from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.addresses import here
@@ -83,11 +83,12 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     organization = _found(id, with_deleted=True)
     if organization.is_deleted:
         return deleted_meanwhile(organization, url_for(".show", id=id))
-    now = written(organization)
-    form = EditOrganizationForm(data={**now, "version": organization.version, "base": conflicts.form_base(now)})
+    form = EditOrganizationForm(organization)
     if form.validate_on_submit():
         try:
             with reporting_conflicts(form):
+                if form.is_stale:
+                    raise Stale(organization)
                 changed = commands.update_organization(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
                 return redirect(way_on(url_for(".show", id=id)))

@@ -12,7 +12,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.actor import Role
-from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled
+from portal.core.errors import (
+    Busy,
+    Conflict,
+    Missing,
+    NotAllowed,
+    Occupied,
+    Overdue,
+    Throttled,
+    UnsuitableDatabase,
+)
 from portal.core.history import record
 from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
@@ -45,6 +54,8 @@ WORDS = {
         "The database can't be reached or is very busy. Nothing was half saved. Try again in a few seconds.",
     ),
 }
+OCCUPIED = "The data browser is busy"
+OVERDUE = "The database didn't answer in time. Narrow what you look for, then try again."
 EXPIRED = (
     "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
     " copied. Open the page anew, and send it from there."
@@ -56,6 +67,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NotAllowed, refused)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(Throttled, throttled)
+    app.register_error_handler(Occupied, occupied)
+    app.register_error_handler(Overdue, lambda _: page(503, OVERDUE, title="That took too long"))
     app.register_error_handler(Conflict, lambda error: page(409, error.message))
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
     app.register_error_handler(HTTPException, http_error)
@@ -65,16 +78,16 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, database_error)
 
 
-def page(code: int, message: str | None = None) -> Response:
+def page(code: int, message: str | None = None, *, title: str | None = None) -> Response:
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if is_api():
         return problem(code, message)
     if code >= 500:
         do_without_database()
-    title, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
+    usual, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
     context = {
         "code": code,
-        "title": title,
+        "title": title or usual,
         "message": message or words,
         "request_id": g.get("request_id", ""),
     }
@@ -88,6 +101,16 @@ def page(code: int, message: str | None = None) -> Response:
     if code == 503:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def occupied(error: Occupied) -> Response:
+    answer = page(status_of(error), error.message, title=OCCUPIED)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
+def status_of(error: Occupied) -> int:
+    return 429 if error.is_own else 503
 
 
 def refused(_error: NotAllowed) -> Response:
@@ -127,5 +150,7 @@ def database_error(error: DBAPIError) -> Response:
 
 
 def unavailable(error: Exception) -> Response:
-    log.warning("request %s: unavailable: %s", g.get("request_id"), type(error).__name__)
+    cause = getattr(error, "orig", None)
+    words = cause if isinstance(cause, UnsuitableDatabase) else type(error).__name__
+    log.warning("request %s: unavailable: %s", g.get("request_id"), words)
     return page(503)

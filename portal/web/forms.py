@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 from flask import g, request
@@ -16,10 +16,9 @@ from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
 from portal.core.errors import Conflict, Missing
-from portal.core.text import visible
+from portal.core.text import CONTROL, has_control, tidy
 
 LONGEST_BASE = 4000
-LONGEST_TEXT = 1000
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -47,11 +46,60 @@ def posted_key(name: str) -> uuid.UUID:
         raise Missing from None
 
 
-class EditForm(Form):
-    """A form for a row that exists: it knows which version it began from, and how that looked."""
+class StoredForm(Form):
+    """A form for a row that exists. What is posted as the database has it is neither checked nor changed.
+
+    `stored` is the row as the form writes it. Rows of other programs, and of former rules, can hold what no form takes.
+    """
+
+    def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
+        super().__init__(data={**stored, **data})
+        self.stored = {name: value for name, value in stored.items() if name in self}
+        self.unchanged = {name for name in self.stored if self._is_sent_as(name, self.stored[name])}
+        self._show_as_stored(self.unchanged)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        super().validate(extra_validators)
+        self._show_as_stored(self.unchanged)
+        return not self.errors
+
+    def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what was typed, by the names of fields, what differs from the row."""
+        return {name: value for name, value in typed.items() if name not in self.unchanged}
+
+    def _is_sent_as(self, name: str, value: str) -> bool:
+        """Whether a browser would send this value so, in which it leaves out line ends; or nothing was sent."""
+        sent = self[name].raw_data
+        return not sent or _in_one_line(sent[0]) == _in_one_line(value)
+
+    def _show_as_stored(self, names: Iterable[str]) -> None:
+        for name in names:
+            self[name].data, self[name].errors = self.stored[name], []
+
+
+def _in_one_line(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
+
+
+class EditForm(StoredForm):
+    """It also knows which version it began from, and how that looked."""
 
     version = HiddenField()
     base = HiddenField()
+
+    def __init__(self, stored: Mapping[str, str], version: int) -> None:
+        super().__init__(stored, version=version, base=form_base(stored))
+        self.is_stale = self.is_submitted() and self.seen_version() != version
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Where the row is newer, nothing can be saved, so what nobody changed here needs no check either."""
+        super().validate(extra_validators)
+        if self.is_stale:
+            seen = self.seen_values()
+            for name in self.stored:
+                if isinstance(seen.get(name), str) and self._is_sent_as(name, seen[name]):
+                    self[name].data, self[name].errors = seen[name], []
+        return not self.errors
 
     def seen_version(self) -> int:
         """The version that the person saw; 0, which no row has, when the form does not say."""
@@ -67,9 +115,29 @@ class EditForm(Form):
         return {k: v for k, v in values.items() if _is_shown(v)} if isinstance(values, dict) else {}
 
 
+def form_base(values: Mapping[str, str]) -> str:
+    """The values that an edit begins from, for its hidden field."""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
+
+
 def _is_shown(value: object) -> bool:
     """Whether a page can show it: half of a surrogate pair, which JSON can write, is no text."""
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
+
+
+class ConfirmForm(Form):
+    """A form that shows what it would change, and acts when it is sent again with the digest of what was shown."""
+
+    confirmed = HiddenField()
+    consequences: Sequence[str] = ()  # shown above the fields
+
+    def is_confirmed(self, consequences: Sequence[str]) -> bool:
+        """Whether these sentences were shown and the form was sent again; else they are shown. None need no answer."""
+        shown = sha256("\n".join(consequences).encode()).hexdigest()
+        if not consequences or self.confirmed.data == shown:
+            return True
+        self.consequences, self.confirmed.data = consequences, shown
+        return False
 
 
 @contextmanager
@@ -99,14 +167,7 @@ class TextField(StringField):
         self.longest = longest
 
 
-def tidy(value: str | None) -> str | None:
-    """In Unicode normal form C, without what nobody can see, trimmed, and inner white space made single."""
-    if value and len(value) > LONGEST_TEXT:
-        return value  # too long for any field, which its length will tell; normalising it could take seconds
-    return " ".join(visible(unicodedata.normalize("NFC", value)).split()) or None if value else None
-
-
 def printable(_form: Any, field: Any) -> None:
     """Refuse control characters; every letter of every script stays as it was typed."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in field.data or ""):
-        raise ValidationError("Leave out control characters.")
+    if has_control(field.data or ""):
+        raise ValidationError(CONTROL)

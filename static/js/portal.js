@@ -9,16 +9,15 @@ document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   if ('alone' in field.dataset) for (const { name } of field.form.elements) if (name !== field.name) ctx.request.body.delete(name);
 });
 
-// A fragment arrived: a dialog opens, times become local, tabs keep what is searched for.
+// A fragment arrived: a dialog opens, tabs keep what is searched for.
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   const dialog = document.querySelector('#dialog-slot > dialog:not([open])');
   if (dialog) {
     dialog.showModal();
     dialog.addEventListener('close', () => { dialog.remove(); ctx.sourceElement.focus(); }, { once: true });
   }
-  localTimes();
+  tableRoles();
   followSearch();
-  showCurrentTab();
   if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
 });
 document.addEventListener('htmx:finally:swap', () => {
@@ -67,11 +66,11 @@ document.addEventListener('submit', (event) => {
 document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => delete ctx.sourceElement.closest('form')?.dataset.sent);
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
-// A short name follows the name for as long as nobody writes into it.
-const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
-const slug = (text) => text.toLowerCase().normalize('NFKD').replace(/\p{M}/gu, '')
-  .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter])
-  .replace(/[^a-z0-9]+/g, '-').slice(0, 60).replace(/^-+|-+$/g, '');
+// A short name follows the name for as long as nobody writes into it. The server makes the same: slug_of.
+const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', ħ: 'h', ŧ: 't', ŋ: 'n' };
+const slug = (text) => text.normalize('NFKD').toLowerCase()
+  .replace(/[\p{M}\p{Cf}\p{DI}\u2800\ufffc\u{1d159}]/gu, '').replace(/[ßæœøłđðþıħŧŋ]/g, (letter) => letters[letter])
+  .replace(/[^a-z0-9]+/g, '-').slice(0, 63).replace(/^-+|-+$/g, '');
 document.addEventListener('input', ({ target }) => {
   const field = target.name && target.form?.querySelector(`[data-slug-from="${target.name}"]`);
   if (field && field.value === (field.dataset.proposed ?? '')) {
@@ -79,15 +78,20 @@ document.addEventListener('input', ({ target }) => {
   }
 });
 
-function localTimes() {
-  if (document.documentElement.dataset.zone) return; // the server tells them in the zone that was chosen
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
-  const day = (then) => `${then.getDate()} ${then.toLocaleString('en-US', { month: 'short' })} ${then.getFullYear()}`;
-  each('time[datetime*="T"]', (time) => {
-    const then = new Date(time.dateTime);
-    time.title = exact.format(then);
-    if ('local' in time.dataset) time.textContent = day(then);
-  });
+// The server writes every time in one zone: for people who chose none, the browser's, which this cookie tells it.
+// A page that was written before it knew is loaded again, unless it shows something only once.
+function keepTimeZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;
+  if (!zone || document.cookie.split('; ').includes(kept)) return;
+  document.cookie = `${kept}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
+  const isKept = document.cookie.split('; ').includes(kept), { browserTime } = document.documentElement.dataset;
+  if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
+}
+
+// Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
+function tableRoles() {
+  const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };
+  for (const [tag, role] of Object.entries(roles)) each(`.list ${tag}`, (part) => part.setAttribute('role', role));
 }
 
 function followSearch() {
@@ -102,14 +106,6 @@ function followSearch() {
   });
 }
 
-// In a row of tabs that is wider than a phone.
-function showCurrentTab() {
-  each('.tabs > [aria-current]', (tab) => {
-    const row = tab.parentElement;
-    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
-  });
-}
-
 // What a field was sent with is no longer in it.
 function forgetError(field) {
   const error = document.getElementById(`${field.id}-error`);
@@ -119,6 +115,6 @@ function forgetError(field) {
   error.remove();
 }
 
-localTimes();
-showCurrentTab();
+keepTimeZone();
+tableRoles();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

@@ -90,6 +90,7 @@ function keepTimeZone() {
 
 // Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
 function tableRoles() {
+  if (!matchMedia('(max-width: 47.99rem)').matches) return;
   const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };
   for (const [tag, role] of Object.entries(roles)) each(`.list ${tag}`, (part) => part.setAttribute('role', role));
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 from flask import request
 
-DOTS = (".", "..")
+LONGEST = 2000
+ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 
 
 def here(*, with_query: bool = False) -> str:
@@ -22,17 +24,24 @@ def home() -> str:
 def safe_next(target: str | None, default: str | None = None) -> str:
     """The target if it is a plain path of the portal, else the default, which is where the portal begins.
 
-    Browsers read backslashes as slashes and drop control characters, so none of these may be in it.
+    Browsers read backslashes as slashes and drop control characters, and proxies resolve dot segments and merge
+    slashes, so none of these may be in it: nowhere as they are, and in the path not percent-encoded either. Encoded
+    within the query they are what somebody searched for.
     """
     default = home() if default is None else default
-    if not target or len(target) > 2000 or not target.startswith(home()) or target.startswith("//"):
+    if not target or len(target) > LONGEST or not target.startswith(home()) or " " in target:
         return default
-    if "\\" in target or any(ord(character) <= 0x20 or ord(character) == 0x7F for character in target):
+    if ELSEWHERE.search(target) or ELSEWHERE.search(_decoded(re.split("[?#]", target, maxsplit=1)[0])):
         return default
     try:
         parts = urlsplit(target)
     except ValueError:
         return default
-    *folders, last = unquote(parts.path).split("/")[1:]
-    is_plain = {"", *DOTS}.isdisjoint(folders) and last not in DOTS
-    return target if is_plain and not parts.scheme and not parts.netloc else default
+    return default if parts.scheme or parts.netloc else target
+
+
+def _decoded(path: str) -> str:
+    """What a path means to whoever decodes it, however often."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path

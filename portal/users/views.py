@@ -18,8 +18,9 @@ from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.tokens.queries import live_of
-from portal.users import addresses, commands, invitations, locks, membership, queries
+from portal.tokens.queries import api_tokens_in_use, live_of
+from portal.tokens.words import api_tokens
+from portal.users import addresses, commands, invitations, locks, membership, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -38,6 +39,8 @@ from portal.web.ways import way_back, way_on
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
+RESET = "A link to choose a new password is on its way to {}. It works for 15 minutes."
+RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
 
@@ -119,7 +122,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
                 _say_what_waits(changed, form)
-                confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
+                confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
                 return redirect(way_on(url_for(".show", id=id)))
         except Throttled as throttled:
@@ -154,9 +157,10 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
         user, _ = _found(id)
-        return render("users/password_reset.html", fragment="users/_password_reset.html", user=user)
-    user = commands.reset_password(id)
-    flash(f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes.", "success")
+        told = {"user": user, "api_tokens": db.session.scalar(api_tokens_in_use(id))}
+        return render("users/password_reset.html", fragment="users/_password_reset.html", **told)
+    user = resets.reset_password(id, throttle.of_letters_to(id))
+    flash((RESET if user.is_active else RESET_UNSENT).format(user.email), "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -275,6 +279,8 @@ def consequences(user: User, act: str) -> list[str]:
     devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    if tokens := db.session.scalar(api_tokens_in_use(user.id)):
+        sentences.append(f"{api_tokens(tokens)} stop{'s' if tokens == 1 else ''} working for good.")
     if (
         user.role is Role.ADMIN
         and user.organization_id

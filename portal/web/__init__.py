@@ -9,7 +9,21 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
-from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme, ways
+from portal.web import (
+    assets,
+    drafts,
+    errors,
+    guards,
+    headers,
+    jinja,
+    load,
+    observing,
+    sanity,
+    session,
+    statements,
+    theme,
+    ways,
+)
 from portal.web.csrf import Csrf
 
 BODY_BYTES = 1_000_000
@@ -50,6 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     Csrf(app)
     session.init_app(app)
     guards.init_app(app)
+    drafts.init_app(app)
     errors.init_app(app)
     jinja.init_app(app)
     ways.init_app(app)

@@ -55,7 +55,7 @@ class Settings:
     refreshes_per_network: int = 600  # in 5 minutes
     access_minutes: float = 5  # an API client's access token
     refresh_grace: float = 10.0  # in which two requests with one refresh token are taken for one client's
-    foreign_addresses_per_hour: int = 20  # for each ADMIN
+    foreign_addresses_per_hour: int = 20  # for each ADMIN, and for each organization
     letters_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from wtforms import PasswordField, SelectField, ValidationError
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import InputRequired, Length
 
-from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME, ChosenPasswordForm, valid_email
+from portal.users.forms import LONGEST_NAME, ChosenPasswordForm, EmailField
 from portal.users.passwords import LONGEST
 from portal.web.forms import Form, TextField
 from portal.web.zones import choices
@@ -37,11 +37,7 @@ class PasswordForm(ChosenPasswordForm):
 class EmailForm(Form):
     """A new address, which counts once it is confirmed."""
 
-    email = TextField(
-        "New e-mail",
-        longest=LONGEST_EMAIL,
-        validators=(DataRequired("Write the address, like name@example.com."), valid_email),
-    )
+    email = EmailField("New e-mail")
     current_password = PasswordField(
         "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
     )

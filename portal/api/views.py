@@ -11,11 +11,12 @@ from portal.api import access, commands
 from portal.api.bodies import fields
 from portal.api.description import document
 from portal.api.repeats import once
-from portal.auth.commands import Awaited, canonical
+from portal.auth.commands import Awaited
 from portal.auth.forms import LONGEST_CODE
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import current_actor
+from portal.core.emails import lookup_email
 from portal.core.policy import Permission, allows
 from portal.tokens.rotation import Opened, Refusal
 from portal.users.passwords import LONGEST
@@ -37,7 +38,7 @@ JUST_USED = "This refresh token was used a moment ago. Go on with the answer of 
 def login() -> Response:
     """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
     sent = fields(email=320, password=LONGEST, otp=LONGEST_CODE, optional=("otp",))
-    email, settings = canonical(sent["email"]), _settings()
+    email, settings = lookup_email(sent["email"]), _settings()
 
     def work() -> Response:
         opened = commands.log_in(

@@ -21,6 +21,7 @@ from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
+from portal.core.emails import lookup_email
 from portal.core.errors import Busy, NotAllowed, Throttled
 from portal.core.throttle import Counter
 from portal.demo import DEMO_PASSWORD
@@ -32,7 +33,6 @@ from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.users import passwords
 from portal.users.commands import rehash, stored_password
-from portal.users.forms import canonical_email
 from portal.users.models import User, full_name
 from portal.web.observing import count_sign_in
 from portal.web.proof import prove_with
@@ -81,7 +81,7 @@ def begun(
     takes the guess out of them. The demo's password opens only demos.
     """
     with acting_as(SYSTEM):
-        person = db.session.execute(queries.by_email(canonical(email))).first()
+        person = db.session.execute(queries.by_email(lookup_email(email))).first()
         better = _checked(person, password, demo=demo, counters=counters)
         if person is None or better is None:
             return None
@@ -293,11 +293,3 @@ def sign_in_anew(person: SignedIn, *, lifetime: Lifetime) -> SignedIn | None:
         return None
     with acting_as(SYSTEM):
         return signed_in(tokens.open_sign_in(person.id, person.organization_id, lifetime=lifetime))
-
-
-def canonical(email: str) -> str:
-    """The address that was meant, in the one way to write it; as it was typed where it is none."""
-    try:
-        return canonical_email(email.strip())
-    except ValueError:
-        return email.strip().lower()

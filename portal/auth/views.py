@@ -18,6 +18,7 @@ from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.emails import lookup_email
 from portal.core.errors import Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
@@ -48,7 +49,7 @@ def login() -> ResponseReturnValue:
     form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]
     if form.validate_on_submit():
-        email = commands.canonical(form.email.data or "")
+        email = lookup_email(form.email.data or "")
         try:
             person = _checked(email, form.password.data or "", is_kept=form.keep.data, demo=not settings.production)
             if isinstance(person, commands.Awaited):
@@ -190,7 +191,7 @@ def forgotten() -> ResponseReturnValue:
     """Ask for a link to a new password. Nobody learns whether an address is known."""
     form = ForgottenForm()
     if form.validate_on_submit():
-        email = commands.canonical(form.email.data or "")
+        email = lookup_email(form.email.data or "")
         try:
             redeeming.ask_for_reset(email, throttle.at_forgotten(email))
         except Throttled as throttled:

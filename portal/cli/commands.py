@@ -22,6 +22,7 @@ from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
+from portal.core.emails import canonical_email, lookup_email
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
@@ -30,7 +31,6 @@ from portal.organizations import queries as organizations
 from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
-from portal.users.forms import canonical_email
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -111,7 +111,7 @@ def create_command(
 
 
 @users.command("set-password")
-@click.argument("email", type=Email())
+@click.argument("email", type=lookup_email)
 @password_option
 def set_password_command(email: str, password: str | None) -> None:
     """Set a person's password; every sign-in of theirs ends."""
@@ -125,7 +125,7 @@ def set_password_command(email: str, password: str | None) -> None:
 
 
 @users.command("unlock")
-@click.argument("email", type=Email())
+@click.argument("email", type=lookup_email)
 def unlock_command(email: str) -> None:
     """Let a person try to sign in again at once, after too many wrong passwords."""
     with acting_as(SYSTEM):
@@ -146,7 +146,7 @@ def prune_sign_ins_command(days: int) -> None:
 
 
 @users.command("reset-second-factor")
-@click.argument("email", type=Email())
+@click.argument("email", type=lookup_email)
 def reset_second_factor_command(email: str) -> None:
     """Take away a person's two-step sign-in, after they lost what they need for it; every sign-in ends."""
     with acting_as(SYSTEM):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from portal.auth.commands import canonical
 from portal.cli.prisma import TABLES
 from portal.core.actor import Role
+from portal.core.emails import lookup_email
 
 SHOWN = 3
 UUID = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"
@@ -77,7 +77,7 @@ def houses(schema: str = "public") -> str:
 def spelling_of(connection: Connection) -> Spelling:
     emails = _odd(connection, "users", "email", PLAIN_EMAIL)
     slugs = _odd(connection, "organizations", "slug", PLAIN_SLUG)
-    return Spelling({one: canonical(one) for one in emails}, {one: canonical_slug(one) for one in slugs})
+    return Spelling({one: lookup_email(one) for one in emails}, {one: canonical_slug(one) for one in slugs})
 
 
 def canonical_slug(slug: str) -> str:

@@ -1,13 +1,15 @@
-"""Whose is an address that is taken, as far as the actor may know, and who looks for such addresses?"""
+"""Answer whether an email address can be used, and limit how many of other organizations somebody can find out."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from portal.core import history, throttle
 from portal.core.actor import SYSTEM, current_actor
 from portal.core.db import acting_as, db
 from portal.core.errors import Conflict, Throttled
+from portal.core.throttle import Counter
 from portal.users import queries
 from portal.web.throttle import of_foreign_addresses
 
@@ -15,41 +17,56 @@ KEY = "users_email_key"
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
 TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
 
+R = TypeVar("R")
 
-def explained(conflict: Conflict, email: str) -> Conflict:
-    """Say of a taken address whose it is, as far as the actor may know."""
-    if conflict.constraint != KEY:
-        return conflict
-    holder = db.session.scalar(queries.by_email(email))
-    if holder is None:
-        history.record("address_refused")
-        _count_probe()
-    message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
-    return Conflict("email", message, constraint=conflict.constraint)
+
+def asking_for(email: str | None, change: Callable[[], R]) -> R:
+    """Make a change that takes this address, or none; every change that answers whether an address is free goes here.
+
+    Conflict where the address is in use, which says by whom as far as the actor may know. Within a tenant the question
+    is counted before it is asked, so that many at once get no more answers than one after the other. It is given back
+    if the address was free or the tenant's own. Once too many were counted, every address gets the same Conflict.
+    """
+    if email is None:
+        return change()
+    counters = _count()
+    is_elsewhere = False
+    try:
+        return change()
+    except Conflict as conflict:
+        if conflict.constraint != KEY:
+            raise
+        holder = db.session.scalar(queries.by_email(email))
+        is_elsewhere = holder is None
+        message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
+        db.session.rollback()  # no connection waits for another
+        if is_elsewhere:
+            history.record("address_refused")
+        raise Conflict("email", message, constraint=KEY) from None
+    finally:
+        if counters and not is_elsewhere:
+            with acting_as(SYSTEM):
+                throttle.forgive(counters)
 
 
 def check_free(email: str) -> None:
-    """Conflict where the address is somebody's, whoever's."""
+    """Conflict where the address is somebody's, whoever's. For a change that takes it later: see `asking_for`."""
     db.session.rollback()  # no connection waits for another
     with acting_as(SYSTEM):
         if db.session.scalar(queries.by_email(email)):
             raise Conflict("email", ADDRESS_TAKEN_ELSEWHERE, constraint=KEY)
 
 
-def _count_probe() -> None:
-    """An address that is in use elsewhere was asked for: more than a few mean that somebody looks for them."""
-    actor = current_actor()
-    if actor.id is not None:
-        with acting_as(SYSTEM), suppress(Throttled):
-            throttle.attempt(of_foreign_addresses(actor.id))
-
-
-def stop_probing() -> None:
-    """Conflict for whoever did that too often, whatever they ask for now: else the answers would differ."""
+def _count() -> Sequence[Counter]:
+    """Count one question in the actor's counters: none for those whom no tenant bounds."""
     actor = current_actor()
     if actor.is_unlimited or actor.id is None:
-        return
-    db.session.rollback()  # no connection waits for another
+        return ()
+    counters = of_foreign_addresses(actor.id, actor.organization_id)
+    db.session.rollback()
     with acting_as(SYSTEM):
-        if throttle.wait(of_foreign_addresses(actor.id)):
-            raise Conflict("email", TOO_MANY_ELSEWHERE)
+        try:
+            throttle.attempt(*counters)
+        except Throttled:
+            raise Conflict("email", TOO_MANY_ELSEWHERE) from None
+    return counters

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from portal.organizations.models import Organization
 from portal.tokens.commands import end_families, revoke_all
 from portal.users import passwords, queries
 from portal.users.addresses import Uncounted, counting
-from portal.users.clashes import check_free, explained, stop_probing
+from portal.users.clashes import asking_for, check_free
 from portal.users.models import User
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
@@ -41,13 +40,16 @@ def create_user(
     or, unless `anew`, was a deleted person's; on `organization_id` where that is not a living one; NotAllowed for a
     role that the actor may not give.
     """
-    stop_probing()
     hashed = passwords.hash_password(password) if password else None
-    try:
-        _create(values, row_id, hashed, anew=anew)
-    except Conflict as conflict:
-        if not was_made(User, row_id):
-            raise explained(conflict, str(values["email"])) from None
+
+    def make() -> None:
+        try:
+            _create(values, row_id, hashed, anew=anew)
+        except Conflict:
+            if not was_made(User, row_id):
+                raise
+
+    asking_for(values["email"], make)
     return row_id
 
 
@@ -84,13 +86,16 @@ def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any], cou
     Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; Throttled where `counter`, of letters to
     this person, is full.
     """
-    try:
-        if "email" in values and not db.session.scalar(queries.by_email(values["email"]).where(User.id == user_id)):
-            stop_probing()
-            check_free(values["email"])
+    email = values.get("email")
+    if email is not None and db.session.scalar(queries.by_email(email).where(User.id == user_id)):
+        email = None
+
+    def change() -> User:
+        if email is not None:
+            check_free(email)
         return counting(counter, lambda counted: _update(user_id, version, values, counted=counted))
-    except Conflict as conflict:
-        raise explained(conflict, str(values.get("email", ""))) from None
+
+    return asking_for(email, change)
 
 
 @command
@@ -185,8 +190,7 @@ def _delete(user: User, at: datetime) -> None:
 
 def restore_user(user_id: uuid.UUID) -> User:
     """Bring a deleted person back. Conflict where the address is somebody else's now or the organization is deleted."""
-    with _explaining(user_id):
-        return _restore(user_id)
+    return asking_for(_wanted(user_id, {"deleted_at": None}), lambda: _restore(user_id))
 
 
 @command
@@ -207,8 +211,8 @@ def undo_user(user_id: uuid.UUID, version: int, counter: Counter | None = None) 
 
     Missing, Conflict, NotAllowed, Throttled; history.Superseded where somebody changed the same since.
     """
-    with _explaining(user_id, version):
-        return counting(counter, lambda counted: _undo(user_id, version, counted=counted))
+    wanted = _wanted(user_id, history.before(User, user_id, version))
+    return asking_for(wanted, lambda: counting(counter, lambda counted: _undo(user_id, version, counted=counted)))
 
 
 @command
@@ -229,15 +233,12 @@ def _undo(user_id: uuid.UUID, version: int, *, counted: bool) -> User:
     return user
 
 
-@contextmanager
-def _explaining(user_id: uuid.UUID, undone: int = 0) -> Iterator[None]:
-    """Say of an address that stands in the way of an old one whose it is: the row's, or that of before an act."""
-    try:
-        yield
-    except Conflict as conflict:
-        user = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
-        wanted = {"email": user.email if user else "", **history.before(User, user_id, undone)}
-        raise explained(conflict, wanted["email"]) from None
+def _wanted(user_id: uuid.UUID, values: Mapping[str, Any]) -> str | None:
+    """The address that a row takes when these values are set back: its former one, or its own if it comes back."""
+    if "email" in values or values.get("deleted_at", now()) is not None:
+        return values.get("email")
+    user = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})
+    return user.email if user else None
 
 
 def set_password(user_id: uuid.UUID, password: str, *, temporary: bool = False) -> User:

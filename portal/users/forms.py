@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 import uuid
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
@@ -14,6 +12,7 @@ from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
+from portal.core.emails import canonical_email, pasted_email
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
@@ -24,33 +23,14 @@ from portal.web.rows import read_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
-LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
-LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
 
 
-def canonical_email(text: str) -> str:
-    """The one way to write an address: ASCII, lower case. ValueError with what to do about it.
+class EmailField(TextField):
+    """An address, however it was pasted, in its canonical form."""
 
-    Letters that only look like others can't make a twin: an international domain becomes its ASCII form (RFC 5891),
-    other letters before the @ are refused.
-    """
-    if "@" not in text:
-        raise ValueError("This address has no @. Write it like name@example.com.")
-    try:
-        parts = validate_email(text, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError as error:
-        raise ValueError(f"This is no e-mail address that can be written to: {error}") from None
-    if len(parts.local_part) > LONGEST_LOCAL_PART:
-        raise ValueError(f"Before the @ there can be {LONGEST_LOCAL_PART} characters at most.")
-    if parts.domain != parts.ascii_domain and _mixes_scripts(parts.domain):
-        raise ValueError("The part after the @ mixes letters of different scripts. Write it like name@example.com.")
-    return f"{parts.local_part}@{parts.ascii_domain}".lower()
-
-
-def _mixes_scripts(domain: str) -> bool:
-    """Latin letters beside those of an alphabet with look-alikes (Unicode Technical Standard 39, section 5)."""
-    scripts = {unicodedata.name(letter, "").split(" ")[0] for letter in domain if letter.isalpha()}
-    return "LATIN" in scripts and bool(scripts & LOOK_ALIKES)
+    def __init__(self, label: str, **kwargs: Any) -> None:
+        wanted = DataRequired("Write the address, like name@example.com.")
+        super().__init__(label, longest=LONGEST_EMAIL, reads=pasted_email, validators=(wanted, valid_email), **kwargs)
 
 
 def valid_email(_form: Any, field: Any) -> None:
@@ -66,11 +46,7 @@ class UserForm(Form):
 
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
-    email = TextField(
-        "E-mail",
-        longest=LONGEST_EMAIL,
-        validators=(DataRequired("Write the address, like name@example.com."), valid_email),
-    )
+    email = EmailField("E-mail")
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)
     is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])

@@ -157,8 +157,8 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
         user, _ = _found(id)
-        told = {"user": user, "api_tokens": db.session.scalar(api_tokens_in_use(id))}
-        return render("users/password_reset.html", fragment="users/_password_reset.html", **told)
+        tokens = db.session.scalar(api_tokens_in_use(id))
+        return render("users/password_reset.html", fragment="users/_password_reset.html", user=user, api_tokens=tokens)
     user = resets.reset_password(id, throttle.of_letters_to(id))
     flash((RESET if user.is_active else RESET_UNSENT).format(user.email), "success")
     return redirect(url_for(".show", id=id))
@@ -280,7 +280,7 @@ def consequences(user: User, act: str) -> list[str]:
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
     if tokens := db.session.scalar(api_tokens_in_use(user.id)):
-        sentences.append(f"{api_tokens(tokens)} stop{'s' if tokens == 1 else ''} working for good.")
+        sentences.append(f"{api_tokens(tokens)} can't be used again, even after that is undone.")
     if (
         user.role is Role.ADMIN
         and user.organization_id
@@ -289,9 +289,7 @@ def consequences(user: User, act: str) -> list[str]:
         sentences.append(
             "This is the organization's last active administrator: nobody there can manage its people then."
         )
-    kept = (
-        "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
-    )
+    kept = "can be restored from the deleted people" if act == "delete" else "stays, and can be activated again"
     return [*sentences, f"The record {kept}."]
 
 
@@ -327,6 +325,5 @@ def _invited(email: str | None, *, is_active: bool) -> str:
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:
     """A deleted person who had the address: restoring them may be what was meant."""
-    if conflict.deleted_id is None:
-        return None
-    return {"text": conflict.message, "url": url_for(".restore", id=conflict.deleted_id)}
+    gone = conflict.deleted_id
+    return {"text": conflict.message, "url": url_for(".restore", id=gone)} if gone else None

@@ -24,6 +24,7 @@ from portal.web import (
     theme,
     ways,
 )
+from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
 
 BODY_BYTES = 1_000_000
@@ -53,9 +54,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Connect what happens around every request, in the order in which it happens."""
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    hops = settings.trusted_proxies
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
     observing.init_app(app, settings)  # first in, so last out: it sees what the others made of an answer
     statements.init_app(app)
     headers.init_app(app, settings)

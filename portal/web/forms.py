@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
 from portal.core.errors import Conflict, Missing
+from portal.core.text import visible
 
 LONGEST_BASE = 4000
 LONGEST_TEXT = 1000
@@ -85,18 +86,28 @@ def reporting_conflicts(form: Form) -> Iterator[None]:
 
 
 class TextField(StringField):
-    """One line of text: trimmed, inner white space made single, in Unicode normal form C. Empty is None."""
+    """One line of text, as `tidy` makes it. Empty is None."""
 
-    def __init__(self, label: str, *, longest: int, validators: tuple[Any, ...] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        label: str,
+        *,
+        longest: int,
+        reads: Callable[[str], str] = str,
+        validators: tuple[Any, ...] = (),
+        **kwargs: Any,
+    ) -> None:
         limit = Length(max=longest, message=f"Use {longest} characters at most.")
-        super().__init__(label, validators=[*validators, limit, printable], filters=[tidy], **kwargs)
+        filters = [tidy, lambda text: reads(text) if text else None]
+        super().__init__(label, validators=[*validators, limit, printable], filters=filters, **kwargs)
         self.longest = longest
 
 
 def tidy(value: str | None) -> str | None:
+    """In Unicode normal form C, without what nobody can see, trimmed, and inner white space made single."""
     if value and len(value) > LONGEST_TEXT:
         return value  # too long for any field, which its length will tell; normalising it could take seconds
-    return " ".join(unicodedata.normalize("NFC", value).split()) or None if value else None
+    return " ".join(visible(unicodedata.normalize("NFC", value)).split()) or None if value else None
 
 
 def printable(_form: Any, field: Any) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from flask import Response, after_this_request, current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -20,6 +19,7 @@ from portal.config import Settings
 from portal.core.actor import current_origin
 from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
+from portal.web.client_address import network_of
 from portal.web.forms import Form
 
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
@@ -58,7 +58,7 @@ def of_own_password(user_id: uuid.UUID) -> Counter:
 def at_refresh() -> Counter:
     """For refresh tokens from one network, right or wrong: nobody guesses one, but each try is work."""
     most = _settings().refreshes_per_network
-    return _counter("refresh", _network(current_origin().address), most, is_shared=True)
+    return _counter("refresh", _network(), most, is_shared=True)
 
 
 def at_second_step(email: str, user_id: uuid.UUID) -> Counter:
@@ -75,7 +75,7 @@ def _of_second_step(user_id: uuid.UUID) -> Counter:
 
 def of_network() -> Counter:
     """For tries that name no account."""
-    return _counter("network", _network(current_origin().address), _settings().guesses_per_network, is_shared=True)
+    return _counter("network", _network(), _settings().guesses_per_network, is_shared=True)
 
 
 def once(kind: str, what: str, *, seconds: float) -> Counter:
@@ -83,14 +83,22 @@ def once(kind: str, what: str, *, seconds: float) -> Counter:
     return _counter(kind, what, 1, seconds=seconds)
 
 
-def of_foreign_addresses(user_id: uuid.UUID) -> Counter:
-    """For an administrator who asks for addresses that are in use elsewhere."""
-    return _counter("foreign addresses", str(user_id), _settings().foreign_addresses_per_hour, seconds=HOUR)
+def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[Counter, ...]:
+    """For an administrator who asks for addresses that are in use elsewhere.
+
+    All of an organization share one counter, else whoever makes further administrators would have more.
+    """
+    most = _settings().foreign_addresses_per_hour
+    return tuple(
+        _counter("foreign addresses", str(one), most, seconds=HOUR, is_shared=True)
+        for one in (user_id, organization_id)
+        if one is not None
+    )
 
 
 def at_forgotten(email: str) -> tuple[Counter, ...]:
     """For asking for a link to a new password, whether anybody has the address or not."""
-    network = _network(current_origin().address)
+    network = _network()
     return (
         _counter("forgotten by network", network, _settings().guesses_per_network, is_shared=True),
         _counter("forgotten by", email.lower(), _settings().letters_per_hour, seconds=HOUR),
@@ -104,7 +112,7 @@ def of_letters_to(user_id: uuid.UUID) -> Counter:
 
 def of_strength() -> Counter:
     """For asking how good a password is: far more than people type, so that nobody keeps the processor busy."""
-    network = _network(current_origin().address)
+    network = _network()
     return _counter("strength", network, STRENGTHS_PER_MINUTE, seconds=MINUTE, is_shared=True)
 
 
@@ -167,15 +175,8 @@ def _digest(kind: str, what: str, key: str) -> bytes:
     return hmac.digest(key.encode(), f"{kind}\0{what}".encode("utf-8", "surrogatepass"), hashlib.sha256)
 
 
-def _network(address: str) -> str:
-    """The address; of IPv6 the first half, for who has one such address has all that begin so."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
+def _network() -> str:
+    return network_of(current_origin().address)
 
 
 def _settings() -> Settings:

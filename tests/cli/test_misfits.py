@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from portal.auth.commands import canonical
 from portal.cli.misfits import PLAIN_EMAIL, canonical_slug
+from portal.core.emails import lookup_email
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from portal.cli.misfits import PLAIN_EMAIL, canonical_slug
 def test_of_a_plain_address_small_letters_are_the_canonical_form(email: str) -> None:
     assert re.search(PLAIN_EMAIL, email.lower())
 
-    assert canonical(email) == email.lower()
+    assert lookup_email(email) == email.lower()
 
 
 @pytest.mark.parametrize(

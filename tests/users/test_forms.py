@@ -11,7 +11,8 @@ from flask import Flask
 
 from portal.core.actor import Actor, Role
 from portal.core.db import acting_as
-from portal.users.forms import UserForm, canonical_email
+from portal.core.emails import canonical_email
+from portal.users.forms import UserForm
 from portal.web.forms import tidy
 from tests.cast import Person
 

@@ -1,0 +1,110 @@
+"""Email addresses: as people paste them, in the one form that is stored, and in the form that pages show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote
+
+import idna
+from email_validator import EmailNotValidError, validate_email
+
+from portal.core.text import ZWJ, ZWNJ, visible
+
+LONGEST_PASTED = 1000
+LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
+LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
+LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ")  # Cyrillic, but nobody could tell a word of them from a Latin one
+
+_wide = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@", 0x3000: " "}
+_bracketed = re.compile(r"<\s*([^<>]+?)\s*>?\s*")
+_comment = re.compile(r"\s*\([^()]*\)$")
+_address = re.compile(r"[^\s@<>,;:()]+@[^\s@<>,;:()]+")
+PUNCTUATION = " \t;,.:。、"
+QUOTES = "\"'“”‘’„«»"
+
+
+def pasted_email(text: str) -> str:
+    """The address in what somebody pasted: `"Berg, Anne" <anne@example.com>;` or `mailto:anne@example.com?subject=x`.
+
+    Anything else comes back without characters that nobody can see, and with single spaces.
+    """
+    if len(text) > LONGEST_PASTED:
+        return text
+    tidy = " ".join(visible(text).split())
+    found = _unwrapped(tidy.translate(_wide))
+    return _without_joiners(found) if _address.fullmatch(found) else tidy
+
+
+def _unwrapped(text: str) -> str:
+    text = _comment.sub("", text.strip(PUNCTUATION))
+    name, bracket, rest = text.partition("<")
+    if bracket and (inner := _bracketed.fullmatch(bracket + rest)):
+        text = inner[1]
+    scheme, colon, address = text.partition(":")
+    if colon and scheme.strip(QUOTES).lower() == "mailto":
+        text = unquote(address.partition("?")[0])
+    return text.strip(PUNCTUATION + QUOTES)
+
+
+def _without_joiners(address: str) -> str:
+    """They change nothing about ASCII letters; elsewhere IDNA says where they belong."""
+    return re.sub(f"(?<=[\x21-\x7e])[{ZWNJ}{ZWJ}]|[{ZWNJ}{ZWJ}](?=[\x21-\x7e])", "", address)
+
+
+def canonical_email(text: str) -> str:
+    """The one way to write an address: ASCII, lower case. ValueError with what to do about it.
+
+    Letters that only look like others can't make a twin: an international domain becomes its ASCII form (RFC 5891),
+    other letters before the @ are refused.
+    """
+    text = pasted_email(text)
+    if "@" not in text:
+        raise ValueError("This address has no @. Write it like name@example.com.")
+    try:
+        parts = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"This is no e-mail address that can be written to: {error}") from None
+    if len(parts.local_part) > LONGEST_LOCAL_PART:
+        raise ValueError(f"Before the @ there can be {LONGEST_LOCAL_PART} characters at most.")
+    if parts.domain != parts.ascii_domain and any(_mixes_scripts(label) for label in parts.domain.split(".")):
+        raise ValueError("The part after the @ mixes letters of different scripts. Write it like name@example.com.")
+    return f"{parts.local_part}@{parts.ascii_domain}".lower()
+
+
+def lookup_email(text: str) -> str:
+    """The address to look somebody up by: canonical, or as it was pasted where new ones may not be written so."""
+    try:
+        return canonical_email(text)
+    except ValueError:
+        return pasted_email(text).lower()
+
+
+def readable_email(email: str) -> str:
+    """A stored address as people write it: `anne@müller.example`. As stored where that could be taken for another."""
+    name, at, domain = email.rpartition("@")
+    return f"{name}@{readable_domain(domain)}" if at else email
+
+
+def readable_domain(domain: str) -> str:
+    """A domain in Unicode, where IDNA leads back to the same and no label looks like one of other letters."""
+    if "xn--" not in domain.lower():
+        return domain
+    try:
+        shown = idna.decode(domain)
+        is_same = idna.encode(shown).decode("ascii") == domain.lower()
+    except (idna.IDNAError, UnicodeError):
+        return domain
+    return shown if is_same and not any(map(_looks_like_another, shown.split("."))) else domain
+
+
+def _looks_like_another(label: str) -> bool:
+    """Letters of two scripts, or Cyrillic ones that are all shaped like Latin ones."""
+    letters = {letter for letter in label if letter.isalpha() and not letter.isascii()}
+    return _mixes_scripts(label) or bool(letters and letters <= LATIN_SHAPED)
+
+
+def _mixes_scripts(label: str) -> bool:
+    """Latin letters beside those of an alphabet with look-alikes (Unicode Technical Standard 39, section 5)."""
+    scripts = {unicodedata.name(letter, "").split(" ")[0] for letter in label if letter.isalpha()}
+    return "LATIN" in scripts and bool(scripts & LOOK_ALIKES)

@@ -1,0 +1,69 @@
+"""Text as people paste it: without characters that nobody can see, or that turn what is read around.
+
+Stripped, not refused: word processors, chats and PDF files add such characters without being asked. What is left is
+what the reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep
+them out of names. Joiners and variation selectors stay where they change how the sign beside them is written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ZWNJ, ZWJ = "\u200c", "\u200d"
+EMOJI_STYLES = "\ufe0e\ufe0f"
+STYLED = tuple("\u203c\u2049\u2139\u3030")  # emoji that are punctuation or letters
+KEYS, KEYCAP = tuple("0123456789#*"), "\u20e3"
+VIRAMA = 9  # the canonical combining class
+
+# Never of use in one line of text: soft hyphen, combining grapheme joiner, marks, embeddings and isolates of direction,
+# fillers, invisible operators, tags, annotations, the placeholder of an object, and what is drawn as nothing.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
+    "\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+# Of use beside some letters: joiners, Mongolian separators and selectors, variation selectors.
+CONTEXTUAL = "\u180b-\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+
+_invisible = re.compile(f"[{INVISIBLE}]+")
+_contextual = re.compile(f"[{CONTEXTUAL}]+")
+_mongolian = re.compile("[\u1820-\u18aa]")
+_ideograph = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def visible(text: str) -> str:
+    """Strip what can't be seen and what changes the direction of reading; joiners inside words and emoji stay."""
+    return _contextual.sub(_useful, _invisible.sub("", text))
+
+
+def _useful(found: re.Match[str]) -> str:
+    """What of a run of contextual characters has a use where it stands."""
+    start, end = found.span()
+    before, after, kept = found.string[max(start - 1, 0) : start], found.string[end : end + 1], ""
+    for one in found.group():
+        if _is_useful(one, before, after):
+            kept, before = kept + one, one
+    return kept
+
+
+def _is_useful(one: str, before: str, after: str) -> bool:
+    if one in (ZWJ, ZWNJ):
+        return _joins(one, before, after)
+    if one in EMOJI_STYLES:
+        return _kind(before) in ("So", "Sm") or before in STYLED or (before in KEYS and after == KEYCAP)
+    if "\u180b" <= one <= "\u180f":
+        return bool(_mongolian.match(before))
+    return bool(_ideograph.match(before)) or (one < EMOJI_STYLES[0] and _kind(before) == "Sm")
+
+
+def _joins(joiner: str, before: str, after: str) -> bool:
+    """Between letters, after a virama (RFC 5892, appendix A), and inside an emoji."""
+    if unicodedata.combining(before or " ") == VIRAMA:
+        return True
+    if joiner == ZWJ and _kind(after) == "So":
+        return _kind(before) in ("So", "Sk") or before == EMOJI_STYLES[1]
+    return _kind(before)[:1] in ("L", "M") and _kind(after)[:1] in ("L", "M")
+
+
+def _kind(character: str) -> str:
+    return unicodedata.category(character) if character else ""

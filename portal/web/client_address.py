@@ -1,0 +1,61 @@
+"""Parse the client's address, in one place for all that shows, stores or counts it; say which network it belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+LONGEST = 100
+UNKNOWN = "unknown"  # the network of all addresses that can't be read
+NAT64 = IPv6Network("64:ff9b::/96")
+# What proxies write: IPv4, or IPv6 in brackets, perhaps with a port; bare IPv6. IPv6 may have a zone.
+IPV6 = r"([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%[\w.~-]+)?"
+FORMS = re.compile(rf"(?:\[{IPV6}\]|([0-9.]+))(?::[0-9]{{1,5}})?|{IPV6}", re.ASCII)
+
+
+class ClientAddress:
+    """Middleware that puts the client's address, or nothing, into REMOTE_ADDR.
+
+    Behind `proxies` it is the entry of X-Forwarded-For that the outermost of them added. With fewer entries than that
+    the request took another way, and the header is not believed.
+    """
+
+    def __init__(self, app: WSGIApplication, proxies: int) -> None:
+        self.app, self.proxies = app, proxies
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        told = environ.get("REMOTE_ADDR", "")
+        entries = environ.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", self.proxies)
+        if 0 < self.proxies <= len(entries) and "HTTP_X_FORWARDED_FOR" in environ:
+            told = entries[-self.proxies]
+        environ["REMOTE_ADDR"] = str(parse(told) or "")
+        return self.app(environ, start_response)
+
+
+def parse(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, without port and zone; None where it is none. IPv4 that is written as IPv6 is IPv4."""
+    found = FORMS.fullmatch(text.strip(" \t")) if len(text) <= LONGEST else None
+    if found is None:
+        return None
+    try:
+        address = ip_address(next(group for group in found.groups() if group))
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or (IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else address)
+    return address
+
+
+def network_of(text: str) -> str:
+    """Which network an address counts for: IPv4 by itself (also within 6to4), IPv6 with all that share its first half.
+
+    Whoever has one IPv6 address has all that begin with the same 64 bits.
+    """
+    address = parse(text)
+    if address is None:
+        return UNKNOWN
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.sixtofour or IPv6Network((int(address), 64), strict=False))

@@ -1,0 +1,99 @@
+"""Email addresses as people paste them, as they are stored, and as pages show them."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.core.emails import LONGEST_PASTED, canonical_email, lookup_email, pasted_email, readable_email
+
+PASTED = [
+    '  "Berg, Anne" <anne@example.com>; ', "mailto:anne@example.com?subject=x", "Anne <anne@example.com>",
+    "\u00a0anne@example.com\u3000", "\u200banne@exam\u00adple.com\ufeff", "an\u200cne@example.com", "anne@example.com;",
+    "anne@example.com,", "anne@example.com.", "<anne@example.com>", "anne@example.com<mailto:anne@example.com>",
+    "MAILTO:anne@example.com", "＜ａｎｎｅ＠ｅｘａｍｐｌｅ．ｃｏｍ＞；", "'anne@example.com'", '"anne@example.com"',
+    '"anne@elsewhere.example" <anne@example.com>', "anne@example.com (Anne Berg)", "Anne <anne@example.com",
+    "<mailto:anne@example.com>", "\u202eanne@example.com\u202c", "E-mail: <anne@example.com>",
+    "mailto:%61nne@example.com", "\tanne@example.com\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_a_pasted_address_is_read_out_of_what_surrounds_it(text: str) -> None:
+    assert pasted_email(text) == "anne@example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Anne\u200b  Berg.", "Anne Berg."),
+        ("a@example.com, b@example.com", "a@example.com, b@example.com"),
+        ('"A" <a@example.com>; "B" <b@example.com>', '"A" <a@example.com>; "B" <b@example.com>'),
+        ("mailto:", "mailto:"),
+        ("anne@", "anne@"),
+        ("a < b", "a < b"),
+        ("  ", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_no_single_address_is_only_cleaned(text: str, cleaned: str) -> None:
+    assert pasted_email(text) == cleaned
+
+
+def test_a_text_longer_than_any_address_is_not_looked_at() -> None:
+    text = " <a@example.com>" * LONGEST_PASTED
+
+    assert pasted_email(text) == text
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_every_pasted_form_is_stored_and_looked_up_as_one_address(text: str) -> None:
+    assert canonical_email(text) == lookup_email(text) == "anne@example.com"
+
+
+def test_an_address_that_may_not_be_written_today_is_looked_up_in_small_letters() -> None:
+    assert lookup_email(" Old.Style@corp ") == "old.style@corp"
+    assert lookup_email("Ada@Müller.example") == "ada@xn--mller-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("a@xn--mller-kva.example", "a@müller.example"),
+        ("a@XN--MLLER-KVA.example", "a@müller.example"),
+        ("a@xn--strae-oqa.example", "a@straße.example"),
+        ("a@xn--e1afmkfd.xn--p1ai", "a@пример.рф"),
+        ("a@xn--e1afmkfd.com", "a@пример.com"),
+        ("a@xn--fsqu00a.xn--0zwm56d", "a@例子.测试"),
+        ("a@example.com", "a@example.com"),
+        ("no address", "no address"),
+    ],
+)
+def test_a_stored_address_is_shown_with_its_domain_in_unicode(stored: str, shown: str) -> None:
+    assert readable_email(stored) == shown
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "a@xn--pple-43d.com",  # Cyrillic a, then Latin letters
+        "a@xn--80ak6aa92e.com",  # all Cyrillic, and shaped like a Latin name
+        "a@xn--i-7iq.ws",  # a heart: IDNA 2008 knows no signs
+        "a@xn--zz.com",
+        "a@xn--.com",
+        "a@xn--mller-kva-.example",
+        "a@" + "xn--mller-kva." * 60 + "example",
+    ],
+)
+def test_a_domain_that_could_be_taken_for_another_is_shown_as_it_is_stored(stored: str) -> None:
+    assert readable_email(stored) == stored
+
+
+def test_what_is_shown_leads_back_to_the_same_account() -> None:
+    for stored in ("a@xn--mller-kva.example", "a@xn--strae-oqa.example", "a@xn--e1afmkfd.com", "a@xn--pple-43d.com"):
+        assert lookup_email(readable_email(stored)) == stored
+
+
+def test_scripts_are_mixed_within_a_label_not_between_labels() -> None:
+    assert canonical_email("a@пример.com") == "a@xn--e1afmkfd.com"
+    with pytest.raises(ValueError, match="different scripts"):
+        canonical_email("a@\u0430pple.com")

@@ -46,8 +46,10 @@ def login() -> ResponseReturnValue:
         return redirect(safe_next(request.args.get("next"), _home(current_user.role)))
     if request.method != "POST" and session.has_ended():
         flash(ENDED)
-    form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]
+    wanted = None if settings.production else request.args.get("email")
+    chosen = [email for _, email in demo.DEMO_ACCOUNTS if email == wanted]
+    form = LoginForm(data={"next": request.args.get("next", ""), "email": "".join(chosen)})
     if form.validate_on_submit():
         email = lookup_email(form.email.data or "")
         try:

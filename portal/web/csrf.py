@@ -30,6 +30,7 @@ class Csrf(CSRFProtect):  # type: ignore[misc]
             secret = drafts.secret_in(self._get_csrf_token())
             if secret is None or not (_needs_no_session() or _is_dealt_with(secret)):
                 raise
+            g.csrf_valid = True  # which the forms ask for, too
 
 
 def _needs_no_session() -> bool:

@@ -312,7 +312,7 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
 }
 
 
-LINKS = {f"auth.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+LINKS = {f"links.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
 LINKS |= {f"browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 

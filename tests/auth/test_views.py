@@ -279,7 +279,7 @@ def test_a_form_of_an_ended_sign_in_says_it_in_one_way(app: Flask, ada: Person) 
 
     shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
 
-    assert "You are signed out, so nothing was saved." in shown
+    assert "You are signed out, so nothing was done." in shown
     assert door.ENDED not in shown + here.get("/login").text
 
 

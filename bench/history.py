@@ -107,9 +107,10 @@ def _seal(connection: Connection) -> None:
     """A batch is sealed and all verified in a transaction that is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-        sealed, seconds = _timed(connection, "SELECT sealed FROM portal_seal_activity(%s, 100000)", KEY)
+        sealing = "SELECT coalesce(max(sealed), 0) FROM portal_seal_activity(ARRAY[%s::bytea], 100000)"
+        sealed, seconds = _timed(connection, sealing, KEY)
         print(f"{'sealing':<34}{sealed / seconds:>17,.0f} events/s ({sealed:,} in {seconds:.2f} s)", flush=True)
-        while _timed(connection, "SELECT coalesce(max(sealed), 0) FROM portal_seal_activity(%s, 100000)", KEY)[0]:
+        while _timed(connection, sealing, KEY)[0]:
             pass
         events, _ = _timed(connection, "SELECT count(*) FROM activity")
         _, seconds = _timed(connection, "SELECT count(*) FROM portal_verify_activity(ARRAY[%s::bytea])", KEY)

@@ -11,8 +11,10 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
+from portal.core import extensions
 from portal.core.db import MIGRATION_LOCK, direct_engine
 from portal.core.migrations import LOCK_SECONDS, patiently
+from portal.core.preflight import refuse_unmigratable
 
 extension = current_app.extensions["migrate"].db
 
@@ -34,11 +36,14 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 
 def online() -> None:
     if given := context.config.attributes.get("connection"):
+        extensions.find(given)
         migrate(given)  # one who has the lock makes all migrations part of a transaction of their own
         return
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
+        refuse_unmigratable(connection, list(extension.metadata.tables))
         connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
+        extensions.find(connection, lasting=True)
         wait_for_others(connection)
         milliseconds = str(int(LOCK_SECONDS * 1000))
         connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))

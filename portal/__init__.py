@@ -19,16 +19,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings()
     app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
     app.config.update(web.configuration(settings))
-    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url or Embedded.of(settings.instance).url
+    url = settings.database_url or Embedded.of(settings.instance).url
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
     options = partial(
         engine_options,
         pool_size=settings.pool_size,
         pool_timeout=settings.pool_timeout,
         statement_timeout=settings.statement_timeout,
     )
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options(pools_transactions=settings.pools_transactions)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options(url, pools_transactions=settings.pools_transactions)
     if settings.direct_url:
-        app.config["SQLALCHEMY_BINDS"] = {DIRECT: {**options(), "url": settings.direct_url}}
+        app.config["SQLALCHEMY_BINDS"] = {DIRECT: {**options(settings.direct_url), "url": settings.direct_url}}
     app.extensions["portal"] = settings
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))

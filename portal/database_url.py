@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -10,8 +12,15 @@ from sqlalchemy.exc import ArgumentError
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 NOT_OF_LIBPQ = (
     "schema", "pgbouncer", "connection_limit", "pool_timeout", "socket_timeout", "statement_cache_size", "sslaccept",
-    "sslidentity", "sslpassword",
 )  # fmt: skip
+PARTS = re.compile(r"([\w+]+://(?:[^:/]*(?::[^@]*)?@)?)([^/?]*)(.*)", re.DOTALL)
+HOST = re.compile(r"(?:\[([^\[\]@]+)\]|([^:\[\]@]*))(?::([0-9]*))?")
+MALFORMED = (
+    "is not an address like postgresql://user:password@host:5432/name."
+    " In user and password, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."
+)
+
+Host = tuple[str, str]  # name, address or folder of a socket; and the port, empty for the usual one
 
 
 @dataclass(frozen=True)
@@ -30,26 +39,84 @@ def read(text: str) -> DatabaseUrl:
     The arguments of Prisma's PostgreSQL connector mean here what they mean there; what only its engine needs is left
     out, and what libpq knows (sslmode, connect_timeout ...) is handed on.
     """
-    try:
-        url = make_url(text.strip())
-        url.port  # noqa: B018 -- is read late
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "is not an address like postgresql://user:password@host:5432/name."
-            " In user and password, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."
-        ) from None
+    url, hosts = _split(text.strip())
     if url.drivername not in SCHEMES:
         raise ValueError("must begin with postgresql://; the portal runs on PostgreSQL alone.")
     if _argument(url, "schema") not in (None, "public"):
         raise ValueError("names another schema than public, where the portal keeps its tables.")
+    _refuse_certificates_of_prisma(url)
+    leading = _leading_to(_with_arguments(hosts, url), url.set(drivername="postgresql+psycopg"))
     return DatabaseUrl(
-        url.set(drivername="postgresql+psycopg")
-        .difference_update_query(NOT_OF_LIBPQ)
-        .render_as_string(hide_password=False),
+        leading.difference_update_query(NOT_OF_LIBPQ).render_as_string(hide_password=False),
         pools_transactions=_argument(url, "pgbouncer") in ("true", "1"),
         connections=_number(url, "connection_limit"),
         pool_timeout=_number(url, "pool_timeout"),
     )
+
+
+def _split(text: str) -> tuple[URL, list[Host]]:
+    """The address without hosts, and the hosts: SQLAlchemy reads neither several of them nor one that is a folder."""
+    parts = PARTS.fullmatch(text)
+    if parts is None:
+        raise ValueError(MALFORMED)
+    try:
+        url = make_url(parts[1] + parts[3])
+    except (ArgumentError, ValueError):
+        raise ValueError(MALFORMED) from None
+    named = [_host(one) for one in parts[2].split(",")] if parts[2] else []
+    return url, named
+
+
+def _host(written: str) -> Host:
+    found = HOST.fullmatch(written)
+    if found is None or not _is_port(found[3] or ""):
+        raise ValueError(MALFORMED)
+    return unquote(found[1] or found[2]), found[3] or ""
+
+
+def _with_arguments(hosts: list[Host], url: URL) -> list[Host]:
+    """As libpq writes several hosts (host=a,b&port=1,2; one port is that of all), and as SQLAlchemy does (host=a:1).
+
+    Arguments count for more than what stands before them.
+    """
+    named, port = url.query.get("host"), _argument(url, "port")
+    if isinstance(named, tuple):
+        return [_host(one) for one in named]
+    names = [name for name, _ in hosts] if named is None else named.split(",")
+    ports = [one for _, one in hosts] or [""] if port is None else port.split(",")
+    ports = ports * max(len(names), 1) if len(ports) == 1 else ports
+    names = names or [""] * len(ports)
+    if len(ports) != len(names) or not all(_is_port(one) for one in ports):
+        raise ValueError("says port in another way than as a number, or one for each host.")
+    return list(zip(names, ports, strict=True))
+
+
+def _leading_to(hosts: list[Host], url: URL) -> URL:
+    """One host is part of the address. Several, and the folder of a socket, are arguments, as libpq names them.
+
+    Of an argument that is repeated the last one counts.
+    """
+    told = {name: _argument(url, name) or "" for name in url.query if name not in ("host", "port")}
+    if len(hosts) == 1 and not hosts[0][0].startswith(("/", "@")):
+        ((name, port),) = hosts
+        return url.set(host=name or None, port=int(port) if port else None, query=told)
+    if hosts:
+        told["host"] = ",".join(name for name, _ in hosts)
+    if any(port for _, port in hosts):
+        told["port"] = ",".join(port for _, port in hosts)
+    return url.set(query=told)
+
+
+def _refuse_certificates_of_prisma(url: URL) -> None:
+    """What would make a connection safer there must not be passed over here."""
+    if _argument(url, "sslaccept") == "strict" and not (_argument(url, "sslmode") or "").startswith("verify"):
+        raise ValueError("says sslaccept=strict: write sslmode=verify-full&sslrootcert=FILE, as PostgreSQL does.")
+    if _argument(url, "sslidentity"):
+        raise ValueError("says sslidentity: write sslcert=FILE&sslkey=FILE, in PEM, as PostgreSQL does.")
+
+
+def _is_port(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535)
 
 
 def _argument(url: URL, name: str) -> str | None:

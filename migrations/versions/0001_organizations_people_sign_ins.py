@@ -35,7 +35,7 @@ FOLD = f"""
 CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN regexp_replace(
     regexp_replace(
-        translate(lower(public.unaccent('public.unaccent'::regdictionary, value)), {literal(SIGNS)}, '{LETTERS[:-1]}'),
+        translate(lower(unaccent('unaccent'::regdictionary, value)), {literal(SIGNS)}, '{LETTERS[:-1]}'),
         '[^[:alnum:][:space:]]', '{LETTERS[-1]}', 'g'),
     '([{LETTERS}])', ' \\1 ', 'g')
 """

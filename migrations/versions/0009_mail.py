@@ -42,9 +42,10 @@ NEW = ("pending_email", "link_counter", *MOMENTS)
 
 def upgrade() -> None:
     op.execute(f"CREATE SCHEMA {QUEUE}")
+    usual = op.get_bind().exec_driver_sql("SHOW search_path").scalar_one()
     op.execute(f"SET LOCAL search_path = {QUEUE}, public")
     op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
-    op.execute("SET LOCAL search_path = DEFAULT")
+    op.execute(f"SET LOCAL search_path = {usual}")
     op.execute(SEND_LATER)
     op.execute("REVOKE ALL ON FUNCTION portal_send_later(text, uuid) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION portal_send_later(text, uuid) TO {TENANT_ROLE}")

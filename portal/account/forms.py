@@ -8,7 +8,7 @@ from wtforms import PasswordField, SelectField, ValidationError
 from wtforms.validators import InputRequired, Length
 
 from portal.users.forms import LONGEST_NAME, ChosenPasswordForm, EmailField
-from portal.users.passwords import LONGEST
+from portal.users.passwords import LONGEST, prepared
 from portal.web.forms import Form, TextField
 from portal.web.zones import choices
 
@@ -30,7 +30,7 @@ class PasswordForm(ChosenPasswordForm):
 
     def validate_password(self, field: Any) -> None:
         super().validate_password(field)
-        if field.data == self.current_password.data:
+        if prepared(field.data) == prepared(self.current_password.data or ""):
             raise ValidationError("Choose one that you don’t have already.")
 
 

@@ -13,6 +13,7 @@ from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.core.errors import Missing, Throttled
 from portal.core.throttle import attempt
+from portal.mail.notices import flash_sent
 from portal.tokens.queries import api_tokens_in_use
 from portal.tokens.words import api_tokens as words
 from portal.users import addresses, commands, passwords, queries
@@ -80,7 +81,8 @@ def email() -> ResponseReturnValue:
         try:
             with reporting_conflicts(form):
                 addresses.ask_for(user.id, form.email.data or "", throttle.of_letters_to(user.id))
-                flash(f"A link is on its way to {form.email.data}. The new address counts once you open it.", "success")
+                sent = f"A link is on its way to {form.email.data}. The new address counts once you open it."
+                flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))
         except Throttled as throttled:
             throttle.refuse(form, throttled)
@@ -96,7 +98,7 @@ def verification() -> ResponseReturnValue:
     except Throttled as throttled:
         flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
     else:
-        flash(f"A link is on its way to {user.pending_email or user.email}.", "success")
+        flash_sent(f"A link is on its way to {user.pending_email or user.email}.", "The link")
     return redirect(url_for(".email"))
 
 

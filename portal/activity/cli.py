@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -38,11 +40,12 @@ class Digest(click.ParamType[str]):
 
 
 @activity.command("seal")
+@click.option("--force", is_flag=True, help="Also behind a seal that can't be verified; `verify` goes on naming that.")
 @with_appcontext
-def seal_command() -> None:
+def seal_command(force: bool) -> None:
     """Seal what is not sealed yet."""
-    with acting_as(SYSTEM):
-        sealed = seals.seal()
+    with acting_as(SYSTEM), _sentences():
+        sealed = seals.seal(is_forced=force)
         if sealed is None:
             click.echo("Another session is sealing just now: leave it to that one, or try again.", err=True)
             raise SystemExit(NOT_DONE)
@@ -77,7 +80,7 @@ def verify_command(head: str | None) -> None:
 @with_appcontext
 def prune_command(days: int, yes: bool) -> None:
     """Remove events that were sealed more than so many days ago; that it was done is an event."""
-    with acting_as(SYSTEM):
+    with acting_as(SYSTEM), _sentences():
         if seals.seal() is None:
             raise click.ClickException("Another session is sealing just now: try again.")
         if seals.doubts():
@@ -92,6 +95,14 @@ def prune_command(days: int, yes: bool) -> None:
             click.confirm("Remove them?", abort=True)
         click.echo(f"{_events(seals.prune(days))} removed.")
         _tell_head()
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except seals.SealRefused as refused:
+        raise click.ClickException(f"Nothing was sealed: {refused}") from refused
 
 
 def _tell_doubts(doubts: list[seals.Doubt]) -> None:

@@ -1,4 +1,4 @@
-"""Is the history what was written? It is sealed with a key that the database does not keep (see migration 0004)."""
+"""Is the history what was written? It is sealed with a key that the database does not keep (migrations 0004, 0015)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import hmac
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from flask import Flask, current_app
+from psycopg import errors as pg
 from sqlalchemy import Row, column, func, select, table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
@@ -32,12 +33,23 @@ SEALS = table(
     column("sealed_at"),
     column("last"),
     column("digest"),
-    column("key_id"),
     column("last_id"),
 )
 LEAVES = table("activity_leaves", column("position"), column("activity_id"))
 
+# What the database refuses to build on, and the cure.
+REFUSALS = {
+    "key unknown": "the newest seal was made with a key that is not known here: put the former SECRET_KEY or"
+    " PORTAL_SEAL_KEY into SECRET_KEY_FALLBACKS.",
+    "seal changed": "a seal is not as it was made: see `flask activity verify`.",
+    "seal missing": "events are sealed behind the newest seal, so seals were removed: see `flask activity verify`.",
+}
+
 log = logging.getLogger("portal")
+
+
+class SealRefused(Exception):
+    """The chain of seals can't be verified, so nothing is built on it. The text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +97,19 @@ def _keys() -> list[bytes]:
     return keys(current_app.extensions["portal"])
 
 
-def seal() -> int | None:
-    """Seal what is not sealed yet, a batch a transaction. Returns how many events; None while another seals."""
+def seal(*, is_forced: bool = False) -> int | None:
+    """Seal what is not sealed yet, a batch a transaction. Returns how many events; None while another seals.
+
+    SealRefused where the newest seal can't be verified, unless it is forced.
+    """
     _gather()
     total = 0
-    while (sealed := _seal_batch()) == BATCH:
-        total += sealed
+    try:
+        while (sealed := _seal_batch(is_forced)) == BATCH:
+            total += sealed
+    except SealRefused as refused:
+        log.error("the history was not sealed: %s", refused)  # noqa: TRY400 -- a traceback tells nothing more
+        raise
     return None if sealed is None else total + sealed
 
 
@@ -100,8 +119,9 @@ def _gather() -> None:
     db.session.execute(select(func.portal_gather_repeats()))
 
 
-def _seal_batch() -> int | None:
-    made = _seal(_keys()[0])
+def _seal_batch(is_forced: bool) -> int | None:
+    with _refusing():
+        made = _seal(_keys(), is_forced)
     if made is None:
         return None
     sealed, newest = made
@@ -110,12 +130,24 @@ def _seal_batch() -> int | None:
     return sealed
 
 
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say in a sentence why the database refused."""
+    try:
+        yield
+    except DBAPIError as error:
+        refusal = isinstance(error.orig, pg.DataCorrupted) and REFUSALS.get(error.orig.diag.message_primary or "")
+        if not refusal:
+            raise
+        raise SealRefused(refusal) from error
+
+
 @command
-def _seal(key: bytes) -> tuple[int, Seal | None] | None:
+def _seal(keys: list[bytes], is_forced: bool) -> tuple[int, Seal | None] | None:
     """How many events and their seal. The lock is the function's own, which says nothing when it does not get it."""
     if not db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("portal_seal_activity")))):
         return None
-    made = func.portal_seal_activity(key, BATCH).table_valued("sealed", "seal", "upto", "digest")
+    made = func.portal_seal_activity(keys, BATCH, None, is_forced).table_valued("sealed", "seal", "upto", "digest")
     with without_time_limit():
         row = db.session.execute(select(made)).first()
     return (row.sealed, Seal(row.seal, row.upto, row.digest.hex())) if row else (0, None)
@@ -155,20 +187,17 @@ def unsealed() -> tuple[int, datetime | None]:
     return row.events, row.since
 
 
-def newest_is_known() -> bool:
-    """Whether one of our keys made the newest seal."""
-    made_with = db.session.scalar(select(SEALS.c.key_id).order_by(SEALS.c.id.desc()).limit(1))
-    return made_with in (None, *(sha256(sha256(key).digest()).digest() for key in _keys()))
+def refusal() -> str | None:
+    """Why the next sealing will be refused, if it will."""
+    trouble = db.session.scalar(select(column("trouble")).select_from(func.portal_newest_seal(_keys())))
+    return REFUSALS[trouble] if trouble else None
 
 
 def look_at_seals() -> str:
-    """Is the history sealed in time, and with a key that is known here?"""
+    """Is the history sealed in time, and can the next seal build on the newest?"""
     newest, (waiting, since) = head(), unsealed()
-    if not newest_is_known():
-        raise Ailing(
-            "the newest seal of the history was made with another key: put the former SECRET_KEY or PORTAL_SEAL_KEY"
-            " into SECRET_KEY_FALLBACKS."
-        )
+    if refused := refusal():
+        raise Ailing(f"nothing can be sealed because {refused}")
     seconds = current_app.extensions["portal"].seal_seconds
     if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
         raise Ailing(
@@ -204,11 +233,16 @@ def outdated(days: int) -> Outdated | None:
     return Outdated(events, oldest, newest) if events else None
 
 
-@command
 def prune(days: int) -> int:
-    """Remove what is outdated, and record that. Returns how many events went."""
+    """Remove what is outdated, and record that. Returns how many events went. SealRefused as for `seal`."""
+    with _refusing():
+        return _prune(days)
+
+
+@command
+def _prune(days: int) -> int:
     with without_time_limit():
-        return db.session.scalar(select(func.portal_prune_activity(_keys()[0], _before(days)))) or 0
+        return db.session.scalar(select(func.portal_prune_activity(_keys(), _before(days)))) or 0
 
 
 def _before(days: int) -> datetime:
@@ -228,6 +262,8 @@ def seal_at(app: Flask, ticks: Iterable[None]) -> None:
         try:
             with app.app_context(), acting_as(SYSTEM):
                 seal()
+        except SealRefused:  # `seal` logged it
+            continue
         except SQLAlchemyError as error:  # the database is away, or not migrated yet: the next time will do
             log.warning("the history was not sealed: %s", type(error).__name__)
         except Exception:

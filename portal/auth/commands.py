@@ -24,7 +24,6 @@ from portal.core.db import acting_as, command, db
 from portal.core.emails import lookup_email
 from portal.core.errors import Busy, NotAllowed, Throttled
 from portal.core.throttle import Counter
-from portal.demo import DEMO_PASSWORD
 from portal.factors import commands as factors
 from portal.factors.passkeys import Answer
 from portal.factors.words import CODE, MEANS, PASSKEY
@@ -96,7 +95,7 @@ def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Se
     db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
     _attempt(person, counters)
     verdict = passwords.verify(password, person.password if person else None)
-    if person is None or not verdict.right or (password == DEMO_PASSWORD and not demo):
+    if person is None or not verdict.right or (passwords.is_demo(password) and not demo):
         _record_failure("sign_in_failed", person)
         return None
     return passwords.hash_password(password) if verdict.outdated else ""

@@ -14,6 +14,7 @@ from sqlalchemy.types import UserDefinedType
 
 from portal.browser.tables import Column, Table
 from portal.core.clock import zone
+from portal.core.text import visible
 
 LONGEST = 1000
 EMPTY = {"null": "is empty", "set": "is not empty"}
@@ -80,7 +81,7 @@ class Condition:
 def read(table: Table, written: str) -> Condition:
     """The condition of an address. Unfit says why it can't be asked."""
     name, _, rest = written.partition(":")
-    operator, _, value = rest.partition(":")
+    operator, _, value = visible(rest).partition(":")
     column = table.columns.get(name)
     if column is None:
         raise Unfit(f"{table.name} has no column {name[:60]!r}.")

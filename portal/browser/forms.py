@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from wtforms import TextAreaField
+from typing import Any
+
+from wtforms import TextAreaField, ValidationError
 from wtforms.validators import DataRequired, Length
 
+from portal.core.text import first_unseen
 from portal.web.forms import Form
 
 LONGEST = 10_000
+
+
+def seen(_form: Any, field: Any) -> None:
+    """Refuse what nobody can see: stripped it would be another query, and left in it could read as one."""
+    if unseen := first_unseen(field.data or ""):
+        code = f"{ord(unseen):04X}"
+        raise ValidationError(f"Leave out the character U+{code}, which can't be seen, or write chr(x'{code}'::int).")
 
 
 class QueryForm(Form):
     """One statement of SQL."""
 
     query = TextAreaField(
-        "Query", validators=[DataRequired("Write a query."), Length(max=LONGEST, message="That is too long.")]
+        "Query", validators=[DataRequired("Write a query."), Length(max=LONGEST, message="That is too long."), seen]
     )

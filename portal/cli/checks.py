@@ -9,19 +9,19 @@ from typing import Any
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
-from portal.cli.plain import sentence_of
 from portal.config import Settings
 from portal.core import catalogue, migrations
 from portal.core.checks import Ailing, Check
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
 from portal.core.embedded import EmbeddedError
+from portal.core.extensions import EXTENSIONS, installed
+from portal.core.preflight import NEWER, obstacles
+from portal.core.sentences import sentence_of
 from portal.core.wall import READER_ROLE, TENANT_ROLE
 
-OLDEST = 15
 SKEW = timedelta(seconds=2)
 SHOWN = 3
-EXTENSIONS = ("pg_trgm", "unaccent")
 WHICH = "SELECT oid, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()"
 
 
@@ -34,9 +34,8 @@ def connection() -> str:
 
 
 def version() -> str:
-    (number, told) = _row("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
-    if number < OLDEST * 10_000:
-        raise Ailing(f"PostgreSQL {told} is too old: the portal needs {OLDEST} or later.")
+    """One that is too old lets nobody connect (core/connecting.py)."""
+    (told,) = _row("SELECT current_setting('server_version')")
     return f"PostgreSQL {told}"
 
 
@@ -70,20 +69,22 @@ def sort_order() -> str:
 
 
 def extensions() -> str:
-    installed = {name for (name,) in _rows("SELECT extname FROM pg_extension")}
-    if missing := [name for name in EXTENSIONS if name not in installed]:
+    there = installed(db.session.connection())
+    if missing := [name for name in EXTENSIONS if name not in there]:
         raise Ailing(
             f"{' and '.join(missing)} missing: run `flask db upgrade`, or CREATE EXTENSION as an administrator."
         )
-    return ", ".join(EXTENSIONS)
+    return ", ".join(f"{name} in {there[name].schema}" for name in EXTENSIONS)
 
 
 def applied_migrations() -> str:
     found, wanted = migrations.applied(db.session.connection()), migrations.heads()
     if not found <= migrations.known():
-        raise Ailing("the database is newer than this code: run the version of the portal that migrated it.")
+        raise Ailing(NEWER)
     if found != wanted:
-        raise Ailing(f"pending ({_names(found)} is there, {_names(wanted)} is wanted): run `flask db upgrade`.")
+        obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
+        pending = f"pending ({_names(found)} is there, {_names(wanted)} is wanted)"
+        raise Ailing(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
     return f"all applied, up to {_names(found)}"
 
 
@@ -223,7 +224,7 @@ CHECKS = (
     Check("characters", characters),
     Check("sort order", sort_order),
     Check("extensions", extensions),
-    Check("migrations", applied_migrations),
+    Check("migrations", applied_migrations, blocks=True),
     Check("drift", drift),
     Check("owner", owner),
     Check("role of tenants", tenant_role),

@@ -16,13 +16,14 @@ from portal.cli import seed as seeding
 from portal.cli.adopt import adopt
 from portal.cli.database import database
 from portal.cli.doctor import doctor
+from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
 from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
-from portal.core.emails import canonical_email, lookup_email
+from portal.core.emails import lookup_email
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
@@ -31,6 +32,7 @@ from portal.organizations import queries as organizations
 from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
+from portal.users.forms import LONGEST_NAME
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
@@ -42,18 +44,6 @@ def register(app: Flask) -> None:
     database.add_command(adopt)
     for command in (serve, seed_command, users, tenancy, doctor, database):
         app.cli.add_command(command)
-
-
-class Email(click.ParamType[str]):
-    """An address, in its canonical form."""
-
-    name = "email"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return canonical_email(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command("seed")
@@ -81,8 +71,8 @@ def seed_command(email: str, password: str | None, demo: bool, people: int) -> N
 @click.argument("email", type=Email())
 @click.option("--role", type=click.Choice([role.name for role in Role]), default="USER", show_default=True)
 @click.option("--organization", metavar="SLUG", help="The organization's short name.")
-@click.option("--first-name")
-@click.option("--last-name")
+@click.option("--first-name", type=Line(LONGEST_NAME))
+@click.option("--last-name", type=Line(LONGEST_NAME))
 @click.option("--password", help="Choose one for them instead of inviting them.")
 def create_command(
     email: str,
@@ -99,7 +89,7 @@ def create_command(
             raise click.ClickException(one_line(f"There is no organization {organization}."))
         house = (home.name, home.slug) if home else ()
         chosen = _chosen(password, rule_for_new(email, first_name, last_name, *house))[0] if password else None
-        values = {"email": email, "role": Role[role], "first_name": first_name, "last_name": last_name}
+        values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
         try:
             user_id = commands.create_user(
                 {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen

@@ -10,12 +10,14 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from portal.cli.plain import sentence_of
 from portal.config import Settings
+from portal.core import migrations
 from portal.core.actor import SYSTEM
 from portal.core.checks import Ailing, Check
 from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
+from portal.core.preflight import obstacles
+from portal.core.sentences import sentence_of
 
 UNREACHABLE = "The database can't be worked with at the moment."
 
@@ -25,17 +27,33 @@ UNREACHABLE = "The database can't be worked with at the moment."
 def doctor() -> None:
     """Check the installation, line by line; exit code 1 if something is to be done."""
     checks: Sequence[Check] = current_app.extensions["portal_checks"]
-    ailing = 0
     problem = _problem_of_connection()
+    if not problem and (first := _before_migrations()):
+        _line("no", "migrations", first)
+        raise SystemExit(1)
+    ailing, is_blocked, left_out = 0, bool(problem), 0
     for check in checks:
-        if problem and check.needs_database:
+        if is_blocked and check.needs_database:
+            left_out += 1
             continue
-        ailing += not _tell(check)
-    if problem:
-        left_out = sum(check.needs_database for check in checks)
-        _line("no", "connection", f"{problem} {left_out} checks were left out.")
+        is_well = _tell(check)
+        ailing += not is_well
+        is_blocked = is_blocked or (check.blocks and not is_well)
+    if left_out:
+        _line(
+            "no", "connection" if problem else "the rest", f"{problem or ''} {left_out} checks were left out.".strip()
+        )
     if ailing or problem:
         raise SystemExit(1)
+
+
+def _before_migrations() -> str | None:
+    """All that is to be said of a database that has no migration of ours yet."""
+    with acting_as(SYSTEM):
+        connection = db.session.connection()
+        if migrations.applied(connection) & migrations.known():
+            return None
+        return next(obstacles(connection, list(db.metadata.tables)), "none is applied yet: run `flask db upgrade`.")
 
 
 def _problem_of_connection() -> str | None:

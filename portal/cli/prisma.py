@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from portal.core import preflight
 from portal.core.db import db
 
 KEPT = "prisma_before"  # the schema to which the seed's tables are moved
@@ -63,10 +64,6 @@ FROM pg_class WHERE oid = ANY ({OURS}) AND NOT pg_has_role(relowner, 'USAGE') OR
 RIGHTS = f"""
 SELECT format('The schema {KEPT} is there already, of an earlier adoption. Drop it first.')
 WHERE EXISTS (SELECT FROM pg_namespace WHERE nspname = '{KEPT}')
-UNION ALL
-SELECT format('The database user of DATABASE_URL may make no schema in this database;'
-    ' its owner runs: GRANT CREATE ON DATABASE %%I TO %%I', current_database(), current_user)
-WHERE NOT has_database_privilege(current_database(), 'CREATE')
 """
 UNFINISHED = f"SELECT migration_name FROM {LEDGER} WHERE finished_at IS NULL AND rolled_back_at IS NULL"
 
@@ -129,6 +126,7 @@ def _surroundings(connection: Connection, relations: set[str]) -> Iterator[str]:
         yield f"The {name} hangs on the seed's tables. Drop it first, and make it anew for the portal's."
     for query in (FOREIGN, RIGHTS):
         yield from _names(connection, query)
+    yield from preflight.obstacles(connection)
     if LEDGER in relations:
         for name in _names(connection, UNFINISHED):
             yield f"Prisma's migration {name} has not ended well. Finish it, or resolve it with Prisma first."

@@ -24,6 +24,8 @@ from portal.config import Settings
 from portal.core import migrations
 from portal.core.db import db
 from portal.core.embedded import Embedded, EmbeddedError
+from portal.core.errors import UnsuitableDatabase
+from portal.core.sentences import sentence_of
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 
 PORTS = range(8000, 8100)
@@ -99,8 +101,12 @@ def _look_for_pending_migrations() -> None:
     try:
         with db.engine.connect() as connection:
             is_pending = migrations.are_pending(connection)
-    except OperationalError:
-        click.echo("The database does not answer yet; serving nevertheless.", err=True)
+    except OperationalError as error:
+        if isinstance(error.orig, UnsuitableDatabase):
+            raise
+        click.echo(
+            f"The database does not answer yet; serving nevertheless. {sentence_of(error) or ''}".strip(), err=True
+        )
         return
     if is_pending:
         click.echo("Migrations are pending: run `flask db upgrade`.", err=True)

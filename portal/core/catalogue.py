@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from portal.core import extensions
+
 # Each query gives: what it is part of (a table, a function ...), its own name, and all that is to be said of it.
 # Not null is the column's to say: PostgreSQL 18 began to keep it as a constraint too. Grants to other roles than
 # everybody and the portal's two are the operator's own affair.
@@ -87,6 +89,7 @@ class Difference:
 
 def read(connection: Connection) -> Catalogue:
     """Every part of the schema `public`: its kind, what it belongs to and its name, and what it says."""
+    extensions.find(connection)  # whose names are then written alike, wherever they are
     rows = ((kind, row) for kind, query in QUERIES.items() for row in _rows(connection, query))
     return {(kind, str(about), str(name)): str(told).replace(RESTORED, "") for kind, (about, name, told) in rows}
 

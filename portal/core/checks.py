@@ -17,6 +17,7 @@ class Check:
     name: str
     look: Callable[[], str]
     needs_database: bool = True
+    blocks: bool = False  # where it is not well, those after it that need the database have nothing to look at
 
 
 @dataclass(frozen=True)

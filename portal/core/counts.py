@@ -1,9 +1,17 @@
-"""How many are there, as far as it is known?"""
+"""How many are there, as far as it is known, and up to how many is it worth counting?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from sqlalchemy import column, func, select, table
+
+BOUND = 50_000  # below it counts are exact
+COUNTED_BELOW = 60_000  # by the planner's estimate, which may err
+SEARCH_BOUND = 1_000  # for searches inside a tenant, where the whole table is larger than BOUND
+SEARCH_COUNTED_BELOW = 2_000  # the same by estimate
+PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
 
 
 @dataclass(frozen=True)
@@ -17,3 +25,14 @@ class Count:
     def bounded(cls, counted: int, bound: int) -> Count:
         """What a count that stopped one above `bound` says."""
         return cls(counted) if counted <= bound else cls(bound, "more")
+
+
+def is_counted(about: int | None, *, searched: bool) -> bool:
+    """Whether rows are counted in the statement that reads a page, given the planner's estimate if it was asked."""
+    return about is None or about <= (SEARCH_COUNTED_BELOW if searched else COUNTED_BELOW)
+
+
+def size_of(entity: Any) -> Any:
+    """About how many rows the whole table has, by the planner's statistics: a scalar subquery."""
+    name = func.to_regclass(entity.__table__.name)
+    return select(PG_CLASS.c.reltuples).where(PG_CLASS.c.oid == name).scalar_subquery()

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
+from portal.core.connecting import LASTING, SETTINGS, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
 from portal.core.wall import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
@@ -214,21 +215,17 @@ def conflict_of(error: IntegrityError) -> Conflict:
 
 
 def engine_options(
-    *, pool_size: int, pool_timeout: float, statement_timeout: float, pools_transactions: bool = False
+    url: str, *, pool_size: int, pool_timeout: float, statement_timeout: float, pools_transactions: bool = False
 ) -> dict[str, Any]:
     """How the engine connects. Durations in seconds.
 
-    Plans are made for the values at hand: a plan for any search term or any role would be a bad one for most. Behind a
-    pooler of transactions a connection's settings would be somebody else's next: there each transaction has its own,
-    and no statement is prepared.
+    Behind a pooler of transactions a connection's settings would be somebody else's next: there each transaction has
+    its own, and no statement is prepared.
     """
-    settings = {"statement_timeout": str(int(statement_timeout * 1000)), "timezone": "UTC"}
-    lasting = {**settings, "plan_cache_mode": "force_custom_plan"}
-    connect: dict[str, Any] = {"connect_timeout": 5, "application_name": "portal"}
+    settings = {"statement_timeout": str(int(statement_timeout * 1000)), **SETTINGS}
+    connect = arguments(url, {} if pools_transactions else {**settings, **LASTING})
     if pools_transactions:
         connect["prepare_threshold"] = None
-    else:
-        connect["options"] = " ".join(f"-c {name}={value}" for name, value in lasting.items())
     return {
         "execution_options": {"local_settings": settings if pools_transactions else {}},
         "pool_size": pool_size,

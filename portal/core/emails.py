@@ -9,14 +9,13 @@ from urllib.parse import unquote
 import idna
 from email_validator import EmailNotValidError, validate_email
 
-from portal.core.text import ZWJ, ZWNJ, visible
+from portal.core.text import ZWJ, ZWNJ, narrow, visible
 
 LONGEST_PASTED = 1000
 LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
 LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ")  # Cyrillic, but nobody could tell a word of them from a Latin one
 
-_wide = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@", 0x3000: " "}
 _bracketed = re.compile(r"<\s*([^<>]+?)\s*>?\s*")
 _comment = re.compile(r"\s*\([^()]*\)$")
 _address = re.compile(r"[^\s@<>,;:()]+@[^\s@<>,;:()]+")
@@ -32,7 +31,7 @@ def pasted_email(text: str) -> str:
     if len(text) > LONGEST_PASTED:
         return text
     tidy = " ".join(visible(text).split())
-    found = _unwrapped(tidy.translate(_wide))
+    found = _unwrapped(narrow(tidy))
     return _without_joiners(found) if _address.fullmatch(found) else tidy
 
 
@@ -73,11 +72,12 @@ def canonical_email(text: str) -> str:
 
 
 def lookup_email(text: str) -> str:
-    """The address to look somebody up by: canonical, or as it was pasted where new ones may not be written so."""
+    """The address to look somebody up by: canonical, or in small letters where new ones may not be written so."""
     try:
         return canonical_email(text)
     except ValueError:
-        return pasted_email(text).lower()
+        pasted = pasted_email(text)
+        return (pasted if _address.fullmatch(pasted) else text.strip()).lower()
 
 
 def readable_email(email: str) -> str:

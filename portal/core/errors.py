@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+
 
 class Missing(Exception):
     """No such row for this actor: absent, deleted or another tenant's, which must look the same."""
@@ -53,5 +55,9 @@ class NeedsDirectUrl(Exception):
     """The work needs a connection of its own, and only the address of a pooler of transactions is known."""
 
 
-class RightsMissing(Exception):
-    """The login may not do what a migration needs; the message says what whoever may is to do."""
+class UnsuitableDatabase(psycopg.OperationalError):
+    """The portal can't work on this database, or not with this login; the message says what whoever may is to do."""
+
+
+class RightsMissing(UnsuitableDatabase):
+    """The login may not do what a migration needs."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
 
-from portal.core import cursors
+from portal.core import counts, cursors
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
 from portal.core.db import db
@@ -20,9 +20,6 @@ NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 PER_PAGE = (25, 50, 100)
-BOUND = 10_000
-SEARCH_BOUND = 1_000
-COUNTED_BELOW = 2_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ class Tab:
     sorts: Mapping[str, Sort]
     default_sort: str
     with_deleted: bool = False
+    estimated: ColumnExpressionArgument[bool] | None = None  # for the planner, where the exact condition misleads it
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,12 @@ class Listing:
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
         about = self._estimate() if current_actor().is_unlimited else None
-        bound = SEARCH_BOUND if self.q and about is None else BOUND
-        counted = about is None or about <= COUNTED_BELOW
         statement = self._page_statement()
-        if counted:
+        if is_counted := counts.is_counted(about, searched=bool(self.q)):
+            bound = counts.SEARCH_BOUND if self.q and about is None else counts.BOUND
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
+        if self.q:
+            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self._options()).all()
         if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
             self._from_end, self._after, self._before = self._before is None, None, None
@@ -149,13 +148,14 @@ class Listing:
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
-        whole = not (more or backward or self._after)
-        if whole:
+        if not (more or backward or self._after):
             total = Count(len(rows))
-        elif counted:
+        elif is_counted:
             total = Count.bounded(rows[0].counted if rows else 0, bound)
         else:
             total = Count(about or 0, "about")
+        if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
+            total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
@@ -171,10 +171,11 @@ class Listing:
     def count(self) -> Count:
         """How many rows the whole list has, as its first page would say."""
         about = self._estimate() if current_actor().is_unlimited else None
-        if about is not None and about > COUNTED_BELOW:
-            return Count(about, "about")
-        counted = db.session.scalar(select(self._bounded_count(BOUND)), execution_options=self._options())
-        return Count.bounded(counted or 0, BOUND)
+        return self._counted() if counts.is_counted(about, searched=bool(self.q)) else Count(about or 0, "about")
+
+    def _counted(self) -> Count:
+        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())
+        return Count.bounded(counted or 0, counts.BOUND)
 
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
@@ -227,7 +228,7 @@ class Listing:
 
     @cached_property
     def _first_found(self) -> Any:
-        first = self._find(Found(max(SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
         return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
 
     def _find(self, part: Found) -> Any:
@@ -238,13 +239,15 @@ class Listing:
 
     def _bounded_count(self, bound: int) -> Any:
         if self._finds:
-            return select(func.count()).select_from(self._first_found).scalar_subquery()
+            found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
+            return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 
     def _estimate(self) -> int:
         """The planner's, of the same rows; nothing is read."""
-        rows = self._narrowed(select(literal(1)).select_from(self.source.entity))
+        condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
+        rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
         plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
         return int(plan[0]["Plan"]["Plan Rows"])
 

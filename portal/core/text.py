@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+LONGEST = 1000  # characters of one line of text, whichever field it is for
 ZWNJ, ZWJ = "\u200c", "\u200d"
 EMOJI_STYLES = "\ufe0e\ufe0f"
 STYLED = tuple("\u203c\u2049\u2139\u3030")  # emoji that are punctuation or letters
@@ -29,6 +30,43 @@ _invisible = re.compile(f"[{INVISIBLE}]+")
 _contextual = re.compile(f"[{CONTEXTUAL}]+")
 _mongolian = re.compile("[\u1820-\u18aa]")
 _ideograph = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+CONTROL = "Leave out control characters."
+
+_narrow = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@", 0x3000: " "}
+
+
+def tidy(text: str | None) -> str | None:
+    """One line of text: what can be seen of it, trimmed, with single spaces, in normal form C. None if that is nothing.
+
+    What is longer than any field takes is left as it is: its length will be told, and normalizing could take seconds.
+    """
+    if text and len(text) > LONGEST:
+        return text
+    return " ".join(visible(unicodedata.normalize("NFC", text)).split()) or None if text else None
+
+
+def has_control(text: str) -> bool:
+    """Whether it holds what is no text: control characters, halves of surrogate pairs, noncharacters."""
+    return any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
+
+
+def first_unseen(text: str) -> str | None:
+    """What nobody can see of text in which nothing may be stripped in silence. Tabs and line ends are seen."""
+    kept = visible(text)
+    if kept != text:
+        return next(one for place, one in enumerate(text) if kept[place : place + 1] != one)
+    return next((one for one in text if one not in "\t\r\n" and has_control(one)), None)
+
+
+def narrow(text: str) -> str:
+    """Full-width ASCII, as keyboards for Chinese and Japanese write it, in its usual width."""
+    return text.translate(_narrow)
+
+
+def _is_noncharacter(code: int) -> bool:
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
 def visible(text: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import func, literal, select, union_all
 
 from portal.core.listing import Count, Rows
 from portal.users.models import User
+from portal.users.queries import can_sign_in
 
 DAY_BOUND = 2_000
 
@@ -24,7 +25,7 @@ def new_people_a_day(first: datetime, days: int) -> Rows:
 
 
 def _created(begin: datetime) -> Any:
-    inside = User.is_active, User.created_at >= begin, User.created_at < begin + timedelta(days=1)
+    inside = can_sign_in(), User.created_at >= begin, User.created_at < begin + timedelta(days=1)
     rows = select(literal(1)).select_from(User).where(*inside).limit(DAY_BOUND + 1).subquery()
     return select(func.count()).select_from(rows).scalar_subquery()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import unicodedata
 
 import pyotp
 import segno
 
 from portal.core.clock import now
+from portal.core.text import narrow, visible
 
 ISSUER = "Portal"
 SECONDS = 30
@@ -18,6 +20,7 @@ DIGITS = 6
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 GROUPS, LETTERS = 4, 4  # 80 bits
 RECOVERY_CODES = 10
+SPACES_AND_DASHES = ("Zs", "Zl", "Zp", "Cc", "Pd")  # tabs and line ends too
 
 
 def new_secret() -> str:
@@ -27,7 +30,7 @@ def new_secret() -> str:
 
 def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
     """The time step whose code was typed, if it is about now and later than `after`; else None."""
-    plain = "".join(typed.split()).replace("-", "")
+    plain = _plain(typed)
     if len(plain) != DIGITS or not (plain.isascii() and plain.isdigit()):
         return None
     here, app = int(now().timestamp()) // SECONDS, pyotp.TOTP(secret)
@@ -52,8 +55,14 @@ def new_recovery_codes() -> list[str]:
 
 def digest(typed: str) -> str:
     """SHA-256 of a recovery code, however its groups were typed: of 80 random bits it gives nothing away."""
-    plain = "".join(letter for letter in typed.lower() if letter in ALPHABET)
+    plain = "".join(letter for letter in _plain(typed).lower() if letter in ALPHABET)
     return hashlib.sha256(plain.encode("ascii")).hexdigest()
+
+
+def _plain(typed: str) -> str:
+    """A code in ASCII, from digits of any script and full-width characters; without spaces and dashes."""
+    kept = (one for one in narrow(visible(typed)) if unicodedata.category(one) not in SPACES_AND_DASHES)
+    return "".join(str(unicodedata.decimal(one, one)) for one in kept)
 
 
 def _letters() -> str:

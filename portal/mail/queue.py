@@ -20,15 +20,16 @@ from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecisio
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 from psycopg_pool import PoolTimeout
-from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db
-from portal.core.errors import Busy
+from portal.core.connecting import SETTINGS, parameters
+from portal.core.db import DIRECT, acting_as, command, db
+from portal.core.errors import Busy, UnsuitableDatabase
 from portal.core.leftovers import Leftover
+from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
 from portal.mail.post import Undelivered, Unwanted, deliver
@@ -40,7 +41,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MISTAKES = 10
 RESCUE_SECONDS, STALLED_SECONDS, RESTART_SECONDS = 30.0, 30.0, 5.0
 ENDING_SECONDS = 25.0
-UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, OSError)
+UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, DBAPIError, OSError)
 
 log = logging.getLogger("portal")
 
@@ -83,10 +84,9 @@ def _keep(letter: Letter) -> None:
 def queue_of(app: Flask) -> App:
     """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
     settings: Settings = app.extensions["portal"]
-    url = make_url(settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
-    told = {"options": f"-c search_path={SCHEMA}", "connect_timeout": 5, "application_name": "portal-worker"}
-    conninfo = url.render_as_string(hide_password=False)
-    connector = PsycopgConnector(conninfo=conninfo, kwargs=told, min_size=1, max_size=3)
+    url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
+    told = parameters(url, {**SETTINGS, "search_path": SCHEMA}, "portal-worker")
+    connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 
     @queue.task(name=TASK, queue=QUEUE, retry=Patience())
@@ -153,12 +153,21 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
     """Work until a signal ends it; where the database goes away, from anew when it is back."""
     while True:
         try:
+            _look_for_tables(app)
             asyncio.run(work(queue_of(app), with_signals=with_signals))
         except UNREACHABLE as error:
-            log.warning("the worker can't reach the database: %s", type(error).__name__)
+            if isinstance(cause := getattr(error, "orig", None), UnsuitableDatabase):
+                raise cause from None
+            log.warning("the worker can't reach the database: %s", sentence_of(error) or type(error).__name__)
             time.sleep(RESTART_SECONDS)
         else:
             return
+
+
+def _look_for_tables(app: Flask) -> None:
+    """A pool of connections would not say why it has none."""
+    with app.app_context(), db.engines.get(DIRECT, db.engine).connect() as connection:
+        connection.exec_driver_sql(f"SELECT FROM {SCHEMA}.procrastinate_jobs LIMIT 0")
 
 
 def work_beside_pages(app: Flask) -> None:

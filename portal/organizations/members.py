@@ -21,7 +21,7 @@ class Membership:
 
 class Members(Protocol):
     def counted(self) -> Any:
-        """A column `people` for a list of organizations: how many there are, stopped one above `BOUND`."""
+        """A column `people` for a list of organizations: how many can sign in, stopped one above the lists' `BOUND`."""
 
     def of(self, organization_id: uuid.UUID) -> Membership: ...
 
@@ -29,7 +29,6 @@ class Members(Protocol):
         """Conflict if deleting would leave nobody who may do everything; the people's API clients are signed out."""
 
 
-BOUND = 100
 _provided: dict[str, Members] = {}
 
 

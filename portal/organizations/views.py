@@ -7,13 +7,13 @@ import uuid
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.core.listing import Count
 from portal.core.policy import Permission
 from portal.organizations import commands, queries
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
-from portal.organizations.members import BOUND, members
+from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.forms import reporting_conflicts

@@ -17,7 +17,7 @@ from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
 from portal.users.rules import PasswordRule
-from portal.web.forms import EditForm, Form, TextField
+from portal.web.forms import ConfirmForm, EditForm, Form, TextField
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
@@ -84,7 +84,7 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ProofForm):
+class NewUserForm(UserForm, ConfirmForm, ProofForm):
     """A person to be."""
 
     row = HiddenField()
@@ -98,7 +98,7 @@ class NewUserForm(UserForm, ProofForm):
         return read_row(self.row.data)
 
 
-class EditUserForm(UserForm, EditForm, ProofForm):
+class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
     """A person who exists."""
 
     def is_sensitive(self, user: User) -> bool:

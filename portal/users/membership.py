@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, func, literal, select
 
 from portal.core.actor import Role
+from portal.core.counts import BOUND, Count
 from portal.core.db import db
-from portal.core.listing import BOUND, Count
 from portal.organizations import members
 from portal.organizations.models import Organization
 from portal.tokens.commands import end_of_organization
@@ -25,7 +25,8 @@ class People:
 
     def counted(self) -> Any:
         rows = select(literal(1)).select_from(User).where(User.organization_id == Organization.id)
-        living = rows.where(User.deleted_at.is_(None)).limit(members.BOUND + 1).correlate(Organization).lateral()
+        active = rows.where(User.deleted_at.is_(None), queries.ACCEPTED)
+        living = active.limit(BOUND + 1).correlate(Organization).lateral()
         return select(func.count()).select_from(living).scalar_subquery().label("people")
 
     def of(self, organization_id: uuid.UUID) -> members.Membership:
@@ -33,8 +34,8 @@ class People:
         newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
         return members.Membership(
             db.session.execute(newest).all(),
-            _count(inside, User.is_active),
-            _count(inside, User.is_active, User.role == Role.ADMIN),
+            _count(inside, queries.ACCEPTED),
+            _count(inside, queries.ACCEPTED, User.role == Role.ADMIN),
         )
 
     def before_delete(self, organization_id: uuid.UUID) -> None:

@@ -18,6 +18,7 @@ from portal.organizations.models import Organization
 INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
 LIVING = text("deleted_at IS NULL")
+PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
 
@@ -35,7 +36,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["is_active"],
+            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at"],
         ),
         Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING),
         Index(
@@ -44,7 +45,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["role", "is_active", "email_verified"],
+            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at"],
         ),
         Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
         Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=LIVING),
@@ -69,7 +70,16 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
-            postgresql_include=["role", "is_active"],
+            postgresql_include=["role", "is_active", "invited_at", "accepted_at"],
+        ),
+        Index(
+            "users_invited_idx",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text(
+                "deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL"
+            ),
         ),
         Index(
             "users_deactivated_idx",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +19,7 @@ from flask import current_app
 from zxcvbn.matching import RANKED_DICTIONARIES
 
 from portal.config import Settings
+from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
 
 BCRYPT_READS = 72  # bytes; what comes after is not looked at by bcrypt
@@ -28,6 +31,7 @@ SHORTEST_UNIT = 8  # characters, of what may stand there twice
 SHORTEST_WORD = 3
 TRACKS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 STEPS = {step for track in TRACKS for way in (track, track[::-1]) for step in map("".join, pairwise(way))}
+_spaces = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
 
@@ -39,20 +43,36 @@ class Verdict:
     outdated: bool = False
 
 
+def prepared(password: str) -> str:
+    """The one form in which passwords are compared (RFC 8265, OpaqueString), whatever keyboard wrote them.
+
+    Any space is a space, and letters are in Unicode normal form C. Case and width of letters count.
+    """
+    return unicodedata.normalize("NFC", _spaces.sub(" ", password)) if len(password) <= LONGEST else password
+
+
 def hash_password(password: str) -> str:
     """bcrypt of the password; above 72 bytes, of the base64 of its SHA-256, so that no byte is ignored."""
-    return bcrypt.hashpw(_key(password), bcrypt.gensalt(_cost_wanted())).decode("ascii")
+    return bcrypt.hashpw(_key(prepared(password)), bcrypt.gensalt(_cost_wanted())).decode("ascii")
 
 
 def verify(password: str, stored: str | None) -> Verdict:
-    """Check. As much work is done where nothing is stored, so that time tells nobody whether a person exists."""
-    right = _check(_key(password), stored or _decoy(_cost_wanted()))
-    cut = False
-    if len(password.encode()) > BCRYPT_READS:
-        cut = _check(password.encode()[:BCRYPT_READS], stored or _decoy(_cost_wanted()))
+    """Check. As much work is done where nothing is stored, so that time tells nobody whether a person exists.
+
+    Other programs' hashes, and our own of before passwords were prepared, may be of the text as it was typed, or of
+    its first 72 bytes alone: such a hash is outdated.
+    """
+    typed = password.encode()
+    ours, *others = dict.fromkeys((_key(prepared(password)), _key(password), typed[:BCRYPT_READS]))
+    found = [_check(key, stored or _decoy(_cost_wanted())) for key in (ours, *others)]
     if stored is None:
         return Verdict(False)
-    return Verdict(right or cut, outdated=not right or _cost(stored) < _cost_wanted())
+    return Verdict(any(found), outdated=not found[0] or _cost(stored) < _cost_wanted())
+
+
+def is_demo(password: str) -> bool:
+    """Whether it is the one that everybody knows."""
+    return prepared(password) == DEMO_PASSWORD
 
 
 def random_password() -> str:
@@ -72,11 +92,14 @@ def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str 
     Length, and nothing that is known or expected (NIST SP 800-63B-4, section 3.1.1.2); no rule about kinds of
     characters.
     """
-    if len(password) < minimum:
-        return f"Use {minimum} characters or more. A few words in a row are easy to remember."
     if len(password) > LONGEST:
         return f"Use {LONGEST} characters at most."
-    if password == DEMO_PASSWORD:
+    password = prepared(password)
+    if first_unseen(password):
+        return "This holds characters that can't be seen, perhaps from where it was copied. Type it instead."
+    if len(password) < minimum:
+        return f"Use {minimum} characters or more. A few words in a row are easy to remember."
+    if is_demo(password):
         return "Everybody knows this one: it is the demo’s."
     if _is_common(password) or _is_common(password.casefold()):
         return "Many people use this one, and it stands on lists that attackers try. Choose another."

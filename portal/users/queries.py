@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -39,6 +40,13 @@ NEWEST = {
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
 }
+INVITED = and_(User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None))  # no password until then
+ACCEPTED = and_(User.is_active, or_(User.invited_at.is_(None), User.accepted_at.is_not(None)))
+# Reads the few deleted ones once a statement. As NOT EXISTS it would be a join, planned by statistics that mislead.
+IN_NO_DELETED_ORGANIZATION = or_(
+    User.organization_id.is_(None),
+    User.organization_id.not_in(Organization.deleted_keys()),
+)
 NEVER_NOR_BEFORE = "Who never signed in has not done so before a date either: the date is left aside."
 REMOVED_NAME = "somebody who was removed"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
@@ -142,16 +150,25 @@ def super_admins() -> Select[uuid.UUID]:
 
 
 def active_super_admins() -> Select[uuid.UUID]:
-    """Those who can sign in: active, and not of a deleted organization."""
-    living = select(Organization.id).where(Organization.id == User.organization_id).exists()
-    able = or_(User.organization_id.is_(None), living)
-    return select(User.id).where(User.role == Role.SUPER_ADMIN, User.is_active, able)
+    """Those who can sign in."""
+    return select(User.id).where(User.role == Role.SUPER_ADMIN, ACCEPTED, IN_NO_DELETED_ORGANIZATION)
+
+
+def can_sign_in() -> ColumnElement[bool]:
+    """Active people, as every list and figure counts them: not deactivated, not merely invited, in no deleted
+    organization."""
+    return and_(ACCEPTED, _in_no_deleted_organization())
+
+
+def _in_no_deleted_organization() -> ColumnElement[bool]:
+    """Not asked inside a tenant, which is not deleted while its own people look."""
+    return IN_NO_DELETED_ORGANIZATION if current_actor().is_unlimited else true()
 
 
 def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:
     """How many active administrators an organization has, one of them left out."""
     inside = User.organization_id == organization_id
-    able = select(func.count(User.id)).where(inside, User.role == Role.ADMIN, User.is_active)
+    able = select(func.count(User.id)).where(inside, User.role == Role.ADMIN, can_sign_in())
     return able.where(User.id != besides) if besides else able
 
 
@@ -203,8 +220,10 @@ def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 def tabs() -> dict[str, Tab]:
     """The views of the list. People of deleted organizations are a view of their own, for those who see them."""
+    invited = and_(INVITED, _in_no_deleted_organization())
     views = {
-        "active": Tab("Active", User.is_active, NEWEST, "-created_at"),
+        "active": Tab("Active", can_sign_in(), NEWEST, "-created_at", estimated=ACCEPTED),
+        "invited": Tab("Invited", invited, NEWEST, "-created_at", estimated=INVITED),
         "deactivated": Tab("Deactivated", ~User.is_active, NEWEST, "-created_at"),
         "deleted": Tab("Deleted", User.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
     }

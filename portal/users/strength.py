@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zxcvbn import zxcvbn
 
-from portal.users.passwords import problem_of
+from portal.users.passwords import prepared, problem_of
 
 LOOKED_AT = 32  # characters: the work grows faster than the length
 SIGNS = frozenset("4@8({[<3690!1|7$5+%2")  # which zxcvbn reads as letters too, in every combination
@@ -28,6 +28,7 @@ class Strength:
 def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Strength:
     """What to say of a password: why it is refused, else how good it is."""
     problem = problem_of(password, minimum, words)
+    password = prepared(password)
     if problem and len(password) < minimum:
         missing = minimum - len(password)
         return Strength(0, "Too short", f"{missing} more character{'' if missing == 1 else 's'}.", is_refused=True)

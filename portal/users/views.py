@@ -5,22 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, current_app, flash, request, url_for
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
 
-from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
+from portal.mail.notices import can_send, flash_sent
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.tokens.queries import api_tokens_in_use, live_of
-from portal.tokens.words import api_tokens
-from portal.users import addresses, commands, invitations, locks, membership, queries, resets
+from portal.users import addresses, commands, consequences, invitations, locks, membership, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -39,8 +37,8 @@ from portal.web.ways import way_back, way_on
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
-RESET = "A link to choose a new password is on its way to {}. It works for 15 minutes."
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
+OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
 
@@ -75,6 +73,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         "users/show.html",
         user=user,
         organization=organization,
+        mails=can_send(),
         by=stamps_of(user),
         devices=devices_of(id),
         has_second_factor=db.session.scalar(select(has_second_factor(id))),
@@ -95,16 +94,17 @@ def new() -> ResponseReturnValue:
         "row": signed_row(),
     }
     form, offer = NewUserForm(data=empty), None
-    if form.validate_on_submit() and (not form.is_sensitive() or given(form)):
+    if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
             row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
             form.add_conflict(conflict)
             offer = _offer(conflict)
         else:
-            flash(_invited(form.email.data, is_active=form.values()["is_active"]), "success")
+            _say_invited(form.email.data, is_active=form.values()["is_active"])
             return redirect(url_for(".show", id=row_id))
-    return render("users/new.html", form=form, offer=offer, status=422 if form.errors else 200)
+    mails = can_send()
+    return render("users/new.html", form=form, offer=offer, mails=mails, status=422 if form.errors else 200)
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -117,7 +117,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     administered = organization if user.role is Role.ADMIN else None
     now = written(user, organization)
     form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
-    if form.validate_on_submit() and (not form.is_sensitive(user) or given(form)):
+    if form.validate_on_submit() and _may_go_on(
+        form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
+    ):
         try:
             with reporting_conflicts(form):
                 changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
@@ -143,7 +145,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
             "users/deactivation.html",
             fragment="users/_deactivation.html",
             user=user,
-            consequences=consequences(user, "deactivate"),
+            consequences=consequences.of_leaving(user, "deactivate"),
         )
     user = commands.set_active(id, is_active=bool(request.form.get("is_active")), counter=throttle.of_letters_to(id))
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
@@ -157,10 +159,15 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
         user, _ = _found(id)
-        tokens = db.session.scalar(api_tokens_in_use(id))
-        return render("users/password_reset.html", fragment="users/_password_reset.html", user=user, api_tokens=tokens)
+        means = consequences.of_reset(user, is_mailed=can_send())
+        template, fragment = "users/password_reset.html", "users/_password_reset.html"
+        return render(template, fragment=fragment, user=user, consequences=means)
     user = resets.reset_password(id, throttle.of_letters_to(id))
-    flash((RESET if user.is_active else RESET_UNSENT).format(user.email), "success")
+    if user.is_active:
+        sent = f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes."
+        flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(user.email))
+    else:
+        flash(RESET_UNSENT.format(user.email), "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -173,7 +180,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        flash(_invited(user.email, is_active=True), "success")
+        _say_invited(user.email, is_active=True)
     return redirect(url_for(".show", id=id))
 
 
@@ -204,7 +211,8 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        flash(f"A link to confirm the address is on its way to {user.pending_email or user.email}.", "success")
+        sent = f"A link to confirm the address is on its way to {user.pending_email or user.email}."
+        flash_sent(sent, "The link to confirm the address")
     return redirect(url_for(".show", id=id))
 
 
@@ -252,9 +260,8 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
         user, _ = _found(id)
-        return render(
-            "users/delete.html", fragment="users/_delete.html", user=user, consequences=consequences(user, "delete")
-        )
+        means = consequences.of_leaving(user, "delete")
+        return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
     user = commands.delete_user(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
     return redirect(way_back(url_for(".index")))
@@ -273,24 +280,10 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
-def consequences(user: User, act: str) -> list[str]:
-    """What deleting or deactivating a person means, in sentences."""
-    sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
-    signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
-    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
-    if tokens := db.session.scalar(api_tokens_in_use(user.id)):
-        sentences.append(f"{api_tokens(tokens)} can't be used again, even after that is undone.")
-    if (
-        user.role is Role.ADMIN
-        and user.organization_id
-        and not db.session.scalar(queries.admins_of(user.organization_id, besides=user.id))
-    ):
-        sentences.append(
-            "This is the organization's last active administrator: nobody there can manage its people then."
-        )
-    kept = "can be restored from the deleted people" if act == "delete" else "stays, and can be activated again"
-    return [*sentences, f"The record {kept}."]
+def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
+    """Whether what the form would change is confirmed, and the password given where due. Asks for both at once."""
+    is_confirmed = form.is_confirmed(means)
+    return (not is_sensitive or given(form)) and is_confirmed
 
 
 def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
@@ -314,13 +307,12 @@ def _warn_if_nobody_administers(organization: Organization | None) -> None:
         flash(f"{organization.name} has no active administrator now: nobody there can manage its people.", "error")
 
 
-def _invited(email: str | None, *, is_active: bool) -> str:
-    settings: Settings = current_app.extensions["portal"]
-    if not is_active:
-        return "Created. The invitation goes out once the person is activated."
-    if settings.missing_for_mail:
-        return "No mail server is set up, so the invitation waits. Copy its link, and hand it over yourself."
-    return f"An invitation is on its way to {email}. It works for 7 days."
+def _say_invited(email: str | None, *, is_active: bool) -> None:
+    if is_active:
+        sent = f"An invitation is on its way to {email}. It works for 7 days."
+        flash_sent(sent, "The invitation", "Show its link, and hand it over yourself.")
+    else:
+        flash("Created. The invitation goes out once the person is activated.", "success")
 
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:

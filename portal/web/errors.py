@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.actor import Role
-from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled
+from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled, UnsuitableDatabase
 from portal.core.history import record
 from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
@@ -130,5 +130,7 @@ def database_error(error: DBAPIError) -> Response:
 
 
 def unavailable(error: Exception) -> Response:
-    log.warning("request %s: unavailable: %s", g.get("request_id"), type(error).__name__)
+    cause = getattr(error, "orig", None)
+    words = cause if isinstance(cause, UnsuitableDatabase) else type(error).__name__
+    log.warning("request %s: unavailable: %s", g.get("request_id"), words)
     return page(503)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 from flask import g, request
@@ -17,10 +17,9 @@ from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
 from portal.core.errors import Conflict, Missing
-from portal.core.text import visible
+from portal.core.text import CONTROL, has_control, tidy
 
 LONGEST_BASE = 4000
-LONGEST_TEXT = 1000
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -76,6 +75,21 @@ def _is_shown(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
+class ConfirmForm(Form):
+    """A form that shows what it would change, and acts when it is sent again with the digest of what was shown."""
+
+    confirmed = HiddenField()
+    consequences: Sequence[str] = ()  # shown above the fields
+
+    def is_confirmed(self, consequences: Sequence[str]) -> bool:
+        """Whether these sentences were shown and the form was sent again; else they are shown. None need no answer."""
+        shown = sha256("\n".join(consequences).encode()).hexdigest()
+        if not consequences or self.confirmed.data == shown:
+            return True
+        self.consequences, self.confirmed.data = consequences, shown
+        return False
+
+
 @contextmanager
 def reporting_conflicts(form: Form) -> Iterator[None]:
     """Put a Conflict of the block onto the form; the view then shows the form again."""
@@ -103,14 +117,7 @@ class TextField(StringField):
         self.longest = longest
 
 
-def tidy(value: str | None) -> str | None:
-    """In Unicode normal form C, without what nobody can see, trimmed, and inner white space made single."""
-    if value and len(value) > LONGEST_TEXT:
-        return value  # too long for any field, which its length will tell; normalising it could take seconds
-    return " ".join(visible(unicodedata.normalize("NFC", value)).split()) or None if value else None
-
-
 def printable(_form: Any, field: Any) -> None:
     """Refuse control characters; every letter of every script stays as it was typed."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in field.data or ""):
-        raise ValidationError("Leave out control characters.")
+    if has_control(field.data or ""):
+        raise ValidationError(CONTROL)

@@ -16,9 +16,8 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
 from portal.core.clock import read_in, read_on
 from portal.core.db import acting_as
-from portal.web import drafts
+from portal.web import drafts, zones
 from portal.web.problems import is_api
-from portal.web.zones import zone_named
 
 LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
@@ -118,10 +117,11 @@ def bind_actor() -> None:
     g.origin_token = come_from(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
     if is_api():
         _manager._update_request_context_with_user(_bearer())
+    chosen = current_user.time_zone if current_user.is_authenticated else None
+    g.zone_token = read_in(zones.zone_named(chosen or zones.of_browser()))
     if current_user.is_authenticated:
         g.actor = current_user.actor
         g.actor_token = bind(current_user.actor)
-        g.zone_token = read_in(zone_named(current_user.time_zone))
 
 
 def release_actor(_error: BaseException | None) -> None:

@@ -1,4 +1,8 @@
-"""Which time zones can be chosen, and what is the one of that name?"""
+"""Which time zones can be chosen, which one does a browser name, and what is the one of that name?
+
+Every day and time of a page is written by the server in one zone: the account's, else the browser's, else UTC. The
+page's script keeps the browser's in a cookie, so that the server knows it from the next request on.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flask import request
+
+COOKIE = "time_zone"
+LONGEST_NAME = 64
+
 Choices = dict[str, list[tuple[str, str]]]
 
 
 @lru_cache(maxsize=1)
 def choices() -> Choices:
     """One or more for each country (zone.tab of the time zone database), by region, for a select."""
-    found: Choices = {"Anywhere": [("", "As the browser says, else UTC"), ("UTC", "UTC")]}
+    found: Choices = {"Anywhere": [("", "Same as the browser"), ("UTC", "UTC")]}
     table = (files("tzdata.zoneinfo") / "zone.tab").read_text(encoding="utf-8")
     names = (line.split("\t")[2] for line in table.splitlines() if line and not line.startswith("#"))
     for name in sorted(names):
@@ -25,6 +34,12 @@ def choices() -> Choices:
 def label_of(name: str | None) -> str:
     """What was chosen under this name: `Berlin`, `Indiana, Knox`."""
     return next((label for places in choices().values() for key, label in places if key == (name or "")), name or "")
+
+
+def of_browser() -> str | None:
+    """The zone that the page's script read from the browser."""
+    name = request.cookies.get(COOKIE)
+    return name if name and len(name) <= LONGEST_NAME else None
 
 
 @lru_cache(maxsize=1000)

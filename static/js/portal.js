@@ -9,14 +9,13 @@ document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   if ('alone' in field.dataset) for (const { name } of field.form.elements) if (name !== field.name) ctx.request.body.delete(name);
 });
 
-// A fragment arrived: a dialog opens, times become local, tabs keep what is searched for.
+// A fragment arrived: a dialog opens, tabs keep what is searched for.
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   const dialog = document.querySelector('#dialog-slot > dialog:not([open])');
   if (dialog) {
     dialog.showModal();
     dialog.addEventListener('close', () => { dialog.remove(); ctx.sourceElement.focus(); }, { once: true });
   }
-  localTimes();
   followSearch();
   showCurrentTab();
   if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
@@ -79,15 +78,14 @@ document.addEventListener('input', ({ target }) => {
   }
 });
 
-function localTimes() {
-  if (document.documentElement.dataset.zone) return; // the server tells them in the zone that was chosen
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
-  const day = (then) => `${then.getDate()} ${then.toLocaleString('en-US', { month: 'short' })} ${then.getFullYear()}`;
-  each('time[datetime*="T"]', (time) => {
-    const then = new Date(time.dateTime);
-    time.title = exact.format(then);
-    if ('local' in time.dataset) time.textContent = day(then);
-  });
+// The server writes every time in one zone: for people who chose none, the browser's, which this cookie tells it.
+// A page that was written before it knew is loaded again, unless it shows something only once.
+function keepTimeZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;
+  if (!zone || document.cookie.split('; ').includes(kept)) return;
+  document.cookie = `${kept}; path=/; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
+  const isKept = document.cookie.split('; ').includes(kept), { browserTime } = document.documentElement.dataset;
+  if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
 function followSearch() {
@@ -119,6 +117,6 @@ function forgetError(field) {
   error.remove();
 }
 
-localTimes();
+keepTimeZone();
 showCurrentTab();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

@@ -362,3 +362,21 @@ def test_a_table_offers_a_query_of_all_that_can_be_read(browser: PageClient) -> 
         page = browser.get("/browser/sql", query_string={"table": table}).text
         query = html.unescape(page.split("<textarea")[1].split(">", 1)[1].split("</textarea>")[0])
         assert ask(browser, query).status_code == 200, query
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u200b", "\u2066", "\U000e0041"])
+def test_a_query_with_what_nobody_can_see_is_refused_and_named(browser: PageClient, unseen: str) -> None:
+    answer = ask(browser, f"SELECT\t1\r\nAS one -- {unseen}")
+
+    assert answer.status_code == 422
+    assert f"U+{ord(unseen):04X}" in answer.text
+
+
+def test_a_query_may_hold_tabs_lines_joiners_and_emoji(browser: PageClient) -> None:
+    assert ask(browser, "SELECT\t'نامه\u200cای', '❤\ufe0f\u200d🔥'\r\nAS one").status_code == 200
+
+
+def test_a_filter_is_read_without_what_nobody_can_see(browser: PageClient, uma: Person) -> None:
+    page = browser.get("/browser/users", query_string={"where": "email:is:\u200buma@exam\u00adple.com\ufeff"}).text
+
+    assert rows_in(page) == 1

@@ -477,7 +477,7 @@ def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: 
     result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "its owner runs: GRANT CREATE ON DATABASE" in result.output
+    assert "its owner runs GRANT CREATE ON DATABASE" in result.output
 
 
 def test_what_does_not_stop_it_and_is_to_be_known_is_told(theirs: str, change: Callable[[str], None]) -> None:

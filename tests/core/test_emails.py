@@ -51,7 +51,8 @@ def test_every_pasted_form_is_stored_and_looked_up_as_one_address(text: str) -> 
 
 
 def test_an_address_that_may_not_be_written_today_is_looked_up_in_small_letters() -> None:
-    assert lookup_email(" Old.Style@corp ") == "old.style@corp"
+    assert lookup_email(" Old.Style@corp ") == lookup_email("Anne <Old.Style@corp>;") == "old.style@corp"
+    assert lookup_email(" Anne  Berg@Example.com") == "anne  berg@example.com"
     assert lookup_email("Ada@Müller.example") == "ada@xn--mller-kva.example"
 
 

@@ -542,7 +542,7 @@ def test_lg3_who_is_bound_to_a_tenant_may_neither_change_nor_add_to_the_history(
         for act in acts:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 psql.execute(act.encode())
-        for call in ("portal_seal_activity('k', 1)", "portal_prune_activity('k', now())", "portal_gather_repeats()",
+        for call in ("portal_seal_activity('{}', 1)", "portal_prune_activity('{}', now())", "portal_gather_repeats()",
                      "portal_erase_activity('users', NULL)", "portal_verify_activity('{}')",
                      "portal_record('x', NULL, NULL, NULL, NULL, NULL, NULL, false)"):  # fmt: skip
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -553,9 +553,9 @@ def test_lg3_the_switch_that_retention_uses_ends_with_it(login: str) -> None:
     with connected(login) as psql:
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
         with psql.transaction():
-            psql.execute("SELECT * FROM portal_seal_activity('k', 10)")
+            psql.execute("SELECT * FROM portal_seal_activity('{k}', 10)")
         with psql.transaction():
-            psql.execute("SELECT portal_prune_activity('k', now() + interval '1 day')")
+            psql.execute("SELECT portal_prune_activity('{k}', now() + interval '1 day')")
             psql.execute("SELECT portal_erase_activity('users', gen_random_uuid())")
             with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
                 psql.execute("DELETE FROM activity")

@@ -46,8 +46,8 @@ def far_behind(database_server: Server) -> Iterator[Flask]:
 
 
 @contextmanager
-def used_by_others(app: Flask, *, seconds: float) -> Iterator[None]:
-    """Somebody's transaction has read from the tables, and ends after a while."""
+def used_by_others(app: Flask, *, seconds: float) -> Iterator[threading.Event]:
+    """Somebody's transaction has read from the tables, and ends after a while, or when the event is set."""
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
     begun, over = threading.Event(), threading.Event()
 
@@ -61,7 +61,7 @@ def used_by_others(app: Flask, *, seconds: float) -> Iterator[None]:
     thread.start()
     begun.wait(10)
     try:
-        yield
+        yield over
     finally:
         over.set()
         thread.join()
@@ -76,9 +76,9 @@ def test_re8_an_upgrade_tries_again_until_others_let_go(
     behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("portal.core.migrations.LOCK_SECONDS", 0.2)
-    monkeypatch.setattr("portal.core.migrations.PAUSE_SECONDS", 0.2)
 
-    with used_by_others(behind, seconds=1), behind.app_context():
+    with used_by_others(behind, seconds=60) as let_go, behind.app_context():
+        monkeypatch.setattr("portal.core.migrations.time.sleep", lambda _seconds: let_go.set())
         flask_migrate.upgrade()
 
     assert revision_of(behind) == migrations.heads()

@@ -41,6 +41,33 @@ def test_each_figure_leads_to_exactly_the_rows_it_counts(
         assert rows_at(client, url) == int(number), label
 
 
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_dashboard_lists_and_organization_page_count_the_same_people(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, root: Person, gil: Person, who: str
+) -> None:
+    gone = build.tenant("Gone", deleted_at=now())
+    build.person("theirs@example.com", tenant=gone)
+    build.person("asked@example.com", tenant=acme, invited_at=now())
+    build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=30), revoked_at=now())
+    build.person("in@example.com", tenant=acme, invited_at=now(), accepted_at=now())
+    build.person("off@example.com", tenant=acme, is_active=False)
+    sign_in({"ada": ada, "root": root}[who])
+    inside = "" if who == "ada" else f"organization={acme.id}"
+
+    active = client.get(f"/users/?{inside}").text
+    invited = client.get(f"/users/?status=invited&{inside}").text
+
+    assert re.findall(r'href="/users/[^"]+">(\w+) Example', active) == ["In", "Ada"]
+    assert re.findall(r'href="/users/[^"]+">(\w+) Example', invited) == ["Late", "Asked"]
+    assert "2 can sign in, 1 of them as administrator" in " ".join(client.get(f"/organizations/{acme.id}").text.split())
+    everybody = rows_at(client, "/users/")
+    assert figures(client.get("/").text)["Active people"][1] == str(everybody) == ("2" if who == "ada" else "3")
+    if who == "root":
+        assert f'<a href="/users/?organization={acme.id}">2</a>' in client.get("/organizations/").text
+        assert "theirs@example.com" in client.get("/users/?status=organization-deleted").text.replace("<wbr>", "")
+        assert rows_at(client, f"/users/?organization={gone.id}") == 0
+
+
 def test_the_chart_is_drawn_by_the_server_and_described(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 

@@ -36,15 +36,24 @@ def test_a_step_that_was_used_counts_no_more_nor_does_one_before_it() -> None:
     assert codes.step_of(SECRET, pyotp.TOTP(SECRET).generate_otp(STEP - 1), after=STEP) is None
 
 
-@pytest.mark.parametrize("typed", ["005 924", "005-924", " 005924\n"])
+@pytest.mark.parametrize(
+    "typed",
+    ["005 924", "005-924", " 005924\n", "005\u2011924", "005\u2013924", "005\u00a0924", "\u200b005\u2060924\ufeff"],
+)
 def test_a_code_may_be_typed_in_groups(typed: str) -> None:
     assert codes.step_of(SECRET, typed) == STEP
 
 
+@pytest.mark.parametrize("typed", ["٠٠٥٩٢٤", "۰۰۵۹۲۴", "००५९२४", "００５９２４", "００５－９２４", "𝟎𝟎𝟓𝟗𝟐𝟒", "0０٥9२4"])
+def test_digits_of_any_script_and_width_count(typed: str) -> None:
+    assert codes.step_of(SECRET, typed) == STEP
+
+
 @pytest.mark.parametrize(
-    "typed", ["", "5924", "0059240", "00592a", "٠٠٥٩٢٤", "００５９２４", "+05924", "005924" * 1700, "\0", "0x1724"]
+    "typed",
+    ["", "5924", "0059240", "00592a", "⁰⁰⁵⁹²⁴", "⓪⓪⑤⑨②④", "+05924", "005924" * 1700, "\0", "0x1724", "零零五九二四"],
 )
-def test_what_is_no_code_of_six_ascii_digits_counts_for_nothing(typed: str) -> None:
+def test_what_is_no_code_of_six_digits_counts_for_nothing(typed: str) -> None:
     assert codes.step_of(SECRET, typed) is None
 
 
@@ -54,6 +63,8 @@ def test_recovery_codes_are_ten_different_ones_of_eighty_bits_and_are_read_in_an
     assert len(set(made)) == 10
     assert len(codes.ALPHABET) ** len(made[0].replace("-", "")) >= 2**80
     assert codes.digest(made[0]) == codes.digest(made[0].upper().replace("-", " ")) != codes.digest(made[1])
+    wide = "".join(chr(ord(one) + 0xFEE0) for one in made[0])
+    assert codes.digest(wide) == codes.digest(f"\u200b{made[0]}\ufeff") == codes.digest(made[0])
 
 
 def test_the_picture_is_an_svg_without_an_address_elsewhere() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from portal.web.forms import tidy
+from portal.core.text import tidy
 from tests.cast import Person, SignIn
 from tests.pages import PageClient
 

@@ -158,7 +158,7 @@ def test_lg3_a_downgrade_drops_no_history_unless_it_is_asked_to(
     with connect(empty) as program:
         program.execute("INSERT INTO organizations (name, slug) VALUES ('Acme', 'acme')")
         if lost == "activity_seals":
-            program.execute("SELECT portal_seal_activity('key', 10)")
+            program.execute("SELECT portal_seal_activity('{key}', 10)")
     command = ["db", "downgrade", revision]
 
     for asked in ([], ["-x", "drop-history=no"], ["-x", "drop-history"]):

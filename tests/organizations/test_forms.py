@@ -24,16 +24,17 @@ def test_a_short_name_is_small_letters_digits_and_hyphens(app: Flask, root: Pers
     assert errors_of(app, root, {"name": "Acme", "slug": slug}) == {}
 
 
-@pytest.mark.parametrize(
-    "slug", ["-a", "a-", "a--b", "A", "a b", "ä", "a_b", "a.b", "a/b", "../a", "x" * 64, "a\u200bb", "٣", "a\n"]
-)
+@pytest.mark.parametrize("slug", ["-a", "a-", "a--b", "A", "a b", "ä", "a_b", "a.b", "a/b", "../a", "x" * 64, "٣"])
 def test_any_other_is_refused_beside_its_field(app: Flask, root: Person, slug: str) -> None:
-    found = errors_of(app, root, {"name": "Acme", "slug": slug})
-
-    assert found == {} if slug == "a\n" else list(found) == ["slug"]
+    assert list(errors_of(app, root, {"name": "Acme", "slug": slug})) == ["slug"]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 121, "a\x1bb"])
+@pytest.mark.parametrize("slug", ["a\n", "a\u200bb", "\ufeffab", " ab "])
+def test_a_short_name_is_read_without_what_nobody_can_see(app: Flask, root: Person, slug: str) -> None:
+    assert errors_of(app, root, {"name": "Acme", "slug": slug}) == {}
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u3164", "\u200d\u2800", "x" * 121, "a\x1bb", "a\uffffb"])
 def test_a_name_is_needed_and_bounded(app: Flask, root: Person, name: str) -> None:
     assert "name" in errors_of(app, root, {"name": name, "slug": "acme"})
 

@@ -12,8 +12,8 @@ from flask import Flask
 from portal.core.actor import Actor, Role
 from portal.core.db import acting_as
 from portal.core.emails import canonical_email
+from portal.core.text import tidy
 from portal.users.forms import UserForm
-from portal.web.forms import tidy
 from tests.cast import Person
 
 

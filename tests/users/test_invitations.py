@@ -23,7 +23,7 @@ from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.mailbox import jobs, letter_of, path_of
-from tests.pages import PageClient
+from tests.pages import PageClient, fields_of
 
 ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
 
@@ -99,7 +99,7 @@ def test_an_expired_invitation_is_shown_as_that_and_can_be_sent_again(
 ) -> None:
     late = build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=8))
     sign_in(ada)
-    assert "Invitation expired" in client.get("/users/").text
+    assert "Invitation expired" in client.get("/users/?status=invited").text
 
     client.send(f"/users/{late.id}/invitation", at=f"/users/{late.id}")
 
@@ -182,3 +182,25 @@ def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada:
 
     assert "Enough letters for now" in visitor.get(f"/users/{guest.id}").text
     assert len(jobs(app)) < 10
+
+
+def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_link(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, at_settings: Callable[..., None]
+) -> None:
+    sign_in(ada)
+    at_settings(production=True, smtp_url=None, public_url="http://localhost")
+    assert "Email is not set up." in client.get("/users/new").text
+
+    answer = client.send("/users/new", {"email": "nia@example.com", "role": "USER"})
+
+    page = client.get(answer.headers["Location"]).text
+    assert "The invitation was not sent: email is not set up." in page
+    assert "on its way" not in page
+    path = f"{answer.headers['Location']}/invitation/link"
+    assert "/invitations/" in client.post(path, data=fields_of(page, path)).text
+    page = client.get(answer.headers["Location"]).text
+    assert "The invitation was not sent" in page  # for as long as it waits to be accepted
+    uma = build.person("una@example.com", tenant=acme)
+    assert "no link to choose another can be sent" in client.get(f"/users/{uma.id}/password").text
+    at_settings(production=False)
+    assert "was not sent" not in client.get(answer.headers["Location"]).text

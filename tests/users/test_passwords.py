@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 
 import bcrypt
@@ -16,6 +19,7 @@ from portal.core.db import command, db
 from portal.demo import DEMO_PASSWORD
 from portal.users import commands, passwords
 from portal.users.models import User
+from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
 from tests.cast import PASSWORD, Builder, Person, SignIn
 from tests.pages import PageClient
@@ -113,6 +117,88 @@ def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(fresh_
             stored = commands.stored_password(person.id) or ""
             assert stored.startswith("$2b$06$")
             assert passwords.verify(PASSWORD, stored) == passwords.Verdict(True)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed"),
+    [
+        ("Caf\u00e9 au lait tous les jours", "Cafe\u0301 au lait tous les jours"),
+        ("one two three four", "one\u00a0two\u2003three\u3000four"),
+        ("각각의 고양이가 자고 있다 지금", unicodedata.normalize("NFD", "각각의 고양이가 자고 있다 지금")),
+        ("\u212bngstr\u00f6m is no unit of mine", "\u00c5ngstro\u0308m is no unit of mine"),
+        ("é" * 80, "e\u0301" * 80),
+    ],
+)  # fmt: skip
+def test_a_password_is_the_same_whichever_keyboard_wrote_it(app: Flask, chosen: str, typed: str) -> None:
+    with app.app_context():
+        assert passwords.verify(typed, passwords.hash_password(chosen)) == passwords.Verdict(True)
+        assert passwords.verify(chosen, passwords.hash_password(typed)) == passwords.Verdict(True)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "other"),
+    [
+        ("correct horse battery staple", "Correct horse battery staple"),
+        ("correct horse battery staple", "correct horse battery staple "),
+        ("correct horse battery staple", "correct  horse battery staple"),
+        ("correct horse battery staple", "ｃorrect horse battery staple"),
+        ("fi and ligatures are different", "ﬁ and ligatures are different"),
+    ],
+)  # fmt: skip
+def test_case_width_and_number_of_spaces_count(app: Flask, chosen: str, other: str) -> None:
+    with app.app_context():
+        assert not passwords.verify(other, passwords.hash_password(chosen)).right
+
+
+@pytest.mark.parametrize("typed", ["Cafe\u0301 au lait", "one\u00a0two three four", "e\u0301" * 60])
+def test_a_hash_of_the_text_as_it_was_typed_opens_and_is_made_anew(app: Flask, typed: str) -> None:
+    raw = typed.encode()
+    key = raw if len(raw) <= 72 else base64.b64encode(hashlib.sha256(raw).digest())
+    ours, theirs = (bcrypt.hashpw(one, bcrypt.gensalt(4)).decode() for one in (key, raw[:72]))
+    with app.app_context():
+        for stored in (ours, theirs):
+            assert passwords.verify(typed, stored) == passwords.Verdict(True, outdated=True)
+            assert not passwords.verify(f"{typed[:-1]}x" if len(raw) <= 72 else f"x{typed}", stored).right
+
+
+def test_a_sign_in_replaces_the_hash_of_a_text_that_was_never_prepared(
+    app: Flask, sign_in: SignIn, build: Builder
+) -> None:
+    typed = "Cafe\u0301 au lait tous les jours"
+    stored = bcrypt.hashpw(typed.encode(), bcrypt.gensalt(4)).decode()
+    person = build.person("old@example.com", password=stored)
+
+    sign_in(person, password=typed)
+
+    with acting(app):
+        anew = commands.stored_password(person.id) or ""
+        assert passwords.verify(unicodedata.normalize("NFC", typed), anew) == passwords.Verdict(True)
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\u00ad", "\u202e", "\ufeff", "\x07", "\x7f", "\ufdd0", "\U000e0041", "\u3164"]
+)
+def test_what_nobody_can_see_is_refused_in_a_new_password(unseen: str) -> None:
+    for password in (f"correct horse{unseen} battery staple", f"{unseen}correct horse battery staple"):
+        assert "can't be seen" in (passwords.problem_of(password, 15) or "")
+
+
+def test_the_shortest_length_counts_characters_after_they_are_composed() -> None:
+    assert "characters or more" in (passwords.problem_of("e\u0301a\u0308o\u0302" * 4, 15) or "")
+
+
+def test_au8_the_demos_password_opens_nothing_in_production_with_other_spaces_either(fresh_database: str) -> None:
+    with portal_on(fresh_database) as demo:
+        person = Builder(demo).person("d@example.com", password=hashed(demo, DEMO_PASSWORD))
+    with portal_on(fresh_database, production=True, public_url="https://portal.example.org") as production:
+        for typed in (DEMO_PASSWORD, DEMO_PASSWORD.replace(" ", "\u00a0")):
+            answer = Visitor(production).post("/login", {"email": person.email, "password": typed})
+            assert answer.status_code == 422
+
+
+def hashed(portal: Flask, password: str) -> str:
+    with portal.app_context():
+        return passwords.hash_password(password)
 
 
 def test_au8_the_demos_password_is_nobodys_to_choose() -> None:

@@ -106,11 +106,37 @@ def test_a_person_chooses_a_zone_and_reads_every_page_in_it(
     assert build.read(User, ada.id).time_zone == BERLIN
     page = client.get(f"/users/{gone.id}").text
     assert '<time datetime="2025-07-01T22:30:00Z" title="2 Jul 2025, 00:30:00 CEST">2 Jul 2025<' in page
-    assert f'data-zone="{BERLIN}"' in page
+    assert "data-browser-time" not in page
     assert f"Days and times are {BERLIN}." in client.get("/activity/").text
     assert "changed the time zone" in client.get("/account/").text
     assert "+00:00" in client.get("/activity/export").text
     assert "+02:00" not in client.get("/activity/export").text
+
+
+def test_a_person_who_chose_no_zone_reads_every_page_in_that_of_the_browser(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    gone = build.person("gone@example.com", tenant=acme, deleted_at=at("2025-07-01T22:30"))
+    sign_in(ada)
+    client.set_cookie("time_zone", BERLIN)
+
+    page = client.get(f"/users/{gone.id}").text
+    assert '<time datetime="2025-07-01T22:30:00Z" title="2 Jul 2025, 00:30:00 CEST">2 Jul 2025<' in page
+    assert 'data-browser-time="GET"' in page
+    assert f"Days are {BERLIN}." in client.get("/").text
+    client.send("/account/", {"time_zone": KATHMANDU})
+    assert "2 Jul 2025, 04:15:00 +0545" in client.get(f"/users/{gone.id}").text
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "leapseconds", "Europe", "é", "", "x" * 3000])
+def test_a_zone_that_no_browser_can_mean_is_utc(client: PageClient, sign_in: SignIn, ada: Person, name: str) -> None:
+    sign_in(ada)
+    client.set_cookie("time_zone", name)
+
+    answer = client.get("/activity/")
+
+    assert answer.status_code == 200
+    assert "Days and times are UTC." in answer.text
 
 
 def test_the_next_reader_of_the_same_process_has_their_own_clock(

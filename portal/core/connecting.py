@@ -1,0 +1,69 @@
+"""How does a connection to PostgreSQL begin, and is it one to a database that the portal can work on?
+
+What a login, a database or an address sets by itself (ALTER ROLE ... SET, ?options=) counts for less than what is
+said here: tables are found in the schema `public`, whatever other schemas there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, event, make_url
+
+from portal.core.errors import UnsuitableDatabase
+
+OLDEST = 15
+ENCODING = "UTF8"
+
+# The last two are what the driver can read.
+SETTINGS = {
+    "timezone": "UTC",
+    "search_path": "public",
+    "role": "none",
+    "row_security": "on",
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+}
+# What can only be said when a session begins. Plans are made for the values at hand: one for any search term or any
+# role would be a bad one for most. Locks are taken before what they protect is read, hence READ COMMITTED.
+LASTING = {
+    "plan_cache_mode": "force_custom_plan",
+    "default_transaction_isolation": r"read\ committed",
+}
+
+TOO_OLD = "PostgreSQL {} is too old: the portal needs " + f"{OLDEST} or later."
+NOT_UTF8 = (
+    "The database is in {}, where most names of the world can't be written: the portal needs one made with"
+    " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+)
+
+
+def arguments(url: str, settings: Mapping[str, str], application_name: str = "portal") -> dict[str, Any]:
+    """What the driver is told beside the address. What that says itself counts, but for the settings."""
+    said = make_url(url).query
+    usual = {"connect_timeout": 5, "application_name": application_name}
+    told = {name: value for name, value in usual.items() if name not in said}
+    options = (str(said.get("options", "")), *(f"-c {name}={value}" for name, value in settings.items()))
+    return {**told, "client_encoding": "utf8", "options": " ".join(part for part in options if part)}
+
+
+def parameters(url: str, settings: Mapping[str, str], application_name: str) -> dict[str, Any]:
+    """All that the driver is told, address included, where it is used without an engine."""
+    parsed = make_url(url)
+    _, address = parsed.get_dialect()().create_connect_args(parsed)
+    address.pop("context", None)
+    return {**address, **arguments(url, settings, application_name)}
+
+
+@event.listens_for(Engine, "first_connect", named=True)
+def refuse_unsuitable(dbapi_connection: psycopg.Connection[Any], **_: Any) -> None:
+    """Look at what the server says of itself by itself, before anything is asked. UnsuitableDatabase is a driver's
+    error, so that whoever does without a database that is away does without this one.
+    """
+    told = dbapi_connection.info
+    if told.server_version < OLDEST * 10_000:
+        raise UnsuitableDatabase(TOO_OLD.format(told.parameter_status("server_version")))
+    if (encoding := told.parameter_status("server_encoding")) != ENCODING:
+        raise UnsuitableDatabase(NOT_UTF8.format(encoding))

@@ -1,0 +1,27 @@
+"""Where are the extensions of PostgreSQL that the portal needs? In any schema: operators may have one for them.
+
+Migrations name what belongs to them without a schema, in indexes, generated columns and SQL functions whose body is
+parsed when they are created: these keep what they found. Other functions look names up whenever they run, and must not.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Row, text
+
+EXTENSIONS = ("pg_trgm", "unaccent")
+INSTALLED = text("""
+SELECT extname AS name, quote_ident(nspname) AS schema, has_schema_privilege(n.oid, 'USAGE') AS is_usable
+FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = ANY (:names) ORDER BY extname
+""")
+
+
+def installed(connection: Connection) -> dict[str, Row[tuple[str, str, bool]]]:
+    """Those that are there, by name: the schema, and whether the login may use it."""
+    return {row.name: row for row in connection.execute(INSTALLED, {"names": list(EXTENSIONS)})}
+
+
+def find(connection: Connection, *, lasting: bool = False) -> None:
+    """Let names of the extensions be found without their schema until the transaction, or the session, ends."""
+    path = ", ".join(dict.fromkeys(("public", *(row.schema for row in installed(connection).values()))))
+    setting = text("SELECT set_config('search_path', :path, :is_local)")
+    connection.execute(setting, {"path": path, "is_local": not lasting})

@@ -1,0 +1,134 @@
+"""Can this database be migrated to the end? Asked before the first statement that changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, text
+
+from portal.core import migrations
+from portal.core.errors import UnsuitableDatabase
+from portal.core.extensions import EXTENSIONS, installed
+from portal.core.roles import have_roles
+
+QUEUE = "queue"
+UNMODELED = ("activity_seals", "activity_leaves", "activity_repeats")  # tables that SQL functions alone touch
+
+STANDBY = (
+    "The server of DATABASE_URL is a standby, which can only be read: name the primary, or several hosts and"
+    " target_session_attrs=read-write."
+)
+READ_ONLY = "Transactions of this database or login are read-only (default_transaction_read_only); nothing was changed."
+NO_PUBLIC = "The database has no schema public, where the portal keeps its tables: run CREATE SCHEMA public."
+NO_TABLES = "{login} can't create tables in the schema public: its owner runs GRANT CREATE ON SCHEMA public TO {login}."
+NO_SCHEMAS = (
+    "{login} can't create schemas in the database {database}: its owner runs"
+    " GRANT CREATE ON DATABASE {database} TO {login}."
+)
+IN_THE_WAY = (
+    "Something stands where the portal would put its own: {}."
+    " (The former backend's database becomes the portal's by `flask database adopt`.)"
+)
+OTHERS = "{} belong to another login: run ALTER TABLE ... OWNER TO {login} for each."
+NEWER = "The database is newer than this code: run the version of the portal that migrated it."
+NO_LETTERS = (
+    "The database, {}, does not know small letters outside English: create it again with"
+    " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+)
+NOT_INSTALLED = "The extension {} is not on the database server: install PostgreSQL's contrib package there."
+NOT_CREATED = "{login} can't create the extension {}: an administrator of the server runs CREATE EXTENSION {}."
+NO_USAGE = (
+    "{login} can't use the schema {schema}, where the extension {} is:"
+    " its owner runs GRANT USAGE ON SCHEMA {schema} TO {login}."
+)
+
+LOGIN = text("""
+SELECT quote_ident(current_user) AS login, quote_ident(current_database()) AS database,
+    pg_is_in_recovery() AS is_standby, current_setting('default_transaction_read_only') = 'on' AS is_read_only,
+    to_regnamespace('public') IS NOT NULL AS has_public,
+    to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'CREATE') AS makes_tables,
+    has_database_privilege(current_database(), 'CREATE') AS makes_schemas,
+    to_regnamespace(:queue) IS NOT NULL AS has_queue
+""")
+LETTERS = text("""
+SELECT lower('ÄÉŁ') = 'äéł' AS folds,
+    coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) AS locale
+FROM pg_database d WHERE datname = current_database()
+""")
+CREATABLE = text("""
+SELECT a.name, bool_or(NOT v.superuser OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    OR v.trusted AND has_database_privilege(current_database(), 'CREATE')) AS is_creatable
+FROM pg_available_extensions a JOIN pg_available_extension_versions v
+    ON v.name = a.name AND v.version = a.default_version
+WHERE a.name = ANY (:names) GROUP BY a.name
+""")
+RELATIONS = text("""
+SELECT relname, pg_has_role(relowner, 'USAGE') FROM pg_class
+WHERE relnamespace = to_regnamespace('public') AND relkind <> 'i' AND relname = ANY (:names) ORDER BY relname
+""")
+
+
+def refuse_unmigratable(connection: Connection, tables: Sequence[str]) -> None:
+    """UnsuitableDatabase where not all pending migrations could be applied; else have the roles that they grant to."""
+    if migrations.are_pending(connection):
+        for sentence in obstacles(connection, (*tables, *UNMODELED)):
+            raise UnsuitableDatabase(sentence)
+        have_roles(connection)
+    connection.commit()
+
+
+def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[str]:
+    """Sentences, each of which says what keeps the migrations from being applied and who can mend it.
+
+    `tables` are those that the migrations make; of a new database none may be there.
+    """
+    found = connection.execute(LOGIN, {"queue": QUEUE}).one()
+    applied = migrations.applied(connection)
+    if found.is_standby:
+        yield STANDBY
+    if found.is_read_only:
+        yield READ_ONLY
+    if not applied <= migrations.known():
+        yield NEWER
+    if not found.has_public:
+        yield NO_PUBLIC
+    elif not found.makes_tables:
+        yield NO_TABLES.format(login=found.login)
+    if not found.has_queue and not found.makes_schemas:
+        yield NO_SCHEMAS.format(login=found.login, database=found.database)
+    yield from _missing_extensions(connection, found.login)
+    if applied:
+        yield from _tables_of_others(connection, found.login, tables)
+    else:
+        yield from _odds(connection, tables, has_queue=found.has_queue)
+
+
+def _odds(connection: Connection, tables: Sequence[str], *, has_queue: bool) -> Iterator[str]:
+    """What matters before the first migration alone."""
+    letters = connection.execute(LETTERS).one()
+    if not letters.folds:
+        yield NO_LETTERS.format(letters.locale)
+    names = [f"the table {name}" for name, _ in connection.execute(RELATIONS, {"names": list(tables)})]
+    if tables and has_queue:
+        names.append(f"the schema {QUEUE}")
+    if names:
+        yield IN_THE_WAY.format(", ".join(names))
+
+
+def _tables_of_others(connection: Connection, login: str, tables: Sequence[str]) -> Iterator[str]:
+    found = connection.execute(RELATIONS, {"names": list(tables)})
+    if others := [name for name, is_own in found if not is_own]:
+        yield OTHERS.format(", ".join(others), login=login)
+
+
+def _missing_extensions(connection: Connection, login: str) -> Iterator[str]:
+    there = installed(connection)
+    creatable = {row.name: row.is_creatable for row in connection.execute(CREATABLE, {"names": list(EXTENSIONS)})}
+    for name in EXTENSIONS:
+        if name in there:
+            if not there[name].is_usable:
+                yield NO_USAGE.format(name, schema=there[name].schema, login=login)
+        elif name not in creatable:
+            yield NOT_INSTALLED.format(name)
+        elif not creatable[name]:
+            yield NOT_CREATED.format(name, name, login=login)

@@ -1,0 +1,99 @@
+"""What does a change mean for a person and those around them? In sentences, shown before it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.organizations.models import Organization
+from portal.tokens.queries import api_tokens_in_use, live_of
+from portal.users import queries
+from portal.users.forms import UserForm
+from portal.users.models import User
+
+LAST_ADMIN = "This is the organization's last active administrator: nobody there can manage its people then."
+EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
+UNSEEN = "Administrators of {} no longer see {}."
+ASK_LATER = "Later another can be asked for at the sign-in."
+PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
+TOKENS_END = "The API tokens of {} ({}) stop working for good."
+UNMAILED = "No email goes out, because the account is deactivated."
+
+
+def of_leaving(user: User, act: str) -> list[str]:
+    """Deleting or deactivating a person."""
+    sign_ins = db.session.scalar(live_of(user.id)) or 0
+    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
+    signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
+    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    sentences += _of_tokens(user)
+    if _is_last_admin(user):
+        sentences.append(LAST_ADMIN)
+    kept = (
+        "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
+    )
+    return [*sentences, f"The record {kept}."]
+
+
+def of_reset(user: User, *, is_mailed: bool) -> list[str]:
+    """Taking a person's password away."""
+    ways = [f"A link to choose another is mailed to {user.email}. It works for 15 minutes.", ASK_LATER]
+    if not user.is_active:
+        ways = [UNMAILED]
+    elif not is_mailed:
+        ways = ["Email is not set up, so no link to choose another can be sent."]
+    return ["The present password stops working, and every device is signed out.", *_of_tokens(user), *ways]
+
+
+def of_creating(form: UserForm) -> list[str]:
+    """Creating a person with every right; nothing for others."""
+    values = form.values()
+    return _of_granting(_name(values), form.organization) if values["role"] is Role.SUPER_ADMIN else []
+
+
+def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
+    """Moving a person to another organization, and giving them every right; nothing for other changes."""
+    values = form.values()
+    granted = values["role"] is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
+    moved = values.get("organization_id", user.organization_id) != user.organization_id
+    sentences = _of_moving(user, home, form.organization) if moved else []
+    if granted:
+        sentences += _of_granting(user.name, form.organization if "organization_id" in values else home)
+    if moved or granted:
+        sentences.append(PROGRAMS_SIGNED_OUT.format(user.name))
+    return sentences
+
+
+def _of_granting(name: str, organization: Organization | None) -> list[str]:
+    return [EVERYTHING.format(name), *([UNSEEN.format(organization.name, name)] if organization else [])]
+
+
+def _of_moving(user: User, left: Organization | None, joined: Organization | None) -> list[str]:
+    name, sentences = user.name, []
+    if left and joined:
+        sentences += [f"{name} moves from {left.name} to {joined.name}, whose administrators can manage them."]
+    elif joined:
+        sentences += [f"{name} joins {joined.name}, whose administrators can manage them."]
+    elif left:
+        sentences += [f"{name} leaves {left.name} and belongs to no organization."]
+    if left:
+        sentences += [UNSEEN.format(left.name, name)]
+    if _is_last_admin(user):
+        sentences += [LAST_ADMIN]
+    return [*sentences, *_of_tokens(user)]
+
+
+def _of_tokens(user: User) -> list[str]:
+    tokens = db.session.scalar(api_tokens_in_use(user.id))
+    return [TOKENS_END.format(user.name, tokens)] if tokens else []
+
+
+def _is_last_admin(user: User) -> bool:
+    if user.role is not Role.ADMIN or not user.organization_id:
+        return False
+    return not db.session.scalar(queries.admins_of(user.organization_id, besides=user.id))
+
+
+def _name(values: dict[str, Any]) -> str:
+    return User(**{name: values[name] for name in ("first_name", "last_name", "email")}).name

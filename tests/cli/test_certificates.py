@@ -1,0 +1,63 @@
+"""Does an address with certificates lead to the database, or is it said what is wrong with them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from portal import database_url
+from portal.core.db import db
+from tests.cli.encrypting import Encrypting, certificate, encrypting
+from tests.cli.test_surroundings import run
+from tests.database import app_for, disconnect
+
+
+@pytest.fixture
+def server(fresh_database: str, tmp_path: Path) -> Iterator[Encrypting]:
+    with encrypting(fresh_database, tmp_path) as server:
+        yield server
+
+
+def address(server: Encrypting, database: str, arguments: str) -> str:
+    url = make_url(database)
+    written = f"postgresql://{url.username}:{url.password}@localhost:{server.port}/{url.database}?{arguments}"
+    return database_url.read(written).url
+
+
+def test_what_is_wrong_with_certificates_is_said(server: Encrypting, fresh_database: str, tmp_path: Path) -> None:
+    absent, empty, readable = tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path / "readable.pem"
+    empty.touch(mode=0o600)
+    readable.write_bytes(server.key.read_bytes())
+    readable.chmod(0o644)
+    other = certificate(tmp_path, "other")[0]
+    for arguments, sentence in {
+        f"sslmode=verify-full&sslrootcert={absent}": f'root certificate file "{absent}" does not exist',
+        f"sslmode=verify-ca&sslrootcert={other}": "certificate verify failed",
+        f"sslmode=verify-full&sslrootcert={server.certificate}&host=127.0.0.1": "does not match host name",
+        f"sslmode=require&sslcert={empty}&sslkey={server.key}": "could not read certificate file",
+        f"sslmode=require&sslcert={server.certificate}&sslkey={absent}": "private key file",
+        f"sslmode=require&sslcert={server.certificate}&sslkey={readable}": "has group or world access",
+        "sslmode=always": 'invalid sslmode value: "always"',
+    }.items():
+        wrong = address(server, fresh_database, arguments)
+        for command in (["db", "upgrade"], ["users", "unlock", "ada@example.com"]):
+            code, said = run(wrong, *command)
+            assert (code, said.count("\n")) == (1, 1), said
+            assert "can't be secured" in said, said
+            assert sentence in said
+            assert str(make_url(fresh_database).password) not in said
+
+
+def test_certificates_that_are_right_lead_to_the_database(server: Encrypting, fresh_database: str) -> None:
+    told = f"sslmode=verify-full&sslrootcert={server.certificate}&application_name=ours&connect_timeout=9"
+    app = app_for(address(server, fresh_database, told))
+    with app.app_context(), db.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert driver.pgconn.ssl_in_use
+        assert driver.info.get_parameters()["connect_timeout"] == "9"
+        assert connection.exec_driver_sql("SHOW application_name").scalar_one() == "ours"
+    disconnect(app)

@@ -80,6 +80,11 @@ class Settings:
         return not self.production and self.smtp_url is None
 
     @property
+    def browser_places(self) -> int:
+        """How many people the data browser answers at once: most connections of a process stay free for others."""
+        return max(1, min(3, self.pool_size - 1))
+
+    @property
     def missing_for_mail(self) -> str | None:
         """Why no letter can be sent, in a sentence; None where all is there."""
         if self.production and self.public_url is None:

@@ -72,6 +72,8 @@ class Server:
         copied = f' TEMPLATE "{PREFIX}{template}" STRATEGY = FILE_COPY' if template else " TEMPLATE template0"
         owned = f" OWNER {self.owner}" if self.owner else ""
         self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}{owned}')
+        if template:  # what a migration did to the database itself is not copied
+            self.execute(f'REVOKE TEMPORARY ON DATABASE "{PREFIX}{name}" FROM PUBLIC')
         return self.address(name)
 
     def drop(self, name: str) -> None:

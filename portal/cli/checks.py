@@ -130,6 +130,14 @@ def reader_role() -> str:
         raise Ailing(
             f"portal_query does not belong to {READER_ROLE}: docs/operating.md says under Restore how it does."
         )
+    (name, is_open) = _row(
+        "SELECT quote_ident(current_database()), has_database_privilege(%s, current_database(), 'TEMPORARY')",
+        READER_ROLE,
+    )
+    if is_open:
+        raise Ailing(
+            f"everyone may create temporary tables: as its owner, REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
+        )
     return told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import psycopg
 from sqlalchemy import URL
 
 from portal.core.postgres_programs import Account, Programs, account_for
+from portal.core.postgres_programs import EmbeddedError as EmbeddedError
 
 SUPERUSER = "portal"
 DATABASE = "portal"
@@ -37,11 +39,9 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+# Whoever connects, by the socket alone, knows the password, which a file in the data directory holds.
+AUTHENTICATION = "local all all scram-sha-256\n"
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-class EmbeddedError(RuntimeError):
-    """The embedded PostgreSQL can't run; the message is one sentence, or the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Embedded:
         return self._address(DATABASE).render_as_string()
 
     def _address(self, database: str) -> URL:
-        query = {"host": str(self._socket_directory()), "port": str(PORT)}
+        query = {"host": str(self._socket_directory()), "port": str(PORT), "passfile": str(self._password_file())}
         return URL.create("postgresql+psycopg", username=SUPERUSER, database=database, query=query)
 
     @contextmanager
@@ -97,8 +97,11 @@ class Embedded:
         programs = Programs.readable_by(account)
         if not self.data.exists():
             self._initialise(programs, account)
+        self._take_over(account)
         self._refuse_another_version(programs)
         self._open_short_way()
+        if not self._password_file().exists():
+            self._set_password(programs, account)
         self._wait_until_it_answers(programs, account)
         self._create_database()
         return self.url
@@ -117,7 +120,7 @@ class Embedded:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
         account.give(unfinished)
-        arguments = ["--username", SUPERUSER, "--auth-local=trust", "--auth-host=reject"]
+        arguments = ["--username", SUPERUSER, "--auth-local=reject", "--auth-host=reject"]
         arguments += ["--encoding=UTF8", "--locale=C.UTF-8"]
         if not self.durable:
             arguments.append("--no-sync")
@@ -131,6 +134,41 @@ class Embedded:
         if done.returncode:
             raise EmbeddedError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         unfinished.rename(self.data)
+
+    def _take_over(self, account: Account) -> None:
+        """Data that another account had: root takes it, with what was running on it; others are told."""
+        if self.data.stat().st_uid == account.uid:
+            return
+        if not account.is_own:
+            self.stop()
+            account.give(self.data)
+            return
+        raise EmbeddedError(
+            f"{self.data} belongs to another account: start the portal as that one or as root, "
+            "or move the directory away to start empty."
+        )
+
+    def _set_password(self, programs: Programs, account: Account) -> None:
+        """Before anybody can connect, also to data of a version that asked for none. Interrupted, it is done again."""
+        self.stop()
+        self._disown_process_id()
+        password = secrets.token_hex(32)
+        with account.way_into(self.data) as (directory, options):
+            del options["stdin"]
+            done = subprocess.run(  # noqa: S603 -- the wheel's own program
+                [programs.postgres, "--single", "-j", *([] if self.durable else ["-F"]), "-D", directory, "postgres"],
+                input=f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n\n",
+                capture_output=True,
+                text=True,
+                **options,
+            )
+        if done.returncode or "ERROR:" in done.stderr:
+            raise EmbeddedError(f"PostgreSQL's password can't be set: {done.stderr.strip()}")
+        account.write(self.data / "pg_hba.conf", AUTHENTICATION)
+        account.write(self._password_file(), f"*:*:*:{SUPERUSER}:{password}\n")
+
+    def _password_file(self) -> Path:
+        return self.data.absolute() / "portal.passfile"
 
     def _refuse_another_version(self, programs: Programs) -> None:
         found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
@@ -221,6 +259,7 @@ class Embedded:
             port=PORT,
             user=SUPERUSER,
             dbname=database,
+            passfile=str(self._password_file()),
             autocommit=True,
             connect_timeout=10,
         )

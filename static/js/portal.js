@@ -16,8 +16,8 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     dialog.showModal();
     dialog.addEventListener('close', () => { dialog.remove(); ctx.sourceElement.focus(); }, { once: true });
   }
+  tableRoles();
   followSearch();
-  showCurrentTab();
   if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
 });
 document.addEventListener('htmx:finally:swap', () => {
@@ -88,6 +88,12 @@ function keepTimeZone() {
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
+// Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
+function tableRoles() {
+  const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };
+  for (const [tag, role] of Object.entries(roles)) each(`.list ${tag}`, (part) => part.setAttribute('role', role));
+}
+
 function followSearch() {
   const form = document.querySelector('#filters');
   if (form) each('.tabs a', (tab) => {
@@ -97,14 +103,6 @@ function followSearch() {
       value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
     tab.href = url;
-  });
-}
-
-// In a row of tabs that is wider than a phone.
-function showCurrentTab() {
-  each('.tabs > [aria-current]', (tab) => {
-    const row = tab.parentElement;
-    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
   });
 }
 
@@ -118,5 +116,5 @@ function forgetError(field) {
 }
 
 keepTimeZone();
-showCurrentTab();
+tableRoles();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

@@ -65,6 +65,17 @@ def test_what_is_well_is_green_and_what_is_not_is_red(fresh_app: Flask) -> None:
     assert click.style("no", fg="red", bold=True) in result.output
 
 
+def test_a_restored_database_in_which_everyone_creates_temporary_tables_is_told(fresh_app: Flask) -> None:
+    with fresh_app.app_context():
+        name = db.engine.url.database
+    change(fresh_app, f'GRANT TEMPORARY ON DATABASE "{name}" TO PUBLIC')
+
+    result = asked(fresh_app, "role of the data browser")
+
+    assert result.exit_code == 1
+    assert "REVOKE TEMPORARY ON DATABASE portal_test_" in result.output
+
+
 def test_without_a_database_it_says_so_and_looks_at_the_rest() -> None:
     app = create_app(settings_for(NOWHERE))
     result = asked(app)

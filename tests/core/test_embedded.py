@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import pwd
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +19,18 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from portal.core import postgres_programs
 from portal.core.embedded import Embedded, EmbeddedError
+from portal.core.postgres_programs import OWN_ACCOUNT, SHARED_ACCOUNT, Account, account_for
+
+IS_ROOT = os.geteuid() == 0
+KNOCK = """
+import os, socket, sys
+place, uid, gid = sys.argv[1], *map(int, sys.argv[2:])
+if os.geteuid() == 0:
+    os.setgroups([]), os.setgid(gid), os.setuid(uid)
+socket.socket(socket.AF_UNIX).connect(place)
+"""
 
 
 @pytest.fixture
@@ -27,9 +41,8 @@ def server(tmp_path: Path) -> Iterator[Embedded]:
 
 
 def ask(address: str, statement: str) -> object:
-    url = make_url(address)
-    host, port = str(url.query["host"]), str(url.query["port"])
-    with psycopg.connect(host=host, port=port, user=url.username, dbname=url.database) as connection:
+    plain = make_url(address).set(drivername="postgresql").render_as_string()
+    with psycopg.connect(plain) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
 
@@ -53,7 +66,7 @@ def test_it_starts_from_nothing_in_a_closed_directory_and_listens_on_no_address(
         assert ask(address, "SELECT current_setting('server_encoding')") == "UTF8"
         assert ask(address, "SELECT current_setting('fsync')") == "on"
         assert server.data.stat().st_mode & 0o777 == 0o700
-        assert process_of(server).uids().effective != 0
+        assert process_of(server).username() == (OWN_ACCOUNT if IS_ROOT else getpass.getuser())
 
 
 def test_it_ends_with_the_block_and_keeps_the_data(server: Embedded) -> None:
@@ -192,3 +205,134 @@ def test_variables_for_another_postgresql_do_not_lead_astray(server: Embedded, m
 
     with server.running() as address:
         assert ask(address, "SELECT current_user") == "portal"
+
+
+def let_in(address: str) -> bool:
+    """Whether who knows everything but the password can connect."""
+    url = make_url(address)
+    query = {name: value for name, value in url.query.items() if name != "passfile"}
+    try:
+        psycopg.connect(url.set(drivername="postgresql", query=query).render_as_string(), passfile="/nowhere").close()
+    except psycopg.OperationalError as error:
+        assert "password" in str(error)
+        return False
+    return True
+
+
+def test_nobody_connects_without_the_password_which_only_the_servers_account_and_root_can_read(
+    server: Embedded,
+) -> None:
+    with server.running() as address:
+        assert not let_in(address)
+        assert ask(address, "SELECT string_agg(type || ' ' || auth_method, ',') FROM pg_hba_file_rules") == (
+            "local scram-sha-256"
+        )
+    passfile = Path(str(make_url(address).query["passfile"])).stat()
+    assert passfile.st_mode & 0o777 == 0o600
+    assert passfile.st_uid == server.data.stat().st_uid
+    assert "password" not in server.url.replace("passfile", "")
+
+
+def test_another_account_does_not_even_reach_the_socket(server: Embedded, tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o711)
+    with server.running():
+        place = str(server.data / ".s.PGSQL.5432")
+
+        def knocks(name: str) -> subprocess.CompletedProcess[str]:
+            entry = pwd.getpwnam(name)
+            command = [sys.executable, "-c", KNOCK, place, str(entry.pw_uid), str(entry.pw_gid)]
+            return subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+
+        assert knocks(server.data.owner()).returncode == 0
+        assert server.data.stat().st_mode & 0o077 == 0
+        if IS_ROOT:
+            assert "PermissionError" in knocks(SHARED_ACCOUNT).stderr
+
+
+def make_old(server: Embedded) -> None:
+    """As former versions left it: whoever reaches the socket is trusted."""
+    (server.data / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
+    (server.data / "portal.passfile").unlink()
+
+
+def test_data_of_a_former_version_is_taken_from_the_shared_account_and_asks_for_a_password(server: Embedded) -> None:
+    with server.running() as address:
+        ask(address, "CREATE TABLE kept AS SELECT 7 AS number")
+    make_old(server)
+    outside = server.data.parent / "outside"
+    outside.touch()
+    owner = outside.stat().st_uid
+    (server.data / "link").symlink_to(outside)
+    if IS_ROOT:
+        nobody = pwd.getpwnam(SHARED_ACCOUNT)
+        Account(nobody.pw_uid, nobody.pw_gid).give(server.data)
+        assert server.data.owner() == SHARED_ACCOUNT
+
+    with server.running() as address:
+        assert ask(address, "SELECT number FROM kept") == 7
+        assert not let_in(address)
+
+    assert server.data.owner() == (OWN_ACCOUNT if IS_ROOT else getpass.getuser())
+    assert {path.lstat().st_uid for path in server.data.rglob("*")} == {server.data.stat().st_uid}
+    assert outside.stat().st_uid == owner
+
+
+def test_a_server_of_a_former_version_that_still_runs_is_restarted_with_a_password(server: Embedded) -> None:
+    server.start()
+    make_old(server)
+    former = process_of(server)
+
+    with server.running() as address:
+        assert process_of(server) != former
+        assert not let_in(address)
+
+
+def test_a_password_that_was_set_and_not_written_down_is_set_anew(server: Embedded) -> None:
+    with server.running():
+        pass
+    (server.data / "portal.passfile").unlink()
+    (server.data / "portal.passfile.new").touch()
+
+    with server.running() as address:
+        assert ask(address, "SELECT 1") == 1
+
+
+def test_data_of_another_account_is_refused_in_one_sentence(server: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.running():
+        pass
+    monkeypatch.setattr(os, "geteuid", lambda: server.data.stat().st_uid + 1)
+
+    with pytest.raises(EmbeddedError, match=r"^\S+ belongs to another account: start .* or move .* to start empty\.$"):
+        server.start()
+
+
+def test_root_runs_it_as_the_owner_of_the_folder_but_never_as_root_or_the_shared_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = [0, 65534, 1000]
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: os.stat_result((0o40700, 1, 1, 1, owners[0], 7, 0, 0, 0, 0)))
+    known = {SHARED_ACCOUNT: 65534, OWN_ACCOUNT: 999}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: pwd.struct_passwd((name, "x", known[name], 8, "", "/", "/")))
+    found = []
+    while owners:
+        found.append(account_for(tmp_path / "instance" / "postgres"))
+        del owners[0]
+
+    assert found == [Account(999, 8), Account(999, 8), Account(1000, 7)]
+
+
+@pytest.mark.parametrize("program", [None, "/bin/false"])
+def test_where_no_account_can_be_created_one_sentence_says_what_to_do(
+    program: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> pwd.struct_passwd:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", missing)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: program)
+
+    with pytest.raises(EmbeddedError, match=f"run `useradd --system {OWN_ACCOUNT}`, or start the portal as another"):
+        postgres_programs._own_account()

@@ -55,9 +55,9 @@ def administrator(cluster: str) -> Iterator[Run]:
 
 def address_of(cluster: str, administrator: Run, *attributes: str) -> str:
     """An empty database, and the address at which a role with these attributes owns it."""
-    administrator(f"CREATE ROLE migrator LOGIN {' '.join(attributes)}")
+    administrator(f"CREATE ROLE migrator LOGIN PASSWORD 'migrator' {' '.join(attributes)}")
     administrator("CREATE DATABASE theirs OWNER migrator")
-    theirs = make_url(cluster).set(username="migrator", database="theirs")
+    theirs = make_url(cluster).set(username="migrator", password="migrator", database="theirs")
     return theirs.render_as_string(hide_password=False)
 
 

@@ -55,7 +55,8 @@ def pooled_url(direct_url: str, tmp_path: Path) -> Iterator[str]:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     let_through(Path(str(url.query.get("host", ""))).parent)
-    user = ["-u", "nobody"] if os.getuid() == 0 else []
+    socket_of = Path(str(url.query.get("host", "")))
+    user = ["-u", socket_of.owner() if socket_of.is_absolute() else "nobody"] if os.getuid() == 0 else []
     process = subprocess.Popen([PROGRAM, *user, str(configuration)], stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         wait_for(port)

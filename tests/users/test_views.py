@@ -185,6 +185,7 @@ def test_an_empty_list_says_why_and_what_next(client: PageClient, sign_in: SignI
     assert "Nobody matches “zebra”" in client.get("/users/?q=zebra").text
     assert "Nobody is deleted" in client.get("/users/?status=deleted").text
     assert "Nobody is deactivated" in client.get("/users/?status=deactivated").text
+    assert "No open invitations" in client.get("/users/?status=invited").text
 
 
 def test_a_new_person_is_invited_and_accepts_with_a_password_of_their_own(

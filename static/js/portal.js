@@ -66,11 +66,11 @@ document.addEventListener('submit', (event) => {
 document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => delete ctx.sourceElement.closest('form')?.dataset.sent);
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
-// A short name follows the name for as long as nobody writes into it.
-const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
-const slug = (text) => text.toLowerCase().normalize('NFKD').replace(/\p{M}/gu, '')
-  .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter])
-  .replace(/[^a-z0-9]+/g, '-').slice(0, 60).replace(/^-+|-+$/g, '');
+// A short name follows the name for as long as nobody writes into it. The server makes the same: slug_of.
+const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', ħ: 'h', ŧ: 't', ŋ: 'n' };
+const slug = (text) => text.normalize('NFKD').toLowerCase()
+  .replace(/[\p{M}\p{Cf}\p{DI}\u2800\ufffc\u{1d159}]/gu, '').replace(/[ßæœøłđðþıħŧŋ]/g, (letter) => letters[letter])
+  .replace(/[^a-z0-9]+/g, '-').slice(0, 63).replace(/^-+|-+$/g, '');
 document.addEventListener('input', ({ target }) => {
   const field = target.name && target.form?.querySelector(`[data-slug-from="${target.name}"]`);
   if (field && field.value === (field.dataset.proposed ?? '')) {

@@ -206,7 +206,7 @@ def test_a_query_that_was_run_is_no_unsaved_change(tabs: Tabs) -> None:
     sign_in(page, ADMIN)
     page.goto("/browser/sql")
     asked = asked_by(page, stays=False)
-    page.get_by_label("Query").fill("SELECT 1 AS one")
+    page.get_by_role("textbox", name="Query").fill("SELECT 1 AS one")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("#answer")).to_contain_text("one")
 
@@ -258,7 +258,7 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
         factors.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
     page.goto("/login")
     sign_in_here(page, person)
-    page.get_by_label("Code").fill(pyotp.TOTP(secret).at(now()))
+    page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
     page.get_by_role("button", name="Go on").click()
     page.goto("/account/second-factor")
     page.get_by_role("button", name="Make new codes").click()

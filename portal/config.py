@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from portal import database_url
+from portal import database_url, public_url
 from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+EMAIL_KINDS = ("internal", "international")
+# What tests are told, and what Kubernetes and Docker set in the containers of a service called portal.
+OF_OTHERS = re.compile(
+    r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
+)
 
 
 class Refused(SystemExit):
@@ -45,6 +51,7 @@ class Settings:
     concurrent_requests: int = 24
     statement_timeout: float = 10.0
     password_minimum: int = 15
+    email_kinds: tuple[str, ...] = ()  # of addresses that people may have, beside public ones in ASCII
     bcrypt_rounds: int = 12
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
@@ -69,6 +76,7 @@ class Settings:
     sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
     metrics_folder: str | None = None  # where the processes of one server add up what they counted
+    misspelled: tuple[str, ...] = ()  # sentences about what is set, looks like a setting and is none
 
     @property
     def https(self) -> bool:
@@ -94,15 +102,29 @@ class Settings:
         return None
 
     @property
+    def root(self) -> str:
+        """What the paths of all addresses begin with: the path of the public address, or nothing."""
+        return urlsplit(self.public_url or "").path
+
+    @property
     def trusted_hosts(self) -> list[str]:
-        """Host names that a request may be addressed to."""
-        if self.public_url is None:
-            return list(LOOPBACK)
-        return [urlsplit(self.public_url).hostname or "", *LOOPBACK]
+        """Host names that a request may be addressed to; IPv6 in brackets."""
+        parts = urlsplit(self.public_url or "http://localhost")
+        return [parts.netloc.removesuffix(f":{parts.port}"), *public_url.LOOPBACK]
+
+    def cookie_name(self, host_url: str) -> str:
+        """The session's cookie, named for port and path: other portals of the host have others.
+
+        Browsers don't tell the cookies of ports apart. Without a public address it is the one that was asked for.
+        """
+        port = urlsplit(self.public_url or host_url).port
+        prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
+        return f"{prefix}portal{f'-{port}' if port else ''}{self.root.replace('/', '+')}"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
+    environ = environ if isinstance(environ, Noting) else Noting(environ)
     url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
     seal_key = _secret(environ, "PORTAL_SEAL_KEY")
@@ -115,7 +137,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for name, candidate in (*named, *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
             raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
-    return Settings(
+    settings = Settings(
         secret_key=key or _own_key(instance),
         secret_key_fallbacks=fallbacks,
         seal_key=seal_key,
@@ -140,6 +162,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
+        email_kinds=_email_kinds(environ),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
         keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
@@ -151,16 +174,48 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         metrics_token=token,
         metrics_folder=environ.get("PROMETHEUS_MULTIPROC_DIR") or None,
     )
+    return replace(settings, misspelled=tuple(environ.misspelled()))
+
+
+class Noting(Mapping[str, str]):
+    """The environment, which notes what is asked for: these are the settings that there are."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.known: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.known.add(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+    def misspelled(self) -> Iterator[str]:
+        """A sentence for each name that begins like a setting's, with the closest one. No value is part of it."""
+        for name in sorted(self):
+            if not name.upper().startswith("PORTAL_") or name in self.known or OF_OTHERS.fullmatch(name):
+                continue
+            whole = name.removesuffix("_FILE")
+            close = difflib.get_close_matches(name.upper(), sorted(self.known), n=1)
+            if whole in self.known:
+                yield f"{name} is not a setting; {whole} can't be read from a file."
+            else:
+                yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
     """A value from the environment, or from the file that NAME_FILE names."""
+    value = environ.get(name)
     if path := environ.get(f"{name}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Refused(f"{name}_FILE can't be read: {type(error).__name__}.") from None
-    return environ.get(name) or None
+    return value or None
 
 
 def _is_weak(key: str) -> bool:
@@ -186,15 +241,11 @@ def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
 
 
 def _public_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("PORTAL_URL")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused("PORTAL_URL must be the public address, like https://portal.example.com.")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
-    return url.rstrip("/")
+    text = environ.get("PORTAL_URL")
+    try:
+        return public_url.read(text) if text else None
+    except ValueError as error:
+        raise Refused(f"PORTAL_URL {error}") from None
 
 
 def _smtp_url(environ: Mapping[str, str]) -> str | None:
@@ -224,6 +275,13 @@ def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in ROLES]:
         raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+    return named
+
+
+def _email_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
+    named = tuple(part for part in environ.get("PORTAL_EMAIL_KINDS", "").replace(" ", "").split(",") if part)
+    if unknown := [one for one in named if one not in EMAIL_KINDS]:
+        raise Refused(f"PORTAL_EMAIL_KINDS names kinds, like {','.join(EMAIL_KINDS)}; {unknown[0]!r} is none.")
     return named
 
 

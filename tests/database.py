@@ -39,6 +39,7 @@ def forget_the_environment() -> None:
         "PORTAL_REQUIRE_BROWSER",
         "PORTAL_REQUIRE_POOLER",
         "PORTAL_REQUIRE_PROXY",
+        "PORTAL_REQUIRE_SYSTEMD",
         "PORTAL_TEST_KILLS",
         "PORTAL_TEST_RESTARTS",
         "PORTAL_TEST_ROUNDS",

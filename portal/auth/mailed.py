@@ -17,6 +17,7 @@ from portal.auth import redeeming
 from portal.auth.forms import LinkedPasswordForm, LinkForm
 from portal.auth.lifetimes import lifetime
 from portal.auth.views import begun
+from portal.core.emails import readable_email
 from portal.core.errors import Conflict
 from portal.users import links
 from portal.users.links import DeadLink
@@ -83,7 +84,7 @@ def reset() -> ResponseReturnValue:
         redeeming.reset(_link(), form.password.data or "")
         cookie.pop(LINK, None)
         if current_user.is_authenticated and current_user.id != found.id:
-            flash(f"The new password of {found.email} is set. Sign out to sign in with it.", "success")
+            flash(f"The new password of {readable_email(found.email)} is set. Sign out to sign in with it.", "success")
             return redirect(url_for("account.index"))
         flash("Your new password is set. Sign in with it.", "success")
         return redirect(url_for("auth.login"))
@@ -102,7 +103,7 @@ def verify() -> ResponseReturnValue:
             form.add_conflict(conflict)
         else:
             cookie.pop(LINK, None)
-            flash(f"{email} is confirmed.", "success")
+            flash(f"{readable_email(email)} is confirmed.", "success")
             return redirect(url_for("account.email" if current_user.is_authenticated else "auth.login"))
     return _shown("auth/verify.html", form, redeeming.opened(_link(), (links.VERIFICATION,)))
 

@@ -18,7 +18,7 @@ from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.emails import lookup_email
+from portal.core.emails import lookup_email, readable_email
 from portal.core.errors import Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
@@ -43,7 +43,7 @@ WRONG_PASSKEY = "The passkey didn’t work. Try again, or write a code."
 def login() -> ResponseReturnValue:
     """Sign in. Nobody learns whether an address is known."""
     if current_user.is_authenticated and request.method != "POST":
-        return redirect(safe_next(request.args.get("next"), _home(current_user.role)))
+        return redirect(safe_next(request.args.get("next"), _first_page(current_user.role)))
     if request.method != "POST" and session.has_ended():
         flash(ENDED)
     settings: Settings = current_app.extensions["portal"]
@@ -85,11 +85,11 @@ def begun(person: session.SignedIn, there: str | None) -> Response:
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
-    return redirect(safe_next(there, _home(person.role)))
+    return redirect(safe_next(there, _first_page(person.role)))
 
 
-def _home(role: Role | None) -> str:
-    return "/account/" if role is Role.USER else "/"
+def _first_page(role: Role | None) -> str:
+    return url_for("account.index" if role is Role.USER else "dashboard.index")
 
 
 @bp.post("/login/passkey")
@@ -199,6 +199,6 @@ def forgotten() -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
         else:
-            flash(ASKED.format(email), "success")
+            flash(ASKED.format(readable_email(email)), "success")
             return redirect(url_for(".login"))
     return render("auth/forgotten.html", form=form, status=422 if form.errors else 200)

@@ -196,6 +196,12 @@ def secret_key() -> str:
     return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
 
 
+def names_of_settings() -> str:
+    if misspelled := _settings().misspelled:
+        raise Ailing(" ".join(misspelled))
+    return "every PORTAL_... that is set is one"
+
+
 def public_address() -> str:
     settings = _settings()
     if settings.production and settings.public_url is None:
@@ -226,6 +232,7 @@ def _names(revisions: frozenset[str]) -> str:
 
 CHECKS = (
     Check("secret key", secret_key, needs_database=False),
+    Check("settings", names_of_settings, needs_database=False),
     Check("public address", public_address, needs_database=False),
     Check("connection", connection),
     Check("version", version),

@@ -13,6 +13,8 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from email.message import EmailMessage
 
 import psycopg
 from flask import Flask, current_app
@@ -27,8 +29,10 @@ from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
+from portal.core.emails import mailable_email
 from portal.core.errors import Busy, UnsuitableDatabase
 from portal.core.leftovers import Leftover
+from portal.core.preflight import try_reading
 from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
@@ -72,7 +76,16 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
         if settings.has_outbox:
             _keep(letter)
         elif settings.smtp_url is not None:
-            deliver(message_of(letter, settings.mail_from), settings.smtp_url)
+            deliver(_addressed(letter, settings.mail_from), settings.smtp_url)
+
+
+def _addressed(letter: Letter, sender: str) -> EmailMessage:
+    """The message, to the very address that is stored: what is none could be read as somebody else's."""
+    try:
+        recipient = mailable_email(letter.recipient)
+    except ValueError:
+        raise Unwanted("its address is none that mail can be sent to") from None
+    return message_of(replace(letter, recipient=recipient), sender)
 
 
 @command
@@ -153,7 +166,8 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
     """Work until a signal ends it; where the database goes away, from anew when it is back."""
     while True:
         try:
-            _look_for_tables(app)
+            with app.app_context():  # a pool of connections would not say why it has none
+                try_reading(db.engines.get(DIRECT, db.engine), f"{SCHEMA}.procrastinate_jobs")
             asyncio.run(work(queue_of(app), with_signals=with_signals))
         except UNREACHABLE as error:
             if isinstance(cause := getattr(error, "orig", None), UnsuitableDatabase):
@@ -162,12 +176,6 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
             time.sleep(RESTART_SECONDS)
         else:
             return
-
-
-def _look_for_tables(app: Flask) -> None:
-    """A pool of connections would not say why it has none."""
-    with app.app_context(), db.engines.get(DIRECT, db.engine).connect() as connection:
-        connection.exec_driver_sql(f"SELECT FROM {SCHEMA}.procrastinate_jobs LIMIT 0")
 
 
 def work_beside_pages(app: Flask) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from portal.core.actor import Role
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
@@ -39,7 +40,7 @@ def of_leaving(user: User, act: str) -> list[str]:
 
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Taking a person's password away."""
-    ways = [f"A link to choose another is mailed to {user.email}. It works for 15 minutes.", ASK_LATER]
+    ways = [f"A link to choose another is mailed to {readable_email(user.email)}. It works for 15 minutes.", ASK_LATER]
     if not user.is_active:
         ways = [UNMAILED]
     elif not is_mailed:

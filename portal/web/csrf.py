@@ -14,6 +14,7 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 
 from portal.web import drafts
+from portal.web.addresses import here
 from portal.web.guards import PUBLIC, rule_of
 from portal.web.rendering import redirect
 
@@ -57,7 +58,7 @@ def _is_dealt_with(secret: str) -> bool:
         _ask_again()
         return True
     if drafts.keep(owner):
-        abort(redirect(request.full_path.rstrip("?")))
+        abort(redirect(here(with_query=True)))
     return False
 
 

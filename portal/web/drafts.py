@@ -26,10 +26,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from portal.config import Settings
+from portal.web import cookies
 from portal.web.rendering import wants_fragment
 
 Draft = tuple[str, str, list[tuple[str, str]]]  # whose, of which address, and the fields
 
+COOKIE = "draft"
 SECONDS = 3600
 LONGEST_COOKIE = 3800  # of the 4,096 bytes that browsers keep
 SECRET = frozenset({"csrf_token", "password", "current_password", "proof", "code", "credential", "sealed"})
@@ -87,9 +89,9 @@ def keep(owner: uuid.UUID) -> bool:
 
 def give_back() -> None:
     """Fill in the form of the page that is asked for; what belongs to somebody else is thrown away."""
-    if request.method != "GET" or _cookie() not in request.cookies or wants_fragment() or request.endpoint == "static":
+    if cookies.name_of(COOKIE) not in request.cookies or request.method != "GET" or wants_fragment():
         return
-    if not current_user.is_authenticated or current_user.id is None:
+    if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
         return
     drafts = _waiting()
     others = [one for one in drafts if one[0] == current_user.id.hex and one[1] != request.path]
@@ -103,14 +105,14 @@ def give_back() -> None:
 
 def forget() -> None:
     """Throw away whatever waits in this browser."""
-    if _cookie() in request.cookies:
+    if cookies.name_of(COOKIE) in request.cookies:
         _put([])
 
 
 def _waiting() -> list[Draft]:
     """The newest first; nothing of what is too old, or none of ours."""
     try:
-        text = zlib.decompress(_cipher().decrypt(request.cookies.get(_cookie(), "").encode(), ttl=SECONDS))
+        text = zlib.decompress(_cipher().decrypt(cookies.read(COOKIE).encode(), ttl=SECONDS))
     except (InvalidToken, zlib.error):
         return []
     return [(owner, path, [(name, value) for name, value in typed]) for owner, path, typed in json.loads(text)]
@@ -121,24 +123,15 @@ def _sealed(drafts: Sequence[Draft]) -> str:
 
 
 def _put(drafts: Sequence[Draft]) -> None:
-    name, value, config = _cookie(), _sealed(drafts), current_app.config
+    value = _sealed(drafts)
 
     @after_this_request
     def put(response: Response) -> Response:
-        response.set_cookie(
-            name,
-            value,
-            max_age=SECONDS if value else 0,
-            path=config["SESSION_COOKIE_PATH"],
-            secure=bool(config["SESSION_COOKIE_SECURE"]),
-            httponly=True,
-            samesite="Lax",
-        )
+        if value:
+            cookies.keep(response, COOKIE, value, seconds=SECONDS)
+        else:
+            cookies.forget(response, COOKIE)
         return response
-
-
-def _cookie() -> str:
-    return f"{current_app.config['SESSION_COOKIE_NAME']}-draft"
 
 
 def _keys() -> tuple[str, ...]:

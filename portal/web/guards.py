@@ -16,7 +16,7 @@ from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
 from portal.web import drafts
-from portal.web.addresses import safe_next
+from portal.web.addresses import here, home, safe_next
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
 from portal.web.session import CSRF, SignedIn, has_ended
@@ -136,19 +136,19 @@ def enforce() -> ResponseReturnValue | None:
 
 def _to_the_door() -> Response:
     """The sign-in page, which leads back; what was sent comes back filled in to whom its page was made for."""
-    there = request.full_path.rstrip("?")
+    there = here(with_query=True)
     if request.method != "GET":
         has_ended()  # which need not be said twice
         owner = drafts.owner_of(drafts.secret_in(request.form.get(CSRF)))
         flash(KEPT if owner and drafts.keep(owner) else UNKEPT)
         there = there if drafts.is_page() else _page_before()
-    return redirect(url_for("auth.login", next=there if there != "/" else None))
+    return redirect(url_for("auth.login", next=there if there != home() else None))
 
 
 def _page_before() -> str:
     """The address of the page of ours that the button stands on."""
     before = request.headers.get("Referer", "")
-    return safe_next(f"/{before.removeprefix(request.host_url)}" if before.startswith(request.host_url) else "", "/")
+    return safe_next(f"/{before.removeprefix(request.host_url)}" if before.startswith(request.host_url) else "")
 
 
 def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:

@@ -83,13 +83,14 @@ document.addEventListener('input', ({ target }) => {
 function keepTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;
   if (!zone || document.cookie.split('; ').includes(kept)) return;
-  document.cookie = `${kept}; path=/; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
+  document.cookie = `${kept}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
   const isKept = document.cookie.split('; ').includes(kept), { browserTime } = document.documentElement.dataset;
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
 // Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
 function tableRoles() {
+  if (!matchMedia('(max-width: 47.99rem)').matches) return;
   const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };
   for (const [tag, role] of Object.entries(roles)) each(`.list ${tag}`, (part) => part.setAttribute('role', role));
 }

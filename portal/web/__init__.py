@@ -12,6 +12,7 @@ from portal.config import Settings
 from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme, ways
 from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
+from portal.web.probes import AnyHost
 
 BODY_BYTES = 1_000_000
 FIELD_BYTES = 200_000
@@ -41,6 +42,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def init_app(app: Flask, settings: Settings) -> None:
     """Connect what happens around every request, in the order in which it happens."""
     hops = settings.trusted_proxies
+    app.wsgi_app = AnyHost(app.wsgi_app)  # type: ignore[method-assign]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
     observing.init_app(app, settings)  # first in, so last out: it sees what the others made of an answer

@@ -42,6 +42,7 @@ def online() -> None:
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
         refuse_unmigratable(connection, list(extension.metadata.tables))
+        connection.commit()
         connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
         extensions.find(connection, lasting=True)
         wait_for_others(connection)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,10 @@ from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
+# What tests are told, and what Kubernetes and Docker set in the containers of a service called portal.
+OF_OTHERS = re.compile(
+    r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
+)
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -69,6 +75,7 @@ class Settings:
     sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
     metrics_folder: str | None = None  # where the processes of one server add up what they counted
+    misspelled: tuple[str, ...] = ()  # sentences about what is set, looks like a setting and is none
 
     @property
     def https(self) -> bool:
@@ -78,6 +85,11 @@ class Settings:
     def has_outbox(self) -> bool:
         """Whether letters are kept to be looked at: in the demo, as long as it has no mail server."""
         return not self.production and self.smtp_url is None
+
+    @property
+    def browser_places(self) -> int:
+        """How many people the data browser answers at once: most connections of a process stay free for others."""
+        return max(1, min(3, self.pool_size - 1))
 
     @property
     def missing_for_mail(self) -> str | None:
@@ -98,6 +110,7 @@ class Settings:
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
+    environ = environ if isinstance(environ, Noting) else Noting(environ)
     url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
     seal_key = _secret(environ, "PORTAL_SEAL_KEY")
@@ -110,7 +123,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for name, candidate in (*named, *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
             raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
-    return Settings(
+    settings = Settings(
         secret_key=key or _own_key(instance),
         secret_key_fallbacks=fallbacks,
         seal_key=seal_key,
@@ -146,16 +159,48 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         metrics_token=token,
         metrics_folder=environ.get("PROMETHEUS_MULTIPROC_DIR") or None,
     )
+    return replace(settings, misspelled=tuple(environ.misspelled()))
+
+
+class Noting(Mapping[str, str]):
+    """The environment, which notes what is asked for: these are the settings that there are."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.known: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.known.add(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+    def misspelled(self) -> Iterator[str]:
+        """A sentence for each name that begins like a setting's, with the closest one. No value is part of it."""
+        for name in sorted(self):
+            if not name.upper().startswith("PORTAL_") or name in self.known or OF_OTHERS.fullmatch(name):
+                continue
+            whole = name.removesuffix("_FILE")
+            close = difflib.get_close_matches(name.upper(), sorted(self.known), n=1)
+            if whole in self.known:
+                yield f"{name} is not a setting; {whole} can't be read from a file."
+            else:
+                yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
     """A value from the environment, or from the file that NAME_FILE names."""
+    value = environ.get(name)
     if path := environ.get(f"{name}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Refused(f"{name}_FILE can't be read: {type(error).__name__}.") from None
-    return environ.get(name) or None
+    return value or None
 
 
 def _is_weak(key: str) -> bool:

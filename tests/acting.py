@@ -17,6 +17,7 @@ from portal import create_app
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
+from portal.core.reading import reading
 from portal.tokens.models import SignIn
 from tests.cast import Person
 from tests.database import disconnect, settings_for
@@ -63,6 +64,26 @@ def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
         yield app
     finally:
         disconnect(app)
+
+
+@contextmanager
+def busy(app: Flask, person: Person) -> Iterator[None]:
+    """The person reads in the data browser, in a thread of its own, until the block ends."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with acting(app, person), reading(30):
+            begun.set()
+            ended.wait(30)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert begun.wait(30)
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)
 
 
 @command

@@ -39,6 +39,7 @@ def forget_the_environment() -> None:
         "PORTAL_REQUIRE_BROWSER",
         "PORTAL_REQUIRE_POOLER",
         "PORTAL_REQUIRE_PROXY",
+        "PORTAL_REQUIRE_SYSTEMD",
         "PORTAL_TEST_KILLS",
         "PORTAL_TEST_RESTARTS",
         "PORTAL_TEST_ROUNDS",
@@ -72,6 +73,8 @@ class Server:
         copied = f' TEMPLATE "{PREFIX}{template}" STRATEGY = FILE_COPY' if template else " TEMPLATE template0"
         owned = f" OWNER {self.owner}" if self.owner else ""
         self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}{owned}')
+        if template:  # what a migration did to the database itself is not copied
+            self.execute(f'REVOKE TEMPORARY ON DATABASE "{PREFIX}{name}" FROM PUBLIC')
         return self.address(name)
 
     def drop(self, name: str) -> None:

@@ -14,8 +14,17 @@ CONTROLS = ("input", "select", "textarea")
 UNLABELLED = ("hidden", "submit", "button")
 
 
-class PageClient(FlaskClient):
-    """Flask's test client; every HTML answer is checked, and forms are sent as a browser would."""
+class Reader(FlaskClient):
+    """Flask's test client. An answer's text is what people copy: without the places where lines may end in a word."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        read = property(lambda answer: answer.get_data(as_text=True).replace("<wbr>", ""))
+        self.response_wrapper = type("Read", (self.response_wrapper,), {"text": read})
+
+
+class PageClient(Reader):
+    """A client of which every HTML answer is checked, and that sends forms as a browser would."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = super().open(*args, **kwargs)
@@ -36,7 +45,7 @@ class PageClient(FlaskClient):
 
 
 def check_page(response: TestResponse) -> None:
-    """Valid HTML, one h1, a title, labelled controls, unique ids, nothing inline."""
+    """Valid HTML, one h1, a title, labelled controls, forms with names of their own, unique ids, nothing inline."""
     text = response.text
     is_page = text.lstrip().lower().startswith("<!doctype")
     parser = html5lib.HTMLParser(tree=html5lib.getTreeBuilder("etree"), namespaceHTMLElements=False)
@@ -48,9 +57,21 @@ def check_page(response: TestResponse) -> None:
     for element in tree.iter():
         if isinstance(element.tag, str):
             check_element(tree, element)
+    names = [name_of(tree, form) for form in tree.iter("form")]
+    assert all(names), f"{response.request.path}: a form has no name: {names}"
+    assert len(names) == len(set(names)), f"{response.request.path}: two forms have one name: {names}"
+    primary = [element for element in tree.iter() if "btn-primary" in (element.get("class") or "").split()]
+    assert len(primary) <= 1, f"{response.request.path}: {len(primary)} primary actions"
     if is_page:
         assert len(list(tree.iter("h1"))) == 1, f"{response.request.path}: not one h1"
         assert tree.findtext(".//title"), f"{response.request.path}: no title"
+
+
+def name_of(tree: Element, element: Element) -> str:
+    """What a screen reader calls it."""
+    labels = [tree.find(f".//*[@id='{key}']") for key in (element.get("aria-labelledby") or "").split()]
+    told = [" ".join("".join(label.itertext()).split()) for label in labels if label is not None]
+    return " ".join(told) or (element.get("aria-label") or "").strip()
 
 
 def check_element(tree: Element, element: Element) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from portal import create_app
-from portal.config import ROOT, Refused, Settings, load_settings
+from portal.config import ROOT, Noting, Refused, Settings, load_settings
 from tests.database import SECRET_KEY
 
 URL = "postgresql://portal:hunter2hunter2@db.example.com/portal"
@@ -235,3 +235,42 @@ def test_what_mail_lacks_is_said_in_a_sentence() -> None:
     assert Settings(secret_key=SECRET_KEY).missing_for_mail is None
     assert Settings(secret_key=SECRET_KEY).has_outbox
     assert not production.has_outbox
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_closest_one_and_without_its_value() -> None:
+    told = {"PORTAL_SMPT_URL": "hunter2", "PORTAL_URL_FILE": "/x", "portal_url": "x", "PORTAL_12345678901": "x"}
+
+    assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == (
+        "PORTAL_12345678901 is not a setting.",
+        "PORTAL_SMPT_URL is not a setting; did you mean PORTAL_SMTP_URL?",
+        "PORTAL_URL_FILE is not a setting; PORTAL_URL can't be read from a file.",
+        "portal_url is not a setting; did you mean PORTAL_URL?",
+    )
+
+
+def test_every_setting_of_the_readme_is_one() -> None:
+    table = re.findall(r"^\| `(PORTAL_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    environ = Noting({})
+    load_settings(environ)
+
+    assert len(table) > 20
+    assert set(table) - environ.known == set()
+
+
+def test_what_tests_kubernetes_and_docker_set_is_no_misspelling(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(SECRET_KEY)
+    told = {
+        "PORTAL_TEST_ROUNDS": "4", "PORTAL_REQUIRE_BROWSER": "1", "PORTAL_SERVICE_HOST": "10.0.0.1",
+        "PORTAL_WEB_SERVICE_PORT_HTTP": "80", "PORTAL_PORT": "tcp://10.0.0.1:80", "PORTAL_PORT_80_TCP_ADDR": "10.0.0.1",
+        "PORTAL_SEAL_KEY": SECRET_KEY, "PORTAL_SEAL_KEY_FILE": str(key), "OTHER": "x",
+    }  # fmt: skip
+
+    assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == ()
+
+
+def test_a_misspelled_setting_is_told_at_every_start_and_stops_nothing(tmp_path: Path) -> None:
+    done = started(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASWORD_MINIMUM="20", PORTAL_INSTANCE=str(tmp_path))
+
+    assert done.returncode == 0
+    assert "WARNING PORTAL_PASWORD_MINIMUM is not a setting; did you mean PORTAL_PASSWORD_MINIMUM?" in done.stderr

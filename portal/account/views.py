@@ -36,9 +36,9 @@ SHORTEST = 8
 def index() -> ResponseReturnValue:
     """The own profile."""
     user = _myself()
-    form = ProfileForm(obj=user)
+    form = ProfileForm(user)
     if form.validate_on_submit():
-        commands.update_profile(user.id, form.data)
+        commands.update_profile(user.id, form.values())
         flash("Your profile is saved.", "success")
         return redirect(url_for(".index"))
     history = history_of("users", user.id)
@@ -76,7 +76,7 @@ def email() -> ResponseReturnValue:
     if form.validate_on_submit() and _is_current_password(form):
         try:
             with reporting_conflicts(form):
-                addresses.ask_for(user.id, form.email.data or "", throttle.of_letters_to(user.id))
+                addresses.ask_for(user.id, form.email.address, throttle.of_letters_to(user.id))
                 sent = f"A link is on its way to {form.email.data}. The new address counts once you open it."
                 flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))

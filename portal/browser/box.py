@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,68 +11,93 @@ from psycopg import Error
 from psycopg import errors as pg
 from sqlalchemy.exc import DBAPIError
 
+from portal.browser.tables import readable_everywhere
+from portal.core.errors import Overdue
+from portal.core.explaining import explained
 from portal.core.reading import Answer, NoRowsError, reading, run
 
 WIDEST = 500
 WAYS = {"run": "", "explain": "EXPLAIN ", "analyze": "EXPLAIN (ANALYZE, BUFFERS) "}
 NUMBERS = frozenset({20, 21, 23, 26, 700, 701, 1700})  # PostgreSQL's numbers of its number types
-NO_ROWS = "Only queries that give rows can be run here: SELECT, VALUES, TABLE, WITH, EXPLAIN or SHOW."
+NO_ROWS = (
+    "Only queries that give rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or an EXPLAIN of one of these."
+)
 SECRET = "Passwords, tokens and the like can't be read here, so * can't be either where a table has some."  # noqa: S105
+OVERDUE = (
+    "The query took longer than {:g} s. PostgreSQL can't interrupt what it is doing, so it is still running."
+    " You can run another query when it has ended."
+)
+NAMED = re.compile(r'"([^"]+)"')
+OFFENDING = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|\w+|[^\w\s]+')
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there are no rows, and where in the query: the line's number, and its text before and from there on."""
+    """Why there are no rows, and where in the query: the line's number, the offending word, and what is around it."""
 
     message: str
     hint: str | None = None
     line: int | None = None
     before: str = ""
-    rest: str = ""
+    word: str = ""
+    after: str = ""
 
 
-def asked(query: str, way: str, *, seconds: float, most: int) -> Answer | Trouble:
+def asked(query: str, way: str, *, seconds: float, places: int, most: int) -> Answer | Trouble:
     """Run it for so long, for so many rows."""
-    beginning = WAYS[way]
+    statement = WAYS[way] + (explained(query)[1] if WAYS[way] else query)
+    readable: set[str] = set()
     try:
-        with reading(seconds) as connection:
-            return run(connection, beginning + query, most=most)
+        with reading(seconds, places=places) as connection:
+            try:
+                return run(connection, statement, most=most)
+            except Error as error:
+                if isinstance(error, pg.UndefinedColumn) and error.diag.message_hint:
+                    readable = readable_everywhere(connection)
+                raise
+    except Overdue:
+        return Trouble(OVERDUE.format(seconds))
     except NoRowsError:
         return Trouble(NO_ROWS)
     except DBAPIError as error:
         if error.connection_invalidated or not isinstance(error.orig, Error):
             raise
-        return _trouble(error.orig, query, len(beginning), seconds)
+        return _trouble(error.orig, query, 0, seconds, readable)
     except Error as error:
-        return _trouble(error, query, len(beginning), seconds)
+        return _trouble(error, query, len(query) - len(explained(statement)[1]), seconds, readable)
 
 
 def is_number(kind: int) -> bool:
     return kind in NUMBERS
 
 
-def _trouble(error: Error, query: str, offset: int, seconds: float) -> Trouble:
+def _trouble(error: Error, query: str, offset: int, seconds: float, readable: Set[str]) -> Trouble:
     told = error.diag
-    message, hint = told.message_primary or "PostgreSQL refused the query.", told.message_hint
+    message, hint = told.message_primary or "PostgreSQL refused the query.", told.message_hint or None
     if isinstance(error, pg.QueryCanceled):
         message, hint = f"The query took longer than {seconds:g} s and was stopped.", "Narrow it, or look at its plan."
     elif isinstance(error, pg.InsufficientPrivilege) and "table" in message:
         hint = SECRET
     elif "multiple commands" in message:
         message = "One statement at a time."
-    return Trouble(f"{message[:1].upper()}{message[1:]}", hint, **_place(told, query, offset))
+    elif isinstance(error, pg.UndefinedColumn) and hint:
+        named = {one.rpartition(".")[2] for one in NAMED.findall(hint)}
+        hint = hint if named <= readable else None
+    return Trouble(f"{message[:1].upper()}{message[1:WIDEST]}", hint, **_place(told, query, offset))
 
 
 def _place(told: Any, query: str, offset: int) -> dict[str, Any]:
     """Of statements within the statement PostgreSQL tells the place in those: it is not the reader's."""
-    text = told.statement_position or (told.internal_position if told.internal_query in (None, query) else None)
-    place = int(text or 0) - 1 - offset
-    if not 0 <= place <= len(query):
+    place = int(told.statement_position or 0) - 1 + offset
+    if not told.statement_position or not 0 <= place <= len(query):
         return {}
     begin = query.rfind("\n", 0, place) + 1
     line = query[begin:].split("\n", 1)[0]
+    found = OFFENDING.match(line, place - begin)
+    end = found.end() if found else place - begin
     return {
         "line": query.count("\n", 0, place) + 1,
         "before": line[: place - begin][-WIDEST:],
-        "rest": line[place - begin :][:WIDEST],
+        "word": line[place - begin : end][:WIDEST],
+        "after": line[end:][:WIDEST],
     }

@@ -21,6 +21,8 @@ from portal.core.counts import Count
 SIZES = (25, 50, 100)
 COUNTED = 10_000
 LONGEST_PLACE = 4000
+LONGEST_VALUE = 200  # of a sorted value within an address; a longer one is looked up again by the row's key
+LONGEST_KEY = 2000  # a row with a longer key has no address
 MOST_CONDITIONS = 12
 
 
@@ -31,7 +33,7 @@ class Line:
     key: Sequence[str]
     values: Sequence[Value]
     is_deleted: bool
-    place: str
+    place: str | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class View:
         self.typed = arguments.get("operator", ""), arguments.get("value", "")
         if self.asked is not None and "operator" in arguments:
             self._add(f"{self.asked.name}:{self.typed[0]}:{self.typed[1]}")
-        self.shown = [name for name in table.columns if name in arguments.getlist("show")] or list(table.columns)
+        self.shown = [name for name in table.columns if name in arguments.getlist("show")] or table.usual
         self.sort = self._sort(arguments.get("sort", ""))
         size = arguments.get("per_page", "")
         self.per_page = int(size) if size in map(str, SIZES) else SIZES[0]
@@ -94,8 +96,8 @@ class View:
         ordered = [one.name for one in self.table.readable if one.is_sortable]
         return f"-{(list(self.table.key) or [one for one in ordered if one.endswith('_at')] or ordered)[0]}"
 
-    def _place(self, text: str | None) -> list[str | None] | None:
-        """Where the page begins: the sorted value and the key. None for whatever is no such place."""
+    def _place(self, text: str | None) -> list[Any] | None:
+        """Where the page begins: the sorted value (True: that of the key's row) and the key. None for anything else."""
         if not text or len(text) > LONGEST_PLACE or not self.table.key:
             return None
         try:
@@ -103,8 +105,11 @@ class View:
         except (ValueError, binascii.Error, RecursionError):
             return None
         is_place = isinstance(found, list) and len(found) == 1 + len(self.table.key)
-        fits = is_place and all(isinstance(one, str) and _is_storable(one) for one in found[1:])
-        return found if fits and (found[0] is None or (isinstance(found[0], str) and _is_storable(found[0]))) else None
+        if not is_place or not all(isinstance(one, str) and _is_storable(one) for one in found[1:]):
+            return None
+        value = found[0]
+        fits = value is None or value is True or (isinstance(value, str) and _is_storable(value))
+        return found if fits else None
 
     # What it asks the database
 
@@ -134,7 +139,10 @@ class View:
         names = [self._column.name, *self._keys]
         columns = [self.table.of(name) for name in names]
         texts = [func.left(cast(self.table.of(one.name), Text), LONG + 1).label(f"v_{one.name}") for one in self._read]
-        places = [cast(self.table.of(name), Text).label(f"k_{name}") for name in {self._column.name, *self.table.key}]
+        lengths = {self._column.name: LONGEST_VALUE, **dict.fromkeys(self.table.key, LONGEST_KEY)}
+        places = [
+            func.left(cast(self.table.of(name), Text), most + 1).label(f"k_{name}") for name, most in lengths.items()
+        ]
         statement = select(*texts, *places).where(*(one.clause for one in self.conditions))
         place = self._before or self._after
         if place is not None:
@@ -147,7 +155,7 @@ class View:
         wanted = {*self.shown, *(["deleted_at"] if self.table.knows_deleted else [])}
         return [one for one in self.table.readable if one.name in wanted]
 
-    def _beyond(self, columns: Sequence[Any], place: Sequence[str | None]) -> Any:
+    def _beyond(self, columns: Sequence[Any], place: Sequence[Any]) -> Any:
         """What comes after the place. PostgreSQL has what is empty behind everything, or downwards before it."""
         given = dict(zip(self.table.key, place[1:], strict=True))
         rest = [value_of(self.table.columns[name], given[name] or "") for name in self._keys]
@@ -155,8 +163,15 @@ class View:
         if place[0] is None:
             further = _beyond(others, rest, down) if others else literal(False)
             return or_(and_(first.is_(None), further), first.is_not(None)) if down else and_(first.is_(None), further)
-        further = _beyond(columns, [value_of(self._column, place[0]), *rest], down)
+        value = self._value_at(given) if place[0] is True else value_of(self._column, place[0])
+        further = _beyond(columns, [value, *rest], down)
         return further if down or self._column.is_required else or_(further, first.is_(None))
+
+    def _value_at(self, key: Mapping[str, str]) -> Any:
+        """The sorted value of the row with this key, however long."""
+        row = self.table.clause.alias()
+        is_row = [row.c[name] == value_of(self.table.columns[name], text) for name, text in key.items()]
+        return select(row.c[self._column.name]).where(*is_row).scalar_subquery()
 
     def _count(self, connection: Connection) -> Count:
         """Exact below a bound; for a whole large table what the planner thinks."""
@@ -170,9 +185,13 @@ class View:
         told = row._mapping
         key = [told[f"k_{name}"] for name in self.table.key]
         values = [self._value(self.table.columns[name], told) for name in self.shown]
-        place = json.dumps([told[f"k_{self._column.name}"], *key], separators=(",", ":"))
+        sorted_by = told[f"k_{self._column.name}"]
+        is_long = self._column.name not in self.table.key and len(sorted_by or "") > LONGEST_VALUE
+        place = json.dumps([is_long or sorted_by, *key], separators=(",", ":"))
         written = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-        return Line(key, values, self.table.knows_deleted and told["v_deleted_at"] is not None, written)
+        is_deleted = self.table.knows_deleted and told["v_deleted_at"] is not None
+        has_address = all(len(one) <= LONGEST_KEY for one in key)
+        return Line(key if has_address else [], values, is_deleted, written if len(written) <= LONGEST_PLACE else None)
 
     def _value(self, column: Column, told: Mapping[str, Any]) -> Value:
         if column.secret is not None:
@@ -189,10 +208,11 @@ class View:
         has_next = (self._before is not None) if backward else more
         if not self.table.key:  # nothing tells where the next page would begin
             has_previous = has_next = False
+        first, last = (lines[0].place, lines[-1].place) if lines else (None, None)
         return {
             "first": self.url if has_previous else None,
-            "previous": self.url_with(before=lines[0].place) if has_previous and lines else None,
-            "next": self.url_with(after=lines[-1].place) if has_next and lines else None,
+            "previous": self.url_with(before=first) if has_previous and first else None,
+            "next": self.url_with(after=last) if has_next and last else None,
             "last": self.url_with(page="last") if has_next else None,
         }
 
@@ -201,8 +221,22 @@ class View:
         return self.url_with()
 
     @property
-    def all_shown(self) -> bool:
-        return len(self.shown) == len(self.table.columns)
+    def usual_shown(self) -> bool:
+        return self.shown == self.table.usual
+
+    @property
+    def hides_internal(self) -> bool:
+        return any(one.is_internal and one.name not in self.shown for one in self.table.columns.values())
+
+    @property
+    def internal_url(self) -> str:
+        """The list with its internal columns too."""
+        shown = [one.name for one in self.table.columns.values() if one.is_internal or one.name in self.shown]
+        return self._url([*(pair for pair in self._pairs() if pair[0] != "show"), *(("show", name) for name in shown)])
+
+    @property
+    def filterable(self) -> list[Column]:
+        return [one for one in self.table.readable if one.name in self.shown or not one.is_internal]
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
@@ -233,7 +267,7 @@ class View:
 
     def _pairs(self) -> list[tuple[str, str]]:
         pairs = [("where", one.written) for one in self.conditions]
-        pairs += [] if self.all_shown else [("show", name) for name in self.shown]
+        pairs += [] if self.usual_shown else [("show", name) for name in self.shown]
         pairs += [] if self.sort == self._sort("") else [("sort", self.sort)]
         return pairs + ([] if self.per_page == SIZES[0] else [("per_page", str(self.per_page))])
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, literal, select
+from sqlalchemy import Connection, Text, case, cast, func, literal, select
 
 from portal.browser.conditions import value_of
 from portal.browser.tables import Reference, Table, pointing_at
@@ -15,8 +15,9 @@ from portal.browser.values import Value
 from portal.core.counts import Count
 from portal.core.errors import Missing
 
-MOST_SHOWN = 100_000
+MOST_SHOWN = 400_000  # characters of a row, shared evenly among its columns
 COUNTED = 1_000
+CUT = "..."  # in any encoding that a database may have
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Pointing:
 
 def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[Value]:
     """Every column of the row; Missing where there is none."""
-    texts = [func.left(cast(table.of(one.name), Text), MOST_SHOWN + 1).label(one.name) for one in table.readable]
+    texts = [func.left(cast(table.of(one.name), Text), longest(table) + 1).label(one.name) for one in table.readable]
     told = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
     if told is None:
         raise Missing
@@ -58,13 +59,26 @@ def pointing(
     return [Pointing(*one, Count.bounded(count, COUNTED)) for one, count in zip(found, counts, strict=True)]
 
 
-def as_json(connection: Connection, table: Table, key: Sequence[str]) -> str:
-    """The row without its secrets, as PostgreSQL writes its values."""
-    row = _with_key(select(*(table.of(one.name) for one in table.readable)), table, key).subquery("row")
+def longest(table: Table) -> int:
+    """How many characters of a value are read, where a row is shown whole."""
+    return MOST_SHOWN // max(len(table.readable), 1)
+
+
+def as_json(connection: Connection, table: Table, key: Sequence[str], *, internal: bool = False) -> str:
+    """The row without its secrets, as PostgreSQL writes its values; of long values the beginning, as text."""
+    shown = [one.name for one in table.readable if internal or not one.is_internal]
+    row = _with_key(select(*(_bounded(table.of(name), longest(table)).label(name) for name in shown)), table, key)
+    row = row.subquery("row")
     text = connection.scalar(select(cast(func.row_to_json(row.table_valued()), Text)))
     if text is None:
         raise Missing
     return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+
+
+def _bounded(one: Any, most: int) -> Any:
+    text = cast(one, Text)
+    cut = func.to_json(func.left(text, most).concat(CUT))
+    return case((func.length(text) > most, cut), else_=func.to_json(one))
 
 
 def _with_key(statement: Any, table: Table, key: Sequence[str]) -> Any:
@@ -87,6 +101,7 @@ def _value(table: Table, name: str, told: Mapping[Any, Any]) -> Value:
     if column.secret is not None:
         return Value(column, None)
     text = told[name]
-    is_cut = text is not None and len(text) > MOST_SHOWN
+    most = longest(table)
+    is_cut = text is not None and len(text) > most
     reference = table.references.get(name)
-    return Value(column, text[:MOST_SHOWN] if is_cut else text, is_cut, reference if text is not None else None)
+    return Value(column, text[:most] if is_cut else text, is_cut, reference if text is not None else None)

@@ -41,6 +41,9 @@ ABOUT = {
     "queue.procrastinate_workers": "Who sends letters.",
 }
 
+# Columns that the portal derives from others, to search and sort by. They are shown to whoever asks for them.
+INTERNAL = frozenset({"search_text", "sort_name"})
+
 # Columns that name a person without a constraint, so that the person can be removed.
 PEOPLE = ("created_by", "updated_by", "deleted_by", "actor_id")
 
@@ -72,6 +75,10 @@ class Column:
         return NAMED.get(self.type) or KINDS.get(self.category) or "text"
 
     @property
+    def is_internal(self) -> bool:
+        return self.name in INTERNAL
+
+    @property
     def is_sortable(self) -> bool:
         return self.is_orderable and self.secret is None
 
@@ -93,6 +100,11 @@ class Table:
     def readable(self) -> list[Column]:
         return [one for one in self.columns.values() if one.secret is None]
 
+    @cached_property
+    def usual(self) -> list[str]:
+        """The names of the columns that are shown unless others are asked for."""
+        return [one.name for one in self.columns.values() if not one.is_internal]
+
     @property
     def knows_deleted(self) -> bool:
         return "deleted_at" in self.columns
@@ -111,6 +123,12 @@ def table_named(tables: Mapping[str, Table], name: str) -> Table:
         return tables[name]
     except KeyError:
         raise Missing from None
+
+
+def readable_everywhere(connection: Connection) -> set[str]:
+    """The names of columns that are secret in no table."""
+    columns = [one for table in all_tables(connection).values() for one in table.columns.values()]
+    return {one.name for one in columns} - {one.name for one in columns if one.secret is not None}
 
 
 def pointing_at(tables: Mapping[str, Table], table: Table, target: str) -> list[tuple[Table, Reference]]:

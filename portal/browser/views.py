@@ -14,25 +14,28 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from portal.browser import queries, rows
-from portal.browser.box import asked, is_number
+from portal.browser.box import Trouble, asked, is_number
 from portal.browser.conditions import Unfit
 from portal.browser.forms import QueryForm
-from portal.browser.pages import SIZES, View
+from portal.browser.pages import LONGEST_KEY, SIZES, View
 from portal.browser.tables import Table, all_tables, table_named
 from portal.browser.values import Value, as_text
 from portal.config import Settings
 from portal.core.db import db
-from portal.core.errors import Missing
+from portal.core.errors import Missing, Occupied, Overdue
+from portal.core.explaining import PLAN
 from portal.core.history import record
 from portal.core.policy import Permission
 from portal.core.reading import Answer, reading
+from portal.web.errors import RETRY_AFTER, status_of
 from portal.web.guards import requires
 from portal.web.proof import proven
 from portal.web.rendering import keep_address, render, wants_fragment
 
 bp = Blueprint("browser", __name__, url_prefix="/browser")
 UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
-LONGEST_KEY = 2000
+LONG_STATEMENTS = 2  # of a page: its rows, and a count
+INTERNAL = "internal"
 
 # Where a row is changed by forms that know its rules, or ended, and by which of its columns that is found.
 PAGES = {
@@ -88,13 +91,16 @@ def row(table: str) -> ResponseReturnValue:
         one = table_named(tables, table)
         values = _found(lambda: rows.values_of(connection, one, key))
         around = [] if wants_fragment() else rows.pointing(connection, tables, one, values)
+    is_whole = _wants_internal()
     record("browser_opened", table=table)
     return render(
         "browser/row.html",
         fragment="browser/_row.html",
         table=one,
         key=key,
-        values=values,
+        values=[value for value in values if is_whole or not value.column.is_internal],
+        has_hidden=not is_whole and any(column.is_internal for column in one.columns.values()),
+        more={INTERNAL: 1} if is_whole else {},
         around=around,
         row_url=row_url,
         page_url=_page_of(one, values),
@@ -109,7 +115,7 @@ def copy(table: str) -> ResponseReturnValue:
     key = _key()
     with _reading() as connection:
         one = table_named(all_tables(connection), table)
-        text = _found(lambda: rows.as_json(connection, one, key))
+        text = _found(lambda: rows.as_json(connection, one, key, internal=_wants_internal()))
     record("browser_copied", table=table, details={"row": ", ".join(key)})
     if wants_fragment():
         return render("browser/_copy.html", table=one, text=text)
@@ -136,11 +142,18 @@ def query() -> ResponseReturnValue:
     way = way if way in ("explain", "analyze") else "run"
     record("browser_queried", details={"query": text})
     settings: Settings = current_app.extensions["portal"]
-    answer = asked(text, way, seconds=settings.browser_seconds, most=settings.browser_rows)
-    return _box(form, answer, way, status=200 if isinstance(answer, Answer) else 422)
+    try:
+        answer = asked(
+            text, way, seconds=settings.browser_seconds, places=settings.browser_places, most=settings.browser_rows
+        )
+    except Occupied as error:
+        response = _box(form, Trouble(error.message), status=status_of(error))
+        response.headers["Retry-After"] = RETRY_AFTER
+        return response
+    return _box(form, answer, status=200 if isinstance(answer, Answer) else 422)
 
 
-def _box(form: QueryForm, answer: Any = None, way: str = "run", *, status: int = 200) -> Response:
+def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
     is_answer = isinstance(answer, Answer)
     return render(
         "browser/sql.html",
@@ -148,7 +161,7 @@ def _box(form: QueryForm, answer: Any = None, way: str = "run", *, status: int =
         form=form,
         answer=answer if is_answer else None,
         trouble=None if is_answer else answer,
-        is_plan=way != "run",
+        is_plan=is_answer and answer.names == [PLAN],
         numbers=[is_number(kind) for kind in answer.types] if is_answer else [],
         own=db.session.execute(queries.own()).all(),
         settings=current_app.extensions["portal"],
@@ -157,12 +170,17 @@ def _box(form: QueryForm, answer: Any = None, way: str = "run", *, status: int =
 
 
 def starter(table: Table) -> str:
-    """A query of all that can be read of a table, for who wants to go on from there."""
-    return f"SELECT {', '.join(_quoted(one.name) for one in table.readable)}\nFROM {table.name}\nLIMIT 100"
+    """A query of what can be read of a table, for who wants to go on from there."""
+    names = ", ".join(_quoted(one.name) for one in table.readable if not one.is_internal)
+    return f"SELECT {names}\nFROM {table.name}\nLIMIT 100"
 
 
-def row_url(table: str, key: Sequence[str], *, endpoint: str = "browser.row") -> str:
-    return url_for(endpoint, table=table, key=list(key))
+def row_url(table: str, key: Sequence[str], *, endpoint: str = "browser.row", **more: Any) -> str:
+    return url_for(endpoint, table=table, key=list(key), **more)
+
+
+def _wants_internal() -> bool:
+    return INTERNAL in request.args
 
 
 def _wanted() -> str:
@@ -184,8 +202,14 @@ def _wanted() -> str:
 @contextmanager
 def _reading() -> Iterator[Connection]:
     settings: Settings = current_app.extensions["portal"]
-    with reading(settings.browser_seconds) as connection:
-        yield connection
+    places = settings.browser_places
+    try:
+        with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:
+            yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, pg.QueryCanceled):
+            raise Overdue from error
+        raise
 
 
 def _page(view: View, connection: Connection) -> Any:

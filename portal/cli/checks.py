@@ -130,6 +130,14 @@ def reader_role() -> str:
         raise Ailing(
             f"portal_query does not belong to {READER_ROLE}: docs/operating.md says under Restore how it does."
         )
+    (name, is_open) = _row(
+        "SELECT quote_ident(current_database()), has_database_privilege(%s, current_database(), 'TEMPORARY')",
+        READER_ROLE,
+    )
+    if is_open:
+        raise Ailing(
+            f"everyone may create temporary tables: as its owner, REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
+        )
     return told
 
 
@@ -188,6 +196,12 @@ def secret_key() -> str:
     return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
 
 
+def names_of_settings() -> str:
+    if misspelled := _settings().misspelled:
+        raise Ailing(" ".join(misspelled))
+    return "every PORTAL_... that is set is one"
+
+
 def public_address() -> str:
     settings = _settings()
     if settings.production and settings.public_url is None:
@@ -218,6 +232,7 @@ def _names(revisions: frozenset[str]) -> str:
 
 CHECKS = (
     Check("secret key", secret_key, needs_database=False),
+    Check("settings", names_of_settings, needs_database=False),
     Check("public address", public_address, needs_database=False),
     Check("connection", connection),
     Check("version", version),

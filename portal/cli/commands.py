@@ -16,6 +16,7 @@ from portal.cli import seed as seeding
 from portal.cli.adopt import adopt
 from portal.cli.database import database
 from portal.cli.doctor import doctor
+from portal.cli.organizations import organizations as organizations_group
 from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
@@ -41,18 +42,19 @@ password_option = click.option("--password", help="Asked for when left out; empt
 def register(app: Flask) -> None:
     """Give the application its commands."""
     database.add_command(adopt)
-    for command in (serve, seed_command, users, tenancy, doctor, database):
+    for command in (serve, seed_command, organizations_group, users, tenancy, doctor, database):
         app.cli.add_command(command)
 
 
 @click.command("seed")
 @click.option("--email", type=Email(), default=seeding.ADMIN_EMAIL, show_default=True, help="Of the first super admin.")
+@click.option("--name", type=Line(2 * LONGEST_NAME), default="Admin User", show_default=True, help="Their name.")
 @password_option
 @click.option("--demo", is_flag=True, help="Fill an empty database with believable organizations and people.")
-@click.option("--people", type=click.IntRange(10, 1_000_000), default=5_000, show_default=True, help="For --demo.")
+@click.option("--people", type=click.IntRange(10, 10_000_000), default=5_000, show_default=True, help="For --demo.")
 @with_appcontext
-def seed_command(email: str, password: str | None, demo: bool, people: int) -> None:
-    """Create the first super administrator, unless the address is there already."""
+def seed_command(email: str, name: str, password: str | None, demo: bool, people: int) -> None:
+    """Create the first super administrator, unless the address is there already. The last word is the last name."""
     if demo:
         _seed_demo(people)
         return
@@ -61,8 +63,9 @@ def seed_command(email: str, password: str | None, demo: bool, people: int) -> N
     if known:
         click.echo(f"{email} is there already; nothing was changed.")
         return
-    chosen, told = _chosen(password, email)
-    if seeding.ensure_super_admin(email, chosen):
+    first_name, last_name = _names(name)
+    chosen, told = _chosen(password, email, first_name, last_name)
+    if seeding.ensure_super_admin(email, chosen, first_name, last_name):
         click.echo(f"Created the super administrator {email}.{told}")
 
 
@@ -82,6 +85,8 @@ def create_command(
     password: str | None,
 ) -> None:
     """Create a person and print the link of the invitation, which is mailed too."""
+    if role == Role.ADMIN.name and not organization:
+        raise click.ClickException("An ADMIN needs an organization: name it with --organization SLUG.")
     chosen = _chosen(password, email)[0] if password else None
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
@@ -161,6 +166,14 @@ def _seed_demo(people: int) -> None:
         click.echo("None of them can sign in; `flask users set-password` gives one a password.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
+
+
+def _names(name: str) -> tuple[str | None, str | None]:
+    """First and last name; of a single word there is a first name only."""
+    first, _, last = name.rpartition(" ") if " " in name else (name, "", "")
+    if max(len(first), len(last)) > LONGEST_NAME:
+        raise click.ClickException(f"Use {LONGEST_NAME} characters at most for a first or last name.")
+    return first or None, last or None
 
 
 def _invitation(user_id: uuid.UUID) -> str:

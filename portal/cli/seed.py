@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import accumulate, islice
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from portal.users.models import User
 
 SEED = 20_260_101
 YEARS = 2
+AT_ONCE = 100_000  # rows of a COPY: its triggers keep the rows of one in memory
 ADMIN_EMAIL = "admin@example.com"
 COLUMNS = (
     "id", "email", "first_name", "last_name", "role", "is_active", "email_verified",
@@ -36,14 +38,16 @@ def is_empty() -> bool:
         return db.session.scalar(select(User.id).limit(1), execution_options={"with_deleted": True}) is None
 
 
-def ensure_super_admin(email: str, password: str | None, first_name: str = "Admin", last_name: str = "User") -> bool:
+def ensure_super_admin(
+    email: str, password: str | None, first_name: str | None = "Admin", last_name: str | None = "User"
+) -> bool:
     """Create the super administrator unless the living address is there already; True if it was created."""
     with acting_as(SYSTEM):
         return _ensure_super_admin(email, password, first_name, last_name)
 
 
 @command
-def _ensure_super_admin(email: str, password: str | None, first_name: str, last_name: str) -> bool:
+def _ensure_super_admin(email: str, password: str | None, first_name: str | None, last_name: str | None) -> bool:
     if db.session.scalar(queries.by_email(email)) is not None:
         return False
     row = {"email": email, "first_name": first_name, "last_name": last_name, "role": Role.SUPER_ADMIN}
@@ -68,8 +72,10 @@ def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
     with without_time_limit():
         organizations = list(_organizations(people, random, today))
         create_many(Organization, organizations)
-        rows = _people(people, random, today, organizations)
-        made = copy_rows("users", COLUMNS, progress(rows))
+        rows = iter(progress(_people(people, random, today, organizations)))
+        made = 0
+        while many := copy_rows("users", COLUMNS, islice(rows, AT_ONCE)):
+            made += many
         for _, email in DEMO_ACCOUNTS if with_sign_ins else ():
             hashed = passwords.hash_password(DEMO_PASSWORD)
             db.session.execute(update(User).where(User.email == email).values(password=hashed))
@@ -103,16 +109,17 @@ def _people(
     yield _row(random, today, "uma", "Uma", "Kowalska", Role.USER, acme)
     keys = [row["id"] for row in organizations]
     living = {row["id"] for row in organizations if row["deleted_at"] is None}
-    weights = [1 / (place + 3) for place in range(len(keys))]
-    housed = iter(random.choices(keys, weights, k=max(wanted - 3, 0)))
+    weights = list(accumulate(1 / (place + 3) for place in range(len(keys))))
     taken: set[str] = set()
     for number in range(wanted - 3):
         first, last = random.choice(names.FIRST), random.choice(names.LAST)
-        home = keys[number] if number < len(keys) else next(housed)
+        home = keys[number] if number < len(keys) else random.choices(keys, cum_weights=weights)[0]
         role = Role.ADMIN if number < len(keys) or random.random() < 0.02 else Role.USER
         local = f"{names.ascii_of(first)}.{names.ascii_of(last)}"
-        local = f"{local}{number}" if local in taken else local
-        taken.add(local)
+        if local in taken:
+            local = f"{local}{number}"
+        else:
+            taken.add(local)
         yield _row(random, today, local, first, last, role, home, settled=home not in living)
 
 

@@ -6,7 +6,7 @@ import contextvars
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -28,6 +28,8 @@ from portal.core.errors import UnsuitableDatabase
 from portal.core.sentences import sentence_of
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 
+LOCAL = "localhost"  # where browsers let passkeys be tried without https; they don't at 127.0.0.1
+LOOPBACK = ("127.0.0.1", "::1")  # a browser may take either for localhost
 PORTS = range(8000, 8100)
 DEMO_PEOPLE = 5_000
 
@@ -49,7 +51,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 @click.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default=LOCAL, show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free from 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Of each process.")
@@ -63,10 +65,11 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
     settings: Settings = app.extensions["portal"]
     with _ending_quietly(), own_server(settings):
         prepare(app, settings)
-        address = (host, port or _free_port(host))
-        _refuse_a_port_in_use(address)
-        app.extensions["portal_served_at"] = f"http://{address[0]}:{address[1]}"
-        options = _options(address, workers=workers, threads=threads)
+        hosts = _hosts(host)
+        port = port or _free_port(hosts)
+        _refuse_a_port_in_use(hosts, port)
+        address = app.extensions["portal_served_at"] = f"http://{_written(host)}:{port}"
+        options = _options([f"{_written(one)}:{port}" for one in hosts], workers=workers, threads=threads)
         options["when_ready"] = lambda _: _is_up(address, settings)
         options["post_worker_init"] = lambda _: _begin_beside_pages(app)
         contextvars.Context().run(Server(app, options).run)
@@ -139,9 +142,9 @@ def _ending_quietly() -> Iterator[None]:
     yield
 
 
-def _options(address: tuple[str, int], *, workers: int, threads: int) -> dict[str, Any]:
+def _options(bound: list[str], *, workers: int, threads: int) -> dict[str, Any]:
     return {
-        "bind": f"{address[0]}:{address[1]}",
+        "bind": bound,
         "worker_class": "gthread",
         "workers": workers,
         "threads": threads,
@@ -155,14 +158,14 @@ def _options(address: tuple[str, int], *, workers: int, threads: int) -> dict[st
     }
 
 
-def _is_up(address: tuple[str, int], settings: Settings) -> None:
+def _is_up(address: str, settings: Settings) -> None:
     """A closed terminal ends the portal as well: of itself Gunicorn would only load it anew."""
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     _announce(address, settings)
 
 
-def _announce(address: tuple[str, int], settings: Settings) -> None:
-    click.echo(f"Portal runs at http://{address[0]}:{address[1]}/ (Ctrl-C stops it)")
+def _announce(address: str, settings: Settings) -> None:
+    click.echo(f"Portal runs at {address}/ (Ctrl-C stops it)")
     if settings.database_url is None:
         click.echo("Sign in as")
         for label, email in DEMO_ACCOUNTS:
@@ -170,23 +173,32 @@ def _announce(address: tuple[str, int], settings: Settings) -> None:
         click.echo(f"  password of each: {DEMO_PASSWORD}")
 
 
-def _free_port(host: str) -> int:
+def _hosts(host: str) -> tuple[str, ...]:
+    """The addresses behind localhost that this machine has; any other is itself."""
+    return tuple(one for one in LOOPBACK if _is_free(one, 0)) if host == LOCAL else (host,)
+
+
+def _written(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _free_port(hosts: Sequence[str]) -> int:
     for port in PORTS:
-        if _is_free((host, port)):
+        if all(_is_free(host, port) for host in hosts):
             return port
     raise click.ClickException(f"no port from {PORTS[0]} to {PORTS[-1]} is free; name one with PORT.")
 
 
-def _refuse_a_port_in_use(address: tuple[str, int]) -> None:
-    if not _is_free(address):
-        raise click.ClickException(f"port {address[1]} is in use; name another with PORT.")
+def _refuse_a_port_in_use(hosts: Sequence[str], port: int) -> None:
+    if not all(_is_free(host, port) for host in hosts):
+        raise click.ClickException(f"port {port} is in use; name another with PORT.")
 
 
-def _is_free(address: tuple[str, int]) -> bool:
-    with socket.socket() as probe:
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            probe.bind((host, port))
         except OSError:
             return False
     return True

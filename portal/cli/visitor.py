@@ -163,9 +163,9 @@ class Visitor:
 
 
 def _readable(answer: TestResponse) -> str:
-    """Headers that hold words, and the body, less the request's own id."""
+    """Headers that hold words, and the body, less the request's own id and where lines may end within a word."""
     told = [f"{name}: {value}" for name, value in answer.headers if name in TOLD]
-    return "\n".join((*told, answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "")))
+    return "\n".join((*told, answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "").replace("<wbr>", "")))
 
 
 def _token(text: str) -> str:

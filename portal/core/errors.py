@@ -19,6 +19,19 @@ class Busy(Exception):
     """The database was asked to do too much at once; trying again later is right."""
 
 
+class Occupied(Exception):
+    """As much is running as may run at once; `is_own` where it is the actor's own. Trying again later is right."""
+
+    def __init__(self, message: str, *, is_own: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.is_own = is_own
+
+
+class Overdue(Exception):
+    """A statement didn't end in its time. Where PostgreSQL doesn't interrupt it, it is left behind, still running."""
+
+
 class Throttled(Exception):
     """This was tried too often; after so many seconds it may be tried again."""
 

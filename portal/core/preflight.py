@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from portal.core import migrations
 from portal.core.errors import UnsuitableDatabase
@@ -74,7 +74,12 @@ def refuse_unmigratable(connection: Connection, tables: Sequence[str]) -> None:
         for sentence in obstacles(connection, (*tables, *UNMODELED)):
             raise UnsuitableDatabase(sentence)
         have_roles(connection)
-    connection.commit()
+
+
+def try_reading(engine: Engine, table: str) -> None:
+    """Raise what keeps a table from being read, before anything that would not say so."""
+    with engine.connect() as connection:
+        connection.execute(text(f"SELECT FROM {table} LIMIT 0"))  # noqa: S608 -- a name of ours
 
 
 def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[str]:

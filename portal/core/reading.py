@@ -1,7 +1,8 @@
 """How does the data browser read? As a role that can read no secret, where nothing can be written, for some seconds.
 
-The role holds where the Python above is wrong. What somebody wrote runs in `portal_query` (migration 0013), out of
-which PostgreSQL itself lets no statement change the role.
+The role holds where the Python above is wrong. What somebody wrote runs in `portal_query`, out of which PostgreSQL
+itself lets no statement change the role. Each person reads one thing at a time, and few people read at once, in all
+processes together: a place is an advisory lock of the reading's own transaction, kept until the server is done with it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,27 @@ from sqlalchemy import Connection, func, select
 
 from portal.core.actor import current_actor
 from portal.core.db import acting_as, db
-from portal.core.errors import NotAllowed
+from portal.core.deadline import hanging_up_after
+from portal.core.errors import NotAllowed, Occupied
+from portal.core.explaining import PLAN, explained
 from portal.core.wall import READER_ROLE
 
-MOST_BYTES = 4_000_000
+ROOM = 1_000_000  # bytes that the values of an answer take at most, about
+LONGEST = 10_000  # characters of one value; fewer where a row has very many
+GRACE = 1.0  # seconds after its timeout in which a statement may still end by itself
+PLACES = 3  # people who read at once
+PAUSES = (0.05, 0.1, 0.25)  # between a page's tries to get a place
+CELL = 20  # bytes that a value takes besides its own
+TEXT = 25  # PostgreSQL's number of the type
+OWN, ALL = "own", "all"
+ONE_EACH, TOGETHER = 73_060_868, 73_060_869  # any numbers: the kinds of advisory locks
+TAKE = """
+SELECT set_config('role', %(role)s, true), set_config('transaction_read_only', 'on', true),
+    set_config('statement_timeout', %(timeout)s, true), set_config('timezone', 'UTC', true),
+    CASE WHEN NOT pg_try_advisory_xact_lock(%(one_each)s, hashtext(%(person)s)) THEN %(own)s
+        WHEN EXISTS (SELECT FROM generate_series(1, %(places)s) one WHERE pg_try_advisory_xact_lock(%(together)s, one))
+        THEN NULL ELSE %(all)s END
+"""
 
 # All that the role may read: a table with its columns, its key, what it refers to, and what an index begins with.
 SHELF = """
@@ -60,11 +78,12 @@ ORDER BY n.nspname <> 'public', n.nspname, c.relname
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement gave: the names and types (by number) of its columns, and its rows."""
+    """What a statement gave: the names and types (by number) of its columns, and its rows. Long values are cut."""
 
     names: Sequence[str]
     types: Sequence[int]
     rows: Sequence[Sequence[str | None]]
+    longest: int  # a value of more characters was cut
     has_more: bool
     milliseconds: float
 
@@ -74,21 +93,37 @@ class NoRowsError(Exception):
 
 
 @contextmanager
-def reading(seconds: float) -> Iterator[Connection]:
-    """A transaction of its own that reads as the role; nothing that happens in it stays."""
+def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits: bool = False) -> Iterator[Connection]:
+    """A transaction of its own that reads as the role; nothing that happens in it stays.
+
+    Each statement may take so many seconds; `statements` says how many long ones there may be. Occupied where there is
+    no place, at once unless it `waits` a moment; Overdue where PostgreSQL doesn't interrupt what runs.
+    """
     actor = current_actor()
     if not actor.is_unlimited:
         raise NotAllowed
     db.session.rollback()  # no connection waits for another
     with acting_as(actor):
-        told = {
-            "role": READER_ROLE,
-            "transaction_read_only": "on",
-            "statement_timeout": str(int(seconds * 1000)),
-            "timezone": "UTC",
-        }
-        db.session.execute(select(*(func.set_config(name, value, True) for name, value in told.items())))
-        yield db.session.connection()
+        connection = _placed(str(actor.id or ""), seconds, places, PAUSES if waits else ())
+        with hanging_up_after(seconds * statements + GRACE, connection):
+            yield connection
+
+
+def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -> Connection:
+    """The session's connection, once its transaction has a place. No connection is held while that is waited for."""
+    told = {"role": READER_ROLE, "timeout": str(int(seconds * 1000)), "person": person, "places": places}
+    kinds = {"one_each": ONE_EACH, "together": TOGETHER, "own": OWN, "all": ALL}
+    for pause in (*pauses, None):
+        connection = db.session.connection()
+        *_, taken = connection.exec_driver_sql(TAKE, {**told, **kinds}).one()
+        if taken is None:
+            return connection
+        db.session.rollback()
+        if pause is not None:
+            time.sleep(pause)
+    if taken == OWN:
+        raise Occupied("A query of yours is still running. Wait until it ends, then try again.", is_own=True)
+    raise Occupied("Others are running queries right now. Try again in a few seconds.", is_own=False)
 
 
 def shelf(connection: Connection) -> list[dict[str, Any]]:
@@ -97,22 +132,32 @@ def shelf(connection: Connection) -> list[dict[str, Any]]:
 
 
 def run(connection: Connection, statement: str, *, most: int) -> Answer:
-    """Run one statement that somebody wrote. NoRowsError, or psycopg's error with the place in the statement.
+    """Run one statement that somebody wrote. NoRowsError, or psycopg's error with the place in what is explained.
 
     Locks of the session would outlive the transaction, and be in everybody's way.
     """
     connection.exec_driver_sql("SAVEPOINT asked")
     try:
-        names, types = _described(connection, statement)
+        plan, query = explained(statement)
+        names, types = _described(connection, query)
+        if plan:
+            names, types = [PLAN], [TEXT]
+        elif names == [PLAN]:
+            raise NoRowsError
+        longest = min(LONGEST, ROOM // 4 // len(names))
         began = time.perf_counter()
-        asked = func.portal_query(statement, most + 1, MOST_BYTES)
+        asked = func.portal_query(plan + query, most + 1, ROOM, longest + 1)
         found = connection.execute(select(asked)).scalars().all()
         took = (time.perf_counter() - began) * 1000
     finally:
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT asked")
         connection.exec_driver_sql("SELECT pg_catalog.pg_advisory_unlock_all()")
-    used = sum(len(value or "") for row in found for value in row)
-    return Answer(names, types, found[:most], len(found) > most or used >= MOST_BYTES, took)
+    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= ROOM, took)
+
+
+def _used(rows: Sequence[Sequence[str | None]]) -> int:
+    """As `portal_query` counts it."""
+    return sum(len((value or "").encode()) + CELL for row in rows for value in row)
 
 
 def _described(connection: Connection, statement: str) -> tuple[list[str], list[int]]:

@@ -29,6 +29,7 @@ from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
 from portal.core.errors import Busy, UnsuitableDatabase
 from portal.core.leftovers import Leftover
+from portal.core.preflight import try_reading
 from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
@@ -154,7 +155,8 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
     """Work until a signal ends it; where the database goes away, from anew when it is back."""
     while True:
         try:
-            _look_for_tables(app)
+            with app.app_context():  # a pool of connections would not say why it has none
+                try_reading(db.engines.get(DIRECT, db.engine), f"{SCHEMA}.procrastinate_jobs")
             asyncio.run(work(queue_of(app), with_signals=with_signals))
         except UNREACHABLE as error:
             if isinstance(cause := getattr(error, "orig", None), UnsuitableDatabase):
@@ -163,12 +165,6 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
             time.sleep(RESTART_SECONDS)
         else:
             return
-
-
-def _look_for_tables(app: Flask) -> None:
-    """A pool of connections would not say why it has none."""
-    with app.app_context(), db.engines.get(DIRECT, db.engine).connect() as connection:
-        connection.exec_driver_sql(f"SELECT FROM {SCHEMA}.procrastinate_jobs LIMIT 0")
 
 
 def work_beside_pages(app: Flask) -> None:

@@ -57,6 +57,12 @@ class NewOrganizationForm(OrganizationForm):
 class EditOrganizationForm(OrganizationForm, EditForm):
     """An organization that exists."""
 
+    def __init__(self, organization: Organization) -> None:
+        super().__init__(written(organization), organization.version)
+
+    def values(self) -> dict[str, Any]:
+        return self.changes(super().values())
+
 
 def written(organization: Organization) -> dict[str, str]:
     """An organization's values as the form writes them."""

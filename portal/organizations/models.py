@@ -10,8 +10,13 @@ from sqlalchemy import Computed, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
+from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
+LETTERS = {
+    "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
+    "ŋ": "n",
+}  # fmt: skip
 
 
 class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
@@ -54,6 +59,10 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
 
 
 def slug_of(name: str) -> str:
-    """A short name made of a name: small letters and digits without accents, with single hyphens between."""
-    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode("ascii")
+    """A short name made of a name: small letters and digits without accents, with single hyphens between.
+
+    The page's script proposes the same while one types: `static/js/portal.js: slug`.
+    """
+    text = unicodedata.normalize("NFKD", tidy(name[:LONGEST]) or "").lower()
+    plain = "".join(LETTERS.get(one, one) for one in text if unicodedata.category(one) not in ("Mn", "Mc", "Me", "Cf"))
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")

@@ -82,11 +82,12 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     organization = _found(id, with_deleted=True)
     if organization.is_deleted:
         return deleted_meanwhile(organization, url_for(".show", id=id))
-    now = written(organization)
-    form = EditOrganizationForm(data={**now, "version": organization.version, "base": conflicts.form_base(now)})
+    form = EditOrganizationForm(organization)
     if form.validate_on_submit():
         try:
             with reporting_conflicts(form):
+                if form.is_stale:
+                    raise Stale(organization)
                 changed = commands.update_organization(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
                 return redirect(way_on(url_for(".show", id=id)))

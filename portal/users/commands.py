@@ -288,8 +288,8 @@ def rehash(user_id: uuid.UUID, former: str, hashed: str) -> None:
 def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
     """Change a person's own names and time zone."""
     user = locked(queries.by_id(user_id))
-    for name in ("first_name", "last_name", "time_zone"):
-        setattr(user, name, values.get(name) or None)
+    for name, value in values.items():
+        setattr(user, name, value or None)
     return user
 
 

@@ -54,9 +54,10 @@ def of_creating(form: UserForm) -> list[str]:
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
     """Moving a person to another organization, and giving them every right; nothing for other changes."""
     values = form.values()
-    granted = values["role"] is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
+    role = values.get("role", user.role)
+    granted = role is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
     moved = values.get("organization_id", user.organization_id) != user.organization_id
-    is_managed = values["role"] is not Role.SUPER_ADMIN
+    is_managed = role is not Role.SUPER_ADMIN
     sentences = _of_moving(user, home, form.organization, is_managed=is_managed) if moved else []
     if granted:
         sentences += _of_granting(user.name, form.organization if "organization_id" in values else home)

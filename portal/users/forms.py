@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import canonical_email, pasted_email
+from portal.core.emails import canonical_email, pasted_email, readable_email
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
@@ -27,19 +27,20 @@ LONGEST_NAME = 80
 
 
 class EmailField(TextField):
-    """An address, however it was pasted, in its canonical form."""
+    """An address, however it was pasted; shown as people write it, `address` as it is stored."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         wanted = DataRequired("Write the address, like name@example.com.")
         super().__init__(label, longest=LONGEST_EMAIL, reads=pasted_email, validators=(wanted, valid_email), **kwargs)
+        self.address = ""
 
 
-def valid_email(_form: Any, field: Any) -> None:
-    if field.data:
-        try:
-            field.data = canonical_email(field.data)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+def valid_email(_form: Any, field: EmailField) -> None:
+    try:
+        field.address = canonical_email(field.data or "")
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+    field.data = readable_email(field.address)
 
 
 class UserForm(Form):
@@ -66,9 +67,10 @@ class UserForm(Form):
         try:
             wanted = Organization.id == uuid.UUID(field.data)
         except ValueError:
-            wanted = or_(Organization.slug == field.data.lower(), Organization.sort_name == func.lower(field.data))
-        found = db.session.scalars(select(Organization).where(wanted).limit(2)).all()
-        named = [one for one in found if one.slug == field.data.lower()] or found
+            slugs = (field.data, field.data.lower())
+            wanted = or_(Organization.slug.in_(slugs), Organization.sort_name == func.lower(field.data))
+        found = db.session.scalars(select(Organization).where(wanted).limit(3)).all()
+        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs] or found
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:
@@ -77,7 +79,8 @@ class UserForm(Form):
 
     def values(self) -> dict[str, Any]:
         """What was typed, by the model's columns."""
-        typed: dict[str, Any] = {name: self[name].data for name in ("first_name", "last_name", "email")}
+        typed: dict[str, Any] = {name: self[name].data for name in ("first_name", "last_name")}
+        typed["email"] = self.email.address
         typed["role"] = Role[self.role.data]
         typed["is_active"] = self.is_active.data == "true"
         if "organization_id" in self:
@@ -101,6 +104,19 @@ class NewUserForm(UserForm, ConfirmForm, ProofForm):
 
 class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
     """A person who exists."""
+
+    def __init__(self, user: User, organization: Organization | None) -> None:
+        self._emails = {user.email.strip(), readable_email(user.email).strip()}
+        super().__init__(written(user, organization), user.version)
+
+    def values(self) -> dict[str, Any]:
+        return self.changes(super().values())
+
+    def _is_sent_as(self, name: str, value: str) -> bool:
+        """Browsers trim addresses, and some write their domains in ASCII."""
+        sent = self[name].raw_data
+        is_own = name == "email" and bool(sent) and sent[0].strip() in self._emails and value.strip() in self._emails
+        return is_own or super()._is_sent_as(name, value)
 
     def is_sensitive(self, user: User) -> bool:
         """Whether it changes how somebody signs in, or what they may do, and where."""
@@ -128,10 +144,16 @@ def written(user: User, organization: Organization | None) -> dict[str, str]:
     values = {
         "first_name": user.first_name or "",
         "last_name": user.last_name or "",
-        "email": user.email,
+        "email": readable_email(user.email),
         "role": user.role.name,
         "is_active": "true" if user.is_active else "false",
     }
     if allows(current_actor(), Permission.USERS_ANY_TENANT):
-        values["organization_id"] = organization.slug if organization else ""
+        values["organization_id"] = _named(organization) if organization else ""
     return values
+
+
+def _named(organization: Organization) -> str:
+    """By its short name, unless that names another one since this was deleted."""
+    namesake = select(Organization.id).where(Organization.slug == organization.slug)
+    return str(organization.id) if organization.is_deleted and db.session.scalar(namesake) else organization.slug

@@ -114,13 +114,14 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     if user.is_deleted:
         return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
-    now = written(user, organization)
-    form = EditUserForm(data={**now, "version": user.version, "base": conflicts.form_base(now)})
+    form = EditUserForm(user, organization)
     if form.validate_on_submit() and _may_go_on(
         form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
     ):
         try:
             with reporting_conflicts(form):
+                if form.is_stale:
+                    raise Stale(user)
                 changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
                 _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
@@ -129,7 +130,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
         except Stale:
-            user, organization = _found(id)
+            user, organization = _found(id, with_deleted=True)
+            if user.is_deleted:
+                return deleted_meanwhile(user, url_for(".show", id=id))
             return conflicts.answer(form, user, written(user, organization), title="Two edits met", endpoint="users")
     return render("users/edit.html", form=form, user=user, status=422 if form.errors else 200)
 
@@ -293,7 +296,7 @@ def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Org
 
 def _say_what_waits(user: User, form: EditUserForm) -> None:
     """Say so where the address that was typed does not count yet."""
-    if user.pending_email and form.email.data == user.pending_email:
+    if user.pending_email and form.email.address == user.pending_email:
         flash(f"{user.pending_email} counts once its link is opened. Until then {user.email} signs in.", "success")
 
 

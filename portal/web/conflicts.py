@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from flask import Response, url_for
 from wtforms import Field
 
-from portal.web.forms import EditForm
+from portal.web.forms import EditForm, form_base
 from portal.web.people import name_of
 from portal.web.rendering import render
 
@@ -67,11 +66,6 @@ def answer(form: EditForm, current: Any, now: Mapping[str, str], *, title: str, 
         hidden=[("version", str(current.version)), ("base", form_base(now)), *kept],
         action=url_for(f"{endpoint}.edit", id=current.id),
     )
-
-
-def form_base(values: Mapping[str, str]) -> str:
-    """The values that an edit begins from, for its hidden field."""
-    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def _label(field: Field) -> str:

@@ -13,7 +13,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.actor import Role
-from portal.core.errors import Busy, Conflict, Missing, NotAllowed, Throttled, UnsuitableDatabase
+from portal.core.errors import (
+    Busy,
+    Conflict,
+    Missing,
+    NotAllowed,
+    Occupied,
+    Overdue,
+    Throttled,
+    UnsuitableDatabase,
+)
 from portal.core.history import record
 from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
@@ -46,6 +55,8 @@ WORDS = {
         "The database can't be reached or is very busy. Nothing was half saved. Try again in a few seconds.",
     ),
 }
+OCCUPIED = "The data browser is busy"
+OVERDUE = "The database didn't answer in time. Narrow what you look for, then try again."
 EXPIRED = (
     "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
     " copied. Open the page anew, and send it from there."
@@ -57,6 +68,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NotAllowed, refused)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(Throttled, throttled)
+    app.register_error_handler(Occupied, occupied)
+    app.register_error_handler(Overdue, lambda _: page(503, OVERDUE, title="That took too long"))
     app.register_error_handler(Conflict, lambda error: page(409, error.message))
     app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
     app.register_error_handler(HTTPException, http_error)
@@ -66,7 +79,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, database_error)
 
 
-def page(code: int, message: str | None = None) -> Response:
+def page(code: int, message: str | None = None, *, title: str | None = None) -> Response:
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if is_api():
         return problem(code, message)
@@ -74,10 +87,10 @@ def page(code: int, message: str | None = None) -> Response:
         request_ctx.url_adapter = current_app.url_map.bind("")
     if code >= 500:
         do_without_database()
-    title, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
+    usual, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
     context = {
         "code": code,
-        "title": title,
+        "title": title or usual,
         "message": message or words,
         "request_id": g.get("request_id", ""),
     }
@@ -91,6 +104,16 @@ def page(code: int, message: str | None = None) -> Response:
     if code == 503:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
+
+
+def occupied(error: Occupied) -> Response:
+    answer = page(status_of(error), error.message, title=OCCUPIED)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
+def status_of(error: Occupied) -> int:
+    return 429 if error.is_own else 503
 
 
 def refused(_error: NotAllowed) -> Response:

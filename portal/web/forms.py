@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -46,11 +46,60 @@ def posted_key(name: str) -> uuid.UUID:
         raise Missing from None
 
 
-class EditForm(Form):
-    """A form for a row that exists: it knows which version it began from, and how that looked."""
+class StoredForm(Form):
+    """A form for a row that exists. What is posted as the database has it is neither checked nor changed.
+
+    `stored` is the row as the form writes it. Rows of other programs, and of former rules, can hold what no form takes.
+    """
+
+    def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
+        super().__init__(data={**stored, **data})
+        self.stored = {name: value for name, value in stored.items() if name in self}
+        self.unchanged = {name for name in self.stored if self._is_sent_as(name, self.stored[name])}
+        self._show_as_stored(self.unchanged)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        super().validate(extra_validators)
+        self._show_as_stored(self.unchanged)
+        return not self.errors
+
+    def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what was typed, by the names of fields, what differs from the row."""
+        return {name: value for name, value in typed.items() if name not in self.unchanged}
+
+    def _is_sent_as(self, name: str, value: str) -> bool:
+        """Whether a browser would send this value so, in which it leaves out line ends; or nothing was sent."""
+        sent = self[name].raw_data
+        return not sent or _in_one_line(sent[0]) == _in_one_line(value)
+
+    def _show_as_stored(self, names: Iterable[str]) -> None:
+        for name in names:
+            self[name].data, self[name].errors = self.stored[name], []
+
+
+def _in_one_line(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
+
+
+class EditForm(StoredForm):
+    """It also knows which version it began from, and how that looked."""
 
     version = HiddenField()
     base = HiddenField()
+
+    def __init__(self, stored: Mapping[str, str], version: int) -> None:
+        super().__init__(stored, version=version, base=form_base(stored))
+        self.is_stale = self.is_submitted() and self.seen_version() != version
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Where the row is newer, nothing can be saved, so what nobody changed here needs no check either."""
+        super().validate(extra_validators)
+        if self.is_stale:
+            seen = self.seen_values()
+            for name in self.stored:
+                if isinstance(seen.get(name), str) and self._is_sent_as(name, seen[name]):
+                    self[name].data, self[name].errors = seen[name], []
+        return not self.errors
 
     def seen_version(self) -> int:
         """The version that the person saw; 0, which no row has, when the form does not say."""
@@ -64,6 +113,11 @@ class EditForm(Form):
         except (ValueError, RecursionError):
             return {}
         return {k: v for k, v in values.items() if _is_shown(v)} if isinstance(values, dict) else {}
+
+
+def form_base(values: Mapping[str, str]) -> str:
+    """The values that an edit begins from, for its hidden field."""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_shown(value: object) -> bool:

@@ -9,9 +9,11 @@ from typing import Any
 from flask import Flask, current_app, request
 from flask_login import current_user
 from jinja2 import StrictUndefined
+from markupsafe import Markup, escape
 
 from portal.core.actor import NoActorError, current_actor
 from portal.core.clock import local, now, zone
+from portal.core.emails import readable_email
 from portal.core.listing import Count
 from portal.core.policy import Permission, allows
 from portal.web import theme
@@ -25,7 +27,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, clock, exact, initials, hue, count, compact, browser_of):
+    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {"can": can, "has_page": has_page, "zone_name": zone_name}
     app.context_processor(about_request)
@@ -109,6 +111,14 @@ def initials(name: str) -> str:
 def hue(key: uuid.UUID) -> int:
     """One of six colours, always the same for one row."""
     return key.int % HUES + 1
+
+
+def email(address: str) -> Markup:
+    """An email address as people write it, where lines may end before @ and dots; it is copied without them."""
+    text = escape(readable_email(address))
+    for sign in "@.":
+        text = text.replace(sign, Markup("<wbr>") + sign)
+    return text
 
 
 def count(counted: Count) -> str:

@@ -16,8 +16,8 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     dialog.showModal();
     dialog.addEventListener('close', () => { dialog.remove(); ctx.sourceElement.focus(); }, { once: true });
   }
+  tableRoles();
   followSearch();
-  showCurrentTab();
   if (document.querySelector('.strength')) forgetError(document.querySelector('#password'));
 });
 document.addEventListener('htmx:finally:swap', () => {
@@ -66,11 +66,11 @@ document.addEventListener('submit', (event) => {
 document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => delete ctx.sourceElement.closest('form')?.dataset.sent);
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
-// A short name follows the name for as long as nobody writes into it.
-const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
-const slug = (text) => text.toLowerCase().normalize('NFKD').replace(/\p{M}/gu, '')
-  .replace(/[ßæœøłđðþı]/g, (letter) => letters[letter])
-  .replace(/[^a-z0-9]+/g, '-').slice(0, 60).replace(/^-+|-+$/g, '');
+// A short name follows the name for as long as nobody writes into it. The server makes the same: slug_of.
+const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', ħ: 'h', ŧ: 't', ŋ: 'n' };
+const slug = (text) => text.normalize('NFKD').toLowerCase()
+  .replace(/[\p{M}\p{Cf}\p{DI}\u2800\ufffc\u{1d159}]/gu, '').replace(/[ßæœøłđðþıħŧŋ]/g, (letter) => letters[letter])
+  .replace(/[^a-z0-9]+/g, '-').slice(0, 63).replace(/^-+|-+$/g, '');
 document.addEventListener('input', ({ target }) => {
   const field = target.name && target.form?.querySelector(`[data-slug-from="${target.name}"]`);
   if (field && field.value === (field.dataset.proposed ?? '')) {
@@ -88,6 +88,13 @@ function keepTimeZone() {
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
+// Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
+function tableRoles() {
+  if (!matchMedia('(max-width: 47.99rem)').matches) return;
+  const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };
+  for (const [tag, role] of Object.entries(roles)) each(`.list ${tag}`, (part) => part.setAttribute('role', role));
+}
+
 function followSearch() {
   const form = document.querySelector('#filters');
   if (form) each('.tabs a', (tab) => {
@@ -97,14 +104,6 @@ function followSearch() {
       value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
     tab.href = url;
-  });
-}
-
-// In a row of tabs that is wider than a phone.
-function showCurrentTab() {
-  each('.tabs > [aria-current]', (tab) => {
-    const row = tab.parentElement;
-    row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
   });
 }
 
@@ -118,5 +117,5 @@ function forgetError(field) {
 }
 
 keepTimeZone();
-showCurrentTab();
+tableRoles();
 if (navigator.clipboard) each('[data-copy]', (button) => { button.hidden = false; });

@@ -7,11 +7,10 @@ import re
 from typing import Any
 
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.cast import Person
-from tests.pages import HTMX
+from tests.pages import HTMX, Reader
 
 TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="([^"]+)"')
 CHALLENGE = re.compile(r"challenge&#34;: &#34;([\w-]+)")
@@ -21,7 +20,7 @@ BAD, NO, GONE, CLASH, WRONG = "400", "403", "404", "409", "422"
 STRANGER, NO_JSON = "401", "415"
 
 
-class Browser(FlaskClient):
+class Browser(Reader):
     """Reads each answer to its end, files too, and closes it."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:

@@ -45,7 +45,7 @@ CONFINED = {
     r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
     r"import requests|urllib\.request|http\.client": (),
-    r"\bMarkup\(|\|safe\b|render_template_string": (),
+    r"\bMarkup\(|\|safe\b|render_template_string": ("web/jinja.py",),  # where lines may end
     r"(?<![.\w])print\(": (),
     r"# type: ignore(?!\[)": (),
 }  # fmt: skip
@@ -55,6 +55,7 @@ WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
     "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py",
     "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py", "cli/commands.py", "cli/doctor.py",
+    "cli/organizations.py",
     "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py", "core/models.py",
     "core/scoping.py", "dashboard/queries.py", "factors/challenges.py", "factors/commands.py", "mail/queue.py",
     "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "second/commands.py",
@@ -142,7 +143,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "browser/rows.py", "browser/tables.py", "browser/values.py", "auth/letters.py", "auth/lifetimes.py",
         "auth/redeeming.py",
         "cli/adopt.py", "cli/checks.py", "cli/database.py", "cli/doctor.py", "cli/loss.py", "cli/misfits.py",
-        "cli/names.py", "cli/parameters.py", "cli/plain.py", "cli/prisma.py", "cli/seed.py", "cli/serve.py",
+        "cli/names.py", "cli/organizations.py", "cli/parameters.py", "cli/plain.py", "cli/prisma.py", "cli/seed.py",
+        "cli/serve.py",
         "cli/stage.py", "cli/takeover.py", "cli/tenancy.py", "cli/visitor.py", "cli/walk.py", "dashboard/chart.py",
         "factors/challenges.py", "factors/ciphers.py", "factors/codes.py", "factors/passkeys.py", "factors/words.py",
         "mail/checks.py", "mail/letters.py", "mail/notices.py", "mail/post.py", "mail/queue.py",

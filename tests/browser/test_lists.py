@@ -154,7 +154,7 @@ def test_the_number_of_rows_on_a_page_can_be_chosen(tabs: Tabs, scripts: bool) -
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
 
-    choose(page, "Rows on a page", "50", scripts=scripts)
+    page.locator(".sizes").get_by_role("link", name="50").click()
 
     expect(page).to_have_url(re.compile("per_page=50"))
     expect(page.locator(".list tbody tr")).to_have_count(50)

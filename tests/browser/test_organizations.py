@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from playwright.sync_api import expect
 
+from portal.organizations.models import slug_of
 from tests.browser.browsing import ADA, ADMIN, Tabs
+from tests.organizations.test_models import SLUGS
 
 
 def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> None:
@@ -26,6 +29,26 @@ def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> N
 
     expect(page.get_by_role("heading", name="Møller & Söhne Orchards")).to_be_visible()
     expect(page.locator(".facts")).to_contain_text(word)
+
+
+def test_the_script_proposes_what_the_server_would(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/organizations/new")
+    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("Short name")
+
+    for text, proposed in SLUGS.items():
+        name.fill(text)
+        assert slug.input_value() == proposed == slug_of(text), text
+
+
+def test_the_script_and_the_server_agree_on_every_letter_of_the_basic_plane(tabs: Tabs) -> None:
+    page = tabs.open(ADMIN)
+    page.goto("/organizations/new")
+    known = [code for code in range(0x20, 0xFFFE) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Cc", "Co")]
+
+    proposed = page.evaluate("(codes) => codes.map((code) => slug(`a${String.fromCodePoint(code)}b`))", known)
+
+    assert [hex(code) for code, one in zip(known, proposed, strict=True) if one != slug_of(f"a{chr(code)}b")] == []
 
 
 def test_without_scripts_an_empty_short_name_is_made_of_the_name(tabs: Tabs) -> None:

@@ -133,6 +133,24 @@ def test_au8_the_demo_made_in_production_opens_for_nobody(fresh_database: str) -
             assert set(db.session.scalars(select(User.password))) == {None}
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("Ada Berg", "Ada", "Berg"), ("  Anna  Maria\u200b Berg ", "Anna Maria", "Berg"), ("Ada", "Ada", None)],
+)
+def test_flask_seed_names_the_first_super_admin(fresh_app: Flask, name: str, first: str, last: str | None) -> None:
+    result = run(fresh_app, "seed", "--name", name, "--password", PASSWORD)
+
+    assert result.exit_code == 0, result.output
+    with acting(fresh_app):
+        assert db.session.execute(select(User.first_name, User.last_name)).all() == [(first, last)]
+
+
+def test_flask_seed_takes_no_password_that_is_the_name_and_no_endless_name(fresh_app: Flask) -> None:
+    for name, password in (("Bartholomew Featherstone", "bartholomew featherstone"), ("x" * 200, PASSWORD)):
+        assert run(fresh_app, "seed", "--name", name, "--password", password).exit_code in (1, 2)
+    assert people(fresh_app) == []
+
+
 def test_the_demo_is_for_an_empty_database(fresh_app: Flask) -> None:
     run(fresh_app, "seed", "--password", PASSWORD)
 
@@ -149,7 +167,7 @@ def test_the_demo_shows_its_progress_and_its_sign_in(fresh_app: Flask) -> None:
     assert DEMO_PASSWORD in result.output
 
 
-@pytest.mark.parametrize("number", ["9", "0", "-5", "1000001", "many"])
+@pytest.mark.parametrize("number", ["9", "0", "-5", "10000001", "many"])
 def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number: str) -> None:
     assert run(fresh_app, "seed", "--demo", "--people", number).exit_code == 2
 
@@ -171,6 +189,13 @@ def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(app: 
         user = db.session.scalars(select(User)).one()
         assert (user.role, user.organization_id, user.must_change_password) == (Role.ADMIN, acme.id, False)
         assert (user.created_by, user.invitation) == (None, "pending")
+
+
+def test_users_create_refuses_an_admin_without_an_organization(app: Flask) -> None:
+    result = run(app, "users", "create", "new@example.com", "--role", "ADMIN")
+
+    assert (result.exit_code, people(app)) == (1, [])
+    assert result.output == "Error: An ADMIN needs an organization: name it with --organization SLUG.\n"
 
 
 def test_users_create_takes_a_chosen_password_instead(app: Flask) -> None:

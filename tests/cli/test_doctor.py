@@ -17,6 +17,7 @@ from portal.core.actor import SYSTEM
 from portal.core.checks import Check
 from portal.core.clock import now
 from portal.core.db import acting_as, db
+from tests.acting import portal_on
 from tests.database import SECRET_KEY, Server, app_for, disconnect, settings_for
 
 LINE = re.compile(r"(ok|no)  [a-z ]+: \S.*")
@@ -65,6 +66,17 @@ def test_what_is_well_is_green_and_what_is_not_is_red(fresh_app: Flask) -> None:
     assert click.style("no", fg="red", bold=True) in result.output
 
 
+def test_a_restored_database_in_which_everyone_creates_temporary_tables_is_told(fresh_app: Flask) -> None:
+    with fresh_app.app_context():
+        name = db.engine.url.database
+    change(fresh_app, f'GRANT TEMPORARY ON DATABASE "{name}" TO PUBLIC')
+
+    result = asked(fresh_app, "role of the data browser")
+
+    assert result.exit_code == 1
+    assert "REVOKE TEMPORARY ON DATABASE portal_test_" in result.output
+
+
 def test_without_a_database_it_says_so_and_looks_at_the_rest() -> None:
     app = create_app(settings_for(NOWHERE))
     result = asked(app)
@@ -93,10 +105,11 @@ def test_what_needs_the_newest_tables_is_left_out_where_migrations_are_pending(f
 
     result = asked(fresh_app)
 
-    *_, last, left_out = result.output.splitlines()
+    troubles = [line for line in result.output.splitlines() if line.startswith("no")]
     assert result.exit_code == 1
-    assert last.startswith("no  migrations: pending (0003 is there")
-    assert re.fullmatch(r"no  the rest: \d+ checks were left out\.", left_out)
+    assert len(troubles) == 2
+    assert troubles[0].startswith("no  migrations: pending (0003 is there")
+    assert re.fullmatch(r"no  the rest: \d+ checks were left out\.", troubles[1])
 
 
 def test_a_migration_of_a_later_version_is_told_from_one_that_is_pending(fresh_app: Flask) -> None:
@@ -155,6 +168,11 @@ def test_a_role_of_tenants_that_may_not_be_taken_is_told(fresh_app: Flask, datab
         database_server.execute(f"GRANT portal_tenant TO {owner}{again}")
 
     assert "can't be taken: GRANT portal_tenant" in said.output
+
+
+def test_a_misspelled_setting_is_told(fresh_database: str) -> None:
+    with portal_on(fresh_database, misspelled=("PORTAL_X is not a setting.",)) as app:
+        assert asked(app, "settings").output == "no  settings: PORTAL_X is not a setting.\n"
 
 
 def test_production_without_its_address_is_told(fresh_database: str) -> None:

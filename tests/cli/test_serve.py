@@ -40,7 +40,7 @@ class Run:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            if found := re.search(r"http://localhost:\d+", line):
                 return found.group()
         self.process.wait(timeout=30)
         self.process.stdout.close()
@@ -103,6 +103,17 @@ def test_it_answers_prints_the_sign_in_and_ends_with_the_database(instance: Path
     assert "Traceback" not in words
     assert "@" in words
     assert servers_on(instance) == []
+
+
+def test_localhost_is_both_loopback_addresses_of_this_machine_and_no_other(instance: Path) -> None:
+    with running(instance) as run:
+        port = int(run.address.rpartition(":")[2])
+        process = psutil.Process(run.process.pid)
+        listening = {one.laddr for one in process.net_connections() if one.status == psutil.CONN_LISTEN}
+
+    assert run.address == f"http://localhost:{port}"
+    assert ("127.0.0.1", port) in listening
+    assert listening <= {("127.0.0.1", port), ("::1", port)}
 
 
 def test_a_second_start_keeps_the_data_also_after_everything_was_killed(instance: Path) -> None:

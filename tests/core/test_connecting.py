@@ -1,171 +1,63 @@
-"""Does a connection that the server closed while nobody used it cost anybody anything?"""
+"""Does an address with certificates lead to the database, or is it said what is wrong with them?"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Iterator
+from pathlib import Path
 
-import psycopg
 import pytest
-from flask import Flask
-from sqlalchemy import Engine, make_url, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import make_url
 
-from portal.activity import seals
-from portal.core.actor import Role
-from portal.core.db import command, db, direct_engine
-from portal.organizations.models import Organization
-from tests.acting import acting, at_once, portal_on
-from tests.cast import Builder, Person, SignIn
-from tests.database import Server
-from tests.pages import PageClient
-
-MANY = 5
-OTHERS = "FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-
-Close = Callable[[], None]
+from portal import database_url
+from portal.core.db import db
+from tests.core.encrypting import Encrypting, certificate, encrypting
+from tests.core.test_preflight import run
+from tests.database import app_for, disconnect
 
 
-def terminated(server: Server, name: str) -> None:
-    server.execute(f"SELECT pg_terminate_backend(pid, 10000) {OTHERS.format(name)}")
+@pytest.fixture
+def server(fresh_database: str, tmp_path: Path) -> Iterator[Encrypting]:
+    with encrypting(fresh_database, tmp_path) as server:
+        yield server
 
 
-def terminated_meanwhile(server: Server, name: str) -> None:
-    """It is not waited for the end of the connections, which may still seem to be there."""
-    server.execute(f"SELECT pg_terminate_backend(pid) {OTHERS.format(name)}")
+def address(server: Encrypting, database: str, arguments: str) -> str:
+    url = make_url(database)
+    written = f"postgresql://{url.username}:{url.password}@localhost:{server.port}/{url.database}?{arguments}"
+    return database_url.read(written).url
 
 
-def timed_out(server: Server, name: str) -> None:
-    """The server ends whatever waits, as idle_session_timeout makes it; here it is waited for."""
-    deadline = time.monotonic() + 60
-    with psycopg.connect(make_url(server.url).set(drivername="postgresql").render_as_string(False)) as watching:
-        watching.autocommit = True
-        while watching.execute(f"SELECT count(*) {OTHERS.format(name)}".encode()).fetchone() != (0,):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+def test_what_is_wrong_with_certificates_is_said(server: Encrypting, fresh_database: str, tmp_path: Path) -> None:
+    absent, empty, readable = tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path / "readable.pem"
+    empty.touch(mode=0o600)
+    readable.write_bytes(server.key.read_bytes())
+    readable.chmod(0o644)
+    other = certificate(tmp_path, "other")[0]
+    for arguments, sentence in {
+        f"sslmode=verify-full&sslrootcert={absent}": f'root certificate file "{absent}" does not exist',
+        f"sslmode=verify-ca&sslrootcert={other}": "certificate verify failed",
+        f"sslmode=verify-full&sslrootcert={server.certificate}&host=127.0.0.1": "does not match host name",
+        f"sslmode=require&sslcert={empty}&sslkey={server.key}": "could not read certificate file",
+        f"sslmode=require&sslcert={server.certificate}&sslkey={absent}": "private key file",
+        f"sslmode=require&sslcert={server.certificate}&sslkey={readable}": "has group or world access",
+        "sslmode=always": 'invalid sslmode value: "always"',
+    }.items():
+        wrong = address(server, fresh_database, arguments)
+        for command in (["db", "upgrade"], ["users", "unlock", "ada@example.com"]):
+            code, said = run(wrong, *command)
+            assert (code, said.count("\n")) == (1, 1), said
+            assert "can't be secured" in said, said
+            assert sentence in said
+            assert str(make_url(fresh_database).password) not in said
 
 
-@pytest.fixture(params=[terminated, terminated_meanwhile, timed_out])
-def close(request: pytest.FixtureRequest, database_server: Server, fresh_database: str) -> Close:
-    """Closes every connection of the database, in one of the ways in which servers do."""
-    name = str(make_url(fresh_database).database)
-    if request.param is timed_out:
-        database_server.execute(f"ALTER DATABASE \"{name}\" SET idle_session_timeout = '150ms'")
-    return lambda: request.param(database_server, name)
-
-
-@pytest.fixture(params=[False, True], ids=["lasting settings", "settings of each transaction"])
-def portal(request: pytest.FixtureRequest, fresh_database: str) -> Iterator[Flask]:
-    changes = {"pools_transactions": request.param, "direct_url": fresh_database, "pool_size": MANY}
-    with portal_on(fresh_database, **changes) as app:
-        yield app
-
-
-def fill(engine: Engine) -> None:
-    """Leave as many connections in the pool as it has room for."""
-    with ExitStack() as stack:
-        for _ in range(MANY):
-            stack.enter_context(engine.begin())
-    assert engine.pool.checkedin() == MANY  # type: ignore[attr-defined]
-
-
-def status_of(client: PageClient) -> int:
-    return client.get("/users/").status_code
-
-
-def root_of(app: Flask) -> Person:
-    return Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
-
-
-def test_re1_no_request_fails_whichever_connections_were_closed(portal: Flask, close: Close) -> None:
-    root = root_of(portal)
-    clients = [PageClient(portal) for _ in range(MANY)]
-    for client in clients:
-        SignIn(client)(root)
-    for number in range(3):
-        with portal.app_context():
-            fill(db.engine)
-        close()
-        assert clients[0].get("/readyz").status_code == 200
-        close()
-        answers = at_once(portal, [partial(status_of, client) for client in clients])
-        assert answers == [200] * MANY
-        filled = clients[0].form("/organizations/new") | {"name": f"O{number}", "slug": f"o{number}"}
-        close()
-        made = clients[0].post("/organizations/new", data=filled)
-        assert made.status_code == 303
-    with acting(portal):
-        assert set(db.session.scalars(select(Organization.slug))) == {"o0", "o1", "o2"}
-
-
-def test_re1_every_engine_goes_on_after_all_its_connections_were_closed(portal: Flask, close: Close) -> None:
-    with portal.app_context():
-        assert direct_engine() is not db.engine
-        for engine in (db.engine, direct_engine()):
-            fill(engine)
-            close()
-            for _ in range(MANY + 1):
-                with engine.begin() as connection:
-                    assert connection.execute(text("SELECT 1")).scalar() == 1
-
-
-def test_re1_sealing_goes_on_after_all_connections_were_closed(
-    portal: Flask, close: Close, caplog: pytest.LogCaptureFixture
-) -> None:
-    root_of(portal)
-    with portal.app_context():
-        fill(db.engine)
-    close()
-
-    seals.seal_at(portal, [None])
-
-    assert not [record for record in caplog.records if record.levelname != "INFO"]
-    with acting(portal):
-        assert seals.unsealed() == (0, None)
-
-
-@pytest.mark.parametrize("when", ["before the first statement", "between two", "before the commit"])
-def test_re1_what_has_begun_is_never_done_again(
-    fresh_app: Flask, database_server: Server, fresh_database: str, when: str
-) -> None:
-    name = str(make_url(fresh_database).database)
-    runs = []
-
-    @command
-    def add() -> None:
-        runs.append(when)
-        db.session.connection()
-        if when == "before the first statement":
-            terminated(database_server, name)
-        db.session.add(Organization(name="One", slug="one"))
-        db.session.flush()
-        if when == "between two":
-            terminated(database_server, name)
-            db.session.add(Organization(name="Two", slug="two"))
-            db.session.flush()
-        terminated(database_server, name)
-
-    with acting(fresh_app), pytest.raises(OperationalError):
-        add()
-
-    assert runs == [when]
-    with acting(fresh_app):
-        assert list(db.session.scalars(select(Organization.slug))) == []
-
-
-def test_a_transaction_begins_once_and_before_its_first_statement(fresh_app: Flask) -> None:
-    """A second BEGIN, as the driver's own would be, is told as a warning."""
-    told: list[str] = []
-    with fresh_app.app_context(), db.engine.connect() as connection:
+def test_certificates_that_are_right_lead_to_the_database(server: Encrypting, fresh_database: str) -> None:
+    told = f"sslmode=verify-full&sslrootcert={server.certificate}&application_name=ours&connect_timeout=9"
+    app = app_for(address(server, fresh_database, told))
+    with app.app_context(), db.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
-        driver.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
-        connection.begin()
-        assert driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
-        connection.execute(text("SELECT 1"))
-        connection.commit()
-        assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-
-    assert told == []
+        assert driver.pgconn.ssl_in_use
+        assert driver.info.get_parameters()["connect_timeout"] == "9"
+        assert connection.exec_driver_sql("SHOW application_name").scalar_one() == "ours"
+    disconnect(app)

@@ -12,10 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.core.reading import Answer, NoRowsError, reading, run, shelf
+from portal.core.reading import CELL, LONGEST, ROOM, Answer, NoRowsError, reading, run, shelf
 from portal.core.wall import READER_ROLE, SECRETS
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
+from tests.database import PREFIX, Server
 
 HASH = re.compile(r"\$2[aby]\$")
 XML = "SELECT query_to_xml('{}', true, true, '')"  # needs libxml, which not every server has
@@ -75,7 +76,7 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a lock of rows": ("SELECT id FROM users FOR UPDATE", Error),
     "an event": ("SELECT portal_record('a', null, 'a', null, null, null, null, false)", pg.InsufficientPrivilege),
     "a letter": ("SELECT portal_send_later('reset', gen_random_uuid())", pg.InsufficientPrivilege),
-    "itself": ("SELECT portal_query('SELECT password FROM users', 1, 1)", pg.InsufficientPrivilege),
+    "itself": ("SELECT portal_query('SELECT password FROM users', 1, 1, 1)", pg.InsufficientPrivilege),
     "a sequence": ("SELECT nextval('activity_id_seq')", Error),
     "a large object": ("SELECT lo_import('/etc/passwd')", Error),
     "a file": ("SELECT pg_read_file('/etc/passwd')", pg.InsufficientPrivilege),
@@ -93,13 +94,15 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
         "SELECT set_config('statement_timeout', '0', false), pg_sleep(30)",
         pg.QueryCanceled,
     ),
+    "a temporary table by a plan": ("EXPLAIN ANALYZE CREATE TEMP TABLE kept AS SELECT 1", NoRowsError),
+    "a deletion by a plan": ("EXPLAIN ANALYZE DELETE FROM users", NoRowsError),
     "nothing": ("", NoRowsError),
     "a comment": ("-- SELECT 1", NoRowsError),
 }
 
 
-def asked(query: str, most: int = 20) -> Answer:
-    with reading(1) as connection:
+def asked(query: str, most: int = 20, seconds: float = 1) -> Answer:
+    with reading(seconds) as connection:
         return run(connection, query, most=most)
 
 
@@ -211,9 +214,61 @@ def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> No
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with connect(url, autocommit=True) as owner:
         (definition,) = owner.execute("SELECT pg_get_functiondef('portal_query'::regproc)").fetchone() or ("",)
-        owner.execute("DROP FUNCTION portal_query(text, integer, integer)")
+        owner.execute("DROP FUNCTION portal_query(text, integer, integer, integer)")
         owner.execute(definition.encode())
-        owner.execute("GRANT EXECUTE ON FUNCTION portal_query(text, integer, integer) TO portal_reader")
+        owner.execute("GRANT EXECUTE ON FUNCTION portal_query(text, integer, integer, integer) TO portal_reader")
 
     with acting(fresh_app), pytest.raises(DBAPIError, match="must belong to portal_reader"):
         asked("SELECT password FROM users")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT repeat('x', 20000000)",
+        "SELECT repeat('ä', 20000000)",
+        "SELECT json_build_object('a', repeat('x', 20000000))",
+        "SELECT decode(repeat('00', 5000000), 'hex')",
+        "SELECT array_fill('abc'::text, ARRAY[1000000])",
+        "SELECT row(repeat('x', 20000000))",
+        "EXPLAIN (VERBOSE, FORMAT TEXT) SELECT repeat('x', 20000000)",
+    ],
+)
+def test_a_long_value_is_cut_in_the_database(app: Flask, root: Person, query: str) -> None:
+    with acting(app, root):
+        answer = asked(query, seconds=20)
+
+    assert max(len(value or "") for row in answer.rows for value in row) == LONGEST + 1
+    assert not answer.has_more
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT repeat('x', 9000) FROM generate_series(1, 100000)",
+        "SELECT '' FROM generate_series(1, 1000000)",
+        f"SELECT {', '.join(['repeat(chr(120000), 5000)'] * 600)} FROM generate_series(1, 50)",  # noqa: S608
+    ],
+)
+def test_an_answer_has_bounded_size(app: Flask, root: Person, query: str) -> None:
+    with acting(app, root):
+        answer = asked(query, most=500_000, seconds=20)
+
+    sent = sum(len((value or "").encode()) + CELL for row in answer.rows for value in row)
+    assert ROOM <= sent <= 2 * ROOM + len(answer.names) * (CELL + 4)
+    assert answer.has_more
+
+
+def test_an_error_that_names_a_huge_value_is_cut_in_the_database(app: Flask, root: Person) -> None:
+    with acting(app, root), pytest.raises(DBAPIError) as caught:
+        asked("SELECT repeat('x', 5000000)::integer")
+
+    assert isinstance(caught.value.orig, pg.InvalidTextRepresentation)
+    assert len(str(caught.value.orig)) < 2000
+
+
+def test_nobody_but_the_owner_may_create_temporary_tables(database_server: Server, template_database: str) -> None:
+    allowed = "SELECT has_database_privilege(%s, %s, 'TEMPORARY')"
+    with database_server._connect() as connection:
+        for role in (READER_ROLE, "portal_tenant"):
+            assert connection.execute(allowed, [role, PREFIX + template_database]).fetchone() == (False,)

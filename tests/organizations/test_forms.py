@@ -8,7 +8,10 @@ from flask import Flask
 from portal.core.actor import Actor, Role
 from portal.core.db import acting_as
 from portal.organizations.forms import OrganizationForm
-from tests.cast import Person
+from portal.organizations.models import Organization
+from tests.access.visitor import DONE, Visitor, outcome
+from tests.cast import Builder, Person
+from tests.pages import HTMX, fields_of
 
 
 def errors_of(app: Flask, person: Person, sent: dict[str, str]) -> dict[str, list[str]]:
@@ -42,3 +45,45 @@ def test_a_name_is_needed_and_bounded(app: Flask, root: Person, name: str) -> No
 def test_an_admin_writes_the_name_alone(app: Flask, ada: Person) -> None:
     assert ada.role is Role.ADMIN
     assert errors_of(app, ada, {"name": "Acme", "slug": "NOT READ"}) == {}
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+def test_an_organization_whose_short_name_the_form_would_not_take_can_be_renamed(
+    app: Flask, root: Person, build: Builder, headers: dict[str, str]
+) -> None:
+    old = build.tenant("N" * 200, slug="Old_Style")
+    visitor, path = Visitor(app, root), f"/organizations/{old.id}/edit"
+    sent = fields_of(visitor.get(path).text)
+
+    renamed = visitor.post(path, {**sent, "name": "New"}, headers=headers)
+    refused = visitor.post(path, {**fields_of(visitor.get(path).text), "slug": "Old_Style2"}, headers=headers)
+
+    row = build.read(Organization, old.id)
+    assert (outcome(renamed), refused.status_code) == (DONE, 422)
+    assert (row.name, row.slug) == ("New", "Old_Style")
+
+
+def test_its_short_name_can_be_changed_and_undone_while_the_long_name_stays(
+    app: Flask, root: Person, build: Builder
+) -> None:
+    old = build.tenant("N" * 200, slug="Old_Style")
+    visitor, path = Visitor(app, root), f"/organizations/{old.id}/edit"
+
+    changed = visitor.post(path, {**fields_of(visitor.get(path).text), "slug": "new-style"})
+    version = build.read(Organization, old.id).version
+    undone = visitor.post(f"/activity/organizations/{old.id}/undo", {"version": str(version)})
+
+    row = build.read(Organization, old.id)
+    assert (changed.status_code, undone.status_code) == (303, 303)
+    assert (row.name, row.slug) == ("N" * 200, "Old_Style")
+
+
+def test_an_admin_renames_the_own_organization_whatever_its_short_name(app: Flask, build: Builder) -> None:
+    old = build.tenant("Old", slug="Old_Style")
+    visitor, path = (
+        Visitor(app, build.person("a@example.com", role=Role.ADMIN, tenant=old)),
+        f"/organizations/{old.id}/edit",
+    )
+
+    assert visitor.post(path, {**fields_of(visitor.get(path).text), "name": "New"}).status_code == 303
+    assert build.read(Organization, old.id).slug == "Old_Style"

@@ -52,7 +52,7 @@ def serving(database_url: str, folder: Path, **environment: str) -> Iterator[Ser
 def _address(process: subprocess.Popen[bytes], output: Path) -> str:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", output.read_text(encoding="utf-8")):
+        if found := re.search(r"http://localhost:\d+", output.read_text(encoding="utf-8")):
             return found.group()
         time.sleep(0.05)
     raise AssertionError(output.read_text(encoding="utf-8"))

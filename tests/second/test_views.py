@@ -28,7 +28,7 @@ from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.mailbox import letter_of, letters
 
 URL = "/account/second-factor"
-KEY = re.compile(r'<output id="key">([A-Z2-7 ]+)</output>')
+KEY = re.compile(r'<output aria-label="Key" id="key">([A-Z2-7 ]+)</output>')
 SEALED = re.compile(r'name="sealed"[^>]* value="([^"]+)"')
 
 

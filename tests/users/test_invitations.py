@@ -155,7 +155,7 @@ def test_a_link_to_hand_over_is_shown_by_one_answer_alone(
 
     shown = client.send(f"/users/{guest.id}/invitation/link", at=f"/users/{guest.id}").text
 
-    link = shown.split('<output id="invitation-link">')[1].split("<")[0]
+    link = shown.split('<output aria-label="Link" id="invitation-link">')[1].split("<")[0]
     assert link.startswith("http://127.0.0.1:8000/invitations/")
     assert link not in client.get(f"/users/{guest.id}").text
     assert link not in client.get("/activity/").text

@@ -1,0 +1,87 @@
+"""`flask organizations`: create an organization, and list those there are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+from wtforms import ValidationError
+
+from portal.cli.parameters import Line
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
+from portal.core.errors import Conflict
+from portal.core.keys import uuid7
+from portal.core.lines import one_line
+from portal.core.terms import matches
+from portal.organizations import commands
+from portal.organizations.forms import LONGEST_NAME, valid_slug
+from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
+
+COLUMNS = ("slug", "name", "created_at", "deleted_at")
+Rows = Iterable[dict[str, Any]]
+
+organizations = AppGroup("organizations", help="Organizations, from the command line: acts as the system.")
+
+
+@organizations.command("create")
+@click.argument("name", type=Line(LONGEST_NAME))
+@click.option("--slug", type=Line(LONGEST_SLUG), help="Its short name in addresses. Made of the name when left out.")
+def create_command(name: str, slug: str | None) -> None:
+    """Create an organization."""
+    if not name:
+        raise click.ClickException("Enter a name for the organization.")
+    chosen = slug or slug_of(name)
+    if not chosen:
+        raise click.ClickException("No slug can be made of this name. Choose one with --slug, such as acme-logistics.")
+    try:
+        valid_slug(None, SimpleNamespace(data=chosen))
+        with acting_as(SYSTEM):
+            commands.create_organization({"name": name, "slug": chosen}, row_id=uuid7())
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from None
+    except Conflict as conflict:
+        raise click.ClickException(one_line(conflict.message)) from None
+    click.echo(one_line(f"Created {name} ({chosen})."))
+
+
+@organizations.command("list")
+@click.argument("search", default="")
+@click.option("--deleted", is_flag=True, help="Those that are deleted.")
+@click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+def list_command(search: str, deleted: bool, kind: str) -> None:
+    """List organizations by name: all, or those that match SEARCH."""
+    found = select(*(getattr(Organization, column) for column in COLUMNS)).order_by(
+        Organization.sort_name, Organization.id
+    )
+    if deleted:
+        found = found.where(Organization.deleted_at.is_not(None))
+    found = found.where(*matches(Organization.search_text, search))
+    with acting_as(SYSTEM):
+        rows = db.session.execute(found, execution_options={"with_deleted": deleted}).mappings().all()
+    WRITERS[kind]([dict(row) for row in rows])
+
+
+def _write_text(rows: Rows) -> None:
+    for row in rows:
+        click.echo(one_line(f"{row['slug']:<30} {row['name']}"))
+
+
+def _write_csv(rows: Rows) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else str(value) for name, value in row.items()} for row in rows)
+
+
+def _write_json(rows: Rows) -> None:
+    click.echo(json.dumps(list(rows), default=str, ensure_ascii=False, indent=2))
+
+
+WRITERS: dict[str, Callable[[Rows], None]] = {"text": _write_text, "csv": _write_csv, "json": _write_json}

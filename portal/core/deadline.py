@@ -1,0 +1,59 @@
+"""Stop waiting for a statement that PostgreSQL doesn't interrupt.
+
+`statement_timeout` holds where PostgreSQL looks for it, which it doesn't within one long expression; canceling and
+terminating from outside wait for the same look. So the client hangs up: whoever asked gets an answer, and the server's
+process ends by itself as soon as it looks. Until then it keeps the locks of its transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+from portal.core.errors import Overdue
+
+
+class _HangUp:
+    """Shuts the connection's socket, unless the work was done first. The pool then throws the connection away."""
+
+    def __init__(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        self._socket = socket.socket(fileno=os.dup(driver.fileno()))  # another connection may get its number
+        self._lock = threading.Lock()
+        self._is_over = False
+        self.happened = False
+
+    def __call__(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self.happened = True
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def call_off(self) -> None:
+        with self._lock:
+            self._is_over = True
+            self._socket.close()
+
+
+@contextmanager
+def hanging_up_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """Overdue where the block's statements take longer than that."""
+    hang_up = _HangUp(connection)
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception as error:
+        if hang_up.happened:
+            raise Overdue from error
+        raise
+    finally:
+        timer.cancel()
+        hang_up.call_off()

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from portal import database_url
+from portal import database_url, public_url
 from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,6 @@ ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 OF_OTHERS = re.compile(
     r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
 )
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Refused(SystemExit):
@@ -101,11 +100,24 @@ class Settings:
         return None
 
     @property
+    def root(self) -> str:
+        """What the paths of all addresses begin with: the path of the public address, or nothing."""
+        return urlsplit(self.public_url or "").path
+
+    @property
     def trusted_hosts(self) -> list[str]:
-        """Host names that a request may be addressed to."""
-        if self.public_url is None:
-            return list(LOOPBACK)
-        return [urlsplit(self.public_url).hostname or "", *LOOPBACK]
+        """Host names that a request may be addressed to; IPv6 in brackets."""
+        parts = urlsplit(self.public_url or "http://localhost")
+        return [parts.netloc.removesuffix(f":{parts.port}"), *public_url.LOOPBACK]
+
+    def cookie_name(self, host_url: str) -> str:
+        """The session's cookie, named for port and path: other portals of the host have others.
+
+        Browsers don't tell the cookies of ports apart. Without a public address it is the one that was asked for.
+        """
+        port = urlsplit(self.public_url or host_url).port
+        prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
+        return f"{prefix}portal{f'-{port}' if port else ''}{self.root.replace('/', '+')}"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -226,15 +238,11 @@ def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
 
 
 def _public_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("PORTAL_URL")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused("PORTAL_URL must be the public address, like https://portal.example.com.")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
-    return url.rstrip("/")
+    text = environ.get("PORTAL_URL")
+    try:
+        return public_url.read(text) if text else None
+    except ValueError as error:
+        raise Refused(f"PORTAL_URL {error}") from None
 
 
 def _smtp_url(environ: Mapping[str, str]) -> str | None:

@@ -91,8 +91,8 @@ def _begun(person: session.SignedIn, there: str | None) -> Response:
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
-    home = "/account/" if person.role is Role.USER else "/"
-    return redirect(safe_next(there, home))
+    first = url_for("account.index" if person.role is Role.USER else "dashboard.index")
+    return redirect(safe_next(there, first))
 
 
 @bp.post("/login/passkey")

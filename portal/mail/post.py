@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from portal.config import LOOPBACK
+from portal.public_url import LOOPBACK
 
 SECONDS = 20.0
 PORTS = {"smtp": 587, "smtps": 465}

@@ -23,6 +23,7 @@ from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
+from portal.web.addresses import here
 from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
@@ -57,7 +58,7 @@ def invitation_state(row: Any) -> str | None:
 @requires(Permission.USERS_READ)
 def index() -> ResponseReturnValue:
     """The list."""
-    listing = queries.listing(request.args, request.path)
+    listing = queries.listing(request.args, here())
     roles = [(role.name, role.label) for role in grantable_roles(current_actor())]
     return render_list("users", listing, role_choices=roles)
 

@@ -83,8 +83,8 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if is_api():
         return problem(code, message)
-    if request_ctx.url_adapter is None:  # a foreign Host: Flask read no address, but the page links to ours
-        request_ctx.url_adapter = current_app.url_map.bind("")
+    if request_ctx.url_adapter is None:  # a Host that is none: Flask read no address, but the page links to ours
+        request_ctx.url_adapter = current_app.url_map.bind("", script_name=request.script_root or "/")
     if code >= 500:
         do_without_database()
     usual, words = WORDS.get(code, WORDS[400 if code < 500 else 500])

@@ -145,7 +145,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
     own = {
         "activity/seals.py", "activity/telling.py", "activity/words.py", "api/access.py", "api/bodies.py",
         "api/limits.py", "api/description.py", "api/repeats.py", "browser/box.py", "browser/conditions.py",
-        "browser/pages.py", "browser/rows.py", "browser/tables.py", "browser/values.py", "auth/letters.py", "auth/lifetimes.py",
+        "browser/pages.py",
+        "browser/rows.py", "browser/tables.py", "browser/values.py", "auth/letters.py", "auth/lifetimes.py",
         "auth/redeeming.py",
         "cli/adopt.py", "cli/checks.py", "cli/database.py", "cli/doctor.py", "cli/loss.py", "cli/misfits.py",
         "cli/names.py", "cli/organizations.py", "cli/parameters.py", "cli/plain.py", "cli/prisma.py", "cli/seed.py",

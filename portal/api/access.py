@@ -29,7 +29,7 @@ REQUIRED = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
 
 def issued(family: Family) -> tuple[str, int]:
     """An access token of the family, and for how many seconds it holds. It says neither role nor tenant."""
-    at, lasts = now(), int(_settings().access_minutes * 60)
+    at, lasts = now(), _lifetime()
     claims = {
         "iss": _issuer(),
         "aud": AUDIENCE,
@@ -77,7 +77,22 @@ def _decoded(token: str, key: bytes) -> dict[str, Any]:
     if jwt.get_unverified_header(token) != HEADER:
         raise jwt.InvalidTokenError
     options: Any = {"require": list(REQUIRED), "strict_aud": True}
-    return jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, issuer=_issuer(), options=options)
+    found: dict[str, Any] = jwt.decode(token, key, [ALGORITHM], audience=AUDIENCE, issuer=_issuer(), options=options)
+    return _timed(found)
+
+
+def _timed(claims: dict[str, Any]) -> dict[str, Any]:
+    """The library takes for a time whatever `int` does, such as texts and true. Ours are whole numbers, and close."""
+    times = [claims[name] for name in ("iat", "exp", "nbf") if name in claims]
+    if not all(type(one) is int for one in times):
+        raise jwt.InvalidTokenError
+    if not 0 < claims["exp"] - claims["iat"] <= _lifetime():
+        raise jwt.InvalidTokenError
+    return claims
+
+
+def _lifetime() -> int:
+    return int(_settings().access_minutes * 60)
 
 
 def _key(secret: str) -> bytes:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from flask import abort, request
 
+from portal.api.limits import MOST_BYTES, TEXT
 from portal.web.problems import problem
 
-MOST_BYTES = 16_000
 
-
-def fields(*, optional: Sequence[str] = (), **longest: int) -> dict[str, str]:
+def fields(longest: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str, str]:
     """The body's fields, by how long each may be. Whatever is wrong is answered with a problem."""
     if request.mimetype != "application/json":
         abort(problem(415))
@@ -31,14 +30,14 @@ def fields(*, optional: Sequence[str] = (), **longest: int) -> dict[str, str]:
     return sent
 
 
-def _errors(sent: dict[str, Any], longest: dict[str, int], optional: Sequence[str]) -> list[dict[str, str]]:
+def _errors(sent: dict[str, Any], longest: Mapping[str, int], optional: Sequence[str]) -> list[dict[str, str]]:
     wrong = {name: "This is missing." for name in longest.keys() - sent.keys() - set(optional)}
     for name, value in sent.items():
         if name not in longest:
             wrong[""] = f"Send these members alone: {', '.join(longest)}."
         elif not isinstance(value, str) or not 1 <= len(value) <= longest[name]:
             wrong[name] = f"This must be a text of 1 to {longest[name]} characters."
-        elif any(sign == "\x00" or "\ud800" <= sign <= "\udfff" for sign in value):
+        elif not TEXT.fullmatch(value):
             wrong[name] = "This holds what is no text."
     return [{"pointer": f"#/{name}" if name else "#", "detail": detail} for name, detail in sorted(wrong.items())]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from portal.api import limits
 from portal.core.actor import Role
 from portal.core.policy import Permission
 from portal.web.guards import PROFILE
@@ -18,14 +19,15 @@ REPEATED = {
     "in": "header",
     "description": "A random value of the client's. Sent again within 24 hours with the same body, the request is"
     " answered as the first time and done once. Whoever knows key and body gets the answer: keep them as the password.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": limits.LONGEST_KEY, "pattern": limits.KEY.pattern},
 }
+RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 PROBLEMS = {
     400: "The request can't be read.",
     401: "The access token is missing, has expired or has ended.",
     403: "The role or the token doesn't include this, or a password of one's own or a second step comes first.",
     409: "A request with this Idempotency-Key is still worked on.",
-    413: "The body is too large.",
+    413: f"The body has more than {limits.MOST_BYTES:,} bytes.",
     415: "The body is not JSON.",
     422: "A member is missing or not as it should be, or the Idempotency-Key was sent with another body.",
     429: "Too many tries: come back after the seconds in Retry-After.",
@@ -46,8 +48,8 @@ CODES = {
 }
 
 
-def document() -> Schema:
-    """The whole of it."""
+def document(server: str) -> Schema:
+    """The whole of it, for a portal whose interface begins at this address."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -56,7 +58,7 @@ def document() -> Schema:
             "description": "Sign in with e-mail and password, then refresh: each refresh token is used once. Using a"
             " spent one ends the sign-in. Personal API tokens (`portal_pat_...`) are made in the account.",
         },
-        "servers": [{"url": "/api/v1"}],
+        "servers": [{"url": server}],
         "paths": {
             "/auth/login": {"post": _login()},
             "/auth/refresh": {"post": _refresh()},
@@ -72,8 +74,8 @@ def document() -> Schema:
 
 
 def _login() -> Schema:
-    body = _object(email={**TEXT, "minLength": 1, "maxLength": 320}, password={**TEXT, "minLength": 1})
-    body["properties"]["otp"] = {**TEXT, "description": "A code of the second step, of whoever has set one up."}
+    body = _body(limits.LOGIN, limits.OPTIONAL)
+    body["properties"]["otp"]["description"] = "A code of the second step, of whoever has set one up."
     answers = {"200": _json("New tokens.", "Tokens")}
     wrong = {401: "E-mail and password don't match, or the second step is missing or wrong: see `code`."}
     return _operation("login", "Sign in", answers, BODY, body, wrong)
@@ -85,12 +87,12 @@ def _refresh() -> Schema:
         400: "The request can't be read, or the refresh token is not (or no longer) one to go on with: see `code`.",
         409: f"The refresh token was used a moment ago. Or: {PROBLEMS[409]}",
     }
-    return _operation("refresh", "Go on", answers, BODY, _object(refresh_token=_refresh_token()), wrong)
+    return _operation("refresh", "Go on", answers, BODY, _body(limits.TOKEN), wrong)
 
 
 def _logout() -> Schema:
     answers = {"204": {"description": "Signed out, or there was nothing to sign out of."}}
-    return _operation("logout", "Sign out", answers, BODY, _object(refresh_token=_refresh_token()))
+    return _operation("logout", "Sign out", answers, BODY, _body(limits.TOKEN))
 
 
 def _me() -> Schema:
@@ -113,10 +115,14 @@ def _operation(
 ) -> Schema:
     """`wrong` are refusals of the usual meaning, `own` those that mean more here."""
     meanings = {**{code: PROBLEMS[code] for code in (*wrong, *ALWAYS)}, **(own or {})}
-    problems = {str(code): _wrong(meanings[code]) for code in sorted(meanings)}
+    problems = {str(code): _wrong(code, meanings[code]) for code in sorted(meanings)}
     operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {
+            "description": f"At most {limits.MOST_BYTES:,} bytes of UTF-8, no member twice.",
+            "required": True,
+            "content": {"application/json": {"schema": body}},
+        }
         operation["parameters"] = [REPEATED]
     return operation
 
@@ -125,17 +131,22 @@ def _json(description: str, schema: str) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": _reference(schema)}}}
 
 
-def _wrong(meaning: str) -> Schema:
+def _wrong(code: int, meaning: str) -> Schema:
     content = {"application/problem+json": {"schema": _reference("Problem")}}
-    return {"description": meaning, "content": content}
+    return {"description": meaning, "content": content, **({"headers": RETRY_AFTER} if code in (429, 503) else {})}
 
 
 def _reference(schema: str) -> Schema:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def _refresh_token() -> Schema:
-    return {**TEXT, "minLength": 1, "maxLength": 2_048}
+def _body(longest: Mapping[str, int], optional: Sequence[str] = ()) -> Schema:
+    """An object of texts, within the limits that are enforced."""
+    bounded = {
+        name: {**TEXT, "minLength": 1, "maxLength": most, "pattern": limits.TEXT.pattern}
+        for name, most in longest.items()
+    }
+    return {**_object(**bounded), "required": [name for name in longest if name not in optional]}
 
 
 def _tokens() -> Schema:

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -19,6 +18,7 @@ from flask import Response, current_app, request
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from portal.api.limits import KEY, LONGEST_KEY
 from portal.api.models import IdempotencyKey
 from portal.config import Settings
 from portal.core.actor import SYSTEM
@@ -28,7 +28,6 @@ from portal.core.leftovers import again_and_again
 from portal.web.problems import problem
 
 HEADER = "Idempotency-Key"
-VALID = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT = timedelta(hours=24)
 LONGEST_WORK = timedelta(minutes=1)  # after which whoever worked on it is taken for dead
 REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
@@ -43,8 +42,8 @@ def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool]
     name = request.headers.get(HEADER)
     if name is None:
         return work()
-    if not VALID.fullmatch(name):
-        return problem(400, f"{HEADER} must be 1 to 255 visible characters of ASCII.")
+    if len(name) > LONGEST_KEY or not KEY.fullmatch(name):
+        return problem(400, f"{HEADER} must be 1 to {LONGEST_KEY} visible characters of ASCII.")
     key, fingerprint = _digest("key", request.path, caller, name), _digest("body", request.get_data())
     with acting_as(SYSTEM):
         found = _begin(key, fingerprint)

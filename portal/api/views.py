@@ -7,25 +7,23 @@ from datetime import timedelta
 from flask import Blueprint, Response, current_app, jsonify
 from flask_login import current_user
 
-from portal.api import access, commands
+from portal.api import access, commands, limits
 from portal.api.bodies import fields
 from portal.api.description import document
 from portal.api.repeats import once
 from portal.auth.commands import Awaited
-from portal.auth.forms import LONGEST_CODE
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import current_actor
 from portal.core.emails import lookup_email
 from portal.core.policy import Permission, allows
 from portal.tokens.rotation import Opened, Refusal
-from portal.users.passwords import LONGEST
 from portal.web import throttle
+from portal.web.addresses import here
 from portal.web.guards import public, signed_in
 from portal.web.problems import problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-LONGEST_TOKEN = 2_048  # the former backend gave out JWTs, which are adopted
 MISMATCH = "E-mail and password don't match."  # noqa: S105
 SECOND_STEP = "Send a code of your second step as `otp`."
 WRONG_CODE = "This code of your second step is not right, or was used before."
@@ -37,7 +35,7 @@ JUST_USED = "This refresh token was used a moment ago. Go on with the answer of 
 @public
 def login() -> Response:
     """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
-    sent = fields(email=320, password=LONGEST, otp=LONGEST_CODE, optional=("otp",))
+    sent = fields(limits.LOGIN, limits.OPTIONAL)
     email, settings = lookup_email(sent["email"]), _settings()
 
     def work() -> Response:
@@ -63,7 +61,7 @@ def login() -> Response:
 @public
 def refresh() -> Response:
     """The next tokens for a refresh token, which is spent by this."""
-    token = fields(refresh_token=LONGEST_TOKEN)["refresh_token"]
+    token = fields(limits.TOKEN)["refresh_token"]
     grace = timedelta(seconds=_settings().refresh_grace)
 
     def work() -> Response:
@@ -81,7 +79,7 @@ def refresh() -> Response:
 @public
 def logout() -> Response:
     """End the sign-in of a refresh token, if there is one: the answer is the same."""
-    token = fields(refresh_token=LONGEST_TOKEN)["refresh_token"]
+    token = fields(limits.TOKEN)["refresh_token"]
 
     def work() -> Response:
         commands.log_out(token, counter=throttle.at_refresh())
@@ -111,7 +109,7 @@ def me() -> Response:
 @public
 def openapi() -> Response:
     """What is told here to whom, for programs that write programs."""
-    return jsonify(document())
+    return jsonify(document(here().removesuffix("/openapi.json")))
 
 
 def _tokens(opened: Opened) -> Response:

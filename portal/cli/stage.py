@@ -18,8 +18,11 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
+from portal.core.models import Base, TenantOwned
 from portal.organizations.models import Organization
 from portal.tokens.commands import Lifetime, open_sign_in
+from portal.tokens.models import ApiToken
+from portal.tokens.rotation import open_family
 from portal.users import passwords
 from portal.users.commands import update_user
 from portal.users.models import User
@@ -27,6 +30,7 @@ from portal.users.models import User
 Pair = tuple[str, str]
 Dump = dict[str, list[tuple[Any, ...]]]
 TEST_NETWORK = "192.0.2.1"  # of documents alone (RFC 5737): no visitor of a live installation has it
+DAY = Lifetime(timedelta(days=1), timedelta(days=1))
 LIVING_AND_GONE = ("admin", "user", "deleted")
 KINDS = {
     "xname": "the name of an organization",
@@ -34,7 +38,18 @@ KINDS = {
     "xmail": "the e-mail of a person",
     "xfirst": "the name of a person",
     "xagent": "the browser of a person",
+    "xtoken": "the API token of a person",
 }
+
+
+class NoSamples(Exception):
+    """What the check would walk past: models that belong to tenants and of which the other tenant has no row."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no sample data for {', '.join(sorted(names))}, so the check can't tell whether organizations see"
+            " each other's. Add some in portal/cli/stage.py."
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,10 @@ def set_up(app: Flask) -> Stage:
     ours = {
         key: kind for key, kind in _keys(rows_about(app, {mine.id, *mine.people.values()})).items() if key not in known
     }
-    theirs = {key: kind for key, kind in _keys(rows_about(app, rows)).items() if key not in ours}
+    dump = rows_about(app, rows)
+    if lacking := [name for name, table in tenant_owned().items() if not dump.get(table)]:
+        raise NoSamples(lacking)
+    theirs = {key: kind for key, kind in _keys(dump).items() if key not in ours}
     return Stage(
         email=mine.emails["admin"],
         password=password,
@@ -109,6 +127,12 @@ def set_up(app: Flask) -> Stage:
         rows=rows,
         **_sent(other, [*other.emails.values(), *hidden.emails.values()], foreign),
     )
+
+
+def tenant_owned() -> dict[str, str]:
+    """The tables of every model whose rows belong to tenants, by the model's name."""
+    mappers = [one for one in Base.registry.mappers if issubclass(one.class_, TenantOwned)]
+    return {one.class_.__name__: one.local_table.description for one in mappers}
 
 
 def _sent(other: Tenant, emails: Iterable[str], foreign: Words) -> dict[str, tuple[Pair, ...]]:
@@ -141,10 +165,18 @@ def _people(home: uuid.UUID, words: Words, who: Iterable[str], hashed: str | Non
         row = {"id": key, "email": email, "first_name": f"{words.plain} {words.canary}xfirst", "role": role}
         gone = now() if one == "deleted" else None
         create_many(User, [{**row, "organization_id": home, "password": hashed, "deleted_at": gone}])
-        open_sign_in(key, home, lifetime=Lifetime(timedelta(days=1), timedelta(days=1)))
+        open_sign_in(key, home, lifetime=DAY)
+        open_family(key, home, lifetime=DAY)
+        create_many(ApiToken, [_api_token(key, home, words)])
         history.record("sign_in", by=Actor(key, role, home), about=key)
         tenant.people[one], tenant.emails[one] = key, email
     return tenant
+
+
+def _api_token(person: uuid.UUID, home: uuid.UUID, words: Words) -> dict[str, Any]:
+    token = secrets.token_hex(16)
+    given = {"token": token, "name": f"{words.plain} {words.canary}xtoken", "beginning": f"{words.canary}xtoken"}
+    return {**given, "user_id": person, "organization_id": home, "scopes": [], "expires_at": now() + timedelta(days=1)}
 
 
 def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:

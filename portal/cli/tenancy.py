@@ -31,6 +31,8 @@ def check_command(info: ScriptInfo, only: str) -> None:
     """Walk every address as one organization's administrator, looking for another's rows; leaves nothing behind."""
     try:
         requests, findings = contextvars.Context().run(check, info.load_app(), only)
+    except stage.NoSamples as error:
+        raise click.ClickException(str(error)) from None
     except NothingSeen:
         raise click.ClickException(
             "The walk saw nothing, not even its own organization: it can't tell anything."

@@ -69,6 +69,12 @@ def by_rsa(claims: Claims) -> str:
     return jwt.encode(claims, key, "RS256", headers={"typ": "at+jwt"})
 
 
+NO_TIMES: dict[str, Any] = {
+    "a text": str(int(time.time()) + 60), "a text with blanks": f" {int(time.time()) + 60}\n",
+    "true": True, "false": False, "an empty text": "", "a list": [int(time.time()) + 60],
+    "an object": {}, "a fraction": time.time() + 60.5,
+    "infinite": 1e400, "endless before": -1e400, "no number": float("nan"), "huge": 10**400, "huge before": -(10**400),
+}  # fmt: skip
 FORGED: dict[str, Callable[[Claims], str]] = {
     "none": lambda claims: f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}.",
     "none, with our signature": with_header(alg="none"),
@@ -97,6 +103,17 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "a number for a person": with_claims(sub=7),
     "a family that is no key": with_claims(sid="' OR true"),
     "of tomorrow": with_claims(iat=int(time.time()) + 86_400),
+    **{
+        f"{name} is {kind}": with_claims(**{name: value})
+        for name in ("exp", "iat", "nbf")
+        for kind, value in NO_TIMES.items()
+        if (name, kind) != ("nbf", "huge before")
+    },
+    "an expiry of tomorrow": with_claims(exp=int(time.time()) + 86_400),
+    "an expiry of another age": with_claims(exp=2**62),
+    "an issue that was long ago": with_claims(iat=0),
+    "an issue after the expiry": with_claims(iat=int(time.time()) + 600),
+    "not yet": with_claims(nbf=int(time.time()) + 86_400),
     "no JWT": lambda _claims: "a.b.c",
     "too few parts": lambda _claims: "eyJhbGciOiJIUzI1NiJ9.e30",
     "deep JSON": lambda _claims: base64.urlsafe_b64encode(b"[" * 1200).decode() + ".e30.AAAA",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 
+import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from portal.api.limits import MOST_BYTES
 from portal.config import ROOT as FOLDER
 from tests.api.calling import ROOT, Program, described
 
@@ -60,3 +64,77 @@ def test_only_what_takes_a_refresh_token_speaks_of_one() -> None:
         for operation in methods.values():
             said = operation["responses"]["400"]["description"]
             assert ("refresh token" in said) is (path == "/auth/refresh"), path
+
+
+BODIES = {
+    path: methods["post"]["requestBody"]["content"]["application/json"]["schema"]
+    for path, methods in described()["paths"].items()
+    if "post" in methods
+}
+MEMBERS = [(path, name) for path, schema in BODIES.items() for name in schema["properties"]]
+
+
+def body_of(path: str) -> dict[str, str]:
+    return {name: "x" for name in BODIES[path]["properties"]}
+
+
+def fits(path: str, body: dict[str, str]) -> bool:
+    return not list(Draft202012Validator(BODIES[path]).iter_errors(body))
+
+
+@pytest.mark.parametrize(("path", "name"), MEMBERS)
+def test_every_limit_of_a_member_is_enforced_as_described(app: Flask, path: str, name: str) -> None:
+    program, member = Program(app), BODIES[path]["properties"][name]
+    longest, shortest = member["maxLength"], member["minLength"]
+    sent = {
+        "as short as may be": "x" * shortest,
+        "as long as may be": "x" * longest,
+        "as long as may be, of large characters": "\U0001f600" * longest,
+        "shorter": "x" * (shortest - 1),
+        "longer": "x" * (longest + 1),
+        "much longer": "x" * (longest * 2),
+        "NUL": "a\x00b",
+        "half a pair": "\ud800",
+    }
+
+    for kind, value in sent.items():
+        body = {**body_of(path), name: value}
+        answer = program.client.post(ROOT + path, data=json.dumps(body), content_type="application/json")
+        if answer.status_code == 413:
+            assert len(json.dumps(body)) > MOST_BYTES
+        else:
+            assert (answer.status_code != 422) is fits(path, body), kind
+
+
+@pytest.mark.parametrize(("path", "name"), MEMBERS)
+def test_members_are_required_as_described(app: Flask, path: str, name: str) -> None:
+    body = {key: value for key, value in body_of(path).items() if key != name}
+
+    assert (Program(app).post(ROOT + path, body).status_code != 422) is (name not in BODIES[path]["required"])
+    assert Program(app).post(ROOT + path, {**body_of(path), "more": "x"}).status_code == 422
+    assert BODIES[path]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_a_body_may_be_as_large_as_described(app: Flask, path: str) -> None:
+    operation, program = described()["paths"][path]["post"], Program(app)
+    whole = json.dumps(body_of(path)).encode()
+
+    for size, status in ((MOST_BYTES, (204, 400, 401)), (MOST_BYTES + 1, (413,))):
+        answer = program.post(ROOT + path, data=whole.ljust(size), content_type="application/json")
+        assert answer.status_code in status
+    for said in (operation["requestBody"]["description"], operation["responses"]["413"]["description"]):
+        assert f"{MOST_BYTES:,} bytes" in said
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["k", "k" * 255, "k" * 256, "a b", "é", "!~", "k\t"],
+    ids=["one", "most", "more", "space", "é", "ends", "tab"],
+)
+def test_the_idempotency_key_is_limited_as_described(app: Flask, key: str) -> None:
+    for path in BODIES:
+        (parameter,) = described()["paths"][path]["post"]["parameters"]
+        answer = Program(app).post(ROOT + path, body_of(path), headers={"Idempotency-Key": key})
+        is_refused = "Idempotency-Key" in answer.text
+        assert is_refused is bool(list(Draft202012Validator(parameter["schema"]).iter_errors(key)))

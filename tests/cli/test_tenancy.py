@@ -11,10 +11,13 @@ from click.testing import Result
 from flask import Flask, request
 from sqlalchemy import func, select, update
 
+from portal.cli import stage
 from portal.cli.tenancy import WALLS
 from portal.core.actor import SYSTEM
+from portal.core.batch import create_many
 from portal.core.db import acting_as, command, db
 from portal.core.policy import Permission
+from portal.tokens.models import ApiToken
 from portal.users.models import User
 from portal.web.guards import requires
 from tests.acting import acting, portal_on
@@ -192,9 +195,9 @@ def test_it_leaves_no_rows_and_its_walls_up_when_it_is_interrupted(
     assert counts(fresh_app)["users"] == 2
 
 
-def test_it_runs_behind_https_and_with_few_of_everything(fresh_database: str) -> None:
+def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_database: str) -> None:
     few = {"pool_size": 1, "concurrent_requests": 1, "trusted_proxies": 1, "production": True}
-    with portal_on(fresh_database, public_url="https://portal.example.com", **few) as app:
+    with portal_on(fresh_database, public_url="https://portal.example.com:8443/portal", **few) as app:
         result = run(app, "--only", "/account")
 
     assert result.exit_code == 0, result.output
@@ -205,3 +208,31 @@ def test_a_walk_that_sees_nothing_at_all_is_no_proof(fresh_app: Flask) -> None:
 
     assert result.exit_code == 1
     assert "can't tell anything" in result.output
+
+
+def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(model: Any, rows: Any) -> Any:
+        return [] if model is ApiToken else create_many(model, rows)
+
+    monkeypatch.setattr("portal.cli.stage.create_many", make)
+    before = counts(fresh_app)
+
+    result = run(fresh_app)
+
+    assert result.exit_code == 1
+    assert "Error: There is no sample data for ApiToken, so the check can't tell" in result.output
+    assert "nothing of another tenant" not in result.output
+    assert counts(fresh_app) == before
+
+
+def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    owned = stage.tenant_owned()
+    assert owned.keys() >= {"User", "Organization", "SignIn", "RefreshToken", "ApiToken", "Activity"}
+    monkeypatch.setattr(stage, "tenant_owned", lambda: {**owned, "Planted": "planted"})
+
+    result = run(fresh_app)
+
+    assert result.exit_code == 1
+    assert "no sample data for Planted, so" in result.output

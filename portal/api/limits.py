@@ -1,0 +1,22 @@
+"""What may a program send? Said once, for bodies.py and repeats.py, which enforce it, and for description.py."""
+
+from __future__ import annotations
+
+import re
+
+from portal.auth.forms import LONGEST_CODE
+from portal.users.passwords import LONGEST as LONGEST_PASSWORD
+
+MOST_BYTES = 16_000  # of a body
+LONGEST_EMAIL = 320
+LONGEST_TOKEN = 2_048  # the former backend gave out JWTs, which are adopted
+LONGEST_KEY = 255
+
+# The members of each body, by how many characters each may have. None is empty.
+LOGIN = {"email": LONGEST_EMAIL, "password": LONGEST_PASSWORD, "otp": LONGEST_CODE}
+OPTIONAL = ("otp",)
+TOKEN = {"refresh_token": LONGEST_TOKEN}
+
+# In the words of Python and of ECMA 262 alike: no NUL, no half of a surrogate pair; visible ASCII.
+TEXT = re.compile("^[^\\u0000\\ud800-\\udfff]*$")
+KEY = re.compile("^[\\x21-\\x7e]+$")

@@ -26,6 +26,7 @@ from portal.web import (
 )
 from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
+from portal.web.probes import AnyHost
 from portal.web.public_address import PublicAddress, refuse_foreign_host
 
 BODY_BYTES = 1_000_000
@@ -54,6 +55,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def init_app(app: Flask, settings: Settings) -> None:
     """Connect what happens around every request, in the order in which it happens."""
     hops = settings.trusted_proxies
+    app.wsgi_app = AnyHost(app.wsgi_app)  # type: ignore[method-assign]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
     if settings.public_url:

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal.core.batch import create_many
-from portal.core.db import command, db
+from portal.core.db import command, db, without_time_limit
 from portal.organizations import queries as organizations
 from portal.users import queries
 from portal.users.models import User
@@ -178,25 +178,23 @@ ANALYZE users, organizations
 
 
 def fill() -> None:
-    for statement in MANY.split(";"):
-        db.session.connection().exec_driver_sql(statement.replace("%", "%%"))
+    with without_time_limit():
+        for statement in MANY.split(";"):
+            db.session.connection().exec_driver_sql(statement.replace("%", "%%"))
 
 
 READ = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'users'"
 
 
-@pytest.mark.parametrize(
-    ("q", "most"), [("ada", 4_000), ("yamada", 1_500), ("person77@example.com", 200), ("person", 200)]
-)
-def test_a_ranked_page_reads_few_rows_of_many(fresh_app: Flask, q: str, most: int) -> None:
+def test_a_ranked_page_reads_few_rows_of_many(fresh_app: Flask) -> None:
     with acting(fresh_app):
         command(fill)()
-    with acting(fresh_app):
-        db.session.execute(text("SET LOCAL enable_seqscan = off"))  # 20,000 rows are few, a million are not
-        before: Any = db.session.scalar(text(READ)) or 0
-        listing = queries.listing({"q": q}, "/users/")
-        rows = db.session.execute(listing._page_statement()).all()
-        read = db.session.scalar(text(READ)) - before
+    for q, most in (("ada", 4_000), ("yamada", 1_500), ("person77@example.com", 200), ("person", 200)):
+        with acting(fresh_app):
+            db.session.execute(text("SET LOCAL enable_seqscan = off"))  # 20,000 rows are few, a million are not
+            before: Any = db.session.scalar(text(READ)) or 0
+            rows = db.session.execute(queries.listing({"q": q}, "/users/")._page_statement()).all()
+            read = db.session.scalar(text(READ)) - before
 
-    assert rows
-    assert read <= most
+        assert rows
+        assert read <= most, q

@@ -78,3 +78,22 @@ def test_a_row_is_copied_as_json(tabs: Tabs, person: Person) -> None:
     expect(dialog).to_contain_text(person.email)
     expect(dialog).not_to_contain_text(re.compile('"password"'))
     expect(dialog.get_by_role("button", name="Copy")).to_be_visible()
+
+
+SIZES = "(all) => all.map(one => getComputedStyle(one).fontSize)"
+TYPED_IN = "main :is(input:not([type=hidden], [type=checkbox]), select, textarea)"
+
+
+@pytest.mark.parametrize("path", ["", "users", "users?column=email", "users?column=role", "sql"])
+def test_on_a_phone_nothing_is_cut_and_no_field_makes_the_page_zoom(tabs: Tabs, path: str) -> None:
+    page = tabs.open(ADMIN, width=390)
+    page.goto(f"/browser/{path}")
+    if path.startswith("users"):
+        page.get_by_text("Columns", exact=True).click()
+
+    assert set(page.locator(TYPED_IN).evaluate_all(SIZES)) <= {"16px"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if not path:
+        about = page.get_by_text("The people, deleted ones too.").bounding_box()
+        assert about is not None
+        assert about["x"] + about["width"] <= 390

@@ -44,7 +44,7 @@ def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, pers
 def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/browser/sql")
-    box = page.get_by_label("Query", exact=True)
+    box = page.get_by_role("textbox", name="Query", exact=True)
     query = f"SELECT email FROM users WHERE id = '{person.id}'"  # noqa: S608
     box.fill(query.replace("email", "emial"))
     page.get_by_role("button", name="Run", exact=True).click()
@@ -56,7 +56,7 @@ def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, s
 
     expect(page.locator("#answer td")).to_have_text([person.email])
     page.get_by_role("link", name=query).first.click()
-    expect(page.get_by_label("Query", exact=True)).to_have_value(query)
+    expect(page.get_by_role("textbox", name="Query", exact=True)).to_have_value(query)
 
 
 def test_chosen_columns_stay_when_the_list_is_sorted(tabs: Tabs) -> None:

@@ -12,16 +12,16 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from portal import database_url
+from portal import database_url, public_url
 from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
+EMAIL_KINDS = ("internal", "international")
 # What tests are told, and what Kubernetes and Docker set in the containers of a service called portal.
 OF_OTHERS = re.compile(
     r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
 )
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Refused(SystemExit):
@@ -51,6 +51,7 @@ class Settings:
     concurrent_requests: int = 24
     statement_timeout: float = 10.0
     password_minimum: int = 15
+    email_kinds: tuple[str, ...] = ()  # of addresses that people may have, beside public ones in ASCII
     bcrypt_rounds: int = 12
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
@@ -101,11 +102,24 @@ class Settings:
         return None
 
     @property
+    def root(self) -> str:
+        """What the paths of all addresses begin with: the path of the public address, or nothing."""
+        return urlsplit(self.public_url or "").path
+
+    @property
     def trusted_hosts(self) -> list[str]:
-        """Host names that a request may be addressed to."""
-        if self.public_url is None:
-            return list(LOOPBACK)
-        return [urlsplit(self.public_url).hostname or "", *LOOPBACK]
+        """Host names that a request may be addressed to; IPv6 in brackets."""
+        parts = urlsplit(self.public_url or "http://localhost")
+        return [parts.netloc.removesuffix(f":{parts.port}"), *public_url.LOOPBACK]
+
+    def cookie_name(self, host_url: str) -> str:
+        """The session's cookie, named for port and path: other portals of the host have others.
+
+        Browsers don't tell the cookies of ports apart. Without a public address it is the one that was asked for.
+        """
+        port = urlsplit(self.public_url or host_url).port
+        prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
+        return f"{prefix}portal{f'-{port}' if port else ''}{self.root.replace('/', '+')}"
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -148,6 +162,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
+        email_kinds=_email_kinds(environ),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
         keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
@@ -226,15 +241,11 @@ def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
 
 
 def _public_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("PORTAL_URL")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused("PORTAL_URL must be the public address, like https://portal.example.com.")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise Refused("PORTAL_URL must begin with https://; plain http is for this machine alone.")
-    return url.rstrip("/")
+    text = environ.get("PORTAL_URL")
+    try:
+        return public_url.read(text) if text else None
+    except ValueError as error:
+        raise Refused(f"PORTAL_URL {error}") from None
 
 
 def _smtp_url(environ: Mapping[str, str]) -> str | None:
@@ -264,6 +275,13 @@ def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in ROLES]:
         raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+    return named
+
+
+def _email_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
+    named = tuple(part for part in environ.get("PORTAL_EMAIL_KINDS", "").replace(" ", "").split(",") if part)
+    if unknown := [one for one in named if one not in EMAIL_KINDS]:
+        raise Refused(f"PORTAL_EMAIL_KINDS names kinds, like {','.join(EMAIL_KINDS)}; {unknown[0]!r} is none.")
     return named
 
 

@@ -11,6 +11,7 @@ from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.core.emails import readable_email
 from portal.core.errors import Missing, Throttled
 from portal.core.throttle import attempt
 from portal.mail.notices import flash_sent
@@ -94,7 +95,7 @@ def verification() -> ResponseReturnValue:
     except Throttled as throttled:
         flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
     else:
-        flash_sent(f"A link is on its way to {user.pending_email or user.email}.", "The link")
+        flash_sent(f"A link is on its way to {readable_email(user.pending_email or user.email)}.", "The link")
     return redirect(url_for(".email"))
 
 

@@ -24,6 +24,7 @@ from portal.activity.words import (
 )
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now
+from portal.core.emails import readable_email
 from portal.core.history import came, is_undoable
 from portal.core.policy import allows, grantable_roles
 from portal.factors.words import MEANS
@@ -144,7 +145,7 @@ def _entry(
     *,
     covered: bool,
 ) -> Entry:
-    name = row.actor_name or names.get(row.actor_id)
+    name = readable_email(row.actor_name or names.get(row.actor_id) or "") or None  # who has no name is an address
     is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)
@@ -262,7 +263,7 @@ def _subject(row: Row[Any]) -> str | None:
     if known is None and row.action == "remove":
         known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
-    return known or f"a {noun} that is no more"
+    return readable_email(known) if known else f"a {noun} that is no more"
 
 
 def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:
@@ -291,7 +292,7 @@ def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:
         return value.label if isinstance(value, Role) else Role[value].label
     if name == "organization_id":
         return houses.get(uuid.UUID(str(value)), ELSEWHERE)
-    return str(value)
+    return readable_email(str(value)) if name in ("email", "pending_email") else str(value)
 
 
 def _houses(rows: Iterable[Row[Any]]) -> set[uuid.UUID]:

@@ -25,6 +25,7 @@ from portal.organizations.commands import undo_organization as undo_organization
 from portal.users import queries as users
 from portal.users.commands import undo_user
 from portal.users.models import SENSITIVE, User
+from portal.web.addresses import here
 from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.history import confirm, history_with
@@ -73,8 +74,8 @@ history_with(Telling())
 @requires(Permission.ACTIVITY_READ)
 def index() -> ResponseReturnValue:
     """The list of acts."""
-    listing = queries.listing(request.args, request.path)
-    export_url = listing.url.replace(request.path, url_for(".export"), 1)
+    listing = queries.listing(request.args, here())
+    export_url = listing.url.replace(listing.path, url_for(".export"), 1)
     return render_list("activity", listing, told=told, days=days, actions=ACTIONS, fields=FIELDS, export_url=export_url)
 
 
@@ -82,7 +83,7 @@ def index() -> ResponseReturnValue:
 @requires(Permission.ACTIVITY_READ)
 def export() -> ResponseReturnValue:
     """The same events as a file, one line for each changed field."""
-    listing = queries.listing(request.args, request.path)
+    listing = queries.listing(request.args, here())
     return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
 
 
@@ -90,7 +91,7 @@ def export() -> ResponseReturnValue:
 @requires(Permission.ACTIVITY_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One act with all its events."""
-    listing = queries.of_operation(id, request.args, request.path)
+    listing = queries.of_operation(id, request.args, here())
     page = listing.page()
     if not page.rows:
         raise Missing
@@ -168,7 +169,7 @@ def _of_row(table: str, statement: Any) -> ResponseReturnValue:
     row = db.session.scalar(statement, execution_options={"with_deleted": True})
     if row is None:
         raise Missing
-    listing = queries.of_row(table, row.id, request.args, request.path)
+    listing = queries.of_row(table, row.id, request.args, here())
     page = listing.page()
     at = _moment(request.args.get("at", ""))
     return render(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portal.core.emails import readable_email
 from portal.core.policy import Permission
 from portal.factors.words import MEANS, called
 
@@ -161,7 +162,7 @@ def verb_of_values(action: str, changes: Mapping[str, Any]) -> tuple[str, str] |
     if action in SHOWN and changes.get(MEANS):
         return SHOWN[action].format(called(changes[MEANS][1])), ""
     if action == "update" and set(changes) == {"pending_email"} and changes["pending_email"]:
-        before, after = changes["pending_email"]
+        before, after = (readable_email(one or "") for one in changes["pending_email"])
         verb = f"asked for {after} as the new address" if after else f"gave up {before} as the new address"
         return verb, "of"
     return None

@@ -48,8 +48,8 @@ CODES = {
 }
 
 
-def document() -> Schema:
-    """The whole of it."""
+def document(server: str) -> Schema:
+    """The whole of it, for a portal whose interface begins at this address."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,7 +58,7 @@ def document() -> Schema:
             "description": "Sign in with e-mail and password, then refresh: each refresh token is used once. Using a"
             " spent one ends the sign-in. Personal API tokens (`portal_pat_...`) are made in the account.",
         },
-        "servers": [{"url": "/api/v1"}],
+        "servers": [{"url": server}],
         "paths": {
             "/auth/login": {"post": _login()},
             "/auth/refresh": {"post": _refresh()},

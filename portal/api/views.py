@@ -19,6 +19,7 @@ from portal.core.emails import lookup_email
 from portal.core.policy import Permission, allows
 from portal.tokens.rotation import Opened, Refusal
 from portal.web import throttle
+from portal.web.addresses import here
 from portal.web.guards import public, signed_in
 from portal.web.problems import problem
 
@@ -108,7 +109,7 @@ def me() -> Response:
 @public
 def openapi() -> Response:
     """What is told here to whom, for programs that write programs."""
-    return jsonify(document())
+    return jsonify(document(here().removesuffix("/openapi.json")))
 
 
 def _tokens(opened: Opened) -> Response:

@@ -20,7 +20,7 @@ from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.emails import lookup_email
+from portal.core.emails import lookup_email, readable_email
 from portal.core.errors import Conflict, Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
@@ -91,8 +91,8 @@ def _begun(person: session.SignedIn, there: str | None) -> Response:
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
-    home = "/account/" if person.role is Role.USER else "/"
-    return redirect(safe_next(there, home))
+    first = url_for("account.index" if person.role is Role.USER else "dashboard.index")
+    return redirect(safe_next(there, first))
 
 
 @bp.post("/login/passkey")
@@ -195,7 +195,7 @@ def forgotten() -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
         else:
-            flash(ASKED.format(email), "success")
+            flash(ASKED.format(readable_email(email)), "success")
             return redirect(url_for(".login"))
     return render("auth/forgotten.html", form=form, status=422 if form.errors else 200)
 
@@ -262,7 +262,7 @@ def verify() -> ResponseReturnValue:
             form.add_conflict(conflict)
         else:
             cookie.pop(LINK, None)
-            flash(f"{email} is confirmed.", "success")
+            flash(f"{readable_email(email)} is confirmed.", "success")
             return redirect(url_for("account.email" if current_user.is_authenticated else ".login"))
     return _shown("auth/verify.html", form, redeeming.opened(_link(), (links.VERIFICATION,)))
 

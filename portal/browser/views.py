@@ -27,6 +27,7 @@ from portal.core.explaining import PLAN
 from portal.core.history import record
 from portal.core.policy import Permission
 from portal.core.reading import Answer, reading
+from portal.web.addresses import here
 from portal.web.errors import RETRY_AFTER, status_of
 from portal.web.guards import requires
 from portal.web.proof import proven
@@ -64,7 +65,7 @@ def show(table: str) -> ResponseReturnValue:
     """One table, a page of its rows."""
     with _reading() as connection:
         tables = all_tables(connection)
-        view = View(table_named(tables, table), request.args, request.path)
+        view = View(table_named(tables, table), request.args, here())
         page = _page(view, connection)
     record("browser_opened", table=table)
     response = render(

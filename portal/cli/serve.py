@@ -165,7 +165,7 @@ def _is_up(address: str, settings: Settings) -> None:
 
 
 def _announce(address: str, settings: Settings) -> None:
-    click.echo(f"Portal runs at {address}/ (Ctrl-C stops it)")
+    click.echo(f"Portal runs at {address}{settings.root}/ (Ctrl-C stops it)")
     if settings.database_url is None:
         click.echo("Sign in as")
         for label, email in DEMO_ACCOUNTS:

@@ -119,16 +119,17 @@ class Visitor:
         self.app = app
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.host = parts.hostname or ""
+        self.root = settings.root
         self.cookie = ""
         self.token = ""
 
     def sign_in(self, email: str, password: str) -> Answer:
         """Through the form. Returns the answer with the first page."""
         client = FlaskClient(self.app, self.app.response_class)
-        path = self.app.url_map.bind(self.host).build("auth.login")
+        path = self.app.url_map.bind(self.host, self.root or "/").build("auth.login")
         token = _token(self._open(client, "GET", path).text)
         first = self._open(client, "POST", path, data={"csrf_token": token, "email": email, "password": password})
-        cookie = client.get_cookie(self._cookie_name, domain=self.host)
+        cookie = client.get_cookie(self._cookie_name, domain=self.host, path=self.root or "/")
         self.cookie, self.token = cookie.value if cookie else "", _token(first.text)
         return first
 
@@ -141,7 +142,8 @@ class Visitor:
 
     @property
     def _cookie_name(self) -> str:
-        return str(self.app.config["SESSION_COOKIE_NAME"])
+        settings: Settings = self.app.extensions["portal"]
+        return settings.cookie_name(self.base)
 
     def _client(self) -> FlaskClient:
         client = FlaskClient(self.app, self.app.response_class)

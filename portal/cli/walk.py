@@ -212,7 +212,7 @@ class Walk:
 
     def _own(self, rule: Rule) -> list[str]:
         """The rule's addresses with every key of one's own."""
-        return [_filled(rule, keys) for keys in product(self.stage.own_keys, repeat=_places(rule))]
+        return [self._filled(rule, keys) for keys in product(self.stage.own_keys, repeat=_places(rule))]
 
     def _foreign(self, rule: Rule) -> list[str]:
         """The rule's address with KEY in every place; then in each place alone, one's own in the others."""
@@ -224,17 +224,16 @@ class Walk:
             for keys in product(self.stage.own_keys, repeat=places - 1)
             if places > 1
         ]
-        return [_filled(rule, keys) for keys in every + alone]
+        return [self._filled(rule, keys) for keys in every + alone]
+
+    def _filled(self, rule: Rule, keys: tuple[str, ...]) -> str:
+        left = iter(keys)
+        return self.visitor.root + ARGUMENT.sub(lambda one: "1" if one.group(1) == "int" else next(left), rule.rule)
 
 
 def _places(rule: Rule) -> int:
     """How many keys the address takes."""
     return sum(match.group(1) != "int" for match in ARGUMENT.finditer(rule.rule))
-
-
-def _filled(rule: Rule, keys: tuple[str, ...]) -> str:
-    left = iter(keys)
-    return ARGUMENT.sub(lambda match: "1" if match.group(1) == "int" else next(left), rule.rule)
 
 
 def _same_page(answer: Answer, path: str) -> list[str]:

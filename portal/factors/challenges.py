@@ -42,7 +42,7 @@ def site() -> Site | None:
 def better_address() -> str:
     """Where passkeys work, for people who came by another name."""
     settings: Settings = current_app.extensions["portal"]
-    if settings.public_url and settings.public_url != request.host_url.rstrip("/"):
+    if settings.public_url and settings.public_url != request.root_url.rstrip("/"):
         return settings.public_url
     port = urlsplit(request.host_url).port
     return f"http://localhost{f':{port}' if port else ''}"

@@ -16,6 +16,7 @@ from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.web import conflicts
+from portal.web.addresses import here
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
@@ -33,7 +34,7 @@ bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 @requires(Permission.ORGANIZATIONS_LIST)
 def index() -> ResponseReturnValue:
     """The list."""
-    listing = queries.listing(request.args, request.path, members().counted())
+    listing = queries.listing(request.args, here(), members().counted())
     return render_list("organizations", listing, people_of=lambda row: Count.bounded(row.people, BOUND))
 
 

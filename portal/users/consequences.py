@@ -6,6 +6,7 @@ from typing import Any
 
 from portal.core.actor import Role
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_of, live_of
 from portal.users import queries
@@ -38,7 +39,7 @@ def of_leaving(user: User, act: str) -> list[str]:
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Taking a person's password away."""
     ways = (
-        [f"A link to choose another is mailed to {user.email}. It works for 15 minutes.", ASK_LATER]
+        [f"A link to choose another is mailed to {readable_email(user.email)}. It works for 15 minutes.", ASK_LATER]
         if is_mailed
         else ["Email is not set up, so no link to choose another can be sent."]
     )

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
+from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import canonical_email, pasted_email, readable_email
@@ -36,8 +38,9 @@ class EmailField(TextField):
 
 
 def valid_email(_form: Any, field: EmailField) -> None:
+    settings: Settings = current_app.extensions["portal"]
     try:
-        field.address = canonical_email(field.data or "")
+        field.address = canonical_email(field.data or "", settings.email_kinds)
     except ValueError as error:
         raise ValidationError(str(error)) from None
     field.data = readable_email(field.address)

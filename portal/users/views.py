@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
@@ -23,6 +24,7 @@ from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
+from portal.web.addresses import here
 from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
@@ -57,7 +59,7 @@ def invitation_state(row: Any) -> str | None:
 @requires(Permission.USERS_READ)
 def index() -> ResponseReturnValue:
     """The list."""
-    listing = queries.listing(request.args, request.path)
+    listing = queries.listing(request.args, here())
     roles = [(role.name, role.label) for role in grantable_roles(current_actor())]
     return render_list("users", listing, role_choices=roles)
 
@@ -165,8 +167,8 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         template, fragment = "users/password_reset.html", "users/_password_reset.html"
         return render(template, fragment=fragment, user=user, consequences=means)
     user = commands.reset_password(id)
-    sent = f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes."
-    flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(user.email))
+    sent = f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
+    flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
     return redirect(url_for(".show", id=id))
 
 
@@ -179,7 +181,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        _say_invited(user.email, is_active=True)
+        _say_invited(readable_email(user.email), is_active=True)
     return redirect(url_for(".show", id=id))
 
 
@@ -210,7 +212,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        sent = f"A link to confirm the address is on its way to {user.pending_email or user.email}."
+        sent = f"A link to confirm the address is on its way to {readable_email(user.pending_email or user.email)}."
         flash_sent(sent, "The link to confirm the address")
     return redirect(url_for(".show", id=id))
 
@@ -220,7 +222,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
     """Keep the present address; the one that was asked for never counts."""
     user = addresses.cancel(id)
-    flash(f"{user.email} stays the address of {user.name}.", "success")
+    flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -297,7 +299,8 @@ def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Org
 def _say_what_waits(user: User, form: EditUserForm) -> None:
     """Say so where the address that was typed does not count yet."""
     if user.pending_email and form.email.address == user.pending_email:
-        flash(f"{user.pending_email} counts once its link is opened. Until then {user.email} signs in.", "success")
+        asked, present = readable_email(user.pending_email), readable_email(user.email)
+        flash(f"{asked} counts once its link is opened. Until then {present} signs in.", "success")
 
 
 def _warn_if_nobody_administers(organization: Organization | None) -> None:

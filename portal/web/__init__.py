@@ -9,9 +9,24 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
-from portal.web import assets, errors, guards, headers, jinja, load, observing, sanity, session, statements, theme, ways
+from portal.web import (
+    assets,
+    cookies,
+    errors,
+    guards,
+    headers,
+    jinja,
+    load,
+    observing,
+    sanity,
+    session,
+    statements,
+    theme,
+    ways,
+)
 from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
+from portal.web.public_address import PublicAddress, refuse_foreign_host
 
 BODY_BYTES = 1_000_000
 FIELD_BYTES = 200_000
@@ -23,15 +38,13 @@ def configuration(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
-        "TRUSTED_HOSTS": settings.trusted_hosts,
         "MAX_CONTENT_LENGTH": BODY_BYTES,
         "MAX_FORM_MEMORY_SIZE": FIELD_BYTES,
         "MAX_FORM_PARTS": FIELDS,
-        "SESSION_COOKIE_NAME": "__Host-portal" if settings.https else "portal",
         "SESSION_COOKIE_SECURE": settings.https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_PATH": "/",
+        "SESSION_COOKIE_PATH": settings.root or "/",
         "SESSION_REFRESH_EACH_REQUEST": False,
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=settings.sign_in_hours),
         "WTF_CSRF_TIME_LIMIT": None,
@@ -43,11 +56,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     hops = settings.trusted_proxies
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
+    if settings.public_url:
+        app.wsgi_app = PublicAddress(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
     observing.init_app(app, settings)  # first in, so last out: it sees what the others made of an answer
     statements.init_app(app)
     headers.init_app(app, settings)
+    app.before_request(refuse_foreign_host)
     sanity.init_app(app)
     load.init_app(app, settings)
+    app.session_interface = cookies.SessionCookie()
     Csrf(app)
     session.init_app(app)
     guards.init_app(app)

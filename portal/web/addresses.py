@@ -1,22 +1,35 @@
-"""Is this address one of ours?"""
+"""Addresses of the portal, as browsers know them: with the path of PORTAL_URL, which routes don't have."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote, urlsplit
 
+from flask import request
+
 LONGEST = 2000
 ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 
 
-def safe_next(target: str | None, default: str = "/") -> str:
-    """The target if it is a plain path of this site, else the default.
+def here(*, with_query: bool = False) -> str:
+    """The path of this request, for links and forms that lead to the same page."""
+    return request.root_path + (request.full_path.rstrip("?") if with_query else request.path)
+
+
+def home() -> str:
+    """Where the portal begins."""
+    return f"{request.root_path}/"
+
+
+def safe_next(target: str | None, default: str | None = None) -> str:
+    """The target if it is a plain path of the portal, else the default, which is where the portal begins.
 
     Browsers read backslashes as slashes and drop control characters, and proxies resolve dot segments and merge
     slashes, so none of these may be in it: nowhere as they are, and in the path not percent-encoded either. Encoded
     within the query they are what somebody searched for.
     """
-    if not target or len(target) > LONGEST or not target.startswith("/") or " " in target:
+    default = home() if default is None else default
+    if not target or len(target) > LONGEST or not target.startswith(home()) or " " in target:
         return default
     if ELSEWHERE.search(target) or ELSEWHERE.search(_decoded(re.split("[?#]", target, maxsplit=1)[0])):
         return default

@@ -15,6 +15,7 @@ from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
+from portal.web.addresses import here, home
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
 from portal.web.session import SignedIn, has_ended
@@ -122,11 +123,11 @@ def enforce() -> ResponseReturnValue | None:
     if is_api():
         return _enforce_for_programs(rule)
     if not current_user.is_authenticated:
-        there = request.full_path.rstrip("?") if request.method == "GET" else None
+        there = here(with_query=True) if request.method == "GET" else None
         if there is None:
             has_ended()  # which need not be said twice
             flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
-        return redirect(url_for("auth.login", next=there if there != "/" else None))
+        return redirect(url_for("auth.login", next=there if there != home() else None))
     if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):

@@ -17,6 +17,7 @@ from portal.core.emails import readable_email
 from portal.core.listing import Count
 from portal.core.policy import Permission, allows
 from portal.web import theme
+from portal.web.addresses import here, home
 from portal.web.agents import browser_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -29,7 +30,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of):
         app.jinja_env.filters[function.__name__] = function
-    app.jinja_env.globals |= {"can": can, "has_page": has_page, "zone_name": zone_name}
+    app.jinja_env.globals |= {"can": can, "zone_name": zone_name, "here": here, "home": home}
     app.context_processor(about_request)
 
 
@@ -95,11 +96,6 @@ def exact(then: datetime) -> str:
 def zone_name() -> str:
     """`UTC`, `Europe/Berlin`: what the times on the page are in."""
     return str(zone())
-
-
-def has_page(address: str) -> bool:
-    """Whether there is a page at this address, which takes no arguments."""
-    return any(rule.rule == address for rule in current_app.url_map.iter_rules())
 
 
 def initials(name: str) -> str:

@@ -30,6 +30,7 @@ from portal.core.clock import now
 from portal.core.errors import Throttled
 from portal.core.throttle import Counter
 from portal.web import throttle
+from portal.web.addresses import here
 from portal.web.forms import Form
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import SignedIn
@@ -110,7 +111,7 @@ def ask() -> Response | None:
         "auth/proof.html",
         fragment="auth/_proof.html",
         form=form,
-        action=request.full_path.rstrip("?"),
+        action=here(with_query=True),
         fields=[(name, value) for name, value in request.form.items(multi=True) if name not in NOT_RESENT],
         status=422 if form.errors else 200,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from portal.web import cookies
 from portal.web.addresses import safe_next
 from portal.web.guards import public
 from portal.web.rendering import redirect
 
-COOKIE = "theme"
 CHOICES = ("system", "light", "dark")
 YEAR = 31_536_000
 
@@ -23,14 +23,13 @@ def choose() -> ResponseReturnValue:
     response = redirect(safe_next(request.form.get("next")))
     theme = request.form.get("theme")
     if theme == "system":
-        response.delete_cookie(COOKIE)
+        cookies.forget(response, "theme")
     elif theme in CHOICES:
-        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
-        response.set_cookie(COOKIE, theme, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
+        cookies.keep(response, "theme", theme, seconds=YEAR)
     return response
 
 
 def chosen() -> str | None:
     """`light` or `dark`, None for the system's."""
-    theme = request.cookies.get(COOKIE)
+    theme = cookies.read("theme")
     return theme if theme in CHOICES[1:] else None

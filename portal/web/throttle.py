@@ -12,13 +12,14 @@ import hmac
 import secrets
 import uuid
 
-from flask import Response, after_this_request, current_app, request
+from flask import Response, after_this_request, current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from portal.config import Settings
 from portal.core.actor import current_origin
 from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
+from portal.web import cookies
 from portal.web.client_address import network_of
 from portal.web.forms import Form
 
@@ -121,11 +122,10 @@ def remember_device(email: str) -> None:
     device, accounts = _device()
     own = _pseudonym(email, _settings().secret_key)
     value = str(_signer().dumps([device, *[own, *(one for one in accounts if one != own)][:ACCOUNTS]]))
-    name, is_secure = _cookie(), bool(current_app.config["SESSION_COOKIE_SECURE"])
 
     @after_this_request
     def keep(response: Response) -> Response:
-        response.set_cookie(name, value, max_age=REMEMBERED_SECONDS, secure=is_secure, httponly=True, samesite="Lax")
+        cookies.keep(response, "device", value, seconds=REMEMBERED_SECONDS)
         return response
 
 
@@ -145,14 +145,10 @@ def refuse(form: Form, throttled: Throttled) -> None:
 def _device() -> tuple[str, list[str]]:
     """Its id and the accounts that signed in there; a new one where the cookie is none of ours, or too old."""
     try:
-        device, *accounts = _signer().loads(request.cookies.get(_cookie(), ""), max_age=REMEMBERED_SECONDS)
+        device, *accounts = _signer().loads(cookies.read("device"), max_age=REMEMBERED_SECONDS)
     except (BadData, ValueError, TypeError):
         return secrets.token_urlsafe(16), []
     return str(device), [str(one) for one in accounts]
-
-
-def _cookie() -> str:
-    return f"{current_app.config['SESSION_COOKIE_NAME']}-device"
 
 
 def _signer() -> URLSafeTimedSerializer:

@@ -83,7 +83,7 @@ document.addEventListener('input', ({ target }) => {
 function keepTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;
   if (!zone || document.cookie.split('; ').includes(kept)) return;
-  document.cookie = `${kept}; path=/; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
+  document.cookie = `${kept}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
   const isKept = document.cookie.split('; ').includes(kept), { browserTime } = document.documentElement.dataset;
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }

@@ -50,7 +50,7 @@ class Program:
 
 @cache
 def described() -> dict[str, Any]:
-    return document()
+    return document("/api/v1")
 
 
 def checked(answer: TestResponse) -> TestResponse:

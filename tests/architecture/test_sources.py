@@ -44,6 +44,11 @@ CONFINED = {
     r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "core/postgres_programs.py"),  # that one hands it on
     r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
+    r"request\.(path|full_path|url|base_url)\b": (
+        "web/addresses.py", "web/problems.py", "web/errors.py", "api/repeats.py", "cli/walk.py",
+    ),  # they lack the path of PORTAL_URL, or may name another host: elsewhere here()
+    r"\b(set|delete)_cookie\(": ("web/cookies.py", "cli/visitor.py"),
+    r"request\.cookies\b": ("web/cookies.py", "web/sanity.py", "web/zones.py"),
     r"import requests|urllib\.request|http\.client": (),
     r"\bMarkup\(|\|safe\b|render_template_string": ("web/jinja.py",),  # where lines may end
     r"(?<![.\w])print\(": (),

@@ -25,6 +25,7 @@ FORBIDDEN = {
     "a filter in hx-trigger": r"hx-trigger[\"']?\s*[=:]\s*[\"'][^\"']*\[",
     "an inline script": r"<script(?![^>]*\ssrc=)",
     "text that is not escaped": r"[^\"'\s]\s*\|\s*safe\b|autoescape\s+false|\bMarkup\b",
+    "an address without the portal's own path": r"(?:href|src|action|hx-\w+)=[\"']/|request\.(?:path|full_path|url)\b",
     "a link without an address": r"href=[\"'](?:#|javascript:)?[\"']",
 }
 

@@ -15,11 +15,10 @@ from tests.database import app_for
 
 
 @contextmanager
-def served(database_url: str) -> Iterator[str]:
+def served(database_url: str, *public_url: str) -> Iterator[str]:
     """Serve the portal as in production, by Gunicorn with threads; gives its address."""
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "tests.browser.server", database_url], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "tests.browser.server", database_url, *public_url]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603
     with process:
         assert process.stdout is not None
         try:
@@ -36,7 +35,7 @@ def tell(server: Any) -> None:
     print(f"http://{host}:{port}", flush=True)  # noqa: T201
 
 
-def main(database_url: str) -> None:
+def main(database_url: str, public_url: str | None = None) -> None:
     options = {
         "bind": "127.0.0.1:0",
         "worker_class": "gthread",
@@ -46,8 +45,9 @@ def main(database_url: str) -> None:
         "control_socket_disable": True,
         "when_ready": tell,
     }
-    Server(app_for(database_url, guesses_per_account=Settings.guesses_per_account), options).run()
+    app = app_for(database_url, guesses_per_account=Settings.guesses_per_account, public_url=public_url)
+    Server(app, options).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -195,9 +195,9 @@ def test_it_leaves_no_rows_and_its_walls_up_when_it_is_interrupted(
     assert counts(fresh_app)["users"] == 2
 
 
-def test_it_runs_behind_https_and_with_few_of_everything(fresh_database: str) -> None:
+def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_database: str) -> None:
     few = {"pool_size": 1, "concurrent_requests": 1, "trusted_proxies": 1, "production": True}
-    with portal_on(fresh_database, public_url="https://portal.example.com", **few) as app:
+    with portal_on(fresh_database, public_url="https://portal.example.com:8443/portal", **few) as app:
         result = run(app, "--only", "/account")
 
     assert result.exit_code == 0, result.output

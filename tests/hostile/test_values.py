@@ -30,7 +30,7 @@ PROFILE = ("first_name", "last_name")
 STRENGTH = ("password", "words", "minimum")
 PASSWORDS = ("current_password", "password")
 SIGN_IN = ("email", "password", "next")
-COOKIES = ("portal", "theme", "session", "remember_token")
+COOKIES = ("portal", "portal-theme", "session", "remember_token")
 HEADERS = (
     "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_HX_CURRENT_URL", "HTTP_HX_TARGET", "HTTP_HX_SOURCE", "HTTP_ACCEPT",
     "HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE",

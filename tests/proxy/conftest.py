@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +34,8 @@ collect_ignore_glob = [] if PROGRAM or IS_REQUIRED else ["test_*.py"]
 HOST = "portal.example.com"
 URL = f"https://{HOST}"
 DOCUMENTED = re.compile(r"```nginx\n(.+?)```", re.DOTALL)
+LOCATION = re.compile(r"    location / \{\n.+?\n    \}\n", re.DOTALL)
+PATH = "/portal"
 AROUND = """
 {user}
 daemon off;
@@ -61,9 +64,10 @@ class Proxied:
     port: int
     plain_port: int
     trusted: ssl.SSLContext
+    root: str = ""
 
     def browser(self, *, source: str = "127.0.0.1", **headers: str) -> Browser:
-        told = {"Host": HOST, "Referer": f"{URL}/", **headers}
+        told = {"Host": HOST, "Referer": f"{URL}{self.root}/", **headers}
         return Browser(f"https://127.0.0.1:{self.port}", headers=told, trusted=self.trusted, source=(source, 0))
 
 
@@ -75,12 +79,24 @@ def database(database_server: Server, template_database: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def proxied(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    with behind_nginx(database, tmp_path_factory.mktemp("proxied")) as portal:
+        yield portal
+
+
+@pytest.fixture
+def below(database: str, tmp_path: Path) -> Iterator[Proxied]:
+    """The same below a path."""
+    with behind_nginx(database, tmp_path, PATH) as portal:
+        yield portal
+
+
+@contextmanager
+def behind_nginx(database: str, folder: Path, root: str = "") -> Iterator[Proxied]:
     assert PROGRAM is not None, MISSING
-    folder = tmp_path_factory.mktemp("proxied")
     trusted = certified(folder)
-    told = {"PORTAL_URL": URL, "PORTAL_TRUSTED_PROXIES": "1", "GUNICORN_CMD_ARGS": "--workers=1"}
+    told = {"PORTAL_URL": URL + root, "PORTAL_TRUSTED_PROXIES": "1", "GUNICORN_CMD_ARGS": "--workers=1"}
     with in_production(database, folder, **told) as (_, address):
-        portal = Proxied(free_port(), free_port(), trusted)
+        portal = Proxied(free_port(), free_port(), trusted, root)
         configuration = folder / "nginx.conf"
         user = "user root;" if os.getuid() == 0 else ""
         configuration.write_text(AROUND.format(user=user, folder=folder, site=site(portal, address, folder)))
@@ -95,9 +111,9 @@ def proxied(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def site(portal: Proxied, address: str, folder: Path) -> str:
     """What operators are told, with places of ours alone in the stead of theirs."""
-    found = DOCUMENTED.search((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
-    assert found
-    text = found.group(1)
+    text, below = DOCUMENTED.findall((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
+    assert LOCATION.search(text)
+    text = LOCATION.sub(below, text) if portal.root else text
     for documented, here in (
         ("listen 80;", f"listen 127.0.0.1:{portal.plain_port};"),
         ("listen 443 ssl;", f"listen 127.0.0.1:{portal.port} ssl;"),

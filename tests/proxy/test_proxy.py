@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import statistics
 import threading
@@ -16,7 +17,7 @@ from portal.core.db import db
 from portal.tokens.models import SignIn
 from tests.acting import acting, portal_on
 from tests.cast import Person
-from tests.proxy.conftest import HOST, URL, Proxied
+from tests.proxy.conftest import HOST, PATH, URL, Proxied
 from tests.reliability.browser import Answer, Browser
 from tests.reliability.test_database_trouble import root_on
 
@@ -145,6 +146,25 @@ def test_se8_cookies_are_for_https_and_this_host_alone(proxied: Proxied, root: P
         assert "Domain" not in cookie
     assert page.headers["Strict-Transport-Security"]
     assert "evil.example" not in page.text + str(page.headers)
+
+
+def test_below_a_path_pages_redirects_cookies_and_programs_go_through_the_proxy(below: Proxied, root: Person) -> None:
+    browser = below.browser()
+
+    begun = browser.post(f"{PATH}/login", {"email": root.email, "password": root.password})
+    pages = [browser.get(f"{PATH}{path}") for path in ("/", "/users/?q=a&sort=name", "/browser/users", "/nowhere")]
+    found = re.findall(r'(?:href|src|action|hx-get)="([^"#?][^"]*)', " ".join(page.text for page in pages))
+
+    assert (begun.status, begun.headers["Location"]) == (303, f"{PATH}/")
+    assert [page.status for page in pages] == [200, 200, 200, 404]
+    assert len(found) > 50
+    assert not [one for one in found if not one.startswith((f"{PATH}/", "data:"))]
+    assert set(browser.cookies) == {"__Secure-portal+portal", "__Secure-portal+portal-device"}
+    assert browser.get(found[0]).status == 200
+    assert browser.get(f"{PATH}/users").headers["Location"] == f"{URL}{PATH}/users/"
+    assert f'"servers":[{{"url":"{PATH}/api/v1"}}]' in browser.get(f"{PATH}/api/v1/openapi.json").text.replace(" ", "")
+    assert browser.get(PATH).status == 301
+    assert browser.get("/users/").status == 404
 
 
 def test_plain_http_leads_to_https(proxied: Proxied) -> None:

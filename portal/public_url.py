@@ -1,0 +1,73 @@
+"""Read PORTAL_URL: the address at which people reach the portal, perhaps with a path on a host that it shares."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+from urllib.parse import SplitResult, urlsplit
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+PORTS = {"http": 80, "https": 443}
+NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62}(?<!-))(\.[a-z0-9_]([a-z0-9_-]{0,62}(?<!-)))*|[a-z0-9_]")
+SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+def read(text: str) -> str:
+    """The address in its one spelling, without a slash at its end. ValueError whose text goes on after the name."""
+    if text != text.strip():
+        raise ValueError("must not have spaces or line breaks around it.")
+    if not text.isascii():
+        raise ValueError("must be plain ASCII; write an internationalized host name as xn--...")
+    if any(not character.isprintable() or character in " \\" for character in text):
+        raise ValueError("must not contain spaces, backslashes or control characters.")
+    if "?" in text or "#" in text:
+        raise ValueError("must not contain ? or #: it is an address without a query or a fragment.")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError(
+            "has a host that is not valid; write an IPv6 address in brackets, like [2001:db8::1]."
+        ) from None
+    if parts.scheme not in PORTS or not parts.netloc:
+        raise ValueError("must be the public address, like https://portal.example.com.")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password.")
+    host = _host(parts)
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ValueError("must begin with https://; plain http is for this machine alone.")
+    return f"{parts.scheme}://{host}{_port(parts)}{_path(parts)}"
+
+
+def _host(parts: SplitResult) -> str:
+    host, is_number = parts.hostname or "", parts.netloc.startswith("[")
+    try:
+        if is_number and "%" not in host:
+            return f"[{IPv6Address(host).compressed}]"
+    except ValueError:
+        pass
+    if is_number or not NAME.fullmatch(host):
+        raise ValueError(f"has a host that is not valid: {host!r}.")
+    return host
+
+
+def _port(parts: SplitResult) -> str:
+    """With its colon; nothing for the one that the scheme has anyway."""
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("has a port that is not a number from 1 to 65535.")
+    return f":{port}" if port and port != PORTS[parts.scheme] else ""
+
+
+def _path(parts: SplitResult) -> str:
+    path = parts.path.removesuffix("/")
+    if not path:
+        return ""
+    segments = path.split("/")[1:]
+    if {"", ".", ".."} & set(segments):
+        raise ValueError("must not have //, /./ or /../ in its path.")
+    if not all(map(SEGMENT.fullmatch, segments)):
+        raise ValueError("may have only letters, digits and . _ ~ - between the slashes of its path.")
+    return path

@@ -1,0 +1,46 @@
+"""Let the portal know its requests by the address that browsers use: PORTAL_URL's host, port and path.
+
+The path that all addresses of the portal begin with is SCRIPT_NAME for the application, whether the proxy passes it on
+or strips it: what url_for makes has it, and routes are without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import current_app, request
+from werkzeug.exceptions import SecurityError
+
+from portal.config import Settings
+
+
+class PublicAddress:
+    """Middleware that tells the path from the rest, and adds a port that the proxy left out of Host."""
+
+    def __init__(self, app: WSGIApplication, public_url: str) -> None:
+        self.app, parts = app, urlsplit(public_url)
+        self.root, self.netloc = parts.path, parts.netloc
+        self.host = self.netloc.removesuffix(f":{parts.port}")
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == self.root or path.startswith(f"{self.root}/"):
+            environ["PATH_INFO"] = path.removeprefix(self.root) or "/"
+        environ["SCRIPT_NAME"] = self.root
+        if environ.get("HTTP_HOST", "").lower() == self.host:
+            environ["HTTP_HOST"] = self.netloc
+        return self.app(environ, start_response)
+
+
+def refuse_foreign_host() -> None:
+    """400 unless the request is addressed to the portal. Monitoring may call it by any name.
+
+    Not left to Flask's TRUSTED_HOSTS, which no IPv6 address matches.
+    """
+    settings: Settings = current_app.extensions["portal"]
+    host, colon, port = request.host.rpartition(":")
+    name = host if colon and port.isdecimal() else request.host
+    if name.lower() not in settings.trusted_hosts and request.blueprint != "health":
+        raise SecurityError

@@ -98,7 +98,8 @@ def queue_of(app: Flask) -> App:
     """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
     settings: Settings = app.extensions["portal"]
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
-    told = parameters(url, {**SETTINGS, "search_path": SCHEMA}, "portal-worker")
+    # It waits for jobs as long as none comes: that is no idleness to be ended.
+    told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
     connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 

@@ -12,6 +12,7 @@ from portal.config import Settings
 from portal.web import (
     assets,
     cookies,
+    drafts,
     errors,
     guards,
     headers,
@@ -70,6 +71,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     Csrf(app)
     session.init_app(app)
     guards.init_app(app)
+    drafts.init_app(app)
     errors.init_app(app)
     jinja.init_app(app)
     ways.init_app(app)

@@ -281,7 +281,7 @@ def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 def _email_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
     named = tuple(part for part in environ.get("PORTAL_EMAIL_KINDS", "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in EMAIL_KINDS]:
-        raise Refused(f"PORTAL_EMAIL_KINDS names kinds, like {','.join(EMAIL_KINDS)}; {unknown[0]!r} is none.")
+        raise Refused(f"PORTAL_EMAIL_KINDS takes one or more of {','.join(EMAIL_KINDS)}, not {unknown[0]!r}.")
     return named
 
 

@@ -17,7 +17,7 @@ PARTS = re.compile(r"([\w+]+://(?:[^:/]*(?::[^@]*)?@)?)([^/?]*)(.*)", re.DOTALL)
 HOST = re.compile(r"(?:\[([^\[\]@]+)\]|([^:\[\]@]*))(?::([0-9]*))?")
 MALFORMED = (
     "is not an address like postgresql://user:password@host:5432/name."
-    " In user and password, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."
+    " In the user name and password, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."
 )
 
 Host = tuple[str, str]  # name, address or folder of a socket; and the port, empty for the usual one
@@ -87,7 +87,7 @@ def _with_arguments(hosts: list[Host], url: URL) -> list[Host]:
     ports = ports * max(len(names), 1) if len(ports) == 1 else ports
     names = names or [""] * len(ports)
     if len(ports) != len(names) or not all(_is_port(one) for one in ports):
-        raise ValueError("says port in another way than as a number, or one for each host.")
+        raise ValueError("has an invalid port: write one number, or one for each host.")
     return list(zip(names, ports, strict=True))
 
 
@@ -110,9 +110,9 @@ def _leading_to(hosts: list[Host], url: URL) -> URL:
 def _refuse_certificates_of_prisma(url: URL) -> None:
     """What would make a connection safer there must not be passed over here."""
     if _argument(url, "sslaccept") == "strict" and not (_argument(url, "sslmode") or "").startswith("verify"):
-        raise ValueError("says sslaccept=strict: write sslmode=verify-full&sslrootcert=FILE, as PostgreSQL does.")
+        raise ValueError("has sslaccept=strict: write sslmode=verify-full&sslrootcert=FILE, as PostgreSQL does.")
     if _argument(url, "sslidentity"):
-        raise ValueError("says sslidentity: write sslcert=FILE&sslkey=FILE, in PEM, as PostgreSQL does.")
+        raise ValueError("has sslidentity: write sslcert=FILE&sslkey=FILE, in PEM, as PostgreSQL does.")
 
 
 def _is_port(text: str) -> bool:

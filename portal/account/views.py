@@ -82,7 +82,7 @@ def email() -> ResponseReturnValue:
         try:
             with reporting_conflicts(form):
                 addresses.ask_for(user.id, form.email.address, throttle.of_letters_to(user.id))
-                sent = f"A link is on its way to {form.email.data}. The new address counts once you open it."
+                sent = f"A link is on its way to {form.email.data}. The new address takes effect once you open it."
                 flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))
         except Throttled as throttled:

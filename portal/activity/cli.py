@@ -40,7 +40,7 @@ class Digest(click.ParamType[str]):
 
 
 @activity.command("seal")
-@click.option("--force", is_flag=True, help="Also behind a seal that can't be verified; `verify` goes on naming that.")
+@click.option("--force", is_flag=True, help="Seal even after an unverifiable seal; `verify` keeps reporting that seal.")
 @with_appcontext
 def seal_command(force: bool) -> None:
     """Seal what is not sealed yet."""

@@ -39,10 +39,10 @@ LEAVES = table("activity_leaves", column("position"), column("activity_id"))
 
 # What the database refuses to build on, and the cure.
 REFUSALS = {
-    "key unknown": "the newest seal was made with a key that is not known here: put the former SECRET_KEY or"
-    " PORTAL_SEAL_KEY into SECRET_KEY_FALLBACKS.",
-    "seal changed": "a seal is not as it was made: see `flask activity verify`.",
-    "seal missing": "events are sealed behind the newest seal, so seals were removed: see `flask activity verify`.",
+    "key unknown": "the newest seal was made with an unknown key: add the former SECRET_KEY or"
+    " PORTAL_SEAL_KEY to SECRET_KEY_FALLBACKS.",
+    "seal changed": "a seal was changed: run `flask activity verify`.",
+    "seal missing": "sealed events follow the newest seal, so seals were removed: run `flask activity verify`.",
 }
 
 log = logging.getLogger("portal")

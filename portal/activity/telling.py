@@ -243,7 +243,7 @@ def _subject(row: Row[Any]) -> str | None:
     if known is None and row.action == "remove":
         known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
-    return readable_email(known) if known else f"a {noun} that is no more"
+    return readable_email(known) if known else f"a {noun} that no longer exists"
 
 
 def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:

@@ -75,7 +75,7 @@ def document(server: str) -> Schema:
 
 def _login() -> Schema:
     body = _body(limits.LOGIN, limits.OPTIONAL)
-    body["properties"]["otp"]["description"] = "A code of the second step, of whoever has set one up."
+    body["properties"]["otp"]["description"] = "A one-time or recovery code, if two-step sign-in is set up."
     answers = {"200": _json("New tokens.", "Tokens")}
     wrong = {401: "E-mail and password don't match, or the second step is missing or wrong: see `code`."}
     return _operation("login", "Sign in", answers, BODY, body, wrong)
@@ -87,7 +87,7 @@ def _refresh() -> Schema:
         400: "The request can't be read, or the refresh token is not (or no longer) one to go on with: see `code`.",
         409: f"The refresh token was used a moment ago. Or: {PROBLEMS[409]}",
     }
-    return _operation("refresh", "Go on", answers, BODY, _body(limits.TOKEN), wrong)
+    return _operation("refresh", "Renew the tokens", answers, BODY, _body(limits.TOKEN), wrong)
 
 
 def _logout() -> Schema:
@@ -119,7 +119,7 @@ def _operation(
     operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
     if body is not None:
         operation["requestBody"] = {
-            "description": f"At most {limits.MOST_BYTES:,} bytes of UTF-8, no member twice.",
+            "description": f"At most {limits.MOST_BYTES:,} bytes of UTF-8, without duplicate members.",
             "required": True,
             "content": {"application/json": {"schema": body}},
         }

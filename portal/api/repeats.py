@@ -43,7 +43,7 @@ def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool]
     if name is None:
         return work()
     if len(name) > LONGEST_KEY or not KEY.fullmatch(name):
-        return problem(400, f"{HEADER} must be 1 to {LONGEST_KEY} visible characters of ASCII.")
+        return problem(400, f"{HEADER} must be 1 to {LONGEST_KEY} visible ASCII characters.")
     key, fingerprint = _digest("key", request.path, caller, name), _digest("body", request.get_data())
     with acting_as(SYSTEM):
         found = _begin(key, fingerprint)

@@ -45,7 +45,7 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Letter | None:
         recipient=found.email,
         subject="Your invitation to Portal",
         greeting=_greeting(found),
-        said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password, and you are in.",),
+        said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",),
         link=links.address(found, links.INVITATION),
         verb="Accept the invitation",
         said_after=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
@@ -70,7 +70,7 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Letter | None:
     if invitation_of(found) not in (None, "accepted"):
         return None
     began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
-    said = ["Choose a new password for Portal here. All your sessions and API tokens end with that."]
+    said = ["Choose a new password for Portal here. This ends all your sessions and API tokens."]
     unasked: tuple[str, ...] = (UNASKED,)
     if began is not None and began.action == "password_reset":
         said = ["{when} {whom} reset the password of your Portal account. Every session has ended.", "{tokens}"]
@@ -103,7 +103,7 @@ def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
         greeting=_greeting(found),
         said=(
             "Somebody asked for a new password for your Portal account. The account is deactivated, so a new password"
-            " would not let you in.",
+            " wouldn’t let you in.",
             f"To use it again, ask {whom}.",
         ),
         said_after=(UNASKED,),

@@ -20,12 +20,12 @@ WIDEST = 500
 WAYS = {"run": "", "explain": "EXPLAIN ", "analyze": "EXPLAIN (ANALYZE, BUFFERS) "}
 NUMBERS = frozenset({20, 21, 23, 26, 700, 701, 1700})  # PostgreSQL's numbers of its number types
 NO_ROWS = (
-    "Only queries that give rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or an EXPLAIN of one of these."
+    "Only queries that return rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or an EXPLAIN of one of these."
 )
 SECRET = "Passwords, tokens and the like can't be read here, so * can't be either where a table has some."  # noqa: S105
 OVERDUE = (
     "The query took longer than {:g} s. PostgreSQL can't interrupt what it is doing, so it is still running."
-    " You can run another query when it has ended."
+    " You can run another query once it has ended."
 )
 NAMED = re.compile(r'"([^"]+)"')
 OFFENDING = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|\w+|[^\w\s]+')

@@ -17,12 +17,13 @@ def seen(_form: Any, field: Any) -> None:
     """Refuse what nobody can see: stripped it would be another query, and left in it could read as one."""
     if unseen := first_unseen(field.data or ""):
         code = f"{ord(unseen):04X}"
-        raise ValidationError(f"Leave out the character U+{code}, which can't be seen, or write chr(x'{code}'::int).")
+        raise ValidationError(f"Remove the invisible character U+{code}, or write chr(x'{code}'::int).")
 
 
 class QueryForm(Form):
     """One statement of SQL."""
 
     query = TextAreaField(
-        "Query", validators=[DataRequired("Write a query."), Length(max=LONGEST, message="That is too long."), seen]
+        "Query",
+        validators=[DataRequired("Enter a query."), Length(max=LONGEST, message="The query is too long."), seen],
     )

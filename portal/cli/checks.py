@@ -83,7 +83,7 @@ def applied_migrations() -> str:
         raise Ailing(NEWER)
     if found != wanted:
         obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
-        pending = f"pending ({_names(found)} is there, {_names(wanted)} is wanted)"
+        pending = f"pending (at {_names(found)}, needs {_names(wanted)})"
         raise Ailing(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
     return f"all applied, up to {_names(found)}"
 
@@ -136,7 +136,7 @@ def reader_role() -> str:
     )
     if is_open:
         raise Ailing(
-            f"everyone may create temporary tables: as its owner, REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
+            f"everyone may create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
         )
     return told
 
@@ -199,7 +199,7 @@ def secret_key() -> str:
 def names_of_settings() -> str:
     if misspelled := _settings().misspelled:
         raise Ailing(" ".join(misspelled))
-    return "every PORTAL_... that is set is one"
+    return "every PORTAL_... variable is a setting"
 
 
 def public_address() -> str:

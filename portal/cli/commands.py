@@ -55,7 +55,7 @@ def register(app: Flask) -> None:
 @click.option("--people", type=click.IntRange(10, 10_000_000), default=5_000, show_default=True, help="For --demo.")
 @with_appcontext
 def seed_command(email: str, name: str, password: str | None, demo: bool, people: int) -> None:
-    """Create the first super administrator, unless the address is there already. The last word is the last name."""
+    """Create the first super administrator, unless the address exists. The last word of the name is the last name."""
     if demo:
         _seed_demo(people)
         return

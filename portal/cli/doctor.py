@@ -19,7 +19,7 @@ from portal.core.lines import one_line
 from portal.core.preflight import obstacles
 from portal.core.sentences import sentence_of
 
-UNREACHABLE = "The database can't be worked with at the moment."
+UNREACHABLE = "The database can't be used at the moment."
 
 
 @click.command("doctor")

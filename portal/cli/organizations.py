@@ -1,4 +1,4 @@
-"""`flask organizations`: create an organization, and list those there are."""
+"""`flask organizations`: create and list organizations."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 COLUMNS = ("slug", "name", "created_at", "deleted_at")
 Rows = Iterable[dict[str, Any]]
 
-organizations = AppGroup("organizations", help="Organizations, from the command line: acts as the system.")
+organizations = AppGroup("organizations", help="Create and list organizations, acting as the system.")
 
 
 @organizations.command("create")
 @click.argument("name", type=Line(LONGEST_NAME))
-@click.option("--slug", type=Line(LONGEST_SLUG), help="Its short name in addresses. Made of the name when left out.")
+@click.option("--slug", type=Line(LONGEST_SLUG), help="Its short name in URLs. Made from the name if left out.")
 def create_command(name: str, slug: str | None) -> None:
     """Create an organization."""
     if not name:
         raise click.ClickException("Enter a name for the organization.")
     chosen = slug or slug_of(name)
     if not chosen:
-        raise click.ClickException("No slug can be made of this name. Choose one with --slug, such as acme-logistics.")
+        raise click.ClickException("No slug can be made from this name. Choose one with --slug, like acme-logistics.")
     try:
         valid_slug(None, SimpleNamespace(data=chosen))
         with acting_as(SYSTEM):
@@ -54,7 +54,7 @@ def create_command(name: str, slug: str | None) -> None:
 
 @organizations.command("list")
 @click.argument("search", default="")
-@click.option("--deleted", is_flag=True, help="Those that are deleted.")
+@click.option("--deleted", is_flag=True, help="List deleted ones.")
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 def list_command(search: str, deleted: bool, kind: str) -> None:
     """List organizations by name: all, or those that match SEARCH."""

@@ -108,7 +108,7 @@ def _look_for_pending_migrations() -> None:
         if isinstance(error.orig, UnsuitableDatabase):
             raise
         click.echo(
-            f"The database does not answer yet; serving nevertheless. {sentence_of(error) or ''}".strip(), err=True
+            f"The database does not answer yet; starting anyway. {sentence_of(error) or ''}".strip(), err=True
         )
         return
     if is_pending:
@@ -191,7 +191,7 @@ def _free_port(hosts: Sequence[str]) -> int:
 
 def _refuse_a_port_in_use(hosts: Sequence[str], port: int) -> None:
     if not all(_is_free(host, port) for host in hosts):
-        raise click.ClickException(f"port {port} is in use; name another with PORT.")
+        raise click.ClickException(f"port {port} is in use; choose another with PORT.")
 
 
 def _is_free(host: str, port: int) -> bool:

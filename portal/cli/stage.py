@@ -48,7 +48,7 @@ class NoSamples(Exception):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
             f"There is no sample data for {', '.join(sorted(names))}, so the check can't tell whether organizations see"
-            " each other's. Add some in portal/cli/stage.py."
+            " each other's rows. Add some in portal/cli/stage.py."
         )
 
 

@@ -35,7 +35,7 @@ LASTING = {
 
 TOO_OLD = "PostgreSQL {} is too old: the portal needs " + f"{OLDEST} or later."
 NOT_UTF8 = (
-    "The database is in {}, where most names of the world can't be written: the portal needs one made with"
+    "The database uses {}, which can't store most of the world's names: the portal needs one created with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
 

@@ -66,17 +66,17 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     """
     text = pasted_email(text)
     if "@" not in text:
-        raise ValueError("This address has no @. Write it like name@example.com.")
+        raise ValueError("This address has no @. Enter one such as name@example.com.")
     try:
         name, domain, ascii_domain = _parts(text, kinds)
     except EmailNotValidError as error:
-        raise ValueError(f"This is no e-mail address that can be written to: {error}") from None
+        raise ValueError(f"This is not a valid email address: {error}") from None
     if len(name.encode()) > LONGEST_LOCAL_PART:
-        raise ValueError(f"Before the @ there can be {LONGEST_LOCAL_PART} characters at most.")
+        raise ValueError(f"Use at most {LONGEST_LOCAL_PART} characters before the @.")
     if not name.isascii() and _could_be_another(name, domain):
-        raise ValueError("The part before the @ could be taken for another. Use letters of one script.")
+        raise ValueError("The part before the @ could be mistaken for another address. Use letters of one script only.")
     if domain != ascii_domain and any(_mixes_scripts(label) for label in domain.split(".")):
-        raise ValueError("The part after the @ mixes letters of different scripts. Write it like name@example.com.")
+        raise ValueError("The part after the @ mixes letters of different scripts. Enter one such as example.com.")
     return f"{_lower(name)}@{ascii_domain.lower()}"
 
 

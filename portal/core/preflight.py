@@ -15,31 +15,31 @@ QUEUE = "queue"
 UNMODELED = ("activity_seals", "activity_leaves", "activity_repeats")  # tables that SQL functions alone touch
 
 STANDBY = (
-    "The server of DATABASE_URL is a standby, which can only be read: name the primary, or several hosts and"
+    "The server in DATABASE_URL is a read-only standby: name the primary, or several hosts and"
     " target_session_attrs=read-write."
 )
 READ_ONLY = "Transactions of this database or login are read-only (default_transaction_read_only); nothing was changed."
 NO_PUBLIC = "The database has no schema public, where the portal keeps its tables: run CREATE SCHEMA public."
-NO_TABLES = "{login} can't create tables in the schema public: its owner runs GRANT CREATE ON SCHEMA public TO {login}."
+NO_TABLES = "{login} can't create tables in schema public: its owner must run GRANT CREATE ON SCHEMA public TO {login}."
 NO_SCHEMAS = (
-    "{login} can't create schemas in the database {database}: its owner runs"
+    "{login} can't create schemas in the database {database}: its owner must run"
     " GRANT CREATE ON DATABASE {database} TO {login}."
 )
 IN_THE_WAY = (
-    "Something stands where the portal would put its own: {}."
-    " (The former backend's database becomes the portal's by `flask database adopt`.)"
+    "The database already contains objects that the portal would create: {}."
+    " (To take over the former backend's database, run `flask database adopt`.)"
 )
 OTHERS = "{} belong to another login: run ALTER TABLE ... OWNER TO {login} for each."
 NEWER = "The database is newer than this code: run the version of the portal that migrated it."
 NO_LETTERS = (
-    "The database, {}, does not know small letters outside English: create it again with"
+    "The database, {}, can't lowercase letters outside English: create it again with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
 NOT_INSTALLED = "The extension {} is not on the database server: install PostgreSQL's contrib package there."
-NOT_CREATED = "{login} can't create the extension {}: an administrator of the server runs CREATE EXTENSION {}."
+NOT_CREATED = "{login} can't create the extension {}: a server administrator must run CREATE EXTENSION {}."
 NO_USAGE = (
     "{login} can't use the schema {schema}, where the extension {} is:"
-    " its owner runs GRANT USAGE ON SCHEMA {schema} TO {login}."
+    " its owner must run GRANT USAGE ON SCHEMA {schema} TO {login}."
 )
 
 LOGIN = text("""

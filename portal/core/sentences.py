@@ -13,9 +13,9 @@ from portal.core.errors import Busy, NeedsDirectUrl, NotAllowed, UnsuitableDatab
 from portal.core.lines import one_line
 from portal.core.preflight import IN_THE_WAY
 
-UNKNOWN_HOST = "The host of DATABASE_URL is not known. Is its name right, and an @ in the password written as %40?"
+UNKNOWN_HOST = "The host in DATABASE_URL is unknown. Check its name, and write an @ in the password as %40."
 
-NOT_SUCH_A_SERVER = "None of the hosts of DATABASE_URL is such a server as its target_session_attrs asks for."
+NOT_SUCH_A_SERVER = "None of the hosts in DATABASE_URL meets its target_session_attrs."
 
 # What is wrong with TLS libpq says itself, naming files; none of it is secret.
 WHERE_FAILED = re.compile(r".*(?:port \d+|socket \"[^\"]*\") failed: (?:FATAL: +)?")
@@ -29,9 +29,9 @@ TLS = (
 
 # What libpq says where no connection came about: it gives no code, but its words have been the same for decades.
 CONNECTING = {
-    "password authentication failed": "The database server refuses the user or the password of DATABASE_URL.",
-    "no password supplied": "The database server wants a password, and DATABASE_URL names none.",
-    "no pg_hba.conf entry": "The database server lets this user in neither from here nor to this database"
+    "password authentication failed": "The database server rejects the user or the password in DATABASE_URL.",
+    "no password supplied": "The database server asks for a password, and DATABASE_URL has none.",
+    "no pg_hba.conf entry": "The database server does not let this user connect to this database from here"
     " (pg_hba.conf).",
     "connection refused": "No database server listens at the host and port of DATABASE_URL.",
     "failed to resolve host": UNKNOWN_HOST,
@@ -43,11 +43,11 @@ CONNECTING = {
     "session is not read-only": NOT_SUCH_A_SERVER,
     "hot standby": NOT_SUCH_A_SERVER,
     "no such file or directory": "No database server listens at the socket of DATABASE_URL.",
-    "invalid uri query parameter": "DATABASE_URL has an argument behind the ? that PostgreSQL does not know.",
-    "invalid connection option": "DATABASE_URL has an argument behind the ? that PostgreSQL does not know.",
+    "invalid uri query parameter": "DATABASE_URL has a parameter after the ? that PostgreSQL does not recognize.",
+    "invalid connection option": "DATABASE_URL has a parameter after the ? that PostgreSQL does not recognize.",
     "does not exist": "The database or the user that DATABASE_URL names does not exist on the server.",
-    "too many": "The database server has no connection left.",
-    "unsupported startup parameter": "A pooler stands before the database: add ?pgbouncer=true to DATABASE_URL.",
+    "too many": "The database server has no free connections.",
+    "unsupported startup parameter": "The database is behind a pooler: add ?pgbouncer=true to DATABASE_URL.",
 }
 FAILING: dict[type[Exception], str] = {
     pg.InsufficientPrivilege: "The database user of DATABASE_URL may not do this: {}. It must own the portal's tables.",
@@ -56,25 +56,25 @@ FAILING: dict[type[Exception], str] = {
     pg.DuplicateTable: IN_THE_WAY,
     pg.DuplicateObject: IN_THE_WAY,
     pg.DuplicateFunction: IN_THE_WAY,
-    pg.DependentObjectsStillExist: "Something else hangs on it: {}.",
+    pg.DependentObjectsStillExist: "Something else depends on it: {}.",
     pg.UndefinedTable: "The portal's tables are not there, or not up to date: run `flask db upgrade`.",
     pg.UndefinedColumn: "The portal's tables are not up to date: run `flask db upgrade`.",
-    pg.LockNotAvailable: "Others use the tables and did not let go in time; nothing was changed. Try again.",
+    pg.LockNotAvailable: "The tables were in use for too long; nothing was changed. Try again.",
     pg.DiskFull: "The database server's disk is full.",
-    pg.ReadOnlySqlTransaction: "The database can only be read at the moment.",
+    pg.ReadOnlySqlTransaction: "The database is read-only at the moment.",
 }
 
 
 def sentence_of(error: Exception) -> str | None:
     """None where it is a fault of ours, whose traceback is wanted. Neither address nor password is part of it."""
     if isinstance(error, NeedsDirectUrl):
-        return "This needs PostgreSQL's own address, not a pooler's of transactions: set DIRECT_URL."
+        return "This needs a direct connection to PostgreSQL, not a transaction pooler: set DIRECT_URL."
     if isinstance(error, NotAllowed):
         return "The database user of DATABASE_URL may not do this: it must own the portal's tables."
     if isinstance(error, Busy):
-        return "Others change the same at the moment; nothing was changed. Try again."
+        return "Others are changing the same data; nothing was changed. Try again."
     if isinstance(error, PoolTimeout):
-        return "The database server has no connection left."
+        return "The database server has no free connections."
     cause: Any = getattr(error, "orig", error)
     if isinstance(cause, UnsuitableDatabase):
         return str(cause)
@@ -91,4 +91,4 @@ def sentence_of(error: Exception) -> str | None:
 
 
 def _unknown(cause: Any) -> str | None:
-    return "The database can't be worked with at the moment." if isinstance(cause, OperationalError) else None
+    return "The database can't be used at the moment." if isinstance(cause, OperationalError) else None

@@ -32,7 +32,7 @@ _mongolian = re.compile("[\u1820-\u18aa]")
 _ideograph = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
-CONTROL = "Leave out control characters."
+CONTROL = "Remove the control characters."
 
 _narrow = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@", 0x3000: " "}
 

@@ -65,7 +65,7 @@ def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         server.send_message(message)
     except smtplib.SMTPNotSupportedError:
-        raise Unwanted("its address is not in ASCII, and the mail server offers no SMTPUTF8 (RFC 6531)") from None
+        raise Unwanted("its address is not in ASCII, and the mail server doesn't support SMTPUTF8 (RFC 6531)") from None
 
 
 def _judged(code: int, words: str) -> Undelivered | Unwanted:

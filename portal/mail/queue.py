@@ -84,7 +84,7 @@ def _addressed(letter: Letter, sender: str) -> EmailMessage:
     try:
         recipient = mailable_email(letter.recipient)
     except ValueError:
-        raise Unwanted("its address is none that mail can be sent to") from None
+        raise Unwanted("its address is not one that email can be sent to") from None
     return message_of(replace(letter, recipient=recipient), sender)
 
 

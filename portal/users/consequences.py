@@ -13,14 +13,14 @@ from portal.users import queries
 from portal.users.forms import UserForm
 from portal.users.models import User
 
-LAST_ADMIN = "This is the organization's last active administrator: nobody there can manage its people then."
+LAST_ADMIN = "This is the organization's last active administrator: after this, nobody there can manage its people."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
 UNSEEN = "Administrators of {} no longer see {}."
-ASK_LATER = "Later another can be asked for at the sign-in."
+ASK_LATER = "After that, a new link can be requested on the sign-in page."
 HIDDEN = "Super admins are hidden from the administrators of {}."
 PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
 TOKENS_END = "The API tokens of {} ({}) stop working for good."
-UNMAILED = "No email goes out, because the account is deactivated."
+UNMAILED = "No email is sent because the account is deactivated."
 
 
 def of_leaving(user: User, act: str) -> list[str]:
@@ -33,19 +33,19 @@ def of_leaving(user: User, act: str) -> list[str]:
     if _is_last_admin(user):
         sentences.append(LAST_ADMIN)
     kept = (
-        "can be restored from the deleted people" if act == "delete" else "stays as it is, and can be activated again"
+        "can be restored from the list of deleted people" if act == "delete" else "is kept and can be activated again"
     )
     return [*sentences, f"The record {kept}."]
 
 
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Taking a person's password away."""
-    ways = [f"A link to choose another is mailed to {readable_email(user.email)}. It works for 15 minutes.", ASK_LATER]
+    ways = [f"A link to choose a new one is emailed to {readable_email(user.email)}. It lasts 15 minutes.", ASK_LATER]
     if not user.is_active:
         ways = [UNMAILED]
     elif not is_mailed:
-        ways = ["Email is not set up, so no link to choose another can be sent."]
-    return ["The present password stops working, and every device is signed out.", *_of_tokens(user), *ways]
+        ways = ["Email is not set up, so no link to choose a new one can be sent."]
+    return ["The current password stops working, and every device is signed out.", *_of_tokens(user), *ways]
 
 
 def of_creating(form: UserForm) -> list[str]:

@@ -33,7 +33,7 @@ class EmailField(TextField):
     """An address, however it was pasted; shown as people write it, `address` as it is stored."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
-        wanted = DataRequired("Write the address, like name@example.com.")
+        wanted = DataRequired("Enter an email address, such as name@example.com.")
         super().__init__(label, longest=LONGEST_EMAIL, reads=pasted_email, validators=(wanted, valid_email), **kwargs)
         self.address = ""
 

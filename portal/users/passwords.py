@@ -96,7 +96,7 @@ def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str 
         return f"Use {LONGEST} characters at most."
     password = prepared(password)
     if first_unseen(password):
-        return "This holds characters that can't be seen, perhaps from where it was copied. Type it instead."
+        return "This contains invisible characters, perhaps from where it was copied. Type it instead."
     if len(password) < minimum:
         return f"Use {minimum} characters or more. A few words in a row are easy to remember."
     if is_demo(password):

@@ -15,7 +15,7 @@ from portal.users import queries
 from portal.users.commands import WAITING
 from portal.users.models import User
 
-YOURSELF = "You change your own password in your account, where the current one is asked for."
+YOURSELF = "Change your own password on your account page, where you enter the current one."
 
 
 def reset_password(user_id: uuid.UUID, counter: Counter | None = None) -> User:

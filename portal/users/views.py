@@ -306,7 +306,7 @@ def _say_what_waits(user: User, form: EditUserForm) -> None:
     """Say so where the address that was typed does not count yet."""
     if user.pending_email and form.email.address == user.pending_email:
         asked, present = readable_email(user.pending_email), readable_email(user.email)
-        flash(f"{asked} counts once its link is opened. Until then {present} signs in.", "success")
+        flash(f"{asked} takes effect once its link is opened. Until then, {present} is used to sign in.", "success")
 
 
 def _warn_if_nobody_administers(organization: Organization | None) -> None:
@@ -318,7 +318,7 @@ def _warn_if_nobody_administers(organization: Organization | None) -> None:
 def _say_invited(email: str | None, *, is_active: bool) -> None:
     if is_active:
         sent = f"An invitation is on its way to {email}. It works for 7 days."
-        flash_sent(sent, "The invitation", "Show its link, and hand it over yourself.")
+        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
     else:
         flash("Created. The invitation goes out once the person is activated.", "success")
 

@@ -56,7 +56,7 @@ WORDS = {
     ),
 }
 OCCUPIED = "The data browser is busy"
-OVERDUE = "The database didn't answer in time. Narrow what you look for, then try again."
+OVERDUE = "The database didn't answer in time. Narrow your search, then try again."
 EXPIRED = (
     "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
     " copied. Open the page anew, and send it from there."

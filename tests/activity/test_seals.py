@@ -33,7 +33,7 @@ from tests.reliability.serving import serving
 SEALED = re.compile(r"INFO sealed \d events? of the history\. Seal \d ends at position 2, digest ([0-9a-f]{64})$", re.M)
 SEAL_KEY = "a-key-for-seals-alone-0123456789-abcdefg"
 NEW_KEY = "the-key-after-it-9876543210-zyxwvutsrqpon"
-CHANGED, UNKNOWN, REMOVED = "a seal is not as it was made", "a key that is not known here", "seals were removed"
+CHANGED, UNKNOWN, REMOVED = "a seal was changed", "an unknown key", "seals were removed"
 CHECK = "seals of the history"
 CHANGES = {
     "id": "id + 1",

@@ -93,7 +93,7 @@ def test_a_reset_says_how_many_tokens_end_and_leaves_the_session_of_somebody_els
     page = client.get("/password/reset").text
     answer = client.send("/password/reset", {"password": NEW})
 
-    assert "Every session of yours ends with that, and so do 2 API tokens." in page
-    assert f"You are signed in here as {ada.email}. That session goes on." in page
+    assert "All your sessions end once you save it, and so do 2 API tokens." in page
+    assert f"You are signed in here as {ada.email}. That session stays open." in page
     assert answer.headers["Location"] == "/account/"
     assert "Sign out to sign in with it" in client.get("/account/").text

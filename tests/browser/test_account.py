@@ -112,7 +112,7 @@ def test_se10_after_a_while_an_act_of_one_button_asks_and_goes_on(tabs: Tabs, sc
     page.get_by_role("button", name="Reset password").click()
     expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
 
     expect(page.locator("#toasts")).to_contain_text("A link to choose a new password is on its way")
 

@@ -197,7 +197,7 @@ def test_what_htmx_is_told_after_the_session_ended_takes_nothing_that_was_typed(
 
     page.get_by_label("Organization").press_sequentially("acme")
 
-    expect(page.locator("#toasts")).to_contain_text("You are signed out. Sign in in another tab")
+    expect(page.locator("#toasts")).to_contain_text("You are signed out. Sign in from another tab")
     is_filled_in(page, email)
 
 
@@ -259,7 +259,7 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
     page.goto("/login")
     sign_in_here(page, person)
     page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.goto("/account/second-factor")
     page.get_by_role("button", name="Make new codes").click()
     shown = page.locator("#codes > li").all_inner_texts()

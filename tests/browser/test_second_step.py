@@ -46,7 +46,7 @@ def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tab
     page.get_by_label("Code").fill(app.at(now() - timedelta(seconds=30)))
     page.get_by_role("button", name="Confirm the code").click()
     recovery = texts(page.locator(".codes li"))
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I’ve saved them").click()
     expect(page.get_by_text("10 are left")).to_be_visible()
 
     for code in (app.at(now()), recovery[0]):
@@ -74,7 +74,7 @@ def test_a_passkey_is_added_and_opens_beside_the_password_and_alone(named_tabs: 
     page.goto("/account/second-factor")
     page.get_by_label("Name").fill("Work laptop")
     page.get_by_role("button", name="Add a passkey").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I’ve saved them").click()
     expect(page.get_by_role("link", name="Remove Work laptop")).to_be_visible()
 
     page.get_by_role("button", name="Sign out").click()

@@ -439,7 +439,7 @@ OBSTACLES = {
     "CREATE SCHEMA prisma_before": "The schema prisma_before is there already, of an earlier adoption.",
     "UPDATE _prisma_migrations SET finished_at = NULL": "Prisma's migration 20240101000000_init has not ended well.",
     "CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql RETURN value":
-        """Something stands where the portal would put its own: function "portal_fold" already exists""",
+        """The database already contains objects that the portal would create: function "portal_fold" already exists""",
 }  # fmt: skip
 
 
@@ -491,7 +491,7 @@ def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: 
     result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "its owner runs GRANT CREATE ON DATABASE" in result.output
+    assert "its owner must run GRANT CREATE ON DATABASE" in result.output
 
 
 def test_what_does_not_stop_it_and_is_to_be_known_is_told(theirs: str, change: Callable[[str], None]) -> None:
@@ -571,7 +571,7 @@ def test_a_backend_that_still_writes_makes_it_give_up(theirs: str) -> None:
         result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "Others use the tables and did not let go in time; nothing was changed. Try again." in result.output
+    assert "The tables were in use for too long; nothing was changed. Try again." in result.output
     assert everything(theirs) == before
 
 
@@ -650,7 +650,7 @@ def test_what_was_kept_is_let_go_when_asked(theirs: str, change: Callable[[str],
     assert refused.exit_code == 1
     change("CREATE VIEW prisma_before.mine AS SELECT id FROM prisma_before.users")
     hindered = run(theirs, "--drop", "--yes")
-    assert (hindered.exit_code, "Something else hangs on it" in hindered.output) == (1, True)
+    assert (hindered.exit_code, "Something else depends on it" in hindered.output) == (1, True)
     change("DROP VIEW prisma_before.mine")
     assert run(theirs, "--drop", "--yes").output.endswith("Dropped.\n")
     assert "No adoption has kept anything." in run(theirs, "--drop").output

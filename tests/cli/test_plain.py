@@ -50,7 +50,7 @@ def test_a_database_that_is_not_there(database_server: Server) -> None:
 def test_an_argument_that_postgresql_does_not_know(database_server: Server) -> None:
     url = make_url(database_server.address("absent")).update_query_dict({"colour": "blue"})
 
-    assert "does not know" in said_by(url.render_as_string(hide_password=False), COMMANDS[0])
+    assert "does not recognize" in said_by(url.render_as_string(hide_password=False), COMMANDS[0])
 
 
 def test_tables_that_are_not_there(database_server: Server) -> None:

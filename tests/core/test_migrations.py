@@ -96,7 +96,7 @@ def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
         result = behind.test_cli_runner().invoke(args=["db", "upgrade"])
 
     assert result.exit_code == 1
-    assert "Others use the tables and did not let go in time" in result.output
+    assert "The tables were in use for too long" in result.output
     assert revision_of(behind) == {SECOND}
 
 

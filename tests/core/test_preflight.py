@@ -215,7 +215,7 @@ def test_a_database_in_another_encoding_is_refused_by_every_command(
     code, said = run(address, *command)
 
     assert code == 1
-    assert f"The database is in {encoding}" in said
+    assert f"The database uses {encoding}" in said
     assert "Traceback" not in said
     assert relations(address) == set()
 
@@ -238,14 +238,14 @@ def test_pages_on_a_database_in_another_encoding_are_unavailable_and_the_log_say
     finally:
         disconnect(app)
 
-    assert "The database is in LATIN1" in caplog.text
+    assert "The database uses LATIN1" in caplog.text
 
 
 def test_a_new_database_without_small_letters_is_refused(make: Make) -> None:
     code, said = run(make(words="ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"), "db", "upgrade")
 
     assert (code, said.count("\n")) == (1, 1)
-    assert "does not know small letters" in said
+    assert "can't lowercase letters" in said
 
 
 def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(
@@ -308,4 +308,4 @@ def test_a_standby_is_refused_by_what_would_change_something(tmp_path: Path) -> 
             said = {command[0]: run(address, *command) for command in (["db", "upgrade"], ["doctor"])}
 
     assert {code for code, _ in said.values()} == {1}
-    assert all("is a standby" in words and words.count("\n") == 1 for _, words in said.values()), said
+    assert all("is a read-only standby" in words and words.count("\n") == 1 for _, words in said.values()), said

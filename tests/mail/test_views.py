@@ -17,7 +17,7 @@ def test_the_outbox_shows_the_newest_letter_first_with_its_link(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person, uma: Person, ada: Person
 ) -> None:
     sign_in(root)
-    assert "No letters yet" in client.get("/outbox/").text
+    assert "No emails yet" in client.get("/outbox/").text
     with acting(app):
         send("verification", ada.id)
         send("replay", uma.id)

@@ -104,7 +104,7 @@ def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_forme
     assert f"Until then {uma.email} signs in" in shown
     assert (build.read(User, uma.id).email, build.read(User, uma.id).pending_email) == (uma.email, NEW)
     assert [letter.recipient for letter in letters(app)] == [NEW]
-    assert f"{NEW} is asked for" in client.get(f"/users/{uma.id}/edit").text
+    assert f"The change to {NEW} takes effect" in client.get(f"/users/{uma.id}/edit").text
 
     confirm(app, uma, other_client)
 

@@ -97,7 +97,7 @@ def test_in6_control_characters_are_refused(app: Flask, ada: Person, text: str) 
         form = UserForm(meta={"csrf": False})
 
         assert not form.validate()
-        assert form.first_name.errors == ["Leave out control characters."]
+        assert form.first_name.errors == ["Remove the control characters."]
 
 
 @pytest.mark.parametrize(("size", "fits"), [(80, True), (81, False)])

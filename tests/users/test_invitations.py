@@ -201,6 +201,6 @@ def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_lin
     page = client.get(answer.headers["Location"]).text
     assert "The invitation was not sent" in page  # for as long as it waits to be accepted
     uma = build.person("una@example.com", tenant=acme)
-    assert "no link to choose another can be sent" in client.get(f"/users/{uma.id}/password").text
+    assert "no link to choose a new one can be sent" in client.get(f"/users/{uma.id}/password").text
     at_settings(production=False)
     assert "was not sent" not in client.get(answer.headers["Location"]).text

@@ -180,7 +180,7 @@ def test_a_sign_in_replaces_the_hash_of_a_text_that_was_never_prepared(
 )
 def test_what_nobody_can_see_is_refused_in_a_new_password(unseen: str) -> None:
     for password in (f"correct horse{unseen} battery staple", f"{unseen}correct horse battery staple"):
-        assert "can't be seen" in (passwords.problem_of(password, 15) or "")
+        assert "invisible characters" in (passwords.problem_of(password, 15) or "")
 
 
 def test_the_shortest_length_counts_characters_after_they_are_composed() -> None:

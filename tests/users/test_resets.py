@@ -58,7 +58,7 @@ def test_somebody_who_is_deactivated_is_mailed_nothing_and_the_page_says_so(
 ) -> None:
     out = build.person("out@example.com", tenant=acme, is_active=False)
     sign_in(ada)
-    assert "No email goes out, because the account is deactivated." in client.get(f"/users/{out.id}/password").text
+    assert "No email is sent because the account is deactivated." in client.get(f"/users/{out.id}/password").text
 
     client.send(f"/users/{out.id}/password")
 

@@ -18,7 +18,7 @@ from portal.database_url import DatabaseUrl
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 EMAIL_KINDS = ("internal", "international")
-# What tests are told, and what Kubernetes and Docker set in the containers of a service called portal.
+# Variables for tests, and those that Kubernetes and Docker set for a service named portal.
 OF_OTHERS = re.compile(
     r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
 )
@@ -51,7 +51,7 @@ class Settings:
     concurrent_requests: int = 24
     statement_timeout: float = 10.0
     password_minimum: int = 15
-    email_kinds: tuple[str, ...] = ()  # of addresses that people may have, beside public ones in ASCII
+    email_kinds: tuple[str, ...] = ()  # email addresses to allow besides public ASCII ones
     bcrypt_rounds: int = 12
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
@@ -76,7 +76,7 @@ class Settings:
     sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
     metrics_folder: str | None = None  # where the processes of one server add up what they counted
-    misspelled: tuple[str, ...] = ()  # sentences about what is set, looks like a setting and is none
+    misspelled: tuple[str, ...] = ()  # messages about variables that look like settings but aren't
 
     @property
     def https(self) -> bool:
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def browser_places(self) -> int:
-        """How many people the data browser answers at once: most connections of a process stay free for others."""
+        """How many people can run queries in the data browser at once; most connections stay free for others."""
         return max(1, min(3, self.pool_size - 1))
 
     @property
@@ -103,19 +103,19 @@ class Settings:
 
     @property
     def root(self) -> str:
-        """What the paths of all addresses begin with: the path of the public address, or nothing."""
+        """The path prefix of all URLs: the path of PORTAL_URL, or empty."""
         return urlsplit(self.public_url or "").path
 
     @property
     def trusted_hosts(self) -> list[str]:
-        """Host names that a request may be addressed to; IPv6 in brackets."""
+        """Host names to accept in requests; IPv6 in brackets."""
         parts = urlsplit(self.public_url or "http://localhost")
         return [parts.netloc.removesuffix(f":{parts.port}"), *public_url.LOOPBACK]
 
     def cookie_name(self, host_url: str) -> str:
-        """The session's cookie, named for port and path: other portals of the host have others.
+        """The name of the session cookie. It includes port and path, so that portals on one host don't share it.
 
-        Browsers don't tell the cookies of ports apart. Without a public address it is the one that was asked for.
+        Browsers don't separate cookies by port. Without PORTAL_URL, the request's address counts.
         """
         port = urlsplit(self.public_url or host_url).port
         prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
@@ -178,7 +178,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 class Noting(Mapping[str, str]):
-    """The environment, which notes what is asked for: these are the settings that there are."""
+    """The environment. It remembers which names were read: those are the settings that exist."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -195,7 +195,7 @@ class Noting(Mapping[str, str]):
         return len(self._environ)
 
     def misspelled(self) -> Iterator[str]:
-        """A sentence for each name that begins like a setting's, with the closest one. No value is part of it."""
+        """A message for each name that looks like a setting but isn't, with the closest one. Never includes values."""
         for name in sorted(self):
             if not name.upper().startswith("PORTAL_") or name in self.known or OF_OTHERS.fullmatch(name):
                 continue

@@ -20,7 +20,7 @@ MALFORMED = (
     " In the user name and password, write @ as %40, / as %2F, : as %3A, # as %23 and % as %25."
 )
 
-Host = tuple[str, str]  # name, address or folder of a socket; and the port, empty for the usual one
+Host = tuple[str, str]  # name, address or socket folder; and the port, empty for the default
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read(text: str) -> DatabaseUrl:
 
 
 def _split(text: str) -> tuple[URL, list[Host]]:
-    """The address without hosts, and the hosts: SQLAlchemy reads neither several of them nor one that is a folder."""
+    """Split off the hosts: SQLAlchemy supports neither several of them nor a socket folder."""
     parts = PARTS.fullmatch(text)
     if parts is None:
         raise ValueError(MALFORMED)
@@ -75,9 +75,9 @@ def _host(written: str) -> Host:
 
 
 def _with_arguments(hosts: list[Host], url: URL) -> list[Host]:
-    """As libpq writes several hosts (host=a,b&port=1,2; one port is that of all), and as SQLAlchemy does (host=a:1).
+    """Hosts from arguments, in libpq's format (host=a,b&port=1,2; a single port is for all) or SQLAlchemy's (host=a:1).
 
-    Arguments count for more than what stands before them.
+    Arguments override the part before the ?.
     """
     named, port = url.query.get("host"), _argument(url, "port")
     if isinstance(named, tuple):
@@ -92,9 +92,9 @@ def _with_arguments(hosts: list[Host], url: URL) -> list[Host]:
 
 
 def _leading_to(hosts: list[Host], url: URL) -> URL:
-    """One host is part of the address. Several, and the folder of a socket, are arguments, as libpq names them.
+    """Put a single host into the URL. Several hosts, or a socket folder, become arguments, as in libpq.
 
-    Of an argument that is repeated the last one counts.
+    If an argument is repeated, the last one counts.
     """
     told = {name: _argument(url, name) or "" for name in url.query if name not in ("host", "port")}
     if len(hosts) == 1 and not hosts[0][0].startswith(("/", "@")):
@@ -108,7 +108,7 @@ def _leading_to(hosts: list[Host], url: URL) -> URL:
 
 
 def _refuse_certificates_of_prisma(url: URL) -> None:
-    """What would make a connection safer there must not be passed over here."""
+    """Refuse Prisma's security options that would otherwise be ignored."""
     if _argument(url, "sslaccept") == "strict" and not (_argument(url, "sslmode") or "").startswith("verify"):
         raise ValueError("has sslaccept=strict: write sslmode=verify-full&sslrootcert=FILE, as PostgreSQL does.")
     if _argument(url, "sslidentity"):

@@ -1,4 +1,4 @@
-"""Read PORTAL_URL: the address at which people reach the portal, perhaps with a path on a host that it shares."""
+"""Parse PORTAL_URL: the portal's public URL, optionally with a path on a shared host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def read(text: str) -> str:
-    """The address in its one spelling, without a slash at its end. ValueError whose text goes on after the name."""
+    """Normalize the URL, without a trailing slash. Raise ValueError whose message continues after the name."""
     if text != text.strip():
         raise ValueError("must not have spaces or line breaks around it.")
     if not text.isascii():
@@ -51,7 +51,7 @@ def _host(parts: SplitResult) -> str:
 
 
 def _port(parts: SplitResult) -> str:
-    """With its colon; nothing for the one that the scheme has anyway."""
+    """The port with its colon; empty for the scheme's default port."""
     try:
         port = parts.port
     except ValueError:

@@ -1,4 +1,4 @@
-"""Is the history what was written? It is sealed with a key that the database does not keep (migrations 0004, 0015)."""
+"""Detect tampering with the history: seal it with a key that the database does not store (migrations 0004, 0015)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SEALS = table(
 )
 LEAVES = table("activity_leaves", column("position"), column("activity_id"))
 
-# What the database refuses to build on, and the cure.
+# Why the database refuses to seal, and what to do about it.
 REFUSALS = {
     "key unknown": "the newest seal was made with an unknown key: add the former SECRET_KEY or"
     " PORTAL_SEAL_KEY to SECRET_KEY_FALLBACKS.",
@@ -49,7 +49,7 @@ log = logging.getLogger("portal")
 
 
 class SealRefused(Exception):
-    """The chain of seals can't be verified, so nothing is built on it. The text says why and what to do."""
+    """The chain of seals can't be verified, so no new seal is added. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def _keys() -> list[bytes]:
 
 
 def seal(*, is_forced: bool = False) -> int | None:
-    """Seal what is not sealed yet, a batch a transaction. Returns how many events; None while another seals.
+    """Seal new events, one batch per transaction. Return how many; None while another process is sealing.
 
-    SealRefused where the newest seal can't be verified, unless it is forced.
+    Raise SealRefused if the newest seal can't be verified, unless forced.
     """
     _gather()
     total = 0
@@ -108,7 +108,7 @@ def seal(*, is_forced: bool = False) -> int | None:
         while (sealed := _seal_batch(is_forced)) == BATCH:
             total += sealed
     except SealRefused as refused:
-        log.error("the history was not sealed: %s", refused)  # noqa: TRY400 -- a traceback tells nothing more
+        log.error("the history was not sealed: %s", refused)  # noqa: TRY400 -- a traceback adds nothing
         raise
     return None if sealed is None else total + sealed
 
@@ -132,7 +132,7 @@ def _seal_batch(is_forced: bool) -> int | None:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Say in a sentence why the database refused."""
+    """Turn the database's refusal into SealRefused, with a one-sentence message."""
     try:
         yield
     except DBAPIError as error:
@@ -188,7 +188,7 @@ def unsealed() -> tuple[int, datetime | None]:
 
 
 def refusal() -> str | None:
-    """Why the next sealing will be refused, if it will."""
+    """Why the next seal would be refused; None if it would not."""
     trouble = db.session.scalar(select(column("trouble")).select_from(func.portal_newest_seal(_keys())))
     return REFUSALS[trouble] if trouble else None
 
@@ -234,7 +234,7 @@ def outdated(days: int) -> Outdated | None:
 
 
 def prune(days: int) -> int:
-    """Remove what is outdated, and record that. Returns how many events went. SealRefused as for `seal`."""
+    """Prune outdated events, and record that. Return how many. Raise SealRefused as `seal` does."""
     with _refusing():
         return _prune(days)
 

@@ -98,7 +98,7 @@ class Entry:
 def told(
     rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False, one_by_one: bool = False
 ) -> list[Entry]:
-    """The entries of events, newest first. Undo is offered where it would do something; of one row, for the newest.
+    """The entries of events, newest first. Undo is offered where it has an effect; for one row, on the newest.
 
     Told briefly, organizations among the values are not looked up. What one sentence tells is else one entry.
     """
@@ -142,7 +142,7 @@ def _entry(
     *,
     is_undoable: bool,
 ) -> Entry:
-    name = readable_email(row.actor_name or names.get(row.actor_id) or "") or None  # who has no name is an address
+    name = readable_email(row.actor_name or names.get(row.actor_id) or "") or None  # no name: the address
     is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)

@@ -1,4 +1,4 @@
-"""Which changes are offered to be undone?"""
+"""Decide which changes can be undone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODELS: dict[str, type[User | Organization]] = {"users": User, "organizations": 
 
 
 def undoable_among(events: Sequence[Row[Any]], *, of_one_row: bool) -> set[uuid.UUID]:
-    """The events whose undo would do something, by what their rows are like now. The command asks again, under lock."""
+    """Events whose undo would have an effect on the rows as they are now. The command checks again, under a lock."""
     seen: set[str] = set()
     offered = []
     for event in events:
@@ -38,12 +38,12 @@ def _rows_of(model: type[User | Organization], table: str, events: Sequence[Row[
 
 
 def _has_effect(row: User | Organization, changes: dict[str, list[Any]]) -> bool:
-    """What is deleted is restored before anything else of it is undone."""
+    """Whether undo has an effect. A deleted row must be restored before anything else of it is undone."""
     return not (row.is_deleted and "deleted_at" not in changes) and has_effect(row, changes)
 
 
 def _may_be_undone(row: Row[Any]) -> bool:
-    """Whether the reader may."""
+    """Whether the reader is allowed to undo it."""
     actor, changes = current_actor(), row.changes or {}
     if not is_undoable(row.action, changes) or row.table_name not in WORDS:
         return False

@@ -82,7 +82,7 @@ def _decoded(token: str, key: bytes) -> dict[str, Any]:
 
 
 def _timed(claims: dict[str, Any]) -> dict[str, Any]:
-    """The library takes for a time whatever `int` does, such as texts and true. Ours are whole numbers, and close."""
+    """Reject times that aren't integers, which the library accepts, and those further apart than the lifetime."""
     times = [claims[name] for name in ("iat", "exp", "nbf") if name in claims]
     if not all(type(one) is int for one in times):
         raise jwt.InvalidTokenError

@@ -49,7 +49,7 @@ CODES = {
 
 
 def document(server: str) -> Schema:
-    """The whole of it, for a portal whose interface begins at this address."""
+    """The OpenAPI document for a portal whose API is at this address."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -141,7 +141,7 @@ def _reference(schema: str) -> Schema:
 
 
 def _body(longest: Mapping[str, int], optional: Sequence[str] = ()) -> Schema:
-    """An object of texts, within the limits that are enforced."""
+    """An object of strings, with the limits that are enforced."""
     bounded = {
         name: {**TEXT, "minLength": 1, "maxLength": most, "pattern": limits.TEXT.pattern}
         for name, most in longest.items()

@@ -1,4 +1,4 @@
-"""What may a program send? Said once, for bodies.py and repeats.py, which enforce it, and for description.py."""
+"""Limits on API requests, shared by bodies.py and repeats.py, which enforce them, and description.py."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from portal.auth.forms import LONGEST_CODE
 from portal.users.passwords import LONGEST as LONGEST_PASSWORD
 
-MOST_BYTES = 16_000  # of a body
+MOST_BYTES = 16_000  # per request body
 LONGEST_EMAIL = 320
-LONGEST_TOKEN = 2_048  # the former backend gave out JWTs, which are adopted
+LONGEST_TOKEN = 2_048  # the former backend issued JWTs, which are adopted
 LONGEST_KEY = 255
 
-# The members of each body, by how many characters each may have. None is empty.
+# The members of each body and their maximum lengths. None may be empty.
 LOGIN = {"email": LONGEST_EMAIL, "password": LONGEST_PASSWORD, "otp": LONGEST_CODE}
 OPTIONAL = ("otp",)
 TOKEN = {"refresh_token": LONGEST_TOKEN}
 
-# In the words of Python and of ECMA 262 alike: no NUL, no half of a surrogate pair; visible ASCII.
+# Valid in both Python and ECMA 262: no NUL, no half of a surrogate pair; visible ASCII.
 TEXT = re.compile("^[^\\u0000\\ud800-\\udfff]*$")
 KEY = re.compile("^[\\x21-\\x7e]+$")

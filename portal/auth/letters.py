@@ -26,15 +26,15 @@ from portal.web.zones import zone_named
 
 NOT_YOU = "If that was not you, set a new password at once, and tell your administrator."
 UNASKED = "If you did not ask for this, you need do nothing."
-NAMED = 3  # administrators in a letter that says whom to ask
-INVITES = or_(  # what mails an invitation: whoever did the newest of it invites
+NAMED = 3  # administrators named in an email that says whom to ask
+INVITES = or_(  # events that send an invitation: the actor of the newest one is the inviter
     Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
 )
 Found = Row[Any]
 
 
 def invitation(user_id: uuid.UUID, _event: int | None) -> Letter | None:
-    """To somebody who has not accepted yet. The counter of links says whether there were links before."""
+    """For people who have not accepted yet. The link counter shows whether there were earlier links."""
     found = links.person(user_id)
     if found is None or invitation_of(found) != "pending":
         return None
@@ -53,7 +53,7 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Letter | None:
 
 
 def _inviter(found: Found) -> str:
-    """By name where the person may know it: who administers their organization, or another super administrator."""
+    """The inviter's name, if the person may see it: an administrator of their organization, or a fellow super admin."""
     event = db.session.scalars(newest_event(found.id, INVITES)).first()
     if event is None or event.actor_id is None:
         return ""
@@ -90,7 +90,7 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Letter | None:
 
 
 def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
-    """To somebody who asked for a new password, and may not sign in. Whoever is deleted gets none."""
+    """For deactivated people who request a new password. Deleted people get no email."""
     found = links.locked_out(user_id)
     if found is None:
         return None
@@ -171,7 +171,7 @@ def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> W
 
 
 def password_changed(user_id: uuid.UUID, _event: int | None) -> Letter | None:
-    """With the number of API tokens that ended."""
+    """Include the number of API tokens that ended."""
     found = links.person(user_id)
     event = db.session.scalars(newest_event(user_id, Activity.changes.has_key("password"))).first()
     if found is None:
@@ -182,7 +182,7 @@ def password_changed(user_id: uuid.UUID, _event: int | None) -> Letter | None:
 
 
 def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
-    """The sentences with what is to be told of the act; without those that have nothing to tell."""
+    """The sentences, filled in with details of the event; those that end up empty are left out."""
     facts = _facts(act, found)
     return [filled for sentence in said if (filled := sentence.format(**facts))]
 
@@ -190,7 +190,7 @@ def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
 def _facts(act: Activity, found: Found) -> dict[str, str]:
     at = act.at.astimezone(zone_named(found.time_zone))
     left = db.session.scalar(codes_left(found.id)) or 0
-    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # of others the tenant is told no browser
+    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # other actors' browsers are private
     browser = f", with {browser_of(act.agent)}," if act.agent and is_told else ""
     return {
         "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",

@@ -1,4 +1,4 @@
-"""What mailed links open: an invitation, a new password, the confirmation of an address."""
+"""Pages behind links in emails: invitation, new password, confirmation of an address."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from portal.web.rendering import redirect, render
 
 bp = Blueprint("links", __name__)
 F = TypeVar("F", bound=LinkForm)
-LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
-LINK_LETTERS = re.compile(r"[\w.-]*", re.ASCII)  # of which links are made; none ends in a dot
+LINK, LONGEST_LINK = "link", 400  # kept in the cookie, because URLs end up in logs and Referer headers
+LINK_LETTERS = re.compile(r"[\w.-]*", re.ASCII)  # the alphabet of links; none ends in a dot
 
 
 @bp.get("/invitations/<token>")
@@ -52,9 +52,9 @@ def verification(token: str) -> ResponseReturnValue:
 
 
 def _followed(token: str, there: str) -> Response:
-    """Move a link's secret out of the address, and ask by a form: programs that look at letters open links too.
+    """Move the link's secret out of the URL, then ask with a form, because email scanners open links too.
 
-    Programs also take the `.`, `)` or `>` that follows a link in a text for a part of it.
+    Email programs also treat a `.`, `)` or `>` after a link as part of it.
     """
     found = LINK_LETTERS.match(token)
     link = found.group().rstrip(".") if found else ""
@@ -65,7 +65,7 @@ def _followed(token: str, there: str) -> Response:
 @bp.route("/invitations/", methods=["GET", "POST"])
 @public
 def accept() -> ResponseReturnValue:
-    """Accept an invitation with a password of one's own."""
+    """Accept an invitation by choosing a password."""
     found, form = _choosing(links.INVITATIONS)
     if form.validate_on_submit():
         person = redeeming.accept(_link(), form.password.data or "", lifetime=lifetime(is_kept=False))
@@ -78,7 +78,7 @@ def accept() -> ResponseReturnValue:
 @bp.route("/password/reset", methods=["GET", "POST"])
 @public
 def reset() -> ResponseReturnValue:
-    """Choose a new password by a link. Signing in comes after, with whatever else it asks for."""
+    """Choose a new password through a link. Signing in is a separate step, including two-factor authentication."""
     found, form = _choosing((links.RESET,))
     if form.validate_on_submit():
         redeeming.reset(_link(), form.password.data or "")
@@ -109,13 +109,13 @@ def verify() -> ResponseReturnValue:
 
 
 def _choosing(purposes: Sequence[str]) -> tuple[Row[Any], LinkedPasswordForm]:
-    """Whose link it is, and the form in which they choose a password."""
+    """The person the link belongs to, and the form to choose a password."""
     found = redeeming.opened(_link(), purposes)
     return found, _of_this_link(LinkedPasswordForm(rule=rule_for(found.id)))
 
 
 def _of_this_link(form: F) -> F:
-    """DeadLink for a form that another link opened, in another tab."""
+    """Raise DeadLink if the form belongs to another link, opened in another tab."""
     own = hashlib.sha256(_link().encode()).hexdigest()
     if request.method == "POST" and form.link.data != own:
         raise DeadLink
@@ -134,5 +134,5 @@ def _link() -> str:
 
 @bp.app_errorhandler(DeadLink)
 def dead(_error: DeadLink) -> Response:
-    """Used, outlived, changed or made up: all the same."""
+    """One page for links that are used, expired, altered or invented."""
     return render("auth/dead_link.html", status=410)

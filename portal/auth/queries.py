@@ -64,7 +64,7 @@ def by_email(email: str) -> Rows:
 
 
 def anybody(email: str) -> Rows:
-    """Whoever has this address, also where they may not sign in: to be mailed to, and never to be let in."""
+    """The person with this address, even if they can't sign in. Use it only to send email, never to sign in."""
     return select(User.id, User.role, User.organization_id).where(func.lower(User.email) == email)
 
 
@@ -94,12 +94,12 @@ def _may_sign_in() -> tuple[ColumnExpressionArgument[bool], ...]:
 
 
 def newest_event(user_id: uuid.UUID, *conditions: ColumnExpressionArgument[bool]) -> Select[Activity]:
-    """The newest of such events about a person."""
+    """The newest event about a person that meets the conditions."""
     about = Activity.table_name == "users", Activity.row_id == user_id
     return select(Activity).where(*about, *conditions).order_by(Activity.at.desc(), Activity.id.desc()).limit(1)
 
 
 def tokens_ended_by(event: Activity) -> Select[int]:
-    """How many API tokens a change of a person ended: it ends all that there are, later in its transaction."""
+    """How many API tokens a change to a person ended: all of theirs, later in the same transaction."""
     there = ApiToken.user_id == event.row_id, ApiToken.created_at < event.at, ApiToken.expires_at > event.at
     return select(func.count(ApiToken.id)).where(*there, ApiToken.revoked_at >= event.at)

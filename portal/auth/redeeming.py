@@ -35,7 +35,7 @@ def opened(token: str, purposes: Sequence[str]) -> Row[Any]:
 
 
 def api_tokens_of(user_id: uuid.UUID) -> int:
-    """How many API tokens end with the password of whom a link was mailed to."""
+    """How many API tokens would end if the recipient of a link changed their password."""
     with acting_as(SYSTEM):
         return db.session.scalar(api_tokens_in_use(user_id)) or 0
 
@@ -64,7 +64,7 @@ def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
 def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
     """Have a link mailed to whoever has this address. Throttled.
 
-    The same work is done where nobody has it: a job for nobody ends quietly. Who is deactivated is told whom to ask.
+    The same work is done for unknown addresses, whose job ends silently. Deactivated people are told whom to ask.
     """
     with acting_as(SYSTEM):
         throttle.attempt(*counters)

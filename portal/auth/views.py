@@ -1,4 +1,4 @@
-"""The door: signing in and out. What mailed links open is in portal/auth/mailed.py."""
+"""Sign in and sign out. Pages behind links in emails are in portal/auth/mailed.py."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:
 @bp.get("/.well-known/change-password")
 @public
 def change_password() -> ResponseReturnValue:
-    """Where password managers look for the page (https://www.w3.org/TR/change-password-url/)."""
+    """Redirect password managers to the password page (https://www.w3.org/TR/change-password-url/)."""
     return redirect(url_for("account.password"))
 
 

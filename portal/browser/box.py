@@ -33,7 +33,7 @@ OFFENDING = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|\w+|[^\w\s]+')
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there are no rows, and where in the query: the line's number, the offending word, and what is around it."""
+    """A query error and its position: the line number, the offending word and the text around it."""
 
     message: str
     hint: str | None = None

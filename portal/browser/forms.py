@@ -14,7 +14,7 @@ LONGEST = 10_000
 
 
 def seen(_form: Any, field: Any) -> None:
-    """Refuse what nobody can see: stripped it would be another query, and left in it could read as one."""
+    """Reject invisible characters: removing them changes the query, and keeping them could disguise it."""
     if unseen := first_unseen(field.data or ""):
         code = f"{ord(unseen):04X}"
         raise ValidationError(f"Remove the invisible character U+{code}, or write chr(x'{code}'::int).")

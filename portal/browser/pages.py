@@ -21,8 +21,8 @@ from portal.core.counts import Count
 SIZES = (25, 50, 100)
 COUNTED = 10_000
 LONGEST_PLACE = 4000
-LONGEST_VALUE = 200  # of a sorted value within an address; a longer one is looked up again by the row's key
-LONGEST_KEY = 2000  # a row with a longer key has no address
+LONGEST_VALUE = 200  # of a sort value in a URL; a longer one is looked up again by the row's key
+LONGEST_KEY = 2000  # a row with a longer key has no URL
 MOST_CONDITIONS = 12
 
 
@@ -97,7 +97,7 @@ class View:
         return f"-{(list(self.table.key) or [one for one in ordered if one.endswith('_at')] or ordered)[0]}"
 
     def _place(self, text: str | None) -> list[Any] | None:
-        """Where the page begins: the sorted value (True: that of the key's row) and the key. None for anything else."""
+        """Where the page begins: the sort value (True: look it up by the key) and the key. None if invalid."""
         if not text or len(text) > LONGEST_PLACE or not self.table.key:
             return None
         try:
@@ -168,7 +168,7 @@ class View:
         return further if down or self._column.is_required else or_(further, first.is_(None))
 
     def _value_at(self, key: Mapping[str, str]) -> Any:
-        """The sorted value of the row with this key, however long."""
+        """The full sort value of the row with this key."""
         row = self.table.clause.alias()
         is_row = [row.c[name] == value_of(self.table.columns[name], text) for name, text in key.items()]
         return select(row.c[self._column.name]).where(*is_row).scalar_subquery()
@@ -230,7 +230,7 @@ class View:
 
     @property
     def internal_url(self) -> str:
-        """The list with its internal columns too."""
+        """The URL of the list with internal columns."""
         shown = [one.name for one in self.table.columns.values() if one.is_internal or one.name in self.shown]
         return self._url([*(pair for pair in self._pairs() if pair[0] != "show"), *(("show", name) for name in shown)])
 

@@ -17,7 +17,7 @@ from portal.core.errors import Missing
 
 MOST_SHOWN = 400_000  # characters of a row, shared evenly among its columns
 COUNTED = 1_000
-CUT = "..."  # in any encoding that a database may have
+CUT = "..."  # exists in every database encoding
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def pointing(
 
 
 def longest(table: Table) -> int:
-    """How many characters of a value are read, where a row is shown whole."""
+    """How many characters of each value to read on the page of a single row."""
     return MOST_SHOWN // max(len(table.readable), 1)
 
 
 def as_json(connection: Connection, table: Table, key: Sequence[str], *, internal: bool = False) -> str:
-    """The row without its secrets, as PostgreSQL writes its values; of long values the beginning, as text."""
+    """The row without secrets, in PostgreSQL's format; long values are truncated, as text."""
     shown = [one.name for one in table.readable if internal or not one.is_internal]
     row = _with_key(select(*(_bounded(table.of(name), longest(table)).label(name) for name in shown)), table, key)
     row = row.subquery("row")

@@ -41,7 +41,7 @@ ABOUT = {
     "queue.procrastinate_workers": "Who sends letters.",
 }
 
-# Columns that the portal derives from others, to search and sort by. They are shown to whoever asks for them.
+# Columns that the portal derives from others, to search and sort by. They are shown on request.
 INTERNAL = frozenset({"search_text", "sort_name"})
 
 # Columns that name a person without a constraint, so that the person can be removed.
@@ -102,7 +102,7 @@ class Table:
 
     @cached_property
     def usual(self) -> list[str]:
-        """The names of the columns that are shown unless others are asked for."""
+        """The names of the columns that are shown by default."""
         return [one.name for one in self.columns.values() if not one.is_internal]
 
     @property
@@ -126,7 +126,7 @@ def table_named(tables: Mapping[str, Table], name: str) -> Table:
 
 
 def readable_everywhere(connection: Connection) -> set[str]:
-    """The names of columns that are secret in no table."""
+    """The names of columns that aren't secret in any table."""
     columns = [one for table in all_tables(connection).values() for one in table.columns.values()]
     return {one.name for one in columns} - {one.name for one in columns if one.secret is not None}
 

@@ -35,7 +35,7 @@ from portal.web.rendering import keep_address, render, wants_fragment
 
 bp = Blueprint("browser", __name__, url_prefix="/browser")
 UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
-LONG_STATEMENTS = 2  # of a page: its rows, and a count
+LONG_STATEMENTS = 2  # per page: its rows, and a count
 INTERNAL = "internal"
 
 # Where a row is changed by forms that know its rules, or ended, and by which of its columns that is found.
@@ -171,7 +171,7 @@ def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
 
 
 def starter(table: Table) -> str:
-    """A query of what can be read of a table, for who wants to go on from there."""
+    """A query of a table's readable columns, as a starting point."""
     names = ", ".join(_quoted(one.name) for one in table.readable if not one.is_internal)
     return f"SELECT {names}\nFROM {table.name}\nLIMIT 100"
 

@@ -34,7 +34,7 @@ def connection() -> str:
 
 
 def version() -> str:
-    """One that is too old lets nobody connect (core/connecting.py)."""
+    """The server's version. One that is too old is refused on connecting (core/connecting.py)."""
     (told,) = _row("SELECT current_setting('server_version')")
     return f"PostgreSQL {told}"
 

@@ -171,7 +171,7 @@ def _seed_demo(people: int) -> None:
 
 
 def _names(name: str) -> tuple[str | None, str | None]:
-    """First and last name; of a single word there is a first name only."""
+    """First and last name; a single word is a first name."""
     first, _, last = name.rpartition(" ") if " " in name else (name, "", "")
     if max(len(first), len(last)) > LONGEST_NAME:
         raise click.ClickException(f"Use {LONGEST_NAME} characters at most for a first or last name.")

@@ -48,7 +48,7 @@ def doctor() -> None:
 
 
 def _before_migrations() -> str | None:
-    """All that is to be said of a database that has no migration of ours yet."""
+    """The only problem to report if no migration has been applied yet."""
     with acting_as(SYSTEM):
         connection = db.session.connection()
         if migrations.applied(connection) & migrations.known():

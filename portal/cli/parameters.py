@@ -1,4 +1,4 @@
-"""Parameters of commands that forms have as fields: read alike, and refused in the same words."""
+"""Types of command parameters that forms have as fields too, with the same parsing and error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.core.text import CONTROL, has_control, tidy
 
 
 class Email(click.ParamType[str]):
-    """An address, in its canonical form."""
+    """An email address, in canonical form."""
 
     name = "email"
 
@@ -25,14 +25,14 @@ class Email(click.ParamType[str]):
 
 
 def _settings(ctx: click.Context | None) -> Settings:
-    """Parameters are read before the command has its application."""
+    """Load the application: parameters are parsed before the command does."""
     info = ctx.ensure_object(ScriptInfo) if ctx else ScriptInfo()
     settings: Settings = info.load_app().extensions["portal"]
     return settings
 
 
 class Line(click.ParamType[str]):
-    """One line of text, without what can't be seen. Empty where nothing is left."""
+    """One line of text, without invisible characters. Empty if nothing is left."""
 
     name = "text"
 

@@ -1,4 +1,4 @@
-"""Which errors do commands tell in one plain sentence instead of a traceback?"""
+"""Report expected errors of commands in one plain sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
     pending: list[click.Command] = list(app.cli.commands.values())
     for command in pending:
         pending += command.commands.values() if isinstance(command, click.Group) else []
-        if command.callback and command.callback not in TOLD_PLAINLY:  # another application's, for they are shared
+        if command.callback and command.callback not in TOLD_PLAINLY:  # unless another application wrapped it
             command.callback = plainly(command.callback)
             TOLD_PLAINLY.add(command.callback)
 

@@ -24,7 +24,7 @@ from portal.users.models import User
 
 SEED = 20_260_101
 YEARS = 2
-AT_ONCE = 100_000  # rows of a COPY: its triggers keep the rows of one in memory
+AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 ADMIN_EMAIL = "admin@example.com"
 COLUMNS = (
     "id", "email", "first_name", "last_name", "role", "is_active", "email_verified",

@@ -28,8 +28,8 @@ from portal.core.errors import UnsuitableDatabase
 from portal.core.sentences import sentence_of
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 
-LOCAL = "localhost"  # where browsers let passkeys be tried without https; they don't at 127.0.0.1
-LOOPBACK = ("127.0.0.1", "::1")  # a browser may take either for localhost
+LOCAL = "localhost"  # browsers allow passkeys here without https, but not at 127.0.0.1
+LOOPBACK = ("127.0.0.1", "::1")  # browsers resolve localhost to either
 PORTS = range(8000, 8100)
 DEMO_PEOPLE = 5_000
 
@@ -107,9 +107,7 @@ def _look_for_pending_migrations() -> None:
     except OperationalError as error:
         if isinstance(error.orig, UnsuitableDatabase):
             raise
-        click.echo(
-            f"The database does not answer yet; starting anyway. {sentence_of(error) or ''}".strip(), err=True
-        )
+        click.echo(f"The database does not answer yet; starting anyway. {sentence_of(error) or ''}".strip(), err=True)
         return
     if is_pending:
         click.echo("Migrations are pending: run `flask db upgrade`.", err=True)
@@ -174,7 +172,7 @@ def _announce(address: str, settings: Settings) -> None:
 
 
 def _hosts(host: str) -> tuple[str, ...]:
-    """The addresses behind localhost that this machine has; any other is itself."""
+    """This machine's addresses for localhost; any other host is returned as it is."""
     return tuple(one for one in LOOPBACK if _is_free(one, 0)) if host == LOCAL else (host,)
 
 

@@ -43,7 +43,7 @@ KINDS = {
 
 
 class NoSamples(Exception):
-    """What the check would walk past: models that belong to tenants and of which the other tenant has no row."""
+    """Models that the check would miss: tenant-owned ones of which the other tenant has no row."""
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
@@ -130,7 +130,7 @@ def set_up(app: Flask) -> Stage:
 
 
 def tenant_owned() -> dict[str, str]:
-    """The tables of every model whose rows belong to tenants, by the model's name."""
+    """The tables of all tenant-owned models, by model name."""
     mappers = [one for one in Base.registry.mappers if issubclass(one.class_, TenantOwned)]
     return {one.class_.__name__: one.local_table.description for one in mappers}
 

@@ -165,7 +165,7 @@ class Visitor:
 
 
 def _readable(answer: TestResponse) -> str:
-    """Headers that hold words, and the body, less the request's own id and where lines may end within a word."""
+    """Headers with text, and the body, without the request id and optional line breaks."""
     told = [f"{name}: {value}" for name, value in answer.headers if name in TOLD]
     return "\n".join((*told, answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "").replace("<wbr>", "")))
 

@@ -89,7 +89,7 @@ class Difference:
 
 def read(connection: Connection) -> Catalogue:
     """Every part of the schema `public`: its kind, what it belongs to and its name, and what it says."""
-    extensions.find(connection)  # whose names are then written alike, wherever they are
+    extensions.find(connection)  # so that their names are written the same, whatever their schema
     rows = ((kind, row) for kind, query in QUERIES.items() for row in _rows(connection, query))
     return {(kind, str(about), str(name)): str(told).replace(RESTORED, "") for kind, (about, name, told) in rows}
 

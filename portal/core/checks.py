@@ -17,7 +17,7 @@ class Check:
     name: str
     look: Callable[[], str]
     needs_database: bool = True
-    blocks: bool = False  # where it is not well, those after it that need the database have nothing to look at
+    blocks: bool = False  # if it fails, later checks that need the database are skipped
 
 
 @dataclass(frozen=True)

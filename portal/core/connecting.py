@@ -1,4 +1,4 @@
-"""How does a connection to PostgreSQL begin, and is it one to a database that the portal can work on?
+"""Set up connections to PostgreSQL, and refuse databases that the portal can't run on.
 
 What a login, a database or an address sets by itself (ALTER ROLE ... SET, ?options=) counts for less than what is
 said here: tables are found in the schema `public`, whatever other schemas there are.
@@ -17,7 +17,7 @@ from portal.core.errors import UnsuitableDatabase
 OLDEST = 15
 ENCODING = "UTF8"
 
-# The last two are what the driver can read.
+# The last two are the only formats that the driver can parse.
 SETTINGS = {
     "timezone": "UTC",
     "search_path": "public",
@@ -41,7 +41,7 @@ NOT_UTF8 = (
 
 
 def arguments(url: str, settings: Mapping[str, str], application_name: str = "portal") -> dict[str, Any]:
-    """What the driver is told beside the address. What that says itself counts, but for the settings."""
+    """Driver arguments besides the URL. The URL overrides them, except for the settings."""
     said = make_url(url).query
     usual = {"connect_timeout": 5, "application_name": application_name}
     told = {name: value for name, value in usual.items() if name not in said}
@@ -50,7 +50,7 @@ def arguments(url: str, settings: Mapping[str, str], application_name: str = "po
 
 
 def parameters(url: str, settings: Mapping[str, str], application_name: str) -> dict[str, Any]:
-    """All that the driver is told, address included, where it is used without an engine."""
+    """All driver arguments, including the URL, for use without an engine."""
     parsed = make_url(url)
     _, address = parsed.get_dialect()().create_connect_args(parsed)
     address.pop("context", None)

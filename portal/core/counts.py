@@ -1,4 +1,4 @@
-"""How many are there, as far as it is known, and up to how many is it worth counting?"""
+"""Totals of lists: exact, estimated or bounded, and up to which size counting is worth it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import column, func, select, table
 
 BOUND = 50_000  # below it counts are exact
-COUNTED_BELOW = 60_000  # by the planner's estimate, which may err
+COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 1_000  # for searches inside a tenant, where the whole table is larger than BOUND
 SEARCH_COUNTED_BELOW = 2_000  # the same by estimate
 PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
@@ -33,6 +33,6 @@ def is_counted(about: int | None, *, searched: bool) -> bool:
 
 
 def size_of(entity: Any) -> Any:
-    """About how many rows the whole table has, by the planner's statistics: a scalar subquery."""
+    """A scalar subquery with the planner's estimate of the table's row count."""
     name = func.to_regclass(entity.__table__.name)
     return select(PG_CLASS.c.reltuples).where(PG_CLASS.c.oid == name).scalar_subquery()

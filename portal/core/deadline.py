@@ -20,11 +20,11 @@ from portal.core.errors import Overdue
 
 
 class _HangUp:
-    """Shuts the connection's socket, unless the work was done first. The pool then throws the connection away."""
+    """Shut down the connection's socket unless the work finishes first. The pool then discards the connection."""
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        self._socket = socket.socket(fileno=os.dup(driver.fileno()))  # another connection may get its number
+        self._socket = socket.socket(fileno=os.dup(driver.fileno()))  # another connection may reuse its number
         self._lock = threading.Lock()
         self._is_over = False
         self.happened = False
@@ -43,7 +43,7 @@ class _HangUp:
 
 @contextmanager
 def hanging_up_after(seconds: float, connection: Connection) -> Iterator[None]:
-    """Overdue where the block's statements take longer than that."""
+    """Raise Overdue if the block's statements take longer."""
     hang_up = _HangUp(connection)
     timer = threading.Timer(seconds, hang_up)
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""Email addresses: as people paste them, in the one form that is stored, and in the form that pages show."""
+"""Parse pasted email addresses, normalize them for storage, and format them for pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BELOW = ".co"
 LONGEST_PASTED = 1000
 LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
-LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ" + "αικνρυωηοτγ")  # nobody could tell a word of them from a Latin one
+LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ" + "αικνρυωηοτγ")  # words of these look Latin
 HAN = {"LATIN", "CJK", "IDEOGRAPHIC"}
 WRITTEN_TOGETHER = (HAN | {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}, HAN | {"BOPOMOFO"}, HAN | {"HANGUL"})
 
@@ -30,9 +30,9 @@ QUOTES = "\"'“”‘’„«»"
 
 
 def pasted_email(text: str) -> str:
-    """The address in what somebody pasted: `"Berg, Anne" <anne@example.com>;` or `mailto:anne@example.com?subject=x`.
+    """Extract the address from pasted text: `"Berg, Anne" <anne@example.com>;` or `mailto:anne@example.com?subject=x`.
 
-    Anything else comes back without characters that nobody can see, and with single spaces.
+    Anything else is returned without invisible characters, and with single spaces.
     """
     if len(text) > LONGEST_PASTED:
         return text
@@ -53,12 +53,12 @@ def _unwrapped(text: str) -> str:
 
 
 def _without_joiners(address: str) -> str:
-    """They change nothing about ASCII letters; elsewhere IDNA says where they belong."""
+    """Remove joiners next to ASCII, where they have no effect; elsewhere IDNA decides where they are allowed."""
     return re.sub(f"(?<=[\x21-\x7e])[{ZWNJ}{ZWJ}]|[{ZWNJ}{ZWJ}](?=[\x21-\x7e])", "", address)
 
 
 def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
-    """The one way to write an address: its domain in ASCII, in small letters. ValueError with what to do about it.
+    """Normalize an address: lowercase, with its domain in ASCII. Raise ValueError that says what to do.
 
     `kinds` are those taken beside public ASCII ones: INTERNAL, INTERNATIONAL. Letters that only look like others can't
     make a twin: an international domain becomes its ASCII form (RFC 5891), and other letters before the @ are of one
@@ -81,13 +81,13 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
 
 
 def mailable_email(stored: str) -> str:
-    """A stored address, of whatever kind, as mail servers are told it. ValueError where none of them could be."""
+    """A stored address of any kind, in the form for mail servers. Raise ValueError if it isn't valid."""
     name, _, ascii_domain = _parts(stored.strip(), KINDS)
     return f"{name}@{ascii_domain}"
 
 
 def _parts(text: str, kinds: Collection[str]) -> tuple[str, str, str]:
-    """What stands before the @, and the domain in Unicode and in ASCII. EmailNotValidError."""
+    """The part before the @, and the domain in Unicode and ASCII. Raise EmailNotValidError."""
 
     def validated(text: str) -> ValidatedEmail:
         return validate_email(text, check_deliverability=False, allow_smtputf8=INTERNATIONAL in kinds)
@@ -99,7 +99,7 @@ def _parts(text: str, kinds: Collection[str]) -> tuple[str, str, str]:
         if INTERNAL not in kinds or text.rpartition(".")[2].isdigit():
             raise
         try:
-            found = validated(text + BELOW)  # internal names are as names below a public one
+            found = validated(text + BELOW)  # validate internal names as subdomains of a public one
         except EmailNotValidError:
             found = None
         if found is None:
@@ -108,12 +108,12 @@ def _parts(text: str, kinds: Collection[str]) -> tuple[str, str, str]:
 
 
 def _lower(name: str) -> str:
-    """As UsernameCaseMapped of RFC 8265. Of the Turkish capital I the dot stays, which no small i shows."""
+    """Lowercase like UsernameCaseMapped of RFC 8265, but without the extra dot of the Turkish capital I."""
     return unicodedata.normalize("NFC", name.lower().replace("i\u0307", "i"))
 
 
 def _could_be_another(name: str, domain: str) -> bool:
-    """By the profile for identifiers of Unicode Technical Standard 39, highly restrictive, and by its numbers."""
+    """Whether a name fails the highly restrictive profile of UTS 39, or mixes digits of different scripts."""
     letters = {one for one in name if not one.isascii() and unicodedata.category(one)[0] not in "MN"}
     scripts = {_script(one) for one in name if one.isalpha()}
     zeros = {ord(one) - unicodedata.decimal(one) for one in name if one.isdecimal()}
@@ -132,7 +132,7 @@ def _script(letter: str) -> str:
 
 
 def lookup_email(text: str) -> str:
-    """The address to look somebody up by: canonical, or in small letters where new ones may not be written so."""
+    """The address to look people up by: canonical, or only lowercased if it isn't valid for new people."""
     try:
         return canonical_email(text, KINDS)
     except ValueError:
@@ -141,13 +141,13 @@ def lookup_email(text: str) -> str:
 
 
 def readable_email(email: str) -> str:
-    """A stored address as people write it: `anne@müller.example`. As stored where that could be taken for another."""
+    """A stored address as people write it: `anne@müller.example`. Unchanged if that could be mistaken for another."""
     name, at, domain = email.rpartition("@")
     return f"{name}@{readable_domain(domain)}" if at else email
 
 
 def readable_domain(domain: str) -> str:
-    """A domain in Unicode, where IDNA leads back to the same and no label looks like one of other letters."""
+    """A domain in Unicode, if IDNA converts it back to the same and no label looks like a different one."""
     if "xn--" not in domain.lower():
         return domain
     try:
@@ -159,12 +159,12 @@ def readable_domain(domain: str) -> str:
 
 
 def _looks_like_another(label: str) -> bool:
-    """Letters of two scripts, or of another script that are all shaped like Latin ones."""
+    """Whether letters are of two scripts, or are non-Latin but all shaped like Latin ones."""
     letters = {letter for letter in label if letter.isalpha() and not letter.isascii()}
     return _mixes_scripts(label) or bool(letters and letters <= LATIN_SHAPED)
 
 
 def _mixes_scripts(label: str) -> bool:
-    """Latin letters beside those of an alphabet with look-alikes (Unicode Technical Standard 39, section 5)."""
+    """Whether Latin letters are mixed with an alphabet of look-alikes (Unicode Technical Standard 39, section 5)."""
     scripts = {_script(letter) for letter in label if letter.isalpha()}
     return "LATIN" in scripts and bool(scripts & LOOK_ALIKES)

@@ -39,7 +39,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
-# Whoever connects, by the socket alone, knows the password, which a file in the data directory holds.
+# Connections use only the socket, with the password from a file in the data directory.
 AUTHENTICATION = "local all all scram-sha-256\n"
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -136,7 +136,7 @@ class Embedded:
         unfinished.rename(self.data)
 
     def _take_over(self, account: Account) -> None:
-        """Data that another account had: root takes it, with what was running on it; others are told."""
+        """Take over another account's data, including its running server. Only root can; others get an error."""
         if self.data.stat().st_uid == account.uid:
             return
         if not account.is_own:
@@ -149,7 +149,7 @@ class Embedded:
         )
 
     def _set_password(self, programs: Programs, account: Account) -> None:
-        """Before anybody can connect, also to data of a version that asked for none. Interrupted, it is done again."""
+        """Set the password before anybody can connect, also on data from versions without one. Safe to repeat."""
         self.stop()
         self._disown_process_id()
         password = secrets.token_hex(32)

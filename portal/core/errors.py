@@ -20,7 +20,7 @@ class Busy(Exception):
 
 
 class Occupied(Exception):
-    """As much is running as may run at once; `is_own` where it is the actor's own. Trying again later is right."""
+    """Too many queries are running; `is_own` if it's the actor's own. Trying again later helps."""
 
     def __init__(self, message: str, *, is_own: bool) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class Occupied(Exception):
 
 
 class Overdue(Exception):
-    """A statement didn't end in its time. Where PostgreSQL doesn't interrupt it, it is left behind, still running."""
+    """A statement took too long. If PostgreSQL can't interrupt it, it keeps running."""
 
 
 class Throttled(Exception):
@@ -69,8 +69,8 @@ class NeedsDirectUrl(Exception):
 
 
 class UnsuitableDatabase(psycopg.OperationalError):
-    """The portal can't work on this database, or not with this login; the message says what whoever may is to do."""
+    """The portal can't run on this database or with this login; the message says who must do what."""
 
 
 class RightsMissing(UnsuitableDatabase):
-    """The login may not do what a migration needs."""
+    """The login lacks a privilege that a migration needs."""

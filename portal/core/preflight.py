@@ -1,4 +1,4 @@
-"""Can this database be migrated to the end? Asked before the first statement that changes something."""
+"""Check that all migrations can be applied, before the first statement that changes anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.core.extensions import EXTENSIONS, installed
 from portal.core.roles import have_roles
 
 QUEUE = "queue"
-UNMODELED = ("activity_seals", "activity_leaves", "activity_repeats")  # tables that SQL functions alone touch
+UNMODELED = ("activity_seals", "activity_leaves", "activity_repeats")  # tables used only by SQL functions
 
 STANDBY = (
     "The server in DATABASE_URL is a read-only standby: name the primary, or several hosts and"
@@ -69,7 +69,7 @@ WHERE relnamespace = to_regnamespace('public') AND relkind <> 'i' AND relname = 
 
 
 def refuse_unmigratable(connection: Connection, tables: Sequence[str]) -> None:
-    """UnsuitableDatabase where not all pending migrations could be applied; else have the roles that they grant to."""
+    """Raise UnsuitableDatabase unless all pending migrations can be applied; then create the roles that they need."""
     if migrations.are_pending(connection):
         for sentence in obstacles(connection, (*tables, *UNMODELED)):
             raise UnsuitableDatabase(sentence)
@@ -77,13 +77,13 @@ def refuse_unmigratable(connection: Connection, tables: Sequence[str]) -> None:
 
 
 def try_reading(engine: Engine, table: str) -> None:
-    """Raise what keeps a table from being read, before anything that would not say so."""
+    """Read from a table, so that a failure is raised here, with its cause."""
     with engine.connect() as connection:
         connection.execute(text(f"SELECT FROM {table} LIMIT 0"))  # noqa: S608 -- a name of ours
 
 
 def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[str]:
-    """Sentences, each of which says what keeps the migrations from being applied and who can mend it.
+    """Messages about what prevents the migrations from being applied, and who can fix it.
 
     `tables` are those that the migrations make; of a new database none may be there.
     """
@@ -109,7 +109,7 @@ def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[st
 
 
 def _odds(connection: Connection, tables: Sequence[str], *, has_queue: bool) -> Iterator[str]:
-    """What matters before the first migration alone."""
+    """Obstacles that matter only before the first migration."""
     letters = connection.execute(LETTERS).one()
     if not letters.folds:
         yield NO_LETTERS.format(letters.locale)

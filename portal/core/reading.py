@@ -24,15 +24,15 @@ from portal.core.errors import NotAllowed, Occupied
 from portal.core.explaining import PLAN, explained
 from portal.core.wall import READER_ROLE
 
-ROOM = 1_000_000  # bytes that the values of an answer take at most, about
-LONGEST = 10_000  # characters of one value; fewer where a row has very many
+ROOM = 1_000_000  # approximate maximum of bytes in a result
+LONGEST = 10_000  # characters of one value; fewer if a row has very many values
 GRACE = 1.0  # seconds after its timeout in which a statement may still end by itself
-PLACES = 3  # people who read at once
-PAUSES = (0.05, 0.1, 0.25)  # between a page's tries to get a place
-CELL = 20  # bytes that a value takes besides its own
-TEXT = 25  # PostgreSQL's number of the type
+PLACES = 3  # people who can run queries at once
+PAUSES = (0.05, 0.1, 0.25)  # seconds between a page's attempts to get a slot
+CELL = 20  # overhead of a value, in bytes
+TEXT = 25  # PostgreSQL's OID of the type
 OWN, ALL = "own", "all"
-ONE_EACH, TOGETHER = 73_060_868, 73_060_869  # any numbers: the kinds of advisory locks
+ONE_EACH, TOGETHER = 73_060_868, 73_060_869  # arbitrary keys for the two kinds of advisory locks
 TAKE = """
 SELECT set_config('role', %(role)s, true), set_config('transaction_read_only', 'on', true),
     set_config('statement_timeout', %(timeout)s, true), set_config('timezone', 'UTC', true),
@@ -78,12 +78,12 @@ ORDER BY n.nspname <> 'public', n.nspname, c.relname
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement gave: the names and types (by number) of its columns, and its rows. Long values are cut."""
+    """The result of a statement: the names and types (OIDs) of its columns, and its rows. Long values are truncated."""
 
     names: Sequence[str]
     types: Sequence[int]
     rows: Sequence[Sequence[str | None]]
-    longest: int  # a value of more characters was cut
+    longest: int  # longer values were truncated
     has_more: bool
     milliseconds: float
 
@@ -110,7 +110,7 @@ def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits:
 
 
 def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -> Connection:
-    """The session's connection, once its transaction has a place. No connection is held while that is waited for."""
+    """The session's connection, once its transaction has a slot. No connection is held while waiting."""
     told = {"role": READER_ROLE, "timeout": str(int(seconds * 1000)), "person": person, "places": places}
     kinds = {"one_each": ONE_EACH, "together": TOGETHER, "own": OWN, "all": ALL}
     for pause in (*pauses, None):
@@ -132,7 +132,7 @@ def shelf(connection: Connection) -> list[dict[str, Any]]:
 
 
 def run(connection: Connection, statement: str, *, most: int) -> Answer:
-    """Run one statement that somebody wrote. NoRowsError, or psycopg's error with the place in what is explained.
+    """Run one statement that a person wrote. Raise NoRowsError, or psycopg's error with its position in the statement.
 
     Locks of the session would outlive the transaction, and be in everybody's way.
     """
@@ -156,7 +156,7 @@ def run(connection: Connection, statement: str, *, most: int) -> Answer:
 
 
 def _used(rows: Sequence[Sequence[str | None]]) -> int:
-    """As `portal_query` counts it."""
+    """The size of a result, as `portal_query` counts it."""
     return sum(len((value or "").encode()) + CELL for row in rows for value in row)
 
 

@@ -1,4 +1,4 @@
-"""How is a connection replaced that the server closed while nobody used it? Before anything was asked on it.
+"""Replace idle connections that the server closed, before any statement is sent on them.
 
 That is so after idle_session_timeout, a restart or a failover. No statement is ever sent twice.
 """
@@ -16,9 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 @event.listens_for(Engine, "checkout")
 def look_before_use(dbapi_connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _: Any) -> None:
-    """A connection on which nothing was asked and something is to be read was closed: the pool makes it anew.
+    """Replace an idle connection with unread data: the server closed it.
 
-    One that was made just now is not looked at, for the pool tries only twice.
+    New connections are not checked because the pool retries only twice.
     """
     if not record.info.setdefault("was_used", False):
         record.info["was_used"] = True
@@ -34,7 +34,7 @@ def look_before_use(dbapi_connection: psycopg.Connection[Any], record: Connectio
 
 @event.listens_for(Engine, "begin")
 def begin_at_once(connection: Connection) -> None:
-    """Send BEGIN before the first statement instead of with it, which costs the same.
+    """Send BEGIN before the first statement instead of together with it, at the same cost.
 
     A connection whose end was not seen yet fails here, where nothing was asked, and another takes its place; so may all
     of the pool.
@@ -48,7 +48,7 @@ def begin_at_once(connection: Connection) -> None:
 
 
 def _begins(driver: Any) -> bool:
-    """Whether the connection is there. What else is wrong, the first statement says."""
+    """Whether the connection is alive. The first statement reports any other problem."""
     try:
         with driver.lock:
             driver.wait(driver._start_query())

@@ -1,4 +1,4 @@
-"""What does an operator read where the database can't be worked with? One plain sentence."""
+"""Describe database problems to operators in one plain sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNKNOWN_HOST = "The host in DATABASE_URL is unknown. Check its name, and write a
 
 NOT_SUCH_A_SERVER = "None of the hosts in DATABASE_URL meets its target_session_attrs."
 
-# What is wrong with TLS libpq says itself, naming files; none of it is secret.
+# libpq itself describes TLS problems, naming files; nothing in that is secret.
 WHERE_FAILED = re.compile(r".*(?:port \d+|socket \"[^\"]*\") failed: (?:FATAL: +)?")
 SECURING = "The connection to the database can't be secured: {}. See sslmode, sslrootcert, sslcert and sslkey."
 TLS = (
@@ -27,7 +27,7 @@ TLS = (
     "invalid sslmode", "weak sslmode", "client certificate",
 )  # fmt: skip
 
-# What libpq says where no connection came about: it gives no code, but its words have been the same for decades.
+# libpq's messages about failed connections: there are no codes, but the wording has been stable for decades.
 CONNECTING = {
     "password authentication failed": "The database server rejects the user or the password in DATABASE_URL.",
     "no password supplied": "The database server asks for a password, and DATABASE_URL has none.",
@@ -66,7 +66,7 @@ FAILING: dict[type[Exception], str] = {
 
 
 def sentence_of(error: Exception) -> str | None:
-    """None where it is a fault of ours, whose traceback is wanted. Neither address nor password is part of it."""
+    """None for bugs in the portal, which deserve a traceback. Never includes the URL or the password."""
     if isinstance(error, NeedsDirectUrl):
         return "This needs a direct connection to PostgreSQL, not a transaction pooler: set DIRECT_URL."
     if isinstance(error, NotAllowed):

@@ -1,4 +1,4 @@
-"""What is a list made of? Its rows, its views, and by what it can be narrowed, sorted and searched."""
+"""The parts of a list: its rows, its tabs, and how it can be filtered, sorted and searched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Sort:
-    """A column to sort by. `read` makes a cursor's text into the column's type again, or raises ValueError."""
+    """A column to sort by. `read` converts a cursor's text to the column's type, or raises ValueError."""
 
     column: Any
     read: Callable[[str], Any] = str
@@ -24,22 +24,22 @@ class Sort:
 
 @dataclass(frozen=True)
 class Tab:
-    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
+    """A tab of the list: which rows, and their default sort."""
 
     label: str
     condition: ColumnExpressionArgument[bool]
     sorts: Mapping[str, Sort]
     default_sort: str
     with_deleted: bool = False
-    estimated: ColumnExpressionArgument[bool] | None = None  # for the planner, where the exact condition misleads it
+    estimated: ColumnExpressionArgument[bool] | None = None  # if the planner misjudges the exact condition
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing.
+    """A named condition. `condition` returns None for an invalid value, which then has no effect.
 
-    `chip` says the filter in words; it is given the value, and the first row found, if any. `wrong` says, where people
-    write the value, what is wrong with one that means nothing.
+    `chip` describes the filter in words, given the value and the first row found, if any. `wrong` is the error
+    message for an invalid value, where people type it.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
@@ -49,7 +49,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Found:
-    """Which part of what is found is wanted: so many from a place on, in the list's order or against it."""
+    """The requested slice of matches: how many, from which position, and in which direction."""
 
     most: int
     down: bool
@@ -58,14 +58,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Source:
-    """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
+    """What a list shows: its rows without conditions, and its filters and sort columns."""
 
     entity: Any
     rows: Rows
     tabs: Mapping[str, Tab]
     filters: Mapping[str, Filter] = field(default_factory=dict)
-    key: Any = None  # what tells rows of one sort value apart, unless the entity's id; the rows call it `id`
+    key: Any = None  # the tiebreaker, unless it is the entity's id; rows call it `id`
     search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
-    newest: Any = None  # the column in whose order a search reads, unless created_at
-    best: Callable[[Listing], Sort] | None = None  # how a search is sorted unless asked otherwise
-    find: Any = None  # (Listing, Found) -> a function of the database that finds keys and ranks
+    newest: Any = None  # the column by which a search is ordered, unless created_at
+    best: Callable[[Listing], Sort] | None = None  # the default sort of a search
+    find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks

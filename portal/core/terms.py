@@ -14,7 +14,7 @@ LONGEST = 200
 
 
 def words_of(text: str) -> list[str]:
-    """A search term as its words, each of which must be found. In a pasted mailbox the address alone is meant."""
+    """Split a search term into words, all of which must match. Of a pasted mailbox, only the address counts."""
     return unicodedata.normalize("NFC", pasted_email(text)[:LONGEST]).split()[:WORDS]
 
 
@@ -29,6 +29,6 @@ def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
 
 
 def begins_with(column: Any, text: str) -> ColumnExpressionArgument[bool]:
-    """Whether every word of the term begins a word."""
+    """Whether every word of the term matches the beginning of a word."""
     patterns = patterns_of(text)
     return and_(*(column.like(func.concat("% ", func.ltrim(pattern, "% "))) for pattern in patterns))

@@ -1,4 +1,4 @@
-"""Text as people paste it: without characters that nobody can see, or that turn what is read around.
+"""Clean pasted text: remove characters that are invisible or change the text direction.
 
 Stripped, not refused: word processors, chats and PDF files add such characters without being asked. What is left is
 what the reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep
@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 1000  # characters of one line of text, whichever field it is for
+LONGEST = 1000  # characters of one line of text, in any field
 ZWNJ, ZWJ = "\u200c", "\u200d"
 EMOJI_STYLES = "\ufe0e\ufe0f"
 STYLED = tuple("\u203c\u2049\u2139\u3030")  # emoji that are punctuation or letters
 KEYS, KEYCAP = tuple("0123456789#*"), "\u20e3"
 VIRAMA = 9  # the canonical combining class
 
-# Never of use in one line of text: soft hyphen, combining grapheme joiner, marks, embeddings and isolates of direction,
-# fillers, invisible operators, tags, annotations, the placeholder of an object, and what is drawn as nothing.
+# Useless in one line of text: soft hyphen, combining grapheme joiner, marks, embeddings and isolates of direction,
+# fillers, invisible operators, tags, annotations, the object placeholder, and blank symbols.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
     "\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
-# Of use beside some letters: joiners, Mongolian separators and selectors, variation selectors.
+# Useful next to some letters: joiners, Mongolian separators and selectors, variation selectors.
 CONTEXTUAL = "\u180b-\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 
 _invisible = re.compile(f"[{INVISIBLE}]+")
@@ -38,9 +38,9 @@ _narrow = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@"
 
 
 def tidy(text: str | None) -> str | None:
-    """One line of text: what can be seen of it, trimmed, with single spaces, in normal form C. None if that is nothing.
+    """One line of text: visible characters, trimmed, with single spaces, in normal form C. None if empty.
 
-    What is longer than any field takes is left as it is: its length will be told, and normalizing could take seconds.
+    Text too long for any field is returned unchanged: it fails length checks, and normalizing could take seconds.
     """
     if text and len(text) > LONGEST:
         return text
@@ -48,12 +48,12 @@ def tidy(text: str | None) -> str | None:
 
 
 def has_control(text: str) -> bool:
-    """Whether it holds what is no text: control characters, halves of surrogate pairs, noncharacters."""
+    """Whether it contains control characters, halves of surrogate pairs or noncharacters."""
     return any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
 
 
 def first_unseen(text: str) -> str | None:
-    """What nobody can see of text in which nothing may be stripped in silence. Tabs and line ends are seen."""
+    """The first invisible character, for text that must not be changed silently. Tabs and line breaks are visible."""
     kept = visible(text)
     if kept != text:
         return next(one for place, one in enumerate(text) if kept[place : place + 1] != one)
@@ -61,7 +61,7 @@ def first_unseen(text: str) -> str | None:
 
 
 def narrow(text: str) -> str:
-    """Full-width ASCII, as keyboards for Chinese and Japanese write it, in its usual width."""
+    """Convert full-width ASCII, as typed on Chinese and Japanese keyboards, to the usual width."""
     return text.translate(_narrow)
 
 
@@ -70,12 +70,12 @@ def _is_noncharacter(code: int) -> bool:
 
 
 def visible(text: str) -> str:
-    """Strip what can't be seen and what changes the direction of reading; joiners inside words and emoji stay."""
+    """Strip invisible characters and direction marks; joiners inside words and emoji stay."""
     return _contextual.sub(_useful, _invisible.sub("", text))
 
 
 def _useful(found: re.Match[str]) -> str:
-    """What of a run of contextual characters has a use where it stands."""
+    """Keep those characters of a run that have an effect between their neighbors."""
     start, end = found.span()
     before, after, kept = found.string[max(start - 1, 0) : start], found.string[end : end + 1], ""
     for one in found.group():
@@ -95,7 +95,7 @@ def _is_useful(one: str, before: str, after: str) -> bool:
 
 
 def _joins(joiner: str, before: str, after: str) -> bool:
-    """Between letters, after a virama (RFC 5892, appendix A), and inside an emoji."""
+    """Whether a joiner is between letters, after a virama (RFC 5892, appendix A), or inside an emoji."""
     if unicodedata.combining(before or " ") == VIRAMA:
         return True
     if joiner == ZWJ and _kind(after) == "So":

@@ -20,7 +20,7 @@ DIGITS = 6
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 GROUPS, LETTERS = 4, 4  # 80 bits
 RECOVERY_CODES = 10
-SPACES_AND_DASHES = ("Zs", "Zl", "Zp", "Cc", "Pd")  # tabs and line ends too
+SPACES_AND_DASHES = ("Zs", "Zl", "Zp", "Cc", "Pd")  # tabs and line breaks too
 
 
 def new_secret() -> str:
@@ -60,7 +60,7 @@ def digest(typed: str) -> str:
 
 
 def _plain(typed: str) -> str:
-    """A code in ASCII, from digits of any script and full-width characters; without spaces and dashes."""
+    """Convert a code to ASCII, from digits of any script and full-width characters, without spaces and dashes."""
     kept = (one for one in narrow(visible(typed)) if unicodedata.category(one) not in SPACES_AND_DASHES)
     return "".join(str(unicodedata.decimal(one, one)) for one in kept)
 

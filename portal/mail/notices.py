@@ -1,4 +1,4 @@
-"""What does a page say of an email: that it is on its way, or that none can be sent?"""
+"""Tell people whether an email was sent, or can't be because email is not set up."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from portal.config import Settings
 
 
 def can_send() -> bool:
-    """Whether a mail server is set up; the demo's outbox counts."""
+    """Whether a mail server is set up; the demo's outbox counts as one."""
     settings: Settings = current_app.extensions["portal"]
     return settings.missing_for_mail is None
 
 
 def flash_sent(sent: str, what: str, instead: str = "") -> None:
-    """Say `sent` on the next page; without a mail server say that `what` was not sent, and what to do `instead`."""
+    """Flash `sent`; without a mail server, flash that `what` was not sent, and what to do `instead`."""
     if can_send():
         flash(sent, "success")
     else:

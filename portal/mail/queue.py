@@ -80,7 +80,7 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
 
 
 def _addressed(letter: Letter, sender: str) -> EmailMessage:
-    """The message, to the very address that is stored: what is none could be read as somebody else's."""
+    """The message, to exactly the stored address: an invalid one could be parsed as somebody else's."""
     try:
         recipient = mailable_email(letter.recipient)
     except ValueError:
@@ -98,7 +98,7 @@ def queue_of(app: Flask) -> App:
     """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
     settings: Settings = app.extensions["portal"]
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
-    # It waits for jobs as long as none comes: that is no idleness to be ended.
+    # It waits for new jobs without a limit, so its connection must not be closed for being idle.
     told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
     connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})

@@ -21,7 +21,7 @@ class Membership:
 
 class Members(Protocol):
     def counted(self) -> Any:
-        """A column `people` for a list of organizations: how many can sign in, stopped one above the lists' `BOUND`."""
+        """A column `people` for a list of organizations: how many can sign in, up to one above the lists' `BOUND`."""
 
     def of(self, organization_id: uuid.UUID) -> Membership: ...
 

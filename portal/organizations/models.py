@@ -13,7 +13,7 @@ from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
-BY_NAME = {"sort_name": 'COLLATE "C"'}  # where an operator class may stand, for comparing with the catalogue knows none
+BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
 LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
     "ŋ": "n",
@@ -66,9 +66,9 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
 
 
 def slug_of(name: str) -> str:
-    """A short name made of a name: small letters and digits without accents, with single hyphens between.
+    """Make a slug from a name: lowercase ASCII letters and digits, separated by single hyphens.
 
-    The page's script proposes the same while one types: `static/js/portal.js: slug`.
+    The page's script suggests the same as you type: `static/js/portal.js: slug`.
     """
     text = unicodedata.normalize("NFKD", tidy(name[:LONGEST]) or "").lower()
     plain = "".join(LETTERS.get(one, one) for one in text if unicodedata.category(one) not in ("Mn", "Mc", "Me", "Cf"))

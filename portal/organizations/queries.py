@@ -41,7 +41,7 @@ def _best(listing: Listing) -> Sort:
 
 
 def _rank(text: str) -> ColumnElement[int]:
-    """The slug itself, the name itself, beginnings of words, and whatever else holds the words."""
+    """Rank by exact slug, exact name, beginnings of words, then any other match."""
     return case(
         (Organization.slug == text.lower(), 1),
         (is_called(text), 2),
@@ -51,7 +51,7 @@ def _rank(text: str) -> ColumnElement[int]:
 
 
 def is_called(name: str) -> ColumnElement[bool]:
-    """Whether that is the name, whatever its case and accents."""
+    """Whether this is the name, ignoring case and accents."""
     key = func.split_part(func.portal_sort_key(name), "\x01", 1)
     return and_(key <= BY_NAME, func.concat(key, "\x02") > BY_NAME)
 

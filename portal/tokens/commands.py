@@ -143,9 +143,9 @@ def _prune(before: datetime) -> int:
 
 
 def revoke_api_tokens(user_id: uuid.UUID) -> None:
-    """Those of a person that are not revoked yet, for whoever may change the person.
+    """Revoke a person's active tokens, on behalf of anyone who may change the person.
 
-    By the database's clock, as events are: what ended them is told from what was before (auth/queries.py).
+    Uses the database's clock, as events do, to tell which event ended them (auth/queries.py).
     """
     statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
     options = {"synchronize_session": False, "all_tenants": True}

@@ -57,6 +57,6 @@ def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:
 
 
 def api_tokens_in_use(user_id: uuid.UUID) -> Select[int]:
-    """How many a person has, those too that were made under another tenant: what ends them says how many these are."""
+    """How many tokens of a person are active, in all tenants, to say how many a change ends."""
     mine = select(func.count(ApiToken.id)).where(ApiToken.user_id == user_id, is_usable())
     return mine.execution_options(all_tenants=True)

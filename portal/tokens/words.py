@@ -1,4 +1,4 @@
-"""How are API tokens spoken of that end with something else?"""
+"""Wording for API tokens that end with another change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def api_tokens(number: int) -> str:
 
 
 def tokens_ended(number: int | None) -> str:
-    """A sentence for an email, or nothing where none ended."""
+    """A sentence for an email; empty if none ended."""
     if not number:
         return ""
     needed = "it need a new one" if number == 1 else "them need new ones"

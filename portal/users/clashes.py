@@ -1,4 +1,4 @@
-"""Answer whether an email address can be used, and limit how many of other organizations somebody can find out."""
+"""Answer whether an email address can be used, and limit how many of other organizations people can discover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def asking_for(email: str | None, change: Callable[[], R]) -> R:
-    """Make a change that takes this address, or none; every change that answers whether an address is free goes here.
+    """Make a change that sets this address, if any. Every change that reveals whether an address is free must use it.
 
     Conflict where the address is in use, which says by whom as far as the actor may know. Within a tenant the question
     is counted before it is asked, so that many at once get no more answers than one after the other. It is given back
@@ -39,7 +39,7 @@ def asking_for(email: str | None, change: Callable[[], R]) -> R:
         holder = db.session.scalar(queries.by_email(email))
         is_elsewhere = holder is None
         message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
-        db.session.rollback()  # no connection waits for another
+        db.session.rollback()  # don't hold a connection while waiting for another
         if is_elsewhere:
             history.record("address_refused")
         raise Conflict("email", message, constraint=KEY) from None
@@ -50,15 +50,15 @@ def asking_for(email: str | None, change: Callable[[], R]) -> R:
 
 
 def check_free(email: str) -> None:
-    """Conflict where the address is somebody's, whoever's. For a change that takes it later: see `asking_for`."""
-    db.session.rollback()  # no connection waits for another
+    """Raise Conflict if anybody has the address, for changes that set it later: see `asking_for`."""
+    db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         if db.session.scalar(queries.by_email(email)):
             raise Conflict("email", ADDRESS_TAKEN_ELSEWHERE, constraint=KEY)
 
 
 def _count() -> Sequence[Counter]:
-    """Count one question in the actor's counters: none for those whom no tenant bounds."""
+    """Count one attempt in the actor's counters. Actors without a tenant have none."""
     actor = current_actor()
     if actor.is_unlimited or actor.id is None:
         return ()

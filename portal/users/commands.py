@@ -234,7 +234,7 @@ def _undo(user_id: uuid.UUID, version: int, *, counted: bool) -> User:
 
 
 def _wanted(user_id: uuid.UUID, values: Mapping[str, Any]) -> str | None:
-    """The address that a row takes when these values are set back: its former one, or its own if it comes back."""
+    """The address that a row takes if these values are restored: a former one, or its own if the row is restored."""
     if "email" in values or values.get("deleted_at", now()) is not None:
         return values.get("email")
     user = db.session.scalar(queries.by_id(user_id), execution_options={"with_deleted": True})

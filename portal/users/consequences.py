@@ -1,4 +1,4 @@
-"""What does a change mean for a person and those around them? In sentences, shown before it is made."""
+"""Describe what a change means for a person and others, in sentences shown before it is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNMAILED = "No email is sent because the account is deactivated."
 
 
 def of_leaving(user: User, act: str) -> list[str]:
-    """Deleting or deactivating a person."""
+    """Consequences of deleting or deactivating a person."""
     sign_ins = db.session.scalar(live_of(user.id)) or 0
     devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
@@ -39,7 +39,7 @@ def of_leaving(user: User, act: str) -> list[str]:
 
 
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
-    """Taking a person's password away."""
+    """Consequences of resetting a person's password."""
     ways = [f"A link to choose a new one is emailed to {readable_email(user.email)}. It lasts 15 minutes.", ASK_LATER]
     if not user.is_active:
         ways = [UNMAILED]
@@ -49,13 +49,13 @@ def of_reset(user: User, *, is_mailed: bool) -> list[str]:
 
 
 def of_creating(form: UserForm) -> list[str]:
-    """Creating a person with every right; nothing for others."""
+    """Consequences of creating a super admin; empty for other roles."""
     values = form.values()
     return _of_granting(_name(values), form.organization) if values["role"] is Role.SUPER_ADMIN else []
 
 
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
-    """Moving a person to another organization, and giving them every right; nothing for other changes."""
+    """Consequences of changing a person's organization or making them a super admin; empty for other changes."""
     values = form.values()
     role = values.get("role", user.role)
     granted = role is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN

@@ -30,7 +30,7 @@ NAMESAKES = 10
 
 
 class EmailField(TextField):
-    """An address, however it was pasted; shown as people write it, `address` as it is stored."""
+    """An email address, pasted in any format. It is shown as people write it; `address` is the stored form."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         wanted = DataRequired("Enter an email address, such as name@example.com.")
@@ -131,7 +131,7 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
 
 
 class ChosenPasswordForm(Form):
-    """A password that somebody chooses, under the rule for them."""
+    """A new password, checked against the person's rule."""
 
     password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
 
@@ -159,6 +159,6 @@ def written(user: User, organization: Organization | None) -> dict[str, str]:
 
 
 def _named(organization: Organization) -> str:
-    """By its short name, unless that names another one since this was deleted."""
+    """The organization's slug, unless it was deleted and the slug now belongs to another."""
     namesake = select(Organization.id).where(Organization.slug == organization.slug)
     return str(organization.id) if organization.is_deleted and db.session.scalar(namesake) else organization.slug

@@ -71,7 +71,7 @@ def person(user_id: uuid.UUID) -> Row[Any] | None:
 
 
 def locked_out(user_id: uuid.UUID) -> Row[Any] | None:
-    """Somebody who is deactivated, or whose organization is deleted. As the system alone."""
+    """A person who is deactivated, or whose organization is deleted. Only for the system."""
     return db.session.execute(_housed(user_id).where(not_(_may_sign_in()))).first()
 
 

@@ -44,9 +44,9 @@ class Verdict:
 
 
 def prepared(password: str) -> str:
-    """The one form in which passwords are compared (RFC 8265, OpaqueString), whatever keyboard wrote them.
+    """Normalize a password for comparison (RFC 8265, OpaqueString), whatever keyboard it was typed on.
 
-    Any space is a space, and letters are in Unicode normal form C. Case and width of letters count.
+    All kinds of spaces become a plain space, and letters are in Unicode normal form C. Case and width matter.
     """
     return unicodedata.normalize("NFC", _spaces.sub(" ", password)) if len(password) <= LONGEST else password
 
@@ -57,7 +57,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, stored: str | None) -> Verdict:
-    """Check. As much work is done where nothing is stored, so that time tells nobody whether a person exists.
+    """Check a password. Missing hashes take as long, so that timing doesn't reveal whether a person exists.
 
     Other programs' hashes, and our own of before passwords were prepared, may be of the text as it was typed, or of
     its first 72 bytes alone: such a hash is outdated.
@@ -71,7 +71,7 @@ def verify(password: str, stored: str | None) -> Verdict:
 
 
 def is_demo(password: str) -> bool:
-    """Whether it is the one that everybody knows."""
+    """Whether it is the public demo password."""
     return prepared(password) == DEMO_PASSWORD
 
 

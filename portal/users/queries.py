@@ -44,7 +44,7 @@ NEWEST = {
 }
 INVITED = and_(User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None))  # no password until then
 ACCEPTED = and_(User.is_active, or_(User.invited_at.is_(None), User.accepted_at.is_not(None)))
-# Reads the few deleted ones once a statement. As NOT EXISTS it would be a join, planned by statistics that mislead.
+# Reads the few deleted ones once per statement. NOT EXISTS would be a join, planned with misleading statistics.
 IN_NO_DELETED_ORGANIZATION = or_(
     User.organization_id.is_(None),
     User.organization_id.not_in(Organization.deleted_keys()),
@@ -81,12 +81,12 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
 
 
 def _best(listing: Listing) -> Sort:
-    """By rank, which portal_find_users knows, and the newest first."""
+    """Sort by the rank from portal_find_users, then newest first."""
     return Sort(User.deleted_at if listing.status == "deleted" else User.created_at, ranked)
 
 
 def _found(listing: Listing, part: Found) -> Any:
-    """The keys that a search finds: portal_find_users, in migration 0020, knows each filter, sort and rank."""
+    """The keys that a search finds. portal_find_users (migration 0020) implements each filter, sort and rank."""
     asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(
@@ -108,7 +108,7 @@ def _found(listing: Listing, part: Found) -> Any:
 
 
 def _addresses(text: str) -> list[str]:
-    """The forms in which an address that is searched for may be stored; none where something else is."""
+    """The stored forms that a searched address can have; empty if the term isn't an address."""
     if "@" not in text.strip("@") or " " in text:
         return []
     stored = lookup_email(text)
@@ -170,18 +170,18 @@ def super_admins() -> Select[uuid.UUID]:
 
 
 def active_super_admins() -> Select[uuid.UUID]:
-    """Those who can sign in."""
+    """People who can sign in."""
     return select(User.id).where(User.role == Role.SUPER_ADMIN, ACCEPTED, IN_NO_DELETED_ORGANIZATION)
 
 
 def can_sign_in() -> ColumnElement[bool]:
-    """Active people, as every list and figure counts them: not deactivated, not merely invited, in no deleted
+    """Active people, for every list and total: not deactivated, not just invited, not in a deleted
     organization."""
     return and_(ACCEPTED, _in_no_deleted_organization())
 
 
 def _in_no_deleted_organization() -> ColumnElement[bool]:
-    """Not asked inside a tenant, which is not deleted while its own people look."""
+    """Not checked inside a tenant: people can't sign in to a deleted one."""
     return IN_NO_DELETED_ORGANIZATION if current_actor().is_unlimited else true()
 
 
@@ -193,7 +193,7 @@ def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -
 
 
 def admins_to_ask(organization_id: uuid.UUID, most: int) -> Rows:
-    """The active administrators of an organization who signed in last."""
+    """The active administrators of an organization with the most recent sign-ins."""
     able = User.organization_id == organization_id, User.role == Role.ADMIN, User.is_active
     found = select(User.first_name, User.last_name, User.email).where(*able)
     return found.order_by(last_sign_in.desc(), User.id.desc()).limit(most)

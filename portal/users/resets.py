@@ -1,4 +1,4 @@
-"""How does an administrator have somebody choose another password?"""
+"""Reset another person's password as an administrator."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ YOURSELF = "Change your own password on your account page, where you enter the c
 
 
 def reset_password(user_id: uuid.UUID, counter: Counter | None = None) -> User:
-    """Take somebody else's password away, and send a link to choose another to whoever may sign in.
+    """Remove another person's password, and email them a link to choose a new one if they are active.
 
-    Every sign-in and API token ends. The history names the administrator, also where there was no password to take.
+    Every session and API token ends. The history names the administrator, even if there was no password to remove.
     Missing, Conflict; Throttled where the counter is full.
     """
     actor = current_actor()
     if user_id == actor.id:
         raise Conflict(None, YOURSELF)
-    db.session.rollback()  # no connection waits for another
+    db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         throttle.attempt(*([counter] if counter else []))
         return _reset(user_id, actor)

@@ -1,4 +1,4 @@
-"""Which password will one person's do? The same answer on every page, in letters and on the command line."""
+"""The password rule for a person, the same on every page, in emails and on the command line."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from portal.users.passwords import problem_of, shortest, words_about
 
 @dataclass(frozen=True)
 class PasswordRule:
-    """So many characters, and not mostly these words: what others know of the person."""
+    """A minimum length, and known facts about the person that a password must not mostly consist of."""
 
     minimum: int
     words: Set[str]
 
     def problem_of(self, password: str) -> str | None:
-        """Why a password won't do, in words; None where it will."""
+        """What is wrong with a password, as a message; None if it is acceptable."""
         return problem_of(password, self.minimum, self.words)
 
 
 def rule_for(user_id: uuid.UUID) -> PasswordRule:
-    """The rule for somebody who exists. Missing."""
+    """The rule for an existing person. Raise Missing."""
     has_one = has_second_factor(User.id).label("has_second_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
     house = Organization.name.label("house"), Organization.slug
@@ -45,5 +45,5 @@ def rule_for(user_id: uuid.UUID) -> PasswordRule:
 
 
 def rule_for_new(*known: str | None) -> PasswordRule:
-    """The rule for somebody who is to be made, of whom this is known."""
+    """The rule for a person to be created with these details."""
     return PasswordRule(shortest(has_second_factor=False), words_about(*known))

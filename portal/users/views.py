@@ -288,7 +288,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
-    """Whether what the form would change is confirmed, and the password given where due. Asks for both at once."""
+    """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
     return (not is_sensitive or given(form)) and is_confirmed
 

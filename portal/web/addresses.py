@@ -1,4 +1,4 @@
-"""Addresses of the portal, as browsers know them: with the path of PORTAL_URL, which routes don't have."""
+"""URLs of the portal as browsers see them: with the path of PORTAL_URL, which routes don't include."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 
 
 def here(*, with_query: bool = False) -> str:
-    """The path of this request, for links and forms that lead to the same page."""
+    """The path of this request, for links and forms that lead back to the same page."""
     return request.root_path + (request.full_path.rstrip("?") if with_query else request.path)
 
 
 def home() -> str:
-    """Where the portal begins."""
+    """The path of the portal's home page."""
     return f"{request.root_path}/"
 
 
 def safe_next(target: str | None, default: str | None = None) -> str:
-    """The target if it is a plain path of the portal, else the default, which is where the portal begins.
+    """The target if it is a safe path within the portal, else the default, which is the home page.
 
     Browsers read backslashes as slashes and drop control characters, and proxies resolve dot segments and merge
     slashes, so none of these may be in it: nowhere as they are, and in the path not percent-encoded either. Encoded
@@ -41,7 +41,7 @@ def safe_next(target: str | None, default: str | None = None) -> str:
 
 
 def _decoded(path: str) -> str:
-    """What a path means to whoever decodes it, however often."""
+    """The path, percent-decoded repeatedly until it no longer changes."""
     while (decoded := unquote(path)) != path:
         path = decoded
     return path

@@ -1,4 +1,4 @@
-"""Parse the client's address, in one place for all that shows, stores or counts it; say which network it belongs to."""
+"""Parse the client's address and its network, for everything that shows, stores or counts them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 LONGEST = 100
 UNKNOWN = "unknown"  # the network of all addresses that can't be read
 NAT64 = IPv6Network("64:ff9b::/96")
-# What proxies write: IPv4, or IPv6 in brackets, perhaps with a port; bare IPv6. IPv6 may have a zone.
+# Formats that proxies use: IPv4, or IPv6 in brackets, optionally with a port; bare IPv6. IPv6 may have a zone.
 IPV6 = r"([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%[\w.~-]+)?"
 FORMS = re.compile(rf"(?:\[{IPV6}\]|([0-9.]+))(?::[0-9]{{1,5}})?|{IPV6}", re.ASCII)
 
 
 class ClientAddress:
-    """Middleware that puts the client's address, or nothing, into REMOTE_ADDR.
+    """Middleware that sets REMOTE_ADDR to the client's address, or to an empty string.
 
     Behind `proxies` it is the entry of X-Forwarded-For that the outermost of them added. With fewer entries than that
-    the request took another way, and the header is not believed.
+    the request bypassed a proxy, and the header is not trusted.
     """
 
     def __init__(self, app: WSGIApplication, proxies: int) -> None:
@@ -35,7 +35,7 @@ class ClientAddress:
 
 
 def parse(text: str) -> IPv4Address | IPv6Address | None:
-    """The address, without port and zone; None where it is none. IPv4 that is written as IPv6 is IPv4."""
+    """Parse an address, without port and zone; None if it isn't one. IPv4-mapped IPv6 becomes IPv4."""
     found = FORMS.fullmatch(text.strip(" \t")) if len(text) <= LONGEST else None
     if found is None:
         return None
@@ -49,9 +49,9 @@ def parse(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def network_of(text: str) -> str:
-    """Which network an address counts for: IPv4 by itself (also within 6to4), IPv6 with all that share its first half.
+    """The network of an address: an IPv4 address by itself (also within 6to4), or the IPv6 /64.
 
-    Whoever has one IPv6 address has all that begin with the same 64 bits.
+    Whoever has one IPv6 address can use every address in its /64.
     """
     address = parse(text)
     if address is None:

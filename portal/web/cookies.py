@@ -1,6 +1,6 @@
-"""Keep something in the browser, beside the session: for this portal alone, also where others share its host.
+"""Cookies besides the session's, private to this portal even if others share its host.
 
-Browsers tell cookies apart by host and path, not by port, so the names depend on the portal's address.
+Browsers separate cookies by host and path, not by port, so the names include the port and the path.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from portal.config import Settings
 
 
 class SessionCookie(SecureCookieSessionInterface):
-    """Flask's session, in a cookie of this portal."""
+    """Flask's session, in a cookie with this portal's name."""
 
     def get_cookie_name(self, app: Flask) -> str:
         return name_of("")
 
 
 def read(kind: str) -> str:
-    """What is kept; empty where nothing is."""
+    """The cookie's value; empty if there is none."""
     return request.cookies.get(name_of(kind), "")
 
 
 def keep(response: Response, kind: str, value: str, *, seconds: int | None) -> None:
-    """Keep a value for so many seconds; None: until the browser is closed."""
+    """Set a cookie for this many seconds; None keeps it until the browser is closed."""
     config = current_app.config
     response.set_cookie(
         name_of(kind),
@@ -45,7 +45,7 @@ def forget(response: Response, kind: str) -> None:
 
 
 def name_of(kind: str) -> str:
-    """The cookie's name; of no kind: the session's."""
+    """The name of a cookie; without a kind, the session's."""
     settings: Settings = current_app.extensions["portal"]
     own = settings.cookie_name(request.host_url)
     return f"{own}-{kind}" if kind else own

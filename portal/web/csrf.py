@@ -1,7 +1,7 @@
-"""What becomes of a form whose token is of another session? It is shown again as it was filled in, and not acted on.
+"""Check CSRF tokens. A form from another session is shown again as it was filled in, and not saved.
 
-Forms that need no session, such as those for signing in, are taken where the browser says that our own page sent them:
-of two tabs that show the sign-in page each works, whichever is used first.
+Forms that need no session, such as the sign-in form, are accepted if the browser confirms that our own page sent them,
+so that two tabs with the sign-in page both work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OTHER_SIGN_IN = "Nothing was saved: this form was opened under another sign-in. 
 
 
 class Csrf(CSRFProtect):  # type: ignore[misc]
-    """Refuses forged forms. What a page of ours sent is dealt with by who is signed in now."""
+    """Refuse forged forms. Handle outdated forms of ours depending on who is signed in now."""
 
     def protect(self, **kwargs: Any) -> None:
         try:
@@ -31,7 +31,7 @@ class Csrf(CSRFProtect):  # type: ignore[misc]
             secret = drafts.secret_in(self._get_csrf_token())
             if secret is None or not (_needs_no_session() or _is_dealt_with(secret)):
                 raise
-            g.csrf_valid = True  # which the forms ask for, too
+            g.csrf_valid = True  # checked by the forms, too
 
 
 def _needs_no_session() -> bool:
@@ -40,13 +40,13 @@ def _needs_no_session() -> bool:
 
 
 def _is_of_this_site() -> bool:
-    """Whether the browser says so; older ones name the page's origin alone."""
+    """Whether the browser confirms that our page sent the form; older browsers send only the origin."""
     said = request.headers.get("Sec-Fetch-Site")
     return said == "same-origin" if said else request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
 def _is_dealt_with(secret: str) -> bool:
-    """Nobody is let in without a session: the guards lead to the door. Its own person is shown the form again."""
+    """Without a session, the guards redirect to the sign-in page. The form's owner sees it again."""
     owner = drafts.owner_of(secret)
     if owner is None or rule_of(current_app.view_functions[request.endpoint or ""]) == PUBLIC:
         return False

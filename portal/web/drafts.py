@@ -1,4 +1,4 @@
-"""What becomes of a form that is sent after its session has ended? It comes back filled in, to whom it belongs.
+"""Keep a form that was sent after its session ended, and show it filled in to the same person.
 
 The token in each form says for whom its page was made (`secret_for`), and only that person sees it again: another site
 can't have such a token, and nobody else at the same browser is shown what was typed. Until they have signed in, the
@@ -29,27 +29,27 @@ from portal.config import Settings
 from portal.web import cookies
 from portal.web.rendering import wants_fragment
 
-Draft = tuple[str, str, list[tuple[str, str]]]  # whose, of which address, and the fields
+Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
 
 COOKIE = "draft"
 SECONDS = 3600
-LONGEST_COOKIE = 3800  # of the 4,096 bytes that browsers keep
+LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
 SECRET = frozenset({"csrf_token", "password", "current_password", "proof", "code", "credential", "sealed"})
 BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Look it over, then save it."
 
 
 def init_app(app: Flask) -> None:
-    """After the guards: what waits is shown only to those who may see the page."""
+    """Register this after the guards, so that drafts appear only to people who may see the page."""
     app.before_request(give_back)
 
 
 def secret_for(person: uuid.UUID | None) -> str:
-    """What the tokens of a new session are made of: random, and whose it is."""
+    """The secret behind a new session's CSRF tokens: random, with the person's id."""
     return f"{secrets.token_hex(20)}.{person.hex if person else ''}"
 
 
 def secret_in(token: str | None) -> str | None:
-    """What a form's token was made of, if we made it: for this session or another."""
+    """The secret behind a form's token, if it is genuine, whichever session it is from."""
     for key in _keys():
         try:
             return str(URLSafeTimedSerializer(key, salt="wtf-csrf-token").loads(token or ""))
@@ -59,7 +59,7 @@ def secret_in(token: str | None) -> str | None:
 
 
 def owner_of(secret: str | None) -> uuid.UUID | None:
-    """For whom a page was made that has such a token; None before anybody signed in."""
+    """The person that a token was made for; None if nobody was signed in."""
     try:
         return uuid.UUID((secret or "").partition(".")[2])
     except ValueError:
@@ -67,7 +67,7 @@ def owner_of(secret: str | None) -> uuid.UUID | None:
 
 
 def is_page() -> bool:
-    """Whether the address that something was sent to shows a page too."""
+    """Whether the form's URL also answers GET."""
     try:
         return request_ctx.url_adapter is not None and bool(request_ctx.url_adapter.match(method="GET"))
     except HTTPException:
@@ -75,7 +75,7 @@ def is_page() -> bool:
 
 
 def keep(owner: uuid.UUID) -> bool:
-    """Let what was sent wait in the browser; False where nothing was typed, or too much."""
+    """Keep the form in a cookie; False if nothing was typed or it is too large."""
     typed = [(name, value) for name, value in request.form.items(multi=True) if name not in SECRET]
     if not any(value for _, value in typed) or not is_page():
         return False
@@ -88,7 +88,7 @@ def keep(owner: uuid.UUID) -> bool:
 
 
 def give_back() -> None:
-    """Fill in the form of the page that is asked for; what belongs to somebody else is thrown away."""
+    """Fill in the requested page's form; drafts of other people are deleted."""
     if cookies.name_of(COOKIE) not in request.cookies or request.method != "GET" or wants_fragment():
         return
     if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
@@ -104,13 +104,13 @@ def give_back() -> None:
 
 
 def forget() -> None:
-    """Throw away whatever waits in this browser."""
+    """Delete all drafts in this browser."""
     if cookies.name_of(COOKIE) in request.cookies:
         _put([])
 
 
 def _waiting() -> list[Draft]:
-    """The newest first; nothing of what is too old, or none of ours."""
+    """Valid drafts, newest first, without expired or forged ones."""
     try:
         text = zlib.decompress(_cipher().decrypt(cookies.read(COOKIE).encode(), ttl=SECONDS))
     except (InvalidToken, zlib.error):

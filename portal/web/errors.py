@@ -83,7 +83,7 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if is_api():
         return problem(code, message)
-    if request_ctx.url_adapter is None:  # a Host that is none: Flask read no address, but the page links to ours
+    if request_ctx.url_adapter is None:  # the Host was invalid, so Flask built no URL adapter, but the page has links
         request_ctx.url_adapter = current_app.url_map.bind("", script_name=request.script_root or "/")
     if code >= 500:
         do_without_database()

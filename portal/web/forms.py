@@ -51,9 +51,9 @@ def posted_key(name: str) -> uuid.UUID:
 
 
 class StoredForm(Form):
-    """A form for a row that exists. What is posted as the database has it is neither checked nor changed.
+    """A form for an existing row. Values equal to the database's are neither validated nor changed.
 
-    `stored` is the row as the form writes it. Rows of other programs, and of former rules, can hold what no form takes.
+    `stored` is the row as the form renders it. Other programs or former rules may have left invalid values.
     """
 
     def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
@@ -68,11 +68,11 @@ class StoredForm(Form):
         return not self.errors
 
     def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
-        """Of what was typed, by the names of fields, what differs from the row."""
+        """The typed values that differ from the row, by field name."""
         return {name: value for name, value in typed.items() if name not in self.unchanged}
 
     def _is_sent_as(self, name: str, value: str) -> bool:
-        """Whether a browser would send this value so, in which it leaves out line ends; or nothing was sent."""
+        """Whether a browser would submit this value this way, without line breaks; true if nothing was sent."""
         sent = self[name].raw_data
         return not sent or _in_one_line(sent[0]) == _in_one_line(value)
 
@@ -86,7 +86,7 @@ def _in_one_line(text: str) -> str:
 
 
 class EditForm(StoredForm):
-    """It also knows which version it began from, and how that looked."""
+    """A stored form that also carries the version and the values that the edit began from."""
 
     version = HiddenField()
     base = HiddenField()
@@ -96,7 +96,7 @@ class EditForm(StoredForm):
         self.is_stale = self.is_submitted() and self.seen_version() != version
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Where the row is newer, nothing can be saved, so what nobody changed here needs no check either."""
+        """If the row is newer, nothing can be saved, so values that weren't changed here aren't validated either."""
         super().validate(extra_validators)
         if self.is_stale:
             seen = self.seen_values()
@@ -120,7 +120,7 @@ class EditForm(StoredForm):
 
 
 def form_base(values: Mapping[str, str]) -> str:
-    """The values that an edit begins from, for its hidden field."""
+    """The values that the edit began from, for the hidden field."""
     return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -130,13 +130,13 @@ def _is_shown(value: object) -> bool:
 
 
 class ConfirmForm(Form):
-    """A form that shows what it would change, and acts when it is sent again with the digest of what was shown."""
+    """A form that first shows what it would change, and saves when sent again with the digest of that."""
 
     confirmed = HiddenField()
     consequences: Sequence[str] = ()  # shown above the fields
 
     def is_confirmed(self, consequences: Sequence[str]) -> bool:
-        """Whether these sentences were shown and the form was sent again; else they are shown. None need no answer."""
+        """Whether these consequences were shown and confirmed; otherwise show them. None need no confirmation."""
         shown = sha256("\n".join(consequences).encode()).hexdigest()
         if not consequences or self.confirmed.data == shown:
             return True
@@ -154,7 +154,7 @@ def reporting_conflicts(form: Form) -> Iterator[None]:
 
 
 class TextField(StringField):
-    """One line of text, as `tidy` makes it. Empty is None."""
+    """One line of text, cleaned by `tidy`. Empty becomes None."""
 
     def __init__(
         self,

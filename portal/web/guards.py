@@ -135,10 +135,10 @@ def enforce() -> ResponseReturnValue | None:
 
 
 def _to_the_door() -> Response:
-    """The sign-in page, which leads back; what was sent comes back filled in to whom its page was made for."""
+    """Redirect to the sign-in page and back; a sent form is kept for the person its page was made for."""
     there = here(with_query=True)
     if request.method != "GET":
-        has_ended()  # which need not be said twice
+        has_ended()  # so the sign-in page needn't say it again
         owner = drafts.owner_of(drafts.secret_in(request.form.get(CSRF)))
         flash(KEPT if owner and drafts.keep(owner) else UNKEPT)
         there = there if drafts.is_page() else _page_before()
@@ -146,7 +146,7 @@ def _to_the_door() -> Response:
 
 
 def _page_before() -> str:
-    """The address of the page of ours that the button stands on."""
+    """The URL of our page that contains the button."""
     before = request.headers.get("Referer", "")
     return safe_next(f"/{before.removeprefix(request.host_url)}" if before.startswith(request.host_url) else "")
 

@@ -40,7 +40,7 @@ def latest_acts() -> Sequence[Any]:
 
 
 def confirm(row: Any, done: str, undo_url: str) -> None:
-    """Say what was done to a row, with a button that undoes it where this request changed something."""
+    """Flash what was done to a row, with an undo button if this request changed something."""
     text = f"{row.name} is {done}."
     if was_made_here(row, row.version):
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]

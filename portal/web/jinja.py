@@ -110,7 +110,7 @@ def hue(key: uuid.UUID) -> int:
 
 
 def email(address: str) -> Markup:
-    """An email address as people write it, where lines may end before @ and dots; it is copied without them."""
+    """An email address as people write it. It can wrap before @ and dots, and is copied without breaks."""
     text = escape(readable_email(address))
     for sign in "@.":
         text = text.replace(sign, Markup("<wbr>") + sign)

@@ -1,4 +1,4 @@
-"""Which addresses answer under any name? Those for probes, which ask by whatever address they reach the server at."""
+"""Let probes request their endpoints under any host name or address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class AnyHost:
-    """Take the Host header for one of ours where it is not used: these answers hold no link and set no cookie."""
+    """Replace the Host header where it has no effect: these responses contain no links and set no cookies."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app

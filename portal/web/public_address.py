@@ -1,4 +1,4 @@
-"""Let the portal know its requests by the address that browsers use: PORTAL_URL's host, port and path.
+"""Map requests to the URL that browsers use: PORTAL_URL's host, port and path.
 
 The path that all addresses of the portal begin with is SCRIPT_NAME for the application, whether the proxy passes it on
 or strips it: what url_for makes has it, and routes are without it.
@@ -17,7 +17,7 @@ from portal.config import Settings
 
 
 class PublicAddress:
-    """Middleware that tells the path from the rest, and adds a port that the proxy left out of Host."""
+    """Middleware that splits off PORTAL_URL's path, and adds a port that the proxy left out of Host."""
 
     def __init__(self, app: WSGIApplication, public_url: str) -> None:
         self.app, parts = app, urlsplit(public_url)
@@ -35,9 +35,9 @@ class PublicAddress:
 
 
 def refuse_foreign_host() -> None:
-    """400 unless the request is addressed to the portal.
+    """Respond 400 unless the request's host is the portal's.
 
-    Not left to Flask's TRUSTED_HOSTS, which no IPv6 address matches.
+    Flask's TRUSTED_HOSTS can't match IPv6 addresses.
     """
     settings: Settings = current_app.extensions["portal"]
     host, colon, port = request.host.rpartition(":")

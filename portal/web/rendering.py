@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, current_app, g, make_response, render_template, request
 from werkzeug.urls import iri_to_uri
 
-SHOWN_AGAIN = (409, 422, 429)  # with what was typed, which is not saved
+SHOWN_AGAIN = (409, 422, 429)  # responses that show typed but unsaved values
 VARY = "HX-Request, HX-Request-Type, Cookie"
 
 

@@ -85,9 +85,9 @@ def once(kind: str, what: str, *, seconds: float) -> Counter:
 
 
 def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[Counter, ...]:
-    """For an administrator who asks for addresses that are in use elsewhere.
+    """Counters for administrators who find out addresses that are in use elsewhere.
 
-    All of an organization share one counter, else whoever makes further administrators would have more.
+    An organization's administrators share one, so that adding administrators doesn't raise the limit.
     """
     most = _settings().foreign_addresses_per_hour
     return tuple(

@@ -1,4 +1,4 @@
-"""Which time zones can be chosen, which one does a browser name, and what is the one of that name?
+"""Time zones: the choices, the browser's, and lookup by name.
 
 Every day and time of a page is written by the server in one zone: the account's, else the browser's, else UTC. The
 page's script keeps the browser's in a cookie, so that the server knows it from the next request on.
@@ -37,7 +37,7 @@ def label_of(name: str | None) -> str:
 
 
 def of_browser() -> str | None:
-    """The zone that the page's script read from the browser."""
+    """The browser's time zone, as the page's script stored it."""
     name = request.cookies.get(COOKIE)
     return name if name and len(name) <= LONGEST_NAME else None
 

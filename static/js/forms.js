@@ -1,8 +1,8 @@
-// What do forms do beyond being sent? They ask before typed work is lost, show passwords, and are filled in by a click.
+// Enhance forms: warn before unsaved changes are lost, show passwords, and fill in demo accounts.
 
 const every = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
 
-// Whether a field is otherwise than the page came with. Of passwords only new ones are work: browsers fill in the others.
+// Whether a field differs from its initial value. Of passwords, only new ones count: browsers fill in the others.
 function isTyped(field) {
   if (field.type === 'hidden' || field.readOnly || !field.name) return false;
   if (field.type === 'password') return field.autocomplete === 'new-password' && field.value !== '';
@@ -15,7 +15,7 @@ function isTyped(field) {
 }
 const isFilledIn = (field) => field.name && !field.readOnly && !['hidden', 'password', 'submit'].includes(field.type);
 
-// What was typed and is saved nowhere: by now, or as an answer that shows it again says (data-unsaved).
+// Whether there are unsaved changes: typed since, or in a form that the server shows again (data-unsaved).
 let leaving = false;
 function isUnsaved() {
   const shownAgain = document.querySelector('main[data-unsaved]');
@@ -25,7 +25,7 @@ function isUnsaved() {
 window.addEventListener('beforeunload', (event) => { if (!leaving && isUnsaved()) event.preventDefault(); });
 window.addEventListener('pageshow', () => { leaving = false; });
 
-// Signed out meanwhile: what is typed stays. Otherwise the page is left as the answer says.
+// If the session ended meanwhile, keep unsaved changes. Otherwise follow the redirect.
 document.addEventListener('htmx:before:response', (event) => {
   const { ctx } = event.detail, there = ctx.response.headers.get('HX-Redirect');
   if (!there) return;
@@ -35,7 +35,7 @@ document.addEventListener('htmx:before:response', (event) => {
     document.querySelector('#toasts').append(document.querySelector('#signed-out').content.cloneNode(true));
   } else leaving = true;
 });
-// What htmx has sent is done.
+// A form that htmx has sent is saved.
 document.addEventListener('htmx:after:request', ({ detail: { ctx } }) => {
   const form = ctx.sourceElement.closest('form[method="post"]');
   if (form === ctx.sourceElement && ctx.response.status < 400) {
@@ -44,7 +44,7 @@ document.addEventListener('htmx:after:request', ({ detail: { ctx } }) => {
   }
 });
 
-// A password can be looked at while it is typed; sent or come back to, it is hidden again.
+// Show a password while it is typed; hide it again when the form is sent or the page is left.
 function show(button, isShown) {
   button.setAttribute('aria-pressed', isShown);
   document.getElementById(button.getAttribute('aria-controls')).type = isShown ? 'text' : 'password';
@@ -66,7 +66,7 @@ document.addEventListener('click', (event) => {
 
 const linesOf = (selector) => [...document.querySelectorAll(`${selector} > li`)].map((line) => line.textContent.trim()).join('\n');
 
-// Made in the page: what is shown once is not asked for again.
+// Created in the page, because what is shown only once can't be requested again.
 function download(name, text) {
   const link = Object.assign(document.createElement('a'), {
     href: URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' })), download: name,
@@ -75,7 +75,7 @@ function download(name, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-// A demo account into the form above.
+// Fill a demo account into the form above.
 function fill({ dataset }) {
   const form = document.querySelector('form.card');
   form.elements.email.value = dataset.fill;

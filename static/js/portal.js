@@ -9,7 +9,7 @@ document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   if ('alone' in field.dataset) for (const { name } of field.form.elements) if (name !== field.name) ctx.request.body.delete(name);
 });
 
-// A fragment arrived: a dialog opens, tabs keep what is searched for.
+// After a fragment arrives: open dialogs, keep the search in tabs.
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   const dialog = document.querySelector('#dialog-slot > dialog:not([open])');
   if (dialog) {
@@ -66,7 +66,7 @@ document.addEventListener('submit', (event) => {
 document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => delete ctx.sourceElement.closest('form')?.dataset.sent);
 window.addEventListener('pageshow', () => each('form[data-sent]', (form) => delete form.dataset.sent));
 
-// A short name follows the name for as long as nobody writes into it. The server makes the same: slug_of.
+// Suggest a slug from the name until it is edited. The server does the same: slug_of.
 const letters = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', ħ: 'h', ŧ: 't', ŋ: 'n' };
 const slug = (text) => text.normalize('NFKD').toLowerCase()
   .replace(/[\p{M}\p{Cf}\p{DI}\u2800\ufffc\u{1d159}]/gu, '').replace(/[ßæœøłđðþıħŧŋ]/g, (letter) => letters[letter])
@@ -78,8 +78,8 @@ document.addEventListener('input', ({ target }) => {
   }
 });
 
-// The server writes every time in one zone: for people who chose none, the browser's, which this cookie tells it.
-// A page that was written before it knew is loaded again, unless it shows something only once.
+// The server renders every time in one zone. For people who chose none, it is the browser's, from this cookie.
+// A page rendered without the cookie is reloaded, unless it shows something only once.
 function keepTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;
   if (!zone || document.cookie.split('; ').includes(kept)) return;
@@ -88,7 +88,7 @@ function keepTimeZone() {
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
-// Some browsers forget what a table is where a style sheet lays its rows out otherwise, as on phones.
+// Some browsers drop table semantics if a style sheet changes the layout of rows, as on phones.
 function tableRoles() {
   if (!matchMedia('(max-width: 47.99rem)').matches) return;
   const roles = { table: 'table', thead: 'rowgroup', tbody: 'rowgroup', tr: 'row', th: 'columnheader', td: 'cell' };

@@ -144,7 +144,8 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
         "activity/seals.py", "activity/telling.py", "activity/words.py", "api/access.py", "api/bodies.py",
-        "api/limits.py", "api/description.py", "api/repeats.py", "browser/box.py", "browser/conditions.py", "browser/pages.py",
+        "api/limits.py", "api/description.py", "api/repeats.py", "browser/box.py", "browser/conditions.py",
+        "browser/pages.py",
         "browser/rows.py", "browser/tables.py", "browser/values.py", "auth/letters.py", "auth/lifetimes.py",
         "auth/redeeming.py",
         "cli/adopt.py", "cli/checks.py", "cli/database.py", "cli/doctor.py", "cli/loss.py", "cli/misfits.py",

@@ -17,6 +17,7 @@ from portal.database_url import DatabaseUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
+EMAIL_KINDS = ("internal", "international")
 # What tests are told, and what Kubernetes and Docker set in the containers of a service called portal.
 OF_OTHERS = re.compile(
     r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
@@ -50,6 +51,7 @@ class Settings:
     concurrent_requests: int = 24
     statement_timeout: float = 10.0
     password_minimum: int = 15
+    email_kinds: tuple[str, ...] = ()  # of addresses that people may have, beside public ones in ASCII
     bcrypt_rounds: int = 12
     sign_in_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
@@ -160,6 +162,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
+        email_kinds=_email_kinds(environ),
         second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
         proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
         keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
@@ -272,6 +275,13 @@ def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in ROLES]:
         raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+    return named
+
+
+def _email_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
+    named = tuple(part for part in environ.get("PORTAL_EMAIL_KINDS", "").replace(" ", "").split(",") if part)
+    if unknown := [one for one in named if one not in EMAIL_KINDS]:
+        raise Refused(f"PORTAL_EMAIL_KINDS names kinds, like {','.join(EMAIL_KINDS)}; {unknown[0]!r} is none.")
     return named
 
 

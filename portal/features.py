@@ -16,6 +16,7 @@ from portal.api.repeats import KEPT
 from portal.api.repeats import prune as remove_answers
 from portal.api.views import bp as api
 from portal.auth.letters import WRITERS
+from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
 from portal.browser.views import bp as browser
 from portal.cli import plain
@@ -37,7 +38,7 @@ from portal.tokens.commands import prune as remove_sign_ins
 from portal.tokens.views import bp as tokens
 from portal.users.views import bp as users
 
-PAGES = (health, auth, account, second, dashboard, organizations, users, activity, browser, tokens, mail, api)
+PAGES = (health, auth, links, account, second, dashboard, organizations, users, activity, browser, tokens, mail, api)
 BESIDE_PAGES = (seal_regularly, work_beside_pages)  # what `flask serve` starts in each of its processes
 GAUGES = SEAL_GAUGES  # what /metrics reads from the database
 CHECKS = (*INSTALLATION, *SEALS, *MAIL)  # the lines of `flask doctor`

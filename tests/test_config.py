@@ -144,6 +144,7 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
         ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
         ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
         ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
+        ("PORTAL_EMAIL_KINDS", "internal,secret"),
         ("PORTAL_LOG", "xml"), ("PORTAL_METRICS_TOKEN", "short"), ("PORTAL_METRICS_TOKEN", "a" * 64),
     ],
 )  # fmt: skip
@@ -161,6 +162,11 @@ def test_the_roles_that_need_a_second_step_are_named_in_any_order() -> None:
     told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_SECOND_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
 
     assert told.second_factor_roles == ("SUPER_ADMIN", "ADMIN")
+
+
+def test_the_kinds_of_addresses_beside_public_ones_are_named_in_any_order() -> None:
+    assert load().email_kinds == ()
+    assert load(PORTAL_EMAIL_KINDS="international, internal").email_kinds == ("international", "internal")
 
 
 def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:

@@ -34,7 +34,7 @@ def test_a_password_may_hold_any_sign_written_as_percent(password: str) -> None:
         ("postgresql://h/x?connection_limit=0", "connection_limit"),
         ("postgresql://h/x?connection_limit=many", "connection_limit"),
         ("postgresql://h/x?pool_timeout=-1", "pool_timeout"), ("postgresql://h:65536/x", "not an address"),
-        ("postgresql://a:b@c@d/x", "not an address"), ("postgresql://[::1/x", "not an address"),
+        ("postgresql://user:password@c@d/x", "not an address"), ("postgresql://[::1/x", "not an address"),
         ("postgresql://a:1,b:x/x", "not an address"), ("postgresql://a/x?port=1,2", "port"),
         ("postgresql://a/x?port=five", "port"), ("postgresql://a/x?sslaccept=strict", "sslmode=verify-full"),
         ("postgresql://a/x?sslidentity=me.p12", "sslcert=FILE&sslkey=FILE"),

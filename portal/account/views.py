@@ -11,13 +11,16 @@ from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.core.emails import readable_email
 from portal.core.errors import Missing, Throttled
 from portal.core.throttle import attempt
 from portal.mail.notices import flash_sent
-from portal.organizations.models import Organization
+from portal.tokens.queries import api_tokens_in_use
+from portal.tokens.words import api_tokens as words
 from portal.users import addresses, commands, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
+from portal.users.rules import rule_for
 from portal.users.strength import Strength, strength_of
 from portal.web import proof, session, throttle
 from portal.web.agents import browser_of, signed_out
@@ -49,21 +52,23 @@ def index() -> ResponseReturnValue:
 @signed_in(with_temporary_password=True)
 def password() -> ResponseReturnValue:
     """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
-    minimum = passwords.shortest(has_second_factor=current_user.has_second_factor)
-    form = PasswordForm(minimum=minimum, words=_own_words())
+    form = PasswordForm(rule=rule_for(current_user.id))
     if current_user.must_change_password:
         form.current_password.label.text = "Temporary password"
+    api_tokens = db.session.scalar(api_tokens_in_use(current_user.id)) or 0
     if form.validate_on_submit() and _is_current_password(form):
         commands.set_password(current_user.id, form.password.data or "")
         person = sign_in_anew(current_user, lifetime=lifetime(is_kept=current_user.is_kept))
         if person is not None:
             session.begin(person)
-        flash("Your new password is set. All your other sign-ins have ended.", "success")
+        ended = f", and so {'has' if api_tokens == 1 else 'have'} {words(api_tokens)}" if api_tokens else ""
+        flash(f"Your new password is set. All your other sessions have ended{ended}.", "success")
         return redirect(url_for(".index"))
     return render(
         "account/password.html",
         form=form,
         forced=current_user.must_change_password,
+        api_tokens=api_tokens,
         status=422 if form.errors else 200,
     )
 
@@ -94,7 +99,7 @@ def verification() -> ResponseReturnValue:
     except Throttled as throttled:
         flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
     else:
-        flash_sent(f"A link is on its way to {user.pending_email or user.email}.", "The link")
+        flash_sent(f"A link is on its way to {readable_email(user.pending_email or user.email)}.", "The link")
     return redirect(url_for(".email"))
 
 
@@ -162,14 +167,6 @@ def _is_current_password(form: PasswordForm | EmailForm) -> bool:
     except Throttled as throttled:
         throttle.refuse(form, throttled)
     return False
-
-
-def _own_words() -> set[str]:
-    """What others know of this person, which no password must consist of."""
-    user = _myself()
-    house = db.session.get(Organization, user.organization_id) if user.organization_id else None
-    names = user.email, user.first_name, user.last_name, user.name
-    return passwords.words_about(*names, *((house.name, house.slug) if house else ()))
 
 
 def _myself() -> User:

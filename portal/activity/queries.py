@@ -16,6 +16,7 @@ from portal.core.actor import current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
@@ -158,11 +159,11 @@ def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], C
 
 
 def _by_whom(_value: str, row: Row[Any] | None) -> str:
-    return f"By {(row.actor_name if row else None) or 'one person'}"
+    return f"By {readable_email((row.actor_name if row else None) or 'one person')}"
 
 
 def _about_whom(_value: str, row: Row[Any] | None) -> str:
-    return f"About {(row.house_name or row.person_name if row else None) or 'one record'}"
+    return f"About {readable_email((row.house_name or row.person_name if row else None) or 'one record')}"
 
 
 CHANGES = Activity.row_version.is_not(None)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from portal.activity.undoable import undoable_among
 from portal.activity.words import (
     FIELDS,
     ICONS,
@@ -24,8 +25,8 @@ from portal.activity.words import (
 )
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now
-from portal.core.history import came, is_undoable
-from portal.core.policy import allows, grantable_roles
+from portal.core.emails import readable_email
+from portal.core.history import came
 from portal.factors.words import MEANS
 from portal.organizations import queries as organizations
 from portal.users.models import User
@@ -97,7 +98,7 @@ class Entry:
 def told(
     rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False, one_by_one: bool = False
 ) -> list[Entry]:
-    """The entries of events, newest first. Of one row, what newer events went over is not offered to be undone.
+    """The entries of events, newest first. Undo is offered where it would do something; of one row, for the newest.
 
     Told briefly, organizations among the values are not looked up. What one sentence tells is else one entry.
     """
@@ -106,11 +107,8 @@ def told(
     names = colleagues(unknown) if current_actor().role is Role.USER else {}
     gone = removed(one for one in unknown if one not in names)
     houses = {} if briefly else organizations.names_of(_houses(events))
-    seen: set[str] = set()
-    entries = []
-    for row in events:
-        entries.append(_entry(row, names, gone, houses, covered=of_one_row and bool(seen & set(row.changes or ()))))
-        seen |= set(row.changes or ())
+    undoable = set() if briefly else undoable_among(events, of_one_row=of_one_row)
+    entries = [_entry(row, names, gone, houses, is_undoable=row.id in undoable) for row in events]
     return entries if one_by_one else list(_in_one(events, entries))
 
 
@@ -142,9 +140,9 @@ def _entry(
     gone: Set[uuid.UUID],
     houses: Mapping[uuid.UUID, str],
     *,
-    covered: bool,
+    is_undoable: bool,
 ) -> Entry:
-    name = row.actor_name or names.get(row.actor_id)
+    name = readable_email(row.actor_name or names.get(row.actor_id) or "") or None  # who has no name is an address
     is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
     words = WORDS.get(row.table_name)
@@ -161,7 +159,7 @@ def _entry(
         url=words.endpoint if words and (row.house_name or row.person_name) else None,
         undo=words.undo if words else None,
         names_no_field=not verb.startswith("changed the"),
-        says_all=_says_all(row.changes or {}),
+        says_all=row.action == "password_reset" or _says_all(row.changes or {}),
         is_change=row.row_version is not None,
         subject=_subject(row),
         differences=list(_differences(row, houses)),
@@ -171,24 +169,7 @@ def _entry(
         address=None if is_hidden else row.address,
         agent=None if is_hidden else row.agent,
         request_id=None if is_hidden else row.request_id,
-        version=row.row_version if not covered and _may_be_undone(row) else None,
-    )
-
-
-def _may_be_undone(row: Row[Any]) -> bool:
-    """Whether to offer it: the command asks again, under lock."""
-    actor, changes = current_actor(), row.changes or {}
-    if not is_undoable(row.action, changes) or row.table_name not in WORDS:
-        return False
-    if actor.is_unlimited:
-        return row.row_id != actor.id or not set(changes) & {"role", "is_active", "organization_id", "deleted_at"}
-    role = (changes.get("role") or [None])[0]
-    return (
-        allows(actor, WORDS[row.table_name].permission)
-        and not set(changes) & {"organization_id", "slug"}
-        and (role is None or Role[role] in grantable_roles(actor))
-        and (row.row_id != actor.id or not set(changes) & {"role", "is_active", "deleted_at"})
-        and (row.table_name == "users" or "deleted_at" not in changes)
+        version=row.row_version if is_undoable else None,
     )
 
 
@@ -262,7 +243,7 @@ def _subject(row: Row[Any]) -> str | None:
     if known is None and row.action == "remove":
         known = (changes.get("name") or changes.get("email") or [None])[0]
     noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
-    return known or f"a {noun} that is no more"
+    return readable_email(known) if known else f"a {noun} that is no more"
 
 
 def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:
@@ -291,7 +272,7 @@ def shown(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str | None:
         return value.label if isinstance(value, Role) else Role[value].label
     if name == "organization_id":
         return houses.get(uuid.UUID(str(value)), ELSEWHERE)
-    return str(value)
+    return readable_email(str(value)) if name in ("email", "pending_email") else str(value)
 
 
 def _houses(rows: Iterable[Row[Any]]) -> set[uuid.UUID]:

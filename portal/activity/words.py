@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portal.core.emails import readable_email
 from portal.core.policy import Permission
 from portal.factors.words import MEANS, called
 
@@ -26,6 +27,7 @@ VERBS = {
     "invitation_copied": "made an invitation link for",
     "invitation_revoked": "revoked the invitation of",
     "invitation_accepted": "accepted the invitation, chose a password and signed in",
+    "password_reset": "reset the password of",
     "reset_asked": "asked for a link to a new password of",
     "reset_used": "chose a new password by the mailed link",
     "replay": "used a spent token, which ended a sign-in of",
@@ -49,7 +51,7 @@ ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
     "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
     "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
-    "invitation_accepted": "login", "reset_asked": "key", "reset_used": "key",
+    "invitation_accepted": "login", "password_reset": "key", "reset_asked": "key", "reset_used": "key",
     "end_sign_in": "logout", "end_sign_ins": "logout",
     "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
     "second_factor_added": "shield", "second_factor_removed": "shield",
@@ -117,6 +119,7 @@ ACTIONS = {
     "invitation_copied": "Made an invitation link",
     "invitation_revoked": "Revoked an invitation",
     "invitation_accepted": "Accepted an invitation",
+    "password_reset": "Reset a password",
     "reset_asked": "Asked for a new password",
     "reset_used": "Set a password by a link",
     "end_sign_in": "Ended a sign-in",
@@ -152,7 +155,7 @@ TURNS = {
 }
 
 # How many events of the same act a sentence tells too: the new password, and the sign-in.
-TELLS_TOO = {"invitation_accepted": 2, "reset_used": 1}
+TELLS_TOO = {"invitation_accepted": 2, "reset_used": 1, "password_reset": 1}
 SHOWN = {"sign_in": "signed in with {}", "second_factor_added": "set up {}", "second_factor_removed": "removed {}"}
 
 
@@ -161,7 +164,7 @@ def verb_of_values(action: str, changes: Mapping[str, Any]) -> tuple[str, str] |
     if action in SHOWN and changes.get(MEANS):
         return SHOWN[action].format(called(changes[MEANS][1])), ""
     if action == "update" and set(changes) == {"pending_email"} and changes["pending_email"]:
-        before, after = changes["pending_email"]
+        before, after = (readable_email(one or "") for one in changes["pending_email"])
         verb = f"asked for {after} as the new address" if after else f"gave up {before} as the new address"
         return verb, "of"
     return None

@@ -3,60 +3,110 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
+from sqlalchemy.dialects.postgresql import array
 
+from portal.auth.queries import newest_event, tokens_ended_by
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity
 from portal.factors.queries import codes_left
 from portal.factors.words import CODE, MEANS, called
 from portal.mail.letters import Letter, Writer
+from portal.tokens.words import tokens_ended
 from portal.users import links
+from portal.users.commands import KILLS_LINKS
 from portal.users.models import full_name, invitation_of
-from portal.users.queries import names_of
+from portal.users.queries import admins_to_ask, names_of
 from portal.web.agents import browser_of
 from portal.web.zones import zone_named
 
 NOT_YOU = "If that was not you, set a new password at once, and tell your administrator."
 UNASKED = "If you did not ask for this, you need do nothing."
+NAMED = 3  # administrators in a letter that says whom to ask
+INVITES = or_(  # what mails an invitation: whoever did the newest of it invites
+    Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
+)
 Found = Row[Any]
 
 
 def invitation(user_id: uuid.UUID, _event: int | None) -> Letter | None:
-    """To somebody who has not accepted yet."""
+    """To somebody who has not accepted yet. The counter of links says whether there were links before."""
     found = links.person(user_id)
     if found is None or invitation_of(found) != "pending":
         return None
     where = f"Portal for {found.organization_name}" if found.organization_name else "Portal"
+    by = _inviter(found)
+    dead = ("Links from earlier invitations no longer work.",) if found.link_counter else ()
     return Letter(
         recipient=found.email,
         subject="Your invitation to Portal",
         greeting=_greeting(found),
-        said=(f"You are invited to {where}. Choose a password, and you are in.",),
+        said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password, and you are in.",),
         link=links.address(found, links.INVITATION),
         verb="Accept the invitation",
-        said_after=("The link works once, for 7 days.", "If you know nothing of this, you need do nothing."),
+        said_after=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
     )
+
+
+def _inviter(found: Found) -> str:
+    """By name where the person may know it: who administers their organization, or another super administrator."""
+    event = db.session.scalars(newest_event(found.id, INVITES)).first()
+    if event is None or event.actor_id is None:
+        return ""
+    is_known = event.actor_role == Role.ADMIN.name or found.role is Role.SUPER_ADMIN
+    name = names_of([event.actor_id]).get(event.actor_id) if is_known else None
+    return name or "A system administrator"
 
 
 def password_reset(user_id: uuid.UUID, _event: int | None) -> Letter | None:
     """To somebody who asked for it, or for whom an administrator did; who still waits for an invitation gets none."""
     found = links.person(user_id)
-    if found is None or invitation_of(found) not in (None, "accepted"):
+    if found is None:
+        return _whom_to_ask(user_id)
+    if invitation_of(found) not in (None, "accepted"):
         return None
+    began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
+    said = ["Choose a new password for Portal here. All your sessions and API tokens end with that."]
+    unasked: tuple[str, ...] = (UNASKED,)
+    if began is not None and began.action == "password_reset":
+        said = ["{when} {whom} reset the password of your Portal account. Every session has ended.", "{tokens}"]
+        said, unasked = [*_filled(said, began, found), "Choose a new password to sign in again."], ()
     return Letter(
         recipient=found.email,
         subject="Choose a new password",
         greeting=_greeting(found),
-        said=("Here you choose a new password for Portal. All your sign-ins end with that.",),
+        said=said,
         link=links.address(found, links.RESET),
         verb="Choose a new password",
         said_after=(
             "The link works once, for 15 minutes. Later you can ask for another on the sign-in page.",
-            UNASKED,
+            *unasked,
         ),
+    )
+
+
+def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
+    """To somebody who asked for a new password, and may not sign in. Whoever is deleted gets none."""
+    found = links.locked_out(user_id)
+    if found is None:
+        return None
+    admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if found.organization_name else []
+    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({one.email})" for one in admins]
+    whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
+    return Letter(
+        recipient=found.email,
+        subject="Your Portal account is deactivated",
+        greeting=_greeting(found),
+        said=(
+            "Somebody asked for a new password for your Portal account. The account is deactivated, so a new password"
+            " would not let you in.",
+            f"To use it again, ask {whom}.",
+        ),
+        said_after=(UNASKED,),
     )
 
 
@@ -115,17 +165,36 @@ def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> W
         act = db.session.scalars(acts.order_by(Activity.at.desc()).limit(1)).first()
         if found is None or act is None:
             return None
-        facts = _facts(act, found)
-        return Letter(found.email, subject, _greeting(found), [sentence.format(**facts) for sentence in said])
+        return Letter(found.email, subject, _greeting(found), _filled(said, act, found))
 
     return write
+
+
+def password_changed(user_id: uuid.UUID, _event: int | None) -> Letter | None:
+    """With the number of API tokens that ended."""
+    found = links.person(user_id)
+    event = db.session.scalars(newest_event(user_id, Activity.changes.has_key("password"))).first()
+    if found is None:
+        return None
+    ended = db.session.scalar(tokens_ended_by(event)) if event else 0
+    said = ("The password of your Portal account was changed, and every other session has ended.", tokens_ended(ended))
+    return Letter(found.email, "Your password was changed", _greeting(found), [*filter(None, said), NOT_YOU])
+
+
+def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
+    """The sentences with what is to be told of the act; without those that have nothing to tell."""
+    facts = _facts(act, found)
+    return [filled for sentence in said if (filled := sentence.format(**facts))]
 
 
 def _facts(act: Activity, found: Found) -> dict[str, str]:
     at = act.at.astimezone(zone_named(found.time_zone))
     left = db.session.scalar(codes_left(found.id)) or 0
+    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # of others the tenant is told no browser
+    browser = f", with {browser_of(act.agent)}," if act.agent and is_told else ""
     return {
-        "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{f', with {browser_of(act.agent)},' if act.agent else ''}",
+        "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
+        "tokens": tokens_ended(db.session.scalar(tokens_ended_by(act))),
         "what": called(act.changes[MEANS][1]) if act.changes else "an app or a passkey",
         "whom": _administrator(act),
         "left": f"{left or 'None'} {'is' if left == 1 else 'are'} left",
@@ -147,11 +216,7 @@ WRITERS: dict[str, Writer] = {
     "password_reset": password_reset,
     "verification": verification,
     "email_changed": email_changed,
-    "password_changed": notice(
-        "Your password was changed",
-        "The password of your Portal account was changed, and every other sign-in has ended.",
-        NOT_YOU,
-    ),
+    "password_changed": password_changed,
     "second_factor_added": of_act(
         "second_factor_added",
         "Your two-step sign-in has something new",
@@ -169,6 +234,7 @@ WRITERS: dict[str, Writer] = {
         "Your two-step sign-in was reset",
         "{when} {whom} reset the two-step sign-in of your Portal account.",
         "Your app, passkeys and recovery codes work no more, and every device is signed out.",
+        "{tokens}",
         "Your password alone opens the account until you set up two-step sign-in again.",
         "If you did not ask for this, set a new password at once, and ask your administrator who did.",
     ),

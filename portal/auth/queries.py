@@ -6,6 +6,7 @@ import uuid
 
 from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, select
 
+from portal.core.history import Activity
 from portal.core.listing import Rows
 from portal.factors.queries import has_second_factor
 from portal.organizations.models import Organization
@@ -62,6 +63,11 @@ def by_email(email: str) -> Rows:
     return _at_the_door().where(func.lower(User.email) == email)
 
 
+def anybody(email: str) -> Rows:
+    """Whoever has this address, also where they may not sign in: to be mailed to, and never to be let in."""
+    return select(User.id, User.role, User.organization_id).where(func.lower(User.email) == email)
+
+
 def by_id(user_id: uuid.UUID) -> Rows:
     """The same of somebody who is known by now."""
     return _at_the_door().where(User.id == user_id)
@@ -85,3 +91,15 @@ def _with_organization(statement: Rows) -> Rows:
 def _may_sign_in() -> tuple[ColumnExpressionArgument[bool], ...]:
     """Active, and of a living organization or of none. The deleted are left out by the session."""
     return User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None))
+
+
+def newest_event(user_id: uuid.UUID, *conditions: ColumnExpressionArgument[bool]) -> Select[Activity]:
+    """The newest of such events about a person."""
+    about = Activity.table_name == "users", Activity.row_id == user_id
+    return select(Activity).where(*about, *conditions).order_by(Activity.at.desc(), Activity.id.desc()).limit(1)
+
+
+def tokens_ended_by(event: Activity) -> Select[int]:
+    """How many API tokens a change of a person ended: it ends all that there are, later in its transaction."""
+    there = ApiToken.user_id == event.row_id, ApiToken.created_at < event.at, ApiToken.expires_at > event.at
+    return select(func.count(ApiToken.id)).where(*there, ApiToken.revoked_at >= event.at)

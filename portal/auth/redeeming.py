@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from portal.auth.commands import note_sign_in, signed_in
-from portal.auth.queries import by_email
+from portal.auth.queries import anybody
 from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
@@ -20,6 +20,7 @@ from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
+from portal.tokens.queries import api_tokens_in_use
 from portal.users import links, passwords
 from portal.users.models import User
 from portal.web.session import SignedIn
@@ -31,6 +32,12 @@ def opened(token: str, purposes: Sequence[str]) -> Row[Any]:
     """Whose link it is. DeadLink."""
     with acting_as(SYSTEM):
         return links.read(token, purposes)[1]
+
+
+def api_tokens_of(user_id: uuid.UUID) -> int:
+    """How many API tokens end with the password of whom a link was mailed to."""
+    with acting_as(SYSTEM):
+        return db.session.scalar(api_tokens_in_use(user_id)) or 0
 
 
 def accept(token: str, password: str, *, lifetime: Lifetime) -> SignedIn | None:
@@ -57,7 +64,7 @@ def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
 def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
     """Have a link mailed to whoever has this address. Throttled.
 
-    The same work is done where nobody has it: a job for nobody ends quietly.
+    The same work is done where nobody has it: a job for nobody ends quietly. Who is deactivated is told whom to ask.
     """
     with acting_as(SYSTEM):
         throttle.attempt(*counters)
@@ -66,7 +73,7 @@ def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
 
 @command
 def _ask_for_reset(email: str) -> None:
-    found = db.session.execute(by_email(email)).first()
+    found = db.session.execute(anybody(email)).first()
     about, tenant = (found.id, Actor(found.id, found.role, found.organization_id).seen_by) if found else (None, None)
     history.record("reset_asked", about=about, tenant=tenant)
     send_later("password_reset", found.id if found else uuid7())

@@ -1,11 +1,9 @@
-"""The door: signing in and out, and what mailed links open."""
+"""The door: signing in and out. What mailed links open is in portal/auth/mailed.py."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, request, url_for
 from flask import session as cookie
@@ -15,31 +13,25 @@ from sqlalchemy import Row
 
 from portal import demo
 from portal.auth import commands, redeeming
-from portal.auth.forms import ForgottenForm, LinkedPasswordForm, LinkForm, LoginForm, PasskeyForm, SecondStepForm
+from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
 from portal.auth.lifetimes import lifetime
 from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.emails import lookup_email
-from portal.core.errors import Conflict, Throttled
+from portal.core.emails import lookup_email, readable_email
+from portal.core.errors import Throttled
 from portal.factors import challenges, passkeys
 from portal.factors import commands as factors
 from portal.factors.words import PASSKEY
-from portal.users import links, passwords
-from portal.users.links import DeadLink
-from portal.users.models import full_name
 from portal.web import session, throttle
 from portal.web.addresses import safe_next
-from portal.web.forms import Form
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("auth", __name__)
-F = TypeVar("F", bound=LinkForm)
 ENDED = "You were signed out here: this sign-in was ended, or it was too old. Sign in again to go on."
 MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
 ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
-LINK, LONGEST_LINK = "link", 400  # in the cookie: from the address it would get into logs and Referer
 AWAITED, ALONE, BESIDE = "awaited", "passkey alone", "passkey beside a password"
 UNKNOWN_PASSKEY = "This passkey didn’t work here. Try again, or sign in with your password."
 WRONG_CODE = "This code is not right, or was used before. Wait for the app’s next one, or use a recovery code."
@@ -51,11 +43,13 @@ WRONG_PASSKEY = "The passkey didn’t work. Try again, or write a code."
 def login() -> ResponseReturnValue:
     """Sign in. Nobody learns whether an address is known."""
     if current_user.is_authenticated and request.method != "POST":
-        return redirect(url_for("account.index"))
+        return redirect(safe_next(request.args.get("next"), _first_page(current_user.role)))
     if request.method != "POST" and session.has_ended():
         flash(ENDED)
-    form = LoginForm(data={"next": request.args.get("next", "")})
     settings: Settings = current_app.extensions["portal"]
+    wanted = None if settings.production else request.args.get("email")
+    chosen = [email for _, email in demo.DEMO_ACCOUNTS if email == wanted]
+    form = LoginForm(data={"next": request.args.get("next", ""), "email": "".join(chosen)})
     if form.validate_on_submit():
         email = lookup_email(form.email.data or "")
         try:
@@ -63,7 +57,7 @@ def login() -> ResponseReturnValue:
             if isinstance(person, commands.Awaited):
                 return _half_way(person, is_kept=form.keep.data, there=form.next.data)
             if person is not None:
-                return _begun(person, form.next.data)
+                return begun(person, form.next.data)
             form.form_errors.append(MISMATCH)
         except Throttled as throttled:
             throttle.refuse(form, throttled)
@@ -85,14 +79,17 @@ def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session
     )
 
 
-def _begun(person: session.SignedIn, there: str | None) -> Response:
+def begun(person: session.SignedIn, there: str | None) -> Response:
     """The sign-in takes the place of the one that this browser had."""
     throttle.remember_device(person.email)
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
-    first = url_for("account.index" if person.role is Role.USER else "dashboard.index")
-    return redirect(safe_next(there, first))
+    return redirect(safe_next(there, _first_page(person.role)))
+
+
+def _first_page(role: Role | None) -> str:
+    return url_for("account.index" if role is Role.USER else "dashboard.index")
 
 
 @bp.post("/login/passkey")
@@ -106,7 +103,7 @@ def passkey() -> ResponseReturnValue:
         counters = [throttle.of_network()]
         person = commands.sign_in_with_passkey(answer, lifetime=lifetime(is_kept=False), counters=counters)
         if person is not None:
-            return _begun(person, sent.next.data)
+            return begun(person, sent.next.data)
         form.form_errors.append(UNKNOWN_PASSKEY)
     except Throttled as throttled:
         throttle.refuse(form, throttled)
@@ -141,7 +138,7 @@ def second() -> ResponseReturnValue:
                 counter=throttle.at_second_step(person.email, person.id),
             )
             if signed_in is not None:
-                return _begun(signed_in, kept["next"])
+                return begun(signed_in, kept["next"])
             form.code.errors = [WRONG_PASSKEY if answer else WRONG_CODE]
         except Throttled as throttled:
             throttle.refuse(form, throttled)
@@ -173,6 +170,13 @@ def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:
     )
 
 
+@bp.get("/.well-known/change-password")
+@public
+def change_password() -> ResponseReturnValue:
+    """Where password managers look for the page (https://www.w3.org/TR/change-password-url/)."""
+    return redirect(url_for("account.password"))
+
+
 @bp.post("/logout")
 @public
 def logout() -> ResponseReturnValue:
@@ -195,105 +199,6 @@ def forgotten() -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
         else:
-            flash(ASKED.format(email), "success")
+            flash(ASKED.format(readable_email(email)), "success")
             return redirect(url_for(".login"))
     return render("auth/forgotten.html", form=form, status=422 if form.errors else 200)
-
-
-@bp.get("/invitations/<token>")
-@public
-def invitation(token: str) -> ResponseReturnValue:
-    return _followed(token, "accept")
-
-
-@bp.get("/password/reset/<token>")
-@public
-def reset_link(token: str) -> ResponseReturnValue:
-    return _followed(token, "reset")
-
-
-@bp.get("/verify/<token>")
-@public
-def verification(token: str) -> ResponseReturnValue:
-    return _followed(token, "verify")
-
-
-def _followed(token: str, there: str) -> Response:
-    """Move a link's secret out of the address, and ask by a form: programs that look at letters open links too."""
-    cookie[LINK] = token if len(token) <= LONGEST_LINK else ""
-    return redirect(url_for(f".{there}"))
-
-
-@bp.route("/invitations/", methods=["GET", "POST"])
-@public
-def accept() -> ResponseReturnValue:
-    """Accept an invitation with a password of one's own."""
-    found, form = _choosing(links.INVITATIONS)
-    if form.validate_on_submit():
-        person = redeeming.accept(_link(), form.password.data or "", lifetime=lifetime(is_kept=False))
-        if person is None:
-            raise DeadLink
-        return _begun(person, None)
-    return _shown("auth/accept.html", form, found)
-
-
-@bp.route("/password/reset", methods=["GET", "POST"])
-@public
-def reset() -> ResponseReturnValue:
-    """Choose a new password by a link. Signing in comes after, with whatever else it asks for."""
-    found, form = _choosing((links.RESET,))
-    if form.validate_on_submit():
-        redeeming.reset(_link(), form.password.data or "")
-        cookie.pop(LINK, None)
-        flash("Your new password is set. Sign in with it.", "success")
-        return redirect(url_for(".login"))
-    return _shown("auth/reset.html", form, found)
-
-
-@bp.route("/verify", methods=["GET", "POST"])
-@public
-def verify() -> ResponseReturnValue:
-    """Confirm an e-mail address."""
-    form = _of_this_link(LinkForm())
-    if form.validate_on_submit():
-        try:
-            email = redeeming.confirm_address(_link())
-        except Conflict as conflict:
-            form.add_conflict(conflict)
-        else:
-            cookie.pop(LINK, None)
-            flash(f"{email} is confirmed.", "success")
-            return redirect(url_for("account.email" if current_user.is_authenticated else ".login"))
-    return _shown("auth/verify.html", form, redeeming.opened(_link(), (links.VERIFICATION,)))
-
-
-def _choosing(purposes: Sequence[str]) -> tuple[Row[Any], LinkedPasswordForm]:
-    """Whose link it is, and the form in which they choose a password."""
-    found = redeeming.opened(_link(), purposes)
-    words = passwords.words_about(found.email, found.first_name, found.last_name, found.organization_name)
-    minimum = passwords.shortest(has_second_factor=False)
-    return found, _of_this_link(LinkedPasswordForm(minimum=minimum, words=words))
-
-
-def _of_this_link(form: F) -> F:
-    """DeadLink for a form that another link opened, in another tab."""
-    own = hashlib.sha256(_link().encode()).hexdigest()
-    if request.method == "POST" and form.link.data != own:
-        raise DeadLink
-    form.link.data = own
-    return form
-
-
-def _shown(template: str, form: Form, found: Row[Any]) -> Response:
-    name = full_name(found.first_name, found.last_name, found.email)
-    return render(template, form=form, found=found, name=name, status=422 if form.errors else 200)
-
-
-def _link() -> str:
-    return str(cookie.get(LINK, ""))
-
-
-@bp.app_errorhandler(DeadLink)
-def dead(_error: DeadLink) -> Response:
-    """Used, outlived, changed or made up: all the same."""
-    return render("auth/dead_link.html", status=410)

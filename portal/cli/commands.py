@@ -34,6 +34,7 @@ from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
 from portal.users.forms import LONGEST_NAME
+from portal.users.rules import PasswordRule, rule_for, rule_for_new
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
@@ -64,7 +65,7 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
         click.echo(f"{email} is there already; nothing was changed.")
         return
     first_name, last_name = _names(name)
-    chosen, told = _chosen(password, email, first_name, last_name)
+    chosen, told = _chosen(password, rule_for_new(email, first_name, last_name))
     if seeding.ensure_super_admin(email, chosen, first_name, last_name):
         click.echo(f"Created the super administrator {email}.{told}")
 
@@ -87,11 +88,12 @@ def create_command(
     """Create a person and print the link of the invitation, which is mailed too."""
     if role == Role.ADMIN.name and not organization:
         raise click.ClickException("An ADMIN needs an organization: name it with --organization SLUG.")
-    chosen = _chosen(password, email)[0] if password else None
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
             raise click.ClickException(one_line(f"There is no organization {organization}."))
+        house = (home.name, home.slug) if home else ()
+        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *house))[0] if password else None
         values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
         try:
             user_id = commands.create_user(
@@ -112,7 +114,7 @@ def set_password_command(email: str, password: str | None) -> None:
         user = db.session.scalar(queries.by_email(email))
         if user is None:
             raise click.ClickException(f"Nobody has the address {email}.")
-        chosen, told = _chosen(password, user.email, user.first_name, user.last_name)
+        chosen, told = _chosen(password, rule_for(user.id))
         commands.set_password(user.id, chosen, temporary=bool(told))
     click.echo(f"The password of {email} is set.{told}")
 
@@ -185,15 +187,13 @@ def _invitation(user_id: uuid.UUID) -> str:
         return f" {conflict.message}"
 
 
-def _chosen(password: str | None, *known: str | None) -> tuple[str, str]:
+def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
     """A password that will do, and what to tell of it when it was made here."""
     if password is None and sys.stdin.isatty():
         password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
     if not password:
         made = passwords.random_password()
         return made, f" Its password, shown this once: {made}"
-    settings: Settings = current_app.extensions["portal"]
-    problem = passwords.problem_of(password, settings.password_minimum, passwords.words_about(*known))
-    if problem:
+    if problem := rule.problem_of(password):
         raise click.ClickException(problem)
     return password, ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from flask.cli import ScriptInfo
 
+from portal.config import Settings
 from portal.core.emails import canonical_email
 from portal.core.text import CONTROL, has_control, tidy
 
@@ -17,9 +19,16 @@ class Email(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return canonical_email(str(value))
+            return canonical_email(str(value), _settings(ctx).email_kinds)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _settings(ctx: click.Context | None) -> Settings:
+    """Parameters are read before the command has its application."""
+    info = ctx.ensure_object(ScriptInfo) if ctx else ScriptInfo()
+    settings: Settings = info.load_app().extensions["portal"]
+    return settings
 
 
 class Line(click.ParamType[str]):

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, SessionTransaction
 
+from portal.core import reconnecting as reconnecting  # listens to every engine
 from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
 from portal.core.connecting import LASTING, SETTINGS, arguments

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
@@ -194,18 +194,45 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
     event = db.session.scalars(_made(type(row), row.id, version)).first()
     if event is None or not is_undoable(event.action, event.changes) or came(type(row), event.changes or {}):
         raise Missing
-    values, clashes = {}, []
-    for name, change in (event.changes or {}).items():
-        if name not in inspect(row).mapper.columns:  # which a later release dropped
-            raise Missing
-        before, after = (read(type(row), name, value) for value in change)
-        values[name] = before
-        if getattr(row, name) not in (before, after):
-            clashes.append((name, getattr(row, name), before))
-    if clashes:
+    steps = _steps(row, event.changes or {})
+    if steps is None:
+        raise Missing
+    if clashes := [(one.name, one.now, one.before) for one in steps if one.now not in (one.before, one.after)]:
         raise Superseded(clashes)
     db.session.execute(select(func.set_config("portal.undoes", str(version), True)))
-    return values
+    return {one.name: one.before for one in steps}
+
+
+def has_effect(row: Keyed, changes: dict[str, list[Any]]) -> bool:
+    """Whether undoing such changes would do something: nothing of it is otherwise by now, nor all as it was before."""
+    steps = _steps(row, changes) or []
+    is_settled = any(one.now not in (one.before, one.after) for one in steps)
+    return not is_settled and any(one.now != one.before for one in steps)
+
+
+def was_made_here(row: Keyed, version: int) -> bool:
+    """Whether this request made this version of a row, by something that can be undone."""
+    here = Activity.request_id == current_origin().request_id
+    event = db.session.scalars(_made(type(row), row.id, version).where(here)).first()
+    return event is not None and is_undoable(event.action, event.changes)
+
+
+class _Step(NamedTuple):
+    name: str
+    now: Any
+    before: Any
+    after: Any
+
+
+def _steps(row: Keyed, changes: dict[str, list[Any]]) -> list[_Step] | None:
+    """Each changed column with its value now; None where a later release dropped one."""
+    kind = type(row)
+    if not changes.keys() <= set(inspect(kind).columns.keys()):
+        return None
+    return [
+        _Step(name, getattr(row, name), *(read(kind, name, value) for value in change))
+        for name, change in changes.items()
+    ]
 
 
 def before(model: type[Keyed], row_id: uuid.UUID, version: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def live() -> Response:
 def ready() -> Response:
     """503 while the database can't be reached or a migration is missing."""
     try:
-        with db.engine.connect() as connection:
+        with db.engine.begin() as connection:
             is_pending = migrations.are_pending(connection)
     except SQLAlchemyError:
         return _plain("the database can't be reached", 503)

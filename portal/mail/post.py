@@ -51,7 +51,7 @@ def deliver(message: EmailMessage, url: str) -> None:
     """Hand the message over. Undelivered, Unwanted."""
     try:
         with _connected(urlsplit(url)) as server:
-            server.send_message(message)
+            _send(server, message)
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         raise _judged(max(codes, default=0), "the recipient was refused") from None  # its text holds the address
@@ -59,6 +59,13 @@ def deliver(message: EmailMessage, url: str) -> None:
         raise _judged(error.smtp_code, "the letter was refused") from None
     except OSError as error:  # of the network, and every other of SMTP
         raise Undelivered(f"the mail server did not take it: {type(error).__name__}") from None
+
+
+def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
+    try:
+        server.send_message(message)
+    except smtplib.SMTPNotSupportedError:
+        raise Unwanted("its address is not in ASCII, and the mail server offers no SMTPUTF8 (RFC 6531)") from None
 
 
 def _judged(code: int, words: str) -> Undelivered | Unwanted:

@@ -13,6 +13,8 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from email.message import EmailMessage
 
 import psycopg
 from flask import Flask, current_app
@@ -27,6 +29,7 @@ from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
+from portal.core.emails import mailable_email
 from portal.core.errors import Busy, UnsuitableDatabase
 from portal.core.leftovers import Leftover
 from portal.core.preflight import try_reading
@@ -73,7 +76,16 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
         if settings.has_outbox:
             _keep(letter)
         elif settings.smtp_url is not None:
-            deliver(message_of(letter, settings.mail_from), settings.smtp_url)
+            deliver(_addressed(letter, settings.mail_from), settings.smtp_url)
+
+
+def _addressed(letter: Letter, sender: str) -> EmailMessage:
+    """The message, to the very address that is stored: what is none could be read as somebody else's."""
+    try:
+        recipient = mailable_email(letter.recipient)
+    except ValueError:
+        raise Unwanted("its address is none that mail can be sent to") from None
+    return message_of(replace(letter, recipient=recipient), sender)
 
 
 @command
@@ -86,7 +98,8 @@ def queue_of(app: Flask) -> App:
     """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
     settings: Settings = app.extensions["portal"]
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
-    told = parameters(url, {**SETTINGS, "search_path": SCHEMA}, "portal-worker")
+    # It waits for jobs as long as none comes: that is no idleness to be ended.
+    told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
     connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 

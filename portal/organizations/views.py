@@ -90,7 +90,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
                 if form.is_stale:
                     raise Stale(organization)
                 changed = commands.update_organization(id, form.seen_version(), form.values())
-                confirm(changed, "saved", url_for("activity.undo_organization", id=id), since=form.seen_version())
+                confirm(changed, "saved", url_for("activity.undo_organization", id=id))
                 return redirect(way_on(url_for(".show", id=id)))
         except Stale:
             organization = _found(id)

@@ -143,10 +143,13 @@ def _prune(before: datetime) -> int:
 
 
 def revoke_api_tokens(user_id: uuid.UUID) -> None:
-    """Those of a person that are not revoked yet, for whoever may change the person."""
+    """Those of a person that are not revoked yet, for whoever may change the person.
+
+    By the database's clock, as events are: what ended them is told from what was before (auth/queries.py).
+    """
     statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
     options = {"synchronize_session": False, "all_tenants": True}
-    db.session.execute(statement.values(revoked_at=now()), execution_options=options)
+    db.session.execute(statement.values(revoked_at=func.clock_timestamp()), execution_options=options)
 
 
 @command

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from portal.core import history
 from portal.core.actor import SYSTEM, Actor, current_actor
@@ -74,7 +74,7 @@ def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
     if name is None:
         raise Missing
     living = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
-    if db.session.scalar(living.values(revoked_at=now()), execution_options=NO_SYNC):
+    if db.session.scalar(living.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
         history.record("token_revoked", by=actor, about=actor.id)
     return name
 

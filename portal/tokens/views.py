@@ -13,12 +13,14 @@ from portal.core.errors import Conflict
 from portal.tokens import personal
 from portal.tokens.forms import WORDS, TokenForm
 from portal.tokens.queries import api_tokens_of
+from portal.tokens.words import api_tokens
 from portal.web import proof
 from portal.web.guards import signed_in
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
 
 bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
+bp.add_app_template_filter(api_tokens)
 
 
 @bp.route("/", methods=["GET", "POST"])

@@ -241,20 +241,6 @@ def _wanted(user_id: uuid.UUID, values: Mapping[str, Any]) -> str | None:
     return user.email if user else None
 
 
-@command
-def reset_password(user_id: uuid.UUID) -> User:
-    """Take somebody else's password away, and send a link to choose another. Every sign-in ends."""
-    if user_id == current_actor().id:
-        raise Conflict(None, "You change your own password in your account, where the current one is asked for.")
-    user = locked(queries.by_id(user_id))
-    if user.invitation in WAITING:
-        raise Conflict(None, f"{user.name} has no password yet. Send the invitation again instead.")
-    user.password, user.must_change_password = None, True
-    revoke_all(user.id)
-    send_later("password_reset", user.id)
-    return user
-
-
 def set_password(user_id: uuid.UUID, password: str, *, temporary: bool = False) -> User:
     """Set a password; a temporary one is to be changed at the next sign-in. Every sign-in ends."""
     return _set_password(user_id, passwords.hash_password(password), temporary=temporary)

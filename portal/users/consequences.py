@@ -6,8 +6,9 @@ from typing import Any
 
 from portal.core.actor import Role
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.organizations.models import Organization
-from portal.tokens.queries import api_tokens_of, live_of
+from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
 from portal.users.forms import UserForm
 from portal.users.models import User
@@ -18,7 +19,8 @@ UNSEEN = "Administrators of {} no longer see {}."
 ASK_LATER = "Later another can be asked for at the sign-in."
 HIDDEN = "Super admins are hidden from the administrators of {}."
 PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
-TOKENS_END = "The API tokens of {} ({}) stop working."
+TOKENS_END = "The API tokens of {} ({}) stop working for good."
+UNMAILED = "No email goes out, because the account is deactivated."
 
 
 def of_leaving(user: User, act: str) -> list[str]:
@@ -27,6 +29,7 @@ def of_leaving(user: User, act: str) -> list[str]:
     devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    sentences += _of_tokens(user)
     if _is_last_admin(user):
         sentences.append(LAST_ADMIN)
     kept = (
@@ -37,12 +40,12 @@ def of_leaving(user: User, act: str) -> list[str]:
 
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Taking a person's password away."""
-    ways = (
-        [f"A link to choose another is mailed to {user.email}. It works for 15 minutes.", ASK_LATER]
-        if is_mailed
-        else ["Email is not set up, so no link to choose another can be sent."]
-    )
-    return ["The present password stops working, and every device is signed out.", *ways]
+    ways = [f"A link to choose another is mailed to {readable_email(user.email)}. It works for 15 minutes.", ASK_LATER]
+    if not user.is_active:
+        ways = [UNMAILED]
+    elif not is_mailed:
+        ways = ["Email is not set up, so no link to choose another can be sent."]
+    return ["The present password stops working, and every device is signed out.", *_of_tokens(user), *ways]
 
 
 def of_creating(form: UserForm) -> list[str]:
@@ -84,8 +87,12 @@ def _of_moving(user: User, left: Organization | None, joined: Organization | Non
         sentences += [UNSEEN.format(left.name, name)]
     if _is_last_admin(user):
         sentences += [LAST_ADMIN]
-    tokens = len(db.session.scalars(api_tokens_of(user.id)).all())
-    return [*sentences, *([TOKENS_END.format(name, tokens)] if tokens else [])]
+    return [*sentences, *_of_tokens(user)]
+
+
+def _of_tokens(user: User) -> list[str]:
+    tokens = db.session.scalar(api_tokens_in_use(user.id))
+    return [TOKENS_END.format(user.name, tokens)] if tokens else []
 
 
 def _is_last_admin(user: User) -> bool:

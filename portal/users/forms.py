@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
+from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import canonical_email, pasted_email, readable_email
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
-from portal.users.passwords import problem_of
+from portal.users.rules import PasswordRule
 from portal.web.forms import ConfirmForm, EditForm, Form, TextField
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
@@ -36,8 +37,9 @@ class EmailField(TextField):
 
 
 def valid_email(_form: Any, field: EmailField) -> None:
+    settings: Settings = current_app.extensions["portal"]
     try:
-        field.address = canonical_email(field.data or "")
+        field.address = canonical_email(field.data or "", settings.email_kinds)
     except ValueError as error:
         raise ValidationError(str(error)) from None
     field.data = readable_email(field.address)
@@ -125,17 +127,16 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
 
 
 class ChosenPasswordForm(Form):
-    """A password that somebody chooses. `minimum` characters; `words`: what it must not mostly be."""
+    """A password that somebody chooses, under the rule for them."""
 
     password = PasswordField("New password", validators=[InputRequired("Choose a new password.")])
 
-    def __init__(self, *args: Any, minimum: int, words: Collection[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rule: PasswordRule, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.minimum, self.words = minimum, words
+        self.rule = rule
 
     def validate_password(self, field: Any) -> None:
-        problem = problem_of(field.data, self.minimum, self.words)
-        if problem:
+        if problem := self.rule.problem_of(field.data):
             raise ValidationError(problem)
 
 

@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
-from sqlalchemy import Row, or_, select
+from sqlalchemy import ColumnElement, Row, and_, not_, or_, select
 
 from portal.config import Settings
 from portal.core.clock import now
 from portal.core.db import db, locked
 from portal.core.errors import Conflict, Missing
+from portal.core.listing import Rows
 from portal.organizations.models import Organization
 from portal.users.models import INVITATION_HOLDS, User, invitation_of
 from portal.users.queries import by_id
@@ -36,10 +37,10 @@ HOLDS = {
     VERIFICATION: timedelta(hours=24),
 }
 ENDPOINTS = {
-    INVITATION: "auth.invitation",
-    HANDED: "auth.invitation",
-    RESET: "auth.reset_link",
-    VERIFICATION: "auth.verification",
+    INVITATION: "links.invitation",
+    HANDED: "links.invitation",
+    RESET: "links.reset_link",
+    VERIFICATION: "links.verification",
 }
 COLUMNS = (
     User.id,
@@ -66,10 +67,21 @@ class DeadLink(Exception):
 
 def person(user_id: uuid.UUID) -> Row[Any] | None:
     """Somebody who could use a link now: active, and of a living organization or none. As the system alone."""
+    return db.session.execute(_housed(user_id).where(_may_sign_in())).first()
+
+
+def locked_out(user_id: uuid.UUID) -> Row[Any] | None:
+    """Somebody who is deactivated, or whose organization is deleted. As the system alone."""
+    return db.session.execute(_housed(user_id).where(not_(_may_sign_in()))).first()
+
+
+def _housed(user_id: uuid.UUID) -> Rows:
     columns: tuple[Any, ...] = (*COLUMNS, Organization.name.label("organization_name"))
-    wanted = select(*columns).where(User.id == user_id, User.is_active)
-    housed = wanted.outerjoin(Organization, Organization.id == User.organization_id)
-    return db.session.execute(housed.where(or_(User.organization_id.is_(None), Organization.id.is_not(None)))).first()
+    return select(*columns).where(User.id == user_id).outerjoin(Organization, Organization.id == User.organization_id)
+
+
+def _may_sign_in() -> ColumnElement[bool]:
+    return and_(User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None)))
 
 
 def address(found: Row[Any], purpose: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
+from portal.core.emails import readable_email
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
@@ -196,4 +197,4 @@ def full_name_of(person: Any) -> ColumnElement[str]:
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
     """How a person is called: the name, or the address where there is none."""
-    return " ".join(part for part in (first_name, last_name) if part) or email
+    return " ".join(part for part in (first_name, last_name) if part) or readable_email(email)

@@ -172,6 +172,13 @@ def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -
     return able.where(User.id != besides) if besides else able
 
 
+def admins_to_ask(organization_id: uuid.UUID, most: int) -> Rows:
+    """The active administrators of an organization who signed in last."""
+    able = User.organization_id == organization_id, User.role == Role.ADMIN, User.is_active
+    found = select(User.first_name, User.last_name, User.email).where(*able)
+    return found.order_by(last_sign_in.desc(), User.id.desc()).limit(most)
+
+
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Names of those people, deleted ones too, whom the actor may see; of removed colleagues, that they are."""
     wanted = set(ids)

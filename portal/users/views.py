@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.users import addresses, commands, consequences, invitations, locks, membership, queries
+from portal.users import addresses, commands, consequences, invitations, locks, membership, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -38,6 +39,7 @@ from portal.web.ways import way_back, way_on
 bp = Blueprint("users", __name__, url_prefix="/users")
 names_with(queries.names_of)
 provide(membership.People())
+RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
@@ -125,7 +127,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
                     raise Stale(user)
                 changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
                 _say_what_waits(changed, form)
-                confirm(changed, "saved", url_for("activity.undo_person", id=id), since=form.seen_version())
+                confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
                 return redirect(way_on(url_for(".show", id=id)))
         except Throttled as throttled:
@@ -165,9 +167,14 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         means = consequences.of_reset(user, is_mailed=can_send())
         template, fragment = "users/password_reset.html", "users/_password_reset.html"
         return render(template, fragment=fragment, user=user, consequences=means)
-    user = commands.reset_password(id)
-    sent = f"A link to choose a new password is on its way to {user.email}. It works for 15 minutes."
-    flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(user.email))
+    user = resets.reset_password(id, throttle.of_letters_to(id))
+    if user.is_active:
+        sent = (
+            f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
+        )
+        flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
+    else:
+        flash(RESET_UNSENT.format(readable_email(user.email)), "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -180,7 +187,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        _say_invited(user.email, is_active=True)
+        _say_invited(readable_email(user.email), is_active=True)
     return redirect(url_for(".show", id=id))
 
 
@@ -211,7 +218,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
     except Throttled as throttled:
         flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
     else:
-        sent = f"A link to confirm the address is on its way to {user.pending_email or user.email}."
+        sent = f"A link to confirm the address is on its way to {readable_email(user.pending_email or user.email)}."
         flash_sent(sent, "The link to confirm the address")
     return redirect(url_for(".show", id=id))
 
@@ -221,7 +228,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
     """Keep the present address; the one that was asked for never counts."""
     user = addresses.cancel(id)
-    flash(f"{user.email} stays the address of {user.name}.", "success")
+    flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -298,7 +305,8 @@ def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Org
 def _say_what_waits(user: User, form: EditUserForm) -> None:
     """Say so where the address that was typed does not count yet."""
     if user.pending_email and form.email.address == user.pending_email:
-        flash(f"{user.pending_email} counts once its link is opened. Until then {user.email} signs in.", "success")
+        asked, present = readable_email(user.pending_email), readable_email(user.email)
+        flash(f"{asked} counts once its link is opened. Until then {present} signs in.", "success")
 
 
 def _warn_if_nobody_administers(organization: Organization | None) -> None:
@@ -317,6 +325,5 @@ def _say_invited(email: str | None, *, is_active: bool) -> None:
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:
     """A deleted person who had the address: restoring them may be what was meant."""
-    if conflict.deleted_id is None:
-        return None
-    return {"text": conflict.message, "url": url_for(".restore", id=conflict.deleted_id)}
+    gone = conflict.deleted_id
+    return {"text": conflict.message, "url": url_for(".restore", id=gone)} if gone else None

@@ -12,6 +12,7 @@ from portal.config import Settings
 from portal.web import (
     assets,
     cookies,
+    drafts,
     errors,
     guards,
     headers,
@@ -26,6 +27,7 @@ from portal.web import (
 )
 from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
+from portal.web.probes import AnyHost
 from portal.web.public_address import PublicAddress, refuse_foreign_host
 
 BODY_BYTES = 1_000_000
@@ -54,6 +56,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def init_app(app: Flask, settings: Settings) -> None:
     """Connect what happens around every request, in the order in which it happens."""
     hops = settings.trusted_proxies
+    app.wsgi_app = AnyHost(app.wsgi_app)  # type: ignore[method-assign]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
     if settings.public_url:
@@ -68,6 +71,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     Csrf(app)
     session.init_app(app)
     guards.init_app(app)
+    drafts.init_app(app)
     errors.init_app(app)
     jinja.init_app(app)
     ways.init_app(app)

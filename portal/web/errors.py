@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from flask.globals import request_ctx
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
@@ -82,6 +83,8 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
     if is_api():
         return problem(code, message)
+    if request_ctx.url_adapter is None:  # a Host that is none: Flask read no address, but the page links to ours
+        request_ctx.url_adapter = current_app.url_map.bind("", script_name=request.script_root or "/")
     if code >= 500:
         do_without_database()
     usual, words = WORDS.get(code, WORDS[400 if code < 500 else 500])

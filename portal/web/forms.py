@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import g, request
 from flask_wtf import FlaskForm
+from flask_wtf.form import _Auto
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
@@ -27,7 +28,10 @@ class Form(FlaskForm):  # type: ignore[misc]
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
             """Fields come from forms alone: JSON can hold what is no text. One to be sent again stays filled in."""
-            return MultiDict() if request.is_json else g.get("typed") or super().wrap_formdata(form, formdata)
+            if request.is_json:
+                return MultiDict()
+            sent = super().wrap_formdata(form, formdata)
+            return g.get("typed") or sent if formdata is _Auto else sent
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form where it concerns none of them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, flash, request, url_for
+from flask import Flask, Response, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import RequestRedirect
@@ -15,10 +15,11 @@ from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
-from portal.web.addresses import here, home
+from portal.web import drafts
+from portal.web.addresses import here, home, safe_next
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
-from portal.web.session import SignedIn, has_ended
+from portal.web.session import CSRF, SignedIn, has_ended
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -27,6 +28,8 @@ PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
 SECOND_STEP_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
+KEPT = "You are signed out, so nothing was saved. Sign in, and the form comes back as you filled it in."
+UNKEPT = "You are signed out, so nothing was done. Sign in, then go back and send it again."
 
 
 @dataclass(frozen=True)
@@ -123,16 +126,29 @@ def enforce() -> ResponseReturnValue | None:
     if is_api():
         return _enforce_for_programs(rule)
     if not current_user.is_authenticated:
-        there = here(with_query=True) if request.method == "GET" else None
-        if there is None:
-            has_ended()  # which need not be said twice
-            flash("You are signed out, so nothing was saved. Sign in in another tab, go back here and send it again.")
-        return redirect(url_for("auth.login", next=there if there != home() else None))
+        return _to_the_door()
     if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         raise NotAllowed
     return None
+
+
+def _to_the_door() -> Response:
+    """The sign-in page, which leads back; what was sent comes back filled in to whom its page was made for."""
+    there = here(with_query=True)
+    if request.method != "GET":
+        has_ended()  # which need not be said twice
+        owner = drafts.owner_of(drafts.secret_in(request.form.get(CSRF)))
+        flash(KEPT if owner and drafts.keep(owner) else UNKEPT)
+        there = there if drafts.is_page() else _page_before()
+    return redirect(url_for("auth.login", next=there if there != home() else None))
+
+
+def _page_before() -> str:
+    """The address of the page of ours that the button stands on."""
+    before = request.headers.get("Referer", "")
+    return safe_next(f"/{before.removeprefix(request.host_url)}" if before.startswith(request.host_url) else "")
 
 
 def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from flask import Response, flash
 
+from portal.core.history import was_made_here
 from portal.web.rendering import redirect
 
 
@@ -38,13 +39,13 @@ def latest_acts() -> Sequence[Any]:
     return _provided["teller"].latest()
 
 
-def confirm(row: Any, done: str, undo_url: str, *, since: int = 0) -> None:
-    """Say what was done to a row, with a button that undoes it unless the row is still at the version `since`."""
+def confirm(row: Any, done: str, undo_url: str) -> None:
+    """Say what was done to a row, with a button that undoes it where this request changed something."""
     text = f"{row.name} is {done}."
-    if row.version == since:
-        flash(text, "success")
-    else:
+    if was_made_here(row, row.version):
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
+    else:
+        flash(text, "success")
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:

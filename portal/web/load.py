@@ -14,8 +14,8 @@ EXEMPT = ("static", "health.live", "health.metrics")
 EXPORTS = 4
 PASSWORD_CHECKS = (
     "auth.login",
-    "auth.accept",
-    "auth.reset",
+    "links.accept",
+    "links.reset",
     "account.password",
     "account.email",
     "api.login",

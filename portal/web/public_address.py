@@ -35,12 +35,12 @@ class PublicAddress:
 
 
 def refuse_foreign_host() -> None:
-    """400 unless the request is addressed to the portal. Monitoring may call it by any name.
+    """400 unless the request is addressed to the portal.
 
     Not left to Flask's TRUSTED_HOSTS, which no IPv6 address matches.
     """
     settings: Settings = current_app.extensions["portal"]
     host, colon, port = request.host.rpartition(":")
     name = host if colon and port.isdecimal() else request.host
-    if name.lower() not in settings.trusted_hosts and request.blueprint != "health":
+    if name.lower() not in settings.trusted_hosts:
         raise SecurityError

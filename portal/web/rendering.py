@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, current_app, make_response, render_template, request
+from flask import Response, current_app, g, make_response, render_template, request
 from werkzeug.urls import iri_to_uri
 
+SHOWN_AGAIN = (409, 422, 429)  # with what was typed, which is not saved
 VARY = "HX-Request, HX-Request-Type, Cookie"
 
 
@@ -18,7 +19,8 @@ def wants_fragment() -> bool:
 def render(template: str, /, *, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
     """The page, or its fragment file where htmx asked for a part and there is one."""
     chosen = fragment if fragment is not None and wants_fragment() else template
-    response = make_response(render_template(chosen, **context), status)
+    unsaved = "typed" in g or status in SHOWN_AGAIN
+    response = make_response(render_template(chosen, unsaved=unsaved, **context), status)
     response.headers["Vary"] = VARY
     return response
 

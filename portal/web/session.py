@@ -16,11 +16,12 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
 from portal.core.clock import read_in, read_on
 from portal.core.db import acting_as
-from portal.web import zones
+from portal.web import drafts, zones
 from portal.web.problems import is_api
 
 LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
+CSRF = "csrf_token"
 UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
 
 
@@ -136,9 +137,12 @@ def release_actor(_error: BaseException | None) -> None:
 
 
 def begin(person: SignedIn) -> None:
-    """Put a new sign-in into a cookie of its own; nothing of the cookie before it is kept."""
+    """Put a new sign-in into a cookie of its own. Of the cookie before it nothing is kept, but that the forms which the
+    same person has open in other tabs go on working."""
+    former = cookie.get(CSRF)
     cookie.clear()
     login_user(person)
+    cookie[CSRF] = former if former and drafts.owner_of(former) == person.id else drafts.secret_for(person.id)
     cookie.permanent = person.is_kept
 
 
@@ -146,6 +150,7 @@ def end() -> None:
     """Forget the sign-in in the browser."""
     logout_user()
     cookie.clear()
+    drafts.forget()
 
 
 def has_ended() -> bool:

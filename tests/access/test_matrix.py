@@ -88,13 +88,14 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("theme.choose", "POST"): Rule(DONE, DONE, DONE, DONE),
     ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
     ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),
+    ("auth.change_password", "GET"): Rule(DONE, DONE, DONE, DONE),
     ("auth.logout", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
     ("auth.forgotten", "GET"): Rule(*PUBLIC),
     ("auth.forgotten", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
-    ("auth.invitation", "GET"): Rule(DONE, DONE, DONE, DONE),
-    ("auth.reset_link", "GET"): Rule(DONE, DONE, DONE, DONE),
-    ("auth.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
-    **{(f"auth.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
+    ("links.invitation", "GET"): Rule(DONE, DONE, DONE, DONE),
+    ("links.reset_link", "GET"): Rule(DONE, DONE, DONE, DONE),
+    ("links.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
+    **{(f"links.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
     ("mail.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
     ("account.email", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
@@ -295,8 +296,8 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "account.password": _new_password,
     "account.email": lambda _world, key: {"email": f"{key.hex}@example.com", "current_password": PASSWORD},
     "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
-    "auth.accept": lambda _world, _key: {"password": "another horse battery staple"},
-    "auth.reset": lambda _world, _key: {"password": "another horse battery staple"},
+    "links.accept": lambda _world, _key: {"password": "another horse battery staple"},
+    "links.reset": lambda _world, _key: {"password": "another horse battery staple"},
     "account.end_sign_in": _sign_in_of,
     "users.end_sign_in": _sign_in_of,
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
@@ -311,7 +312,7 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
 }
 
 
-LINKS = {f"auth.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+LINKS = {f"links.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
 LINKS |= {f"browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 

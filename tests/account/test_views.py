@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 
 from portal.core.actor import Role
+from portal.core.keys import uuid7
+from portal.tokens import personal
 from portal.users.models import User
 from tests.access.visitor import SIGN_IN, Visitor, outcome
+from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
@@ -71,6 +75,29 @@ def test_a_changed_password_ends_every_other_sign_in(app: Flask, uma: Person) ->
     assert outcome(there.get("/account/")) == SIGN_IN
     assert Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).status_code == 422
     assert Visitor(app).post("/login", {"email": uma.email, "password": NEW}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("names", "before", "after"),
+    [
+        ((), "A new password ends your sessions on all other devices.", "All your other sessions have ended."),
+        (("A",), "other devices, and 1 API token: <a", "sessions have ended, and so has 1 API token."),
+        (("A", "B"), "other devices, and 2 API tokens: <a", "sessions have ended, and so have 2 API tokens."),
+    ],
+)
+def test_a_changed_password_says_how_many_api_tokens_end(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, names: tuple[str, ...], before: str, after: str
+) -> None:
+    with acting(app, uma):
+        for name in names:
+            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+    sign_in(uma)
+    assert before in client.get("/account/password").text
+
+    client.send("/account/password", {"current_password": PASSWORD, "password": "another horse battery staple"})
+
+    assert after in client.get("/account/").text
+    assert "None." in client.get("/account/tokens/").text
 
 
 @pytest.mark.parametrize("password", ["a" * 14, "", "\U0001f600" * 14, "welcome to the portal", PASSWORD])

@@ -244,11 +244,12 @@ def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) ->
 
 
 def test_pages_of_the_history_stay_small_where_all_can_be_undone(
-    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
+    people = [build.person(f"p{number}@example.com", tenant=acme, first_name="Uma") for number in range(26)]
     with acting(app, ada):
-        for number in range(26):
-            update_user(uma.id, number + 1, {"first_name": ("Ulla", "Uma")[number % 2]})
+        for one in people:
+            update_user(one.id, 1, {"first_name": "Ulla"})
     sign_in(ada)
     page = client.get("/activity/?action=update").data
     part = client.get("/activity/?action=update", headers=HTMX).data

@@ -20,6 +20,7 @@ from portal.organizations import commands as organizations
 from portal.organizations.models import Organization
 from portal.tokens.models import RefreshToken, SignIn
 from portal.users import commands as users
+from portal.users import resets
 from portal.users.models import User
 from tests.acting import acting, at_once, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
@@ -285,7 +286,7 @@ def demoted(uma: Person) -> None:
 ENDS = {
     "logout": by_logout,
     "a changed password": _by(lambda uma: users.set_password(uma.id, "another horse battery staple")),
-    "a reset": _by(lambda uma: users.reset_password(uma.id)),
+    "a reset": _by(lambda uma: resets.reset_password(uma.id)),
     "deactivation": _by(lambda uma: users.set_active(uma.id, is_active=False)),
     "deletion": _by(lambda uma: users.delete_user(uma.id)),
     "deletion of the organization": _by(house_deleted),

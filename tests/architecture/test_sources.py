@@ -58,7 +58,8 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/views.py",
+    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/undoable.py",
+    "activity/views.py",
     "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py", "cli/commands.py", "cli/doctor.py",
     "cli/organizations.py",
     "cli/seed.py", "cli/stage.py", "core/db.py", "core/history.py", "core/listing.py", "core/models.py",
@@ -66,6 +67,7 @@ TAKES_WAYS_OUT = {
     "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "second/commands.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py",
     "users/commands.py", "users/devices.py", "users/invitations.py", "users/locks.py", "users/queries.py",
+    "users/resets.py", "users/rules.py",
     "users/views.py", "web/observing.py", "web/rows.py", "web/session.py",
 }  # fmt: skip
 
@@ -143,11 +145,12 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_a_feature_folder_holds_what_features_hold() -> None:
     known = {"__init__", "models", "queries", "commands", "forms", "views", "api", "cli"}
     own = {
-        "activity/seals.py", "activity/telling.py", "activity/words.py", "api/access.py", "api/bodies.py",
+        "activity/seals.py", "activity/telling.py", "activity/undoable.py", "activity/words.py",
+        "api/access.py", "api/bodies.py",
         "api/limits.py", "api/description.py", "api/repeats.py", "browser/box.py", "browser/conditions.py",
         "browser/pages.py",
         "browser/rows.py", "browser/tables.py", "browser/values.py", "auth/letters.py", "auth/lifetimes.py",
-        "auth/redeeming.py",
+        "auth/mailed.py", "auth/redeeming.py",
         "cli/adopt.py", "cli/checks.py", "cli/database.py", "cli/doctor.py", "cli/loss.py", "cli/misfits.py",
         "cli/names.py", "cli/organizations.py", "cli/parameters.py", "cli/plain.py", "cli/prisma.py", "cli/seed.py",
         "cli/serve.py",
@@ -155,10 +158,11 @@ def test_a_feature_folder_holds_what_features_hold() -> None:
         "factors/challenges.py", "factors/ciphers.py", "factors/codes.py", "factors/passkeys.py", "factors/words.py",
         "mail/checks.py", "mail/letters.py", "mail/notices.py", "mail/post.py", "mail/queue.py",
         "organizations/members.py",
-        "tokens/personal.py", "tokens/rotation.py", "users/addresses.py", "users/clashes.py", "users/consequences.py",
-        "users/devices.py",
+        "tokens/personal.py", "tokens/rotation.py", "tokens/words.py", "users/addresses.py", "users/clashes.py",
+        "users/consequences.py", "users/devices.py",
         "users/invitations.py",
-        "users/links.py", "users/locks.py", "users/membership.py", "users/passwords.py", "users/strength.py",
+        "users/links.py", "users/locks.py", "users/membership.py", "users/passwords.py", "users/resets.py",
+        "users/rules.py", "users/strength.py",
     }  # fmt: skip
     for path in SOURCES:
         folder = short(path).split("/")[0]

@@ -67,3 +67,10 @@ def test_every_template_that_the_code_names_exists() -> None:
 
     assert named
     assert [name for name in sorted(named) if not (FOLDER / name).is_file()] == []
+
+
+def test_no_form_that_saves_keeps_the_browser_from_restoring_it() -> None:
+    """Browsers fill in nothing that is marked so when somebody comes back; searches stand in the address."""
+    marked = {name for name in TEMPLATES if 'autocomplete="off"' in (FOLDER / name).read_text(encoding="utf-8")}
+
+    assert marked <= {"components/lists.html", "browser/_table.html"}

@@ -296,7 +296,7 @@ def test_a_form_of_an_ended_sign_in_says_it_in_one_way(app: Flask, ada: Person) 
 
     shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
 
-    assert "You are signed out, so nothing was saved." in shown
+    assert "You are signed out, so nothing was done." in shown
     assert door.ENDED not in shown + here.get("/login").text
 
 
@@ -462,3 +462,24 @@ def cookie_of(visitor: Visitor) -> str:
     cookie = visitor.client.get_cookie("portal")
     assert cookie is not None
     return cookie.value
+
+
+def test_password_managers_find_the_page_for_a_new_password(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+    there = client.get("/.well-known/change-password")
+    assert (there.status_code, there.headers["Location"]) == (303, "/account/password")
+    assert client.get("/account/password").headers["Location"] == "/login?next=/account/password"
+    sign_in(uma)
+    assert client.get("/.well-known/change-password", follow_redirects=True).request.path == "/account/password"
+
+
+def test_no_other_well_known_address_answers(client: PageClient) -> None:
+    for name in ("resource-that-should-not-exist-whose-status-code-should-not-be-200", "change-password/", ""):
+        assert client.get(f"/.well-known/{name}").status_code == 404
+
+
+def test_a_demo_account_is_filled_in_without_scripts_and_nothing_else_is(client: PageClient) -> None:
+    page = client.get("/login").text
+    assert 'href="/login?email=ada@example.com"' in page.replace("%40", "@")
+
+    assert fields_of(client.get("/login?email=ada@example.com").text)["email"] == "ada@example.com"
+    assert fields_of(client.get("/login?email=eve@evil.example").text)["email"] == ""

@@ -352,7 +352,7 @@ def a_glance(tabs: Tabs) -> Page:
 def wrong_query(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto("/browser/sql")
-    page.get_by_label("Query", exact=True).fill("SELECT nothing\nFROM users")
+    page.get_by_role("textbox", name="Query", exact=True).fill("SELECT nothing\nFROM users")
     page.get_by_role("button", name="Run", exact=True).click()
     page.locator("#answer-error").wait_for()
     return page

@@ -44,7 +44,7 @@ def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, pers
 def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/browser/sql")
-    box = page.get_by_label("Query", exact=True)
+    box = page.get_by_role("textbox", name="Query", exact=True)
     query = f"SELECT email FROM users WHERE id = '{person.id}'"  # noqa: S608
     box.fill(query.replace("email", "emial"))
     page.get_by_role("button", name="Run", exact=True).click()
@@ -56,7 +56,7 @@ def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, s
 
     expect(page.locator("#answer td")).to_have_text([person.email])
     page.get_by_role("link", name=query).first.click()
-    expect(page.get_by_label("Query", exact=True)).to_have_value(query)
+    expect(page.get_by_role("textbox", name="Query", exact=True)).to_have_value(query)
 
 
 def test_chosen_columns_stay_when_the_list_is_sorted(tabs: Tabs) -> None:
@@ -78,3 +78,22 @@ def test_a_row_is_copied_as_json(tabs: Tabs, person: Person) -> None:
     expect(dialog).to_contain_text(person.email)
     expect(dialog).not_to_contain_text(re.compile('"password"'))
     expect(dialog.get_by_role("button", name="Copy")).to_be_visible()
+
+
+SIZES = "(all) => all.map(one => getComputedStyle(one).fontSize)"
+TYPED_IN = "main :is(input:not([type=hidden], [type=checkbox]), select, textarea)"
+
+
+@pytest.mark.parametrize("path", ["", "users", "users?column=email", "users?column=role", "sql"])
+def test_on_a_phone_nothing_is_cut_and_no_field_makes_the_page_zoom(tabs: Tabs, path: str) -> None:
+    page = tabs.open(ADMIN, width=390)
+    page.goto(f"/browser/{path}")
+    if path.startswith("users"):
+        page.get_by_text("Columns", exact=True).click()
+
+    assert set(page.locator(TYPED_IN).evaluate_all(SIZES)) <= {"16px"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if not path:
+        about = page.get_by_text("The people, deleted ones too.").bounding_box()
+        assert about is not None
+        assert about["x"] + about["width"] <= 390

@@ -469,6 +469,20 @@ def test_tables_of_another_role_are_refused(theirs: str, database_server: Server
     assert re.search(r"The table users belongs to the role \w+, as which DATABASE_URL can't act\.", result.output)
 
 
+def test_extensions_of_somebody_else_in_a_schema_of_their_own_are_used(theirs: str, database_server: Server) -> None:
+    with connect(database_server.address("theirs", as_owner=False)) as administrator:
+        administrator.execute("CREATE SCHEMA extensions")
+        administrator.execute("GRANT USAGE ON SCHEMA extensions TO PUBLIC")
+        for name in ("pg_trgm", "unaccent"):
+            administrator.execute(f"CREATE EXTENSION {name} SCHEMA extensions".encode())
+
+    result = run(theirs, "--yes")
+
+    assert result.exit_code == 0, result.output
+    with connect(theirs) as connection:
+        assert connection.execute("SELECT portal_fold('\u00c9') = portal_fold('e')").fetchone() == (True,)
+
+
 def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: Server) -> None:
     with connect(database_server.address("theirs", as_owner=False)) as administrator:
         administrator.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(),"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +15,7 @@ from sqlalchemy import make_url
 
 from portal.config import load_settings
 from portal.core.db import db
+from portal.core.embedded import Embedded
 from portal.core.migrations import heads
 from tests.cast import PASSWORD
 from tests.cli.test_doctor import asked
@@ -288,3 +292,20 @@ def test_the_worker_and_the_pages_reach_a_socket_and_the_second_of_two_hosts(
         assert found
         code, said = run(found, "users", "unlock", "nobody@example.com")
         assert (code, "Nobody has the address" in said) == (1, True), said
+
+
+def test_a_standby_is_refused_by_what_would_change_something(tmp_path: Path) -> None:
+    """A server that recovers without end: it has a database, and lets nobody write."""
+    with tempfile.TemporaryDirectory(prefix="portal-standby-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # the server may run under another account than ours
+        server = Embedded(Path(folder) / "postgres", durable=False)
+        with server.running():
+            pass
+        owner = server.data.stat()
+        (server.data / "standby.signal").touch()
+        os.chown(server.data / "standby.signal", owner.st_uid, owner.st_gid)
+        with server.running() as address:
+            said = {command[0]: run(address, *command) for command in (["db", "upgrade"], ["doctor"])}
+
+    assert {code for code, _ in said.values()} == {1}
+    assert all("is a standby" in words and words.count("\n") == 1 for _, words in said.values()), said

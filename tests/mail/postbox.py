@@ -70,7 +70,9 @@ def _certificate(path: Path) -> Path:
 
 
 @contextmanager
-def postbox(*, starttls: bool = False, tls: bool = False, login: bool = False) -> Iterator[Postbox]:
+def postbox(
+    *, starttls: bool = False, tls: bool = False, login: bool = False, smtputf8: bool = True
+) -> Iterator[Postbox]:
     """It runs in a thread, at an address that `url` holds."""
     box, port = Postbox(), free_port()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -79,7 +81,7 @@ def postbox(*, starttls: bool = False, tls: bool = False, login: bool = False) -
     options: dict[str, Any] = {"tls_context": context} if starttls else {"ssl_context": context} if tls else {}
     if login:
         options |= {"auth_required": True, "auth_require_tls": False, "authenticator": _authenticator}
-    controller = Controller(box, hostname="127.0.0.1", port=port, **options)
+    controller = Controller(box, hostname="127.0.0.1", port=port, enable_SMTPUTF8=smtputf8, **options)
     controller.start()
     who = "portal:p%40ss%2Fword@" if login else ""
     box.url = f"{'smtps' if tls else 'smtp'}://{who}127.0.0.1:{port}"

@@ -53,6 +53,19 @@ def test_a_dead_server_keeps_the_letter_for_later(message: EmailMessage) -> None
         deliver(message, f"smtp://127.0.0.1:{free_port()}")
 
 
+@pytest.mark.parametrize("smtputf8", [True, False])
+def test_an_international_address_is_handed_over_or_given_up_plainly(message: EmailMessage, *, smtputf8: bool) -> None:
+    del message["To"]
+    message["To"] = "josé@example.com"
+    with postbox(smtputf8=smtputf8) as box:
+        if smtputf8:
+            deliver(message, box.url)
+            assert box.recipients == ["josé@example.com"]
+        else:
+            with pytest.raises(Unwanted, match="SMTPUTF8"):
+                deliver(message, box.url)
+
+
 @pytest.mark.parametrize(("code", "kind"), [("450 Later", Undelivered), ("550 Nobody", Unwanted)])
 def test_a_refusal_is_meant_to_last_or_not_and_names_nobody(
     message: EmailMessage, code: str, kind: type[Exception]

@@ -154,6 +154,34 @@ def test_a_letter_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again
     assert [state for state, _, _ in states(fresh_app)] == ["failed"]
 
 
+def test_no_letter_goes_to_an_address_that_would_have_to_be_guessed(fresh_app: Flask, box: Postbox) -> None:
+    person = Builder(fresh_app).person("anne berg@example.com")
+    later(fresh_app, "password_changed", person.id)
+
+    send_waiting(fresh_app)
+
+    assert box.letters == []
+    assert [state for state, *_ in states(fresh_app)] == ["failed"]
+
+
+def test_an_address_of_an_internal_host_is_written_to_as_it_is_stored(fresh_app: Flask, box: Postbox) -> None:
+    person = Builder(fresh_app).person("Old.Style@corp")
+    later(fresh_app, "password_changed", person.id)
+
+    send_waiting(fresh_app)
+
+    assert box.recipients == ["Old.Style@corp"]
+
+
+def test_a_letter_to_an_international_address_needs_a_server_that_takes_it(fresh_app: Flask, box: Postbox) -> None:
+    person = Builder(fresh_app).person("josé@xn--mller-kva.example")
+    later(fresh_app, "password_changed", person.id)
+
+    send_waiting(fresh_app)
+
+    assert box.recipients == ["josé@xn--mller-kva.example"]
+
+
 def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
     def pause(attempts: int, error: Exception) -> float | None:
         job = Job(id=1, queue="letters", lock=None, queueing_lock=None, task_name="send", attempts=attempts)

@@ -229,3 +229,50 @@ def test_re1_without_any_database_pages_are_503_and_say_nothing_of_it() -> None:
         assert answer.status_code == 503, answer.request.path
         assert answer.headers["Retry-After"]
         assert not [word for word in ("127.0.0.1", "psycopg", "nobody", "Traceback") if word in answer.text]
+
+
+def test_re1_a_database_that_was_restarted_while_nobody_asked_costs_no_request_a_503(
+    own_server: Embedded, tmp_path: Path
+) -> None:
+    """Every thread of the server has a connection in the pool that leads nowhere; so have the worker and sealing."""
+    root = root_on(own_server.url)
+    with serving(own_server.url, tmp_path, PORTAL_SEAL_SECONDS="0.3") as run, ThreadPoolExecutor(6) as pool:
+        first = signed_in(run.address, root)
+        browsers = [Browser(run.address, dict(first.cookies)) for _ in range(6)]
+        paths = ("/organizations/", "/users/", "/activity/")
+        for path in paths:
+            assert [page.status for page in pool.map(lambda one, path=path: one.get(path), browsers)] == [200] * 6
+            own_server.stop()
+            own_server.start()
+
+        made = browsers[0].post("/organizations/new", {"name": "One", "slug": "one"})
+        read = [page.status for page in pool.map(lambda one: one.get("/users/"), browsers)]
+
+    assert made.status == 303
+    assert read == [200] * 6
+    with portal_on(own_server.url) as app, acting(app):
+        assert list(db.session.scalars(select(Organization.slug))) == ["one"]
+
+
+def test_re1_an_idle_session_timeout_fails_neither_pages_nor_sealing_nor_the_worker(
+    own_server: Embedded, tmp_path: Path
+) -> None:
+    root = root_on(own_server.url)
+    with portal_on(own_server.url) as app, app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER DATABASE portal SET idle_session_timeout = '50ms'")
+    mail = {
+        "PORTAL_URL": "http://localhost",
+        "PORTAL_SMTP_URL": "smtp://127.0.0.1:1",
+        "PORTAL_MAIL_FROM": "p@example.com",
+    }
+    with serving(own_server.url, tmp_path, PORTAL_SEAL_SECONDS="0.3", **mail) as run, ThreadPoolExecutor(6) as pool:
+        first = signed_in(run.address, root)
+        browsers = [Browser(run.address, dict(first.cookies)) for _ in range(6)]
+        statuses = []
+        for _ in range(5):
+            time.sleep(0.2)  # so that all of them are closed
+            statuses += [page.status for page in pool.map(lambda one: one.get("/users/"), browsers)]
+
+    assert statuses == [200] * 30
+    assert "not sealed" not in run.printed
+    assert "can't reach the database" not in run.printed

@@ -25,7 +25,7 @@ from portal.organizations.models import Organization
 from portal.tokens.commands import Lifetime, add_sign_in, open_sign_in
 from portal.tokens.models import SignIn
 from portal.tokens.queries import live_of
-from portal.users import commands, passwords, queries
+from portal.users import commands, passwords, queries, resets
 from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import PASSWORD, Builder, Person, Tenant
@@ -105,7 +105,7 @@ def test_ac2_ac6_every_act_on_who_is_out_of_reach_finds_nobody(
         lambda: commands.update_user(target, 1, {"first_name": "Taken"}),
         lambda: commands.set_active(target, is_active=False),
         lambda: commands.delete_user(target),
-        lambda: commands.reset_password(target),
+        lambda: resets.reset_password(target),
         lambda: commands.set_password(target, PASSWORD),
         lambda: commands.update_profile(target, {"first_name": "Taken"}),
     )
@@ -122,7 +122,7 @@ def test_ac6_an_admin_acts_on_no_super_admin_of_the_own_organization(
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     with acting(app, ada):
-        for act in (commands.delete_user, commands.reset_password):
+        for act in (commands.delete_user, resets.reset_password):
             with pytest.raises(Missing):
                 act(chief.id)
         with pytest.raises(Missing):
@@ -268,7 +268,7 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
         "delete": lambda: commands.delete_user(uma.id),
         "deactivate": lambda: commands.set_active(uma.id, is_active=False),
         "edit": lambda: commands.update_user(uma.id, 1, {"is_active": False}),
-        "reset": lambda: commands.reset_password(uma.id),
+        "reset": lambda: resets.reset_password(uma.id),
         "set": lambda: commands.set_password(uma.id, PASSWORD),
     }
     with acting(app):
@@ -284,7 +284,7 @@ def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
-        commands.reset_password(uma.id)
+        resets.reset_password(uma.id)
         assert commands.stored_password(uma.id) is None
     assert build.read(User, uma.id).must_change_password
     assert jobs(app) == [("password_reset", uma.id)]
@@ -474,7 +474,7 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
 
     with acting(app, ada):
         assert db.session.scalar(live_of(nomad.id)) == 1
-        commands.reset_password(nomad.id)
+        resets.reset_password(nomad.id)
 
     with acting(app):
         assert db.session.scalar(live_of(nomad.id)) == 0
@@ -483,7 +483,7 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
 def test_au9_nobody_resets_their_own_password_without_the_current_one(app: Flask, ada: Person, root: Person) -> None:
     for person in (ada, root):
         with acting(app, person), pytest.raises(Conflict):
-            commands.reset_password(person.id)
+            resets.reset_password(person.id)
 
 
 @pytest.mark.parametrize("act", ["role", "tenant", "undo", "name", "organization"])

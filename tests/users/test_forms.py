@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from portal.core.text import tidy
 from portal.users.forms import UserForm
 from portal.users.models import User
 from tests.access.visitor import DONE, Visitor, outcome
-from tests.cast import Builder, Person, Tenant
+from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.pages import HTMX, fields_of
 
 
@@ -301,3 +301,63 @@ def test_an_own_profile_with_an_old_name_is_saved(
     user = build.read(User, person.id)
     assert (outcome(answer), refused.status_code) == (DONE, 422)
     assert (user.first_name, user.last_name, user.time_zone) == (FOREIGN["first_name"], "Berg", "Mars/Phobos")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "email", "status"),
+    [
+        ((), "root@mailhost", 422), (("internal",), "root@mailhost", 303), (("internal",), "a@corp.local", 303),
+        ((), "josé@example.com", 422), (("international",), "josé@example.com", 303), (("internal",), "josé@corp", 422),
+        (("internal", "international"), "josé@corp", 303),
+    ],
+)  # fmt: skip
+def test_a_setting_says_which_addresses_people_may_have(
+    app: Flask, ada: Person, at_settings: Callable[..., None], kinds: tuple[str, ...], email: str, status: int
+) -> None:
+    at_settings(email_kinds=kinds)
+
+    answer = Visitor(app, ada).post("/users/new", {"email": email, "role": "USER", "is_active": "true"})
+    again = Visitor(app, ada).post("/users/new", {"email": email.upper(), "role": "USER", "is_active": "true"})
+    made = app.test_cli_runner().invoke(args=["users", "create", f"x{email}"])
+
+    assert answer.status_code == status
+    assert again.status_code == 422
+    assert made.exit_code == (2 if status == 422 else 0)
+
+
+@pytest.mark.parametrize("typed", ["anne@müller.example", "ANNE@MÜLLER.example", "anne@xn--mller-kva.example"])
+def test_a_domain_is_shown_readable_and_either_way_of_writing_it_signs_in(
+    app: Flask, build: Builder, acme: Tenant, ada: Person, typed: str
+) -> None:
+    person = build.person("anne@xn--mller-kva.example", tenant=acme, first_name=None, last_name=None)
+    visitor, shown = Visitor(app, ada), "anne@müller.example"
+    fields = fields_of(visitor.get(f"/users/{person.id}/edit").text)
+
+    kept = visitor.post(f"/users/{person.id}/edit", {**fields, "email": typed, "first_name": "Anne"})
+
+    assert Visitor(app).post("/login", {"email": typed, "password": PASSWORD}).status_code == 303
+    assert (fields["email"], kept.status_code) == (shown, 303)
+    user = build.read(User, person.id)
+    assert (user.email, user.pending_email, user.first_name) == (person.email, None, "Anne")
+
+
+def test_no_page_shows_the_ascii_form_of_a_readable_domain(
+    app: Flask, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    person = build.person(
+        "anne@xn--mller-kva.example", tenant=acme, first_name=None, last_name=None, pending_email="a@xn--strae-oqa.de",
+        role=Role.ADMIN,
+    )  # fmt: skip
+    visitor, own = Visitor(app, ada), Visitor(app, person)
+    visitor.post(f"/users/{person.id}/verification/cancellation")
+    fields = fields_of(visitor.get(f"/users/{person.id}/edit").text)
+    visitor.post(f"/users/{person.id}/edit", {**fields, "email": "new@straße.de"})
+
+    one = f"/users/{person.id}"
+    seen = ("/users/", one, f"{one}/edit", f"{one}/delete", "/activity/", f"/activity/people/{person.id}")
+    pages = [visitor.get(path).text for path in seen]
+    pages += [own.get(path).text for path in ("/", "/account/", "/account/email", "/account/password")]
+
+    for page in pages:
+        visible_part = re.sub(r'<input[^>]*(name="base"|autocomplete="username"|hx-vals=)[^>]*>', "", page)
+        assert "xn--" not in visible_part, re.findall(r".{60}xn--.{40}", visible_part)

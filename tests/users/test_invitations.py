@@ -17,7 +17,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Activity
 from portal.core.keys import uuid7
-from portal.users import commands, invitations
+from portal.users import commands, invitations, resets
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
@@ -145,7 +145,7 @@ def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person,
 
 def test_a_reset_of_a_guest_is_refused_in_a_sentence(app: Flask, ada: Person, guest: Person) -> None:
     with acting(app, ada), pytest.raises(Conflict, match="Send the invitation again"):
-        commands.reset_password(guest.id)
+        resets.reset_password(guest.id)
 
 
 def test_a_link_to_hand_over_is_shown_by_one_answer_alone(

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from portal.core.db import db
 from portal.core.history import Activity
+from portal.tokens import commands as tokens
 from portal.users.models import User
 from portal.web.csrf import OTHER_SIGN_IN
 from tests.acting import acting
@@ -99,8 +100,9 @@ def test_whoever_may_not_see_the_page_is_told_no_more_than_by_asking_for_it(
     client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     sign_in(uma)
+    former = signed_in_anew(client, sign_in, uma, "/account/")["csrf_token"]
 
-    refused = client.post(f"/users/{ada.id}/edit", data={"csrf_token": "x", **TYPED}, headers=OWN_SITE)
+    refused = client.post(f"/users/{ada.id}/edit", data={"csrf_token": former, **TYPED}, headers=OWN_SITE)
 
     assert refused.status_code == 403
     assert "Nia" not in refused.text
@@ -124,6 +126,82 @@ def test_a_stranger_gets_no_form_filled_in(client: PageClient) -> None:
 
     assert answer.status_code == 400
     assert "Nia" not in answer.text
+
+
+def test_a_form_of_somebody_else_at_the_same_browser_is_not_shown(
+    client: PageClient, sign_in: SignIn, root: Person, ada: Person
+) -> None:
+    sign_in(ada)
+    fields = client.form("/users/new") | TYPED
+    client.send("/logout", at="/account/")
+    sign_in(root)
+
+    answer = client.post("/users/new", data=fields, headers=OWN_SITE)
+
+    assert answer.status_code == 400
+    assert TYPED["email"] not in answer.text
+
+
+def test_signing_in_again_in_another_tab_lets_an_open_form_be_saved(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    sign_in(ada)
+    fields = client.form("/users/new") | TYPED | {"role": "USER"}
+    with acting(app):
+        tokens.revoke_all(ada.id)
+    sign_in(ada)
+
+    assert client.post("/users/new", data=fields).status_code == 303
+
+
+@pytest.mark.parametrize("says", [OWN_SITE, {"Origin": "http://localhost"}])
+def test_two_tabs_that_show_the_sign_in_page_both_work(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, says: dict[str, str]
+) -> None:
+    first, second = client.form("/login?next=/activity/"), client.form("/login")
+    for person, fields in ((ada, first), (ada, second), (uma, first)):
+        sent = {**fields, "email": person.email, "password": person.password}
+        assert client.post("/login", data=sent, headers=says).status_code == 303
+        assert person.email in client.get("/account/").text
+
+
+def test_a_sign_in_page_works_whose_cookie_is_gone(client: PageClient, ada: Person) -> None:
+    fields = {**client.form("/login"), "email": ada.email, "password": ada.password}
+    client.delete_cookie("portal")
+
+    assert client.post("/login", data=fields, headers=OWN_SITE).status_code == 303
+
+
+def test_a_sign_in_page_leads_on_whoever_signed_in_in_another_tab(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    sign_in(ada)
+
+    assert client.get("/login?next=/users/").headers["Location"] == "/users/"
+    assert client.get("/login?next=//evil.example").headers["Location"] == "/"
+
+
+def test_signing_out_works_from_a_page_of_before(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    sign_in(ada)
+    fields = signed_in_anew(client, sign_in, ada, "/account/")
+
+    assert client.post("/logout", data=fields, headers=OWN_SITE).status_code == 303
+    assert client.get("/account/").headers["Location"].startswith("/login")
+
+
+@pytest.mark.parametrize(
+    "says",
+    [{}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"},
+     {"Origin": "null"}, {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"}],
+)  # fmt: skip
+def test_cs3_a_sign_in_that_another_site_sends_is_refused_also_with_a_token_of_ours(
+    client: PageClient, other_client: PageClient, ada: Person, says: dict[str, str]
+) -> None:
+    fields = {**other_client.form("/login"), "email": ada.email, "password": ada.password}
+    client.get("/login")
+
+    assert client.post("/login", data=fields, headers=says).status_code == 400
+    assert client.get("/account/").headers["Location"].startswith("/login")
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", ""])

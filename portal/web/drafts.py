@@ -1,0 +1,144 @@
+"""What becomes of a form that is sent after its session has ended? It comes back filled in, to whom it belongs.
+
+The token in each form says for whom its page was made (`secret_for`), and only that person sees it again: another site
+can't have such a token, and nobody else at the same browser is shown what was typed. Until they have signed in, the
+fields wait in the browser, encrypted, in a cookie: so that every way of signing in leads back to them, also in another
+tab and without scripts. Showing the form acts on nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+import zlib
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from flask import Flask, Response, after_this_request, current_app, flash, g, request
+from flask.globals import request_ctx
+from flask_login import current_user
+from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
+
+from portal.config import Settings
+from portal.web import cookies
+from portal.web.rendering import wants_fragment
+
+Draft = tuple[str, str, list[tuple[str, str]]]  # whose, of which address, and the fields
+
+COOKIE = "draft"
+SECONDS = 3600
+LONGEST_COOKIE = 3800  # of the 4,096 bytes that browsers keep
+SECRET = frozenset({"csrf_token", "password", "current_password", "proof", "code", "credential", "sealed"})
+BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Look it over, then save it."
+
+
+def init_app(app: Flask) -> None:
+    """After the guards: what waits is shown only to those who may see the page."""
+    app.before_request(give_back)
+
+
+def secret_for(person: uuid.UUID | None) -> str:
+    """What the tokens of a new session are made of: random, and whose it is."""
+    return f"{secrets.token_hex(20)}.{person.hex if person else ''}"
+
+
+def secret_in(token: str | None) -> str | None:
+    """What a form's token was made of, if we made it: for this session or another."""
+    for key in _keys():
+        try:
+            return str(URLSafeTimedSerializer(key, salt="wtf-csrf-token").loads(token or ""))
+        except BadData:
+            continue
+    return None
+
+
+def owner_of(secret: str | None) -> uuid.UUID | None:
+    """For whom a page was made that has such a token; None before anybody signed in."""
+    try:
+        return uuid.UUID((secret or "").partition(".")[2])
+    except ValueError:
+        return None
+
+
+def is_page() -> bool:
+    """Whether the address that something was sent to shows a page too."""
+    try:
+        return request_ctx.url_adapter is not None and bool(request_ctx.url_adapter.match(method="GET"))
+    except HTTPException:
+        return False
+
+
+def keep(owner: uuid.UUID) -> bool:
+    """Let what was sent wait in the browser; False where nothing was typed, or too much."""
+    typed = [(name, value) for name, value in request.form.items(multi=True) if name not in SECRET]
+    if not any(value for _, value in typed) or not is_page():
+        return False
+    own: Draft = (owner.hex, request.path, typed)
+    drafts = [own, *(one for one in _waiting() if one[:2] != own[:2])]
+    while len(_sealed(drafts)) > LONGEST_COOKIE:
+        drafts.pop()  # the oldest
+    _put(drafts)
+    return bool(drafts)
+
+
+def give_back() -> None:
+    """Fill in the form of the page that is asked for; what belongs to somebody else is thrown away."""
+    if cookies.name_of(COOKIE) not in request.cookies or request.method != "GET" or wants_fragment():
+        return
+    if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
+        return
+    drafts = _waiting()
+    others = [one for one in drafts if one[0] == current_user.id.hex and one[1] != request.path]
+    for owner, path, typed in drafts:
+        if owner == current_user.id.hex and path == request.path:
+            g.typed = MultiDict(typed)
+            flash(BACK, "error")
+    if others != drafts or not drafts:
+        _put(others)
+
+
+def forget() -> None:
+    """Throw away whatever waits in this browser."""
+    if cookies.name_of(COOKIE) in request.cookies:
+        _put([])
+
+
+def _waiting() -> list[Draft]:
+    """The newest first; nothing of what is too old, or none of ours."""
+    try:
+        text = zlib.decompress(_cipher().decrypt(cookies.read(COOKIE).encode(), ttl=SECONDS))
+    except (InvalidToken, zlib.error):
+        return []
+    return [(owner, path, [(name, value) for name, value in typed]) for owner, path, typed in json.loads(text)]
+
+
+def _sealed(drafts: Sequence[Draft]) -> str:
+    return _cipher().encrypt(zlib.compress(json.dumps(drafts).encode(), 9)).decode("ascii") if drafts else ""
+
+
+def _put(drafts: Sequence[Draft]) -> None:
+    value = _sealed(drafts)
+
+    @after_this_request
+    def put(response: Response) -> Response:
+        if value:
+            cookies.keep(response, COOKIE, value, seconds=SECONDS)
+        else:
+            cookies.forget(response, COOKIE)
+        return response
+
+
+def _keys() -> tuple[str, ...]:
+    settings: Settings = current_app.extensions["portal"]
+    return (settings.secret_key, *settings.secret_key_fallbacks)
+
+
+def _cipher() -> MultiFernet:
+    digests = (hmac.digest(key.encode(), b"drafts of forms", hashlib.sha256) for key in _keys())
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(one)) for one in digests])

@@ -1,0 +1,87 @@
+// What do forms do beyond being sent? They ask before typed work is lost, show passwords, and are filled in by a click.
+
+const every = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
+
+// Whether a field is otherwise than the page came with. Of passwords only new ones are work: browsers fill in the others.
+function isTyped(field) {
+  if (field.type === 'hidden' || field.readOnly || !field.name) return false;
+  if (field.type === 'password') return field.autocomplete === 'new-password' && field.value !== '';
+  if (field.type === 'checkbox' || field.type === 'radio') return field.checked !== field.defaultChecked;
+  if (field.options) {
+    const standard = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(standard, 0);
+  }
+  return 'defaultValue' in field && field.value !== field.defaultValue;
+}
+const isFilledIn = (field) => field.name && !field.readOnly && !['hidden', 'password', 'submit'].includes(field.type);
+
+// What was typed and is saved nowhere: by now, or as an answer that shows it again says (data-unsaved).
+let leaving = false;
+function isUnsaved() {
+  const shownAgain = document.querySelector('main[data-unsaved]');
+  return [...document.querySelectorAll('body.app main form[method="post"]')].some((form) => !form.dataset.sent
+    && [...form.elements].some((field) => isTyped(field) || (shownAgain && isFilledIn(field))));
+}
+window.addEventListener('beforeunload', (event) => { if (!leaving && isUnsaved()) event.preventDefault(); });
+window.addEventListener('pageshow', () => { leaving = false; });
+
+// Signed out meanwhile: what is typed stays. Otherwise the page is left as the answer says.
+document.addEventListener('htmx:before:response', (event) => {
+  const { ctx } = event.detail, there = ctx.response.headers.get('HX-Redirect');
+  if (!there) return;
+  if (ctx.request.method === 'GET' && isUnsaved() && new URL(there, location).pathname.endsWith('/login')) {
+    event.preventDefault();
+    every('#toasts .note-error', (note) => note.remove());
+    document.querySelector('#toasts').append(document.querySelector('#signed-out').content.cloneNode(true));
+  } else leaving = true;
+});
+// What htmx has sent is done.
+document.addEventListener('htmx:after:request', ({ detail: { ctx } }) => {
+  const form = ctx.sourceElement.closest('form[method="post"]');
+  if (form === ctx.sourceElement && ctx.response.status < 400) {
+    document.querySelector('main').removeAttribute('data-unsaved');
+    for (const field of form.elements) if ('defaultValue' in field && field.type !== 'hidden') field.defaultValue = field.value;
+  }
+});
+
+// A password can be looked at while it is typed; sent or come back to, it is hidden again.
+function show(button, isShown) {
+  button.setAttribute('aria-pressed', isShown);
+  document.getElementById(button.getAttribute('aria-controls')).type = isShown ? 'text' : 'password';
+}
+const reveal = () => every('[data-show][hidden]', (button) => { button.hidden = false; });
+document.addEventListener('submit', ({ target }) => every('[data-show]', (button) => show(button, false), target), true);
+window.addEventListener('pagehide', () => every('[data-show]', (button) => show(button, false)));
+document.addEventListener('htmx:after:swap', reveal);
+
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-show], [data-download], [data-print], [data-fill]');
+  if (!button) return;
+  const { dataset } = button;
+  if ('show' in dataset) show(button, button.getAttribute('aria-pressed') !== 'true');
+  if ('print' in dataset) window.print();
+  if ('download' in dataset) download(dataset.name, `${dataset.heading}\n\n${linesOf(dataset.download)}\n`);
+  if ('fill' in dataset) { event.preventDefault(); fill(button); }
+});
+
+const linesOf = (selector) => [...document.querySelectorAll(`${selector} > li`)].map((line) => line.textContent.trim()).join('\n');
+
+// Made in the page: what is shown once is not asked for again.
+function download(name, text) {
+  const link = Object.assign(document.createElement('a'), {
+    href: URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' })), download: name,
+  });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+// A demo account into the form above.
+function fill({ dataset }) {
+  const form = document.querySelector('form.card');
+  form.elements.email.value = dataset.fill;
+  form.elements.password.value = dataset.password;
+  form.querySelector('.btn-primary').focus();
+}
+
+reveal();
+every('[data-download], [data-print]', (button) => { button.hidden = false; });

@@ -1,0 +1,105 @@
+"""Is Undo offered where it would do something, and nowhere else?"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+
+from portal.organizations.commands import delete_organization, update_organization
+from portal.users.commands import delete_user, set_active, undo_user, update_user
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient, undo_in
+
+VERSION = re.compile(r'<button formaction="[^"]+" name="version" value="(\d+)"')
+
+
+def offered(client: PageClient, person: Person | Tenant, kind: str = "people") -> list[list[int]]:
+    """The versions that each page of the history offers to undo: the list, the row's history and the row's own page."""
+    own = {"people": "users", "organizations": "organizations"}[kind]
+    pages = f"/activity/?row={person.id}", f"/activity/{kind}/{person.id}", f"/{own}/{person.id}"
+    return [[int(one) for one in VERSION.findall(client.get(page).text)] for page in pages]
+
+
+def test_what_was_undone_or_changed_since_is_not_offered_again(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+    assert offered(client, uma) == [[2]] * 3
+    with acting(app, ada):
+        undo_user(uma.id, 2)
+    assert offered(client, uma) == [[3]] * 3, "the undo itself can be undone; what it undid is as before already"
+    with acting(app, ada):
+        update_user(uma.id, 3, {"first_name": "Ursula"})
+        update_user(uma.id, 4, {"first_name": "Uta"})
+    assert offered(client, uma) == [[5]] * 3, "what was changed since by somebody else would be refused"
+
+
+def test_an_earlier_change_of_another_field_is_offered_beside_the_newest(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+        update_user(uma.id, 2, {"last_name": "Else"})
+
+    assert offered(client, uma) == [[3, 2]] * 3
+
+
+def test_of_somebody_deleted_only_the_deletion_is_offered(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+        delete_user(uma.id)
+
+    assert offered(client, uma) == [[3]] * 3
+
+
+def test_an_organization_is_asked_in_the_same_way(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person, acme: Tenant
+) -> None:
+    sign_in(root)
+    with acting(app, root):
+        update_organization(acme.id, 1, {"name": "Acme Two", "slug": acme.slug})
+        delete_organization(acme.id)
+
+    assert offered(client, acme, "organizations") == [[3]] * 3
+
+
+def test_what_is_offered_does_something(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    with acting(app, ada):
+        update_user(uma.id, 1, {"first_name": "Ulla"})
+        set_active(uma.id, is_active=False)
+        update_user(uma.id, 3, {"first_name": "Uma", "last_name": "Else"})
+
+    for version in offered(client, uma)[0]:
+        before = build.read(User, uma.id).version
+        client.send(f"/activity/people/{uma.id}/undo", {"version": version}, at=f"/users/{uma.id}")
+        assert build.read(User, uma.id).version > before
+
+
+@pytest.mark.parametrize("act", ["deactivation", "restore", "edit"])
+def test_a_message_offers_undo_only_of_what_was_just_done(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, act: str
+) -> None:
+    sign_in(ada)
+    client.send(f"/users/{uma.id}/edit", {"first_name": "Ulla"})
+    assert undo_in(client.get(f"/users/{uma.id}").text)["version"] == "2"
+
+    sent = {"is_active": "y"} if act == "deactivation" else {}
+    fields = client.form(f"/users/{uma.id}/edit")
+    client.post(f"/users/{uma.id}/{act}", data={**fields, **sent})  # what is so already
+
+    page = client.get(f"/users/{uma.id}").text
+    with pytest.raises(AssertionError, match="nothing to undo"):
+        undo_in(page)

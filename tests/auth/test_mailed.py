@@ -1,0 +1,99 @@
+"""Do mailed links open what they are for, as mail programs hand them on, and say what becomes of a session here?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+
+from portal.core.clock import now
+from portal.core.keys import uuid7
+from portal.tokens import personal
+from tests.access.visitor import Visitor
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.mailbox import letter_of, path_of
+from tests.pages import PageClient
+
+NEW = "another horse battery staple"
+PATHS = {"invitation": "/invitations/", "password_reset": "/password/reset", "verification": "/verify"}
+TAILS = (
+    ".", "..", ",", ";", ":", "!", "?", ")", ").", ">", "%3E", "%253E", ">.", "&gt;", '"', "'", "”", "’", "»", "]", "}",
+    "*", "**", "|", "\\", "%20", "%0A", "…", "。", "=", "=3D", "<br>", "%22%3E", "\u200b",
+)  # fmt: skip
+
+
+@pytest.fixture
+def guest(build: Builder, acme: Tenant) -> Person:
+    return build.person("guest@example.com", tenant=acme, invited_at=now())
+
+
+def path(app: Flask, kind: str, person: Person) -> str:
+    return path_of(letter_of(app, kind, person.id))
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_a_link_works_with_whatever_stood_behind_it_in_the_text(
+    app: Flask, uma: Person, guest: Person, kind: str
+) -> None:
+    link, visitor = path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
+
+    for tail in TAILS:
+        visitor.get("/verify/none")
+        answer = visitor.get(link + quote(tail, safe="%"))
+        assert (answer.status_code, answer.headers["Location"]) == (303, PATHS[kind]), tail
+        assert visitor.get(PATHS[kind]).status_code == 200, tail
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_au10_nothing_but_what_follows_a_link_is_cut_off(app: Flask, uma: Person, guest: Person, kind: str) -> None:
+    link, visitor = path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
+    start, _, token = link.rpartition("/")
+
+    for other in (
+        f"x{token}",
+        f"{token}x",
+        f"({token}",
+        f".{token}",
+        token[:-1],
+        token.replace(".", ").", 1),
+        ">",
+        ".",
+    ):
+        visitor.get(f"{start}/{quote(other)}")
+        assert visitor.get(PATHS[kind]).status_code == 410, other
+
+
+def test_an_invitation_says_whose_session_it_replaces(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, guest: Person
+) -> None:
+    client.get(path(app, "invitation", guest))
+    assert "ends the session of" not in client.get("/invitations/").text
+    sign_in(ada)
+
+    client.get(path(app, "invitation", guest))
+    page = client.get("/invitations/").text
+
+    assert f"You are signed in as {ada.name}" in page
+    assert f"Accepting this invitation ends the session of {ada.email} in this browser." in page
+    assert "ends the session of" in client.send("/invitations/", {"password": "short"}).text
+
+
+def test_a_reset_says_how_many_tokens_end_and_leaves_the_session_of_somebody_else_alone(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    with acting(app, uma):
+        for name in ("Nightly", "Weekly"):
+            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+    sign_in(ada)
+    client.get(path(app, "password_reset", uma))
+
+    page = client.get("/password/reset").text
+    answer = client.send("/password/reset", {"password": NEW})
+
+    assert "Every session of yours ends with that, and so do 2 API tokens." in page
+    assert f"You are signed in here as {ada.email}. That session goes on." in page
+    assert answer.headers["Location"] == "/account/"
+    assert "Sign out to sign in with it" in client.get("/account/").text

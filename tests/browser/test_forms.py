@@ -1,0 +1,298 @@
+"""Is no work lost that somebody typed, and do the small helps of forms help?"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.demo import DEMO_PASSWORD
+from portal.factors import codes
+from portal.factors import commands as factors
+from portal.tokens.commands import revoke_all
+from tests.acting import acting
+from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
+from tests.cast import PASSWORD, Person
+
+NEW = "/users/new"
+
+
+def administrator(tabs: Tabs) -> Person:
+    email = f"{tabs.site.fresh('chief')}@example.com"
+    return tabs.site.build.person(email, role=Role.ADMIN, tenant=tabs.site.acme)
+
+
+def typed_in(tabs: Tabs, page: Page) -> str:
+    """Fill in the form for a new person, but for sending it; the address that was typed."""
+    email = f"{tabs.site.fresh('typed')}@example.com"
+    page.goto(NEW)
+    page.get_by_label("First name").fill("Łucja")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Role").select_option("ADMIN")
+    return email
+
+
+def is_filled_in(page: Page, email: str) -> None:
+    expect(page.get_by_label("First name")).to_have_value("Łucja")
+    expect(page.get_by_label("E-mail")).to_have_value(email)
+    expect(page.get_by_label("Role")).to_have_value("ADMIN")
+
+
+def sign_out_in_another_tab(page: Page) -> Page:
+    other = page.context.new_page()
+    other.goto("/account/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+    return other
+
+
+def sign_in_here(page: Page, person: Person) -> None:
+    """At the sign-in page that is shown."""
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def asked_by(page: Page, *, stays: bool) -> list[str]:
+    """What the browser asks before a page is left, and how it is answered."""
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss() if stays else dialog.accept()
+
+    page.on("dialog", answer)
+    return asked
+
+
+@pytest.mark.parametrize("ends", ["in another tab", "on the server"])
+def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(tabs: Tabs, scripts: bool, ends: str) -> None:
+    person, page = administrator(tabs), tabs.open(scripts=scripts)
+    sign_in(page, person.email, PASSWORD)
+    email = typed_in(tabs, page)
+    if ends == "in another tab":
+        sign_out_in_another_tab(page)
+    else:
+        with acting(tabs.site.build.app):
+            revoke_all(person.id)
+
+    page.get_by_role("button", name="Create person").click()
+    expect(page.locator("#toasts")).to_contain_text("the form comes back as you filled it in")
+    sign_in_here(page, person)
+
+    expect(page).to_have_url(re.compile(f"{NEW}$"))
+    expect(page.locator("#toasts")).to_contain_text("Nothing was saved")
+    is_filled_in(page, email)
+    page.get_by_role("button", name="Create person").click()
+    expect(page.get_by_text("An invitation is on its way")).to_be_visible()
+
+
+def test_signing_in_in_another_tab_and_going_back_shows_what_was_typed(tabs: Tabs, scripts: bool) -> None:
+    person, page = administrator(tabs), tabs.open(scripts=scripts)
+    sign_in(page, person.email, PASSWORD)
+    email = typed_in(tabs, page)
+    other = sign_out_in_another_tab(page)
+
+    page.get_by_role("button", name="Create person").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in_here(other, person)
+    expect(other.get_by_role("heading", name="Sign in")).to_have_count(0)
+    page.go_back()
+
+    is_filled_in(page, email)
+
+
+def test_leaving_by_a_link_and_coming_back_shows_what_was_typed(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADA, scripts=scripts)
+    email = typed_in(tabs, page)
+    asked_by(page, stays=False)
+
+    page.get_by_role("link", name="Activity", exact=True).click()
+    expect(page.get_by_role("heading", name="Activity")).to_be_visible()
+    page.go_back()
+
+    is_filled_in(page, email)
+
+
+def test_somebody_else_who_signs_in_there_is_not_shown_what_was_typed(tabs: Tabs) -> None:
+    person, other, page = administrator(tabs), administrator(tabs), tabs.open()
+    sign_in(page, person.email, PASSWORD)
+    email = typed_in(tabs, page)
+    sign_out_in_another_tab(page)
+    page.get_by_role("button", name="Create person").click()
+
+    sign_in_here(page, other)
+
+    expect(page.get_by_role("heading", name="New person")).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_have_value("")
+    assert email not in page.content()
+
+
+def test_two_tabs_that_show_the_sign_in_page_both_sign_in(tabs: Tabs, scripts: bool) -> None:
+    person, first = administrator(tabs), tabs.open(scripts=scripts)
+    first.goto("/login")
+    second = first.context.new_page()
+    second.goto("/activity/")
+
+    for page, there in ((first, "/"), (second, "/activity/")):
+        sign_in_here(page, person)
+        expect(page).to_have_url(tabs.site.url + there)
+    first.get_by_role("link", name="People", exact=True).click()
+    expect(first.get_by_role("heading", name="People")).to_be_visible()
+
+
+def test_leaving_a_form_with_unsaved_changes_asks_first(tabs: Tabs) -> None:
+    page = tabs.open(ADA)
+    email = typed_in(tabs, page)
+    asked = asked_by(page, stays=True)
+
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_timeout(200)
+
+    assert asked == ["beforeunload"]
+    is_filled_in(page, email)
+    page.get_by_label("E-mail").fill("none")
+    page.get_by_role("button", name="Create person").click()
+    expect(page.locator("[aria-invalid]")).to_have_count(1)
+    page.get_by_role("heading", name="New person").click()
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_timeout(200)
+    assert len(asked) == 2, "what an answer shows again is saved as little as before"
+
+
+def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> None:
+    person, page = administrator(tabs), tabs.open()
+    asked = asked_by(page, stays=False)
+    page.goto("/login")
+    page.get_by_label("E-mail").fill("some")
+    page.get_by_role("link", name="Forgot your password?").click()
+    sign_in(page, person.email, PASSWORD)
+    page.goto("/account/")
+    page.get_by_label("First name").fill("Adeline")
+    page.get_by_label("First name").fill("Chief1")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Your profile is saved")).to_be_visible()
+    page.get_by_label("Last name").fill("Another")
+    page.get_by_label("Last name").fill("Example")
+    page.get_by_role("link", name="People", exact=True).click()
+    expect(page.get_by_role("heading", name="People")).to_be_visible()
+    page.get_by_role("searchbox").press_sequentially("uma")
+    page.get_by_role("link", name="Activity", exact=True).click()
+    expect(page.get_by_role("heading", name="Activity")).to_be_visible()
+
+    assert asked == []
+
+
+def test_what_htmx_is_told_after_the_session_ended_takes_nothing_that_was_typed(tabs: Tabs) -> None:
+    page = tabs.open()
+    sign_in(page, ADMIN)
+    email = typed_in(tabs, page)
+    sign_out_in_another_tab(page)
+
+    page.get_by_label("Organization").press_sequentially("acme")
+
+    expect(page.locator("#toasts")).to_contain_text("You are signed out. Sign in in another tab")
+    is_filled_in(page, email)
+
+
+def test_a_query_that_was_run_is_no_unsaved_change(tabs: Tabs) -> None:
+    page = tabs.open()
+    sign_in(page, ADMIN)
+    page.goto("/browser/sql")
+    asked = asked_by(page, stays=False)
+    page.get_by_role("textbox", name="Query").fill("SELECT 1 AS one")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("#answer")).to_contain_text("one")
+
+    page.get_by_role("link", name="People", exact=True).click()
+    expect(page.get_by_role("heading", name="People")).to_be_visible()
+
+    assert asked == []
+
+
+def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(tabs: Tabs) -> None:
+    page = tabs.open()
+    page.goto("/login")
+    field, button = page.get_by_label("Password", exact=True), page.get_by_role("button", name="Show password")
+    field.fill("not the one")
+    expect(field).to_have_attribute("type", "password")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+    button.click()
+    expect(field).to_have_attribute("type", "text")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.press("Enter")
+    expect(field).to_have_attribute("type", "password")
+    button.click()
+    page.get_by_label("E-mail").fill(f"{tabs.site.fresh('nobody')}@example.com")
+    page.evaluate("document.addEventListener('submit', (event) => event.preventDefault())")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+    expect(field).to_have_attribute("type", "password")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_every_password_has_a_button_that_names_it_and_none_without_scripts(tabs: Tabs, scripts: bool) -> None:
+    person, page = administrator(tabs), tabs.open(scripts=scripts)
+    sign_in(page, person.email, PASSWORD)
+    page.goto("/account/password")
+
+    for name in ("Show current password", "Show new password"):
+        expect(page.get_by_role("button", name=name)).to_have_count(1 if scripts else 0)
+    if scripts:
+        page.get_by_role("button", name="Show new password").click()
+        expect(page.get_by_label("New password", exact=True)).to_have_attribute("type", "text")
+        expect(page.get_by_label("Current password", exact=True)).to_have_attribute("type", "password")
+
+
+def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tabs, tmp_path: Path) -> None:
+    person, page = administrator(tabs), tabs.open()
+    with acting(tabs.site.build.app, person):
+        secret = codes.new_secret()
+        factors.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
+    page.goto("/login")
+    sign_in_here(page, person)
+    page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
+    page.get_by_role("button", name="Go on").click()
+    page.goto("/account/second-factor")
+    page.get_by_role("button", name="Make new codes").click()
+    shown = page.locator("#codes > li").all_inner_texts()
+
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download").click()
+    downloading.value.save_as(tmp_path / "codes.txt")
+    page.evaluate("window.print = () => { window.printed = true; }")
+    page.get_by_role("button", name="Print").click()
+
+    lines = (tmp_path / "codes.txt").read_text(encoding="utf-8").splitlines()
+    assert downloading.value.suggested_filename == "portal-recovery-codes.txt"
+    assert (lines[2:], person.email in lines[0]) == (shown, True)
+    assert page.evaluate("window.printed")
+    page.emulate_media(media="print")
+    expect(page.locator("#codes")).to_be_visible()
+    expect(page.get_by_text(f"Recovery codes for Portal, {person.email}")).to_be_visible()
+    for hidden in ("Download", "Print", "Sign out"):
+        expect(page.get_by_role("button", name=hidden)).to_have_count(0)
+
+
+def test_clicking_a_demo_account_fills_in_the_form(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(scripts=scripts)
+    page.goto("/activity/")
+
+    page.get_by_role("link", name=ADA).click()
+
+    expect(page.get_by_label("E-mail")).to_have_value(ADA)
+    if scripts:
+        expect(page.get_by_label("Password", exact=True)).to_have_value(DEMO_PASSWORD)
+        assert focused(page) == "BUTTON"
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).to_have_url(tabs.site.url + "/activity/")

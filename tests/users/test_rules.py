@@ -1,0 +1,72 @@
+"""Does one person read and meet one rule for passwords, wherever they choose one?"""
+
+from __future__ import annotations
+
+import re
+
+import pyotp
+import pytest
+from flask import Flask
+
+from portal.core.clock import now
+from portal.factors import codes
+from portal.factors import commands as factors
+from portal.users import passwords
+from portal.users.rules import rule_for, rule_for_new
+from tests.acting import acting
+from tests.cast import Person, SignIn
+from tests.mailbox import letter_of, path_of
+from tests.pages import PageClient
+
+ASKED = re.compile(r"At least (\d+) characters")
+REFUSED = re.compile(r"Use (\d+) characters or more")
+
+
+def least(client: PageClient, path: str, **typed: str) -> tuple[str, str]:
+    """How many characters the page says before, and the error after."""
+    told = ASKED.search(client.get(path).text)
+    refused = REFUSED.search(client.send(path, {"password": "abcdefg", **typed}).text)
+    assert told, path
+    assert refused, path
+    return told.group(1), refused.group(1)
+
+
+@pytest.mark.parametrize(("has_factor", "minimum"), [(True, "8"), (False, "15")])
+def test_au1_the_account_a_reset_by_link_and_the_command_line_ask_for_the_same(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, has_factor: bool, minimum: str
+) -> None:
+    sign_in(uma)
+    if has_factor:
+        secret = codes.new_secret()
+        with acting(app, uma):
+            factors.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
+
+    in_account = least(client, "/account/password", current_password=uma.password)
+    client.get(path_of(letter_of(app, "password_reset", uma.id)))
+    by_link = least(client, "/password/reset")
+    by_hand = app.test_cli_runner().invoke(args=["users", "set-password", uma.email, "--password", "abcdefg"])
+
+    assert in_account == by_link == (minimum, minimum)
+    assert f"Use {minimum} characters or more" in by_hand.output
+
+
+def test_au3_the_same_words_are_refused_wherever_a_password_is_chosen(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
+    typed = "acme-uma-example-2031"
+    sign_in(uma)
+    in_account = client.send("/account/password", {"current_password": uma.password, "password": typed}).text
+    client.get(path_of(letter_of(app, "password_reset", uma.id)))
+    by_link = client.send("/password/reset", {"password": typed}).text
+    by_hand = app.test_cli_runner().invoke(args=["users", "set-password", uma.email, "--password", typed]).output
+
+    for answer in (in_account, by_link, by_hand):
+        assert "This is mostly your name" in answer
+
+
+def test_the_rule_of_somebody_new_is_that_of_whoever_has_no_second_step(app: Flask, uma: Person) -> None:
+    with acting(app):
+        known, new = rule_for(uma.id), rule_for_new(uma.email)
+
+        assert known.minimum == new.minimum == passwords.shortest(has_second_factor=False)
+        assert {"acme", "Acme", uma.name, uma.email} <= set(known.words)

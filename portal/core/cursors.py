@@ -21,6 +21,14 @@ def moment(text: str) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def ranked(text: str) -> str:
+    """A cursor's rank and time, as portal_find_users reads them; ValueError for anything else."""
+    rank, _, at = text.partition(" ")
+    if rank not in tuple("1234"):
+        raise ValueError(rank)
+    return f"{rank} {moment(at).isoformat()}"
+
+
 def written(row: Row[Any]) -> str:
     """A row's place: the value it is sorted by, and its key."""
     text = row.sort_key.isoformat() if isinstance(row.sort_key, datetime) else row.sort_key

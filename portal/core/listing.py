@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select, tuple_
 
 from portal.core import counts, cursors
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
 from portal.core.db import db
+from portal.core.sources import Filter as Filter
+from portal.core.sources import Found as Found
+from portal.core.sources import Rows as Rows
+from portal.core.sources import Sort as Sort
+from portal.core.sources import Source as Source
+from portal.core.sources import Tab as Tab
 from portal.core.terms import matches, words_of
 
 NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
-Rows: TypeAlias = Select[*tuple[Any, ...]]
-
+BEST = "best"
 PER_PAGE = (25, 50, 100)
-
-
-@dataclass(frozen=True)
-class Sort:
-    """A column to sort by. `read` makes a cursor's text into the column's type again, or raises ValueError."""
-
-    column: Any
-    read: Callable[[str], Any] = str
-
-
-@dataclass(frozen=True)
-class Tab:
-    """One view of the list by status: which rows, and how they are sorted unless asked otherwise."""
-
-    label: str
-    condition: ColumnExpressionArgument[bool]
-    sorts: Mapping[str, Sort]
-    default_sort: str
-    with_deleted: bool = False
-    estimated: ColumnExpressionArgument[bool] | None = None  # for the planner, where the exact condition misleads it
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A condition by name. `condition` returns None for a value that means nothing, which then filters nothing.
-
-    `chip` says the filter in words; it is given the value, and the first row found, if any. `wrong` says, where people
-    write the value, what is wrong with one that means nothing.
-    """
-
-    condition: Callable[[str], ColumnExpressionArgument[bool] | None]
-    chip: Callable[[str, Row[Any] | None], str]
-    wrong: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Which part of what is found is wanted: so many from a place on, in the list's order or against it."""
-
-    most: int
-    down: bool
-    place: tuple[Any, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a list shows: its rows without any condition, and by what it can be narrowed and sorted."""
-
-    entity: Any
-    rows: Rows
-    tabs: Mapping[str, Tab]
-    filters: Mapping[str, Filter] = field(default_factory=dict)
-    key: Any = None  # what tells rows of one sort value apart, unless the entity's id; the rows call it `id`
-    search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
-    newest: Any = None  # the column in whose order a search reads, unless created_at
-    find: Any = None  # (Listing, Found) -> a function of the database that finds keys, for a search within a tenant
+# Where more are found, walking an index until a page is full reads fewer rows than sorting all that are found.
+WALKED_ABOVE = 5_000
 
 
 @dataclass(frozen=True)
@@ -106,8 +57,10 @@ class Listing:
         self.status = _one_of(arguments.get("status"), source.tabs)
         self.tab = source.tabs[self.status]
         self.q = " ".join(words_of(arguments.get("q", "")))
-        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")]
-        self.sort = _one_of(arguments.get("sort"), sorts, self.tab.default_sort)
+        self.has_best = bool(self.q) and source.best is not None
+        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
+        self.default_sort = BEST if self.has_best else self.tab.default_sort
+        self.sort = _one_of(arguments.get("sort"), sorts, self.default_sort)
         self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         self.filters: dict[str, str] = {}
         self.refused: dict[str, str] = {}
@@ -124,7 +77,8 @@ class Listing:
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        sorted_by = self.tab.sorts[self.sort.removeprefix("-")]
+        self._about: int | None = None
+        sorted_by = self._sorted_by()
         self._column = sorted_by.column
         self._after = cursors.read(arguments.get("after"), sorted_by.read)
         self._before = cursors.read(arguments.get("before"), sorted_by.read)
@@ -133,7 +87,7 @@ class Listing:
 
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
-        about = self._estimate() if current_actor().is_unlimited else None
+        about = self._about = self._estimate() if current_actor().is_unlimited else None
         statement = self._page_statement()
         if is_counted := counts.is_counted(about, searched=bool(self.q)):
             bound = counts.SEARCH_BOUND if self.q and about is None else counts.BOUND
@@ -177,13 +131,20 @@ class Listing:
         counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())
         return Count.bounded(counted or 0, counts.BOUND)
 
+    def _sorted_by(self) -> Sort:
+        if self.source.best and self.sort == BEST:
+            return self.source.best(self)
+        return self.tab.sorts[self.sort.removeprefix("-")]
+
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
         if self._finds:
-            keys = self._found_keys().limit(self.per_page + 1)
-            rows = self.source.rows.add_columns(column.label("sort_key")).where(entity.id.in_(keys))
-            return self._ordered(rows, column, entity.id)
-        if not self.q or column is (self.source.newest or entity.created_at):
+            keys = self._found_keys().limit(self.per_page + 1).subquery("keys").c
+            place = func.concat(keys.rank, " ", column) if self.sort == BEST else column
+            rows = self.source.rows.add_columns(place.label("sort_key")).join(keys.id.table, keys.id == entity.id)
+            return rows.order_by(keys.place)
+        is_walked = column is (self.source.newest or entity.created_at) or (self._about or 0) > WALKED_ABOVE
+        if not self.q or (is_walked and self.sort != BEST):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
             )
@@ -215,30 +176,36 @@ class Listing:
 
     @property
     def _finds(self) -> bool:
-        return bool(self.q) and self.source.find is not None and not current_actor().is_unlimited
+        """Whether a function of the database finds the page: within a tenant always, elsewhere where it ranks."""
+        is_asked = bool(self.q) and self.source.find is not None
+        return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
+
+    @property
+    def _is_counted_as_found(self) -> bool:
+        return self._finds and not current_actor().is_unlimited
 
     def _found_keys(self) -> Rows:
-        """The keys from where the page begins on. At the list's beginning page and count find them together."""
+        """The keys from where the page begins on. At its beginning a tenant's page and count find them together."""
         place = self._before or self._after
-        if place or self._from_end:
-            keys = self._find(Found(self.per_page + 1, self._downward(), place))
-        else:
+        if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
-        return select(keys.c.id).order_by(keys.c.place)
+        else:
+            keys = self._find(Found(self.per_page + 1, self._downward(), place))
+        return select(keys.c.id, keys.c.rank, keys.c.place).order_by(keys.c.place)
 
     @cached_property
     def _first_found(self) -> Any:
         first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
-        return select(first.c.id, first.c.place).cte("found").prefix_with("MATERIALIZED")
+        return select(first.c.id, first.c.rank, first.c.place).cte("found").prefix_with("MATERIALIZED")
 
     def _find(self, part: Found) -> Any:
-        return self.source.find(self, part).table_valued("id", with_ordinality="place").render_derived()
+        return self.source.find(self, part).table_valued("id", "rank", with_ordinality="place").render_derived()
 
     def _narrowed(self, statement: Rows) -> Rows:
         return statement.where(self.tab.condition, *self._conditions, *self._found)
 
     def _bounded_count(self, bound: int) -> Any:
-        if self._finds:
+        if self._is_counted_as_found:
             found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
             return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
@@ -293,6 +260,11 @@ class Listing:
     def sort_url(self, name: str) -> str:
         return self.url_with(sort=f"-{name}" if self.sort == name else name)
 
+    @property
+    def best_url(self) -> str | None:
+        """Back to the best match first, where a search is sorted otherwise."""
+        return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
+
     def sort_direction(self, name: str) -> str | None:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
 
@@ -305,7 +277,7 @@ class Listing:
             "status": None if self.status == next(iter(self.source.tabs)) else self.status,
             "q": self.q or None,
             **self.filters,
-            "sort": None if self.sort == self.tab.default_sort else self.sort,
+            "sort": None if self.sort == self.default_sort else self.sort,
             "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
         }
 

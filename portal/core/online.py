@@ -8,6 +8,7 @@ works with the tables yet.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,8 +19,10 @@ from alembic import op
 # An index that is made concurrently waits for transactions that have begun, and nobody waits behind it.
 PATIENCE = "60s"
 SET = "SELECT set_config('lock_timeout', %s, false)"
+REWRITING = "SELECT set_config('portal.rewriting', %s, false)"
 NEXT = "{}_next"
 BATCH = 5_000
+LAST = uuid.UUID(int=2**128 - 1)
 
 
 def is_one_transaction() -> bool:
@@ -72,3 +75,22 @@ def in_batches(statement: str) -> None:
     with committing():
         while op.get_bind().execute(sa.text(statement), {"most": BATCH}).rowcount:
             pass
+
+
+def rewrite(table: str, statement: str) -> None:
+    """Run it for all rows of a table, so many at a time; `{rows}` stands for those of one turn.
+
+    What it writes anew with the same values is not stamped: see portal_stamp(), migration 0018.
+    """
+    turn = sa.text(statement.format(rows="id > :after AND id <= :until"))
+    edge = sa.text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id OFFSET :most LIMIT 1")  # noqa: S608
+    after: uuid.UUID | None = uuid.UUID(int=0)
+    with committing():
+        op.get_bind().exec_driver_sql(REWRITING, ("on",))
+        try:
+            while after is not None:
+                until = op.get_bind().scalar(edge, {"after": after, "most": BATCH - 1})
+                op.get_bind().execute(turn, {"after": after, "until": until or LAST})
+                after = until
+        finally:
+            op.get_bind().exec_driver_sql(REWRITING, ("",))

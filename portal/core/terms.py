@@ -5,15 +5,17 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, func
+from sqlalchemy import ColumnExpressionArgument, and_, func
+
+from portal.core.emails import pasted_email
 
 WORDS = 8
 LONGEST = 200
 
 
 def words_of(text: str) -> list[str]:
-    """A search term as its words, each of which must be found."""
-    return unicodedata.normalize("NFC", text[:LONGEST]).split()[:WORDS]
+    """A search term as its words, each of which must be found. In a pasted mailbox the address alone is meant."""
+    return unicodedata.normalize("NFC", pasted_email(text)[:LONGEST]).split()[:WORDS]
 
 
 def patterns_of(text: str) -> list[Any]:
@@ -24,3 +26,9 @@ def patterns_of(text: str) -> list[Any]:
 def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
     """Conditions for a search term: every word is found."""
     return [column.like(pattern) for pattern in patterns_of(text)]
+
+
+def begins_with(column: Any, text: str) -> ColumnExpressionArgument[bool]:
+    """Whether every word of the term begins a word."""
+    patterns = patterns_of(text)
+    return and_(*(column.like(func.concat("% ", func.ltrim(pattern, "% "))) for pattern in patterns))

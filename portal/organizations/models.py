@@ -13,6 +13,7 @@ from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
+BY_NAME = {"sort_name": 'COLLATE "C"'}  # where an operator class may stand, for comparing with the catalogue knows none
 LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
     "ŋ": "n",
@@ -31,7 +32,13 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        Index("organizations_name_idx", "sort_name", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "organizations_name_idx",
+            "sort_name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL"),
+            postgresql_ops=BY_NAME,
+        ),
         Index(
             "organizations_deleted_at_idx",
             text("deleted_at DESC"),
@@ -48,7 +55,7 @@ class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(Computed("lower(name)", persisted=True), deferred=True)
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )

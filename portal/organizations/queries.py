@@ -6,16 +6,17 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
 
 from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.listing import Listing, Rows, Sort, Source, Tab
-from portal.core.terms import matches
+from portal.core.terms import begins_with, matches, words_of
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10
-NEWEST = {"name": Sort(Organization.sort_name), "created_at": Sort(Organization.created_at, moment)}
+BY_NAME = Organization.sort_name.collate("C")
+NEWEST = {"name": Sort(BY_NAME), "created_at": Sort(Organization.created_at, moment)}
 REMOVED = {"deleted_at": Sort(Organization.deleted_at, moment)}
 TABS = {
     "active": Tab("Active", true(), NEWEST, "name"),
@@ -32,7 +33,27 @@ COLUMNS = (
 
 def listing(arguments: Mapping[str, str], path: str, *columns: Any) -> Listing:
     """The list of organizations that an address asks for, with further columns."""
-    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS), arguments, path)
+    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, best=_best), arguments, path)
+
+
+def _best(listing: Listing) -> Sort:
+    return Sort(func.concat(_rank(listing.q), " ", Organization.sort_name).collate("C"))
+
+
+def _rank(text: str) -> ColumnElement[int]:
+    """The slug itself, the name itself, beginnings of words, and whatever else holds the words."""
+    return case(
+        (Organization.slug == text.lower(), 1),
+        (is_called(text), 2),
+        (begins_with(Organization.search_text, text), 3),
+        else_=4,
+    )
+
+
+def is_called(name: str) -> ColumnElement[bool]:
+    """Whether that is the name, whatever its case and accents."""
+    key = func.split_part(func.portal_sort_key(name), "\x01", 1)
+    return and_(key <= BY_NAME, func.concat(key, "\x02") > BY_NAME)
 
 
 def by_id(organization_id: uuid.UUID) -> Select[Organization]:
@@ -46,7 +67,7 @@ def by_slug(slug: str) -> Select[Organization]:
 def suggested(text: str) -> Rows:
     """A few organizations that match what is being typed."""
     found = select(Organization.name, Organization.slug).where(*matches(Organization.search_text, text))
-    return found.order_by(Organization.sort_name, Organization.id).limit(SUGGESTIONS)
+    return found.order_by(_rank(" ".join(words_of(text))), BY_NAME, Organization.id).limit(SUGGESTIONS)
 
 
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
@@ -17,6 +17,7 @@ from portal.core.db import db
 from portal.core.emails import canonical_email, pasted_email, readable_email
 from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
+from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
 from portal.users.rules import PasswordRule
 from portal.web.forms import ConfirmForm, EditForm, Form, TextField
@@ -25,6 +26,7 @@ from portal.web.rows import read_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
+NAMESAKES = 10
 
 
 class EmailField(TextField):
@@ -66,13 +68,15 @@ class UserForm(Form):
         """The organization by its short name, its id, or its name where only one is called so."""
         if not field.data:
             return
+        slugs = (field.data, field.data.lower())
         try:
             wanted = Organization.id == uuid.UUID(field.data)
         except ValueError:
-            slugs = (field.data, field.data.lower())
-            wanted = or_(Organization.slug.in_(slugs), Organization.sort_name == func.lower(field.data))
-        found = db.session.scalars(select(Organization).where(wanted).limit(3)).all()
-        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs] or found
+            wanted = or_(Organization.slug.in_(slugs), is_called(field.data))
+        found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
+        exact = [one for one in found if one.name.casefold() == field.data.casefold()]
+        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs]
+        named = named or exact or list(found)
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:

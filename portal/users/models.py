@@ -14,7 +14,7 @@ from portal.core.clock import now
 from portal.core.emails import readable_email
 from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
 from portal.core.wall import ONESELF, OWN_TENANT
-from portal.organizations.models import Organization
+from portal.organizations.models import BY_NAME, Organization
 
 INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
@@ -39,7 +39,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             postgresql_where=LIVING,
             postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at"],
         ),
-        Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING),
+        Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING, postgresql_ops=BY_NAME),
         Index(
             "users_organization_created_at_idx",
             "organization_id",
@@ -48,7 +48,14 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             postgresql_where=LIVING,
             postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at"],
         ),
-        Index("users_organization_name_idx", "organization_id", "sort_name", "id", postgresql_where=LIVING),
+        Index(
+            "users_organization_name_idx",
+            "organization_id",
+            "sort_name",
+            "id",
+            postgresql_where=LIVING,
+            postgresql_ops=BY_NAME,
+        ),
         Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=LIVING),
         Index(
             "users_organization_last_sign_in_idx",
@@ -128,10 +135,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # the invitation, which one sent later replaces
     time_zone: Mapped[str | None]  # by its name in the time zone database
-    sort_name: Mapped[str] = mapped_column(
-        Computed("lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", persisted=True),
-        deferred=True,
-    )
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed(
             "' ' || portal_fold(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || email)",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     ColumnExpressionArgument,
     Select,
+    Text,
     and_,
     cast,
     func,
@@ -23,11 +24,12 @@ from sqlalchemy.dialects import postgresql
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import zone
-from portal.core.cursors import moment
+from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
+from portal.core.emails import lookup_email, readable_email
 from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Filter, Found, Listing, Rows, Sort, Source, Tab
-from portal.core.terms import matches, patterns_of
+from portal.core.terms import matches, words_of
 from portal.factors.queries import has_second_factor
 from portal.organizations.models import Organization
 from portal.users.models import LONG_AGO, User, full_name
@@ -36,7 +38,7 @@ from portal.users.models import LONG_AGO, User, full_name
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 NEWEST = {
-    "name": Sort(User.sort_name),
+    "name": Sort(User.sort_name.collate("C")),
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
 }
@@ -72,18 +74,24 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of people that an address asks for."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
-    found = Listing(Source(User, people(), tabs(), FILTERS, find=_found), asked, path)
+    found = Listing(Source(User, people(), tabs(), FILTERS, best=_best, find=_found), asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
     return found
 
 
+def _best(listing: Listing) -> Sort:
+    """By rank, which portal_find_users knows, and the newest first."""
+    return Sort(User.deleted_at if listing.status == "deleted" else User.created_at, ranked)
+
+
 def _found(listing: Listing, part: Found) -> Any:
-    """The keys that an ADMIN's search finds: portal_find_users, in migration 0007, knows each filter and sort."""
+    """The keys that a search finds: portal_find_users, in migration 0020, knows each filter, sort and rank."""
     asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(
-        postgresql.array(patterns_of(listing.q)),
+        _texts(words_of(listing.q)),
+        _texts(_addresses(listing.q)),
         listing.status,
         _uuid(asked["organization"]) if "organization" in asked else None,
         cast(asked.get("role"), User.role.type),
@@ -99,13 +107,25 @@ def _found(listing: Listing, part: Found) -> Any:
     )
 
 
+def _addresses(text: str) -> list[str]:
+    """The forms in which an address that is searched for may be stored; none where something else is."""
+    if "@" not in text.strip("@") or " " in text:
+        return []
+    stored = lookup_email(text)
+    return sorted({text.lower(), stored, readable_email(stored)})
+
+
+def _texts(values: list[str]) -> Any:
+    return cast(values, postgresql.ARRAY(Text))
+
+
 def called(text: str, most: int) -> list[uuid.UUID]:
     """The keys of some people, deleted ones too, whose name or address holds every word."""
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
     else:
-        patterns, unasked = postgresql.array(patterns_of(text)), (None,) * 6
-        keys = select(func.portal_find_users(patterns, "any", *unasked, "created_at", True, None, None, most))
+        asked = _texts(words_of(text)), _texts([]), "any", *(None,) * 6, "created_at", True, None, None, most
+        keys = select(func.portal_find_users(*asked).table_valued("id", "rank").c.id)
     return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
 
 

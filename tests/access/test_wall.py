@@ -175,8 +175,8 @@ def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(w
 
 def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone(world: World) -> None:
     found = text(
-        "SELECT portal_find_users(ARRAY['%example%'], 'any', CAST(:house AS uuid), NULL, NULL, NULL, NULL, NULL,"
-        " 'name', false, NULL, NULL, 100)"
+        "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:house AS uuid),"
+        " NULL, NULL, NULL, NULL, NULL, 'name', false, NULL, NULL, 100)"
     )
     for person, own in (
         (world.ada, {world.ada.id, world.uma.id}),

@@ -459,8 +459,8 @@ def _silent(psql: Connection, table: str) -> list[str]:
     source = psql.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [f"portal_history_of_{table}"]).fetchone()
     columns = psql.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
-        " AND attgenerated = ''",
-        [table],
+        " AND attgenerated = '' AND attname <> ALL (%s)",
+        [table, list(MADE)],
     ).fetchall()
     assert source
     return [

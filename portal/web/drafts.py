@@ -90,7 +90,7 @@ def keep(owner: uuid.UUID) -> bool:
 
 def give_back() -> None:
     """Fill in the form of the page that is asked for; what belongs to somebody else is thrown away."""
-    if not cookies.read(COOKIE) or request.method != "GET" or wants_fragment():
+    if not cookies.is_kept(COOKIE) or request.method != "GET" or wants_fragment():
         return
     if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
         return
@@ -106,7 +106,7 @@ def give_back() -> None:
 
 def forget() -> None:
     """Throw away whatever waits in this browser."""
-    if cookies.read(COOKIE):
+    if cookies.is_kept(COOKIE):
         _put([])
 
 

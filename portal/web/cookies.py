@@ -23,6 +23,11 @@ def read(kind: str) -> str:
     return request.cookies.get(name_of(kind), "")
 
 
+def is_kept(kind: str) -> bool:
+    """Whether the browser brings it, with whatever value."""
+    return name_of(kind) in request.cookies
+
+
 def keep(response: Response, kind: str, value: str, *, seconds: int | None) -> None:
     """Keep a value for so many seconds; None: until the browser is closed."""
     config = current_app.config

@@ -306,7 +306,7 @@ FORMER_FOLD = f"""
 CREATE OR REPLACE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN regexp_replace(
     regexp_replace(
-        translate(lower(public.unaccent('public.unaccent'::regdictionary, value)), {literal(SIGNS)}, '{LETTERS[:-1]}'),
+        translate(lower(unaccent('unaccent'::regdictionary, value)), {literal(SIGNS)}, '{LETTERS[:-1]}'),
         '[^[:alnum:][:space:]]', '{LETTERS[-1]}', 'g'),
     '([{LETTERS}])', ' \\1 ', 'g')
 """

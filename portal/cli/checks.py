@@ -83,7 +83,7 @@ def applied_migrations() -> str:
         raise Ailing(NEWER)
     if found != wanted:
         obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
-        pending = f"pending (at {_names(found)}, needs {_names(wanted)})"
+        pending = f"pending (found {_names(found)}, expected {_names(wanted)})"
         raise Ailing(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
     return f"all applied, up to {_names(found)}"
 

@@ -23,6 +23,11 @@ def read(kind: str) -> str:
     return request.cookies.get(name_of(kind), "")
 
 
+def is_kept(kind: str) -> bool:
+    """Whether the browser sent the cookie, with any value."""
+    return name_of(kind) in request.cookies
+
+
 def keep(response: Response, kind: str, value: str, *, seconds: int | None) -> None:
     """Set a cookie for this many seconds; None keeps it until the browser is closed."""
     config = current_app.config

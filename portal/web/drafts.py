@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 
 from portal.config import Settings
 from portal.web import cookies
+from portal.web.addresses import here
 from portal.web.rendering import wants_fragment
 
 Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
@@ -79,7 +80,7 @@ def keep(owner: uuid.UUID) -> bool:
     typed = [(name, value) for name, value in request.form.items(multi=True) if name not in SECRET]
     if not any(value for _, value in typed) or not is_page():
         return False
-    own: Draft = (owner.hex, request.path, typed)
+    own: Draft = (owner.hex, here(), typed)
     drafts = [own, *(one for one in _waiting() if one[:2] != own[:2])]
     while len(_sealed(drafts)) > LONGEST_COOKIE:
         drafts.pop()  # the oldest
@@ -89,14 +90,14 @@ def keep(owner: uuid.UUID) -> bool:
 
 def give_back() -> None:
     """Fill in the requested page's form; drafts of other people are deleted."""
-    if cookies.name_of(COOKIE) not in request.cookies or request.method != "GET" or wants_fragment():
+    if not cookies.is_kept(COOKIE) or request.method != "GET" or wants_fragment():
         return
     if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
         return
     drafts = _waiting()
-    others = [one for one in drafts if one[0] == current_user.id.hex and one[1] != request.path]
+    others = [one for one in drafts if one[0] == current_user.id.hex and one[1] != here()]
     for owner, path, typed in drafts:
-        if owner == current_user.id.hex and path == request.path:
+        if owner == current_user.id.hex and path == here():
             g.typed = MultiDict(typed)
             flash(BACK, "error")
     if others != drafts or not drafts:
@@ -105,7 +106,7 @@ def give_back() -> None:
 
 def forget() -> None:
     """Delete all drafts in this browser."""
-    if cookies.name_of(COOKIE) in request.cookies:
+    if cookies.is_kept(COOKIE):
         _put([])
 
 

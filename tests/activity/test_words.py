@@ -167,7 +167,7 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
         assert "Newt Example signed in" not in told_so
     page = client.get(f"/activity/people/{newt.id}").text
     assert "E-mail verified" in words(trails(page)[0])
-    assert "as the browser says, else UTC Indiana, Knox" in words(trails(page)[0]).replace("As", "as")
+    assert "Same as the browser Indiana, Knox" in words(trails(page)[0])
     assert len(client.get(f"/activity/export?row={newt.id}").text.splitlines()) > 5
 
 

@@ -38,7 +38,7 @@ def test_a_server_that_is_not_there(command: list[str], closed_port: int) -> Non
 
 
 def test_a_host_that_is_not_known() -> None:
-    assert "not known" in said_by("postgresql+psycopg://user@host.invalid/name", COMMANDS[0])
+    assert "is unknown" in said_by("postgresql+psycopg://user@host.invalid/name", COMMANDS[0])
 
 
 def test_a_database_that_is_not_there(database_server: Server) -> None:

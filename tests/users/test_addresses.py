@@ -101,7 +101,7 @@ def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_forme
     sign_in(ada)
     shown = client.get(edit(client, uma, NEW).headers["Location"]).text
 
-    assert f"Until then {uma.email} signs in" in shown
+    assert f"Until then, {uma.email} is used to sign in" in shown
     assert (build.read(User, uma.id).email, build.read(User, uma.id).pending_email) == (uma.email, NEW)
     assert [letter.recipient for letter in letters(app)] == [NEW]
     assert f"The change to {NEW} takes effect" in client.get(f"/users/{uma.id}/edit").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from random import Random
 from urllib.parse import parse_qsl, urlsplit
 
@@ -151,10 +152,16 @@ def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
         command(create_many)(User, rows)
 
 
-@pytest.mark.parametrize("status", ["active", "deactivated", "deleted"])
 @pytest.mark.parametrize(
-    "sort",
-    ["name", "-name", "created_at", "-created_at", "deleted_at", "-deleted_at", "last_sign_in_at", "-last_sign_in_at"],
+    ("status", "sort"),
+    [
+        *product(
+            ("active", "deactivated"),
+            ("name", "-name", "created_at", "-created_at", "last_sign_in_at", "-last_sign_in_at"),
+        ),
+        ("deleted", "deleted_at"),
+        ("deleted", "-deleted_at"),
+    ],
 )
 def test_a_tenants_search_finds_by_its_function_what_it_would_find_without(
     app: Flask, crowd: None, ada: Person, acme: Tenant, birch: Tenant, status: str, sort: str

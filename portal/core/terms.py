@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, and_, func
+from sqlalchemy import ColumnExpressionArgument, and_, func, true
 
 from portal.core.emails import pasted_email
 
@@ -31,4 +31,4 @@ def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
 def begins_with(column: Any, text: str) -> ColumnExpressionArgument[bool]:
     """Whether every word of the term matches the beginning of a word."""
     patterns = patterns_of(text)
-    return and_(*(column.like(func.concat("% ", func.ltrim(pattern, "% "))) for pattern in patterns))
+    return and_(true(), *(column.like(func.concat("% ", func.ltrim(pattern, "% "))) for pattern in patterns))

@@ -24,9 +24,11 @@ from portal.organizations import queries as organizations
 from portal.organizations.commands import undo_organization as undo_organization_command
 from portal.users import queries as users
 from portal.users.commands import undo_user
+from portal.users.consequences import of_undoing
 from portal.users.models import SENSITIVE, User
 from portal.web.addresses import here
 from portal.web.csv import csv_response
+from portal.web.forms import digest_of
 from portal.web.guards import requires
 from portal.web.history import confirm, history_with
 from portal.web.proof import ask
@@ -116,7 +118,8 @@ def organization(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of a person."""
-    if SENSITIVE & set(before(User, id, _version())) and (question := ask()):
+    values = before(User, id, _version())
+    if (question := _to_confirm(id, values)) or (SENSITIVE & set(values) and (question := ask())):
         return question
     return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)))
 
@@ -126,6 +129,16 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
 def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of an organization."""
     return _undo("organizations", id, undo_organization_command)
+
+
+def _to_confirm(id: uuid.UUID, values: Mapping[str, Any]) -> ResponseReturnValue | None:
+    """The question that an edit of the same kind would ask, in place of this POST, unless it was confirmed."""
+    user = db.session.scalar(users.by_id(id), execution_options={"with_deleted": True})
+    means = of_undoing(user, values) if user else []
+    if not means or request.form.get("confirmed") == digest_of(means):
+        return None
+    fields = (("version", str(_version())), ("confirmed", digest_of(means)))
+    return render("users/undo.html", user=user, consequences=means, fields=fields)
 
 
 def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any]) -> ResponseReturnValue:

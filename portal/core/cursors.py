@@ -18,7 +18,7 @@ LONGEST = 2400
 def moment(text: str) -> datetime:
     """A cursor's time; ValueError for anything else."""
     value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)  # offsets that PostgreSQL can't read
 
 
 def ranked(text: str) -> str:

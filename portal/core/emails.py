@@ -11,7 +11,7 @@ import idna
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from portal.config import EMAIL_KINDS
-from portal.core.text import ZWJ, ZWNJ, narrow, visible
+from portal.core.text import ZWJ, ZWNJ, has_control, narrow, visible
 
 KINDS = INTERNAL, INTERNATIONAL = EMAIL_KINDS
 BELOW = ".co"
@@ -48,7 +48,9 @@ def _unwrapped(text: str) -> str:
         text = inner[1]
     scheme, colon, address = text.partition(":")
     if colon and scheme.strip(QUOTES).lower() == "mailto":
-        text = unquote(address.partition("?")[0])
+        text = visible(unquote(address.partition("?")[0]))
+        if has_control(text):
+            return ""
     return text.strip(PUNCTUATION + QUOTES)
 
 

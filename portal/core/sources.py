@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select
-
-if TYPE_CHECKING:
-    from portal.core.listing import Listing
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -67,5 +64,5 @@ class Source:
     key: Any = None  # the tiebreaker, unless it is the entity's id; rows call it `id`
     search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
     newest: Any = None  # the column by which a search is ordered, unless created_at
-    best: Callable[[Listing], Sort] | None = None  # the default sort of a search
+    best: Callable[[Any], Sort] | None = None  # the default sort of a search: Listing -> Sort
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks

@@ -21,7 +21,7 @@ VIRAMA = 9  # the canonical combining class
 # fillers, invisible operators, tags, annotations, the object placeholder, and blank symbols.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
-    "\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    "\ufff0-\ufffc\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
 # Useful next to some letters: joiners, Mongolian separators and selectors, variation selectors.
 CONTEXTUAL = "\u180b-\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
@@ -38,13 +38,14 @@ _narrow = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@"
 
 
 def tidy(text: str | None) -> str | None:
-    """One line of text: visible characters, trimmed, with single spaces, in normal form C. None if empty.
+    """One line of text: visible characters, trimmed, with single spaces, in normal form C. None if empty or all marks.
 
     Text too long for any field is returned unchanged: it fails length checks, and normalizing could take seconds.
     """
     if text and len(text) > LONGEST:
         return text
-    return " ".join(visible(unicodedata.normalize("NFC", text)).split()) or None if text else None
+    kept = " ".join(visible(unicodedata.normalize("NFC", text)).split()) if text else ""
+    return kept if has_control(kept) or any(_kind(one)[0] in "LNPS" for one in kept) else None
 
 
 def has_control(text: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from typing import Any
+
+from sqlalchemy import select
 
 from portal.core.actor import Role
 from portal.core.db import db
@@ -55,15 +59,30 @@ def of_creating(form: UserForm) -> list[str]:
 
 
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
-    """Consequences of changing a person's organization or making them a super admin; empty for other changes."""
-    values = form.values()
-    role = values.get("role", user.role)
-    granted = role is Role.SUPER_ADMIN and user.role is not Role.SUPER_ADMIN
+    """Moving a person to another organization, and giving them every right; nothing for other changes."""
+    return _of_changing(user, form.values(), home, form.organization)
+
+
+def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
+    """The same, where undoing a change sets these values back."""
+    home, back = (_organization(one) for one in (user.organization_id, values.get("organization_id")))
+    return _of_changing(user, values, home, back)
+
+
+def _organization(organization_id: uuid.UUID | None) -> Organization | None:
+    found = select(Organization).where(Organization.id == organization_id)
+    return db.session.scalar(found, execution_options={"with_deleted": True}) if organization_id else None
+
+
+def _of_changing(
+    user: User, values: Mapping[str, Any], home: Organization | None, joined: Organization | None
+) -> list[str]:
+    is_super = values.get("role", user.role) is Role.SUPER_ADMIN
+    granted = is_super and user.role is not Role.SUPER_ADMIN
     moved = values.get("organization_id", user.organization_id) != user.organization_id
-    is_managed = role is not Role.SUPER_ADMIN
-    sentences = _of_moving(user, home, form.organization, is_managed=is_managed) if moved else []
+    sentences = _of_moving(user, home, joined, is_managed=not is_super) if moved else []
     if granted:
-        sentences += _of_granting(user.name, form.organization if "organization_id" in values else home)
+        sentences += _of_granting(user.name, joined if "organization_id" in values else home)
     if moved or granted:
         sentences.append(PROGRAMS_SIGNED_OUT.format(user.name))
     return sentences

@@ -129,6 +129,11 @@ def _is_shown(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
+def digest_of(consequences: Sequence[str]) -> str:
+    """What a confirmation sends back of the sentences that it was shown."""
+    return sha256("\n".join(consequences).encode()).hexdigest()
+
+
 class ConfirmForm(Form):
     """A form that first shows what it would change, and saves when sent again with the digest of that."""
 
@@ -137,7 +142,7 @@ class ConfirmForm(Form):
 
     def is_confirmed(self, consequences: Sequence[str]) -> bool:
         """Whether these consequences were shown and confirmed; otherwise show them. None need no confirmation."""
-        shown = sha256("\n".join(consequences).encode()).hexdigest()
+        shown = digest_of(consequences)
         if not consequences or self.confirmed.data == shown:
             return True
         self.consequences, self.confirmed.data = consequences, shown

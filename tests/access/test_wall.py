@@ -182,12 +182,14 @@ def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone
         (world.ada, {world.ada.id, world.uma.id}),
         (world.bea, {world.bea.id}),
         (world.uma, set[Any]()),
-        (world.root, set[Any]()),
     ):
         with world.sql(person) as connection:
             assert set(connection.scalars(found, {"house": None})) == own
             foreign = world.acme if person is world.bea else world.birch
             assert connection.scalars(found, {"house": foreign.id}).all() == []
+    with world.sql(world.root) as connection:  # whom no tenant bounds
+        assert len(set(connection.scalars(found, {"house": None}))) == 5
+        assert set(connection.scalars(found, {"house": world.birch.id})) == {world.bea.id}
 
 
 def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:

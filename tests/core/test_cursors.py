@@ -101,3 +101,8 @@ def test_in3_no_hostile_value_is_a_place_or_an_error() -> None:
 @pytest.mark.parametrize("numeral", [1e309, -1e309, True, 1.9, 10**400])
 def test_in3_numerals_of_json_are_no_keys(numeral: float) -> None:
     assert read(forged("2026-01-01", numeral), moment) is None
+
+
+@pytest.mark.parametrize("offset", ["+16:00", "-23:59", "+23:59:59.999999"])
+def test_a_moment_in_an_offset_that_postgresql_cannot_read_is_read_as_utc(offset: str) -> None:
+    assert moment(f"2026-01-02T00:00:00{offset}").utcoffset() == timedelta(0)

@@ -194,3 +194,8 @@ def test_mail_goes_to_the_very_address_that_is_stored(stored: str, sent: str) ->
 def test_no_mail_goes_where_an_address_would_have_to_be_guessed(stored: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- of whatever kind
         mailable_email(stored)
+
+
+def test_what_a_mailto_link_encodes_is_no_way_around_control_characters() -> None:
+    assert pasted_email("mailto:a%00b@example.com") == "mailto:a%00b@example.com"
+    assert "\x00" not in lookup_email("mailto:a%00b@example.com")

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from portal.core.text import visible
+from portal.core.text import tidy, visible
 
 UNSEEN = [
     "\u00ad", "\u034f", "\u061c", "\u115f", "\u1160", "\u17b4", "\u180e", "\u200b", "\u200e", "\u200f", "\u202a",
@@ -21,6 +21,11 @@ UNSEEN = [
 def test_what_cannot_be_seen_or_turns_the_reading_is_stripped(unseen: str) -> None:
     assert visible(f"{unseen}An{unseen}ne{unseen}") == "Anne"
     assert visible(unseen * 3) == ""
+
+
+@pytest.mark.parametrize("text", ["\U00013430", "\U00016fe4\U00013430", "\u0300", "\u070f", "\ue000", "\u0378"])
+def test_marks_and_signs_that_show_nothing_by_themselves_are_no_text(text: str) -> None:
+    assert tidy(text) is None
 
 
 @pytest.mark.parametrize(

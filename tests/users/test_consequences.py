@@ -112,3 +112,29 @@ def test_other_changes_ask_nothing(
     forged = {"role": "ADMIN", "organization_id": str(uuid.uuid4()), "confirmed": "yes"}
     assert other_client.send(f"/users/{uma.id}/edit", forged).status_code == 303
     assert build.read(User, uma.id).organization_id == ada.organization_id
+
+
+@pytest.mark.parametrize("change", ["demoted", "moved"])
+def test_undoing_asks_for_the_same_confirmation(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, birch: Tenant, change: str
+) -> None:
+    role = Role.SUPER_ADMIN if change == "demoted" else Role.USER
+    person = build.person("kim@example.com", role=role, tenant=acme)
+    sign_in(root)
+    path, undo = f"/users/{person.id}/edit", f"/activity/people/{person.id}/undo"
+    asked = client.send(path, {"role": "USER"} if change == "demoted" else {"organization_id": birch.slug})
+    if change == "moved":
+        assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    before = build.read(User, person.id)
+
+    token = client.form("/account/")["csrf_token"]
+    shown = client.post(undo, data={"csrf_token": token, "version": str(before.version)})
+
+    assert shown.status_code == 200
+    expected = "becomes a super admin" if change == "demoted" else "moves from Birch to Acme"
+    assert expected in shown.text
+    now = build.read(User, person.id)
+    assert (now.role, now.organization_id) == (before.role, before.organization_id)
+    assert client.post(undo, data=fields_of(shown.text, undo)).status_code == 303
+    now = build.read(User, person.id)
+    assert (now.role, now.organization_id) == (role, acme.id)

@@ -201,7 +201,7 @@ BEGIN
         RETURN value;
     END IF;
     FOR label IN SELECT DISTINCT hit[1] FROM regexp_matches(readable, 'xn--([a-z0-9-]{1,59})', 'g') hit LOOP
-        readable := replace(readable, 'xn--' || label, coalesce(portal_punycode(label), 'xn--' || label));
+        readable := replace(readable, 'xn--' || label, coalesce(public.portal_punycode(label), 'xn--' || label));
     END LOOP;
     RETURN readable;
 END $$
@@ -217,7 +217,7 @@ FOLD_TERM = rf"""
 CREATE OR REPLACE FUNCTION portal_fold_term(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
-    folded text COLLATE "C" := portal_plain(value);
+    folded text COLLATE "C" := public.portal_plain(value);
 BEGIN
     IF octet_length(folded) > char_length(folded) THEN
         folded := regexp_replace(normalize(folded, NFC), '[{OTHER_SIGNS}]', ' {LETTERS[-1]} ', 'g');
@@ -240,8 +240,8 @@ DECLARE
     words text[];
 BEGIN
     IF strpos(lower(value COLLATE "C"), 'xn--') > 0 THEN
-        SELECT value || coalesce(string_agg(' ' || portal_readable(word), ''), '') INTO whole
-        FROM unnest(string_to_array(value, ' ')) word WHERE portal_readable(word) <> word;
+        SELECT value || coalesce(string_agg(' ' || public.portal_readable(word), ''), '') INTO whole
+        FROM unnest(string_to_array(value, ' ')) word WHERE public.portal_readable(word) <> word;
     END IF;
     IF octet_length(value) > char_length(value) THEN
         words := regexp_split_to_array(btrim(substring(
@@ -250,7 +250,7 @@ BEGIN
             whole := whole || ' ' || array_to_string(words[one:] || words[:one - 1], '');
         END LOOP;
     END IF;
-    RETURN portal_fold_term(whole);
+    RETURN public.portal_fold_term(whole);
 END $$
 """  # noqa: S608 -- of constants
 
@@ -261,7 +261,7 @@ CREATE OR REPLACE FUNCTION portal_search_pattern(word text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
     folded CONSTANT text :=
-        portal_fold_term(CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN portal_readable(word) ELSE word END);
+        public.portal_fold_term(CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END);
 BEGIN
     RETURN CASE WHEN char_length(btrim(folded)) < 3 THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END;
 END $$

@@ -44,7 +44,7 @@ BEGIN
     IF octet_length(bare) > char_length(bare) THEN
         key := replace(replace(replace(translate(key, 'ÞŊƏ', 'þŋə'), 'þ', 'ƿ'), 'ŋ', 'nƿ'), 'ə', 'eƿ');
     END IF;
-    key := portal_plain(key);
+    key := public.portal_plain(key);
     IF octet_length(key) > char_length(key) THEN
         key := regexp_replace(regexp_replace(key, '[\u3099\u309A]', '', 'g'), '[{OTHER_SIGNS}]', '/', 'g');
         IF key ~ '[\u30A1-\u30F6]' THEN key := translate(key, '{KATAKANA[0]}', '{KATAKANA[1]}'); END IF;
@@ -65,14 +65,14 @@ SORT_NAME = """
 CREATE OR REPLACE FUNCTION portal_sort_name(last_name text, first_name text, email text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
-    key CONSTANT text := portal_sort_key(concat_ws(' ', nullif(last_name, ''), nullif(first_name, '')));
+    key CONSTANT text := public.portal_sort_key(concat_ws(' ', nullif(last_name, ''), nullif(first_name, '')));
 BEGIN
-    RETURN CASE WHEN key = '' THEN chr(1114111) || portal_sort_key(email) ELSE key END;
+    RETURN CASE WHEN key = '' THEN chr(1114111) || public.portal_sort_key(email) ELSE key END;
 END $$
 """
 SORTED = {
-    "users": "portal_sort_name({row}last_name, {row}first_name, {row}email)",
-    "organizations": "portal_sort_key({row}name)",
+    "users": "public.portal_sort_name({row}last_name, {row}first_name, {row}email)",
+    "organizations": "public.portal_sort_key({row}name)",
 }
 FORMER = {"users": "lower(coalesce(last_name, '') || ' ' || coalesce(first_name, ''))", "organizations": "lower(name)"}
 

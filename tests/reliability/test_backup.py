@@ -29,7 +29,7 @@ PEOPLE = 100_000
 ADDRESS = "postgresql://portal@db.example.com/portal"
 SECTION = re.compile(r"## Backup and restore\n(.+?)\n## ", re.DOTALL)
 NAME = "restored"
-GIVE_BACK = ("GRANT CREATE ON SCHEMA", "ALTER FUNCTION", "REVOKE CREATE ON SCHEMA")
+GIVE_BACK = ("GRANT CREATE ON SCHEMA", "ALTER FUNCTION", "REVOKE CREATE ON SCHEMA", "REVOKE TEMPORARY")
 
 
 def documented(beginning: str) -> str:
@@ -79,7 +79,8 @@ def give_back(address: str) -> None:
     url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         for beginning in GIVE_BACK:
-            connection.execute(documented(beginning).encode())
+            statement = documented(beginning).replace("DATABASE portal ", f'DATABASE "{make_url(address).database}" ')
+            connection.execute(statement.encode())
 
 
 def hashes(address: str) -> dict[str, tuple[Any, ...]]:

@@ -68,7 +68,7 @@ TAKES_WAYS_OUT = {
     "organizations/commands.py", "organizations/queries.py", "organizations/views.py", "second/commands.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py", "users/clashes.py",
     "users/commands.py", "users/devices.py", "users/invitations.py", "users/locks.py", "users/queries.py",
-    "users/resets.py", "users/rules.py",
+    "users/consequences.py", "users/resets.py", "users/rules.py",
     "users/views.py", "web/observing.py", "web/rows.py", "web/session.py",
 }  # fmt: skip
 

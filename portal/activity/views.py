@@ -14,12 +14,13 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
+from portal.core.actor import current_actor
 from portal.core.clock import local, now, zone
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
-from portal.core.policy import Permission
+from portal.core.policy import Permission, allows
 from portal.organizations import queries as organizations
 from portal.organizations.commands import undo_organization as undo_organization_command
 from portal.users import queries as users
@@ -133,6 +134,8 @@ def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
 
 def _to_confirm(id: uuid.UUID, values: Mapping[str, Any]) -> ResponseReturnValue | None:
     """The question that an edit of the same kind would ask, in place of this POST, unless it was confirmed."""
+    if not allows(current_actor(), Permission.USERS_ANY_TENANT):
+        return None  # who may do neither is refused
     user = db.session.scalar(users.by_id(id), execution_options={"with_deleted": True})
     means = of_undoing(user, values) if user else []
     if not means or request.form.get("confirmed") == digest_of(means):

@@ -43,9 +43,11 @@ def undo(client: PageClient, row: Person | Tenant, version: object, **kwargs: An
     kind, page = ("people", "users") if isinstance(row, Person) else ("organizations", "organizations")
     token = re.search(r'name="csrf_token" (?:type="hidden" )?value="([^"]+)"', client.get(f"/{page}/{row.id}").text)
     assert token is not None
-    return client.post(
-        f"/activity/{kind}/{row.id}/undo", data={"csrf_token": token.group(1), "version": str(version)}, **kwargs
-    )
+    path = f"/activity/{kind}/{row.id}/undo"
+    answer = client.post(path, data={"csrf_token": token.group(1), "version": str(version)}, **kwargs)
+    if answer.status_code == 200 and "Undo this change?" in answer.text:  # what it means is to be confirmed
+        return client.post(path, data=fields_of(answer.text, path), **kwargs)
+    return answer
 
 
 def note(client: PageClient, row: Person | Tenant) -> str:

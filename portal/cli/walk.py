@@ -172,7 +172,7 @@ class Walk:
 
     def _compare(self, address: str, pair: Pair, make: Callable[[str], Request]) -> None:
         foreign, nobodys = make(pair[0]), make(pair[1])
-        for _ in range(2):  # a page may say how long ago something was
+        for _ in range(4):  # a page may say how long ago something was, or show what was counted meanwhile
             answer = self._ask(address, foreign, *pair).without(*pair)
             if nobodys not in self._answered:
                 self._answered[nobodys] = self._ask(address, nobodys, *pair).without(*pair)

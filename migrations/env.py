@@ -41,15 +41,15 @@ def online() -> None:
         return
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
-        refuse_unmigratable(connection, list(extension.metadata.tables))
-        connection.commit()
         connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', false)")
-        extensions.find(connection, lasting=True)
         wait_for_others(connection)
-        milliseconds = str(int(LOCK_SECONDS * 1000))
-        connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
-        connection.commit()
         try:
+            refuse_unmigratable(connection, list(extension.metadata.tables))
+            connection.commit()
+            extensions.find(connection, lasting=True)
+            milliseconds = str(int(LOCK_SECONDS * 1000))
+            connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
+            connection.commit()
             patiently(lambda: migrate(connection), connection, lambda words: click.echo(words, err=True))
         finally:
             connection.rollback()

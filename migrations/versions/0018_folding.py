@@ -232,8 +232,8 @@ END $$
 """
 
 # An international domain is found in both its forms, and names without a space between them, in whichever order.
-FOLD = rf"""
-CREATE OR REPLACE FUNCTION portal_fold(value text) RETURNS text
+FOLD_TEXT = rf"""
+CREATE OR REPLACE FUNCTION portal_fold_text(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
     whole text := value;
@@ -254,17 +254,21 @@ BEGIN
 END $$
 """  # noqa: S608 -- of constants
 
+# It stays a function of SQL: a session that calls it while its language changes reads the new text in the old language.
+FOLD = """
+CREATE OR REPLACE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+RETURN public.portal_fold_text(value)
+"""
+
 # One or two letters anywhere in a text would be looked up in vain too; at the beginning of a word they are found.
 # A domain that is being typed is looked for as it stands.
 SEARCH_PATTERN = r"""
-CREATE OR REPLACE FUNCTION portal_search_pattern(word text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
-DECLARE
-    folded CONSTANT text :=
-        public.portal_fold_term(CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END);
-BEGIN
-    RETURN CASE WHEN char_length(btrim(folded)) < 3 THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END;
-END $$
+CREATE OR REPLACE FUNCTION portal_search_pattern(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+RETURN (
+    SELECT CASE WHEN char_length(btrim(folded)) < 3 THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END
+    FROM public.portal_fold_term(
+        CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END) folded
+)
 """
 
 # A row that is only written anew, with the same values, is neither newer nor changed. Not for tenants.
@@ -321,7 +325,7 @@ def upgrade() -> None:
     """Generated columns are computed when a row is written: rows that fold to another text now are rewritten."""
     with committing():
         op.execute(STAMP.format(is_rewritten=IS_REWRITTEN))
-        for statement in (PLAIN, PUNYCODE, READABLE, FOLD_TERM, FOLD, SEARCH_PATTERN):
+        for statement in (PLAIN, PUNYCODE, READABLE, FOLD_TERM, FOLD_TEXT, FOLD, SEARCH_PATTERN):
             op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
     fold_anew()
 
@@ -332,7 +336,10 @@ def downgrade() -> None:
             op.execute(statement)
     fold_anew()
     op.execute(STAMP.format(is_rewritten=""))
-    op.execute("DROP FUNCTION portal_fold_term(text), portal_readable(text), portal_punycode(text), portal_plain(text)")
+    op.execute(
+        "DROP FUNCTION portal_fold_text(text), portal_fold_term(text), portal_readable(text), portal_punycode(text),"
+        " portal_plain(text)"
+    )
 
 
 def fold_anew() -> None:

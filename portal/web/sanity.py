@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
+UNREAD_BYTES = 2_000_000  # of a refused body; documented proxies pass no more on
 REPLACED = "\ufffd"  # what decoding makes of bytes that are no UTF-8
 
 
 def init_app(app: Flask) -> None:
     app.before_request(refuse_nonsense)
+    app.after_request(read_to_the_end)
+
+
+def read_to_the_end(answer: Response) -> Response:
+    """Read what is left of a refused body: closing with unread bytes resets the connection, and the answer is lost."""
+    if answer.status_code >= 400 and request.environ.get("wsgi.input_terminated"):
+        left = UNREAD_BYTES
+        try:
+            while left > 0 and (read := len(request.environ["wsgi.input"].read(min(left, 65_536)))):
+                left -= read
+        except Exception:  # noqa: BLE001 -- the server's own, for chunks that are none: nothing more can be read
+            return answer
+    return answer
 
 
 def refuse_nonsense() -> None:

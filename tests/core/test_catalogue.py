@@ -55,13 +55,13 @@ def test_each_change_is_found(fresh_app: Flask, expected: Catalogue) -> None:
 
 def test_a_function_that_does_something_else_is_changed(fresh_app: Flask, expected: Catalogue) -> None:
     with fresh_app.app_context(), db.engine.connect() as connection:
-        body = str(connection.exec_driver_sql("SELECT pg_get_functiondef('portal_fold'::regproc)").scalar_one())
+        body = str(connection.exec_driver_sql("SELECT pg_get_functiondef('portal_plain'::regproc)").scalar_one())
 
     told = [
         str(one) for one in differences(expected, found(fresh_app, body.replace("lower", "upper").replace("%", "%%")))
     ]
 
-    assert told == ["function portal_fold of portal_fold(text) is changed"]
+    assert told == ["function portal_plain of portal_plain(text) is changed"]
 
 
 def test_what_other_programs_keep_is_no_difference(fresh_app: Flask, expected: Catalogue) -> None:

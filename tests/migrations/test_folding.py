@@ -59,8 +59,8 @@ IN_ORDER = [
     "がんだ", "ガンダム", "やまだ", "ヤマダ", "太郎", "山田",
 ]  # fmt: skip
 FUNCTIONS = """
-SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = ANY (
-    '{portal_plain,portal_punycode,portal_readable,portal_fold_term,portal_fold,portal_search_pattern,portal_sort_key}')
+SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = prolang
+WHERE proname ~ '^portal_(fold|plain|punycode|readable|search_pattern|sort_key)' ORDER BY lanname, proname
 """
 
 

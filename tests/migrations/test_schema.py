@@ -204,8 +204,8 @@ def test_the_models_make_the_same_columns_defaults_and_predicates(
         for extension in ("pg_trgm", "unaccent"):
             connection.execute(f"CREATE EXTENSION {extension}".encode())
         for (definition,) in migrated.execute(
-            "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname IN ('portal_fold', 'portal_search_pattern')"
-            " ORDER BY proname"
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = prolang"
+            " WHERE proname ~ '^portal_(fold|plain|punycode|readable|search_pattern)' ORDER BY lanname, proname"
         ).fetchall():
             connection.execute(definition.encode())
     with app_on_empty.app_context():

@@ -186,7 +186,7 @@ def test_au6_a_visitors_address_is_the_one_they_come_from_whatever_they_say(
 
 
 def test_in7_a_body_that_is_too_large_is_refused_by_nginx_or_the_portal(proxied: Proxied) -> None:
-    assert _status(proxied, 1_500_000, b"a" * 1_500_000) == 413
+    assert {_status(proxied, 1_500_000, b"a" * 1_500_000) for _ in range(20)} == {413}
     assert _status(proxied, 3_000_000, b"") == 413  # before it is sent
 
 

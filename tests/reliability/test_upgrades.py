@@ -76,8 +76,15 @@ def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
     return worst
 
 
+def languages(app: Flask) -> set[tuple[object, ...]]:
+    """Which language each function is written in. A session that calls one while it changes reads it in the other."""
+    with connect(app) as connection:
+        query = "SELECT proname, oidvectortypes(proargtypes), lanname FROM pg_proc p JOIN pg_language l ON l.oid = prolang"
+        return set(connection.execute(f"{query} WHERE pronamespace = 'public'::regnamespace".encode()).fetchall())
+
+
 def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) -> None:
-    worst = {}
+    worst, spoken = {}, languages(peopled)
     for revision in steps()[1:]:
         stopped = threading.Event()
         with ThreadPoolExecutor(3) as pool, peopled.app_context():
@@ -87,5 +94,8 @@ def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) 
             finally:
                 stopped.set()
         worst[revision] = max(one.result() for one in waits)
+        spoken |= languages(peopled)
 
     assert max(worst.values()) < LONGEST, worst
+    functions = [(name, arguments) for name, arguments, _ in spoken]
+    assert len(functions) == len(set(functions)), "a function changes its language"

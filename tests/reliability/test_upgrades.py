@@ -39,6 +39,11 @@ LOAD = (
     "UPDATE organizations SET name = 'Other {0}' WHERE slug = 'home-{0}'",
 )  # fmt: skip
 
+LANGUAGES = b"""
+    SELECT proname, oidvectortypes(proargtypes), lanname FROM pg_proc p JOIN pg_language l ON l.oid = prolang
+    WHERE pronamespace = 'public'::regnamespace
+"""
+
 
 def steps() -> list[str]:
     script = ScriptDirectory.from_config(migrations.config())
@@ -79,8 +84,7 @@ def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
 def languages(app: Flask) -> set[tuple[object, ...]]:
     """Which language each function is written in. A session that calls one while it changes reads it in the other."""
     with connect(app) as connection:
-        query = "SELECT proname, oidvectortypes(proargtypes), lanname FROM pg_proc p JOIN pg_language l ON l.oid = prolang"
-        return set(connection.execute(f"{query} WHERE pronamespace = 'public'::regnamespace".encode()).fetchall())
+        return set(connection.execute(LANGUAGES).fetchall())
 
 
 def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) -> None:

@@ -15,6 +15,7 @@ from portal.core import extensions
 from portal.core.db import MIGRATION_LOCK, direct_engine
 from portal.core.migrations import LOCK_SECONDS, patiently
 from portal.core.preflight import refuse_unmigratable
+from portal.core.roles import have_roles
 
 extension = current_app.extensions["migrate"].db
 
@@ -37,6 +38,7 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 def online() -> None:
     if given := context.config.attributes.get("connection"):
         extensions.find(given)
+        have_roles(given)
         migrate(given)  # one who has the lock makes all migrations part of a transaction of their own
         return
     engine = context.config.attributes.get("engine") or direct_engine()

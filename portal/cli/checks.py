@@ -16,7 +16,7 @@ from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
 from portal.core.embedded import EmbeddedError
 from portal.core.extensions import EXTENSIONS, installed
-from portal.core.preflight import NEWER, obstacles
+from portal.core.preflight import obstacles, unknown_migrations
 from portal.core.sentences import sentence_of
 from portal.core.wall import READER_ROLE, TENANT_ROLE
 
@@ -79,8 +79,8 @@ def extensions() -> str:
 
 def applied_migrations() -> str:
     found, wanted = migrations.applied(db.session.connection()), migrations.heads()
-    if not found <= migrations.known():
-        raise Ailing(NEWER)
+    if unknown := unknown_migrations(found):
+        raise Ailing(unknown)
     if found != wanted:
         obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
         pending = f"pending (found {_names(found)}, expected {_names(wanted)})"

@@ -31,6 +31,11 @@ IN_THE_WAY = (
 )
 OTHERS = "{} belong to another login: run ALTER TABLE ... OWNER TO {login} for each."
 NEWER = "The database is newer than this code: run the version of the portal that migrated it."
+UNRELEASED = (
+    "The database was created by a version from before the first release and can't be upgraded:"
+    " run `flask database reset` to create it again. This deletes everything in it."
+)
+UNRELEASED_MIGRATIONS = frozenset(f"{number:04}" for number in range(1, 21))
 NO_LETTERS = (
     "The database, {}, can't lowercase letters outside English: create it again with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
@@ -93,8 +98,8 @@ def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[st
         yield STANDBY
     if found.is_read_only:
         yield READ_ONLY
-    if not applied <= migrations.known():
-        yield NEWER
+    if unknown := unknown_migrations(applied):
+        yield unknown
     if not found.has_public:
         yield NO_PUBLIC
     elif not found.makes_tables:
@@ -106,6 +111,13 @@ def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[st
         yield from _tables_of_others(connection, found.login, tables)
     else:
         yield from _odds(connection, tables, has_queue=found.has_queue)
+
+
+def unknown_migrations(applied: frozenset[str]) -> str | None:
+    """Why this code doesn't know the migrations that a database has; None if it knows them."""
+    if applied <= migrations.known():
+        return None
+    return UNRELEASED if applied <= UNRELEASED_MIGRATIONS else NEWER
 
 
 def _odds(connection: Connection, tables: Sequence[str], *, has_queue: bool) -> Iterator[str]:

@@ -16,32 +16,35 @@ from sqlalchemy import make_url
 from portal.core import migrations
 from portal.core.db import db
 from tests.database import Server, app_for, disconnect
+from tests.upgrading import samples as samples
+from tests.upgrading import revisions, upgraded_with_samples
 
-FIRST, SECOND = "0001", "0002"  # what comes after the first begins with an index, after the second with a trigger
+FIRST, SECOND = "sample_1_indexes", "sample_2_nicknames"  # one begins with an index, the other with a lock
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
 
 @contextmanager
-def standing_at(revision: str, server: Server) -> Iterator[Flask]:
-    app = app_for(server.create("behind"))
+def standing_before(revision: str, server: Server) -> Iterator[Flask]:
+    app = upgraded_with_samples(app_for(server.create("behind")))
+    names = revisions()
     with app.app_context():
-        flask_migrate.upgrade(revision=revision)
+        flask_migrate.upgrade(revision=names[names.index(revision) - 1])
     yield app
     disconnect(app)
     server.drop("behind")
 
 
 @pytest.fixture
-def behind(database_server: Server) -> Iterator[Flask]:
+def behind(database_server: Server, samples: None) -> Iterator[Flask]:
     """On a database that is not up to date."""
-    with standing_at(SECOND, database_server) as app:
+    with standing_before(SECOND, database_server) as app:
         yield app
 
 
 @pytest.fixture
-def far_behind(database_server: Server) -> Iterator[Flask]:
-    """On a database with the first migration alone."""
-    with standing_at(FIRST, database_server) as app:
+def far_behind(database_server: Server, samples: None) -> Iterator[Flask]:
+    """On a database that lacks both samples."""
+    with standing_before(FIRST, database_server) as app:
         yield app
 
 
@@ -97,7 +100,7 @@ def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
 
     assert result.exit_code == 1
     assert "The tables were in use for too long" in result.output
-    assert revision_of(behind) == {SECOND}
+    assert revision_of(behind) == {FIRST}
 
 
 def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
@@ -118,7 +121,7 @@ def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
     reader = threading.Thread(target=read)
     with used_by_others(far_behind, seconds=1), far_behind.app_context():
         reader.start()
-        flask_migrate.upgrade(revision=SECOND)
+        flask_migrate.upgrade(revision=FIRST)
         reader.join()
 
     assert "trying again" not in capsys.readouterr().err
@@ -129,7 +132,7 @@ def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
 def test_re8_an_index_whose_making_was_interrupted_is_made_anew(
     far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("portal.core.online.PATIENCE", "100ms")
+    monkeypatch.setattr("migrations.helpers.online.PATIENCE", "100ms")
     monkeypatch.setattr("portal.core.migrations.PAUSE_SECONDS", 0.2)
 
     with used_by_others(far_behind, seconds=1), far_behind.app_context():

@@ -139,7 +139,7 @@ def test_ac15_a_downgrade_takes_back_what_was_granted_and_keeps_the_role(cluster
     with portal_on(address) as app, app.app_context():
         flask_migrate.upgrade()
         assert granted(address)
-        flask_migrate.downgrade(revision="0001")
+        flask_migrate.downgrade(revision="0002_signing_in")
         assert granted(address) == set()
         assert bounded(address) == set()
         flask_migrate.upgrade()

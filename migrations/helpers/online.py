@@ -1,0 +1,96 @@
+"""Change large tables in a migration while people keep working with them.
+
+What takes long is done beside the migration's transaction, holding no lock for which anybody waits: indexes are made
+concurrently, many rows are moved in batches. Each of these commits, so it stands before whatever may not be done twice,
+and a migration that is tried again begins it anew. Where a caller holds one transaction around all migrations, nobody
+works with the tables yet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+# An index that is made concurrently waits for transactions that have begun, and nobody waits behind it.
+PATIENCE = "60s"
+SET = "SELECT set_config('lock_timeout', %s, false)"
+REWRITING = "SELECT set_config('portal.rewriting', %s, false)"
+NEXT = "{}_next"
+BATCH = 5_000
+LAST = uuid.UUID(int=2**128 - 1)
+
+
+def is_one_transaction() -> bool:
+    """Whether the caller of all migrations holds the transaction: see migrations/env.py."""
+    config = op.get_context().config
+    return config is not None and "connection" in config.attributes
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Each statement of the block is a transaction of its own, where it can be."""
+    if is_one_transaction():
+        yield
+        return
+    with op.get_context().autocommit_block():
+        yield
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    usual = op.get_bind().exec_driver_sql("SHOW lock_timeout").scalar_one()
+    op.get_bind().exec_driver_sql(SET, (PATIENCE,))
+    try:
+        yield
+    finally:
+        op.get_bind().exec_driver_sql(SET, (usual,))
+
+
+def make_index(name: str, table: str, columns: Sequence[str | sa.TextClause], **options: Any) -> None:
+    """An index, while others read and write. What a try that was interrupted left of it is made anew."""
+    beside = not is_one_transaction()
+    with committing(), patient():
+        op.drop_index(name, table, if_exists=True, postgresql_concurrently=beside)
+        op.create_index(name, table, columns, postgresql_concurrently=beside, **options)
+
+
+def make_next(name: str, table: str, columns: Sequence[str | sa.TextClause], **options: Any) -> None:
+    """The index that shall come in the place of this one: see `put_next`."""
+    make_index(NEXT.format(name), table, columns, **options)
+
+
+def put_next(name: str) -> None:
+    """Within the migration's transaction: the index made for that takes the place of this one."""
+    op.execute(f"DROP INDEX {name}")
+    op.execute(f"ALTER INDEX {NEXT.format(name)} RENAME TO {name}")
+
+
+def in_batches(statement: str) -> None:
+    """Run it until it touches no row any more; `:most` stands for how many it may touch at once."""
+    with committing():
+        while op.get_bind().execute(sa.text(statement), {"most": BATCH}).rowcount:
+            pass
+
+
+def rewrite(table: str, statement: str) -> None:
+    """Run the statement for all rows of a table in batches; `{rows}` stands for one batch.
+
+    Rows rewritten with the same values are not stamped: see portal_stamp().
+    """
+    turn = sa.text(statement.format(rows="id > :after AND id <= :until"))
+    edge = sa.text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id OFFSET :most LIMIT 1")  # noqa: S608
+    after: uuid.UUID | None = uuid.UUID(int=0)
+    with committing():
+        op.get_bind().exec_driver_sql(REWRITING, ("on",))
+        try:
+            while after is not None:
+                until = op.get_bind().scalar(edge, {"after": after, "most": BATCH - 1})
+                op.get_bind().execute(turn, {"after": after, "until": until or LAST})
+                after = until
+        finally:
+            op.get_bind().exec_driver_sql(REWRITING, ("",))

@@ -1,0 +1,30 @@
+"""Tenant isolation in SQL: policies and grants of portal_tenant, and the functions that act as the owner for it."""
+
+from __future__ import annotations
+
+from migrations.helpers.scripts import run, run_file
+
+revision = "0003_row_level_security"
+down_revision = "0002_signing_in"
+branch_labels = None
+depends_on = None
+
+TABLES = ("api_tokens", "refresh_tokens", "sign_ins", "users", "organizations")
+
+
+def upgrade() -> None:
+    run_file(__file__)
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        run(f"""
+            DROP POLICY tenant ON {table};
+            ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;
+            REVOKE ALL ON {table} FROM portal_tenant;
+        """)
+    run("""
+        DROP FUNCTION portal_find_users, portal_ranks, portal_has_second_factor, portal_reaches;
+        REVOKE ALL ON SCHEMA public FROM portal_tenant;
+    """)
+    # The role stays: it belongs to the whole server, and other databases may use it.

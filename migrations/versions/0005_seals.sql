@@ -1,0 +1,307 @@
+-- Tamper evidence: events are sealed in batches into a keyed hash chain, beside the table that is only added to.
+--
+-- Leaves and seals are tables of their own, so that writers of events wait for nothing. A leaf covers the event and a
+-- salted hash of its personal values (changes, address, agent): erasing these, and the salt, leaves the chain valid.
+
+CREATE TABLE activity_leaves (
+    position bigint NOT NULL,
+    seal_id integer NOT NULL,
+    activity_id bigint NOT NULL,
+    salt uuid,
+    values_hash bytea NOT NULL,
+    leaf bytea NOT NULL,
+    CONSTRAINT activity_leaves_pkey PRIMARY KEY (position)
+);
+CREATE UNIQUE INDEX activity_leaves_activity_id_key ON activity_leaves (activity_id);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON activity_leaves
+FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
+
+CREATE TABLE activity_seals (
+    id integer NOT NULL,
+    sealed_at timestamptz NOT NULL,
+    snapshot pg_snapshot NOT NULL,
+    xid xid8 NOT NULL,
+    last_id bigint NOT NULL,
+    seen_at timestamptz NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    kept_from bigint NOT NULL,
+    leaves bytea NOT NULL,
+    key_id bytea NOT NULL,
+    digest bytea NOT NULL,
+    CONSTRAINT activity_seals_pkey PRIMARY KEY (id)
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON activity_seals
+FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
+
+
+-- Sealing, verifying, retention
+
+-- The salted hash of an event's personal values. A row as text depends on no setting but bytea_output.
+CREATE FUNCTION portal_activity_values(salt uuid, a activity) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(convert_to(ROW(salt, a.changes, a.address, a.agent)::text, 'UTF8'));
+REVOKE ALL ON FUNCTION portal_activity_values FROM PUBLIC;
+
+-- The keyed hash of an event: one leaf of a seal. No setting may change a row's text, so bytea is encoded and times
+-- are in seconds. Events from before begins_act existed say nothing about it, so their leaves stay the same.
+CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
+LANGUAGE sql STABLE
+RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.key, a.operation_id,
+    a.is_first, a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name,
+    a.row_id, a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text
+    || CASE WHEN a.begins_act THEN 'begins' WHEN NOT a.begins_act THEN 'follows' ELSE '' END, 'UTF8')));
+REVOKE ALL ON FUNCTION portal_activity_leaf FROM PUBLIC;
+
+-- The keyed hash of a seal and the digest of the one before it.
+CREATE FUNCTION portal_seal_digest(key bytea, previous bytea, s activity_seals) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(key || sha256(convert_to(ROW(encode(previous, 'hex'), s.id, extract(epoch FROM s.sealed_at), s.snapshot,
+    s.xid, s.last_id, extract(epoch FROM s.seen_at), s.first, s.last, s.kept_from, encode(s.leaves, 'hex'),
+    encode(s.key_id, 'hex'))::text, 'UTF8')));
+REVOKE ALL ON FUNCTION portal_seal_digest FROM PUBLIC;
+
+-- Why a seal can't be trusted. NULL if a known key made it over exactly these values.
+CREATE FUNCTION portal_seal_trouble(keys bytea[], previous bytea, s activity_seals) RETURNS text LANGUAGE sql STABLE
+RETURN (SELECT CASE WHEN count(*) = 0 THEN 'key unknown'
+    WHEN bool_or(s.digest = portal_seal_digest(key, previous, s)) IS NOT TRUE THEN 'seal changed' END
+    FROM unnest(keys) AS key WHERE sha256(sha256(key)) = s.key_id);
+REVOKE ALL ON FUNCTION portal_seal_trouble FROM PUBLIC;
+
+-- The seal that the next one builds on. One statement reads and verifies it, so nothing can change in between.
+CREATE FUNCTION portal_newest_seal(keys bytea[])
+RETURNS TABLE (seal activity_seals, trouble text) LANGUAGE sql STABLE
+SET search_path = pg_catalog, public, pg_temp AS $$
+WITH newest AS (
+    SELECT s AS seal,
+        (SELECT p.digest FROM activity_seals p WHERE p.id < s.id ORDER BY p.id DESC LIMIT 1) AS previous
+    FROM activity_seals s ORDER BY s.id DESC LIMIT 1)
+SELECT seal, coalesce(
+    CASE WHEN (seal).id IS NOT NULL THEN portal_seal_trouble(keys, previous, seal) END,
+    CASE WHEN EXISTS (SELECT FROM activity_leaves WHERE position > coalesce((seal).last, 0)) THEN 'seal missing' END)
+FROM (VALUES (true)) AS always LEFT JOIN newest ON true
+$$;
+REVOKE ALL ON FUNCTION portal_newest_seal FROM PUBLIC;
+
+-- Seals what is visible and not sealed yet, up to `most` events; one call at a time. Without any there is no seal. The
+-- first key seals, all of them verify.
+--
+-- A seal holds what was seen: the snapshot and the last event, and its own transaction and time, after which whoever
+-- begins gets greater numbers. Late commits are sealed later: each run looks back to what the previous snapshot didn't
+-- show. What a full batch saw isn't all sealed yet, and a transaction that wrote before it looked can't tell who began
+-- later: their seals repeat what the seal before said. A dump restored on a new server meets numbers that start over:
+-- its first seal forgets the old ones.
+--
+-- It refuses to build on a seal that can't be verified, unless it is forced. Forced, it takes nothing from that seal
+-- that decides what is sealed.
+CREATE FUNCTION portal_seal_activity(keys bytea[], most integer, kept_from bigint DEFAULT NULL,
+    is_forced boolean DEFAULT false)
+RETURNS TABLE (sealed bigint, seal integer, upto bigint, digest bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    has_written CONSTANT boolean := pg_current_xact_id_if_assigned() IS NOT NULL;
+    newest record;
+    before activity_seals;
+    made activity_seals;
+    is_full boolean;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('portal_seal_activity')) THEN
+        RETURN;
+    END IF;
+    SELECT n.seal, n.trouble INTO newest FROM portal_newest_seal(keys) n;
+    IF newest.trouble IS NOT NULL AND NOT is_forced THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted', MESSAGE = newest.trouble;
+    END IF;
+    before := newest.seal;
+    IF newest.trouble IS NOT NULL THEN
+        before.last := greatest(before.last, (SELECT max(position) FROM activity_leaves));
+    END IF;
+    IF before.id IS NULL OR newest.trouble IS NOT NULL
+        OR pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmin(before.snapshot) THEN
+        before.snapshot := '1:1:';
+        before.xid := '0';
+        before.last_id := 0;
+        before.seen_at := '-infinity';
+    END IF;
+    made.id := coalesce(before.id, 0) + 1;
+    made.sealed_at := statement_timestamp();
+    made.kept_from := coalesce(portal_seal_activity.kept_from, before.kept_from, 1);
+    made.key_id := sha256(sha256(keys[1]));
+    WITH fresh AS MATERIALIZED (
+        SELECT a AS event, coalesce(before.last, 0) + row_number() OVER (ORDER BY a.id) AS position,
+            gen_random_uuid() AS salt
+        FROM activity a
+        WHERE a.xid >= pg_snapshot_xmin(before.snapshot)
+            AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id)
+        ORDER BY a.id LIMIT most),
+    hashed AS MATERIALIZED (
+        SELECT *, portal_activity_values(salt, event) AS values_hash FROM fresh),
+    leaves AS (
+        INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, leaf)
+        SELECT position, made.id, (event).id, salt, values_hash,
+            portal_activity_leaf(keys[1], position, event, values_hash)
+        FROM hashed RETURNING *)
+    SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
+        greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most
+    INTO made.first, made.last, made.leaves, made.last_id, made.snapshot, made.seen_at, is_full FROM leaves;
+    IF made.first IS NULL THEN
+        RETURN;
+    END IF;
+    IF portal_seal_activity.kept_from IS NOT NULL AND NOT EXISTS (
+        SELECT FROM activity_leaves l JOIN activity a ON a.id = l.activity_id
+        WHERE l.position BETWEEN made.first AND made.last AND a.action = 'prune'
+            AND a.changes->'position'->>1 = made.kept_from::text) THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted', MESSAGE = 'prune event missing';
+    END IF;
+    made.xid := pg_current_xact_id();
+    IF is_full OR has_written THEN
+        made.snapshot := before.snapshot;
+        made.xid := before.xid;
+        made.last_id := before.last_id;
+        made.seen_at := before.seen_at;
+    END IF;
+    made.digest := portal_seal_digest(keys[1], before.digest, made);
+    INSERT INTO activity_seals VALUES (made.*);
+    RETURN QUERY SELECT made.last - made.first + 1, made.id, made.last, made.digest;
+END $$;
+REVOKE ALL ON FUNCTION portal_seal_activity FROM PUBLIC;
+
+-- Whether an event that the seal `before` doesn't contain claims to have been there by then: what its snapshot saw is
+-- complete, and what began later has a greater number. The clock may have been set back by less than an hour.
+CREATE FUNCTION portal_is_misplaced(a activity, before activity_seals) RETURNS boolean LANGUAGE sql STABLE
+RETURN pg_visible_in_snapshot(a.xid, before.snapshot)
+    OR a.xid = before.xid  -- that transaction sealed, and wrote no event
+    OR a.xid > before.xid AND (a.id <= before.last_id OR a.at < before.seen_at - interval '1 hour')
+    OR a.xid < before.xid AND EXISTS (  -- it committed late: then it began after the seals with lower numbers
+        SELECT FROM activity_seals s WHERE s.id < before.id AND s.xid <= a.xid
+            AND (s.xid = a.xid OR a.id <= s.last_id OR a.at < s.seen_at - interval '1 hour'));
+REVOKE ALL ON FUNCTION portal_is_misplaced FROM PUBLIC;
+
+-- Verifies the history, one row for each problem. The history starts where the newest sealed prune event says, as it
+-- was written, in a seal that says the same; a seal that moves the start without such an event is a problem.
+CREATE FUNCTION portal_verify_activity(keys bytea[])
+RETURNS TABLE (trouble text, event_id bigint, at_position bigint) LANGUAGE sql STABLE
+SET search_path = pg_catalog, public, pg_temp AS $$
+WITH known AS (SELECT DISTINCT key, sha256(sha256(key)) AS key_id FROM unnest(keys) AS key),
+chain AS MATERIALIZED (
+    SELECT s.*, k.key, s.digest = portal_seal_digest(k.key, lag(s.digest) OVER w, s) AS is_intact,
+        CASE WHEN pg_snapshot_xmax(s.snapshot) >= pg_snapshot_xmin(lag(s.snapshot) OVER w)
+            THEN lag(s) OVER w END AS before,
+        lag(s.last) OVER w AS old_last, lag(s.id) OVER w AS old_seal
+    FROM activity_seals s LEFT JOIN known k USING (key_id) WINDOW w AS (ORDER BY s.id)),
+pruned AS MATERIALIZED (
+    SELECT c.id, c.kept_from
+    FROM activity a JOIN activity_leaves l ON l.activity_id = a.id
+    JOIN chain c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
+    WHERE a.action = 'prune' AND a.changes->'position'->>1 = c.kept_from::text AND c.is_intact
+        AND l.values_hash = portal_activity_values(l.salt, a)
+        AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash)),
+newest AS MATERIALIZED (
+    SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(s.snapshot) THEN s END AS before,
+        coalesce((SELECT max(kept_from) FROM pruned), 1) AS kept_from
+    FROM activity_seals s ORDER BY id DESC LIMIT 1),
+kept AS MATERIALIZED (SELECT c.* FROM chain c CROSS JOIN newest n WHERE c.last >= n.kept_from),
+sealed AS MATERIALIZED (
+    SELECT seal_id, min(position) AS first, max(position) AS last, count(*) AS many,
+        sha256(string_agg(leaf, '' ORDER BY position)) AS leaves
+    FROM activity_leaves GROUP BY seal_id),
+judged AS (
+    SELECT CASE
+        WHEN a.id IS NULL THEN 'removed'
+        WHEN l.position IS NULL THEN
+            CASE WHEN portal_is_misplaced(a, n.before) THEN 'inserted' END
+        WHEN c.id IS NULL THEN 'sealed by nobody'
+        WHEN c.key IS NULL THEN NULL
+        WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash) THEN 'changed'
+        WHEN l.salt IS NULL THEN CASE
+            WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'filled in after its values were erased'
+            WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
+                AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
+        WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
+        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END AS trouble,
+        coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
+    FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id
+    LEFT JOIN kept c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
+    LEFT JOIN newest n ON true),
+troubles AS (
+    SELECT * FROM judged WHERE trouble IS NOT NULL
+    UNION ALL
+    SELECT 'missing', NULL, position
+    FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id CROSS JOIN generate_series(c.first, c.last) AS position
+    WHERE c.is_intact AND (s.first, s.last, s.many) IS DISTINCT FROM (c.first, c.last, c.last::numeric - c.first + 1)
+        AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.position = position.position AND l.seal_id = c.id)
+    UNION ALL
+    SELECT 'seal missing', NULL, first FROM chain
+    WHERE first <> coalesce(old_last, 0)::numeric + 1 OR id <> coalesce(old_seal, 0)::numeric + 1
+    UNION ALL
+    SELECT 'key unknown', NULL, min(first) FROM kept WHERE key IS NULL GROUP BY key_id
+    UNION ALL
+    SELECT 'seal changed', NULL, first FROM chain WHERE NOT is_intact
+    UNION ALL
+    SELECT 'start of the history moved without a prune event', NULL, c.first
+    FROM kept c LEFT JOIN chain p ON p.id = c.old_seal
+    WHERE c.is_intact AND (p.id IS NULL OR p.is_intact) AND c.kept_from <> coalesce(p.kept_from, 1)
+        AND c.id NOT IN (SELECT id FROM pruned)
+    UNION ALL
+    SELECT 'seal broken', NULL, c.first FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id
+    WHERE c.key IS NOT NULL AND c.leaves IS DISTINCT FROM s.leaves)
+SELECT * FROM troubles
+$$;
+REVOKE ALL ON FUNCTION portal_verify_activity FROM PUBLIC;
+
+-- How many events wait to be sealed, and since when.
+CREATE FUNCTION portal_unsealed_activity() RETURNS TABLE (events bigint, since timestamptz) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT count(*), min(a.at) FROM activity a
+    WHERE NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id);
+END;
+REVOKE ALL ON FUNCTION portal_unsealed_activity FROM PUBLIC;
+
+-- Retention: deletes whole seals' events that are older, oldest first. A seal of its own says from where on events are
+-- kept; the former seals stay, because the chain begins with them. What is old is decided by a chain of seals that is
+-- verified in the same statement.
+CREATE FUNCTION portal_prune_activity(keys bytea[], before timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    upto bigint;
+    is_intact boolean;
+    since bigint;
+    pruned bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('portal_seal_activity'));
+    SELECT max(last) FILTER (WHERE sealed_at < before), bool_and(trouble IS NULL) INTO upto, is_intact
+    FROM (SELECT s.last, s.sealed_at, portal_seal_trouble(keys, lag(s.digest) OVER (ORDER BY s.id), s) AS trouble
+        FROM activity_seals s) AS chain;
+    IF NOT is_intact THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted', MESSAGE = 'seal changed';
+    END IF;
+    SELECT min(position) INTO since FROM activity_leaves WHERE position <= upto;
+    IF since IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM set_config('portal.retention', 'on', true);
+    DELETE FROM activity a USING activity_leaves l WHERE l.activity_id = a.id AND l.position <= upto;
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    DELETE FROM activity_leaves WHERE position <= upto;
+    PERFORM set_config('portal.retention', '', true);
+    INSERT INTO activity (action, changes) VALUES ('prune', jsonb_build_object(
+        'position', jsonb_build_array(since, upto + 1), 'events', jsonb_build_array(pruned, 0)));
+    PERFORM portal_seal_activity(keys, 2147483647, upto + 1);  -- all that waits: the prune event must be in this seal
+    RETURN pruned;
+END $$;
+REVOKE ALL ON FUNCTION portal_prune_activity FROM PUBLIC;
+
+-- Empties the values of all events about one row, for the right to be forgotten. That it was done is an event.
+CREATE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    emptied bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('portal_seal_activity'));
+    PERFORM set_config('portal.retention', 'on', true);
+    UPDATE activity_leaves l SET salt = NULL FROM activity a
+    WHERE a.id = l.activity_id AND a.table_name = erased AND a.row_id = erased_id;
+    UPDATE activity SET changes = NULL, address = NULL, agent = NULL
+    WHERE table_name = erased AND row_id = erased_id;
+    GET DIAGNOSTICS emptied = ROW_COUNT;
+    PERFORM set_config('portal.retention', '', true);
+    INSERT INTO activity (action, table_name, row_id) VALUES ('erase', erased, erased_id);
+    RETURN emptied;
+END $$;
+REVOKE ALL ON FUNCTION portal_erase_activity FROM PUBLIC;

@@ -1,0 +1,77 @@
+-- Writes the history of a table: creates the function portal_history_of_<table>, and the triggers that call it. Call
+-- it again when a column was added or dropped. `tenant` is an expression over a row `r`; `secrets` are columns of
+-- which only the fact of a change is recorded. The event of a new row holds no values: they are today's row minus the
+-- changes since.
+CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql AS $watch$
+DECLARE
+    unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
+        'link_counter,invited_at,accepted_at,revoked_at}';
+    writer CONSTANT text := 'portal_history_of_' || watched::text;
+    differences text;
+    remains text;
+    event text;
+    rows text;
+BEGIN
+    SELECT
+        string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM r.%1$I THEN jsonb_build_object(%1$L, '
+                || CASE WHEN attname = ANY (secrets) THEN '''[]''::jsonb' ELSE 'jsonb_build_array(o.%1$I, r.%1$I)' END
+                || ') ELSE ''{}'' END', attname), E'\n                || ' ORDER BY attnum)
+            FILTER (WHERE attname <> ALL (unsaid)),
+        string_agg(format('%1$L, jsonb_build_array(r.%1$I, NULL)', attname), ', ' ORDER BY attnum)
+            FILTER (WHERE attname <> ALL (secrets) AND attname <> 'id')
+    INTO differences, remains
+    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname <> 'sort_name';
+
+    EXECUTE format($outer$
+CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $inner$
+DECLARE
+    operation CONSTANT uuid := portal_operation();
+    begins CONSTANT boolean := portal_begins_act(operation);
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
+            row_version)
+        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
+            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
+            tenant, 'create', TG_TABLE_NAME, id, version
+        FROM (SELECT r.id, r.version, %2$s AS tenant FROM new_rows r) made;
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
+            row_version, changes)
+        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
+            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
+            tenant, action, TG_TABLE_NAME, id, version, changes
+        FROM (
+            SELECT r.id, r.version, %2$s AS tenant,
+                CASE WHEN o.deleted_at IS NULL AND r.deleted_at IS NOT NULL THEN 'delete'
+                    WHEN o.deleted_at IS NOT NULL AND r.deleted_at IS NULL THEN 'restore'
+                    ELSE 'update' END AS action,
+        %3$s AS changes
+            FROM old_rows o JOIN new_rows r USING (id) OFFSET 0) changed
+        WHERE changes <> '{}';
+    ELSE
+        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
+            row_version, changes)
+        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
+            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
+            tenant, 'remove', TG_TABLE_NAME, id, version, remains
+        FROM (SELECT r.id, r.version, %2$s AS tenant, jsonb_build_object(%4$s) AS remains FROM old_rows r) gone;
+    END IF;
+    RETURN NULL;
+END $inner$
+    $outer$, writer, tenant, differences, remains);
+
+    FOR event, rows IN VALUES
+        ('INSERT', 'NEW TABLE AS new_rows'),
+        ('UPDATE', 'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+        ('DELETE', 'OLD TABLE AS old_rows') LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT'
+            ' EXECUTE FUNCTION %I()', 'history_' || lower(event), event, watched, rows, writer);
+    END LOOP;
+    EXECUTE format('CREATE OR REPLACE TRIGGER history_truncate BEFORE TRUNCATE ON %s'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION portal_refuse_truncate()', watched);
+END
+$watch$;
+REVOKE ALL ON FUNCTION portal_watch FROM PUBLIC;

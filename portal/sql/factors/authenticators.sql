@@ -1,0 +1,7 @@
+-- Policies and grants of authenticators.
+
+DROP POLICY IF EXISTS reader ON authenticators;
+REVOKE ALL ON authenticators FROM portal_tenant, portal_reader;
+
+CREATE POLICY reader ON authenticators FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (user_id, last_step, created_at, used_at) ON authenticators TO portal_reader;

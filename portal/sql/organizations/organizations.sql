@@ -1,0 +1,30 @@
+-- Triggers, policies and grants of organizations.
+
+CREATE OR REPLACE TRIGGER stamp BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
+EXECUTE FUNCTION portal_stamp();
+
+CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
+EXECUTE FUNCTION portal_keep_organizations_sorted();
+
+-- Writes the function portal_history_of_organizations and the triggers history_*.
+SELECT portal_watch('organizations', 'r.id');
+REVOKE ALL ON FUNCTION portal_history_of_organizations FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)
+EXECUTE FUNCTION portal_key_stays();
+
+DROP POLICY IF EXISTS tenant ON organizations;
+DROP POLICY IF EXISTS reader ON organizations;
+REVOKE ALL ON organizations FROM portal_tenant, portal_reader;
+
+ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON organizations TO portal_tenant
+USING (id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid));
+GRANT SELECT ON organizations TO portal_tenant;
+GRANT UPDATE (name) ON organizations TO portal_tenant;
+
+CREATE POLICY reader ON organizations FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (
+    id, name, slug, created_at, updated_at, deleted_at, created_by, updated_by, deleted_by, version, sort_name,
+    search_text
+) ON organizations TO portal_reader;

@@ -1,0 +1,54 @@
+-- Triggers, policies and grants of users.
+
+-- Signing in doesn't change a person: neither the version nor the history shows it.
+CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp();
+CREATE OR REPLACE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW
+WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp();
+
+CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON users FOR EACH ROW
+EXECUTE FUNCTION portal_keep_users_sorted();
+
+CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
+FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
+
+-- Writes the function portal_history_of_users and the triggers history_*. A SUPER_ADMIN doesn't exist for the tenant.
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}');
+REVOKE ALL ON FUNCTION portal_history_of_users FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id <> NEW.id)
+EXECUTE FUNCTION portal_key_stays();
+
+DROP POLICY IF EXISTS tenant ON users;
+DROP POLICY IF EXISTS reader ON users;
+REVOKE ALL ON users FROM portal_tenant, portal_reader;
+
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+-- CASE, because OR would keep indexes from being walked in order.
+CREATE POLICY tenant ON users TO portal_tenant
+USING (
+    CASE WHEN id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid) THEN true
+    ELSE organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
+        AND role <> 'SUPER_ADMIN' END
+)
+WITH CHECK (
+    role <> 'SUPER_ADMIN' AND (
+        id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid)
+        OR organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid))
+);
+GRANT INSERT ON users TO portal_tenant;
+GRANT SELECT (
+    id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
+    deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
+    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
+) ON users TO portal_tenant;
+GRANT UPDATE (
+    email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,
+    time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at
+) ON users TO portal_tenant;
+
+CREATE POLICY reader ON users FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (
+    id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
+    deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
+    invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
+) ON users TO portal_reader;

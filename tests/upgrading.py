@@ -1,0 +1,54 @@
+"""Which migrations come after the initial ones, and how is a database upgraded with samples of later ones on top?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from flask import Flask
+
+from portal.config import ROOT
+from portal.core import migrations
+
+VERSIONS = ROOT / "migrations" / "versions"
+SAMPLES = ROOT / "tests" / "migrations" / "samples"
+INITIAL = "0007_data_browser"  # the last of those that make an empty database; nobody works on it meanwhile
+
+
+def with_samples(config: Config) -> Config:
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", os.pathsep.join((str(VERSIONS), str(SAMPLES))))
+    return config
+
+
+@pytest.fixture
+def samples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The portal's own migrations, and the samples after them."""
+    usual = migrations.config
+    monkeypatch.setattr(migrations, "config", lambda: with_samples(usual()))
+    migrations.heads.cache_clear()
+    yield
+    migrations.heads.cache_clear()
+
+
+def upgraded_with_samples(app: Flask) -> Flask:
+    app.extensions["migrate"].migrate.configure(with_samples)
+    return app
+
+
+def revisions() -> list[str]:
+    """All of them, the first one first."""
+    script = ScriptDirectory.from_config(migrations.config())
+    return [one.revision for one in reversed(list(script.walk_revisions()))]
+
+
+def later(names: list[str]) -> list[str]:
+    return names[names.index(INITIAL) + 1 :]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))

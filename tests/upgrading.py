@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.config import Config
@@ -44,11 +43,3 @@ def revisions() -> list[str]:
     """All of them, the first one first."""
     script = ScriptDirectory.from_config(migrations.config())
     return [one.revision for one in reversed(list(script.walk_revisions()))]
-
-
-def later(names: list[str]) -> list[str]:
-    return names[names.index(INITIAL) + 1 :]
-
-
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))

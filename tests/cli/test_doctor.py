@@ -118,6 +118,14 @@ def test_a_migration_of_a_later_version_is_told_from_one_that_is_pending(fresh_a
     assert "newer than this code" in asked(fresh_app, "migrations").output
 
 
+def test_a_database_from_before_the_first_release_is_to_be_reset(fresh_app: Flask) -> None:
+    change(fresh_app, "UPDATE alembic_version SET version_num = '0020'")
+
+    for result in (asked(fresh_app), fresh_app.test_cli_runner().invoke(args=["db", "upgrade"])):
+        assert result.exit_code == 1
+        assert "can't be upgraded: run `flask database reset` to create it again" in result.output
+
+
 def test_drift_is_told_with_its_first_differences(fresh_app: Flask) -> None:
     change(fresh_app, "DROP INDEX users_email_key", "GRANT ALL ON users TO portal_tenant")
 

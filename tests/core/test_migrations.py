@@ -16,8 +16,8 @@ from sqlalchemy import make_url
 from portal.core import migrations
 from portal.core.db import db
 from tests.database import Server, app_for, disconnect
-from tests.upgrading import samples as samples
 from tests.upgrading import revisions, upgraded_with_samples
+from tests.upgrading import samples as samples
 
 FIRST, SECOND = "sample_1_indexes", "sample_2_nicknames"  # one begins with an index, the other with a lock
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"

@@ -149,7 +149,9 @@ def test_every_step_back_and_forth_alone_works(app_on_empty: Flask, empty: str) 
     assert catalogue(empty) == whole
 
 
-@pytest.mark.parametrize(("revision", "lost"), [("0004_history", "activity_seals"), ("0003_row_level_security", "activity")])
+@pytest.mark.parametrize(
+    ("revision", "lost"), [("0004_history", "activity_seals"), ("0003_row_level_security", "activity")]
+)
 def test_lg3_a_downgrade_drops_no_history_unless_it_is_asked_to(
     app_on_empty: Flask, empty: str, revision: str, lost: str
 ) -> None:

@@ -60,7 +60,8 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
     RETURN NEW;
 END $$;
-CREATE TRIGGER have_family BEFORE INSERT ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION portal_have_family();
+CREATE TRIGGER have_family BEFORE INSERT ON refresh_tokens FOR EACH ROW
+EXECUTE FUNCTION portal_have_family();
 
 
 -- API tokens, and answers that are repeated for repeated requests

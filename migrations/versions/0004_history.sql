@@ -138,7 +138,8 @@ BEGIN
     END IF;
     IF so_far = 1 THEN
         PERFORM portal_gather_repeats();
-        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes, is_first, begins_act)
+        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes, is_first,
+            begins_act)
         VALUES (who, acting_as, tenant, what, about, about_id, details, portal_is_first(portal_operation(), tenant),
             portal_begins_act(portal_operation()));
     END IF;
@@ -168,7 +169,8 @@ BEGIN
         string_agg(format('%1$L, jsonb_build_array(r.%1$I, NULL)', attname), ', ' ORDER BY attnum)
             FILTER (WHERE attname <> ALL (secrets) AND attname <> 'id')
     INTO differences, remains
-    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname <> 'sort_name';
+    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        AND attname <> 'sort_name';
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

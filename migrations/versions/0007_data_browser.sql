@@ -1,4 +1,4 @@
--- The data browser: portal_reader may read everything but secrets, and a function runs what somebody wrote as this role.
+-- The data browser: portal_reader may read everything but secrets. A function runs what somebody wrote as this role.
 
 GRANT USAGE ON SCHEMA public, queue TO portal_reader;
 

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from portal.config import ROOT
 from portal.core import catalogue
 from portal.core.catalogue import Catalogue, differences
+from portal.sql.core import case_folding
 from tests.database import Server
 
 FOLDER = ROOT / "portal" / "sql"
@@ -100,7 +101,7 @@ def replayed(address: str, files: Mapping[Path, str]) -> Replayed:
         assert connection.execute("SELECT count(*) FROM pg_policy").fetchone() == (0,)
         written_by = {path: written(connection, text) for path, text in files.items()}
         queue_after = connection.execute(QUEUE).fetchall()
-    return Replayed(before, read(address), queue_before, queue_after, objects, written_by)  # type: ignore[arg-type]
+    return Replayed(before, read(address), queue_before, queue_after, objects, written_by)
 
 
 def read(address: str) -> Catalogue:
@@ -114,7 +115,7 @@ def written(connection: Connection, text: str) -> set[Key]:
     with connection.transaction():
         connection.execute(text.encode())
         (now,) = connection.execute("SELECT pg_current_xact_id()::xid::text").fetchone() or ("",)
-        return {row[:3] for row in connection.execute(OBJECTS) if row[3] == now}  # type: ignore[misc]
+        return {row[:3] for row in connection.execute(OBJECTS) if row[3] == now}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,11 @@ def test_every_file_says_first_what_it_holds_and_can_be_run_again() -> None:
         assert text.startswith("-- "), path
         assert "CREATE FUNCTION" not in text, path
         assert "CREATE TRIGGER" not in text, path
+        assert max(len(line) for line in text.split("\n")) <= 120, path
+
+
+def test_the_tables_of_case_folding_are_those_that_the_script_prints() -> None:
+    assert f"{case_folding.statements()}\n    RETURN plain;\nEND $$;\n" in FILES[FOLDER / "core" / "portal_plain.sql"]
 
 
 CHANGED = {

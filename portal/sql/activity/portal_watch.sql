@@ -21,7 +21,8 @@ BEGIN
         string_agg(format('%1$L, jsonb_build_array(r.%1$I, NULL)', attname), ', ' ORDER BY attnum)
             FILTER (WHERE attname <> ALL (secrets) AND attname <> 'id')
     INTO differences, remains
-    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname <> 'sort_name';
+    FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        AND attname <> 'sort_name';
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

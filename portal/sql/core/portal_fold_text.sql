@@ -12,7 +12,9 @@ BEGIN
     END IF;
     IF octet_length(value) > char_length(value) THEN
         words := regexp_split_to_array(btrim(substring(
-            normalize(value, NFKC) COLLATE "C" from '(?:^|\s)((?:[\u0590-\u1400\u1680-\u1DFF\u2E80-\u2FFF\u3005-\uD7FF\uF900-\uFDFF\uFE70-\uFEFF\U00010000-\U0003FFFF]+(?:\s+|$)){2,4})')), '\s+');
+            normalize(value, NFKC) COLLATE "C" from
+            '(?:^|\s)((?:[\u0590-\u1400\u1680-\u1DFF\u2E80-\u2FFF\u3005-\uD7FF\uF900-\uFDFF\uFE70-\uFEFF'
+            '\U00010000-\U0003FFFF]+(?:\s+|$)){2,4})')), '\s+');
         FOR one IN 1..coalesce(array_length(words, 1), 0) LOOP
             whole := whole || ' ' || array_to_string(words[one:] || words[:one - 1], '');
         END LOOP;

@@ -1,6 +1,7 @@
 -- Triggers, policies and grants of refresh_tokens.
 
-CREATE OR REPLACE TRIGGER have_family BEFORE INSERT ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION portal_have_family();
+CREATE OR REPLACE TRIGGER have_family BEFORE INSERT ON refresh_tokens FOR EACH ROW
+EXECUTE FUNCTION portal_have_family();
 
 DROP POLICY IF EXISTS tenant ON refresh_tokens;
 DROP POLICY IF EXISTS reader ON refresh_tokens;

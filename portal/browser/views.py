@@ -23,7 +23,6 @@ from portal.browser.values import Value, as_text
 from portal.config import Settings
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
-from portal.core.explaining import PLAN
 from portal.core.history import record
 from portal.core.policy import Permission
 from portal.core.reading import Answer, reading
@@ -162,7 +161,7 @@ def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
         form=form,
         answer=answer if is_answer else None,
         trouble=None if is_answer else answer,
-        is_plan=is_answer and answer.names == [PLAN],
+        is_plan=is_answer and answer.is_plan,
         numbers=[is_number(kind) for kind in answer.types] if is_answer else [],
         own=db.session.execute(queries.own()).all(),
         settings=current_app.extensions["portal"],

@@ -274,7 +274,7 @@ RETURN (
     FROM public.portal_fold_term(
         CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END) folded
 )
-"""
+"""  # noqa: S608 -- of constants
 
 # A row that is only written anew, with the same values, is neither newer nor changed. Not for tenants.
 STAMP = """

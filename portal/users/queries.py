@@ -305,7 +305,5 @@ FILTERS = {
     ),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
     "last_sign_in": Filter(_by_last_sign_in, lambda *_: "Never signed in"),
-    "last_sign_in_before": Filter(
-        _by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY
-    ),
+    "last_sign_in_before": Filter(_by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY),
 }

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
@@ -20,7 +20,6 @@ from portal.cli.organizations import organizations as organizations_group
 from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
-from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
@@ -35,6 +34,7 @@ from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
 from portal.users.forms import LONGEST_NAME
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
+from portal.web.given import current_settings
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
@@ -153,7 +153,7 @@ def reset_second_factor_command(email: str) -> None:
 
 
 def _seed_demo(people: int) -> None:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if not seeding.is_empty():
         click.echo("The database has people already; the demo is for an empty one. Nothing was changed.")
         return

@@ -10,7 +10,6 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from portal.config import Settings
 from portal.core import migrations
 from portal.core.actor import SYSTEM
 from portal.core.checks import Ailing, Check
@@ -18,6 +17,7 @@ from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
 from portal.core.preflight import obstacles
 from portal.core.sentences import sentence_of
+from portal.web.given import current_settings
 
 UNREACHABLE = "The database can't be used at the moment."
 
@@ -61,7 +61,7 @@ def _problem_of_connection() -> str | None:
         with acting_as(SYSTEM):
             db.session.connection()
     except (DBAPIError, PoolTimeout) as error:
-        settings: Settings = current_app.extensions["portal"]
+        settings = current_settings()
         if settings.database_url is None:
             return "The portal's own server does not run: `flask serve` starts it."
         return sentence_of(error) or UNREACHABLE

@@ -6,8 +6,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from portal.config import Settings
 from portal.mail.queue import work_on
+from portal.web.given import current_settings
 
 
 def register(app: Flask) -> None:
@@ -18,7 +18,7 @@ def register(app: Flask) -> None:
 @with_appcontext
 def worker() -> None:
     """Send letters until Ctrl-C; the one at hand is finished first."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.missing_for_mail:
         raise click.ClickException(settings.missing_for_mail)
     work_on(current_app._get_current_object(), with_signals=True)  # type: ignore[attr-defined]

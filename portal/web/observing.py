@@ -19,6 +19,7 @@ from portal.config import Settings
 from portal.core import checks
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.web.given import current_settings
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -87,7 +88,7 @@ def count_sign_in(action: str) -> None:
 
 def exposition() -> bytes:
     """All numbers as Prometheus reads them: of this process, or of all that share PROMETHEUS_MULTIPROC_DIR."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     registry = _numbers().registry
     if settings.metrics_folder:
         registry = CollectorRegistry()

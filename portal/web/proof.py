@@ -19,19 +19,19 @@ from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import PasswordField
 from wtforms.validators import Length
 
-from portal.config import Settings
 from portal.core.clock import now
 from portal.core.errors import Throttled
 from portal.core.throttle import Counter
 from portal.web import throttle
 from portal.web.addresses import here
 from portal.web.forms import Form
+from portal.web.given import current_settings
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import SignedIn
 
@@ -64,7 +64,7 @@ def prove_with(function: Prover) -> Prover:
 
 def needs_proof() -> bool:
     """Whether too much time went by since the person said who they are. Asked of nobody else."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     said_lately: bool = now() - current_user.proved_at < timedelta(minutes=settings.proof_minutes)
     return not said_lately and not g.get("is_proven", False)
 

@@ -18,7 +18,7 @@ from portal.core.db import db
 from portal.tokens import personal
 from portal.tokens.rotation import Family
 from portal.web.given import current_settings
-from portal.web.session import SignedIn, bearer_with
+from portal.web.session import SignedIn
 
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}
@@ -41,7 +41,6 @@ def issued(family: Family) -> tuple[str, int]:
     return jwt.encode(claims, _key(current_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), lasts
 
 
-@bearer_with
 def person(token: str) -> SignedIn | None:
     """Whom a token names, as the database knows them now; None unless they may come in."""
     if token.startswith(personal.PREFIX):

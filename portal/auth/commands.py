@@ -33,8 +33,7 @@ from portal.users.commands import rehash, stored_password
 from portal.users.models import User, full_name
 from portal.web.given import current_settings
 from portal.web.observing import count_sign_in
-from portal.web.proof import prove_with
-from portal.web.session import SignedIn, look_up_with
+from portal.web.session import SignedIn
 
 log = logging.getLogger("portal")
 
@@ -215,7 +214,6 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
     return True
 
 
-@prove_with
 def prove(person: SignedIn, password: str, counter: Counter) -> bool:
     """Check the own password, and note that its owner is there. Throttled where it was guessed at too often."""
     if not is_own_password(person, password, counter):
@@ -236,7 +234,6 @@ def actor_of(person: Row[Any]) -> Actor:
     return Actor(person.id, person.role, person.organization_id)
 
 
-@look_up_with
 def signed_in(token: str) -> SignedIn | None:
     """The person of a sign-in, as the database knows them now. The sign-in lasts longer for being used."""
     row = db.session.execute(queries.by_token(token)).first()

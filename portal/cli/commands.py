@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
@@ -38,13 +37,6 @@ from portal.web.given import current_settings
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
-
-
-def register(app: Flask) -> None:
-    """Give the application its commands."""
-    database.add_command(adopt)
-    for command in (serve, seed_command, organizations_group, users, tenancy, doctor, database):
-        app.cli.add_command(command)
 
 
 @click.command("seed")
@@ -197,3 +189,7 @@ def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
     if problem := rule.problem_of(password):
         raise click.ClickException(problem)
     return password, ""
+
+
+database.add_command(adopt)
+COMMANDS = (serve, seed_command, organizations_group, users, tenancy, doctor, database)

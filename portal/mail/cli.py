@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.mail.queue import work_on
 from portal.web.given import current_settings
-
-
-def register(app: Flask) -> None:
-    app.cli.add_command(worker)
 
 
 @click.command("worker")

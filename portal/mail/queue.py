@@ -17,7 +17,7 @@ from dataclasses import replace
 from email.message import EmailMessage
 
 import psycopg
-from flask import Flask, current_app
+from flask import Flask
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
@@ -36,7 +36,7 @@ from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
 from portal.mail.post import Undelivered, Unwanted, deliver
-from portal.web.given import current_settings
+from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009
 TIDYING = "17 3 * * *"  # UTC
@@ -117,12 +117,14 @@ def queue_of(app: Flask) -> App:
     return queue
 
 
+leftovers: Given[Sequence[Leftover]] = Given("leftovers")
+
+
 def tidy() -> dict[str, int]:
     """Remove what is old enough, kind by kind; how many rows of each went. What fails with one leaves the others be."""
     settings = current_settings()
-    leftovers: Sequence[Leftover] = current_app.extensions["portal_leftovers"]
     removed = {}
-    for one in leftovers:
+    for one in leftovers():
         try:
             with acting_as(SYSTEM):
                 removed[one.name] = one.remove(now() - one.age(settings))

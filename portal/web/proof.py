@@ -31,7 +31,7 @@ from portal.core.throttle import Counter
 from portal.web import throttle
 from portal.web.addresses import here
 from portal.web.forms import Form
-from portal.web.given import current_settings
+from portal.web.given import Given, current_settings
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import SignedIn
 
@@ -42,7 +42,7 @@ LONGEST = 4096
 FIELD = "proof"
 NOT_RESENT = (FIELD, "csrf_token")
 
-_provers: dict[str, Prover] = {}
+prove: Given[Prover] = Given("prover")  # how a password is checked, and noted that its owner is there
 
 
 class ProofForm(Form):
@@ -54,12 +54,6 @@ class ProofForm(Form):
     def ask_for_proof(self) -> None:
         """Show the field from now on."""
         self.is_asked_for_proof = self.proof.flags.required = True
-
-
-def prove_with(function: Prover) -> Prover:
-    """Register how a password is checked, and noted that the sign-in's person said who they are."""
-    _provers["password"] = function
-    return function
 
 
 def needs_proof() -> bool:
@@ -87,7 +81,7 @@ def _is_right(password: str) -> bool:
     """The one place where a proof is looked at: whoever has no password will prove it in another way here."""
     if not password:
         return False
-    g.is_proven = _provers["password"](current_user, password, throttle.of_own_password(current_user.id))
+    g.is_proven = prove()(current_user, password, throttle.of_own_password(current_user.id))
     return bool(g.is_proven)
 
 

@@ -27,8 +27,8 @@ def rows_at(client: PageClient, url: str) -> int:
 
 @pytest.mark.parametrize("who", ["ada", "root"])
 def test_each_figure_leads_to_exactly_the_rows_it_counts(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, gil: Person,
-    who: str,
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person,
+    gil: Person, who: str,
 ) -> None:  # fmt: skip
     build.person("off@example.com", tenant=acme, is_active=False)
     build.person("old@example.com", tenant=acme, created_at=now() - timedelta(days=90))

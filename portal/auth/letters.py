@@ -117,14 +117,18 @@ def verification(user_id: uuid.UUID, _event: int | None) -> Letter | None:
     found = links.person(user_id)
     if found is None or (found.email_verified and found.pending_email is None):
         return None
+    said = f"Please confirm that {readable_email(found.email)} is your address."
+    if found.pending_email:
+        new, present = readable_email(found.pending_email), readable_email(found.email)
+        said = f"Please confirm that {new} is your address. You then sign in to Portal with it instead of {present}."
     return Letter(
         recipient=found.pending_email or found.email,
         subject="Confirm your e-mail address",
         greeting=_greeting(found),
-        said=("Please confirm that this address is yours, so that Portal can use it for your account.",),
+        said=(said,),
         link=links.address(found, links.VERIFICATION),
         verb="Confirm the address",
-        said_after=("The link works once, for 24 hours.", "If you know nothing of this, you need do nothing."),
+        said_after=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
     )
 
 

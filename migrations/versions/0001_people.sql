@@ -164,7 +164,8 @@ END $$;
 
 -- Folds a search term. Trigrams consist of letters and digits only, so a search for other signs would have nothing to
 -- look up: each sign becomes a word of its own, written as a letter that nobody uses (Canadian syllabics). ASCII signs
--- stay apart, all others are one. The frequent ones are replaced one by one, because translate() is slow.
+-- stay apart, all others are one. Only @ ends the word before it: few addresses end in "da@", while many contain a word
+-- that ends in "da" and, somewhere, an @. The frequent signs are replaced one by one, because translate() is slow.
 CREATE FUNCTION portal_fold_term(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -183,7 +184,7 @@ BEGIN
             '\u309B\u309C\u30A0\u30FB\uFD3E\uFD3F\uFE10-\uFE6F\uFF01-\uFF0F\uFFE0-\uFFEE\U0001D000-\U0001D3FF'
             '\U0001F000-\U0001FAFF]', ' ᐡ ', 'g');
     END IF;
-    folded := replace(replace(replace(folded, '@', ' ᐖ '), '.', ' ᐎ '), '-', ' ᐍ ');
+    folded := replace(replace(replace(folded, '@', 'ᐖ '), '.', ' ᐎ '), '-', ' ᐍ ');
     folded := replace(replace(folded, '_', ' ᐛ '), '''', ' ᐇ ');
     IF folded ~ '[][!"#$%&()*+,/:;<=>?\\^`{|}~]' THEN
         folded := regexp_replace(translate(folded, '!"#$%&()*+,/:;<=>?[\]^`{|}~', 'ᐁᐂᐃᐄᐅᐆᐈᐉᐊᐋᐌᐏᐐᐑᐒᐓᐔᐕᐗᐘᐙᐚᐜᐝᐞᐟᐠ'),
@@ -222,10 +223,13 @@ CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARA
 RETURN public.portal_fold_text(value);
 
 -- The LIKE pattern that finds a word in search_text. One or two letters anywhere in a text can't be looked up, so they
--- are found at the beginning of a word. A domain that is still being typed is searched as it is.
+-- are found at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
+-- searched as it is.
 CREATE FUNCTION portal_search_pattern(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN (
-    SELECT CASE WHEN char_length(btrim(folded)) < 3 THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END
+    SELECT CASE
+        WHEN char_length(btrim(folded)) < 3 AND strpos(folded, 'ᐖ') = 0
+        THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END
     FROM public.portal_fold_term(
         CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END) folded
 );

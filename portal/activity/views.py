@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from portal.activity.words import ACTIONS, FIELDS, WORDS
 from portal.core.actor import current_actor
 from portal.core.clock import local, now, zone
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
@@ -31,7 +32,7 @@ from portal.web.addresses import here
 from portal.web.csv import csv_response
 from portal.web.forms import digest_of
 from portal.web.guards import requires
-from portal.web.history import confirm, history_with
+from portal.web.history import confirm
 from portal.web.proof import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
@@ -68,9 +69,6 @@ class Telling:
 
     def latest(self) -> Sequence[Entry]:
         return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
-
-
-history_with(Telling())
 
 
 @bp.get("/")
@@ -122,7 +120,7 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     values = before(User, id, _version())
     if (question := _to_confirm(id, values)) or (SENSITIVE & set(values) and (question := ask())):
         return question
-    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)))
+    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)), values)
 
 
 @bp.post("/organizations/<uuid:id>/undo")
@@ -144,7 +142,9 @@ def _to_confirm(id: uuid.UUID, values: Mapping[str, Any]) -> ResponseReturnValue
     return render("users/undo.html", user=user, consequences=means, fields=fields)
 
 
-def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any]) -> ResponseReturnValue:
+def _undo(
+    table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any], values: Collection[str] = ()
+) -> ResponseReturnValue:
     try:
         row = command(row_id, _version())
     except Superseded as error:
@@ -152,9 +152,18 @@ def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
-        state = "deleted" if row.is_deleted else "as before"
-        confirm(row, f"{state} again", url_for(WORDS[table].undo, id=row_id))
+        confirm(row, _undone(row, values), url_for(WORDS[table].undo, id=row_id))
     return redirect(url_for(WORDS[table].endpoint, id=row_id))
+
+
+def _undone(row: Any, values: Collection[str]) -> str:
+    """What the row is again. An address comes back alone: no new link goes to one that was asked for meanwhile."""
+    if row.is_deleted:
+        return "deleted again"
+    if "email" not in values:
+        return "as before again"
+    state = "" if row.email_verified else ". The address is not confirmed"
+    return f"using {readable_email(row.email)} again{state}"
 
 
 def _version() -> int:

@@ -15,6 +15,7 @@ from portal.browser.tables import readable_everywhere
 from portal.core.errors import Overdue
 from portal.core.explaining import explained
 from portal.core.reading import Answer, NoRowsError, reading, run
+from portal.core.vetting import RefusedQueryError
 
 WIDEST = 500
 WAYS = {"run": "", "explain": "EXPLAIN ", "analyze": "EXPLAIN (ANALYZE, BUFFERS) "}
@@ -59,6 +60,8 @@ def asked(query: str, way: str, *, seconds: float, places: int, most: int) -> An
         return Trouble(OVERDUE.format(seconds))
     except NoRowsError:
         return Trouble(NO_ROWS)
+    except RefusedQueryError as error:
+        return Trouble(str(error))
     except DBAPIError as error:
         if error.connection_invalidated or not isinstance(error.orig, Error):
             raise

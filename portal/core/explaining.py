@@ -1,7 +1,7 @@
 """Find the statement inside an EXPLAIN, because EXPLAIN ANALYZE executes it, whatever it is.
 
 What is recognized here is put together anew from known words and the rest, and PostgreSQL says whether the rest is one
-whole query. What is not recognized is refused by its description, so that a mistake here lets nothing through.
+whole query. What is not recognized is refused, so that a mistake here lets nothing through.
 """
 
 from __future__ import annotations
@@ -10,25 +10,73 @@ import re
 
 PLAN = "QUERY PLAN"  # PostgreSQL's name for the only column of a plan
 WORDS = "analyze|analyse|verbose|costs|settings|generic_plan|buffers|serialize|wal|timing|summary|memory|format"
-BLANK = re.compile(r"(?:\s|--[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
-EXPLAIN = re.compile(r"explain\b", re.IGNORECASE)
-OPTIONS = re.compile(rf"\(\s*(?:{WORDS})\b[\w\s,']*\)", re.IGNORECASE)
-BARE = (re.compile(r"analy[sz]e\b", re.IGNORECASE), re.compile(r"verbose\b", re.IGNORECASE))
+BLANK = re.compile(r"(?:[ \t\r\n\f\v]|--[^\r\n]*)*")
+COMMENT = re.compile(r"/\*|\*/")
+EXPLAIN = re.compile(r"explain(?![\w$])", re.IGNORECASE)
+QUERY = re.compile(r"(?:select|values|table|with|show)(?![\w$])|\(", re.IGNORECASE)
+OPTION = re.compile(rf'"?(?:{WORDS})(?![\w$])"?', re.IGNORECASE)
+OPTIONS = re.compile(r"""[\w.]+|'[\w.]*'|"[\w.]*"|,""")
+BARE = (re.compile(r"analy[sz]e(?![\w$])", re.IGNORECASE), re.compile(r"verbose(?![\w$])", re.IGNORECASE))
 
 
 def explained(statement: str) -> tuple[str, str]:
     """Split an EXPLAIN into a rebuilt prefix and its statement. The prefix is empty for other statements."""
-    start = EXPLAIN.match(statement, _after_blank(statement, 0))
+    begin = _after_empty(statement)
+    start = EXPLAIN.match(statement, begin)
     if start is None:
-        return "", statement
+        return "", statement[begin:]
     words, place = ["EXPLAIN"], _after_blank(statement, start.end())
-    for pattern in (OPTIONS,) if OPTIONS.match(statement, place) else BARE:
-        if found := pattern.match(statement, place):
-            words.append(found[0])
-            place = _after_blank(statement, found.end())
+    if found := _options(statement, place):
+        options, place = found
+        words.append(options)
+    else:
+        for pattern in BARE:
+            if word := pattern.match(statement, place):
+                words.append(word[0])
+                place = _after_blank(statement, word.end())
     return " ".join(words) + " ", statement[place:]
 
 
+def is_query(statement: str) -> bool:
+    """Whether it begins like one. Others can give rows, too, such as EXECUTE of what a library prepared."""
+    return QUERY.match(statement, _after_empty(statement)) is not None
+
+
+def _options(statement: str, place: int) -> tuple[str, int] | None:
+    """The options in parentheses, without comments, and where the statement begins; None if it is something else."""
+    if not statement.startswith("(", place):
+        return None
+    place, words = _after_blank(statement, place + 1), []
+    if OPTION.match(statement, place) is None:
+        return None
+    while word := OPTIONS.match(statement, place):
+        words.append(word[0])
+        place = _after_blank(statement, word.end())
+    if not statement.startswith(")", place):
+        return None
+    return f"({' '.join(words)})", _after_blank(statement, place + 1)
+
+
+def _after_empty(statement: str) -> int:
+    """Where the first statement begins, after comments and empty statements."""
+    place = _after_blank(statement, 0)
+    while statement.startswith(";", place):
+        place = _after_blank(statement, place + 1)
+    return place
+
+
 def _after_blank(statement: str, place: int) -> int:
-    found = BLANK.match(statement, place)
-    return found.end() if found else place
+    """Where spaces and comments end. Comments can contain comments; one without an end is left to PostgreSQL."""
+    while True:
+        found = BLANK.match(statement, place)
+        place = found.end() if found else place
+        if not statement.startswith("/*", place):
+            return place
+        depth = 0
+        for mark in COMMENT.finditer(statement, place):
+            depth += 1 if mark[0] == "/*" else -1
+            if not depth:
+                place = mark.end()
+                break
+        else:
+            return place

@@ -37,7 +37,7 @@ UNRELEASED = (
 )
 UNRELEASED_MIGRATIONS = frozenset(f"{number:04}" for number in range(1, 21))
 NO_LETTERS = (
-    "The database, {}, can't lowercase letters outside English: create it again with"
+    "The database, {}, can't lowercase non-English letters: create it again with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
 NOT_INSTALLED = "The extension {} is not on the database server: install PostgreSQL's contrib package there."

@@ -21,7 +21,8 @@ from portal.core.actor import current_actor
 from portal.core.db import acting_as, db
 from portal.core.deadline import hanging_up_after
 from portal.core.errors import NotAllowed, Occupied
-from portal.core.explaining import PLAN, explained
+from portal.core.explaining import PLAN, explained, is_query
+from portal.core.vetting import vet
 from portal.core.wall import READER_ROLE
 
 ROOM = 1_000_000  # approximate maximum of bytes in a result
@@ -86,10 +87,11 @@ class Answer:
     longest: int  # longer values were truncated
     has_more: bool
     milliseconds: float
+    is_plan: bool
 
 
 class NoRowsError(Exception):
-    """The statement is one that gives no rows: it would do something, or nothing."""
+    """The statement is no query: it would do something, or nothing."""
 
 
 @contextmanager
@@ -132,18 +134,20 @@ def shelf(connection: Connection) -> list[dict[str, Any]]:
 
 
 def run(connection: Connection, statement: str, *, most: int) -> Answer:
-    """Run one statement that a person wrote. Raise NoRowsError, or psycopg's error with its position in the statement.
+    """Run one query that a person wrote.
 
-    Locks of the session would outlive the transaction, and be in everybody's way.
+    Raise NoRowsError, RefusedQueryError, or psycopg's error with its position in the statement. Locks of the session
+    would outlive the transaction, and be in everybody's way.
     """
     connection.exec_driver_sql("SAVEPOINT asked")
     try:
         plan, query = explained(statement)
         names, types = _described(connection, query)
+        if not is_query(query):
+            raise NoRowsError
+        vet(connection, statement)
         if plan:
             names, types = [PLAN], [TEXT]
-        elif names == [PLAN]:
-            raise NoRowsError
         longest = min(LONGEST, ROOM // 4 // len(names))
         began = time.perf_counter()
         asked = func.portal_query(plan + query, most + 1, ROOM, longest + 1)
@@ -152,7 +156,7 @@ def run(connection: Connection, statement: str, *, most: int) -> Answer:
     finally:
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT asked")
         connection.exec_driver_sql("SELECT pg_catalog.pg_advisory_unlock_all()")
-    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= ROOM, took)
+    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= ROOM, took, bool(plan))
 
 
 def _used(rows: Sequence[Sequence[str | None]]) -> int:

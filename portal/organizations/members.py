@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portal.core.listing import Count
+from portal.web.given import Given
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,4 @@ class Members(Protocol):
         """Conflict if deleting would leave nobody who may do everything; the people's API clients are signed out."""
 
 
-_provided: dict[str, Members] = {}
-
-
-def provide(members: Members) -> None:
-    _provided["members"] = members
-
-
-def members() -> Members:
-    return _provided["members"]
+members: Given[Members] = Given("members")

@@ -17,9 +17,8 @@ from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
-from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.users import addresses, commands, consequences, invitations, locks, membership, queries, resets
+from portal.users import addresses, commands, consequences, invitations, locks, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -29,16 +28,13 @@ from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
-from portal.web.people import names_with, stamps_of
+from portal.web.people import stamps_of
 from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
-from portal.web.rows import signed_row
 from portal.web.searching import render_list
 from portal.web.ways import way_back, way_on
 
 bp = Blueprint("users", __name__, url_prefix="/users")
-names_with(queries.names_of)
-provide(membership.People())
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
@@ -88,14 +84,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
-    organization = request.args.get("organization", "")
-    empty = {
-        "role": Role.USER.name,
-        "is_active": "true",
-        "organization_id": organization,
-        "row": signed_row(),
-    }
-    form, offer = NewUserForm(data=empty), None
+    form, offer = NewUserForm(request.args.get("organization", "")), None
     if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
             row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
@@ -118,8 +107,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
     form = EditUserForm(user, organization)
-    if form.validate_on_submit() and _may_go_on(
-        form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
+    # If somebody else saved first, nothing is saved now, so there is nothing to confirm yet.
+    if form.validate_on_submit() and (
+        form.is_stale or _may_go_on(form, consequences.of_editing(form, user, organization), form.is_sensitive(user))
     ):
         try:
             with reporting_conflicts(form):

@@ -19,6 +19,7 @@ from portal.core import reading
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity, record
+from portal.web.given import current_settings
 from tests.acting import acting, busy, portal_on
 from tests.browser_data.test_views import ask, browser, text_of, walked
 from tests.cast import Builder, Person, SignIn
@@ -41,7 +42,9 @@ def portal(fresh_database: str) -> Iterator[Flask]:
 def hurried(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the portal give up soon."""
     monkeypatch.setattr(reading, "GRACE", 0.1)
-    monkeypatch.setitem(portal.extensions, "portal", replace(portal.extensions["portal"], browser_seconds=0.1))
+    monkeypatch.setitem(
+        portal.extensions, current_settings.key, replace(current_settings.of(portal), browser_seconds=0.1)
+    )
 
 
 @pytest.fixture
@@ -228,3 +231,29 @@ def test_no_hint_suggests_a_column_that_cannot_be_read(browser: PageClient, quer
 
 def test_a_hint_suggests_a_column_that_can_be_read(browser: PageClient) -> None:
     assert 'Perhaps you meant to reference the column "users.email"' in hint_of(ask(browser, "SELECT emial FROM users"))
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])
+@pytest.mark.parametrize("way", ["run", "explain", "analyze"])
+def test_a_query_cannot_take_a_lock_that_the_portal_waits_for(
+    portal: Flask, visit: PageClient, headers: dict[str, str], way: str
+) -> None:
+    form = visit.form("/browser/sql")
+    query = "SELECT pg_advisory_lock(hashtext('portal_seal_activity')), pg_sleep(5)"
+    answer = visit.post("/browser/sql", data={**form, "query": query, "way": way}, headers=headers)
+
+    assert answer.status_code == 422
+    assert "pg_advisory_lock() can't be used here, because it can affect more" in text_of(answer.text)
+    assert query in html.unescape(answer.text) or headers
+    with acting(portal):
+        assert db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("portal_seal_activity"))))
+
+
+def test_a_column_called_query_plan_is_shown_as_a_table(visit: PageClient) -> None:
+    answer = ask(visit, 'select 7 as "QUERY PLAN" /* /* */ */')
+    plan = ask(visit, "EXPLAIN /* /* */ */ select 7")
+
+    assert (answer.status_code, plan.status_code) == (200, 200)
+    assert "1 row in " in text_of(answer.text)
+    assert "Result (cost" in text_of(plan.text)
+    assert "1 row in " not in text_of(plan.text)

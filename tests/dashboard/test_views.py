@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.dashboard.chart import chart_of
+from portal.dashboard.queries import sum_of
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
@@ -27,16 +29,21 @@ def rows_at(client: PageClient, url: str) -> int:
 
 @pytest.mark.parametrize("who", ["ada", "root"])
 def test_each_figure_leads_to_exactly_the_rows_it_counts(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, root: Person, gil: Person, who: str
-) -> None:
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person,
+    gil: Person, who: str,
+) -> None:  # fmt: skip
     build.person("off@example.com", tenant=acme, is_active=False)
     build.person("old@example.com", tenant=acme, created_at=now() - timedelta(days=90))
-    build.tenant("Gone", deleted_at=now())
+    build.person("asked@example.com", tenant=acme, invited_at=now())
+    build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=30))
+    build.person("lost@example.com", tenant=build.tenant("Gone", deleted_at=now()), invited_at=now())
+    build.person("apart@example.com", tenant=birch, invited_at=now())
     sign_in({"ada": ada, "root": root}[who])
 
     shown = figures(client.get("/").text)
 
-    assert len(shown) == 4
+    assert len(shown) == 5
+    assert shown["Invited"][1] == {"ada": "2", "root": "3"}[who]
     for label, (url, number) in shown.items():
         assert rows_at(client, url) == int(number), label
 
@@ -107,3 +114,13 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
     sign_in(root)
 
     assert figures(client.get("/").text)["Organizations"][1] == "0"
+
+
+def test_a_day_with_more_people_than_are_counted_is_not_told_as_that_many() -> None:
+    daily = [3, 11, 11, 10]
+
+    chart = chart_of(daily, date(2026, 10, 29), sum_of(daily), 10)
+
+    assert chart.finding == "More than 10 people came on 2 of these days; the line stops at 10."
+    assert chart.desc == "3 to 10 or more new people a day."
+    assert chart_of([3, 10], date(2026, 10, 29), sum_of([3, 10]), 10).finding == "Most came on 30 Oct: 10."

@@ -44,8 +44,10 @@ FOUND = {
     "ada@münchen.de": ("ada@xn--mnchen-3ya.de", "munchen"),
     "ada@xn--r8jz45g.xn--zckzah": ("例え", "ada@例え.テスト"),
     "100%_\\": ("100%", "_", "\\"),
+    "ada@example.com": ("@", "a@", "da@", "@e", "@example", "a@example", "ada@example.com"),
+    "Fish @ Chips": ("@", "fish"),
 }
-NOT_FOUND = {"ガンダム": ("カンダム",), "山田": ("山川",), "a@xn--.de": ("b",), "xn--a-ecp.ru": ("zz",)}
+NOT_FOUND = {"ガンダム": ("カンダム",), "山田": ("山川",), "a@xn--.de": ("b", "@d", "n@"), "xn--a-ecp.ru": ("zz",)}
 
 # In the order of Unicode's root collation, as ICU gives it.
 IN_ORDER = [

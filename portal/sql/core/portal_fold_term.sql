@@ -1,6 +1,7 @@
 -- Folds a search term. Trigrams consist of letters and digits only, so a search for other signs would have nothing to
 -- look up: each sign becomes a word of its own, written as a letter that nobody uses (Canadian syllabics). ASCII signs
--- stay apart, all others are one. The frequent ones are replaced one by one, because translate() is slow.
+-- stay apart, all others are one. Only @ ends the word before it: few addresses end in "da@", while many contain a word
+-- that ends in "da" and, somewhere, an @. The frequent signs are replaced one by one, because translate() is slow.
 CREATE OR REPLACE FUNCTION portal_fold_term(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -19,7 +20,7 @@ BEGIN
             '\u309B\u309C\u30A0\u30FB\uFD3E\uFD3F\uFE10-\uFE6F\uFF01-\uFF0F\uFFE0-\uFFEE\U0001D000-\U0001D3FF'
             '\U0001F000-\U0001FAFF]', ' ᐡ ', 'g');
     END IF;
-    folded := replace(replace(replace(folded, '@', ' ᐖ '), '.', ' ᐎ '), '-', ' ᐍ ');
+    folded := replace(replace(replace(folded, '@', 'ᐖ '), '.', ' ᐎ '), '-', ' ᐍ ');
     folded := replace(replace(folded, '_', ' ᐛ '), '''', ' ᐇ ');
     IF folded ~ '[][!"#$%&()*+,/:;<=>?\\^`{|}~]' THEN
         folded := regexp_replace(translate(folded, '!"#$%&()*+,/:;<=>?[\]^`{|}~', 'ᐁᐂᐃᐄᐅᐆᐈᐉᐊᐋᐌᐏᐐᐑᐒᐓᐔᐕᐗᐘᐙᐚᐜᐝᐞᐟᐠ'),

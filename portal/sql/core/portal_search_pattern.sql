@@ -1,8 +1,11 @@
 -- The LIKE pattern that finds a word in search_text. One or two letters anywhere in a text can't be looked up, so they
--- are found at the beginning of a word. A domain that is still being typed is searched as it is.
+-- are found at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
+-- searched as it is.
 CREATE OR REPLACE FUNCTION portal_search_pattern(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN (
-    SELECT CASE WHEN char_length(btrim(folded)) < 3 THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END
+    SELECT CASE
+        WHEN char_length(btrim(folded)) < 3 AND strpos(folded, 'ᐖ') = 0
+        THEN '% ' || btrim(folded) || '%' ELSE '%' || folded || '%' END
     FROM public.portal_fold_term(
         CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END) folded
 );

@@ -245,7 +245,7 @@ def test_a_new_database_without_small_letters_is_refused(make: Make) -> None:
     code, said = run(make(words="ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"), "db", "upgrade")
 
     assert (code, said.count("\n")) == (1, 1)
-    assert "can't lowercase letters" in said
+    assert "can't lowercase non-English letters" in said
 
 
 def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(

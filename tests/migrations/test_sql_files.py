@@ -111,7 +111,8 @@ def read(address: str) -> Catalogue:
 
 
 def written(connection: Connection, text: str) -> set[Key]:
-    """Run a file as psql would, and tell what it wrote."""
+    """Run a file as psql would, twice, and tell what it wrote."""
+    connection.execute(text.encode())
     with connection.transaction():
         connection.execute(text.encode())
         (now,) = connection.execute("SELECT pg_current_xact_id()::xid::text").fetchone() or ("",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -26,6 +26,7 @@ from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
 from portal.web.addresses import here
 from portal.web.agents import browser_of, signed_out
+from portal.web.confirming import ask_first
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
@@ -152,7 +153,10 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
             user=user,
             consequences=consequences.of_leaving(user, "deactivate"),
         )
-    user = commands.set_active(id, is_active=bool(request.form.get("is_active")), counter=throttle.of_letters_to(id))
+    is_active = bool(request.form.get("is_active"))
+    if is_active and (asked := _ask_of_returning(id, "Activate")):
+        return asked
+    user = commands.set_active(id, is_active=is_active, counter=throttle.of_letters_to(id))
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
@@ -277,7 +281,9 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/restore")
 @requires(Permission.USERS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
-    """Bring a person back."""
+    """Bring a person back. Asks first if that gives power."""
+    if asked := _ask_of_returning(id, "Restore"):
+        return asked
     try:
         user = commands.restore_user(id)
     except Conflict as conflict:
@@ -290,7 +296,16 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
     """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
-    return (not is_sensitive or given(form)) and is_confirmed
+    return (not (is_sensitive or means) or given(form)) and is_confirmed
+
+
+def _ask_of_returning(id: uuid.UUID, verb: str) -> Response | None:
+    """The questions before a person with power over others can sign in again; None once they are answered."""
+    user, organization = _found(id, with_deleted=True)
+    returns = user.is_deleted if verb == "Restore" else not user.is_active and not user.is_deleted
+    means = consequences.of_returning(user, organization) if returns else []
+    title, back_url = f"{verb} {user.name}?", url_for(".show", id=id)
+    return ask_first(title, means, verb=f"{verb} person", back_url=back_url)
 
 
 def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:

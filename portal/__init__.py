@@ -12,6 +12,7 @@ from portal.config import ROOT, Settings, load_settings
 from portal.core.db import DIRECT, db, engine_options
 from portal.core.embedded import Embedded
 from portal.web import guards
+from portal.web.given import current_settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -30,7 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options(url, pools_transactions=settings.pools_transactions)
     if settings.direct_url:
         app.config["SQLALCHEMY_BINDS"] = {DIRECT: {**options(settings.direct_url), "url": settings.direct_url}}
-    app.extensions["portal"] = settings
+    current_settings.set(app, settings)
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     web.init_app(app, settings)

@@ -1,67 +1,128 @@
-"""Which features are there? What is registered is what you read."""
+"""Which features are there? What is listed here is registered, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from flask import Flask
+import click
+from flask import Blueprint, Flask
 
 from portal.account.views import bp as account
-from portal.activity.cli import register as add_activity_commands
-from portal.activity.seals import CHECKS as SEALS
-from portal.activity.seals import GAUGES as SEAL_GAUGES
-from portal.activity.seals import seal_regularly
+from portal.activity import seals
+from portal.activity.cli import activity as activity_commands
+from portal.activity.views import Telling
 from portal.activity.views import bp as activity
-from portal.api.repeats import KEPT
-from portal.api.repeats import prune as remove_answers
+from portal.api import access, repeats
 from portal.api.views import bp as api
+from portal.auth import commands as sign_ins
 from portal.auth.letters import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
 from portal.browser.views import bp as browser
 from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
-from portal.cli.commands import register as add_commands
+from portal.cli.commands import COMMANDS
+from portal.cli.doctor import checks
+from portal.cli.serve import beside_pages
 from portal.core import throttle
+from portal.core.checks import Check, Gauge
 from portal.core.leftovers import Leftover
 from portal.dashboard.views import bp as dashboard
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
-from portal.mail.cli import register as add_mail_commands
+from portal.mail.cli import worker
 from portal.mail.commands import remove_given_up, remove_kept
-from portal.mail.letters import write_with
-from portal.mail.queue import work_beside_pages
+from portal.mail.letters import Writer, writers
+from portal.mail.queue import leftovers, work_beside_pages
 from portal.mail.views import bp as mail
+from portal.organizations.members import members
 from portal.organizations.views import bp as organizations
 from portal.second.views import bp as second
 from portal.tokens.commands import prune as remove_sign_ins
 from portal.tokens.views import bp as tokens
+from portal.users.membership import People
+from portal.users.queries import names_of
 from portal.users.views import bp as users
+from portal.web import history, people, proof, session
+from portal.web.given import Provision
+from portal.web.observing import gauges
 
-PAGES = (health, auth, links, account, second, dashboard, organizations, users, activity, browser, tokens, mail, api)
-BESIDE_PAGES = (seal_regularly, work_beside_pages)  # what `flask serve` starts in each of its processes
-GAUGES = SEAL_GAUGES  # what /metrics reads from the database
-CHECKS = (*INSTALLATION, *SEALS, *MAIL)  # the lines of `flask doctor`
-LEFTOVERS = (  # what the worker removes once a day
-    Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),
-    Leftover("letters of the outbox", lambda told: timedelta(days=told.keep_letters_days), remove_kept),
-    Leftover("letters given up", lambda told: timedelta(days=told.keep_letters_days), remove_given_up),
-    Leftover("answers to programs", lambda _: KEPT, remove_answers),
-    Leftover("counters of tries", lambda _: timedelta(0), throttle.prune),
+
+@dataclass(frozen=True)
+class Feature:
+    """What a feature adds to the application."""
+
+    pages: tuple[Blueprint, ...] = ()
+    commands: tuple[click.Command, ...] = ()
+    provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
+    letters: Mapping[str, Writer] = field(default_factory=dict)  # by kind
+    checks: tuple[Check, ...] = ()  # the lines of `flask doctor`
+    gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
+    leftovers: tuple[Leftover, ...] = ()  # what the worker removes once a day
+    beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
+
+
+FEATURES = (
+    Feature(commands=COMMANDS, checks=INSTALLATION),  # whose checks come first: others need what they look for
+    Feature(pages=(health,)),
+    Feature(
+        pages=(auth, links),
+        provides=(session.by_cookie.by(sign_ins.signed_in), proof.prove.by(sign_ins.prove)),
+        letters=WRITERS,
+        leftovers=(Leftover("counters of tries", lambda _: timedelta(0), throttle.prune),),
+    ),
+    Feature(pages=(account,)),
+    Feature(pages=(second,)),
+    Feature(pages=(dashboard,)),
+    Feature(pages=(organizations,)),
+    Feature(pages=(users,), provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(
+        pages=(activity,),
+        commands=(activity_commands,),
+        provides=(history.teller.by(Telling()),),
+        checks=seals.CHECKS,
+        gauges=seals.GAUGES,
+        beside_pages=(seals.seal_regularly,),
+    ),
+    Feature(pages=(browser,)),
+    Feature(
+        pages=(tokens,),
+        leftovers=(Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),),
+    ),
+    Feature(
+        pages=(mail,),
+        commands=(worker,),
+        checks=MAIL,
+        leftovers=(
+            Leftover("letters of the outbox", lambda told: timedelta(days=told.keep_letters_days), remove_kept),
+            Leftover("letters given up", lambda told: timedelta(days=told.keep_letters_days), remove_given_up),
+        ),
+        beside_pages=(work_beside_pages,),
+    ),
+    Feature(
+        pages=(api,),
+        provides=(session.by_bearer.by(access.person),),
+        leftovers=(Leftover("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
+    ),
 )
 
 
 def register(app: Flask) -> None:
-    """Put every feature's pages and commands into the application."""
-    for blueprint in PAGES:
-        app.register_blueprint(blueprint)
-    write_with(WRITERS)
+    """Give the application what its features add."""
+    for feature in FEATURES:
+        for blueprint in feature.pages:
+            app.register_blueprint(blueprint)
+        for command in feature.commands:
+            app.cli.add_command(command)
+        for provision in feature.provides:
+            provision.give(app)
+    writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.letters.items()})
+    checks.set(app, [check for feature in FEATURES for check in feature.checks])
+    gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
+    leftovers.set(app, [leftover for feature in FEATURES for leftover in feature.leftovers])
+    beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
     app.extensions["csrf"].exempt(api)  # where cookies count for nothing there is nothing to forge
-    add_commands(app)
-    add_activity_commands(app)
-    add_mail_commands(app)
     plain.init_app(app)
-    app.extensions["portal_beside_pages"] = BESIDE_PAGES
-    app.extensions["portal_checks"] = CHECKS
-    app.extensions["portal_gauges"] = GAUGES
-    app.extensions["portal_leftovers"] = LEFTOVERS

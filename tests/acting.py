@@ -19,6 +19,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.reading import reading
 from portal.tokens.models import SignIn
+from portal.web.given import current_settings
 from tests.cast import Person
 from tests.database import disconnect, settings_for
 from tests.pages import PageClient
@@ -37,7 +38,7 @@ def at_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Give the shared application other settings for one test."""
 
     def change(**changes: Any) -> None:
-        monkeypatch.setitem(app.extensions, "portal", replace(app.extensions["portal"], **changes))
+        monkeypatch.setitem(app.extensions, current_settings.key, replace(current_settings.of(app), **changes))
 
     return change
 

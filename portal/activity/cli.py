@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import click
-from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from portal.activity import seals
@@ -20,11 +19,6 @@ SHOWN = 50
 NOT_DONE = 3  # the exit code where nothing was sealed, or nothing is there to compare with; 1 is for doubts
 
 activity = AppGroup("activity", help="The history of what was done: seal it, verify it, prune it.")
-
-
-def register(app: Flask) -> None:
-    """Give the application its commands."""
-    app.cli.add_command(activity)
 
 
 class Digest(click.ParamType[str]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from psycopg import errors as pg
 from sqlalchemy import Row, column, func, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -22,6 +22,7 @@ from portal.core.checks import Ailing, Check, Gauge
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, without_time_limit
 from portal.core.history import Activity
+from portal.web.given import current_settings
 
 BATCH = 100_000
 LABEL = b"portal: seals of the history"
@@ -94,7 +95,7 @@ def derived(secret: str) -> bytes:
 
 
 def _keys() -> list[bytes]:
-    return keys(current_app.extensions["portal"])
+    return keys(current_settings())
 
 
 def seal(*, is_forced: bool = False) -> int | None:
@@ -198,7 +199,7 @@ def look_at_seals() -> str:
     newest, (waiting, since) = head(), unsealed()
     if refused := refusal():
         raise Ailing(f"nothing can be sealed because {refused}")
-    seconds = current_app.extensions["portal"].seal_seconds
+    seconds = current_settings().seal_seconds
     if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
         raise Ailing(
             f"{waiting:,} events wait since {since:%Y-%m-%d %H:%M} UTC to be sealed: is the portal running?"
@@ -251,7 +252,7 @@ def _before(days: int) -> datetime:
 
 def seal_regularly(app: Flask) -> None:
     """Seal in a thread of this process, at once and then again and again; it ends with the process."""
-    seconds = app.extensions["portal"].seal_seconds
+    seconds = current_settings.of(app).seal_seconds
     if seconds:
         threading.Thread(target=seal_at, args=(app, _ticks(seconds)), name="seals", daemon=True).start()
 

@@ -32,7 +32,7 @@ from portal.web.addresses import here
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
 from portal.web.guards import requires
-from portal.web.history import confirm, history_with
+from portal.web.history import confirm
 from portal.web.proof import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
@@ -69,9 +69,6 @@ class Telling:
 
     def latest(self) -> Sequence[Entry]:
         return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
-
-
-history_with(Telling())
 
 
 @bp.get("/")

@@ -10,16 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
-from flask import current_app
 
 from portal.auth import queries
 from portal.auth.commands import NOTED_EVERY, person_of
-from portal.config import Settings
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import personal
 from portal.tokens.rotation import Family
-from portal.web.session import SignedIn, bearer_with
+from portal.web.given import current_settings
+from portal.web.session import SignedIn
 
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}
@@ -39,10 +38,9 @@ def issued(family: Family) -> tuple[str, int]:
         "exp": at + timedelta(seconds=lasts),
         "jti": str(uuid.uuid4()),
     }
-    return jwt.encode(claims, _key(_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), lasts
+    return jwt.encode(claims, _key(current_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), lasts
 
 
-@bearer_with
 def person(token: str) -> SignedIn | None:
     """Whom a token names, as the database knows them now; None unless they may come in."""
     if token.startswith(personal.PREFIX):
@@ -63,7 +61,7 @@ def _of_api_token(token: str) -> SignedIn | None:
 
 def read(token: str) -> Family | None:
     """The family that a token of ours was issued for; None for every other token."""
-    for secret in (_settings().secret_key, *_settings().secret_key_fallbacks):
+    for secret in (current_settings().secret_key, *current_settings().secret_key_fallbacks):
         try:
             found = _decoded(token, _key(secret))
             return Family(uuid.UUID(found["sid"]), uuid.UUID(found["sub"]))
@@ -92,7 +90,7 @@ def _timed(claims: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lifetime() -> int:
-    return int(_settings().access_minutes * 60)
+    return int(current_settings().access_minutes * 60)
 
 
 def _key(secret: str) -> bytes:
@@ -100,9 +98,4 @@ def _key(secret: str) -> bytes:
 
 
 def _issuer() -> str:
-    return _settings().public_url or "portal"
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings
+    return current_settings().public_url or "portal"

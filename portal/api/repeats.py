@@ -14,17 +14,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
-from flask import Response, current_app, request
+from flask import Response, request
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.api.limits import KEY, LONGEST_KEY
 from portal.api.models import IdempotencyKey
-from portal.config import Settings
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.leftovers import again_and_again
+from portal.web.given import current_settings
 from portal.web.problems import problem
 
 HEADER = "Idempotency-Key"
@@ -122,7 +122,7 @@ def _secret(name: str) -> bytes:
 
 
 def _digest(*parts: str | bytes) -> bytes:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     written = b"".join(
         len(raw).to_bytes(4) + raw for raw in (part if isinstance(part, bytes) else part.encode() for part in parts)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, jsonify
 from flask_login import current_user
 
 from portal.api import access, commands, limits
@@ -13,13 +13,13 @@ from portal.api.description import document
 from portal.api.repeats import once
 from portal.auth.commands import Awaited
 from portal.auth.lifetimes import lifetime
-from portal.config import Settings
 from portal.core.actor import current_actor
 from portal.core.emails import lookup_email
 from portal.core.policy import Permission, allows
 from portal.tokens.rotation import Opened, Refusal
 from portal.web import throttle
 from portal.web.addresses import here
+from portal.web.given import current_settings
 from portal.web.guards import public, signed_in
 from portal.web.problems import problem
 
@@ -36,7 +36,7 @@ JUST_USED = "This refresh token was used a moment ago. Go on with the answer of 
 def login() -> Response:
     """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
     sent = fields(limits.LOGIN, limits.OPTIONAL)
-    email, settings = lookup_email(sent["email"]), _settings()
+    email, settings = lookup_email(sent["email"]), current_settings()
 
     def work() -> Response:
         opened = commands.log_in(
@@ -62,7 +62,7 @@ def login() -> Response:
 def refresh() -> Response:
     """The next tokens for a refresh token, which is spent by this."""
     token = fields(limits.TOKEN)["refresh_token"]
-    grace = timedelta(seconds=_settings().refresh_grace)
+    grace = timedelta(seconds=current_settings().refresh_grace)
 
     def work() -> Response:
         outcome = commands.refresh(token, grace=grace, counter=throttle.at_refresh())
@@ -115,8 +115,3 @@ def openapi() -> Response:
 def _tokens(opened: Opened) -> Response:
     token, seconds = access.issued(opened.family)
     return jsonify(access_token=token, token_type="Bearer", expires_in=seconds, refresh_token=opened.token)  # noqa: S106
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from flask import current_app
 from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
 
 from portal.auth import queries
-from portal.config import Settings
 from portal.core import history, throttle
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
@@ -33,9 +31,9 @@ from portal.tokens.commands import Lifetime
 from portal.users import passwords
 from portal.users.commands import rehash, stored_password
 from portal.users.models import User, full_name
+from portal.web.given import current_settings
 from portal.web.observing import count_sign_in
-from portal.web.proof import prove_with
-from portal.web.session import SignedIn, look_up_with
+from portal.web.session import SignedIn
 
 log = logging.getLogger("portal")
 
@@ -161,7 +159,7 @@ def _person(token: str | None) -> SignedIn | None:
 
 def _fingerprint(stored: str | None) -> str:
     """Of a password's hash; it tells nothing of that to those who read the cookie in which it waits."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return hmac.digest(settings.secret_key.encode(), f"awaited {stored}".encode(), hashlib.sha256).hex()
 
 
@@ -216,7 +214,6 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
     return True
 
 
-@prove_with
 def prove(person: SignedIn, password: str, counter: Counter) -> bool:
     """Check the own password, and note that its owner is there. Throttled where it was guessed at too often."""
     if not is_own_password(person, password, counter):
@@ -237,7 +234,6 @@ def actor_of(person: Row[Any]) -> Actor:
     return Actor(person.id, person.role, person.organization_id)
 
 
-@look_up_with
 def signed_in(token: str) -> SignedIn | None:
     """The person of a sign-in, as the database knows them now. The sign-in lasts longer for being used."""
     row = db.session.execute(queries.by_token(token)).first()

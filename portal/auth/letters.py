@@ -94,7 +94,8 @@ def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
     found = links.locked_out(user_id)
     if found is None:
         return None
-    admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if found.organization_name else []
+    is_managed = found.organization_name and found.role is not Role.SUPER_ADMIN
+    admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if is_managed else []
     names = [f"{full_name(one.first_name, one.last_name, one.email)} ({one.email})" for one in admins]
     whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
     return Letter(

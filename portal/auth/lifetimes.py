@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import current_app
-
-from portal.config import Settings
 from portal.tokens.commands import Lifetime
+from portal.web.given import current_settings
 
 
 def lifetime(*, is_kept: bool) -> Lifetime:
     """As the settings say: longer unused, where the browser keeps it."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     idle = settings.kept_idle_hours if is_kept else settings.idle_hours
     return Lifetime(timedelta(hours=idle), timedelta(hours=settings.sign_in_hours), is_kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, Response, current_app, flash, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -15,7 +15,6 @@ from portal import demo
 from portal.auth import commands, redeeming
 from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
 from portal.auth.lifetimes import lifetime
-from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.emails import lookup_email, readable_email
@@ -25,6 +24,7 @@ from portal.factors import commands as factors
 from portal.factors.words import PASSKEY
 from portal.web import session, throttle
 from portal.web.addresses import safe_next
+from portal.web.given import current_settings
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
 
@@ -46,7 +46,7 @@ def login() -> ResponseReturnValue:
         return redirect(safe_next(request.args.get("next"), _first_page(current_user.role)))
     if request.method != "POST" and session.has_ended():
         flash(ENDED)
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     wanted = None if settings.production else request.args.get("email")
     chosen = [email for _, email in demo.DEMO_ACCOUNTS if email == wanted]
     form = LoginForm(data={"next": request.args.get("next", ""), "email": "".join(chosen)})
@@ -65,7 +65,7 @@ def login() -> ResponseReturnValue:
 
 
 def _door(form: LoginForm, status: int) -> Response:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     hint = None if settings.production else {"accounts": demo.DEMO_ACCOUNTS, "password": demo.DEMO_PASSWORD}
     here = challenges.site()
     options = passkeys.request_options(here, challenges.asked(ALONE), alone=True) if here else None

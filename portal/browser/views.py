@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 from psycopg import errors as pg
 from sqlalchemy import Connection
@@ -20,7 +20,6 @@ from portal.browser.forms import QueryForm
 from portal.browser.pages import LONGEST_KEY, SIZES, View
 from portal.browser.tables import Table, all_tables, table_named
 from portal.browser.values import Value, as_text
-from portal.config import Settings
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
@@ -28,6 +27,7 @@ from portal.core.policy import Permission
 from portal.core.reading import Answer, reading
 from portal.web.addresses import here
 from portal.web.errors import RETRY_AFTER, status_of
+from portal.web.given import current_settings
 from portal.web.guards import requires
 from portal.web.proof import proven
 from portal.web.rendering import keep_address, render, wants_fragment
@@ -141,7 +141,7 @@ def query() -> ResponseReturnValue:
     text, way = str(form.query.data), request.form.get("way", "run")
     way = way if way in ("explain", "analyze") else "run"
     record("browser_queried", details={"query": text})
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     try:
         answer = asked(
             text, way, seconds=settings.browser_seconds, places=settings.browser_places, most=settings.browser_rows
@@ -164,7 +164,7 @@ def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
         is_plan=is_answer and answer.is_plan,
         numbers=[is_number(kind) for kind in answer.types] if is_answer else [],
         own=db.session.execute(queries.own()).all(),
-        settings=current_app.extensions["portal"],
+        settings=current_settings(),
         status=status,
     )
 
@@ -201,7 +201,7 @@ def _wanted() -> str:
 
 @contextmanager
 def _reading() -> Iterator[Connection]:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     places = settings.browser_places
     try:
         with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:

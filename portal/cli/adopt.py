@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from portal.cli import prisma, takeover
 from portal.cli.misfits import Misfit, Spelling, misfits, spelling_of
-from portal.config import Settings
 from portal.core.db import direct_engine
 from portal.core.lines import one_line
+from portal.web.given import current_settings
 
 COUNTS = {
     ("organizations", "deleted"): "SELECT count(*), count(deleted_at) FROM organizations",
@@ -47,7 +46,7 @@ class Plan:
 @with_appcontext
 def adopt(dry_run: bool, yes: bool, drop: bool) -> None:
     """Make the database of the former backend the portal's: all of it in one transaction, or nothing."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.database_url is None:
         raise click.ClickException("Say in DATABASE_URL which database is to be taken over.")
     if drop:

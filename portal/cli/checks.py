@@ -6,10 +6,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
-from portal.config import Settings
 from portal.core import catalogue, migrations
 from portal.core.checks import Ailing, Check
 from portal.core.clock import now
@@ -19,6 +17,7 @@ from portal.core.extensions import EXTENSIONS, installed
 from portal.core.preflight import NEWER, obstacles
 from portal.core.sentences import sentence_of
 from portal.core.wall import READER_ROLE, TENANT_ROLE
+from portal.web.given import current_settings
 
 SKEW = timedelta(seconds=2)
 SHOWN = 3
@@ -29,7 +28,7 @@ def connection() -> str:
     began = time.perf_counter()
     (name, login, is_super) = _row("SELECT current_database(), session_user, current_setting('is_superuser')")
     took = (time.perf_counter() - began) * 1000
-    remark = "; as a superuser, which it needn't be" if is_super == "on" and _settings().production else ""
+    remark = "; as a superuser, which it needn't be" if is_super == "on" and current_settings().production else ""
     return f"{name} as {login} answers in {took:.0f} ms{remark}"
 
 
@@ -171,7 +170,7 @@ def clock() -> str:
 
 def address() -> str:
     """Migrations and other long work need PostgreSQL itself, where a pooler of transactions stands between."""
-    settings = _settings()
+    settings = current_settings()
     if not settings.pools_transactions:
         return "DATABASE_URL leads to PostgreSQL itself"
     if settings.direct_url is None:
@@ -189,7 +188,7 @@ def address() -> str:
 
 def secret_key() -> str:
     """Weak keys are refused at every start; how old one is, nobody notes."""
-    settings = _settings()
+    settings = current_settings()
     former = len(settings.secret_key_fallbacks)
     known = f"; {former} former still accepted: take out what nobody needs any more" if former else ""
     own = "" if settings.production else ", made for the demo"
@@ -197,13 +196,13 @@ def secret_key() -> str:
 
 
 def names_of_settings() -> str:
-    if misspelled := _settings().misspelled:
+    if misspelled := current_settings().misspelled:
         raise Ailing(" ".join(misspelled))
     return "every PORTAL_... variable is a setting"
 
 
 def public_address() -> str:
-    settings = _settings()
+    settings = current_settings()
     if settings.production and settings.public_url is None:
         raise Ailing(
             "set PORTAL_URL to the public address: without https cookies are not `Secure`, and links are wrong."
@@ -211,11 +210,6 @@ def public_address() -> str:
     if settings.https and not settings.trusted_proxies:
         raise Ailing("set PORTAL_TRUSTED_PROXIES: to the portal all visitors seem to come from its proxy's address.")
     return settings.public_url or "this machine alone"
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings
 
 
 def _rows(statement: str, *parameters: Any) -> list[Any]:

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal.cli import seed as seeding
@@ -20,7 +19,6 @@ from portal.cli.organizations import organizations as organizations_group
 from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
 from portal.cli.tenancy import tenancy
-from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
@@ -35,16 +33,10 @@ from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
 from portal.users.forms import LONGEST_NAME
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
+from portal.web.given import current_settings
 
 users = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
-
-
-def register(app: Flask) -> None:
-    """Give the application its commands."""
-    database.add_command(adopt)
-    for command in (serve, seed_command, organizations_group, users, tenancy, doctor, database):
-        app.cli.add_command(command)
 
 
 @click.command("seed")
@@ -153,7 +145,7 @@ def reset_second_factor_command(email: str) -> None:
 
 
 def _seed_demo(people: int) -> None:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if not seeding.is_empty():
         click.echo("The database has people already; the demo is for an empty one. Nothing was changed.")
         return
@@ -197,3 +189,7 @@ def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
     if problem := rule.problem_of(password):
         raise click.ClickException(problem)
     return password, ""
+
+
+database.add_command(adopt)
+COMMANDS = (serve, seed_command, organizations_group, users, tenancy, doctor, database)

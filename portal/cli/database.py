@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from portal.cli import serve
 from portal.config import Settings
 from portal.core.db import db, direct_engine
+from portal.web.given import current_settings
 
 FOR_TRYING = {"dev", "develop", "development", "test", "tests", "testing", "demo", "scratch", "sandbox"}
 EMPTIED = (
@@ -32,7 +33,7 @@ database = click.Group("database", help="The database as a whole.")
 def reset_command(info: ScriptInfo, yes: bool) -> None:
     """Lose everything in a database for development, and migrate it anew; the portal's own gets its demo data again."""
     app = info.load_app()
-    settings: Settings = app.extensions["portal"]
+    settings = current_settings.of(app)
     name = name_of(app)
     if not is_for_trying(settings, name):
         raise click.ClickException(

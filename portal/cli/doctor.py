@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from portal.config import Settings
 from portal.core import migrations
 from portal.core.actor import SYSTEM
 from portal.core.checks import Ailing, Check
@@ -18,7 +16,9 @@ from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
 from portal.core.preflight import obstacles
 from portal.core.sentences import sentence_of
+from portal.web.given import Given, current_settings
 
+checks: Given[Sequence[Check]] = Given("checks")
 UNREACHABLE = "The database can't be used at the moment."
 
 
@@ -26,13 +26,12 @@ UNREACHABLE = "The database can't be used at the moment."
 @with_appcontext
 def doctor() -> None:
     """Check the installation, line by line; exit code 1 if something is to be done."""
-    checks: Sequence[Check] = current_app.extensions["portal_checks"]
     problem = _problem_of_connection()
     if not problem and (first := _before_migrations()):
         _line("no", "migrations", first)
         raise SystemExit(1)
     ailing, is_blocked, left_out = 0, bool(problem), 0
-    for check in checks:
+    for check in checks():
         if is_blocked and check.needs_database:
             left_out += 1
             continue
@@ -61,7 +60,7 @@ def _problem_of_connection() -> str | None:
         with acting_as(SYSTEM):
             db.session.connection()
     except (DBAPIError, PoolTimeout) as error:
-        settings: Settings = current_app.extensions["portal"]
+        settings = current_settings()
         if settings.database_url is None:
             return "The portal's own server does not run: `flask serve` starts it."
         return sentence_of(error) or UNREACHABLE

@@ -24,6 +24,7 @@ from portal.core.terms import matches
 from portal.organizations import commands
 from portal.organizations.forms import LONGEST_NAME, valid_slug
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
+from portal.organizations.queries import BY_NAME
 
 COLUMNS = ("slug", "name", "created_at", "deleted_at")
 Rows = Iterable[dict[str, Any]]
@@ -58,9 +59,7 @@ def create_command(name: str, slug: str | None) -> None:
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 def list_command(search: str, deleted: bool, kind: str) -> None:
     """List organizations by name: all, or those that match SEARCH."""
-    found = select(*(getattr(Organization, column) for column in COLUMNS)).order_by(
-        Organization.sort_name, Organization.id
-    )
+    found = select(*(getattr(Organization, column) for column in COLUMNS)).order_by(BY_NAME, Organization.id)
     if deleted:
         found = found.where(Organization.deleted_at.is_not(None))
     found = found.where(*matches(Organization.search_text, search))

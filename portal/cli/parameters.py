@@ -10,6 +10,7 @@ from flask.cli import ScriptInfo
 from portal.config import Settings
 from portal.core.emails import canonical_email
 from portal.core.text import CONTROL, has_control, tidy
+from portal.web.given import current_settings
 
 
 class Email(click.ParamType[str]):
@@ -27,8 +28,7 @@ class Email(click.ParamType[str]):
 def _settings(ctx: click.Context | None) -> Settings:
     """Load the application: parameters are parsed before the command does."""
     info = ctx.ensure_object(ScriptInfo) if ctx else ScriptInfo()
-    settings: Settings = info.load_app().extensions["portal"]
-    return settings
+    return current_settings.of(info.load_app())
 
 
 class Line(click.ParamType[str]):

@@ -6,7 +6,7 @@ import contextvars
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -27,6 +27,7 @@ from portal.core.embedded import Embedded, EmbeddedError
 from portal.core.errors import UnsuitableDatabase
 from portal.core.sentences import sentence_of
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.web.given import Given, current_settings
 
 LOCAL = "localhost"  # browsers allow passkeys here without https, but not at 127.0.0.1
 LOOPBACK = ("127.0.0.1", "::1")  # browsers resolve localhost to either
@@ -61,8 +62,8 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
     """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
     app = info.load_app()
     if sql:
-        app.extensions["portal"] = replace(app.extensions["portal"], sql=True)
-    settings: Settings = app.extensions["portal"]
+        current_settings.set(app, replace(current_settings.of(app), sql=True))
+    settings = current_settings.of(app)
     with _ending_quietly(), own_server(settings):
         prepare(app, settings)
         hosts = _hosts(host)
@@ -75,8 +76,11 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         contextvars.Context().run(Server(app, options).run)
 
 
+beside_pages: Given[Sequence[Callable[[Flask], None]]] = Given("work beside pages")
+
+
 def _begin_beside_pages(app: Flask) -> None:
-    for begin in app.extensions["portal_beside_pages"]:
+    for begin in beside_pages.of(app):
         begin(app)
 
 

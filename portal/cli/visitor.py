@@ -16,7 +16,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.test import TestResponse
 
 from portal.cli.stage import TEST_NETWORK
-from portal.config import Settings
+from portal.web.given import current_settings
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 SIGNED = re.compile(r"[\w.-]{60,}")  # tokens of forms, no two alike
@@ -114,7 +114,7 @@ class Visitor:
     """The ADMIN's browser. Each request begins with the cookie of the sign-in, whatever an answer did to it."""
 
     def __init__(self, app: Flask) -> None:
-        settings: Settings = app.extensions["portal"]
+        settings = current_settings.of(app)
         parts = urlsplit(settings.public_url or "http://localhost")
         self.app = app
         self.base = f"{parts.scheme}://{parts.netloc}"
@@ -142,7 +142,7 @@ class Visitor:
 
     @property
     def _cookie_name(self) -> str:
-        settings: Settings = self.app.extensions["portal"]
+        settings = current_settings.of(self.app)
         return settings.cookie_name(self.base)
 
     def _client(self) -> FlaskClient:

@@ -32,7 +32,7 @@ IN_THE_WAY = (
 OTHERS = "{} belong to another login: run ALTER TABLE ... OWNER TO {login} for each."
 NEWER = "The database is newer than this code: run the version of the portal that migrated it."
 NO_LETTERS = (
-    "The database, {}, can't lowercase letters outside English: create it again with"
+    "The database, {}, can't lowercase non-English letters: create it again with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
 NOT_INSTALLED = "The extension {} is not on the database server: install PostgreSQL's contrib package there."

@@ -28,8 +28,10 @@ class Chart:
     dates: list[tuple[float, str, str]]
 
 
-def chart_of(counts: Sequence[int], first: date, total: Count) -> Chart:
-    """New people a day, from `first` on; at least two days."""
+def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Chart:
+    """New people a day, from `first` on; at least two days. Nobody counted above `bound`, where the line ends."""
+    counts = [min(count, bound) for count in daily]
+    over = sum(count > bound for count in daily)
     top = _round_top(max(counts))
     span, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     points = [
@@ -41,8 +43,8 @@ def chart_of(counts: Sequence[int], first: date, total: Count) -> Chart:
     best = max(range(len(counts)), key=counts.__getitem__)
     return Chart(
         title=f"New people, last {len(counts)} days",
-        finding=_finding(counts[best], first + timedelta(days=best)),
-        desc=f"{min(counts):,} to {counts[best]:,} new people a day.",
+        finding=_finding(counts[best], first + timedelta(days=best), over),
+        desc=f"{min(counts):,} to {counts[best]:,}{' or more' if over else ''} new people a day.",
         total=total,
         grid=[(TOP + height * (1 - step / STEPS), f"{top * step // STEPS:,}") for step in range(STEPS + 1)],
         line=line,
@@ -52,7 +54,9 @@ def chart_of(counts: Sequence[int], first: date, total: Count) -> Chart:
     )
 
 
-def _finding(most: int, on: date) -> str:
+def _finding(most: int, on: date, over: int) -> str:
+    if over:
+        return f"More than {most:,} people came on {over} of these days; the line stops at {most:,}."
     return f"Most came on {on.day} {on:%b}: {most:,}." if most else "Nobody is new in these days."
 
 

@@ -15,7 +15,7 @@ from portal.core.db import db
 from portal.core.listing import Count, Listing
 from portal.core.policy import Permission, allows
 from portal.dashboard.chart import chart_of
-from portal.dashboard.queries import new_people_a_day, sum_of
+from portal.dashboard.queries import DAY_BOUND, new_people_a_day, sum_of
 from portal.organizations import queries as organizations
 from portal.users import queries as users
 from portal.web.guards import signed_in
@@ -52,7 +52,7 @@ def index() -> ResponseReturnValue:
         greeting=_greeting(now(), current_user.first_name),
         today=today.date(),
         figures=[*_figures(first), _new(first, total)],
-        chart=chart_of(daily, first.date(), total),
+        chart=chart_of(daily, first.date(), total, DAY_BOUND),
         latest=latest_acts() if allows(current_actor(), Permission.ACTIVITY_READ) else [],
     )
 

@@ -7,18 +7,18 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import request
 from flask import session as cookie
 from webauthn import base64url_to_bytes
 from webauthn.helpers import bytes_to_base64url
 
-from portal.config import Settings
 from portal.core import throttle
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as
 from portal.core.errors import Throttled
 from portal.factors.passkeys import Answer, Site
+from portal.web.given import current_settings
 from portal.web.throttle import once
 
 BYTES = 32
@@ -28,7 +28,7 @@ PLACE = "asked"
 
 def site() -> Site | None:
     """This portal as passkeys know it; None where it was asked for under another name, or under a number."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     parts = urlsplit(settings.public_url or request.host_url)
     host = parts.hostname or ""
     with suppress(ValueError):
@@ -41,7 +41,7 @@ def site() -> Site | None:
 
 def better_address() -> str:
     """Where passkeys work, for people who came by another name."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.public_url and settings.public_url != request.root_url.rstrip("/"):
         return settings.public_url
     port = urlsplit(request.host_url).port

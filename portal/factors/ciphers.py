@@ -7,9 +7,8 @@ import hashlib
 import hmac
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from flask import current_app
 
-from portal.config import Settings
+from portal.web.given import current_settings
 
 PURPOSE = b"secrets of authenticator apps"
 
@@ -28,7 +27,7 @@ def decrypted(token: str, *, seconds: int | None = None) -> str | None:
 
 def _cipher() -> MultiFernet:
     """Encrypts with the key of today, and reads what a former one encrypted while that is still a fallback."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return MultiFernet([_key(one) for one in (settings.secret_key, *settings.secret_key_fallbacks)])
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Blueprint, Response, current_app, make_response, request
+from flask import Blueprint, Response, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.config import Settings
 from portal.core import migrations
 from portal.core.db import db
 from portal.core.errors import Missing
 from portal.web import observing
+from portal.web.given import current_settings
 from portal.web.guards import public
 
 bp = Blueprint("health", __name__)
@@ -39,7 +39,7 @@ def ready() -> Response:
 @public
 def metrics() -> Response:
     """What was counted, for Prometheus: to whoever brings the token; without one set there is no such page."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.metrics_token is None:
         raise Missing
     if not hmac.compare_digest(_bearer(), settings.metrics_token.encode()):

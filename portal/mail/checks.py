@@ -5,21 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app
-
-from portal.config import Settings
 from portal.core.checks import Ailing, Check
 from portal.core.clock import now
 from portal.core.db import db
 from portal.mail.post import Unreachable, probe
 from portal.mail.queries import state_of_queue
 from portal.mail.queue import STALLED_SECONDS
+from portal.web.given import current_settings
 
 LONGEST = timedelta(minutes=10)
 
 
 def mail() -> str:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.missing_for_mail:
         raise Ailing(settings.missing_for_mail)
     if settings.smtp_url is None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import with_appcontext
 
-from portal.config import Settings
 from portal.mail.queue import work_on
-
-
-def register(app: Flask) -> None:
-    app.cli.add_command(worker)
+from portal.web.given import current_settings
 
 
 @click.command("worker")
 @with_appcontext
 def worker() -> None:
     """Send letters until Ctrl-C; the one at hand is finished first."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.missing_for_mail:
         raise click.ClickException(settings.missing_for_mail)
     work_on(current_app._get_current_object(), with_signals=True)  # type: ignore[attr-defined]

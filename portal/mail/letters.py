@@ -1,4 +1,4 @@
-"""What stands in a letter, and who writes it? A feature above registers its writers."""
+"""What stands in a letter, and who writes it? A feature above provides the writers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Any
 
 from portal.core.clock import now
+from portal.web.given import Given
 from portal.web.rendering import text_of
 
 
@@ -32,17 +33,13 @@ class Letter:
 
 
 Writer = Callable[[uuid.UUID, int | None], Letter | None]
-_writers: dict[str, Writer] = {}
-
-
-def write_with(writers: Mapping[str, Writer]) -> None:
-    """Register who writes the letters of each kind, given a person's id and an event's. No letter where none is due."""
-    _writers.update(writers)
+# Who writes the letters of each kind, given a person's id and an event's. No letter where none is due.
+writers: Given[Mapping[str, Writer]] = Given("writers of letters")
 
 
 def written(kind: str, user_id: uuid.UUID, event: int | None = None) -> Letter | None:
     """The letter as it is due now."""
-    return _writers[kind](user_id, event)
+    return writers()[kind](user_id, event)
 
 
 def message_of(letter: Letter, sender: str) -> EmailMessage:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import current_app, flash
+from flask import flash
 
-from portal.config import Settings
+from portal.web.given import current_settings
 
 
 def can_send() -> bool:
     """Whether a mail server is set up; the demo's outbox counts as one."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return settings.missing_for_mail is None
 
 

@@ -17,14 +17,13 @@ from dataclasses import replace
 from email.message import EmailMessage
 
 import psycopg
-from flask import Flask, current_app
+from flask import Flask
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
 
-from portal.config import Settings
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
@@ -37,6 +36,7 @@ from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
 from portal.mail.post import Undelivered, Unwanted, deliver
+from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009
 TIDYING = "17 3 * * *"  # UTC
@@ -67,7 +67,7 @@ class Patience(BaseRetryStrategy):
 
 def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
     """Write the letter as it is due now, and send it; nothing where the person is gone or none is due any more."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     with acting_as(SYSTEM):
         letter = written(kind, user_id, event)
         db.session.rollback()  # no connection waits for the mail server
@@ -96,7 +96,7 @@ def _keep(letter: Letter) -> None:
 
 def queue_of(app: Flask) -> App:
     """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
-    settings: Settings = app.extensions["portal"]
+    settings = current_settings.of(app)
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
     # It waits for new jobs without a limit, so its connection must not be closed for being idle.
     told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
@@ -117,12 +117,14 @@ def queue_of(app: Flask) -> App:
     return queue
 
 
+leftovers: Given[Sequence[Leftover]] = Given("leftovers")
+
+
 def tidy() -> dict[str, int]:
     """Remove what is old enough, kind by kind; how many rows of each went. What fails with one leaves the others be."""
-    settings: Settings = current_app.extensions["portal"]
-    leftovers: Sequence[Leftover] = current_app.extensions["portal_leftovers"]
+    settings = current_settings()
     removed = {}
-    for one in leftovers:
+    for one in leftovers():
         try:
             with acting_as(SYSTEM):
                 removed[one.name] = one.remove(now() - one.age(settings))
@@ -181,7 +183,7 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
 
 def work_beside_pages(app: Flask) -> None:
     """Work in a thread of this process, which ends with it; not where letters can't be sent."""
-    settings: Settings = app.extensions["portal"]
+    settings = current_settings.of(app)
     if not settings.worker_inside:
         return
     if settings.missing_for_mail:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from portal.config import Settings
 from portal.core.db import db
 from portal.core.errors import Missing
 from portal.core.policy import Permission
 from portal.mail import queries
+from portal.web.given import current_settings
 from portal.web.guards import requires
 from portal.web.rendering import render
 
@@ -20,7 +20,7 @@ bp = Blueprint("mail", __name__)
 @requires(Permission.OUTBOX_READ)
 def index() -> ResponseReturnValue:
     """The newest letters, with links that open whatever they open: for those alone who may do everything anyway."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if not settings.has_outbox:
         raise Missing
     return render("mail/index.html", letters=db.session.scalars(queries.newest()).all())

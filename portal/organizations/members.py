@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portal.core.listing import Count
+from portal.web.given import Given
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,4 @@ class Members(Protocol):
         """What restoring the organization means for people with full access, in sentences."""
 
 
-_provided: dict[str, Members] = {}
-
-
-def provide(members: Members) -> None:
-    _provided["members"] = members
-
-
-def members() -> Members:
-    return _provided["members"]
+members: Given[Members] = Given("members")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-from flask import Blueprint, Response, current_app, flash, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.auth.commands import is_own_password
-from portal.config import Settings
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
@@ -22,6 +21,7 @@ from portal.users import queries
 from portal.users.models import User
 from portal.web import proof, throttle
 from portal.web.forms import reporting_conflicts
+from portal.web.given import current_settings
 from portal.web.guards import must_have_second_factor, requires, signed_in
 from portal.web.jinja import day
 from portal.web.rendering import redirect, render
@@ -151,7 +151,7 @@ def _is_password(form: RemovalForm) -> bool:
 
 
 def _why_the_last_stays(password: str) -> str | None:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if must_have_second_factor(current_user.role):
         return LAST_OF_ROLE
     least = settings.password_minimum

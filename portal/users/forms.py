@@ -5,13 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
-from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import canonical_email, pasted_email, readable_email
@@ -22,6 +20,7 @@ from portal.users.models import SENSITIVE, User
 from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
+from portal.web.given import current_settings
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row
 
@@ -40,7 +39,7 @@ class EmailField(TextField):
 
 
 def valid_email(_form: Any, field: EmailField) -> None:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     try:
         field.address = canonical_email(field.data or "", settings.email_kinds)
     except ValueError as error:

@@ -19,7 +19,6 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import ColumnElement, Row, and_, not_, or_, select
 
-from portal.config import Settings
 from portal.core.clock import now
 from portal.core.db import db, locked
 from portal.core.errors import Conflict, Missing
@@ -27,6 +26,7 @@ from portal.core.listing import Rows
 from portal.organizations.models import Organization
 from portal.users.models import INVITATION_HOLDS, User, invitation_of
 from portal.users.queries import by_id
+from portal.web.given import current_settings
 
 INVITATION, HANDED, RESET, VERIFICATION = "invitation", "handed", "reset", "verification"
 INVITATIONS = (INVITATION, HANDED)  # by mail, which proves the address, or by an administrator's hand
@@ -132,20 +132,15 @@ def _digest(found: Row[Any]) -> str:
 
 
 def _signer() -> URLSafeTimedSerializer:
-    settings = _settings()
+    settings = current_settings()
     return URLSafeTimedSerializer([*settings.secret_key_fallbacks, settings.secret_key], salt="mailed link")
 
 
 def _base() -> str:
     """The public address; in the demo the one that it is served at."""
-    settings = _settings()
+    settings = current_settings()
     if settings.public_url:
         return settings.public_url
     if settings.production:
         raise Conflict(None, NO_ADDRESS)
     return str(current_app.extensions.get("portal_served_at", "http://127.0.0.1:8000"))
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings

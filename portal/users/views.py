@@ -17,9 +17,8 @@ from portal.core.errors import Conflict, Missing, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
-from portal.organizations.members import provide
 from portal.organizations.models import Organization
-from portal.users import addresses, commands, consequences, invitations, locks, membership, queries, resets
+from portal.users import addresses, commands, consequences, invitations, locks, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import User, full_name, invitation_of
@@ -30,7 +29,7 @@ from portal.web.confirming import ask_first
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
-from portal.web.people import names_with, stamps_of
+from portal.web.people import stamps_of
 from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
 from portal.web.rows import signed_row
@@ -38,8 +37,6 @@ from portal.web.searching import render_list
 from portal.web.ways import way_back, way_on
 
 bp = Blueprint("users", __name__, url_prefix="/users")
-names_with(queries.names_of)
-provide(membership.People())
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."

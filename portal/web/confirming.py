@@ -11,14 +11,14 @@ import hmac
 import json
 from collections.abc import Sequence
 
-from flask import Response, current_app, request
+from flask import Response, request
 from wtforms import HiddenField
 
-from portal.config import Settings
 from portal.core.actor import current_actor
 from portal.web import proof
 from portal.web.addresses import here
 from portal.web.forms import Form
+from portal.web.given import current_settings
 from portal.web.proof import ask
 from portal.web.rendering import render, wants_fragment
 
@@ -29,13 +29,13 @@ NOT_RESENT = (FIELD, proof.FIELD, "csrf_token")
 def digest_of(consequences: Sequence[str], key: str | None = None) -> str:
     """What a confirmation of these sentences sends back."""
     shown = json.dumps([str(current_actor().id), here(), *consequences])
-    secret = key or _settings().secret_key
+    secret = key or current_settings().secret_key
     return hmac.digest(secret.encode(), b"confirmation" + shown.encode(), hashlib.sha256).hex()
 
 
 def is_confirmed(sent: str | None, consequences: Sequence[str]) -> bool:
     """Whether this person was shown these consequences here. None need no confirmation."""
-    keys = (_settings().secret_key, *_settings().secret_key_fallbacks)
+    keys = (current_settings().secret_key, *current_settings().secret_key_fallbacks)
     given = (sent or "").encode()
     return not consequences or any(hmac.compare_digest(digest_of(consequences, key).encode(), given) for key in keys)
 
@@ -75,8 +75,3 @@ def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: s
     if wants_fragment():
         response.headers |= {"HX-Retarget": "#dialog-slot", "HX-Reswap": "innerHTML"}
     return response
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Flask, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 
-from portal.config import Settings
+from portal.web.given import current_settings
 
 
 class SessionCookie(SecureCookieSessionInterface):
@@ -51,6 +51,6 @@ def forget(response: Response, kind: str) -> None:
 
 def name_of(kind: str) -> str:
     """The name of a cookie; without a kind, the session's."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     own = settings.cookie_name(request.host_url)
     return f"{own}-{kind}" if kind else own

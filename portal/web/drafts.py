@@ -18,16 +18,16 @@ import zlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from flask import Flask, Response, after_this_request, current_app, flash, g, request
+from flask import Flask, Response, after_this_request, flash, g, request
 from flask.globals import request_ctx
 from flask_login import current_user
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
-from portal.config import Settings
 from portal.web import cookies
 from portal.web.addresses import here
+from portal.web.given import current_settings
 from portal.web.rendering import wants_fragment
 
 Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
@@ -136,7 +136,7 @@ def _put(drafts: Sequence[Draft]) -> None:
 
 
 def _keys() -> tuple[str, ...]:
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return (settings.secret_key, *settings.secret_key_fallbacks)
 
 

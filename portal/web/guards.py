@@ -11,12 +11,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import RequestRedirect
 
-from portal.config import Settings
 from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
 from portal.web import drafts
 from portal.web.addresses import here, home, safe_next
+from portal.web.given import current_settings
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
 from portal.web.session import CSRF, SignedIn, has_ended
@@ -103,7 +103,7 @@ def check_routes(app: Flask) -> None:
 
 def must_have_second_factor(role: Role | None) -> bool:
     """Whether this installation wants one of everybody in the role."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     return role is not None and role.name in settings.second_factor_roles
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from flask import Response, flash
 
 from portal.core.history import was_made_here
+from portal.web.given import Given
 from portal.web.rendering import redirect
 
 
@@ -22,21 +23,17 @@ class Teller(Protocol):
         """The newest acts of all."""
 
 
-_provided: dict[str, Teller] = {}
-
-
-def history_with(teller: Teller) -> None:
-    _provided["teller"] = teller
+teller: Given[Teller] = Given("teller")
 
 
 def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
     """The newest entries about a row, for its own page."""
-    return _provided["teller"].of_row(table, row_id)
+    return teller().of_row(table, row_id)
 
 
 def latest_acts() -> Sequence[Any]:
     """The newest acts that the reader may know of."""
-    return _provided["teller"].latest()
+    return teller().latest()
 
 
 def confirm(row: Any, done: str, undo_url: str) -> None:

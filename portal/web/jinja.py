@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from flask import Flask, current_app, request
+from flask import Flask, request
 from flask_login import current_user
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
@@ -19,6 +19,7 @@ from portal.core.policy import Permission, allows
 from portal.web import theme
 from portal.web.addresses import here, home
 from portal.web.agents import browser_of
+from portal.web.given import current_settings
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -40,7 +41,7 @@ def about_request() -> dict[str, Any]:
         "me": signed_in,
         "theme": theme.chosen(),
         "current_section": request.blueprint,
-        "has_outbox": current_app.extensions["portal"].has_outbox,
+        "has_outbox": current_settings().has_outbox,
     }
 
 

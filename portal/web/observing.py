@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -19,6 +19,7 @@ from portal.config import Settings
 from portal.core import checks
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.web.given import Given, current_settings
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -50,12 +51,15 @@ class Numbers:
             self.sign_ins.labels(outcome)
 
 
+gauges: Given[Sequence[checks.Gauge]] = Given("gauges")
+counted: Given[Numbers] = Given("numbers")
+
+
 class FromDatabase(Collector):
     """What is read when it is asked for; left out while the database can't be asked."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        gauges: Iterable[checks.Gauge] = current_app.extensions["portal_gauges"]
-        for gauge in gauges:
+        for gauge in gauges():
             try:
                 with acting_as(SYSTEM):
                     value = gauge.read()
@@ -65,7 +69,7 @@ class FromDatabase(Collector):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.extensions["portal_numbers"] = Numbers()
+    counted.set(app, Numbers())
 
     @app.before_request
     def begin() -> None:
@@ -82,13 +86,13 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def count_sign_in(action: str) -> None:
     """One try to sign in, as the history names its outcome."""
-    _numbers().sign_ins.labels(OUTCOMES[action]).inc()
+    counted().sign_ins.labels(OUTCOMES[action]).inc()
 
 
 def exposition() -> bytes:
     """All numbers as Prometheus reads them: of this process, or of all that share PROMETHEUS_MULTIPROC_DIR."""
-    settings: Settings = current_app.extensions["portal"]
-    registry = _numbers().registry
+    settings = current_settings()
+    registry = counted().registry
     if settings.metrics_folder:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, settings.metrics_folder)  # type: ignore[no-untyped-call]
@@ -97,13 +101,8 @@ def exposition() -> bytes:
     return generate_latest(registry) + generate_latest(beside)
 
 
-def _numbers() -> Numbers:
-    numbers: Numbers = current_app.extensions["portal_numbers"]
-    return numbers
-
-
 def _count(response: Response, took: float) -> None:
-    numbers, endpoint = _numbers(), request.endpoint or "none"
+    numbers, endpoint = counted(), request.endpoint or "none"
     method = request.method if request.url_rule else "any"  # what strangers make up must not become a label
     numbers.requests.labels(endpoint, method, str(response.status_code)).inc()
     numbers.seconds.labels(endpoint).observe(took)

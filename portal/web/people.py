@@ -6,30 +6,26 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from portal.web.given import Given
+
 NamesOf = Callable[[Iterable[uuid.UUID]], Mapping[uuid.UUID, str]]
 
 SYSTEM_NAME = "the system"
 OUTSIDER = "system administrator"
 STAMPS = ("created_by", "updated_by", "deleted_by")
 
-_look_ups: dict[str, NamesOf] = {}
-
-
-def names_with(function: NamesOf) -> NamesOf:
-    """Register how ids become names; the feature that keeps people does."""
-    _look_ups["names"] = function
-    return function
+names_of: Given[NamesOf] = Given("names of people")
 
 
 def name_of(person: uuid.UUID | None) -> str:
     """The name that the actor may read; somebody outside the actor's tenant is 'system administrator'."""
-    return _name(person, _look_ups["names"]([person] if person else []))
+    return _name(person, names_of()([person] if person else []))
 
 
 def stamps_of(row: Any) -> dict[str, str]:
     """Names for the stamps of a row, by column."""
     people = {stamp: getattr(row, stamp) for stamp in STAMPS}
-    names = _look_ups["names"]([person for person in people.values() if person])
+    names = names_of()([person for person in people.values() if person])
     return {stamp: _name(person, names) for stamp, person in people.items()}
 
 

@@ -19,19 +19,19 @@ from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import PasswordField
 from wtforms.validators import Length
 
-from portal.config import Settings
 from portal.core.clock import now
 from portal.core.errors import Throttled
 from portal.core.throttle import Counter
 from portal.web import throttle
 from portal.web.addresses import here
 from portal.web.forms import Form
+from portal.web.given import Given, current_settings
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import SignedIn
 
@@ -42,7 +42,7 @@ LONGEST = 4096
 FIELD = "proof"
 NOT_RESENT = (FIELD, "csrf_token")
 
-_provers: dict[str, Prover] = {}
+prove: Given[Prover] = Given("prover")  # how a password is checked, and noted that its owner is there
 
 
 class ProofForm(Form):
@@ -56,15 +56,9 @@ class ProofForm(Form):
         self.is_asked_for_proof = self.proof.flags.required = True
 
 
-def prove_with(function: Prover) -> Prover:
-    """Register how a password is checked, and noted that the sign-in's person said who they are."""
-    _provers["password"] = function
-    return function
-
-
 def needs_proof() -> bool:
     """Whether too much time went by since the person said who they are. Asked of nobody else."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     said_lately: bool = now() - current_user.proved_at < timedelta(minutes=settings.proof_minutes)
     return not said_lately and not g.get("is_proven", False)
 
@@ -87,7 +81,7 @@ def _is_right(password: str) -> bool:
     """The one place where a proof is looked at: whoever has no password will prove it in another way here."""
     if not password:
         return False
-    g.is_proven = _provers["password"](current_user, password, throttle.of_own_password(current_user.id))
+    g.is_proven = prove()(current_user, password, throttle.of_own_password(current_user.id))
     return bool(g.is_proven)
 
 

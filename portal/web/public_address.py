@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import current_app, request
+from flask import request
 from werkzeug.exceptions import SecurityError
 
-from portal.config import Settings
+from portal.web.given import current_settings
 
 
 class PublicAddress:
@@ -39,7 +39,7 @@ def refuse_foreign_host() -> None:
 
     Flask's TRUSTED_HOSTS can't match IPv6 addresses.
     """
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     host, colon, port = request.host.rpartition(":")
     name = host if colon and port.isdecimal() else request.host
     if name.lower() not in settings.trusted_hosts:

@@ -17,6 +17,7 @@ from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leav
 from portal.core.clock import read_in, read_on
 from portal.core.db import acting_as
 from portal.web import drafts, zones
+from portal.web.given import Given
 from portal.web.problems import is_api
 
 LONGEST_AGENT = 200
@@ -64,19 +65,8 @@ LookUp = Callable[[str], SignedIn | None]
 _manager = LoginManager()
 _manager._load_user_from_remember_cookie = lambda cookie: None  # there is none, so none is read
 _manager.session_protection = None  # the row is the session; nothing is derived from addresses or agents
-_look_ups: dict[str, LookUp] = {}
-
-
-def look_up_with(function: LookUp) -> LookUp:
-    """Register how a sign-in's token becomes a person; the feature that keeps sign-ins does."""
-    _look_ups["sign_in"] = function
-    return function
-
-
-def bearer_with(function: LookUp) -> LookUp:
-    """Register how what an API client brings becomes a person."""
-    _look_ups["bearer"] = function
-    return function
+by_cookie: Given[LookUp] = Given("people by cookie")  # how a session's token becomes a person
+by_bearer: Given[LookUp] = Given("people by bearer token")  # how an API client's token does
 
 
 def init_app(app: Flask) -> None:
@@ -90,18 +80,18 @@ def load(token: str) -> SignedIn | None:
     """The sign-in's person, read as SYSTEM in a short transaction of its own."""
     if g.get("without_database", False):
         return None
-    return _looked_up("sign_in", token)
+    return _looked_up(by_cookie, token)
 
 
-def _looked_up(kind: str, token: str) -> SignedIn | None:
+def _looked_up(look_up: Given[LookUp], token: str) -> SignedIn | None:
     with acting_as(SYSTEM):
-        return _look_ups[kind](token)
+        return look_up()(token)
 
 
 def _bearer() -> SignedIn | None:
     """Whom the Authorization header names. Under /api/ the cookie names nobody."""
     found = BEARER.fullmatch(request.headers.get("Authorization", ""))
-    return _looked_up("bearer", found.group(1)) if found else None
+    return _looked_up(by_bearer, found.group(1)) if found else None
 
 
 def do_without_database() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 
-from portal.config import Settings
 from portal.core.actor import Role
 from portal.core.statements import Statement, watched
+from portal.web.given import current_settings
 
 log = logging.getLogger("portal.sql")
 
@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
 
 def watch() -> None:
     """Nothing in production, unless it is asked for."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     if settings.production and not settings.sql:
         return
     g.watching = ExitStack()
@@ -31,7 +31,7 @@ def watch() -> None:
 
 def tell(response: Response) -> Response:
     """Server-Timing for SUPER_ADMINs alone: how long an answer took can tell what it was about."""
-    settings: Settings = current_app.extensions["portal"]
+    settings = current_settings()
     statements: list[Statement] = g.get("statements", [])
     total = sum(one.milliseconds for one in statements)
     actor = g.get("actor")

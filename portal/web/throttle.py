@@ -12,16 +12,16 @@ import hmac
 import secrets
 import uuid
 
-from flask import Response, after_this_request, current_app
+from flask import Response, after_this_request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from portal.config import Settings
 from portal.core.actor import current_origin
 from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
 from portal.web import cookies
 from portal.web.client_address import network_of
 from portal.web.forms import Form
+from portal.web.given import current_settings
 
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 STRENGTHS_PER_MINUTE = 240
@@ -34,7 +34,7 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
     """For a guess at the password of this account, which need not exist."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
-        return (_counter("device", f"{device} {email}", _settings().guesses_per_account),)
+        return (_counter("device", f"{device} {email}", current_settings().guesses_per_account),)
     return (
         of_network(),
         of_account(email),
@@ -43,7 +43,7 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
 
 def of_account(email: str) -> Counter:
     """For guesses from devices that are not known."""
-    return _counter("account", email.lower(), _settings().guesses_per_account)
+    return _counter("account", email.lower(), current_settings().guesses_per_account)
 
 
 def holding_back(email: str, user_id: uuid.UUID) -> tuple[Counter, Counter]:
@@ -53,12 +53,12 @@ def holding_back(email: str, user_id: uuid.UUID) -> tuple[Counter, Counter]:
 
 def of_own_password(user_id: uuid.UUID) -> Counter:
     """For the current password in the own account: strangers who guess at the door don't fill it."""
-    return _counter("own password", str(user_id), _settings().guesses_per_account)
+    return _counter("own password", str(user_id), current_settings().guesses_per_account)
 
 
 def at_refresh() -> Counter:
     """For refresh tokens from one network, right or wrong: nobody guesses one, but each try is work."""
-    most = _settings().refreshes_per_network
+    most = current_settings().refreshes_per_network
     return _counter("refresh", _network(), most, is_shared=True)
 
 
@@ -76,7 +76,7 @@ def _of_second_step(user_id: uuid.UUID) -> Counter:
 
 def of_network() -> Counter:
     """For tries that name no account."""
-    return _counter("network", _network(), _settings().guesses_per_network, is_shared=True)
+    return _counter("network", _network(), current_settings().guesses_per_network, is_shared=True)
 
 
 def once(kind: str, what: str, *, seconds: float) -> Counter:
@@ -89,7 +89,7 @@ def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) 
 
     An organization's administrators share one, so that adding administrators doesn't raise the limit.
     """
-    most = _settings().foreign_addresses_per_hour
+    most = current_settings().foreign_addresses_per_hour
     return tuple(
         _counter("foreign addresses", str(one), most, seconds=HOUR, is_shared=True)
         for one in (user_id, organization_id)
@@ -101,14 +101,14 @@ def at_forgotten(email: str) -> tuple[Counter, ...]:
     """For asking for a link to a new password, whether anybody has the address or not."""
     network = _network()
     return (
-        _counter("forgotten by network", network, _settings().guesses_per_network, is_shared=True),
-        _counter("forgotten by", email.lower(), _settings().letters_per_hour, seconds=HOUR),
+        _counter("forgotten by network", network, current_settings().guesses_per_network, is_shared=True),
+        _counter("forgotten by", email.lower(), current_settings().letters_per_hour, seconds=HOUR),
     )
 
 
 def of_letters_to(user_id: uuid.UUID) -> Counter:
     """For links to an address that is to be confirmed."""
-    return _counter("letters to", str(user_id), _settings().letters_per_hour, seconds=HOUR)
+    return _counter("letters to", str(user_id), current_settings().letters_per_hour, seconds=HOUR)
 
 
 def of_strength() -> Counter:
@@ -120,7 +120,7 @@ def of_strength() -> Counter:
 def remember_device(email: str) -> None:
     """This account signed in here: the cookie names it by a pseudonym, which tells its readers nothing."""
     device, accounts = _device()
-    own = _pseudonym(email, _settings().secret_key)
+    own = _pseudonym(email, current_settings().secret_key)
     value = str(_signer().dumps([device, *[own, *(one for one in accounts if one != own)][:ACCOUNTS]]))
 
     @after_this_request
@@ -156,7 +156,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def _secrets() -> list[str]:
-    return [_settings().secret_key, *_settings().secret_key_fallbacks]
+    return [current_settings().secret_key, *current_settings().secret_key_fallbacks]
 
 
 def _pseudonym(email: str, key: str) -> str:
@@ -164,7 +164,7 @@ def _pseudonym(email: str, key: str) -> str:
 
 
 def _counter(kind: str, what: str, most: int, *, seconds: float = FIVE_MINUTES, is_shared: bool = False) -> Counter:
-    return Counter(_digest(kind, what, _settings().secret_key), Bound(most, seconds), is_shared)
+    return Counter(_digest(kind, what, current_settings().secret_key), Bound(most, seconds), is_shared)
 
 
 def _digest(kind: str, what: str, key: str) -> bytes:
@@ -173,8 +173,3 @@ def _digest(kind: str, what: str, key: str) -> bytes:
 
 def _network() -> str:
     return network_of(current_origin().address)
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["portal"]
-    return settings

@@ -23,6 +23,7 @@ from portal.activity import seals
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
+from portal.web.given import current_settings
 from tests.acting import acting, at_once, portal_on
 from tests.activity.chain import Owner, act, connected, resign, run, tamper, troubles
 from tests.cast import Builder
@@ -162,7 +163,7 @@ def test_re13_the_key_is_in_no_error_of_a_sealing_and_in_no_settings(
         seals.seal_at(app, [None])
         with acting(app), pytest.raises(DBAPIError) as raised:
             seals.seal()
-        texts = [caplog.text, str(raised.value), repr(raised.value), repr(app.extensions["portal"])]
+        texts = [caplog.text, str(raised.value), repr(raised.value), repr(current_settings.of(app))]
     logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
 
     key = seals.derived(SEAL_KEY)

@@ -177,6 +177,13 @@ def test_every_feature_is_in_the_list_of_features() -> None:
         assert f"from portal.{path.parent.name}.views import bp as {path.parent.name}" in listed
 
 
+def test_the_application_is_reached_through_typed_values_alone() -> None:
+    """portal/web/given.py; an extension's own name is that extension's."""
+    for path in SOURCES:
+        names = set(re.findall(r"\.extensions(?:\.get\(|\[)([^\]),]+)", path.read_text(encoding="utf-8")))
+        assert names <= {'"csrf"', '"migrate"', '"portal_served_at"', "self.key"}, path
+
+
 def of_portal(path: Path) -> Path | None:
     """The source module that a test module is for; None for a suite of its own, or one about a whole folder."""
     inside = path.relative_to(ROOT / "tests")

@@ -157,6 +157,7 @@ def test_whoever_is_deactivated_and_asks_for_a_reset_is_told_whom_to_ask(
     gone: dict[str, Any] = {"is_active": False, "tenant": acme}
     out = build.person("out@example.com", **gone)
     build.person("sleeping@example.com", role=Role.ADMIN, **gone)
+    build.person("invited@example.com", role=Role.ADMIN, tenant=acme, password=None, invited_at=now())
     build.person("deleted@example.com", role=Role.ADMIN, tenant=acme, deleted_at=now())
 
     client.send("/password/forgot", {"email": out.email})
@@ -183,6 +184,18 @@ def test_where_no_administrator_is_left_a_system_administrator_is_to_be_asked(
     assert [one.recipient for one in told] == [out.email, housed.email]
     assert all("ask a system administrator." in "\n".join(one.said) for one in told)
     assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in told)
+
+
+def test_a_deactivated_super_admin_is_not_sent_to_administrators_who_cannot_see_them(
+    app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    out = build.person("out@example.com", role=Role.SUPER_ADMIN, tenant=acme, is_active=False)
+
+    client.send("/password/forgot", {"email": out.email})
+
+    (letter,) = letters(app)
+    assert "ask a system administrator." in (text := "\n".join(letter.said))
+    assert ada.email not in text
 
 
 def test_a_deleted_person_gets_nothing_and_a_deactivated_one_no_more_than_others(

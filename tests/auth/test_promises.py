@@ -19,6 +19,7 @@ from portal.core.actor import Role
 from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.users import passwords
+from portal.web.given import current_settings
 from tests.access.visitor import Visitor, token_in, without_tokens
 from tests.acting import acting, portal_on
 from tests.cast import PASSWORD, Builder, Person, Tenant
@@ -274,7 +275,7 @@ def test_au7_a_device_stays_known_when_the_key_changes_while_the_former_is_read(
     cookie = device_of(Visitor(portal, uma))
     new: dict[str, Any] = {"secret_key": "another-key-0123456789-abcdefghijklm", **REAL}
 
-    for fallbacks, status in (((portal.extensions["portal"].secret_key,), 303), ((), 429)):
+    for fallbacks, status in (((current_settings.of(portal).secret_key,), 303), ((), 429)):
         with portal_on(fresh_database, secret_key_fallbacks=fallbacks, **new) as later_on:
             attacked(later_on, uma)
             visitor = Visitor(later_on)

@@ -19,6 +19,7 @@ from portal.core import reading
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity, record
+from portal.web.given import current_settings
 from tests.acting import acting, busy, portal_on
 from tests.browser_data.test_views import ask, browser, text_of, walked
 from tests.cast import Builder, Person, SignIn
@@ -41,7 +42,9 @@ def portal(fresh_database: str) -> Iterator[Flask]:
 def hurried(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the portal give up soon."""
     monkeypatch.setattr(reading, "GRACE", 0.1)
-    monkeypatch.setitem(portal.extensions, "portal", replace(portal.extensions["portal"], browser_seconds=0.1))
+    monkeypatch.setitem(
+        portal.extensions, current_settings.key, replace(current_settings.of(portal), browser_seconds=0.1)
+    )
 
 
 @pytest.fixture

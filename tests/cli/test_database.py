@@ -17,6 +17,7 @@ from portal.cli.database import is_for_trying
 from portal.core import catalogue, migrations
 from portal.core.db import db
 from portal.organizations.models import Organization
+from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder
 from tests.database import Server, app_for, disconnect, settings_for
@@ -89,7 +90,7 @@ def test_the_portals_own_database_gets_its_demo_again(tmp_path: Path, monkeypatc
     monkeypatch.setattr("portal.cli.serve.DEMO_PEOPLE", 20)
     app = create_app(replace(settings_for(""), database_url=None, instance=tmp_path))
     app.testing = True
-    with serve.own_server(app.extensions["portal"]):
+    with serve.own_server(current_settings.of(app)):
         result = reset(app, "--yes")
         made = rows(app)
         again = reset(app, "--yes")

@@ -13,8 +13,8 @@ from click.testing import Result
 from flask import Flask
 
 from portal import create_app
+from portal.cli.doctor import checks
 from portal.core.actor import SYSTEM
-from portal.core.checks import Check
 from portal.core.clock import now
 from portal.core.db import acting_as, db
 from tests.acting import portal_on
@@ -26,12 +26,12 @@ NOWHERE = "postgresql+psycopg://nobody:hunter2@127.0.0.1:1/none"
 
 def asked(app: Flask, *names: str) -> Result:
     """What the doctor says, of these checks alone where some are named."""
-    checks: tuple[Check, ...] = app.extensions["portal_checks"]
-    app.extensions["portal_checks"] = [one for one in checks if not names or one.name in names]
+    every = checks.of(app)
+    checks.set(app, [one for one in every if not names or one.name in names])
     try:
         return app.test_cli_runner().invoke(args=["doctor"])
     finally:
-        app.extensions["portal_checks"] = checks
+        checks.set(app, every)
 
 
 def change(app: Flask, *statements: str) -> None:
@@ -53,7 +53,7 @@ def test_a_migrated_installation_is_well_line_by_line(fresh_app: Flask) -> None:
 
     lines = result.output.splitlines()
     assert result.exit_code == 0, result.output
-    assert len(lines) == len(fresh_app.extensions["portal_checks"])
+    assert len(lines) == len(checks.of(fresh_app))
     assert [line for line in lines if not (LINE.fullmatch(line) and line.startswith("ok"))] == []
     assert SECRET_KEY not in result.output
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.dashboard.chart import chart_of
+from portal.dashboard.queries import sum_of
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
@@ -107,3 +109,13 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
     sign_in(root)
 
     assert figures(client.get("/").text)["Organizations"][1] == "0"
+
+
+def test_a_day_with_more_people_than_are_counted_is_not_told_as_that_many() -> None:
+    daily = [3, 11, 11, 10]
+
+    chart = chart_of(daily, date(2026, 10, 29), sum_of(daily), 10)
+
+    assert chart.finding == "More than 10 people came on 2 of these days; the line stops at 10."
+    assert chart.desc == "3 to 10 or more new people a day."
+    assert chart_of([3, 10], date(2026, 10, 29), sum_of([3, 10]), 10).finding == "Most came on 30 Oct: 10."

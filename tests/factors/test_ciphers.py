@@ -7,21 +7,22 @@ from dataclasses import replace
 from flask import Flask
 
 from portal.factors.ciphers import decrypted, encrypted
+from portal.web.given import current_settings
 
 
 def test_re13_a_secret_is_read_for_as_long_as_its_key_is_a_fallback(app: Flask) -> None:
-    settings = app.extensions["portal"]
+    settings = current_settings.of(app)
     with app.app_context():
         try:
             token = encrypted("a secret")
-            app.extensions["portal"] = replace(
-                settings, secret_key="new" * 20, secret_key_fallbacks=(settings.secret_key,)
+            current_settings.set(
+                app, replace(settings, secret_key="new" * 20, secret_key_fallbacks=(settings.secret_key,))
             )
             during = decrypted(token)
-            app.extensions["portal"] = replace(settings, secret_key="new" * 20)
+            current_settings.set(app, replace(settings, secret_key="new" * 20))
             after = decrypted(token)
         finally:
-            app.extensions["portal"] = settings
+            current_settings.set(app, settings)
 
     assert "secret" not in token
     assert (during, after) == ("a secret", None)

@@ -15,6 +15,7 @@ from portal.core.checks import Ailing
 from portal.core.db import acting_as, db
 from portal.mail import checks
 from portal.mail.commands import send_later
+from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder
 from tests.mail.postbox import free_port, postbox
@@ -30,13 +31,13 @@ FAILED = "UPDATE queue.procrastinate_jobs SET status = 'failed'"
 
 @contextmanager
 def told(app: Flask, **changes: Any) -> Iterator[None]:
-    settings = app.extensions["portal"]
-    app.extensions["portal"] = replace(settings, mail_from="Portal <portal@example.com>", **changes)
+    settings = current_settings.of(app)
+    current_settings.set(app, replace(settings, mail_from="Portal <portal@example.com>", **changes))
     try:
         with app.app_context():
             yield
     finally:
-        app.extensions["portal"] = settings
+        current_settings.set(app, settings)
 
 
 def looked(app: Flask) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from portal.config import ROOT
 from portal.core.actor import Role
+from portal.web.given import current_settings
 from tests.acting import portal_on
 from tests.cast import Builder, SignIn
 from tests.database import SECRET_KEY
@@ -77,7 +78,7 @@ def test_re13_no_secret_is_in_an_error_page_or_its_log(fresh_database: str, capl
             client.get("/readyz").text,
             client.get("/nowhere").text,
             caplog.text,
-            repr(app.extensions["portal"]),
+            repr(current_settings.of(app)),
         ]
 
     for secret in (SECRET_KEY, "hunter2hunter2", "my own secret words"):

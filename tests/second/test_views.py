@@ -22,6 +22,7 @@ from portal.factors import commands as factors
 from portal.factors.passkeys import NewPasskey
 from portal.factors.words import APP, CODE
 from portal.tokens.queries import live_of
+from portal.web.given import current_settings
 from tests.access.visitor import Visitor, token_in
 from tests.acting import acting, actor_of, at_once
 from tests.cast import PASSWORD, Builder, Person, Tenant
@@ -217,7 +218,7 @@ def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longe
     set_up(browser)
 
     assert browser.post(f"{URL}/remove", {"password": "not the one"}).status_code == 422
-    monkeypatch.setitem(app.extensions, "portal", replace(app.extensions["portal"], password_minimum=40))
+    monkeypatch.setitem(app.extensions, current_settings.key, replace(current_settings.of(app), password_minimum=40))
     short = browser.post(f"{URL}/remove", {"password": PASSWORD})
     monkeypatch.undo()
     assert short.status_code == 422
@@ -241,8 +242,8 @@ def test_au1_eight_characters_suffice_beside_a_second_step_and_not_without(app: 
 def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
     app: Flask, ada: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(app.extensions["portal"], second_factor_roles=("ADMIN",))
-    monkeypatch.setitem(app.extensions, "portal", settings)
+    settings = replace(current_settings.of(app), second_factor_roles=("ADMIN",))
+    monkeypatch.setitem(app.extensions, current_settings.key, settings)
     browser = Visitor(app)
     browser.post("/login", {"email": ada.email, "password": PASSWORD})
 

@@ -6,7 +6,7 @@ import hashlib
 import html
 import re
 import uuid
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from portal.core.db import acting_as, db
 from portal.organizations.models import Organization
 from portal.users.commands import delete_user, set_active
 from portal.users.models import User
+from portal.web.given import current_settings
 from tests.acting import acting, say_who_long_ago
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.pages import PageClient, fields_of
@@ -293,14 +294,12 @@ def test_a_confirmation_counts_for_one_person_at_one_address(
 
 
 def test_a_confirmation_holds_while_the_key_is_replaced(
-    app: Any, client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, monkeypatch: Any
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, at_settings: Callable[..., None]
 ) -> None:
     sign_in(root)
     path = f"/users/{uma.id}/edit"
     asked = fields_of(client.send(path, {"role": "ADMIN"}).text, path)
-    settings = app.extensions["portal"]
-    keys = {"secret_key": "n" * 40, "secret_key_fallbacks": (settings.secret_key,)}
-    monkeypatch.setitem(app.extensions, "portal", replace(settings, **keys))
+    at_settings(secret_key="n" * 40, secret_key_fallbacks=(current_settings.of(build.app).secret_key,))  # noqa: S106
 
     assert client.post(path, data=asked).status_code == 303
     assert build.read(User, uma.id).role is Role.ADMIN

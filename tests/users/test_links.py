@@ -18,6 +18,7 @@ from portal.core.errors import Conflict
 from portal.users import links
 from portal.users.links import HANDED, INVITATION, RESET, VERIFICATION, DeadLink
 from portal.users.models import User
+from portal.web.given import current_settings
 from tests.acting import acting, at_once
 from tests.cast import Builder, Person, Tenant
 
@@ -167,17 +168,17 @@ def test_au10_a_link_opens_nothing_that_it_is_not_for(app: Flask, guest: Person)
 
 
 def test_links_outlive_a_change_of_the_key_that_is_announced(app: Flask, guest: Person) -> None:
-    token, settings = token_for(app, guest, RESET), app.extensions["portal"]
+    token, settings = token_for(app, guest, RESET), current_settings.of(app)
     try:
-        app.extensions["portal"] = replace(settings, secret_key="another-key" * 4)
+        current_settings.set(app, replace(settings, secret_key="another-key" * 4))
         assert not is_alive(app, token, RESET)
-        app.extensions["portal"] = replace(
-            settings, secret_key="another-key" * 4, secret_key_fallbacks=(settings.secret_key,)
+        current_settings.set(
+            app, replace(settings, secret_key="another-key" * 4, secret_key_fallbacks=(settings.secret_key,))
         )
         assert is_alive(app, token, RESET)
         assert is_alive(app, token_for(app, guest, RESET), RESET)
     finally:
-        app.extensions["portal"] = settings
+        current_settings.set(app, settings)
 
 
 def test_a_link_holds_neither_address_nor_hash(app: Flask, guest: Person) -> None:

@@ -1,0 +1,48 @@
+"""What was the application given when it was made? Its settings, and what features provide to layers below them.
+
+Each is a typed value of one application, which `create_app` and portal/features.py set by name. Importing sets nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from flask import Flask, current_app
+
+from portal.config import Settings
+
+T = TypeVar("T")
+
+
+class Given(Generic[T]):
+    """A value of the running application: `names()` reads it, `names.set(app, value)` sets it."""
+
+    def __init__(self, name: str) -> None:
+        self.key = f"portal.{name}"
+
+    def __call__(self) -> T:
+        return self.of(current_app)
+
+    def of(self, app: Flask) -> T:
+        value: T = app.extensions[self.key]
+        return value
+
+    def set(self, app: Flask, value: T) -> None:
+        app.extensions[self.key] = value
+
+    def by(self, value: T) -> Provision[T]:
+        """What a feature says to provide it."""
+        return Provision(self, value)
+
+
+@dataclass(frozen=True)
+class Provision(Generic[T]):
+    given: Given[T]
+    value: T
+
+    def give(self, app: Flask) -> None:
+        self.given.set(app, self.value)
+
+
+current_settings: Given[Settings] = Given("settings")

@@ -39,6 +39,12 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
         return user, links.address(found, links.HANDED)
 
 
+def check_waiting(user: User) -> None:
+    """Conflict if there is no invitation that could still be accepted, now or once it is sent again."""
+    if user.invitation not in WAITING:
+        raise Conflict(None, ACCEPTED.format(user.name))
+
+
 def _as_system(user_id: uuid.UUID, action: str, *counters: Counter) -> User:
     """For somebody whom the actor sees: in one transaction with the event that tells of it."""
     actor = current_actor()
@@ -51,8 +57,7 @@ def _as_system(user_id: uuid.UUID, action: str, *counters: Counter) -> User:
 @command
 def _change(user_id: uuid.UUID, action: str, by: Actor) -> User:
     user = locked(queries.reached_by(by, user_id))
-    if user.invitation not in WAITING:
-        raise Conflict(None, ACCEPTED.format(user.name))
+    check_waiting(user)
     if not user.is_active and action != "invitation_revoked":
         raise Conflict(None, INACTIVE.format(user.name))
     history.credit(by)

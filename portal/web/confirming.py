@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Response, request
 from wtforms import HiddenField
@@ -62,16 +63,30 @@ def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: s
     if is_confirmed(request.form.get(FIELD), consequences):
         return ask() if consequences else None
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_RESENT]
-    response = render(
-        "errors/question.html",
-        fragment="errors/_question.html",
-        title=title,
-        verb=verb,
-        back_url=back_url,
-        action=here(with_query=True),
-        consequences=consequences,
-        fields=[*sent, (FIELD, digest_of(consequences))],
-    )
+    confirmed = (FIELD, digest_of(consequences))
+    return render_question(title, consequences, verb=verb, back_url=back_url, fields=[*sent, confirmed])
+
+
+def render_question(
+    title: str,
+    consequences: Sequence[str],
+    *,
+    verb: str,
+    back_url: str,
+    fields: Sequence[tuple[str, str]] = (),
+    risky: bool = False,
+) -> Response:
+    """A page, or a dialog where htmx asked, whose button sends the fields to this address."""
+    context: dict[str, Any] = {
+        "title": title,
+        "consequences": consequences,
+        "verb": verb,
+        "back_url": back_url,
+        "risky": risky,
+    }
+    templates = ("errors/question.html", "errors/_question.html")
+    action = here(with_query=True)
+    response = render(templates[0], fragment=templates[1], action=action, fields=fields, **context)
     if wants_fragment():
         response.headers |= {"HX-Retarget": "#dialog-slot", "HX-Reswap": "innerHTML"}
     return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
 from portal.core.clock import local, now, zone
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
@@ -123,7 +124,7 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     asked = ask_first("Undo this change?", means, verb="Undo", back_url=url_for("users.show", id=id))
     if asked or (SENSITIVE & set(values) and (asked := ask())):
         return asked
-    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)))
+    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)), values)
 
 
 @bp.post("/organizations/<uuid:id>/undo")
@@ -137,7 +138,9 @@ def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
     return _undo("organizations", id, undo_organization_command)
 
 
-def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any]) -> ResponseReturnValue:
+def _undo(
+    table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any], values: Collection[str] = ()
+) -> ResponseReturnValue:
     try:
         row = command(row_id, _version())
     except Superseded as error:
@@ -145,9 +148,18 @@ def _undo(table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
-        state = "deleted" if row.is_deleted else "as before"
-        confirm(row, f"{state} again", url_for(WORDS[table].undo, id=row_id))
+        confirm(row, _undone(row, values), url_for(WORDS[table].undo, id=row_id))
     return redirect(url_for(WORDS[table].endpoint, id=row_id))
+
+
+def _undone(row: Any, values: Collection[str]) -> str:
+    """What the row is again. An address comes back alone: no new link goes to one that was asked for meanwhile."""
+    if row.is_deleted:
+        return "deleted again"
+    if "email" not in values:
+        return "as before again"
+    state = "" if row.email_verified else ". The address is not confirmed"
+    return f"using {readable_email(row.email)} again{state}"
 
 
 def _version() -> int:

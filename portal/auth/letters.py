@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import array
 from portal.auth.queries import newest_event, tokens_ended_by
 from portal.core.actor import Role
 from portal.core.db import db
+from portal.core.emails import readable_email
 from portal.core.history import Activity
 from portal.factors.queries import codes_left
 from portal.factors.words import CODE, MEANS, called
@@ -96,7 +97,7 @@ def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
         return None
     is_managed = found.organization_name and found.role is not Role.SUPER_ADMIN
     admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if is_managed else []
-    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({one.email})" for one in admins]
+    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({readable_email(one.email)})" for one in admins]
     whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
     return Letter(
         recipient=found.email,
@@ -116,14 +117,18 @@ def verification(user_id: uuid.UUID, _event: int | None) -> Letter | None:
     found = links.person(user_id)
     if found is None or (found.email_verified and found.pending_email is None):
         return None
+    said = f"Please confirm that {readable_email(found.email)} is your address."
+    if found.pending_email:
+        new, present = readable_email(found.pending_email), readable_email(found.email)
+        said = f"Please confirm that {new} is your address. You then sign in to Portal with it instead of {present}."
     return Letter(
         recipient=found.pending_email or found.email,
         subject="Confirm your e-mail address",
         greeting=_greeting(found),
-        said=("Please confirm that this address is yours, so that Portal can use it for your account.",),
+        said=(said,),
         link=links.address(found, links.VERIFICATION),
         verb="Confirm the address",
-        said_after=("The link works once, for 24 hours.", "If you know nothing of this, you need do nothing."),
+        said_after=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
     )
 
 

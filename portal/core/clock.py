@@ -1,14 +1,27 @@
 """What time is it, and where does the reader's clock go? The only source of time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, tzinfo
 
 _zone: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
+_stopped: ContextVar[datetime | None] = ContextVar("stopped", default=None)
 
 
 def now() -> datetime:
     """The present moment, in UTC."""
-    return datetime.now(UTC)
+    return _stopped.get() or datetime.now(UTC)
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Stop the clock, so that pages made one after the other tell the same times. PostgreSQL's clock goes on."""
+    token = _stopped.set(now())
+    try:
+        yield
+    finally:
+        _stopped.reset(token)
 
 
 def zone() -> tzinfo:

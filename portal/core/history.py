@@ -242,6 +242,17 @@ def before(model: type[Keyed], row_id: uuid.UUID, version: int) -> dict[str, Any
     return {name: read(model, name, change[0]) for name, change in changes.items() if change}
 
 
+def held(row: Keyed, version: int, name: str) -> Any:
+    """The column's value before this version was made; None if the row was not visible to the actor throughout."""
+    since = select(Activity.changes).where(*_about(type(row), row.id), Activity.row_version >= version)
+    for changes in db.session.scalars(since.order_by(Activity.row_version)):
+        if came(type(row), changes or {}):
+            return None
+        if changes and changes.get(name):
+            return read(type(row), name, changes[name][0])
+    return getattr(row, name)
+
+
 def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
     """Those of the row's columns that changed since, as they were then; None where it was not there yet.
 

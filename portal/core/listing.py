@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, select, tuple_
 
 from portal.core import counts, cursors
 from portal.core.actor import current_actor
@@ -16,6 +15,8 @@ from portal.core.counts import Count as Count  # where lists are spoken of, it s
 from portal.core.db import db
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
+from portal.core.sources import Link as Link
+from portal.core.sources import Page as Page
 from portal.core.sources import Rows as Rows
 from portal.core.sources import Sort as Sort
 from portal.core.sources import Source as Source
@@ -27,23 +28,6 @@ BEST = "best"
 PER_PAGE = (25, 50, 100)
 # With more matches, walking an index until a page is full reads fewer rows than sorting all matches.
 WALKED_ABOVE = 5_000
-
-
-@dataclass(frozen=True)
-class Link:
-    label: str
-    url: str
-    current: bool = False
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of rows, how many there are in all, and where the neighbouring pages are (None: there is none)."""
-
-    rows: Sequence[Row[Any]]
-    total: Count
-    links: Mapping[str, str | None]
-    first_number: int | None
 
 
 class Listing:
@@ -122,10 +106,20 @@ class Listing:
                 return
             self._after = (found[size - 1].sort_key, found[size - 1].id)
 
-    def count(self) -> Count:
-        """How many rows the whole list has, as its first page would say."""
-        about = self._estimate() if current_actor().is_unlimited else None
-        return self._counted() if counts.is_counted(about, searched=bool(self.q)) else Count(about or 0, "about")
+    @staticmethod
+    def totals(*lists: Listing) -> list[Count]:
+        """How many rows each list has, as its first page would say. One statement counts them all."""
+        is_unlimited = current_actor().is_unlimited
+        abouts = [one._estimate() if is_unlimited else None for one in lists]
+        counted = [
+            one._bounded_count(counts.BOUND) if counts.is_counted(about, searched=bool(one.q)) else null()
+            for one, about in zip(lists, abouts, strict=True)
+        ]
+        found = db.session.execute(select(*(number.label(None) for number in counted))).one()
+        return [
+            Count(about or 0, "about") if number is None else Count.bounded(number, counts.BOUND)
+            for number, about in zip(found, abouts, strict=True)
+        ]
 
     def _counted(self) -> Count:
         counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())

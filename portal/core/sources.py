@@ -1,4 +1,4 @@
-"""The parts of a list: its rows, its tabs, and how it can be filtered, sorted and searched."""
+"""The parts of a list: its rows, its pages, its tabs, and how it can be filtered, sorted and searched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,26 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnExpressionArgument, Row, Select
 
+from portal.core.counts import Count
+
 Rows: TypeAlias = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    url: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of rows, how many there are in all, and where the neighbouring pages are (None: there is none)."""
+
+    rows: Sequence[Row[Any]]
+    total: Count
+    links: Mapping[str, str | None]
+    first_number: int | None
 
 
 @dataclass(frozen=True)

@@ -51,24 +51,26 @@ def index() -> ResponseReturnValue:
         "dashboard/index.html",
         greeting=_greeting(now(), current_user.first_name),
         today=today.date(),
-        figures=[*_figures(first), _new(first, total)],
+        figures=[*_figures(), _new(first, total)],
         chart=chart_of(daily, first.date(), total, DAY_BOUND),
         latest=latest_acts() if allows(current_actor(), Permission.ACTIVITY_READ) else [],
     )
 
 
-def _figures(first: datetime) -> list[Figure]:
-    people = _people()
-    deactivated = _people(status="deactivated")
-    figures = [Figure("Active people", people.count(), "may sign in", people.url, "users")]
+def _figures() -> list[Figure]:
+    shown = [("Active people", "may sign in", "users", _people())]
     if allows(current_actor(), Permission.ORGANIZATIONS_LIST):
         listed = organizations.listing({}, url_for("organizations.index"))
-        figures.append(Figure("Organizations", listed.count(), "living", listed.url, "building"))
+        shown.append(("Organizations", "living", "building", listed))
     else:
-        admins = _people(role="ADMIN")
-        figures.append(Figure("Administrators", admins.count(), "manage this organization", admins.url, "shield"))
-    figures.append(Figure("Deactivated", deactivated.count(), "can’t sign in", deactivated.url, "user-off"))
-    return figures
+        shown.append(("Administrators", "manage this organization", "shield", _people(role="ADMIN")))
+    shown.append(("Invited", "not accepted yet", "mail", _people(status="invited")))
+    shown.append(("Deactivated", "can’t sign in", "user-off", _people(status="deactivated")))
+    counted = Listing.totals(*(listed for *_, listed in shown))
+    return [
+        Figure(label, count, note, listed.url, icon)
+        for (label, note, icon, listed), count in zip(shown, counted, strict=True)
+    ]
 
 
 def _new(first: datetime, total: Count) -> Figure:

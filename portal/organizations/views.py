@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -44,7 +45,8 @@ def index() -> ResponseReturnValue:
 def options() -> ResponseReturnValue:
     """What a field for an organization proposes while one types."""
     found = db.session.execute(queries.suggested(request.args.get("organization_id", ""))).all()
-    return render("organizations/_options.html", organizations=found)
+    names = Counter(one.name.casefold() for one in found)
+    return render("organizations/_options.html", organizations=found, names=names)
 
 
 @bp.get("/<uuid:id>")

@@ -222,7 +222,7 @@ def _undo(user_id: uuid.UUID, version: int, *, counted: bool) -> User:
     if "deleted_at" not in values and user.is_deleted:
         raise Conflict(None, f"{user.name} is deleted. Restore the person first.")
     if values.get("email", user.email) != user.email:
-        values.setdefault("email_verified", False)  # it was not, and the other address may be by now
+        values.setdefault("email_verified", bool(history.held(user, version, "email_verified")))
     if "deleted_at" in values:
         at = values.pop("deleted_at")
         if at:

@@ -22,7 +22,7 @@ from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
 from portal.web.proof import ProofForm
-from portal.web.rows import read_row
+from portal.web.rows import read_row, signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
@@ -56,6 +56,7 @@ class UserForm(Form):
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)
     is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
+    home: Organization | None = None  # the person's organization before the edit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,15 +69,7 @@ class UserForm(Form):
         """The organization by its short name, its id, or its name where only one is called so."""
         if not field.data:
             return
-        slugs = (field.data, field.data.lower())
-        try:
-            wanted = Organization.id == uuid.UUID(field.data)
-        except ValueError:
-            wanted = or_(Organization.slug.in_(slugs), is_called(field.data))
-        found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
-        exact = [one for one in found if one.name.casefold() == field.data.casefold()]
-        named = [one for one in found if one.slug == field.data] or [one for one in found if one.slug in slugs]
-        named = named or exact or list(found)
+        named = _meant(field.data)
         if not named:
             raise ValidationError("There is no such organization. Write its name or its short name.")
         if len(named) > 1:
@@ -100,6 +93,12 @@ class NewUserForm(UserForm, ConfirmForm, ProofForm):
     row = HiddenField()
     anew = BooleanField("Create a new person all the same")
 
+    def __init__(self, slug: str) -> None:
+        """`slug` names the organization that is filled in."""
+        super().__init__(data={"role": Role.USER.name, "is_active": "true", "row": signed_row()})
+        if "organization_id" in self and not self.is_submitted():
+            self.organization_id.data = _name_for(slug)
+
     def is_sensitive(self) -> bool:
         """Whether it makes somebody who may do more than use the own account."""
         return Role[self.role.data] is not Role.USER
@@ -112,6 +111,7 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
     """A person who exists."""
 
     def __init__(self, user: User, organization: Organization | None) -> None:
+        self.home = organization
         self._emails = {user.email.strip(), readable_email(user.email).strip()}
         super().__init__(written(user, organization), user.version)
 
@@ -144,6 +144,25 @@ class ChosenPasswordForm(Form):
             raise ValidationError(problem)
 
 
+def _meant(text: str) -> list[Organization]:
+    """The organizations that a typed id, slug or name can mean; several if they share the name."""
+    slugs = (text, text.lower())
+    try:
+        wanted = Organization.id == uuid.UUID(text)
+    except ValueError:
+        wanted = or_(Organization.slug.in_(slugs), is_called(text))
+    found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
+    exact = [one for one in found if one.name.casefold() == text.casefold()]
+    named = [one for one in found if one.slug == text] or [one for one in found if one.slug in slugs]
+    return named or exact or list(found)
+
+
+def _name_for(slug: str) -> str:
+    """The organization's name, by which the form finds it again; its slug if others share the name."""
+    meant = _meant(slug) if slug else []
+    return meant[0].name if len(meant) == 1 and _meant(meant[0].name) == meant else slug
+
+
 def written(user: User, organization: Organization | None) -> dict[str, str]:
     """A person's values as the form writes them."""
     values = {
@@ -154,11 +173,5 @@ def written(user: User, organization: Organization | None) -> dict[str, str]:
         "is_active": "true" if user.is_active else "false",
     }
     if allows(current_actor(), Permission.USERS_ANY_TENANT):
-        values["organization_id"] = _named(organization) if organization else ""
+        values["organization_id"] = organization.name if organization else ""
     return values
-
-
-def _named(organization: Organization) -> str:
-    """The organization's slug, unless it was deleted and the slug now belongs to another."""
-    namesake = select(Organization.id).where(Organization.slug == organization.slug)
-    return str(organization.id) if organization.is_deleted and db.session.scalar(namesake) else organization.slug

@@ -32,7 +32,6 @@ from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
 from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
-from portal.web.rows import signed_row
 from portal.web.searching import render_list
 from portal.web.ways import way_back, way_on
 
@@ -85,14 +84,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
-    organization = request.args.get("organization", "")
-    empty = {
-        "role": Role.USER.name,
-        "is_active": "true",
-        "organization_id": organization,
-        "row": signed_row(),
-    }
-    form, offer = NewUserForm(data=empty), None
+    form, offer = NewUserForm(request.args.get("organization", "")), None
     if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
             row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
@@ -115,8 +107,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
     form = EditUserForm(user, organization)
-    if form.validate_on_submit() and _may_go_on(
-        form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
+    # If somebody else saved first, nothing is saved now, so there is nothing to confirm yet.
+    if form.validate_on_submit() and (
+        form.is_stale or _may_go_on(form, consequences.of_editing(form, user, organization), form.is_sensitive(user))
     ):
         try:
             with reporting_conflicts(form):

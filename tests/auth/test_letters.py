@@ -186,6 +186,15 @@ def test_where_no_administrator_is_left_a_system_administrator_is_to_be_asked(
     assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in told)
 
 
+def test_whom_to_ask_has_a_readable_address(app: Flask, client: PageClient, build: Builder, acme: Tenant) -> None:
+    build.person("anne@xn--mller-kva.example", role=Role.ADMIN, tenant=acme)
+    out = build.person("out@example.com", is_active=False, tenant=acme)
+
+    client.send("/password/forgot", {"email": out.email})
+
+    assert "(anne@müller.example)" in "\n".join(letters(app)[0].said)
+
+
 def test_a_deactivated_super_admin_is_not_sent_to_administrators_who_cannot_see_them(
     app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
 ) -> None:
@@ -218,3 +227,24 @@ def test_ac14_an_email_tells_no_browser_of_somebody_outside_the_tenant(
     for person, is_told in ((ada, True), (root, False)):
         assert Visitor(app, person).post(f"/users/{uma.id}/password", headers=agent).status_code == 303
         assert ("Firefox" in said(app, "password_reset", uma.id)) == is_told
+
+
+def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma: Person, ada: Person) -> None:
+    with acting(app, ada):
+        commands.update_user(uma.id, 1, {"email": "uma@xn--bcher-kva.example"})
+
+    letter = letter_of(app, "verification", uma.id)
+
+    assert letter.recipient == "uma@xn--bcher-kva.example"
+    assert list(letter.said) == [
+        "Please confirm that uma@bücher.example is your address."
+        f" You then sign in to Portal with it instead of {uma.email}."
+    ]
+
+
+def test_the_email_to_the_present_address_names_it_alone(app: Flask, build: Builder, acme: Tenant) -> None:
+    person = build.person("new@example.com", tenant=acme, email_verified=False)
+
+    assert list(letter_of(app, "verification", person.id).said) == [
+        "Please confirm that new@example.com is your address."
+    ]

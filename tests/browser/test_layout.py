@@ -57,6 +57,25 @@ def test_nothing_is_cut_and_nothing_scrolls_sideways_at_any_width(tabs: Tabs, pa
         assert (width, page.evaluate(CUT), max(page.evaluate(SIDEWAYS), 0)) == (width, [], 0)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_messages_of_narrow_pages_stand_above_the_form_and_cover_nothing(tabs: Tabs, width: int) -> None:
+    page = tabs.open()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/password/forgot")
+    page.get_by_label("E-mail").fill(f"nobody{width}@example.com")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+    message, form = (page.locator(one).bounding_box() for one in ("#toasts .note", "main form.card"))
+
+    assert message is not None
+    assert form is not None
+    assert message["y"] + message["height"] < form["y"]
+    assert (message["x"], message["width"]) == (form["x"], form["width"])
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#toasts .note")).to_have_count(0)
+
+
 def test_the_check_would_find_what_is_cut(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")

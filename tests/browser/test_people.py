@@ -51,7 +51,7 @@ def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> Non
 
     page.get_by_label("Organization").press_sequentially("acme")
 
-    expect(page.locator("#organization-options option[value=acme-logistics]")).to_have_count(1)
+    expect(page.locator('#organization-options option[value="Acme Logistics"]')).to_have_count(1)
     assert focused(page) == "organization_id"
 
 

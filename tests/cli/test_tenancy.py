@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import func, select, update
 
 from portal.cli import stage
 from portal.cli.tenancy import WALLS
+from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.batch import create_many
 from portal.core.db import acting_as, command, db
@@ -236,3 +238,28 @@ def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch:
 
     assert result.exit_code == 1
     assert "no sample data for Planted, so" in result.output
+
+
+def test_answers_are_compared_as_of_one_moment_however_long_the_check_takes(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hasty(datetime):
+        """A clock that goes an hour further each time somebody looks."""
+
+        hours = 0
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Hasty:
+            cls.hours += 1
+            return super().now(tz) + timedelta(hours=cls.hours)
+
+    def told() -> str:
+        return f"{request.args.get('q')} {clock.now():%H:%M}"
+
+    plant(fresh_app, told)
+    monkeypatch.setattr(clock, "datetime", Hasty)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code == 0, result.output
+    assert Hasty.hours > len(WALLS)

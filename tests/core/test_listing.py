@@ -254,9 +254,9 @@ def test_ac3_counts_are_the_actors_own(app: Flask, ada: Person, uma: Person, bea
         add_many(birch, 40)
     with acting(app, ada):
         assert people().page().total == Count(2)
-        assert people().count() == Count(2)
+        assert Listing.totals(people()) == [Count(2)]
     with acting(app, bea):
-        assert people().page().total == people().count() == Count(41)
+        assert [people().page().total] == Listing.totals(people()) == [Count(41)]
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_counts_are_exact_below_the_bound(fresh_app: Flask, small_bounds: int) -
         command(fill)(tenant, small_bounds - 2)
     for actor in (None, ada):
         with acting(fresh_app, actor):
-            assert people().page().total == people().count() == Count(small_bounds - 1)
+            assert [people().page().total] == Listing.totals(people()) == [Count(small_bounds - 1)]
             assert people(q="person").page().total == Count(small_bounds - 2)
             assert people(q="person", page="last").page().total == Count(small_bounds - 2)
             assert people(created_from="2999-01-01").page().total == Count(0)
@@ -290,7 +290,7 @@ def test_a_count_stops_and_says_so(fresh_app: Flask, small_bounds: int) -> None:
         command(fill)(tenant, 2 * small_bounds)
     with acting(fresh_app, ada):
         assert people().page().total == Count(small_bounds, "more")
-        assert people().count() == Count(small_bounds, "more")
+        assert Listing.totals(people()) == [Count(small_bounds, "more")]
         assert people(q="person").page().total == Count(counts.SEARCH_BOUND, "more")
     with acting(fresh_app):
         for about in (people().page().total, people(q="person").page().total):

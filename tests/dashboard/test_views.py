@@ -29,16 +29,21 @@ def rows_at(client: PageClient, url: str) -> int:
 
 @pytest.mark.parametrize("who", ["ada", "root"])
 def test_each_figure_leads_to_exactly_the_rows_it_counts(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, root: Person, gil: Person, who: str
-) -> None:
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person,
+    gil: Person, who: str,
+) -> None:  # fmt: skip
     build.person("off@example.com", tenant=acme, is_active=False)
     build.person("old@example.com", tenant=acme, created_at=now() - timedelta(days=90))
-    build.tenant("Gone", deleted_at=now())
+    build.person("asked@example.com", tenant=acme, invited_at=now())
+    build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=30))
+    build.person("lost@example.com", tenant=build.tenant("Gone", deleted_at=now()), invited_at=now())
+    build.person("apart@example.com", tenant=birch, invited_at=now())
     sign_in({"ada": ada, "root": root}[who])
 
     shown = figures(client.get("/").text)
 
-    assert len(shown) == 4
+    assert len(shown) == 5
+    assert shown["Invited"][1] == {"ada": "2", "root": "3"}[who]
     for label, (url, number) in shown.items():
         assert rows_at(client, url) == int(number), label
 

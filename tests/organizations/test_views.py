@@ -49,10 +49,17 @@ def test_search_gets_the_table_alone(client: PageClient, sign_in: SignIn, root: 
     assert answer.headers["HX-Push-Url"] == "/organizations/?q=ac"
 
 
-def test_options_propose_short_names(client: PageClient, sign_in: SignIn, root: Person, acme: Tenant) -> None:
+def test_options_propose_names_and_namesakes_by_their_slugs(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant
+) -> None:
     sign_in(root)
+    assert '<option value="Acme">acme</option>' in client.get("/organizations/options?organization_id=ac").text
 
-    assert '<option value="acme">Acme</option>' in client.get("/organizations/options?organization_id=ac").text
+    build.tenant("ACME", slug="acme-two")
+
+    proposed = client.get("/organizations/options?organization_id=ac").text
+    assert '<option value="acme">Acme</option>' in proposed
+    assert '<option value="acme-two">ACME</option>' in proposed
 
 
 def test_an_organization_is_created_and_asks_for_its_first_administrator(
@@ -199,4 +206,4 @@ def test_an_organization_without_people_says_what_next(
 
     assert "Nobody belongs to it yet" in text
     assert f"/users/new?organization={birch.slug}" in text
-    assert f'value="{birch.slug}"' in client.get(f"/users/new?organization={birch.slug}").text
+    assert f'value="{birch.name}"' in client.get(f"/users/new?organization={birch.slug}").text

@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from werkzeug.test import TestResponse
 
+from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.factors.queries import has_second_factor
 from portal.mail.commands import send_later
+from portal.users.commands import update_user
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
@@ -285,3 +287,73 @@ def test_a_stranger_changes_no_address(client: PageClient, path: str) -> None:
     answer = client.post(path, data={**client.form("/login"), "email": NEW})
 
     assert answer.headers["Location"].startswith("/login")
+
+
+def moved(app: Flask, client: PageClient, build: Builder, person: Person) -> int:
+    """The version at which the person's new address came to count."""
+    with acting(app):
+        update_user(person.id, 1, {"email": NEW})
+    confirm(app, person, client)
+    user: User = build.read(User, person.id)
+    assert user.email == NEW
+    return user.version
+
+
+def note_after_undo(client: PageClient, person: Person, version: int) -> str:
+    newest = {"csrf_token": client.form("/account/")["csrf_token"], "version": version}
+    assert client.post(f"/activity/people/{person.id}/undo", data=newest).status_code == 303
+    return client.get(f"/users/{person.id}").text
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+@pytest.mark.parametrize("was_confirmed", [True, False])
+@pytest.mark.parametrize("later", [None, True, False])
+def test_an_address_that_comes_back_is_as_confirmed_as_it_was_and_the_note_says_so(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
+    ada: Person, root: Person, who: str, was_confirmed: bool, later: bool | None,
+) -> None:  # fmt: skip
+    person = build.person("first@example.com", tenant=acme, email_verified=was_confirmed)
+    version = moved(app, other_client, build, person)
+    if later is not None:  # written by another program
+        with acting(app):
+            command(db.session.execute)(update(User).where(User.id == person.id).values(email_verified=later))
+    sign_in({"ada": ada, "root": root}[who])
+
+    page = note_after_undo(client, person, version)
+
+    user = build.read(User, person.id)
+    assert (user.email, user.email_verified, user.pending_email) == (person.email, was_confirmed, None)
+    assert f"{person.name} is using {person.email} again." in page
+    assert ("The address is not confirmed." in page) is not was_confirmed
+    assert ("Not verified" in page) is not was_confirmed
+
+
+def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_know_that_it_was(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
+    ada: Person, root: Person,
+) -> None:  # fmt: skip
+    person = build.person("first@example.com", tenant=acme, email_verified=True)
+    version = moved(app, other_client, build, person)
+    with acting(app):
+        update_user(person.id, version, {"role": Role.SUPER_ADMIN})
+        update_user(person.id, version + 1, {"role": Role.USER})
+    sign_in(ada)
+
+    page = note_after_undo(client, person, version)
+
+    assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (person.email, False)
+    assert "The address is not confirmed." in page
+
+
+def test_an_undo_can_be_undone_and_both_addresses_stay_confirmed(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    person = build.person("first@example.com", tenant=acme, email_verified=True)
+    version = moved(app, other_client, build, person)
+    sign_in(ada)
+    note_after_undo(client, person, version)
+
+    page = note_after_undo(client, person, build.read(User, person.id).version)
+
+    assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (NEW, True)
+    assert f"{person.name} is using {NEW} again." in page

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -19,8 +20,8 @@ from portal.core.text import tidy
 from portal.users.forms import UserForm
 from portal.users.models import User
 from tests.access.visitor import DONE, Visitor, outcome
-from tests.cast import PASSWORD, Builder, Person, Tenant
-from tests.pages import HTMX, fields_of
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.pages import HTMX, PageClient, fields_of
 
 
 @pytest.mark.parametrize(
@@ -361,3 +362,54 @@ def test_no_page_shows_the_ascii_form_of_a_readable_domain(
     for page in pages:
         visible_part = re.sub(r'<input[^>]*(name="base"|autocomplete="username"|hx-vals=)[^>]*>', "", page)
         assert "xn--" not in visible_part, re.findall(r".{60}xn--.{40}", visible_part)
+
+
+def test_the_form_names_the_organization_and_says_its_slug_beside_it(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person
+) -> None:
+    tenant = build.tenant("Søren & Sons", slug="soren-2")
+    person = build.person("p@example.com", tenant=tenant)
+    sign_in(root)
+
+    text = client.get(f"/users/{person.id}/edit").text
+
+    assert fields_of(text)["organization_id"] == "Søren & Sons"
+    assert "URL name: soren-2." in text
+    assert "soren-2" not in client.get(f"/users/{root.id}/edit").text
+
+
+def test_a_person_stays_in_an_organization_whose_name_others_have_or_whose_name_is_anothers_slug(
+    app: Flask, build: Builder, root: Person
+) -> None:
+    homes = [build.tenant("Acme", slug=slug) for slug in ("acme-one", "acme-two")]
+    homes.append(build.tenant("acme-two", slug="third"))
+    visitor = Visitor(app, root)
+    for home in homes:
+        person = build.person(f"{home.slug}@example.com", tenant=home)
+
+        saved = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "last_name": "Berg"})
+
+        assert saved.status_code == 303
+        user = build.read(User, person.id)
+        assert (user.last_name, user.organization_id) == ("Berg", home.id)
+
+
+@pytest.mark.parametrize(
+    ("slug", "filled_in"),
+    [("acme-one", "acme-one"), ("birch", "Birch"), ("third", "third"), ("nobody", "nobody"), ("", "")],
+)
+def test_a_link_to_a_new_person_fills_in_the_name_unless_it_means_several(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, birch: Tenant, slug: str, filled_in: str
+) -> None:
+    one, two = (build.tenant("Acme", slug=slug) for slug in ("acme-one", "acme-two"))
+    third = build.tenant("acme-two", slug="third")
+    sign_in(root)
+
+    made = client.send("/users/new", {"email": "n@example.com"}, at=f"/users/new?organization={slug}")
+
+    assert fields_of(client.get(f"/users/new?organization={slug}").text)["organization_id"] == filled_in
+    meant = {"acme-one": one.id, "birch": birch.id, "third": third.id, "": None}
+    if slug in meant:
+        assert build.read(User, UUID(made.headers["Location"].rpartition("/")[2])).organization_id == meant[slug]
+    else:
+        assert made.status_code == 422

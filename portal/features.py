@@ -43,9 +43,9 @@ from portal.organizations.views import bp as organizations
 from portal.second.views import bp as second
 from portal.tokens.commands import prune as remove_sign_ins
 from portal.tokens.views import bp as tokens
-from portal.users.invitation_views import bp as users
 from portal.users.membership import People
 from portal.users.queries import names_of
+from portal.users.views import bp as users
 from portal.web import history, people, proof, session
 from portal.web.given import Provision
 from portal.web.observing import gauges

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, Response, flash, request, url_for
+from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -13,14 +13,15 @@ from sqlalchemy import select
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import readable_email
-from portal.core.errors import Conflict, Missing, Stale, Throttled
+from portal.core.errors import Conflict, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
-from portal.users import commands, consequences, locks, queries, resets
+from portal.users import commands, consequences, invitation_views, locks, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
+from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
 from portal.web.addresses import here
@@ -35,7 +36,7 @@ from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
 from portal.web.ways import way_back, way_on
 
-bp = Blueprint("users", __name__, url_prefix="/users")
+bp = invitation_views.bp
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
 
@@ -228,15 +229,6 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
-def say_invited(email: str | None, *, is_active: bool) -> None:
-    """Say what happens to a new invitation."""
-    if is_active:
-        sent = f"An invitation is on its way to {email}. It works for 7 days."
-        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
-    else:
-        flash("Created. The invitation goes out once the person is activated.", "success")
-
-
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
     """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
@@ -250,15 +242,6 @@ def _ask_of_returning(id: uuid.UUID, verb: str) -> Response | None:
     means = consequences.of_returning(user, organization) if returns else []
     title, back_url = f"{verb} {user.name}?", url_for(".show", id=id)
     return ask_first(title, means, verb=f"{verb} person", back_url=back_url)
-
-
-def found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
-    statement = queries.by_id(user_id).outerjoin(Organization, Organization.id == User.organization_id)
-    both = statement.add_columns(Organization)
-    row = db.session.execute(both, execution_options={"with_deleted": with_deleted}).first()
-    if row is None:
-        raise Missing
-    return row[0], row[1]
 
 
 def _say_what_waits(user: User, form: EditUserForm) -> None:

@@ -97,7 +97,7 @@ def _whom_to_ask(user_id: uuid.UUID) -> Letter | None:
         return None
     is_managed = found.organization_name and found.role is not Role.SUPER_ADMIN
     admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if is_managed else []
-    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({one.email})" for one in admins]
+    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({readable_email(one.email)})" for one in admins]
     whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
     return Letter(
         recipient=found.email,

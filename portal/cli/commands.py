@@ -101,7 +101,7 @@ def create_command(
 @click.argument("email", type=lookup_email)
 @password_option
 def set_password_command(email: str, password: str | None) -> None:
-    """Set a person's password; every sign-in of theirs ends."""
+    """Set a person's password. All their sessions and API tokens end."""
     with acting_as(SYSTEM):
         user = db.session.scalar(queries.by_email(email))
         if user is None:

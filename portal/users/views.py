@@ -107,8 +107,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
     form = EditUserForm(user, organization)
-    if form.validate_on_submit() and _may_go_on(
-        form, consequences.of_editing(form, user, organization), form.is_sensitive(user)
+    # If somebody else saved first, nothing is saved now, so there is nothing to confirm yet.
+    if form.validate_on_submit() and (
+        form.is_stale or _may_go_on(form, consequences.of_editing(form, user, organization), form.is_sensitive(user))
     ):
         try:
             with reporting_conflicts(form):

@@ -14,6 +14,7 @@ from tests.database import app_for
 
 FOLDER = ROOT / "templates"
 TEMPLATES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.html"))
+LONGEST_LINE = 140
 FRAGMENTS = [name for name in TEMPLATES if Path(name).name.startswith("_")]
 
 # What the policy would block or htmx would have to evaluate, and what escapes nothing.
@@ -74,3 +75,8 @@ def test_no_form_that_saves_keeps_the_browser_from_restoring_it() -> None:
     marked = {name for name in TEMPLATES if 'autocomplete="off"' in (FOLDER / name).read_text(encoding="utf-8")}
 
     assert marked <= {"components/lists.html", "browser/_table.html"}
+
+
+def test_no_line_of_a_style_sheet_is_too_long_to_read() -> None:
+    for path in (ROOT / "static" / "css").glob("*.css"):
+        assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= LONGEST_LINE, path

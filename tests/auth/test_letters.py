@@ -186,6 +186,15 @@ def test_where_no_administrator_is_left_a_system_administrator_is_to_be_asked(
     assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in told)
 
 
+def test_whom_to_ask_has_a_readable_address(app: Flask, client: PageClient, build: Builder, acme: Tenant) -> None:
+    build.person("anne@xn--mller-kva.example", role=Role.ADMIN, tenant=acme)
+    out = build.person("out@example.com", is_active=False, tenant=acme)
+
+    client.send("/password/forgot", {"email": out.email})
+
+    assert "(anne@müller.example)" in "\n".join(letters(app)[0].said)
+
+
 def test_a_deactivated_super_admin_is_not_sent_to_administrators_who_cannot_see_them(
     app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
 ) -> None:

@@ -81,6 +81,16 @@ def test_an_invitation_says_whose_session_it_replaces(
     assert "ends the session of" in client.send("/invitations/", {"password": "short"}).text
 
 
+def test_an_invitation_names_the_other_session_by_its_readable_address(
+    app: Flask, client: PageClient, build: Builder, sign_in: SignIn, acme: Tenant, guest: Person
+) -> None:
+    sign_in(build.person("anne@xn--mller-kva.example", tenant=acme))
+
+    client.get(path(app, "invitation", guest))
+
+    assert "ends the session of anne@müller.example in this browser." in client.get("/invitations/").text
+
+
 def test_a_reset_says_how_many_tokens_end_and_leaves_the_session_of_somebody_else_alone(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:

@@ -11,7 +11,9 @@ from flask import Flask
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.users import commands
 from portal.users.models import User
+from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.mailbox import letters, path_of
 from tests.pages import HTMX, PageClient, fields_of, undo_in
@@ -332,6 +334,25 @@ def test_co1_edits_that_do_not_clash_are_merged(
     assert client.post(there, data=fields_of(met.text, there)).status_code == 303
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name) == ("Mine", "Theirs")
+
+
+def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, root: Person
+) -> None:
+    boss = build.person("boss@example.com", role=Role.SUPER_ADMIN)
+    sign_in(root)
+    there = f"/users/{boss.id}/edit"
+    mine = client.form(there)
+    with acting(app, root):
+        commands.update_user(boss.id, 1, {"role": Role.USER})
+
+    met = client.post(there, data={**mine, "last_name": "Mine"})
+
+    assert (met.status_code, "becomes a super admin" in met.text) == (409, False)
+    assert "Merged without a clash" in met.text
+    assert client.post(there, data=fields_of(met.text, there)).status_code == 303
+    row = build.read(User, boss.id)
+    assert (row.last_name, row.role) == ("Mine", Role.USER)
 
 
 def test_co1_the_choice_too_can_meet_another_edit(

@@ -58,7 +58,8 @@ ICONS = {
     "second_factor_added": "shield", "second_factor_removed": "shield",
     "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
-    "adopt": "plus", "seed": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
+    "adopt": "plus", "seed": "plus", "browser_opened": "search", "browser_copied": "search",
+    "browser_queried": "search",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 

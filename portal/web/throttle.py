@@ -160,7 +160,7 @@ def _secrets() -> list[str]:
 
 
 def _pseudonym(email: str, key: str) -> str:
-    return _digest("device of", email, key).hex()[:32]
+    return _digest("device of", email.lower(), key).hex()[:32]
 
 
 def _counter(kind: str, what: str, most: int, *, seconds: float = FIVE_MINUTES, is_shared: bool = False) -> Counter:

@@ -40,9 +40,14 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
         return user, links.address(found, links.HANDED)
 
 
-def _change(action: str, user: User, record: Record) -> User:
+def check_waiting(user: User) -> None:
+    """Conflict if there is no invitation that could still be accepted, now or once it is sent again."""
     if user.invitation not in WAITING:
         raise Conflict(None, ACCEPTED.format(user.name))
+
+
+def _change(action: str, user: User, record: Record) -> User:
+    check_waiting(user)
     if not user.is_active and action != "invitation_revoked":
         raise Conflict(None, INACTIVE.format(user.name))
     record(action)

@@ -141,6 +141,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.invitation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.revocation", "GET"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.revocation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),

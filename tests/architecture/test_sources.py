@@ -65,7 +65,8 @@ TAKES_WAYS_OUT = {
     "factors/commands.py", "mail/queue.py", "organizations/commands.py", "organizations/queries.py",
     "organizations/views.py", "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
-    "users/invitation_views.py", "users/invitations.py", "users/locks.py", "users/queries.py", "users/rules.py", "users/views.py", "web/observing.py", "web/session.py",
+    "users/invitation_views.py", "users/invitations.py", "users/locks.py", "users/queries.py",
+    "users/rules.py", "users/views.py", "web/observing.py", "web/session.py",
 }  # fmt: skip
 
 

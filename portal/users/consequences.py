@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
+from portal.core.counts import number_of
 from portal.core.db import db
 from portal.core.emails import readable_email
 from portal.core.policy import Permission, allows, grantable_roles
@@ -39,7 +40,7 @@ UNMAILED = "No email is sent because the account is deactivated."
 def of_leaving(user: User, act: str) -> list[str]:
     """Consequences of deleting or deactivating a person."""
     sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
+    devices = number_of(sign_ins, "device")
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
     sentences += _of_tokens(user)

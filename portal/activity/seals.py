@@ -45,6 +45,7 @@ REFUSALS = {
     " PORTAL_SEAL_KEY to SECRET_KEY_FALLBACKS.",
     "seal changed": "a seal was changed: run `flask activity verify`.",
     "seal missing": "sealed events follow the newest seal, so seals were removed: run `flask activity verify`.",
+    "prune event missing": "no event tells of the pruning: triggers are missing or disabled. Run `flask doctor`.",
 }
 
 log = logging.getLogger("portal")

@@ -43,6 +43,11 @@ class PageClient(Reader):
         fields = self.form(at or path)
         return self.post(path, data={**fields, **(values or {})}, **kwargs)
 
+    def confirm(self, asked: TestResponse, **kwargs: Any) -> TestResponse:
+        """Confirm what an answer to a form asks; an answer that asks nothing stays."""
+        path = asked.request.path
+        return self.post(path, data=fields_of(asked.text, path), **kwargs) if asked.status_code == 200 else asked
+
 
 def check_page(response: TestResponse) -> None:
     """Valid HTML, one h1, a title, labelled controls, forms with names of their own, unique ids, nothing inline."""

@@ -12,6 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from portal.activity import seals
 from portal.core.actor import SYSTEM
+from portal.core.counts import number_of
 from portal.core.db import acting_as
 from portal.core.lines import one_line
 
@@ -132,4 +133,4 @@ def _tell_unsealed() -> None:
 
 
 def _events(number: int) -> str:
-    return f"{number:,} event{'' if number == 1 else 's'}"
+    return number_of(number, "event")

@@ -20,6 +20,7 @@ from portal.config import Settings
 from portal.core.actor import SYSTEM
 from portal.core.checks import Ailing, Check, Gauge
 from portal.core.clock import now
+from portal.core.counts import number_of
 from portal.core.db import acting_as, command, db, without_time_limit
 from portal.core.history import Activity
 from portal.web.given import current_settings
@@ -44,6 +45,7 @@ REFUSALS = {
     " PORTAL_SEAL_KEY to SECRET_KEY_FALLBACKS.",
     "seal changed": "a seal was changed: run `flask activity verify`.",
     "seal missing": "sealed events follow the newest seal, so seals were removed: run `flask activity verify`.",
+    "prune event missing": "no event tells of the pruning: triggers are missing or disabled. Run `flask doctor`.",
 }
 
 log = logging.getLogger("portal")
@@ -206,7 +208,7 @@ def look_at_seals() -> str:
             " `flask activity seal` does it now; let a timer call it where gunicorn serves."
         )
     told = f"the newest is {newest.number}" if newest else "none yet"
-    return f"{told}, {waiting:,} event{'' if waiting == 1 else 's'} waiting"
+    return f"{told}, {number_of(waiting, 'event')} waiting"
 
 
 CHECKS = (Check("seals of the history", look_at_seals),)

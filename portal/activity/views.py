@@ -14,23 +14,24 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
-from portal.core.actor import current_actor
 from portal.core.clock import local, now, zone
 from portal.core.db import db
 from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
-from portal.core.policy import Permission, allows
+from portal.core.policy import Permission
 from portal.organizations import queries as organizations
 from portal.organizations.commands import undo_organization as undo_organization_command
+from portal.organizations.members import members
+from portal.organizations.models import Organization
 from portal.users import queries as users
 from portal.users.commands import undo_user
 from portal.users.consequences import of_undoing
 from portal.users.models import SENSITIVE, User
 from portal.web.addresses import here
+from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
-from portal.web.forms import digest_of
 from portal.web.guards import requires
 from portal.web.history import confirm
 from portal.web.proof import ask
@@ -118,8 +119,11 @@ def organization(id: uuid.UUID) -> ResponseReturnValue:
 def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of a person."""
     values = before(User, id, _version())
-    if (question := _to_confirm(id, values)) or (SENSITIVE & set(values) and (question := ask())):
-        return question
+    user = db.session.scalar(users.by_id(id), execution_options={"with_deleted": True})
+    means = of_undoing(user, values) if user else []
+    asked = ask_first("Undo this change?", means, verb="Undo", back_url=url_for("users.show", id=id))
+    if asked or (SENSITIVE & set(values) and (asked := ask())):
+        return asked
     return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)), values)
 
 
@@ -127,19 +131,11 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.ORGANIZATIONS_WRITE)
 def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of an organization."""
+    if before(Organization, id, _version()).get("deleted_at", UNSAID) is None:
+        means, back_url = members().of_restoring(id), url_for("organizations.show", id=id)
+        if asked := ask_first("Undo this change?", means, verb="Undo", back_url=back_url):
+            return asked
     return _undo("organizations", id, undo_organization_command)
-
-
-def _to_confirm(id: uuid.UUID, values: Mapping[str, Any]) -> ResponseReturnValue | None:
-    """The question that an edit of the same kind would ask, in place of this POST, unless it was confirmed."""
-    if not allows(current_actor(), Permission.USERS_ANY_TENANT):
-        return None  # who may do neither is refused
-    user = db.session.scalar(users.by_id(id), execution_options={"with_deleted": True})
-    means = of_undoing(user, values) if user else []
-    if not means or request.form.get("confirmed") == digest_of(means):
-        return None
-    fields = (("version", str(_version())), ("confirmed", digest_of(means)))
-    return render("users/undo.html", user=user, consequences=means, fields=fields)
 
 
 def _undo(

@@ -41,6 +41,7 @@ VERBS = {
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
     "adopt": "took over the data of the former backend",
+    "seed": "added the demo data",
     "browser_opened": "looked into the table",
     "browser_copied": "copied the row",
     "browser_queried": "queried the database",
@@ -57,7 +58,8 @@ ICONS = {
     "second_factor_added": "shield", "second_factor_removed": "shield",
     "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
-    "adopt": "plus", "browser_opened": "search", "browser_copied": "search", "browser_queried": "search",
+    "adopt": "plus", "seed": "plus", "browser_opened": "search", "browser_copied": "search",
+    "browser_queried": "search",
 }  # fmt: skip
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
@@ -135,6 +137,7 @@ ACTIONS = {
     "refused": "Refused access",
     "address_refused": "Refused address",
     "adopt": "Took over data",
+    "seed": "Added demo data",
     "browser_opened": "Looked into a table",
     "browser_copied": "Copied a row",
     "browser_queried": "Queried the database",

@@ -16,10 +16,9 @@ from werkzeug.datastructures import MultiDict
 from portal.browser.conditions import Condition, Unfit, operators_of, read, value_of
 from portal.browser.tables import Column, Table
 from portal.browser.values import LONG, Value
-from portal.core.counts import Count
+from portal.core.counts import BOUND, COUNTED_BELOW, Count
 
 SIZES = (25, 50, 100)
-COUNTED = 10_000
 LONGEST_PLACE = 4000
 LONGEST_VALUE = 200  # of a sort value in a URL; a longer one is looked up again by the row's key
 LONGEST_KEY = 2000  # a row with a longer key has no URL
@@ -175,11 +174,11 @@ class View:
 
     def _count(self, connection: Connection) -> Count:
         """Exact below a bound; for a whole large table what the planner thinks."""
-        if not self.conditions and self.table.estimate > COUNTED:
+        if not self.conditions and self.table.estimate > COUNTED_BELOW:
             return Count(self.table.estimate, "about")
         counted = select(literal(1)).select_from(self.table.clause).where(*(one.clause for one in self.conditions))
-        bounded = counted.limit(COUNTED + 1).subquery()
-        return Count.bounded(connection.scalar(select(func.count()).select_from(bounded)) or 0, COUNTED)
+        bounded = counted.limit(BOUND + 1).subquery()
+        return Count.bounded(connection.scalar(select(func.count()).select_from(bounded)) or 0, BOUND)
 
     def _line(self, row: Any) -> Line:
         told = row._mapping

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, TableClause, column
+from sqlalchemy import Connection, TableClause, column, func, literal, select
 from sqlalchemy import table as clause
 
+from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.reading import shelf
 from portal.core.wall import SECRETS
@@ -129,6 +130,16 @@ def readable_everywhere(connection: Connection) -> set[str]:
     """The names of columns that aren't secret in any table."""
     columns = [one for table in all_tables(connection).values() for one in table.columns.values()]
     return {one.name for one in columns} - {one.name for one in columns if one.secret is not None}
+
+
+def counted(connection: Connection, tables: Collection[Table]) -> dict[str, Count]:
+    """How many rows each table has: counted in one statement, or for large ones what the planner thinks."""
+    kinds = {one.name: Count(one.estimate, "about") for one in tables}
+    small = [one for one in tables if one.estimate <= COUNTED_BELOW]
+    bounded = [select(literal(1)).select_from(one.clause).limit(BOUND + 1).subquery() for one in small]
+    numbers = [select(func.count()).select_from(rows).scalar_subquery().label(None) for rows in bounded]
+    found = connection.execute(select(*numbers)).one() if numbers else ()
+    return kinds | {one.name: Count.bounded(number, BOUND) for one, number in zip(small, found, strict=True)}
 
 
 def pointing_at(tables: Mapping[str, Table], table: Table, target: str) -> list[tuple[Table, Reference]]:

@@ -18,7 +18,7 @@ from portal.browser.box import Trouble, asked, is_number
 from portal.browser.conditions import Unfit
 from portal.browser.forms import QueryForm
 from portal.browser.pages import LONGEST_KEY, SIZES, View
-from portal.browser.tables import Table, all_tables, table_named
+from portal.browser.tables import Table, all_tables, counted, table_named
 from portal.browser.values import Value, as_text
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
@@ -54,8 +54,9 @@ PAGES = {
 def index() -> ResponseReturnValue:
     """Every table."""
     with _reading() as connection:
-        tables = all_tables(connection)
-    return render("browser/index.html", tables=tables.values(), as_text=as_text)
+        tables = all_tables(connection).values()
+        rows = counted(connection, tables)
+    return render("browser/index.html", tables=tables, rows=rows, as_text=as_text)
 
 
 @bp.get("/<table>")

@@ -35,6 +35,8 @@ from portal.users.forms import LONGEST_NAME
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
+UNKNOWN_ADDRESS = "PORTAL_URL is not set. Invitation, for 7 days, at this path of the portal's address: {}"
+
 users = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
 
@@ -171,12 +173,13 @@ def _names(name: str) -> tuple[str | None, str | None]:
 
 
 def _invitation(user_id: uuid.UUID) -> str:
-    """Beside the one that is mailed: either works."""
+    """Beside the one that is mailed: either works. A command doesn't know where the portal is served."""
     found = links.person(user_id)
-    try:
-        return f" Invitation, for 7 days: {links.address(found, links.HANDED)}" if found else ""
-    except Conflict as conflict:
-        return f" {conflict.message}"
+    if found is None:
+        return ""
+    if current_settings().public_url:
+        return f" Invitation, for 7 days: {links.address(found, links.HANDED)}"
+    return f" {UNKNOWN_ADDRESS.format(links.path(found, links.HANDED))}"
 
 
 def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:

@@ -9,11 +9,12 @@ from itertools import accumulate, islice
 from random import Random
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from portal.cli import names
+from portal.core import history
 from portal.core.actor import SYSTEM, Role
-from portal.core.batch import create_many
+from portal.core.batch import OF_NEW_ROWS, create_many, without_triggers
 from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
 from portal.core.keys import uuid7
@@ -26,9 +27,18 @@ SEED = 20_260_101
 YEARS = 2
 AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 ADMIN_EMAIL = "admin@example.com"
+LATELY = timedelta(days=21)  # who came since and never signed in is invited, and the invitation may have expired
+GUESTS = (  # days since they were invited, and whether the invitation was revoked
+    ("noor.halabi", "Noor", "Halabi", 0.2, False),
+    ("tomas.brandt", "Tomás", "Brandt", 2.0, False),
+    ("ines.moreau", "Inès", "Moreau", 5.0, False),
+    ("viktor.salo", "Viktor", "Salo", 19.0, False),
+    ("hana.kimura", "Hana", "Kimura", 3.0, True),
+)
 COLUMNS = (
     "id", "email", "first_name", "last_name", "role", "is_active", "email_verified",
-    "organization_id", "created_at", "deleted_at", "last_sign_in_at",
+    "organization_id", "created_at", "updated_at", "deleted_at", "last_sign_in_at", "password", "invited_at",
+    "revoked_at",
 )  # fmt: skip
 
 
@@ -67,19 +77,22 @@ def seed_demo(people: int, *, with_sign_ins: bool = True, progress: Any = None) 
 
 @command
 def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
+    """The rows keep their dates. Events can't have dates of the past, so one tells of all of them (see batch.py)."""
     random = Random(SEED)  # noqa: S311 -- believable, not secret
     today = now()
+    hashes = {email: passwords.hash_password(DEMO_PASSWORD) for _, email in DEMO_ACCOUNTS if with_sign_ins}
     with without_time_limit():
+        connection = db.session.connection()
         organizations = list(_organizations(people, random, today))
-        create_many(Organization, organizations)
-        rows = iter(progress(_people(people, random, today, organizations)))
+        with without_triggers(connection, "organizations", OF_NEW_ROWS):
+            create_many(Organization, organizations)
+        rows = iter(progress(_people(people, random, today, organizations, hashes)))
         made = 0
-        while many := copy_rows("users", COLUMNS, islice(rows, AT_ONCE)):
-            made += many
-        for _, email in DEMO_ACCOUNTS if with_sign_ins else ():
-            hashed = passwords.hash_password(DEMO_PASSWORD)
-            db.session.execute(update(User).where(User.email == email).values(password=hashed))
-        db.session.connection().exec_driver_sql("ANALYZE organizations, users")
+        with without_triggers(connection, "users", OF_NEW_ROWS):
+            while many := copy_rows("users", COLUMNS, islice(rows, AT_ONCE)):
+                made += many
+        history.record("seed", details={"organizations": f"{len(organizations):,}", "people": f"{made:,}"})
+        connection.exec_driver_sql("ANALYZE organizations, users")
         return made
 
 
@@ -95,23 +108,27 @@ def _organizations(people: int, random: Random, today: datetime) -> Iterator[dic
         at = today - timedelta(days=random.uniform(30, 365 * YEARS))
         gone = at + timedelta(days=20) if len(seen) > 3 and random.random() < 0.03 else None
         key = uuid7(int(at.timestamp() * 1000), random)
-        yield {"id": key, "name": name, "slug": slug, "created_at": at, "deleted_at": gone}
+        yield {"id": key, "name": name, "slug": slug, "created_at": at, "updated_at": gone or at, "deleted_at": gone}
         if len(seen) == wanted:
             return
 
 
 def _people(
-    wanted: int, random: Random, today: datetime, organizations: list[dict[str, Any]]
+    wanted: int, random: Random, today: datetime, organizations: list[dict[str, Any]], hashes: dict[str, str]
 ) -> Iterator[tuple[Any, ...]]:
     acme = organizations[0]["id"]
-    yield _row(random, today, "admin", "Grace", "Lindqvist", Role.SUPER_ADMIN, None)
-    yield _row(random, today, "ada", "Ada", "Okafor", Role.ADMIN, acme)
-    yield _row(random, today, "uma", "Uma", "Kowalska", Role.USER, acme)
+    for local, first, last, role, home in (
+        ("admin", "Grace", "Lindqvist", Role.SUPER_ADMIN, None),
+        ("ada", "Ada", "Okafor", Role.ADMIN, acme),
+        ("uma", "Uma", "Kowalska", Role.USER, acme),
+    ):
+        yield _row(random, today, local, first, last, role, home, hashed=hashes.get(f"{local}@example.com"))
+    yield from _guests(today, acme)
     keys = [row["id"] for row in organizations]
     living = {row["id"] for row in organizations if row["deleted_at"] is None}
     weights = list(accumulate(1 / (place + 3) for place in range(len(keys))))
-    taken: set[str] = set()
-    for number in range(wanted - 3):
+    taken = {local for local, *_ in GUESTS}
+    for number in range(wanted - len(DEMO_ACCOUNTS) - len(GUESTS)):
         first, last = random.choice(names.FIRST), random.choice(names.LAST)
         home = keys[number] if number < len(keys) else random.choices(keys, cum_weights=weights)[0]
         role = Role.ADMIN if number < len(keys) or random.random() < 0.02 else Role.USER
@@ -123,9 +140,19 @@ def _people(
         yield _row(random, today, local, first, last, role, home, settled=home not in living)
 
 
+def _guests(today: datetime, organization: uuid.UUID) -> Iterator[tuple[Any, ...]]:
+    """People of Acme who were invited, in demos of every size."""
+    for number, (local, first, last, days, revoked) in enumerate(GUESTS):
+        at = today - timedelta(days=days)
+        key = uuid7(int(at.timestamp() * 1000), Random(SEED + number))  # noqa: S311 -- believable, not secret
+        ended = at + timedelta(hours=5) if revoked else None
+        person = key, f"{local}@example.com", first, last, Role.USER.name, True, False, organization
+        yield (*person, at, ended or at, None, None, None, at, ended)
+
+
 def _row(
     random: Random, today: datetime, local: str, first: str, last: str, role: Role,
-    organization: uuid.UUID | None, *, settled: bool = True,
+    organization: uuid.UUID | None, *, settled: bool = True, hashed: str | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One person. Named ones come without numbers in their address and are always active."""
     named = local in ("admin", "ada", "uma")
@@ -135,7 +162,13 @@ def _row(
     verified = named or random.random() < 0.8
     key = uuid7(int(at.timestamp() * 1000), random)
     seen = _last_sign_in(key, at, gone or today)
-    return (key, f"{local}@example.com", first, last, role.name, active, verified, organization, at, gone, seen)
+    waits = role is Role.USER and active and seen is gone is None and today - at < LATELY
+    invited = at if waits and not named else None
+    revoked = at + (today - at) / 2 if invited and key.int % 8 == 0 else None
+    return (
+        key, f"{local}@example.com", first, last, role.name, active, verified and not invited, organization,
+        at, gone or revoked or at, gone, seen, hashed, invited, revoked,
+    )  # fmt: skip
 
 
 def _last_sign_in(key: uuid.UUID, since: datetime, until: datetime) -> datetime | None:

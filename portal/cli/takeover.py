@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from portal.cli.misfits import Spelling, as_key, houses, lowered, people
 from portal.cli.prisma import KEPT, LEDGER, TABLES
+from portal.core.batch import OF_NEW_ROWS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
 SETTINGS = {
@@ -26,13 +27,8 @@ SETTINGS = {
 BUSY = "A migration or another adoption is at work in this database; nothing was changed."
 LOST = "Of {table}, {found:,} of {wanted:,} rows would have come over; nothing was changed."
 
-# A row that comes over is neither new nor changed: it keeps its stamps, and one event tells of all of them.
 # Refresh tokens find their sign-ins made.
-SILENT = {
-    "organizations": ("stamp", "history_insert"),
-    "users": ("stamp", "history_insert"),
-    "refresh_tokens": ("have_family",),
-}
+SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("have_family",)}
 
 INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -111,11 +107,8 @@ def _fill(connection: Connection, table: str, query: str, spelling: Spelling) ->
     """Indexes are made and references checked when all rows are there: it takes a fraction of the time."""
     with _told(f"Filling {table}"):
         later = list(_set_aside(connection, table))
-        for trigger in SILENT.get(table, ()):
-            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-        many = connection.exec_driver_sql(query, spelling.parameters).rowcount
-        for trigger in SILENT.get(table, ()):
-            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+        with without_triggers(connection, table, SILENT.get(table, ())):
+            many = connection.exec_driver_sql(query, spelling.parameters).rowcount
         connection.exec_driver_sql(f"ANALYZE {table}")
     for name, statement in later:
         with _told(f"Making {name}"):

@@ -27,6 +27,11 @@ class Count:
         return cls(counted) if counted <= bound else cls(bound, "more")
 
 
+def number_of(number: int, one: str, several: str = "") -> str:
+    """`1 column`, `2 columns`, `1,234 people`: in words, with the noun as the number wants it."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def is_counted(about: int | None, *, searched: bool) -> bool:
     """Whether rows are counted in the statement that reads a page, given the planner's estimate if it was asked."""
     return about is None or about <= (SEARCH_COUNTED_BELOW if searched else COUNTED_BELOW)

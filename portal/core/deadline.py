@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,7 +33,8 @@ class _HangUp:
         with self._lock:
             if not self._is_over:
                 self.happened = True
-                self._socket.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # closed already, by the server
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
     def call_off(self) -> None:
         with self._lock:

@@ -29,5 +29,8 @@ class Members(Protocol):
     def before_delete(self, organization_id: uuid.UUID) -> None:
         """Conflict if deleting would leave nobody who may do everything; the people's API clients are signed out."""
 
+    def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
+        """What restoring the organization means for people with full access, in sentences."""
+
 
 members: Given[Members] = Given("members")

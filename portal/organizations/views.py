@@ -18,6 +18,7 @@ from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.web import conflicts
 from portal.web.addresses import here
+from portal.web.confirming import ask_first
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
@@ -122,7 +123,11 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/restore")
 @requires(Permission.ORGANIZATIONS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
-    """Bring an organization back."""
+    """Bring an organization back. Asks first if people with full access can sign in again."""
+    means = members().of_restoring(id)
+    title, back_url = f"Restore {_found(id, with_deleted=True).name}?", url_for(".show", id=id)
+    if asked := ask_first(title, means, verb="Restore organization", back_url=back_url):
+        return asked
     try:
         organization = commands.restore_organization(id)
     except Conflict as conflict:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from portal.core import history
-from portal.core.actor import SYSTEM, Actor, current_actor
-from portal.core.db import acting_as, command, db, locked
-from portal.core.errors import Conflict, NotAllowed
+from portal.core.actor import current_actor
+from portal.core.errors import Conflict
 from portal.factors import commands as factors
 from portal.mail.commands import send_later
 from portal.tokens.commands import revoke_all
-from portal.users import queries
+from portal.users.behalf import Record, on_behalf
+from portal.users.models import User
 
 YOURSELF = "You take your own two-step sign-in away in your account, where your password is asked for."
 
@@ -22,23 +21,15 @@ def reset(user_id: uuid.UUID) -> str:
     What was long enough beside a second step may be too short alone, so another password is asked for.
     Missing, NotAllowed; Conflict for oneself.
     """
-    actor = current_actor()
-    if user_id == actor.id:
+    if user_id == current_actor().id:
         raise Conflict(None, YOURSELF)
-    db.session.rollback()  # no connection waits for another
-    with acting_as(SYSTEM):
-        return _reset(user_id, actor)
+    return on_behalf(user_id, _reset)
 
 
-@command
-def _reset(user_id: uuid.UUID, by: Actor) -> str:
-    user = locked(queries.reached_by(by, user_id))
-    if not user.may_be_changed_by(by):
-        raise NotAllowed
-    if factors.remove_all(user_id):
-        history.credit(by)
-        history.record("second_factor_reset", by=by, about=user_id, tenant=user.seen_by)
+def _reset(user: User, record: Record) -> str:
+    if factors.remove_all(user.id):
+        record("second_factor_reset")
         user.must_change_password = True
-        revoke_all(user_id)
-        send_later("second_factor_reset", user_id)
+        revoke_all(user.id)
+        send_later("second_factor_reset", user.id)
     return user.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from portal.core.counts import number_of
+
 
 def api_tokens(number: int) -> str:
     """`1 API token`, `3 API tokens`."""
-    return f"{number} API token{'' if number == 1 else 's'}"
+    return number_of(number, "API token")
 
 
 def tokens_ended(number: int | None) -> str:

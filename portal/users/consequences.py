@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal.core.actor import Role
+from portal.core.actor import Role, current_actor
+from portal.core.counts import number_of
 from portal.core.db import db
 from portal.core.emails import readable_email
+from portal.core.policy import Permission, allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
@@ -19,6 +21,14 @@ from portal.users.models import User
 
 LAST_ADMIN = "This is the organization's last active administrator: after this, nobody there can manage its people."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
+EVERYTHING_AGAIN = (
+    "{} can sign in again as a super admin, with full access to every organization, every person and the data browser."
+)
+ADMINISTERS = "{} becomes an administrator of {}, and can manage its people and its name."
+ADMINISTERS_AGAIN = "{} can sign in again as an administrator of {}, and manage its people and its name."
+ADMINISTERS_NOBODY = "{} becomes an administrator, but belongs to no organization and so can manage nobody."
+NO_SUPER_ADMIN = "{} is no longer a super admin, and loses access to every organization and the data browser."
+NO_ADMIN = "{} is no longer an administrator, and can only use their own account."
 UNSEEN = "Administrators of {} no longer see {}."
 ASK_LATER = "After that, a new link can be requested on the sign-in page."
 HIDDEN = "Super admins are hidden from the administrators of {}."
@@ -30,7 +40,7 @@ UNMAILED = "No email is sent because the account is deactivated."
 def of_leaving(user: User, act: str) -> list[str]:
     """Consequences of deleting or deactivating a person."""
     sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = "1 device" if sign_ins == 1 else f"{sign_ins} devices"
+    devices = number_of(sign_ins, "device")
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
     sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
     sentences += _of_tokens(user)
@@ -59,14 +69,26 @@ def of_creating(form: UserForm) -> list[str]:
 
 
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
-    """Moving a person to another organization, and giving them every right; nothing for other changes."""
+    """Consequences of moving a person, of another role, and of letting an administrator sign in again."""
     return _of_changing(user, form.values(), home, form.organization)
 
 
 def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
-    """The same, where undoing a change sets these values back."""
+    """The same, where undoing a change sets these values back. Who isn't allowed to isn't asked, but refused."""
+    may_move = "organization_id" not in values or allows(current_actor(), Permission.USERS_ANY_TENANT)
+    if not may_move or values.get("role", Role.USER) not in grantable_roles(current_actor()):
+        return []
     home, back = (_organization(one) for one in (user.organization_id, values.get("organization_id")))
     return _of_changing(user, values, home, back)
+
+
+def of_returning(user: User, organization: Organization | None) -> list[str]:
+    """Consequences of restoring or activating a person: those of granting their role."""
+    if user.role is Role.SUPER_ADMIN:
+        return [EVERYTHING_AGAIN.format(user.name)]
+    if user.role is Role.ADMIN and organization:
+        return [ADMINISTERS_AGAIN.format(user.name, organization.name)]
+    return []
 
 
 def _organization(organization_id: uuid.UUID | None) -> Organization | None:
@@ -77,15 +99,37 @@ def _organization(organization_id: uuid.UUID | None) -> Organization | None:
 def _of_changing(
     user: User, values: Mapping[str, Any], home: Organization | None, joined: Organization | None
 ) -> list[str]:
-    is_super = values.get("role", user.role) is Role.SUPER_ADMIN
-    granted = is_super and user.role is not Role.SUPER_ADMIN
+    if user.id == current_actor().id:
+        return []  # one's own access can't be changed
+    role = values.get("role", user.role)
+    organization = joined if "organization_id" in values else home
     moved = values.get("organization_id", user.organization_id) != user.organization_id
-    sentences = _of_moving(user, home, joined, is_managed=not is_super) if moved else []
-    if granted:
-        sentences += _of_granting(user.name, joined if "organization_id" in values else home)
-    if moved or granted:
+    sentences = _of_moving(user, home, joined, is_managed=role is not Role.SUPER_ADMIN) if moved else []
+    if role is not user.role:
+        sentences += _of_role(user, role, organization)
+        if not moved and _is_last_admin(user):
+            sentences.append(LAST_ADMIN)
+    elif _returns(user, values):
+        sentences += of_returning(user, organization)
+    if moved or role is not user.role:
         sentences.append(PROGRAMS_SIGNED_OUT.format(user.name))
     return sentences
+
+
+def _returns(user: User, values: Mapping[str, Any]) -> bool:
+    """Whether these values restore or activate a person."""
+    is_restored = user.is_deleted and values.get("deleted_at", user.deleted_at) is None
+    return is_restored or (not user.is_active and bool(values.get("is_active")))
+
+
+def _of_role(user: User, role: Role, organization: Organization | None) -> list[str]:
+    if role is Role.SUPER_ADMIN:
+        return _of_granting(user.name, organization)
+    sentences = [NO_SUPER_ADMIN.format(user.name)] if user.role is Role.SUPER_ADMIN else []
+    if role is Role.USER:
+        return sentences or [NO_ADMIN.format(user.name)]
+    administers = ADMINISTERS.format(user.name, organization.name) if organization else None
+    return [*sentences, administers or ADMINISTERS_NOBODY.format(user.name)]
 
 
 def _of_granting(name: str, organization: Organization | None) -> list[str]:

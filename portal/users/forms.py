@@ -18,7 +18,8 @@ from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
 from portal.users.rules import PasswordRule
-from portal.web.forms import ConfirmForm, EditForm, Form, TextField
+from portal.web.confirming import ConfirmForm
+from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
 from portal.web.proof import ProofForm
 from portal.web.rows import read_row, signed_row

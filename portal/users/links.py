@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -86,8 +86,16 @@ def _may_sign_in() -> ColumnElement[bool]:
 
 def address(found: Row[Any], purpose: str) -> str:
     """The whole address of a new link. Conflict in production where PORTAL_URL is not set."""
+    return _built(found, purpose, urlsplit(_base()))
+
+
+def path(found: Row[Any], purpose: str) -> str:
+    """The path of a new link, where the portal's address isn't known."""
+    return urlsplit(_built(found, purpose, urlsplit("http://localhost"))).path
+
+
+def _built(found: Row[Any], purpose: str, base: SplitResult) -> str:
     token = _signer().dumps([purpose, found.id.hex, _digest(found)])
-    base = urlsplit(_base())
     places = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
     return places.build(ENDPOINTS[purpose], {"token": token}, force_external=True)
 

@@ -6,10 +6,10 @@ import uuid
 
 from sqlalchemy import select
 
-from portal.core import history, throttle
-from portal.core.actor import SYSTEM, Actor, current_actor
-from portal.core.db import acting_as, command, db, locked
-from portal.users import queries
+from portal.core import throttle
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, db
+from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 from portal.web.throttle import holding_back
 
@@ -19,19 +19,14 @@ def unlock(user_id: uuid.UUID) -> str:
 
     Returns the person's name. Missing.
     """
-    actor = current_actor()
-    db.session.rollback()  # no connection waits for another
-    with acting_as(SYSTEM):
-        return _unlock(user_id, actor)
+    return on_behalf(user_id, _unlock)
 
 
-@command
-def _unlock(user_id: uuid.UUID, by: Actor) -> str:
-    user = locked(queries.reached_by(by, user_id))
-    counters = holding_back(user.email, user_id)
+def _unlock(user: User, record: Record) -> str:
+    counters = holding_back(user.email, user.id)
     if any(throttle.wait(one) for one in counters):
         throttle.forgive(counters)
-        history.record("unlock", by=by, about=user.id, tenant=user.seen_by)
+        record("unlock")
     return user.name
 
 

@@ -15,6 +15,7 @@ from portal.organizations.models import Organization
 from portal.tokens.commands import end_of_organization
 from portal.users import queries
 from portal.users.commands import keep_a_super_admin
+from portal.users.consequences import of_returning
 from portal.users.models import User
 
 NEWEST = 8
@@ -42,6 +43,10 @@ class People:
         leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
         end_of_organization(organization_id)
+
+    def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
+        able = queries.active_super_admins_of(organization_id)
+        return [sentence for user in db.session.scalars(able) for sentence in of_returning(user, None)]
 
 
 def _count(*conditions: ColumnExpressionArgument[bool]) -> Count:

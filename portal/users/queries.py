@@ -174,6 +174,12 @@ def active_super_admins() -> Select[uuid.UUID]:
     return select(User.id).where(User.role == Role.SUPER_ADMIN, ACCEPTED, IN_NO_DELETED_ORGANIZATION)
 
 
+def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
+    """Those who can sign in unless it is deleted."""
+    inside = User.organization_id == organization_id
+    return select(User).where(inside, User.role == Role.SUPER_ADMIN, ACCEPTED).order_by(User.sort_name, User.id)
+
+
 def can_sign_in() -> ColumnElement[bool]:
     """Active people, for every list and total: not deactivated, not only invited, not in a deleted organization."""
     return and_(ACCEPTED, _in_no_deleted_organization())

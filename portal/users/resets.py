@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from portal.core import history, throttle
-from portal.core.actor import SYSTEM, Actor, current_actor
-from portal.core.db import acting_as, command, db, locked
+from portal.core.actor import current_actor
 from portal.core.errors import Conflict
 from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.tokens.commands import revoke_all
-from portal.users import queries
+from portal.users.behalf import Record, on_behalf
 from portal.users.commands import WAITING
 from portal.users.models import User
 
@@ -24,22 +22,15 @@ def reset_password(user_id: uuid.UUID, counter: Counter | None = None) -> User:
     Every session and API token ends. The history names the administrator, even if there was no password to remove.
     Missing, Conflict; Throttled where the counter is full.
     """
-    actor = current_actor()
-    if user_id == actor.id:
+    if user_id == current_actor().id:
         raise Conflict(None, YOURSELF)
-    db.session.rollback()  # don't hold a connection while waiting for another
-    with acting_as(SYSTEM):
-        throttle.attempt(*([counter] if counter else []))
-        return _reset(user_id, actor)
+    return on_behalf(user_id, _reset, *([counter] if counter else []))
 
 
-@command
-def _reset(user_id: uuid.UUID, by: Actor) -> User:
-    user = locked(queries.reached_by(by, user_id))
+def _reset(user: User, record: Record) -> User:
     if user.invitation in WAITING:
         raise Conflict(None, f"{user.name} has no password yet. Send the invitation again instead.")
-    history.credit(by)
-    history.record("password_reset", by=by, about=user.id, tenant=user.seen_by)
+    record("password_reset")
     user.password, user.must_change_password = None, True
     revoke_all(user.id)
     if user.is_active:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zxcvbn import zxcvbn
 
+from portal.core.counts import number_of
 from portal.users.passwords import prepared, problem_of
 
 LOOKED_AT = 32  # characters: the work grows faster than the length
@@ -31,7 +32,7 @@ def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Str
     password = prepared(password)
     if problem and len(password) < minimum:
         missing = minimum - len(password)
-        return Strength(0, "Too short", f"{missing} more character{'' if missing == 1 else 's'}.", is_refused=True)
+        return Strength(0, "Too short", f"{number_of(missing, 'more character')}.", is_refused=True)
     if problem:
         return Strength(0, "Refused", problem, is_refused=True)
     found = zxcvbn(_looked_at(password))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, flash, request, url_for
+from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -13,18 +13,20 @@ from sqlalchemy import select
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import readable_email
-from portal.core.errors import Conflict, Missing, Stale, Throttled
+from portal.core.errors import Conflict, Stale, Throttled
 from portal.core.policy import Permission, grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
-from portal.users import addresses, commands, consequences, invitations, locks, queries, resets
+from portal.users import commands, consequences, invitation_views, locks, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
+from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
 from portal.web import conflicts, throttle
 from portal.web.addresses import here
 from portal.web.agents import browser_of, signed_out
+from portal.web.confirming import ask_first
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.history import confirm, deleted_meanwhile, history_of
@@ -34,10 +36,9 @@ from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
 from portal.web.ways import way_back, way_on
 
-bp = Blueprint("users", __name__, url_prefix="/users")
+bp = invitation_views.bp
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
 OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
-ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
 
 
 @bp.app_template_filter("person")
@@ -66,7 +67,7 @@ def index() -> ResponseReturnValue:
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
     is_held_back = locks.is_held_back(id)  # first, so that no connection waits for another
-    user, organization = _found(id, with_deleted=True)
+    user, organization = found(id, with_deleted=True)
     return render(
         "users/show.html",
         user=user,
@@ -92,7 +93,7 @@ def new() -> ResponseReturnValue:
             form.add_conflict(conflict)
             offer = _offer(conflict)
         else:
-            _say_invited(form.email.data, is_active=form.values()["is_active"])
+            say_invited(form.email.data, is_active=form.values()["is_active"])
             return redirect(url_for(".show", id=row_id))
     mails = can_send()
     return render("users/new.html", form=form, offer=offer, mails=mails, status=422 if form.errors else 200)
@@ -102,7 +103,7 @@ def new() -> ResponseReturnValue:
 @requires(Permission.USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
-    user, organization = _found(id, with_deleted=True)
+    user, organization = found(id, with_deleted=True)
     if user.is_deleted:
         return deleted_meanwhile(user, url_for(".show", id=id))
     administered = organization if user.role is Role.ADMIN else None
@@ -123,7 +124,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
         except Throttled as throttled:
             throttle.refuse(form, throttled)
         except Stale:
-            user, organization = _found(id, with_deleted=True)
+            user, organization = found(id, with_deleted=True)
             if user.is_deleted:
                 return deleted_meanwhile(user, url_for(".show", id=id))
             return conflicts.answer(form, user, written(user, organization), title="Two edits met", endpoint="users")
@@ -135,14 +136,17 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person sign in, or no more. GET asks first."""
     if request.method != "POST":
-        user, _ = _found(id)
+        user, _ = found(id)
         return render(
             "users/deactivation.html",
             fragment="users/_deactivation.html",
             user=user,
             consequences=consequences.of_leaving(user, "deactivate"),
         )
-    user = commands.set_active(id, is_active=bool(request.form.get("is_active")), counter=throttle.of_letters_to(id))
+    is_active = bool(request.form.get("is_active"))
+    if is_active and (asked := _ask_of_returning(id, "Activate")):
+        return asked
+    user = commands.set_active(id, is_active=is_active, counter=throttle.of_letters_to(id))
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
@@ -153,7 +157,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
-        user, _ = _found(id)
+        user, _ = found(id)
         means = consequences.of_reset(user, is_mailed=can_send())
         template, fragment = "users/password_reset.html", "users/_password_reset.html"
         return render(template, fragment=fragment, user=user, consequences=means)
@@ -165,60 +169,6 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
     else:
         flash(RESET_UNSENT.format(readable_email(user.email)), "success")
-    return redirect(url_for(".show", id=id))
-
-
-@bp.post("/<uuid:id>/invitation")
-@requires(Permission.USERS_WRITE)
-def invitation(id: uuid.UUID) -> ResponseReturnValue:
-    """Send the invitation again."""
-    try:
-        user = invitations.invite_again(id, throttle.of_letters_to(id))
-    except Throttled as throttled:
-        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
-    else:
-        _say_invited(readable_email(user.email), is_active=True)
-    return redirect(url_for(".show", id=id))
-
-
-@bp.post("/<uuid:id>/invitation/revocation")
-@requires(Permission.USERS_WRITE)
-def revocation(id: uuid.UUID) -> ResponseReturnValue:
-    """Take the invitation back."""
-    user = invitations.revoke(id)
-    flash(f"The invitation of {user.name} is revoked: its link opens nothing any more.", "success")
-    return redirect(url_for(".show", id=id))
-
-
-@bp.post("/<uuid:id>/invitation/link")
-@requires(Permission.USERS_WRITE)
-@proven
-def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
-    """A link to hand over, shown by this answer alone."""
-    user, link = invitations.link_of(id)
-    return render("users/invitation_link.html", user=user, link=link)
-
-
-@bp.post("/<uuid:id>/verification")
-@requires(Permission.USERS_WRITE)
-def verification(id: uuid.UUID) -> ResponseReturnValue:
-    """Mail the link again by which a person confirms the address."""
-    try:
-        user = addresses.send_verification(id, throttle.of_letters_to(id))
-    except Throttled as throttled:
-        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
-    else:
-        sent = f"A link to confirm the address is on its way to {readable_email(user.pending_email or user.email)}."
-        flash_sent(sent, "The link to confirm the address")
-    return redirect(url_for(".show", id=id))
-
-
-@bp.post("/<uuid:id>/verification/cancellation")
-@requires(Permission.USERS_WRITE)
-def cancellation(id: uuid.UUID) -> ResponseReturnValue:
-    """Keep the present address; the one that was asked for never counts."""
-    user = addresses.cancel(id)
-    flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -256,7 +206,7 @@ def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
-        user, _ = _found(id)
+        user, _ = found(id)
         means = consequences.of_leaving(user, "delete")
         return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
     user = commands.delete_user(id)
@@ -267,7 +217,9 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/restore")
 @requires(Permission.USERS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
-    """Bring a person back."""
+    """Bring a person back. Asks first if that gives power."""
+    if asked := _ask_of_returning(id, "Restore"):
+        return asked
     try:
         user = commands.restore_user(id)
     except Conflict as conflict:
@@ -280,16 +232,16 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
     """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
-    return (not is_sensitive or given(form)) and is_confirmed
+    return (not (is_sensitive or means) or given(form)) and is_confirmed
 
 
-def _found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
-    statement = queries.by_id(user_id).outerjoin(Organization, Organization.id == User.organization_id)
-    both = statement.add_columns(Organization)
-    row = db.session.execute(both, execution_options={"with_deleted": with_deleted}).first()
-    if row is None:
-        raise Missing
-    return row[0], row[1]
+def _ask_of_returning(id: uuid.UUID, verb: str) -> Response | None:
+    """The questions before a person with power over others can sign in again; None once they are answered."""
+    user, organization = found(id, with_deleted=True)
+    returns = user.is_deleted if verb == "Restore" else not user.is_active and not user.is_deleted
+    means = consequences.of_returning(user, organization) if returns else []
+    title, back_url = f"{verb} {user.name}?", url_for(".show", id=id)
+    return ask_first(title, means, verb=f"{verb} person", back_url=back_url)
 
 
 def _say_what_waits(user: User, form: EditUserForm) -> None:
@@ -303,14 +255,6 @@ def _warn_if_nobody_administers(organization: Organization | None) -> None:
     """Say so when an edit took an organization's last active administrator away."""
     if organization is not None and not db.session.scalar(queries.admins_of(organization.id)):
         flash(f"{organization.name} has no active administrator now: nobody there can manage its people.", "error")
-
-
-def _say_invited(email: str | None, *, is_active: bool) -> None:
-    if is_active:
-        sent = f"An invitation is on its way to {email}. It works for 7 days."
-        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
-    else:
-        flash("Created. The invitation goes out once the person is activated.", "success")
 
 
 def _offer(conflict: Conflict) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from werkzeug.exceptions import HTTPException
 from portal.web import cookies
 from portal.web.addresses import here
 from portal.web.given import current_settings
+from portal.web.people import names_of
 from portal.web.rendering import wants_fragment
 
 Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
@@ -37,6 +38,8 @@ SECONDS = 3600
 LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
 SECRET = frozenset({"csrf_token", "password", "current_password", "proof", "code", "credential", "sealed"})
 BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Look it over, then save it."
+KEPT_FOR = "The form you left open was kept for {}, so it is not shown here."
+ANOTHER = "the account that was signed in before"
 
 
 def init_app(app: Flask) -> None:
@@ -100,8 +103,27 @@ def give_back() -> None:
         if owner == current_user.id.hex and path == here():
             g.typed = MultiDict(typed)
             flash(BACK, "error")
+        elif path == here():
+            _say_for_whom(owner)
     if others != drafts or not drafts:
         _put(others)
+
+
+def leave_to_its_owner() -> bool:
+    """Say for whom the requested page's form was kept, and delete it; False if none was kept for somebody else."""
+    own = current_user.id.hex if current_user.is_authenticated and current_user.id else ""
+    owners = [owner for owner, path, _ in _waiting() if own and owner != own and path == here()]
+    if request.method != "GET" or not owners:
+        return False
+    _say_for_whom(owners[0])
+    forget()
+    return True
+
+
+def _say_for_whom(owner: str) -> None:
+    """By name only to those who may read it."""
+    key = uuid.UUID(owner)
+    flash(KEPT_FOR.format(names_of()([key]).get(key, ANOTHER)), "error")
 
 
 def forget() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
 from flask import g, request
@@ -127,26 +126,6 @@ def form_base(values: Mapping[str, str]) -> str:
 def _is_shown(value: object) -> bool:
     """Whether a page can show it: half of a surrogate pair, which JSON can write, is no text."""
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
-
-
-def digest_of(consequences: Sequence[str]) -> str:
-    """What a confirmation sends back of the sentences that it was shown."""
-    return sha256("\n".join(consequences).encode()).hexdigest()
-
-
-class ConfirmForm(Form):
-    """A form that first shows what it would change, and saves when sent again with the digest of that."""
-
-    confirmed = HiddenField()
-    consequences: Sequence[str] = ()  # shown above the fields
-
-    def is_confirmed(self, consequences: Sequence[str]) -> bool:
-        """Whether these consequences were shown and confirmed; otherwise show them. None need no confirmation."""
-        shown = digest_of(consequences)
-        if not consequences or self.confirmed.data == shown:
-            return True
-        self.consequences, self.confirmed.data = consequences, shown
-        return False
 
 
 @contextmanager

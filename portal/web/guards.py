@@ -130,6 +130,8 @@ def enforce() -> ResponseReturnValue | None:
     if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
+        if drafts.leave_to_its_owner():
+            return redirect(home())
         raise NotAllowed
     return None
 

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from portal.core.actor import NoActorError, current_actor
 from portal.core.clock import local, now, zone
+from portal.core.counts import number_of
 from portal.core.emails import readable_email
 from portal.core.listing import Count
 from portal.core.policy import Permission, allows
@@ -29,7 +30,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of):
+    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {"can": can, "zone_name": zone_name, "here": here, "home": home}
     app.context_processor(about_request)
@@ -67,8 +68,7 @@ def ago(then: datetime) -> str:
         return "yesterday"
     for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
         if size >= unit:
-            number = size // unit
-            words = f"{number} {name}{'' if number == 1 else 's'}"
+            words = number_of(size // unit, name)
             return f"{words} ago" if seconds > 0 else f"in {words}"
     raise AssertionError("unreachable")
 

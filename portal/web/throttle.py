@@ -16,6 +16,7 @@ from flask import Response, after_this_request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from portal.core.actor import current_origin
+from portal.core.counts import number_of
 from portal.core.errors import Throttled
 from portal.core.throttle import Bound, Counter
 from portal.web import cookies
@@ -132,7 +133,7 @@ def remember_device(email: str) -> None:
 def refuse(form: Form, throttled: Throttled) -> None:
     """Say above the form when to come back; the answer that shows it becomes a 429 that says so too."""
     seconds = throttled.seconds
-    minutes = f"{-(-seconds // 60)} minutes" if seconds > 90 else f"{seconds} second{'' if seconds == 1 else 's'}"
+    minutes = number_of(-(-seconds // 60), "minute") if seconds > 90 else number_of(seconds, "second")
     form.form_errors.append(f"Too many tries. Wait {minutes}, then try again.")
 
     @after_this_request
@@ -160,7 +161,7 @@ def _secrets() -> list[str]:
 
 
 def _pseudonym(email: str, key: str) -> str:
-    return _digest("device of", email, key).hex()[:32]
+    return _digest("device of", email.lower(), key).hex()[:32]
 
 
 def _counter(kind: str, what: str, most: int, *, seconds: float = FIVE_MINUTES, is_shared: bool = False) -> Counter:

@@ -141,6 +141,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.invitation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.revocation", "GET"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.revocation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
@@ -245,7 +246,10 @@ def _profile(_world: World, _key: uuid.UUID) -> dict[str, Any]:
 
 
 def _edited_person(world: World, key: uuid.UUID) -> dict[str, Any]:
-    return {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true", **_version(world, key)}
+    """Another role would be asked about first: tests/users/test_consequences.py."""
+    with acting(world.app):
+        role = db.session.scalar(select(User.role).where(User.id == key)) or Role.USER
+    return {"email": f"{key.hex}@example.com", "role": role.name, "is_active": "true", **_version(world, key)}
 
 
 def _edited_organization(_world: World, key: uuid.UUID) -> dict[str, Any]:

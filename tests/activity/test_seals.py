@@ -480,3 +480,19 @@ def test_nothing_is_pruned_by_a_chain_that_was_changed_after_it_was_verified(
     with acting(sealed):
         assert seals.prune(90) == 4
     assert troubles(sealed) == []
+
+
+def test_nothing_is_pruned_where_no_event_would_tell_of_it(sealed: Flask, owner: Owner) -> None:
+    at = f"timestamptz '{now() - timedelta(days=99)}'"
+    tamper(owner, f"UPDATE activity_seals SET sealed_at = {at} WHERE id = 1")  # noqa: S608
+    resign(owner)
+    owner.execute("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    owner.execute(
+        "CREATE TRIGGER swallow BEFORE INSERT ON activity FOR EACH ROW WHEN (NEW.action = 'prune')"
+        " EXECUTE FUNCTION swallow()"
+    )
+
+    result = run(sealed, "prune", "--older-than", "90", "--yes")
+
+    assert result.exit_code == 1
+    assert "Nothing was sealed: no event tells of the pruning" in result.output

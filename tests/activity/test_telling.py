@@ -262,7 +262,7 @@ def test_lg5_what_brought_somebody_into_the_tenant_can_not_be_undone_from_within
     visitor = Visitor(app, ada)
     first = visitor.post(f"/activity/people/{kim.id}/undo", {"version": "2"})
     sent = {"email": "kim2@example.com", "first_name": "K", "last_name": "K", "version": "2", "role": "USER"}
-    visitor.post(f"/users/{kim.id}/edit", edited(kim, **sent))
+    save(visitor, kim, edited(kim, **sent))
 
     second = visitor.post(f"/activity/people/{kim.id}/undo", {"version": "2"})
 

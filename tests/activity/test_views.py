@@ -138,6 +138,9 @@ def undo_from(client: PageClient, row: Person | Tenant, page: str, place: str, *
         else undo_in(page) | {"version": versions_in(client.get(f"/{path}/{row.id}").text)[0]}
     )
     answer = client.post(f"/activity/{kind}/{row.id}/undo", data=fields, headers=HTMX if htmx else {})
+    if answer.text:  # what it means is to be confirmed
+        assert answer.text.startswith("<dialog") is htmx
+        answer = client.confirm(answer, headers=HTMX if htmx else {})
     assert (answer.status_code, answer.headers["HX-Redirect" if htmx else "Location"]) == (
         200 if htmx else 303,
         f"/{path}/{row.id}",
@@ -290,7 +293,7 @@ def test_a_second_click_on_the_same_button_does_no_harm(
 ) -> None:
     sign_in(ada)
     fields = undo_in(PERSON_ACTS[act](client, uma))
-    answers = [client.post(f"/activity/people/{uma.id}/undo", data=fields) for _ in range(3)]
+    answers = [client.confirm(client.post(f"/activity/people/{uma.id}/undo", data=fields)) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [303, 303, 303]
     assert "Not undone" not in note(client, uma)

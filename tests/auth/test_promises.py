@@ -236,6 +236,16 @@ def test_au7_from_a_device_that_is_known_the_victim_gets_in_while_strangers_gues
     assert guess(attacker, uma.email, PASSWORD, environ_base=ELSEWHERE) == 429, "that was no success of the attacker's"
 
 
+def test_au7_a_device_is_known_too_where_another_program_stored_the_address_in_capital_letters(
+    portal: Flask, acme: Tenant
+) -> None:
+    person = Builder(portal).person("Old.Berg@Example.com", tenant=acme)
+    known = Visitor(portal, person)
+    attacked(portal, person)
+
+    assert guess(signed_out(known), person.email, PASSWORD) == 303
+
+
 def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_throttled(
     fresh_database: str, uma: Person
 ) -> None:

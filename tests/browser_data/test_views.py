@@ -380,3 +380,20 @@ def test_a_filter_is_read_without_what_nobody_can_see(browser: PageClient, uma: 
     page = browser.get("/browser/users", query_string={"where": "email:is:\u200buma@exam\u00adple.com\ufeff"}).text
 
     assert rows_in(page) == 1
+
+
+def test_tables_are_counted_exactly_before_anything_was_analyzed(
+    browser: PageClient, build: Builder, acme: Tenant
+) -> None:
+    for number in range(3):
+        build.person(f"p{number}@example.com", tenant=acme)
+
+    shown = " ".join(browser.get("/browser/").text.split())
+
+    for table, rows in (("users", 4), ("organizations", 1), ("passkeys", 0)):
+        row = re.search(rf'/browser/{table}">.*?data-as="Rows">([^<]*)<', shown)
+        assert row is not None
+        assert row[1] == str(rows)
+    assert "1 column<" in shown
+    assert ">1 columns" not in shown
+    assert "few" not in shown

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 import pyotp
@@ -172,16 +173,21 @@ def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number:
     assert run(fresh_app, "seed", "--demo", "--people", number).exit_code == 2
 
 
-def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(app: Flask, acme: Tenant) -> None:
+@pytest.mark.parametrize("url", [None, "https://portal.example.com", "https://example.com/portal"])
+def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
+    app: Flask, acme: Tenant, at_settings: Callable[..., None], url: str | None
+) -> None:
+    at_settings(public_url=url)
     result = run(
         app, "users", "create", "New@Example.com", "--role", "ADMIN", "--organization", "acme", "--first-name", "New"
     )
 
     assert result.exit_code == 0, result.output
-    link = re.search(
-        r"Created new@example\.com\. Invitation, for 7 days: http://\S+(/invitations/\S+)\n$", result.output
-    )
+    unknown = "PORTAL_URL is not set. Invitation, for 7 days, at this path of the portal's address: "
+    told = f"Invitation, for 7 days: {url}" if url else unknown
+    link = re.fullmatch(rf"Created new@example\.com\. {re.escape(told)}(/invitations/\S+)\n", result.output)
     assert link
+    at_settings(public_url=None)
     visitor = Visitor(app)
     visitor.get(link[1])
     assert "new@example.com" in visitor.get("/invitations/").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from portal.cli import seed
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import db
+from portal.core.history import Activity
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.organizations.models import Organization
 from portal.users import passwords
+from portal.users.commands import update_user
 from portal.users.models import User
+from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
 from tests.database import Server
 
@@ -150,3 +154,50 @@ def test_last_sign_ins_are_believable(seeded: Flask) -> None:
     assert all(one.created_at <= one.last_sign_in_at <= (one.deleted_at or now()) for one in seen)
     lately = sum(one.last_sign_in_at > now() - timedelta(days=30) for one in seen)
     assert PEOPLE * 0.4 < lately < PEOPLE * 0.9
+
+
+@pytest.mark.parametrize("people", [10, 200, PEOPLE])
+def test_demos_of_every_size_have_invitations_in_every_state(fresh_app: Flask, people: int) -> None:
+    with fresh_app.app_context():
+        assert seed.seed_demo(people) == people
+    found = rows(fresh_app, User)
+    states = Counter(person.invitation for (person,) in found)
+    waiting = [person for (person,) in found if person.invited_at]
+
+    assert states["pending"] >= 3
+    assert min(states["expired"], states["revoked"]) >= 1
+    assert len(waiting) == people - states[None] <= max(8, people // 20)
+    for person in waiting:
+        assert (person.is_active, person.email_verified, person.last_sign_in_at) == (True, False, None)
+        assert person.created_at == person.invited_at <= (person.revoked_at or now()) <= now()
+
+
+def test_the_demos_rows_and_its_history_do_not_contradict_each_other(seeded: Flask) -> None:
+    changed = func.coalesce(User.deleted_at, User.revoked_at, User.created_at)
+    with acting(seeded):
+        (event,) = db.session.scalars(select(Activity))
+        contradicting = select(func.count(User.id)).where((User.updated_at != changed) | (User.version != 1))
+        assert db.session.scalar(contradicting, execution_options={"with_deleted": True}) == 0
+        gone = func.coalesce(Organization.deleted_at, Organization.created_at)
+        contradicting = select(func.count(Organization.id)).where(Organization.updated_at != gone)
+        assert db.session.scalar(contradicting, execution_options={"with_deleted": True}) == 0
+
+    assert (event.action, event.row_id, event.actor_role) == ("seed", None, "SYSTEM")
+    assert event.changes == {"organizations": [None, "20"], "people": [None, "2,000"]}
+
+
+def test_what_is_done_to_the_demos_people_is_recorded_as_ever(seeded: Flask) -> None:
+    with acting(seeded):
+        mila = db.session.scalars(select(User).where(User.first_name == "Mila").limit(1)).one()
+        update_user(mila.id, 1, {"last_name": "Berg"})
+
+        (event,) = db.session.scalars(select(Activity).where(Activity.row_id == mila.id))
+        assert (event.action, event.row_version, list(event.changes or {})) == ("update", 2, ["last_name"])
+        assert db.session.scalars(select(User).where(User.id == mila.id)).one().updated_at > now() - timedelta(hours=1)
+
+
+def test_a_search_of_the_demos_history_for_a_name_lists_no_seeding(seeded: Flask) -> None:
+    visitor = Visitor(seeded, SimpleNamespace(email=DEMO_ACCOUNTS[0][1], password=DEMO_PASSWORD))  # type: ignore[arg-type]
+
+    assert "added the demo data" in visitor.get("/activity/").text
+    assert "added the demo data" not in visitor.get("/activity/?q=mila").text

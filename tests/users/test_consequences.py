@@ -1,8 +1,12 @@
-"""Is nobody moved to another organization, or given every right, before it was said what that means?"""
+"""Is nobody moved, given another role or let in again with power over others before it was said what that means?"""
 
 from __future__ import annotations
 
+import hashlib
+import html
+import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +14,12 @@ from sqlalchemy import select
 
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
+from portal.organizations.models import Organization
+from portal.users.commands import delete_user, set_active
 from portal.users.models import User
-from tests.cast import Builder, Person, SignIn, Tenant
+from portal.web.given import current_settings
+from tests.acting import acting, say_who_long_ago
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.pages import PageClient, fields_of
 
 CHECK = "Check what this changes, then confirm below"
@@ -103,13 +111,14 @@ def test_other_changes_ask_nothing(
     uma: Person,
 ) -> None:
     sign_in(root)
-    assert client.send(f"/users/{uma.id}/edit", {"first_name": "Una", "role": "ADMIN"}).status_code == 303
+    assert client.send(f"/users/{uma.id}/edit", {"first_name": "Una", "is_active": "false"}).status_code == 303
+    assert client.send(f"/users/{uma.id}/edit", {"is_active": "true"}).status_code == 303
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN)
     assert client.send(f"/users/{chief.id}/edit", {"last_name": "Else"}).status_code == 303
-    assert client.send(f"/users/{chief.id}/edit", {"role": "USER"}).status_code == 303
+    assert client.send(f"/users/{chief.id}/edit", {"is_active": "false"}).status_code == 303
 
     sign_in(ada, other_client)
-    forged = {"role": "ADMIN", "organization_id": str(uuid.uuid4()), "confirmed": "yes"}
+    forged = {"first_name": "Uma", "organization_id": str(uuid.uuid4()), "confirmed": "yes"}
     assert other_client.send(f"/users/{uma.id}/edit", forged).status_code == 303
     assert build.read(User, uma.id).organization_id == ada.organization_id
 
@@ -122,9 +131,7 @@ def test_undoing_asks_for_the_same_confirmation(
     person = build.person("kim@example.com", role=role, tenant=acme)
     sign_in(root)
     path, undo = f"/users/{person.id}/edit", f"/activity/people/{person.id}/undo"
-    asked = client.send(path, {"role": "USER"} if change == "demoted" else {"organization_id": birch.slug})
-    if change == "moved":
-        assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    confirmed(client, path, {"role": "USER"} if change == "demoted" else {"organization_id": birch.slug})
     before = build.read(User, person.id)
 
     token = client.form("/account/")["csrf_token"]
@@ -138,3 +145,161 @@ def test_undoing_asks_for_the_same_confirmation(
     assert client.post(undo, data=fields_of(shown.text, undo)).status_code == 303
     now = build.read(User, person.id)
     assert (now.role, now.organization_id) == (role, acme.id)
+
+
+@pytest.mark.parametrize("by", ["root", "ada"])
+def test_another_role_within_an_organization_says_what_it_means(
+    request: pytest.FixtureRequest, client: PageClient, sign_in: SignIn, build: Builder, uma: Person, by: str
+) -> None:
+    sign_in(request.getfixturevalue(by))
+    path = f"/users/{uma.id}/edit"
+
+    raised = confirmed(client, path, {"role": "ADMIN"})
+    assert build.read(User, uma.id).role is Role.ADMIN
+    lowered = confirmed(client, path, {"role": "USER"})
+
+    assert f"{uma.name} becomes an administrator of Acme, and can manage its people and its name." in raised
+    assert f"Programs signed in as {uma.name} are signed out." in raised
+    assert f"{uma.name} is no longer an administrator, and can only use their own account." in lowered
+    assert ("last active administrator" in lowered) is (by == "root")
+    assert build.read(User, uma.id).role is Role.USER
+    undo = f"/activity/people/{uma.id}/undo"
+    token = client.form("/account/")["csrf_token"]
+    shown = client.post(undo, data={"csrf_token": token, "version": build.read(User, uma.id).version})
+    assert "becomes an administrator of Acme" in shown.text
+    assert client.post(undo, data=fields_of(shown.text, undo)).status_code == 303
+    assert build.read(User, uma.id).role is Role.ADMIN
+
+
+def test_lowering_a_super_admin_says_what_is_lost(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person
+) -> None:
+    chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    alone = build.person("alone@example.com")
+    sign_in(root)
+
+    lowered = confirmed(client, f"/users/{chief.id}/edit", {"role": "ADMIN"})
+    without = confirmed(client, f"/users/{alone.id}/edit", {"role": "ADMIN"})
+
+    assert f"{chief.name} is no longer a super admin" in lowered
+    assert f"{chief.name} becomes an administrator of Acme" in lowered
+    assert "belongs to no organization and so can manage nobody" in without
+
+
+def test_changing_the_own_role_is_refused_and_asks_nothing(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    sign_in(ada)
+    answer = client.send(f"/users/{ada.id}/edit", {"role": "USER"})
+
+    assert answer.status_code == 422
+    assert CHECK not in answer.text
+
+
+AGAIN = {
+    Role.SUPER_ADMIN: "can sign in again as a super admin, with full access to every organization",
+    Role.ADMIN: "can sign in again as an administrator of Acme",
+}
+
+
+def ended(build: Builder, root: Person, person: Person, how: str) -> None:
+    with acting(build.app, root):
+        if how == "restore":
+            delete_user(person.id)
+        else:
+            set_active(person.id, is_active=False)
+
+
+def is_back(build: Builder, person: Person) -> bool:
+    user = build.read(User, person.id)
+    return user.is_active and user.deleted_at is None
+
+
+@pytest.mark.parametrize("how", ["restore", "activate", "edit", "undo deleting", "undo deactivating"])
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.ADMIN, Role.USER])
+def test_who_has_power_over_others_returns_only_after_confirmation_and_proof(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, how: str, role: Role
+) -> None:
+    person = build.person("kim@example.com", role=role, tenant=acme)
+    ended(build, root, person, "restore" if how in ("restore", "undo deleting") else "deactivate")
+    sign_in(root)
+    with acting(build.app):
+        say_who_long_ago(root)
+    path, values = {
+        "restore": (f"/users/{person.id}/restore", {}),
+        "activate": (f"/users/{person.id}/deactivation", {"is_active": "y"}),
+        "edit": (f"/users/{person.id}/edit", {**client.form(f"/users/{person.id}/edit"), "is_active": "true"})
+        if how == "edit"
+        else ("", {}),
+    }.get(how, (f"/activity/people/{person.id}/undo", {"version": str(build.read(User, person.id).version)}))
+
+    asked = client.post(path, data={**values, "csrf_token": client.form("/account/")["csrf_token"]})
+
+    if role is Role.USER:
+        assert asked.status_code == 303
+        assert is_back(build, person)
+        return
+    assert AGAIN[role] in asked.text
+    assert not is_back(build, person)
+    proof = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
+    assert "proof" in fields_of(proof.text, path)
+    assert not is_back(build, person)
+    assert client.post(path, data={**fields_of(proof.text, path), "proof": "wrong"}).status_code == 422
+    assert not is_back(build, person)
+    assert client.post(path, data={**fields_of(proof.text, path), "proof": PASSWORD}).status_code == 303
+    assert is_back(build, person)
+
+
+@pytest.mark.parametrize("how", ["restore", "undo"])
+def test_restoring_an_organization_asks_if_a_super_admin_returns_with_it(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, ada: Person, how: str
+) -> None:
+    kim = build.person("kim@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    sign_in(root)
+    client.send(f"/organizations/{acme.id}/delete")
+    version = build.read(Organization, acme.id).version
+    path = f"/organizations/{acme.id}/restore" if how == "restore" else f"/activity/organizations/{acme.id}/undo"
+
+    token = client.form("/account/")["csrf_token"]
+    asked = client.post(path, data={"csrf_token": token, "version": version})
+
+    assert f"{kim.name} {AGAIN[Role.SUPER_ADMIN]}" in asked.text
+    assert ada.name not in asked.text
+    assert build.read(Organization, acme.id).deleted_at is not None
+    assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    assert build.read(Organization, acme.id).deleted_at is None
+
+
+def test_a_confirmation_counts_for_one_person_at_one_address(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person
+) -> None:
+    other = build.person("other@example.com", role=Role.SUPER_ADMIN)
+    twin = build.person("twin@example.com", tenant=None, first_name="Uma", last_name="Same")
+    same = build.person("same@example.com", tenant=None, first_name="Uma", last_name="Same")
+    sign_in(root)
+    sign_in(other, other_client)
+    path, grant = f"/users/{twin.id}/edit", {"role": "SUPER_ADMIN"}
+    asked = fields_of(client.send(path, grant).text, path)
+    shown = html.unescape("\n".join(re.findall(r"<li>(.+?)</li>", client.send(path, grant).text)))
+    forged = hashlib.sha256(shown.encode()).hexdigest()
+
+    for visitor, at, digest in (
+        (other_client, path, asked["confirmed"]),
+        (client, f"/users/{same.id}/edit", asked["confirmed"]),
+        (client, path, forged),
+        (client, path, asked["confirmed"][:-1]),
+        (client, path, "é"),
+    ):
+        assert visitor.send(at, {**grant, "confirmed": digest}).status_code == 200
+    assert {build.read(User, one.id).role for one in (twin, same)} == {Role.USER}
+    assert client.post(path, data=asked).status_code == 303
+
+
+def test_a_confirmation_holds_while_the_key_is_replaced(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, at_settings: Callable[..., None]
+) -> None:
+    sign_in(root)
+    path = f"/users/{uma.id}/edit"
+    asked = fields_of(client.send(path, {"role": "ADMIN"}).text, path)
+    at_settings(secret_key="n" * 40, secret_key_fallbacks=(current_settings.of(build.app).secret_key,))  # noqa: S106
+
+    assert client.post(path, data=asked).status_code == 303
+    assert build.read(User, uma.id).role is Role.ADMIN

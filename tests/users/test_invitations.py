@@ -23,7 +23,7 @@ from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.mailbox import jobs, letter_of, path_of
-from tests.pages import PageClient, fields_of
+from tests.pages import HTMX, PageClient, fields_of
 
 ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
 
@@ -204,3 +204,44 @@ def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_lin
     assert "no link to choose a new one can be sent" in client.get(f"/users/{uma.id}/password").text
     at_settings(production=False)
     assert "was not sent" not in client.get(answer.headers["Location"]).text
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_revoking_an_invitation_asks_first(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, guest: Person, headers: dict[str, str]
+) -> None:
+    sent = path_of(letter_of(app, "invitation", guest.id))
+    path = f"/users/{guest.id}/invitation/revocation"
+    sign_in(ada)
+    page = client.get(f"/users/{guest.id}").text
+    assert f'href="{path}"' in page
+    assert f'action="{path}"' not in page
+
+    asked = client.get(path, headers=headers)
+
+    assert asked.status_code == 200
+    assert asked.text.startswith("<dialog") is bool(headers)
+    assert f"Revoke the invitation of {guest.name}?" in asked.text
+    assert "Links that were sent or shown before stop working." in asked.text
+    assert opens(app, sent)
+    assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    assert build.read(User, guest.id).invitation == "revoked"
+    assert not opens(app, sent)
+
+
+def test_who_accepted_has_no_invitation_to_revoke(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, bea: Person, acme: Tenant
+) -> None:
+    accepted = build.person("accepted@example.com", tenant=acme, invited_at=now(), accepted_at=now())
+    sign_in(ada)
+
+    assert client.get(f"/users/{accepted.id}/invitation/revocation").status_code == 409
+    assert client.get(f"/users/{bea.id}/invitation/revocation").status_code == 404
+
+
+def test_the_button_that_shows_the_link_says_that_earlier_ones_stop_working(
+    client: PageClient, sign_in: SignIn, ada: Person, guest: Person
+) -> None:
+    sign_in(ada)
+
+    assert "Links that were emailed or shown before stop working." in client.get(f"/users/{guest.id}").text

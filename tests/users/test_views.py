@@ -275,7 +275,7 @@ def test_co4_a_restore_in_conflict_says_with_whom(
 def test_a_person_is_edited(client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person) -> None:
     sign_in(ada)
 
-    answer = client.send(f"/users/{uma.id}/edit", {"first_name": "Ulla", "role": "ADMIN"})
+    answer = client.confirm(client.send(f"/users/{uma.id}/edit", {"first_name": "Ulla", "role": "ADMIN"}))
 
     row = build.read(User, uma.id)
     assert answer.headers["Location"] == f"/users/{uma.id}"
@@ -299,14 +299,14 @@ def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
     mine = client.form(there)
     other_client.send(there, {"first_name": "Theirs", "last_name": "Changed"})
 
-    met = client.post(there, data={**mine, "first_name": "Mine", "role": "ADMIN"})
+    met = client.confirm(client.post(there, data={**mine, "first_name": "Mine", "role": "ADMIN"}))
 
     assert met.status_code == 409
     for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Drop my edit"):
         assert words in met.text
     choice = fields_of(met.text, there)
     assert choice["first_name"] == "Mine"
-    assert client.post(there, data={**choice, "first_name": "Theirs"}).status_code == 303
+    assert client.confirm(client.post(there, data={**choice, "first_name": "Theirs"})).status_code == 303
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name, row.role) == ("Theirs", "Changed", Role.ADMIN)
 

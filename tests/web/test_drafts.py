@@ -106,11 +106,33 @@ def test_somebody_else_at_the_same_browser_is_not_shown_it(
     left(app, client, sign_in, ada)
     sign_in(root)
 
-    assert 'value="Nia"' not in client.get(NEW).text
+    page = client.get(NEW).text
+    assert 'value="Nia"' not in page
+    assert drafts.KEPT_FOR.format(ada.name) in page
     assert client.get_cookie(COOKIE) is None
     client.send("/logout", at="/account/")
     sign_in(ada)
     assert 'value="Nia"' not in client.get(NEW).text
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_somebody_else_who_may_not_see_the_page_is_told_for_whom_the_form_was_kept(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, root: Person,
+    is_seen: bool,
+) -> None:  # fmt: skip
+    path = "/browser/sql" if is_seen else NEW
+    left(app, client, sign_in, root if is_seen else ada, path, **({"query": "SELECT 'Nia'"} if is_seen else TYPED))
+    sign_in(ada if is_seen else uma)
+
+    answer = client.get(path)
+    page = client.get(answer.headers["Location"], follow_redirects=True)
+
+    assert (answer.status_code, answer.headers["Location"], page.status_code) == (303, "/", 200)
+    assert drafts.KEPT_FOR.format(drafts.ANOTHER) in page.text
+    assert 'value="Nia"' not in page.text
+    assert "SELECT" not in page.text
+    assert client.get_cookie(COOKIE) is None
+    assert client.get(path).status_code == 403
 
 
 def test_signing_out_throws_it_away(app: Flask, client: PageClient, sign_in: SignIn, ada: Person) -> None:

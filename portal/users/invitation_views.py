@@ -1,0 +1,106 @@
+"""The pages of invitations, and of addresses that are not confirmed yet."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.core.db import db
+from portal.core.emails import readable_email
+from portal.core.errors import Missing, Throttled
+from portal.core.policy import Permission
+from portal.mail.notices import flash_sent
+from portal.organizations.models import Organization
+from portal.users import addresses, invitations, queries
+from portal.users.models import User
+from portal.web import throttle
+from portal.web.confirming import render_question
+from portal.web.guards import requires
+from portal.web.proof import proven
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("users", __name__, url_prefix="/users")  # of all pages of people: see views.py
+ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
+REVOKED = (
+    "Links that were sent or shown before stop working.",
+    "The person is kept. You can send a new invitation at any time.",
+)
+
+
+@bp.post("/<uuid:id>/invitation")
+@requires(Permission.USERS_WRITE)
+def invitation(id: uuid.UUID) -> ResponseReturnValue:
+    """Send the invitation again."""
+    try:
+        user = invitations.invite_again(id, throttle.of_letters_to(id))
+    except Throttled as throttled:
+        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
+    else:
+        say_invited(readable_email(user.email), is_active=True)
+    return redirect(url_for(".show", id=id))
+
+
+@bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+def revocation(id: uuid.UUID) -> ResponseReturnValue:
+    """Take the invitation back. GET asks first."""
+    if request.method != "POST":
+        user, _ = found(id)
+        invitations.check_waiting(user)
+        title, back_url = f"Revoke the invitation of {user.name}?", url_for(".show", id=id)
+        return render_question(title, REVOKED, verb="Revoke invitation", back_url=back_url, risky=True)
+    user = invitations.revoke(id)
+    flash(f"The invitation of {user.name} is revoked: its link opens nothing any more.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/invitation/link")
+@requires(Permission.USERS_WRITE)
+@proven
+def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
+    """A link to hand over, shown by this answer alone."""
+    user, link = invitations.link_of(id)
+    return render("users/invitation_link.html", user=user, link=link)
+
+
+@bp.post("/<uuid:id>/verification")
+@requires(Permission.USERS_WRITE)
+def verification(id: uuid.UUID) -> ResponseReturnValue:
+    """Mail the link again by which a person confirms the address."""
+    try:
+        user = addresses.send_verification(id, throttle.of_letters_to(id))
+    except Throttled as throttled:
+        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
+    else:
+        sent = f"A link to confirm the address is on its way to {readable_email(user.pending_email or user.email)}."
+        flash_sent(sent, "The link to confirm the address")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/verification/cancellation")
+@requires(Permission.USERS_WRITE)
+def cancellation(id: uuid.UUID) -> ResponseReturnValue:
+    """Keep the present address; the one that was asked for never counts."""
+    user = addresses.cancel(id)
+    flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
+    return redirect(url_for(".show", id=id))
+
+
+def found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
+    statement = queries.by_id(user_id).outerjoin(Organization, Organization.id == User.organization_id)
+    both = statement.add_columns(Organization)
+    row = db.session.execute(both, execution_options={"with_deleted": with_deleted}).first()
+    if row is None:
+        raise Missing
+    return row[0], row[1]
+
+
+def say_invited(email: str | None, *, is_active: bool) -> None:
+    """Say what happens to a new invitation."""
+    if is_active:
+        sent = f"An invitation is on its way to {email}. It works for 7 days."
+        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
+    else:
+        flash("Created. The invitation goes out once the person is activated.", "success")

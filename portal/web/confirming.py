@@ -1,0 +1,92 @@
+"""Ask before a change that has consequences: name them, and make the change only once the same ones are confirmed.
+
+What a confirmation sends back is a keyed digest, for this person and this address: nothing that wasn't shown to them is
+confirmed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response, request
+from wtforms import HiddenField
+
+from portal.core.actor import current_actor
+from portal.web import proof
+from portal.web.addresses import here
+from portal.web.forms import Form
+from portal.web.given import current_settings
+from portal.web.proof import ask
+from portal.web.rendering import render, wants_fragment
+
+FIELD = "confirmed"
+NOT_RESENT = (FIELD, proof.FIELD, "csrf_token")
+
+
+def digest_of(consequences: Sequence[str], key: str | None = None) -> str:
+    """What a confirmation of these sentences sends back."""
+    shown = json.dumps([str(current_actor().id), here(), *consequences])
+    secret = key or current_settings().secret_key
+    return hmac.digest(secret.encode(), b"confirmation" + shown.encode(), hashlib.sha256).hex()
+
+
+def is_confirmed(sent: str | None, consequences: Sequence[str]) -> bool:
+    """Whether this person was shown these consequences here. None need no confirmation."""
+    keys = (current_settings().secret_key, *current_settings().secret_key_fallbacks)
+    given = (sent or "").encode()
+    return not consequences or any(hmac.compare_digest(digest_of(consequences, key).encode(), given) for key in keys)
+
+
+class ConfirmForm(Form):
+    """A form that first shows what it would change, and saves when sent again with the digest of that."""
+
+    confirmed = HiddenField()
+    consequences: Sequence[str] = ()  # shown above the fields
+
+    def is_confirmed(self, consequences: Sequence[str]) -> bool:
+        """Whether these consequences were confirmed; otherwise show them."""
+        if is_confirmed(self.confirmed.data, consequences):
+            return True
+        self.consequences, self.confirmed.data = consequences, digest_of(consequences)
+        return False
+
+
+def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: str) -> Response | None:
+    """The question in place of this POST, then that for the password; None once both are answered.
+
+    Each sends the same fields again. Without consequences nothing is asked.
+    """
+    if is_confirmed(request.form.get(FIELD), consequences):
+        return ask() if consequences else None
+    sent = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_RESENT]
+    confirmed = (FIELD, digest_of(consequences))
+    return render_question(title, consequences, verb=verb, back_url=back_url, fields=[*sent, confirmed])
+
+
+def render_question(
+    title: str,
+    consequences: Sequence[str],
+    *,
+    verb: str,
+    back_url: str,
+    fields: Sequence[tuple[str, str]] = (),
+    risky: bool = False,
+) -> Response:
+    """A page, or a dialog where htmx asked, whose button sends the fields to this address."""
+    context: dict[str, Any] = {
+        "title": title,
+        "consequences": consequences,
+        "verb": verb,
+        "back_url": back_url,
+        "risky": risky,
+    }
+    templates = ("errors/question.html", "errors/_question.html")
+    action = here(with_query=True)
+    response = render(templates[0], fragment=templates[1], action=action, fields=fields, **context)
+    if wants_fragment():
+        response.headers |= {"HX-Retarget": "#dialog-slot", "HX-Reswap": "innerHTML"}
+    return response

@@ -59,14 +59,14 @@ BEGIN
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
         greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most
     INTO made.first, made.last, made.leaves, made.last_id, made.snapshot, made.seen_at, is_full FROM leaves;
-    IF made.first IS NULL THEN
-        RETURN;
-    END IF;
     IF portal_seal_activity.kept_from IS NOT NULL AND NOT EXISTS (
         SELECT FROM activity_leaves l JOIN activity a ON a.id = l.activity_id
         WHERE l.position BETWEEN made.first AND made.last AND a.action = 'prune'
             AND a.changes->'position'->>1 = made.kept_from::text) THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted', MESSAGE = 'prune event missing';
+    END IF;
+    IF made.first IS NULL THEN
+        RETURN;
     END IF;
     made.xid := pg_current_xact_id();
     IF is_full OR has_written THEN

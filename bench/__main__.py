@@ -26,13 +26,13 @@ from sqlalchemy import event, func, select
 
 from bench import history
 from portal import create_app
-from portal.cli import seed
 from portal.config import Settings
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
-from portal.core.embedded import Embedded
 from portal.core.keys import uuid7
 from portal.demo import DEMO_PASSWORD
+from portal.demo_data import seed
+from portal.postgres.embedded import Embedded
 from portal.users import commands, queries
 from portal.users.models import User
 

@@ -11,11 +11,11 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-from portal.core import extensions
 from portal.core.db import MIGRATION_LOCK, direct_engine
-from portal.core.migrations import LOCK_SECONDS, patiently
-from portal.core.preflight import refuse_unmigratable
-from portal.core.roles import have_roles
+from portal.postgres import extensions
+from portal.postgres.migrations import LOCK_SECONDS, patiently
+from portal.postgres.preflight import refuse_unmigratable
+from portal.postgres.roles import have_roles
 
 extension = current_app.extensions["migrate"].db
 

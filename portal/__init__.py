@@ -10,7 +10,7 @@ from flask_migrate import Migrate
 from portal import features, web
 from portal.config import ROOT, Settings, load_settings
 from portal.core.db import DIRECT, db, engine_options
-from portal.core.embedded import Embedded
+from portal.postgres.embedded import Embedded
 from portal.web import guards
 from portal.web.given import current_settings
 

@@ -21,7 +21,6 @@ from portal.auth import commands as sign_ins
 from portal.auth.letters import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
-from portal.browser.views import bp as browser
 from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
@@ -31,6 +30,7 @@ from portal.core import throttle
 from portal.core.checks import Check, Gauge
 from portal.core.leftovers import Leftover
 from portal.dashboard.views import bp as dashboard
+from portal.data_browser.views import bp as data_browser
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
@@ -87,7 +87,7 @@ FEATURES = (
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
     ),
-    Feature(pages=(browser,)),
+    Feature(pages=(data_browser,)),
     Feature(
         pages=(tokens,),
         leftovers=(Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),),

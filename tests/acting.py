@@ -17,7 +17,7 @@ from portal import create_app
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.core.reading import reading
+from portal.data_browser.reading import reading
 from portal.tokens.models import SignIn
 from portal.web.given import current_settings
 from tests.cast import Person

@@ -22,9 +22,9 @@ from sqlalchemy import make_url
 from portal import create_app
 from portal.config import Settings
 from portal.core.db import db
-from portal.core.embedded import Embedded
-from portal.core.rehearsal import rolled_back
-from portal.core.roles import ROLES
+from portal.isolation.rehearsal import rolled_back
+from portal.postgres.embedded import Embedded
+from portal.postgres.roles import ROLES
 
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 
 from portal.config import ROOT
-from portal.core import migrations
+from portal.postgres import migrations
 
 VERSIONS = ROOT / "migrations" / "versions"
 SAMPLES = ROOT / "tests" / "migrations" / "samples"

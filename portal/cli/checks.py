@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from portal.core import catalogue, migrations
 from portal.core.checks import Ailing, Check
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
-from portal.core.embedded import EmbeddedError
-from portal.core.extensions import EXTENSIONS, installed
-from portal.core.preflight import obstacles, unknown_migrations
-from portal.core.sentences import sentence_of
 from portal.core.wall import READER_ROLE, TENANT_ROLE
+from portal.postgres import catalog, migrations
+from portal.postgres.embedded import EmbeddedError
+from portal.postgres.extensions import EXTENSIONS, installed
+from portal.postgres.preflight import obstacles, unknown_migrations
+from portal.postgres.sentences import sentence_of
 from portal.web.given import current_settings
 
 SKEW = timedelta(seconds=2)
@@ -96,7 +96,7 @@ def drift() -> str:
         expected = migrations.made_by(_names(found))
     except EmbeddedError as error:
         raise Ailing(f"not compared, for no PostgreSQL can be started here: {str(error).splitlines()[0]}") from None
-    different = catalogue.differences(expected, catalogue.read(db.session.connection()))
+    different = catalog.differences(expected, catalog.read(db.session.connection()))
     if different:
         listed = "; ".join(str(one) for one in different[:SHOWN])
         more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""

@@ -11,14 +11,12 @@ from typing import Any
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from portal.cli import seed as seeding
-from portal.cli.adopt import adopt
+from portal.adoption.cli import adopt
 from portal.cli.database import database
 from portal.cli.doctor import doctor
 from portal.cli.organizations import organizations as organizations_group
 from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
-from portal.cli.tenancy import tenancy
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
@@ -27,6 +25,8 @@ from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.demo_data import seed as seeding
+from portal.isolation.cli import tenancy
 from portal.organizations import queries as organizations
 from portal.second.commands import reset
 from portal.tokens.commands import prune

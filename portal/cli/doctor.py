@@ -9,13 +9,13 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from portal.core import migrations
 from portal.core.actor import SYSTEM
 from portal.core.checks import Ailing, Check
 from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
-from portal.core.preflight import obstacles
-from portal.core.sentences import sentence_of
+from portal.postgres import migrations
+from portal.postgres.preflight import obstacles
+from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 checks: Given[Sequence[Check]] = Given("checks")

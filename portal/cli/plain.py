@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from portal.core.errors import Busy, NeedsDirectUrl, NotAllowed, UnsuitableDatabase
-from portal.core.sentences import sentence_of
+from portal.postgres.sentences import sentence_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,14 +19,14 @@ from flask.cli import ScriptInfo
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import OperationalError
 
-from portal.cli import seed
 from portal.config import Settings
-from portal.core import migrations
 from portal.core.db import db
-from portal.core.embedded import Embedded, EmbeddedError
 from portal.core.errors import UnsuitableDatabase
-from portal.core.sentences import sentence_of
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.demo_data import seed
+from portal.postgres import migrations
+from portal.postgres.embedded import Embedded, EmbeddedError
+from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 LOCAL = "localhost"  # browsers allow passkeys here without https, but not at 127.0.0.1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 TENANT_ROLE = "portal_tenant"
 
-# The data browser reads as this one: whatever it is granted is every row's, and never a secret (see core/reading.py).
+# The data browser reads as this one: whatever it is granted is every row's, and never a secret (data_browser/reading).
 READER_ROLE = "portal_reader"
 TOKEN = "The token's digest: who signs in with it is known by it."  # noqa: S105
 LINK = "The letter's link opens whatever it opens."

@@ -7,9 +7,9 @@ import hmac
 from flask import Blueprint, Response, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.core import migrations
 from portal.core.db import db
 from portal.core.errors import Missing
+from portal.postgres import migrations
 from portal.web import observing
 from portal.web.given import current_settings
 from portal.web.guards import public

@@ -31,11 +31,11 @@ from portal.core.db import DIRECT, acting_as, command, db
 from portal.core.emails import mailable_email
 from portal.core.errors import Busy, UnsuitableDatabase
 from portal.core.leftovers import Leftover
-from portal.core.preflight import try_reading
-from portal.core.sentences import sentence_of
 from portal.mail.letters import Letter, message_of, written
 from portal.mail.models import KeptLetter
 from portal.mail.post import Undelivered, Unwanted, deliver
+from portal.postgres.preflight import try_reading
+from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009

@@ -173,12 +173,12 @@ EXPECTED |= {
 }
 
 EXPECTED |= {
-    ("browser.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("browser.show", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("browser.row", "GET"): Rule(*NEVER_USER, NO, GONE),  # no key is given
-    ("browser.copy", "GET"): Rule(*NEVER_USER, NO, GONE),
-    ("browser.sql", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("browser.query", "POST"): Rule(SIGN_IN, NO, NO, PAGE),
+    ("data_browser.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("data_browser.show", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("data_browser.row", "GET"): Rule(*NEVER_USER, NO, GONE),  # no key is given
+    ("data_browser.copy", "GET"): Rule(*NEVER_USER, NO, GONE),
+    ("data_browser.sql", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("data_browser.query", "POST"): Rule(SIGN_IN, NO, NO, PAGE),
 }
 
 # Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
@@ -311,13 +311,13 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "activity.undo_person": _changed_name(User, "first_name"),
     "activity.undo_organization": _changed_name(Organization, "name"),
     "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
-    "browser.query": lambda _world, _key: {"query": "SELECT 1"},
+    "data_browser.query": lambda _world, _key: {"query": "SELECT 1"},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 
 
 LINKS = {f"links.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
-LINKS |= {f"browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
+LINKS |= {f"data_browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 
 def address(app: Flask, endpoint: str, key: uuid.UUID | None) -> str:

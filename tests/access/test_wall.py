@@ -15,15 +15,15 @@ from psycopg import errors as pg
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DBAPIError
 
-from portal.cli.tenancy import WALLS, walked
 from portal.core.actor import SYSTEM, Role
 from portal.core.batch import create_many
 from portal.core.db import acting_as, db
 from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
-from portal.core.rehearsal import rolled_back, without_filters
 from portal.core.wall import READER_ROLE, TENANT_ROLE
+from portal.isolation.cli import WALLS, walked
+from portal.isolation.rehearsal import rolled_back, without_filters
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting, at_once, portal_on
@@ -112,7 +112,7 @@ def address(request: pytest.FixtureRequest, database_server: Server, template_da
         yield address
 
 
-# What stands in the catalogue
+# What stands in the catalog
 
 
 def test_ac15_the_two_logins_are_what_they_are_called(home: Flask, request: pytest.FixtureRequest) -> None:

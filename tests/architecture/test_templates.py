@@ -74,7 +74,7 @@ def test_no_form_that_saves_keeps_the_browser_from_restoring_it() -> None:
     """Browsers fill in nothing that is marked so when somebody comes back; searches stand in the address."""
     marked = {name for name in TEMPLATES if 'autocomplete="off"' in (FOLDER / name).read_text(encoding="utf-8")}
 
-    assert marked <= {"components/lists.html", "browser/_table.html"}
+    assert marked <= {"components/lists.html", "data_browser/_table.html"}
 
 
 def test_no_line_of_a_style_sheet_is_too_long_to_read() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from portal.cli.seed import seed_demo
+from portal.demo_data.seed import seed_demo
 from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable
 from tests.browser.server import served
 from tests.cast import Builder

@@ -8,9 +8,9 @@ from pathlib import Path
 import flask_migrate
 from playwright.sync_api import sync_playwright
 
-from portal.cli.seed import seed_demo
 from portal.config import ROOT
-from portal.core.embedded import Embedded
+from portal.demo_data.seed import seed_demo
+from portal.postgres.embedded import Embedded
 from tests.browser.browsing import ADMIN, FLAGS, MISSING, Site, Tabs, executable
 from tests.browser.server import served
 from tests.cast import Builder

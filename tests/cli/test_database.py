@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from portal import create_app
 from portal.cli import serve
 from portal.cli.database import is_for_trying
-from portal.core import catalogue, migrations
 from portal.core.db import db
 from portal.organizations.models import Organization
+from portal.postgres import catalog, migrations
 from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder
@@ -44,7 +44,7 @@ def rows(app: Flask) -> int:
 
 def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: Flask) -> None:
     with for_trying.app_context(), db.engine.begin() as connection:
-        made = catalogue.read(connection)
+        made = catalog.read(connection)
         connection.exec_driver_sql("DROP TABLE throttles")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0020'")  # from before the first release
         connection.exec_driver_sql("CREATE TABLE leftover (id int)")
@@ -54,7 +54,7 @@ def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: 
 
     assert (before, result.exit_code, rows(for_trying)) == (1, 0, 0), result.output
     with for_trying.app_context(), db.engine.connect() as connection:
-        assert catalogue.read(connection) == made
+        assert catalog.read(connection) == made
         assert migrations.applied(connection) == migrations.heads()
 
 

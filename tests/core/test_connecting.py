@@ -11,8 +11,8 @@ from sqlalchemy import make_url
 from portal import database_url
 from portal.core.db import db
 from tests.core.encrypting import Encrypting, certificate, encrypting
-from tests.core.test_preflight import run
 from tests.database import app_for, disconnect
+from tests.postgres.test_preflight import run
 
 
 @pytest.fixture

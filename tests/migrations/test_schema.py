@@ -99,7 +99,7 @@ def connect(address: str) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(url, autocommit=True)
 
 
-def catalogue(address: str) -> dict[str, list[tuple[Any, ...]]]:
+def catalog(address: str) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that makes the schema, in a form that can be compared."""
     with connect(address) as connection:
         return {name: sorted(connection.execute(query.encode()), key=repr) for name, query in CATALOGUE.items()}
@@ -119,14 +119,14 @@ def app_on_empty(empty: str) -> Iterator[Flask]:
 
 
 def test_upgrade_downgrade_and_upgrade_again_give_the_same_schema(app_on_empty: Flask, empty: str) -> None:
-    untouched = catalogue(empty)
+    untouched = catalog(empty)
     with app_on_empty.app_context():
         flask_migrate.upgrade()
-        first = catalogue(empty)
+        first = catalog(empty)
         flask_migrate.downgrade(revision="base")
-        nothing = catalogue(empty)
+        nothing = catalog(empty)
         flask_migrate.upgrade()
-        second = catalogue(empty)
+        second = catalog(empty)
 
     assert second == first
     kept = ("columns", "indexes", "constraints", "extensions")
@@ -142,11 +142,11 @@ def test_upgrade_downgrade_and_upgrade_again_give_the_same_schema(app_on_empty: 
 def test_every_step_back_and_forth_alone_works(app_on_empty: Flask, empty: str) -> None:
     with app_on_empty.app_context():
         flask_migrate.upgrade()
-        whole = catalogue(empty)
+        whole = catalog(empty)
         flask_migrate.downgrade(revision="-1")
         flask_migrate.upgrade(revision="+1")
 
-    assert catalogue(empty) == whole
+    assert catalog(empty) == whole
 
 
 @pytest.mark.parametrize(
@@ -172,16 +172,16 @@ def test_lg3_a_downgrade_drops_no_history_unless_it_is_asked_to(
     done = app_on_empty.test_cli_runner().invoke(args=[*command, "-x", "drop-history=yes"])
 
     assert done.exit_code == 0, done.output
-    assert lost not in {row[0] for row in catalogue(empty)["columns"]}
+    assert lost not in {row[0] for row in catalog(empty)["columns"]}
 
 
 def test_an_upgrade_of_what_is_up_to_date_does_nothing(app_on_empty: Flask, empty: str) -> None:
     with app_on_empty.app_context():
         flask_migrate.upgrade()
-        first = catalogue(empty)
+        first = catalog(empty)
         flask_migrate.upgrade()
 
-    assert catalogue(empty) == first
+    assert catalog(empty) == first
 
 
 def test_flask_db_check_finds_no_drift(fresh_app: Flask) -> None:
@@ -213,7 +213,7 @@ def test_the_models_make_the_same_columns_defaults_and_predicates(
     with app_on_empty.app_context():
         db.metadata.create_all(db.engine)
 
-    made, migrated_to = catalogue(empty), catalogue(fresh_database)
+    made, migrated_to = catalog(empty), catalog(fresh_database)
 
     ours = set(db.metadata.tables) - {"activity"}  # which triggers write: its defaults are theirs alone
     for name, table in (("columns", 0), ("indexes", 1), ("constraints", 0)):
@@ -247,7 +247,7 @@ def test_the_seeds_roles_are_there_in_its_order(fresh_database: str) -> None:
 
 
 def test_the_seeds_indexes_are_there_and_unique_where_it_says_so(fresh_database: str) -> None:
-    indexes = catalogue(fresh_database)["indexes"]
+    indexes = catalog(fresh_database)["indexes"]
     for (table, is_unique), columns in SEED_INDEXES.items():
         kind = "CREATE UNIQUE INDEX" if is_unique else "CREATE INDEX"
         definitions = [one for _, one in indexes if one.startswith(kind) and f"ON public.{table} " in one]
@@ -256,14 +256,14 @@ def test_the_seeds_indexes_are_there_and_unique_where_it_says_so(fresh_database:
 
 
 def test_co4_slug_and_address_are_unique_among_living_rows_alone(fresh_database: str) -> None:
-    indexes = dict(catalogue(fresh_database)["indexes"])
+    indexes = dict(catalog(fresh_database)["indexes"])
 
     assert indexes["users_email_key"].endswith("(lower(email)) WHERE (deleted_at IS NULL)")
     assert indexes["organizations_slug_key"].endswith("(slug) WHERE (deleted_at IS NULL)")
 
 
 def test_the_seeds_references_are_there(fresh_database: str) -> None:
-    found = catalogue(fresh_database)["constraints"]
+    found = catalog(fresh_database)["constraints"]
 
     references = {
         (table, definition.removeprefix("FOREIGN KEY "))
@@ -274,7 +274,7 @@ def test_the_seeds_references_are_there(fresh_database: str) -> None:
 
 
 def test_every_table_with_stamps_has_its_triggers(fresh_database: str) -> None:
-    triggers = catalogue(fresh_database)["triggers"]
+    triggers = catalog(fresh_database)["triggers"]
 
     stamps = [row for row in triggers if row[1].startswith("stamp")]
     assert [row[:2] for row in stamps] == [("organizations", "stamp"), ("users", "stamp"), ("users", "stamp_change")]
@@ -284,14 +284,14 @@ def test_every_table_with_stamps_has_its_triggers(fresh_database: str) -> None:
 
 
 def test_every_column_that_must_be_filled_and_is_not_the_seeds_has_a_default(fresh_database: str) -> None:
-    for table, name, _, must, generated, default in catalogue(fresh_database)["columns"]:
+    for table, name, _, must, generated, default in catalog(fresh_database)["columns"]:
         if must and not generated and table in SEED and name not in SEED[table]:
             assert default is not None, (table, name)
 
 
 def test_generated_columns_are_stored(fresh_database: str) -> None:
     """PostgreSQL 18 would compute them on reading, and then they could not be indexed."""
-    kinds = {row[4] for row in catalogue(fresh_database)["columns"] if row[4]}
+    kinds = {row[4] for row in catalog(fresh_database)["columns"] if row[4]}
 
     assert kinds in ({"s"}, {b"s"})
 

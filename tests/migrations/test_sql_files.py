@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from portal.config import ROOT
-from portal.core import catalogue
-from portal.core.catalogue import Catalogue, differences
+from portal.postgres import catalog
+from portal.postgres.catalog import Catalog, differences
 from portal.sql.core import case_folding
 from tests.database import Server
 
@@ -81,8 +81,8 @@ Key = tuple[str, str, str]
 class Replayed:
     """A migrated database whose functions, triggers, policies and grants were written again, by the files alone."""
 
-    before: Catalogue
-    after: Catalogue
+    before: Catalog
+    after: Catalog
     queue_before: list[tuple[Any, ...]]
     queue_after: list[tuple[Any, ...]]
     objects: set[Key]  # those that migrations make
@@ -104,10 +104,10 @@ def replayed(address: str, files: Mapping[Path, str]) -> Replayed:
     return Replayed(before, read(address), queue_before, queue_after, objects, written_by)
 
 
-def read(address: str) -> Catalogue:
+def read(address: str) -> Catalog:
     engine = create_engine(address, poolclass=NullPool)
     with engine.connect() as connection:
-        return catalogue.read(connection)
+        return catalog.read(connection)
 
 
 def written(connection: Connection, text: str) -> set[Key]:

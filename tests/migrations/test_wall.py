@@ -17,9 +17,9 @@ from sqlalchemy import make_url
 
 from portal.config import ROOT
 from portal.core.db import db
-from portal.core.embedded import Embedded
-from portal.core.roles import ROLES
 from portal.core.wall import TENANT_ROLE
+from portal.postgres.embedded import Embedded
+from portal.postgres.roles import ROLES
 from tests.acting import acting, portal_on
 from tests.cast import Builder
 from tests.database import SECRET_KEY

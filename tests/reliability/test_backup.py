@@ -17,10 +17,10 @@ import pytest
 from psycopg.errors import DuplicateObject
 from sqlalchemy import make_url
 
-from portal.cli import seed
 from portal.config import ROOT
-from portal.core.postgres_programs import Programs
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
+from portal.demo_data import seed
+from portal.postgres.programs import Programs
 from tests.acting import acting, portal_on
 from tests.database import PREFIX, SECRET_KEY, Server
 from tests.pages import PageClient

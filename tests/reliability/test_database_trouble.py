@@ -19,8 +19,8 @@ from sqlalchemy import func, make_url, select
 
 from portal.core.actor import Role
 from portal.core.db import db
-from portal.core.embedded import Embedded
 from portal.organizations.models import Organization
+from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
 from tests.cast import Builder, Person, SignIn
 from tests.database import app_for, disconnect

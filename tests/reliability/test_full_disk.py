@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 
 from portal.core.actor import Role
 from portal.core.db import db
-from portal.core.embedded import Embedded
 from portal.core.history import Activity
 from portal.organizations.models import Organization
+from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
 from tests.cast import Builder, SignIn
 from tests.database import app_for, disconnect

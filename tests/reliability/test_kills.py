@@ -19,9 +19,9 @@ from sqlalchemy import select
 
 from portal.activity import seals
 from portal.core.db import db
-from portal.core.embedded import Embedded
 from portal.core.history import Activity
 from portal.organizations.models import Organization
+from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
 from tests.database import app_for, disconnect
 from tests.reliability.browser import Browser

@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.cli.visitor import Page
 from portal.core.actor import Role
+from portal.isolation.visitor import Page
 from portal.users import commands
 from tests.access.visitor import Browser, Visitor, token_in
 from tests.acting import acting, portal_on

@@ -1,0 +1,1 @@
+"""Take over the former backend's database."""

@@ -1,0 +1,143 @@
+"""How does an operator bring the former backend's database over, seeing beforehand what becomes of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import Connection
+
+from portal.adoption import prisma, takeover
+from portal.adoption.misfits import Misfit, Spelling, misfits, spelling_of
+from portal.core.db import direct_engine
+from portal.core.lines import one_line
+from portal.web.given import current_settings
+
+COUNTS = {
+    ("organizations", "deleted"): "SELECT count(*), count(deleted_at) FROM organizations",
+    ("people", "deleted"): "SELECT count(*), count(deleted_at) FROM users",
+    ("refresh tokens", "revoked"): "SELECT count(*), count(revoked_at) FROM refresh_tokens",
+}
+STILL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is, and what would become of it."""
+
+    obstacles: list[str]
+    counts: list[str]
+    misfits: list[Misfit]
+    notices: list[str]
+    spelling: Spelling
+
+    @property
+    def stops(self) -> bool:
+        return bool(self.obstacles) or any(one.stops for one in self.misfits)
+
+
+@click.command("adopt")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done. Exit code 1 where it can't be.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--drop", is_flag=True, help="Drop the former tables, which an earlier adoption kept.")
+@with_appcontext
+def adopt(dry_run: bool, yes: bool, drop: bool) -> None:
+    """Make the database of the former backend the portal's: all of it in one transaction, or nothing."""
+    settings = current_settings()
+    if settings.database_url is None:
+        raise click.ClickException("Say in DATABASE_URL which database is to be taken over.")
+    if drop:
+        _drop(dry_run=dry_run, yes=yes)
+        return
+    plan = _plan()
+    _tell(plan)
+    if plan.stops:
+        raise click.ClickException("It can't be taken over as it is; nothing was changed.")
+    if dry_run:
+        click.echo("It can be taken over. Nothing was changed.")
+        return
+    if not yes:
+        click.confirm("Is there a backup, and shall it be taken over now?", abort=True)
+    _convert()
+
+
+def _plan() -> Plan:
+    with direct_engine().connect() as connection, connection.begin():
+        connection.exec_driver_sql(STILL)
+        connection.exec_driver_sql("SELECT set_config('statement_timeout', '0', true)")
+        return _planned(connection)
+
+
+def _planned(connection: Connection) -> Plan:
+    if obstacles := prisma.obstacles(connection):
+        return Plan(obstacles, [], [], [], Spelling())
+    counts = []
+    for (name, state), query in COUNTS.items():
+        every, some = connection.exec_driver_sql(query).one()
+        counts.append(f"{every:>12,} {name}, {some:,} of them {state}")
+    spelling = spelling_of(connection)
+    return Plan([], counts, misfits(connection, spelling), list(prisma.notices(connection)), spelling)
+
+
+def _convert() -> None:
+    """The rows are looked at again, for now nobody changes them any more."""
+    with _alone() as connection:
+        plan = _planned(connection)
+        if plan.stops:
+            _tell(plan)
+            raise click.ClickException("It was changed meanwhile and can't be taken over; nothing was changed.")
+        came = takeover.take_over(connection, plan.spelling)
+    click.echo(
+        f"Taken over: {came['organizations']:,} organizations, {came['users']:,} people,"
+        f" {came['refresh_tokens']:,} refresh tokens."
+    )
+    click.echo(
+        f"The former tables are kept in the schema {prisma.KEPT}, without the tokens;"
+        " `flask database adopt --drop` lets them go."
+    )
+
+
+def _drop(*, dry_run: bool, yes: bool) -> None:
+    with direct_engine().connect() as connection, connection.begin():
+        kept = takeover.kept(connection)
+    if not kept:
+        raise click.ClickException("No adoption has kept anything.")
+    click.echo(f"Kept in the schema {prisma.KEPT}: {', '.join(kept)}.")
+    if dry_run:
+        return
+    if not yes:
+        click.confirm("Drop them for ever?", abort=True)
+    with _alone() as connection:
+        takeover.let_go(connection)
+    click.echo("Dropped.")
+
+
+@contextmanager
+def _alone() -> Iterator[Connection]:
+    """One transaction, as the only migrator."""
+    with direct_engine().connect() as connection, connection.begin():
+        takeover.lock(connection)
+        yield connection
+
+
+def _tell(plan: Plan) -> None:
+    for line in plan.counts:
+        click.echo(line)
+    _tell_all("Mended on the way, or left", (_words(one) for one in plan.misfits if not one.stops))
+    _tell_all("To be known", plan.notices)
+    _tell_all("It can't be, because of", (*plan.obstacles, *(_words(one) for one in plan.misfits if one.stops)))
+
+
+def _tell_all(title: str, lines: Iterable[str]) -> None:
+    for number, line in enumerate(lines):
+        if not number:
+            click.echo(f"{title}:")
+        click.echo(one_line(f"  {line}"))
+
+
+def _words(misfit: Misfit) -> str:
+    more = ", ..." if misfit.many > len(misfit.examples) else ""
+    return f"{misfit.what[0].upper()}{misfit.what[1:]}: {misfit.many:,} ({', '.join(misfit.examples)}{more})"

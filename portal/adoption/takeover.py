@@ -1,0 +1,200 @@
+"""How do the seed's rows become the portal's? All in one transaction: everything, or nothing."""
+
+# ruff: noqa: S608 -- the statements are made of constants alone
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import alembic.command
+import click
+from flask import current_app
+from sqlalchemy import Connection
+
+from portal.adoption.misfits import Spelling, as_key, houses, lowered, people
+from portal.adoption.prisma import KEPT, LEDGER, TABLES
+from portal.core.batch import OF_NEW_ROWS, without_triggers
+from portal.core.db import MIGRATION_LOCK
+
+SETTINGS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "4s",
+    "maintenance_work_mem": "256MB",
+    "timezone": "UTC",
+}
+BUSY = "A migration or another adoption is at work in this database; nothing was changed."
+LOST = "Of {table}, {found:,} of {wanted:,} rows would have come over; nothing was changed."
+
+# Refresh tokens find their sign-ins made.
+SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("have_family",)}
+
+INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = %(table)s::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
+REFERENCES = """
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %(table)s::regclass AND contype = 'f'
+"""
+EVENT = """
+SELECT portal_record('adopt', NULL, 'SYSTEM', NULL, NULL, NULL, jsonb_build_object(
+    'organizations', jsonb_build_array(0, %(organizations)s), 'people', jsonb_build_array(0, %(users)s),
+    'refresh tokens', jsonb_build_array(0, %(refresh_tokens)s)), false)
+"""
+
+
+def lock(connection: Connection) -> None:
+    """Be the only migrator, and keep everybody else from the seed's tables until the transaction ends."""
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())
+    connection.exec_driver_sql(f"SELECT {calls}")
+    if not connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (MIGRATION_LOCK,)).scalar():
+        raise click.ClickException(BUSY)
+    if _there(connection, "public"):
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(_there(connection, 'public'))} IN ACCESS EXCLUSIVE MODE")
+
+
+def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
+    """Make the portal's tables, fill them from the seed's, and keep those aside, without tokens. How many rows came."""
+    _move_aside(connection)
+    _migrate(connection)
+    statements = {
+        "organizations": _organizations(connection),
+        "users": _users(connection),
+        "sign_ins": _sign_ins(connection),
+        "refresh_tokens": _refresh_tokens(connection),
+    }
+    came = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
+    _compare(connection, came)
+    connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it holds them as they are
+    connection.exec_driver_sql(EVENT, came)
+    return came
+
+
+def let_go(connection: Connection) -> None:
+    """Drop what was kept aside, and nothing else that may have come to stand there or to lean on it."""
+    connection.exec_driver_sql(f"DROP TABLE {', '.join(f'{KEPT}.{name}' for name in kept(connection))}")
+    connection.exec_driver_sql(f'DROP TYPE IF EXISTS {KEPT}."Role"')
+    connection.exec_driver_sql(f"DROP SCHEMA {KEPT}")
+
+
+def kept(connection: Connection) -> list[str]:
+    """Which of the former tables an earlier adoption kept."""
+    return _there(connection, KEPT)
+
+
+def _there(connection: Connection, schema: str) -> list[str]:
+    query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relname = ANY (%s) ORDER BY 1"
+    return list(connection.exec_driver_sql(query, (schema, [*TABLES, LEDGER])).scalars())
+
+
+def _move_aside(connection: Connection) -> None:
+    """Indexes, constraints and rights go with a table, so that their names are free."""
+    connection.exec_driver_sql(f"CREATE SCHEMA {KEPT}")
+    for table in _there(connection, "public"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} SET SCHEMA {KEPT}")
+    if connection.exec_driver_sql("""SELECT to_regtype('public."Role"') IS NOT NULL""").scalar():
+        connection.exec_driver_sql(f'ALTER TYPE "Role" SET SCHEMA {KEPT}')
+
+
+def _migrate(connection: Connection) -> None:
+    config = current_app.extensions["migrate"].migrate.get_config()
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+
+
+def _fill(connection: Connection, table: str, query: str, spelling: Spelling) -> int:
+    """Indexes are made and references checked when all rows are there: it takes a fraction of the time."""
+    with _told(f"Filling {table}"):
+        later = list(_set_aside(connection, table))
+        with without_triggers(connection, table, SILENT.get(table, ())):
+            many = connection.exec_driver_sql(query, spelling.parameters).rowcount
+        connection.exec_driver_sql(f"ANALYZE {table}")
+    for name, statement in later:
+        with _told(f"Making {name}"):
+            connection.exec_driver_sql(statement)
+    return many
+
+
+def _set_aside(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
+    """Drop the indexes and references of an empty table; what makes each of them anew."""
+    for name, definition in connection.exec_driver_sql(INDEXES, {"table": table}).all():
+        connection.exec_driver_sql(f"DROP INDEX {name}")
+        yield name, definition
+    for name, definition in connection.exec_driver_sql(REFERENCES, {"table": table}).all():
+        connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        yield name, f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    click.echo(f"{what} ...", err=True, nl=False)
+    began = time.monotonic()
+    yield
+    click.echo(f" {time.monotonic() - began:.1f} s", err=True)
+
+
+def _compare(connection: Connection, came: Mapping[str, int]) -> None:
+    """Refresh tokens of nobody stay behind; nothing else may."""
+    for table in ("organizations", "users"):
+        query = f"SELECT count(*) FROM {KEPT}.{table}"
+        wanted = connection.exec_driver_sql(query).scalar()
+        if came[table] != wanted:
+            raise click.ClickException(LOST.format(table=table, found=came[table], wanted=wanted))
+
+
+def _moments(connection: Connection, table: str, alias: str, *names: str) -> str:
+    """The seed's program writes UTC, and its columns don't say so."""
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND atttypid = 'timestamp'::regtype"
+    bare = set(connection.exec_driver_sql(query, (f"{KEPT}.{table}",)).scalars())
+    return ", ".join(f"{alias}.{name} AT TIME ZONE 'UTC'" if name in bare else f"{alias}.{name}" for name in names)
+
+
+def _organizations(connection: Connection) -> str:
+    moments = _moments(connection, "organizations", "o", "created_at", "updated_at", "deleted_at")
+    return f"""
+INSERT INTO organizations (id, name, slug, created_at, updated_at, deleted_at)
+SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {houses(KEPT)} o
+"""
+
+
+def _users(connection: Connection) -> str:
+    """Who deleted somebody the seed says in updated_by."""
+    moments = _moments(connection, "users", "u", "created_at", "updated_at", "deleted_at")
+    changer = as_key("changer.id")
+    return f"""
+INSERT INTO users (id, email, password, first_name, last_name, role, is_active, email_verified, organization_id,
+    created_at, updated_at, deleted_at, created_by, updated_by, deleted_by)
+SELECT {as_key("u.id")}, u.address, u.password, u.first_name, u.last_name, u.role::text::"Role", u.is_active,
+    u.email_verified, home.id, {moments}, {as_key("maker.id")}, {changer},
+    CASE WHEN u.deleted_at IS NOT NULL THEN {changer} END
+FROM {people(KEPT)} u
+LEFT JOIN organizations home ON home.id::text = {lowered("u.organization_id")}
+LEFT JOIN {KEPT}.users maker ON {lowered("maker.id")} = {lowered("u.created_by")}
+LEFT JOIN {KEPT}.users changer ON {lowered("changer.id")} = {lowered("u.updated_by")}
+"""
+
+
+def _sign_ins(connection: Connection) -> str:
+    """Which tokens followed one another nobody knows: each is a family of its own."""
+    created, expires, revoked = _tokens_moments(connection)
+    return f"""
+INSERT INTO sign_ins (id, user_id, organization_id, idle, created_at, proved_at, used_at, expires_at, ends_at, ended_at)
+SELECT {as_key("t.id")}, u.id, u.organization_id, greatest(t.expires_at - t.created_at, '0'),
+    {created}, {created}, {created}, {expires}, {expires}, {revoked}
+FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}
+"""
+
+
+def _refresh_tokens(connection: Connection) -> str:
+    created, expires, revoked = _tokens_moments(connection)
+    return f"""
+INSERT INTO refresh_tokens (id, token, user_id, organization_id, family_id, expires_at, created_at, revoked_at)
+SELECT {as_key("t.id")}, encode(sha256(convert_to(t.token, 'UTF8')), 'hex'), u.id, u.organization_id,
+    {as_key("t.id")}, {expires}, {created}, {revoked}
+FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}
+"""
+
+
+def _tokens_moments(connection: Connection) -> list[str]:
+    return _moments(connection, "refresh_tokens", "t", "created_at", "expires_at", "revoked_at").split(", ")

@@ -1,0 +1,181 @@
+"""How does the data browser read? As a role that can read no secret, where nothing can be written, for some seconds.
+
+The role holds where the Python above is wrong. What somebody wrote runs in `portal_query`, out of which PostgreSQL
+itself lets no statement change the role. Each person reads one thing at a time, and few people read at once, in all
+processes together: a place is an advisory lock of the reading's own transaction, kept until the server is done with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from sqlalchemy import Connection, func, select
+
+from portal.core.actor import current_actor
+from portal.core.db import acting_as, db
+from portal.core.errors import NotAllowed, Occupied
+from portal.core.wall import READER_ROLE
+from portal.data_browser.deadline import hanging_up_after
+from portal.data_browser.explaining import PLAN, explained, is_query
+from portal.data_browser.vetting import vet
+
+ROOM = 1_000_000  # approximate maximum of bytes in a result
+LONGEST = 10_000  # characters of one value; fewer if a row has very many values
+GRACE = 1.0  # seconds after its timeout in which a statement may still end by itself
+PLACES = 3  # people who can run queries at once
+PAUSES = (0.05, 0.1, 0.25)  # seconds between a page's attempts to get a slot
+CELL = 20  # overhead of a value, in bytes
+TEXT = 25  # PostgreSQL's OID of the type
+OWN, ALL = "own", "all"
+ONE_EACH, TOGETHER = 73_060_868, 73_060_869  # arbitrary keys for the two kinds of advisory locks
+TAKE = """
+SELECT set_config('role', %(role)s, true), set_config('transaction_read_only', 'on', true),
+    set_config('statement_timeout', %(timeout)s, true), set_config('timezone', 'UTC', true),
+    CASE WHEN NOT pg_try_advisory_xact_lock(%(one_each)s, hashtext(%(person)s)) THEN %(own)s
+        WHEN EXISTS (SELECT FROM generate_series(1, %(places)s) one WHERE pg_try_advisory_xact_lock(%(together)s, one))
+        THEN NULL ELSE %(all)s END
+"""
+
+# All that the role may read: a table with its columns, its key, what it refers to, and what an index begins with.
+SHELF = """
+SELECT n.nspname AS schema, c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
+    c.reltuples::bigint AS estimate, pg_total_relation_size(c.oid) AS size,
+    (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+        'category', t.typcategory, 'is_required', a.attnotnull,
+        'is_readable', has_column_privilege(c.oid, a.attnum, 'SELECT'),
+        'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+        'is_orderable', t.typcategory IN ('S', 'E', 'A') OR EXISTS (SELECT FROM pg_opclass o JOIN pg_am m
+            ON m.oid = o.opcmethod WHERE m.amname = 'btree' AND o.opcdefault AND o.opcintype = t.oid),
+        'is_indexed', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum
+            AND i.indisvalid AND i.indpred IS NULL))
+        ORDER BY a.attnum)
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    (SELECT json_agg(a.attname ORDER BY k.place) FROM pg_constraint p, unnest(p.conkey) WITH ORDINALITY k (num, place)
+     JOIN pg_attribute a ON a.attnum = k.num
+     WHERE p.conrelid = c.oid AND p.contype = 'p' AND a.attrelid = c.oid) AS key,
+    (SELECT json_agg(json_build_object('columns', (SELECT json_agg(a.attname ORDER BY k.place)
+            FROM unnest(f.conkey) WITH ORDINALITY k (num, place)
+            JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.num),
+        'schema', (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = f.confrelid),
+        'table', (SELECT relname FROM pg_class WHERE oid = f.confrelid),
+        'targets', (SELECT json_agg(a.attname ORDER BY k.place)
+            FROM unnest(f.confkey) WITH ORDINALITY k (num, place)
+            JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.num)) ORDER BY f.conname)
+     FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f') AS "references"
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND has_schema_privilege(n.oid, 'USAGE')
+    AND has_any_column_privilege(c.oid, 'SELECT')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname, 'pg_')
+ORDER BY n.nspname <> 'public', n.nspname, c.relname
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a statement: the names and types (OIDs) of its columns, and its rows. Long values are truncated."""
+
+    names: Sequence[str]
+    types: Sequence[int]
+    rows: Sequence[Sequence[str | None]]
+    longest: int  # longer values were truncated
+    has_more: bool
+    milliseconds: float
+    is_plan: bool
+
+
+class NoRowsError(Exception):
+    """The statement is no query: it would do something, or nothing."""
+
+
+@contextmanager
+def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits: bool = False) -> Iterator[Connection]:
+    """A transaction of its own that reads as the role; nothing that happens in it stays.
+
+    Each statement may take so many seconds; `statements` says how many long ones there may be. Occupied where there is
+    no place, at once unless it `waits` a moment; Overdue where PostgreSQL doesn't interrupt what runs.
+    """
+    actor = current_actor()
+    if not actor.is_unlimited:
+        raise NotAllowed
+    db.session.rollback()  # no connection waits for another
+    with acting_as(actor):
+        connection = _placed(str(actor.id or ""), seconds, places, PAUSES if waits else ())
+        with hanging_up_after(seconds * statements + GRACE, connection):
+            yield connection
+
+
+def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -> Connection:
+    """The session's connection, once its transaction has a slot. No connection is held while waiting."""
+    told = {"role": READER_ROLE, "timeout": str(int(seconds * 1000)), "person": person, "places": places}
+    kinds = {"one_each": ONE_EACH, "together": TOGETHER, "own": OWN, "all": ALL}
+    for pause in (*pauses, None):
+        connection = db.session.connection()
+        *_, taken = connection.exec_driver_sql(TAKE, {**told, **kinds}).one()
+        if taken is None:
+            return connection
+        db.session.rollback()
+        if pause is not None:
+            time.sleep(pause)
+    if taken == OWN:
+        raise Occupied("A query of yours is still running. Wait until it ends, then try again.", is_own=True)
+    raise Occupied("Others are running queries right now. Try again in a few seconds.", is_own=False)
+
+
+def shelf(connection: Connection) -> list[dict[str, Any]]:
+    """The tables that the role may read."""
+    return [dict(row) for row in connection.exec_driver_sql(SHELF).mappings()]
+
+
+def run(connection: Connection, statement: str, *, most: int) -> Answer:
+    """Run one query that a person wrote.
+
+    Raise NoRowsError, RefusedQueryError, or psycopg's error with its position in the statement. Locks of the session
+    would outlive the transaction, and be in everybody's way.
+    """
+    connection.exec_driver_sql("SAVEPOINT asked")
+    try:
+        plan, query = explained(statement)
+        names, types = _described(connection, query)
+        if not is_query(query):
+            raise NoRowsError
+        vet(connection, statement)
+        if plan:
+            names, types = [PLAN], [TEXT]
+        longest = min(LONGEST, ROOM // 4 // len(names))
+        began = time.perf_counter()
+        asked = func.portal_query(plan + query, most + 1, ROOM, longest + 1)
+        found = connection.execute(select(asked)).scalars().all()
+        took = (time.perf_counter() - began) * 1000
+    finally:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT asked")
+        connection.exec_driver_sql("SELECT pg_catalog.pg_advisory_unlock_all()")
+    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= ROOM, took, bool(plan))
+
+
+def _used(rows: Sequence[Sequence[str | None]]) -> int:
+    """The size of a result, as `portal_query` counts it."""
+    return sum(len((value or "").encode()) + CELL for row in rows for value in row)
+
+
+def _described(connection: Connection, statement: str) -> tuple[list[str], list[int]]:
+    """What the statement would give. PostgreSQL parses it, and nothing runs; of two statements it refuses both."""
+    driver: Any = connection.connection.driver_connection
+    for answer in (
+        driver.pgconn.prepare(b"", statement.encode()),
+        driver.pgconn.describe_prepared(b""),
+    ):
+        if answer.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(answer, encoding="utf-8")
+    if answer.nfields == 0:
+        raise NoRowsError
+    return (
+        [(answer.fname(place) or b"").decode() for place in range(answer.nfields)],
+        [answer.ftype(place) for place in range(answer.nfields)],
+    )

@@ -1,0 +1,107 @@
+"""What is one row, whole: its values, whom it names, who names it, and as JSON?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Text, case, cast, func, literal, select
+
+from portal.core.counts import Count
+from portal.core.errors import Missing
+from portal.data_browser.conditions import value_of
+from portal.data_browser.tables import Reference, Table, pointing_at
+from portal.data_browser.values import Value
+
+MOST_SHOWN = 400_000  # characters of a row, shared evenly among its columns
+COUNTED = 1_000
+CUT = "..."  # exists in every database encoding
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """How many rows of another table name this one, by which column."""
+
+    table: Table
+    reference: Reference
+    value: str
+    count: Count
+
+    @property
+    def where(self) -> str:
+        return f"{self.reference.column}:is:{self.value}"
+
+
+def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[Value]:
+    """Every column of the row; Missing where there is none."""
+    texts = [func.left(cast(table.of(one.name), Text), longest(table) + 1).label(one.name) for one in table.readable]
+    told = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
+    if told is None:
+        raise Missing
+    return [_value(table, name, told) for name in table.columns]
+
+
+def pointing(
+    connection: Connection, tables: Mapping[str, Table], table: Table, values: Sequence[Value]
+) -> list[Pointing]:
+    """Who names the row, counted up to a bound, all in one statement."""
+    found = [
+        (other, reference, one.text)
+        for one in values
+        if one.text is not None
+        for other, reference in pointing_at(tables, table, one.column.name)
+    ]
+    if not found:
+        return []
+    counts = connection.execute(select(*(_counted(*one) for one in found))).one()
+    return [Pointing(*one, Count.bounded(count, COUNTED)) for one, count in zip(found, counts, strict=True)]
+
+
+def longest(table: Table) -> int:
+    """How many characters of each value to read on the page of a single row."""
+    return MOST_SHOWN // max(len(table.readable), 1)
+
+
+def as_json(connection: Connection, table: Table, key: Sequence[str], *, internal: bool = False) -> str:
+    """The row without secrets, in PostgreSQL's format; long values are truncated, as text."""
+    shown = [one.name for one in table.readable if internal or not one.is_internal]
+    row = _with_key(select(*(_bounded(table.of(name), longest(table)).label(name) for name in shown)), table, key)
+    row = row.subquery("row")
+    text = connection.scalar(select(cast(func.row_to_json(row.table_valued()), Text)))
+    if text is None:
+        raise Missing
+    return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+
+
+def _bounded(one: Any, most: int) -> Any:
+    text = cast(one, Text)
+    cut = func.to_json(func.left(text, most).concat(CUT))
+    return case((func.length(text) > most, cut), else_=func.to_json(one))
+
+
+def _with_key(statement: Any, table: Table, key: Sequence[str]) -> Any:
+    if not table.key or len(key) != len(table.key):
+        raise Missing
+    columns = [table.columns[name] for name in table.key]
+    return statement.where(
+        *(table.of(one.name) == value_of(one, text) for one, text in zip(columns, key, strict=True))
+    ).limit(1)
+
+
+def _counted(other: Table, reference: Reference, value: str) -> Any:
+    same = other.of(reference.column) == value_of(other.columns[reference.column], value)
+    bounded = select(literal(1)).select_from(other.clause).where(same).limit(COUNTED + 1).subquery()
+    return select(func.count()).select_from(bounded).scalar_subquery()
+
+
+def _value(table: Table, name: str, told: Mapping[Any, Any]) -> Value:
+    column = table.columns[name]
+    if column.secret is not None:
+        return Value(column, None)
+    text = told[name]
+    most = longest(table)
+    is_cut = text is not None and len(text) > most
+    reference = table.references.get(name)
+    return Value(column, text[:most] if is_cut else text, is_cut, reference if text is not None else None)

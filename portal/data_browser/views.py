@@ -1,0 +1,258 @@
+"""The pages of the data browser: tables, rows, and queries of one's own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from flask.typing import ResponseReturnValue
+from psycopg import errors as pg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from portal.core.db import db
+from portal.core.errors import Missing, Occupied, Overdue
+from portal.core.history import record
+from portal.core.policy import Permission
+from portal.data_browser import queries, rows
+from portal.data_browser.box import Trouble, asked, is_number
+from portal.data_browser.conditions import Unfit
+from portal.data_browser.forms import QueryForm
+from portal.data_browser.pages import LONGEST_KEY, SIZES, View
+from portal.data_browser.reading import Answer, reading
+from portal.data_browser.tables import Table, all_tables, counted, table_named
+from portal.data_browser.values import Value, as_text
+from portal.web.addresses import here
+from portal.web.errors import RETRY_AFTER, status_of
+from portal.web.given import current_settings
+from portal.web.guards import requires
+from portal.web.proof import proven
+from portal.web.rendering import keep_address, render, wants_fragment
+
+bp = Blueprint("data_browser", __name__, url_prefix="/browser")
+UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
+LONG_STATEMENTS = 2  # per page: its rows, and a count
+INTERNAL = "internal"
+
+# Where a row is changed by forms that know its rules, or ended, and by which of its columns that is found.
+PAGES = {
+    "organizations": ("organizations.edit", "id"),
+    "users": ("users.edit", "id"),
+    **{
+        name: ("users.show", "user_id")
+        for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sign_ins")
+    },
+    "activity": ("activity.show", "operation_id"),
+}
+
+
+@bp.get("/")
+@requires(Permission.BROWSER_READ)
+def index() -> ResponseReturnValue:
+    """Every table."""
+    with _reading() as connection:
+        tables = all_tables(connection).values()
+        rows = counted(connection, tables)
+    return render("data_browser/index.html", tables=tables, rows=rows, as_text=as_text)
+
+
+@bp.get("/<table>")
+@requires(Permission.BROWSER_READ)
+def show(table: str) -> ResponseReturnValue:
+    """One table, a page of its rows."""
+    with _reading() as connection:
+        tables = all_tables(connection)
+        view = View(table_named(tables, table), request.args, here())
+        page = _page(view, connection)
+    record("browser_opened", table=table)
+    response = render(
+        "data_browser/table.html",
+        fragment="data_browser/_table.html",
+        view=view,
+        table=view.table,
+        page=page,
+        sizes=SIZES,
+        row_url=row_url,
+        starter=starter(view.table),
+        status=422 if view.problem else 200,
+    )
+    return response if view.problem else keep_address(response, view.url, extends=False)
+
+
+@bp.get("/<table>/row")
+@requires(Permission.BROWSER_READ)
+def row(table: str) -> ResponseReturnValue:
+    """One row with all that it names and is named by; for htmx a glance at it."""
+    key = _key()
+    with _reading() as connection:
+        tables = all_tables(connection)
+        one = table_named(tables, table)
+        values = _found(lambda: rows.values_of(connection, one, key))
+        around = [] if wants_fragment() else rows.pointing(connection, tables, one, values)
+    is_whole = _wants_internal()
+    record("browser_opened", table=table)
+    return render(
+        "data_browser/row.html",
+        fragment="data_browser/_row.html",
+        table=one,
+        key=key,
+        values=[value for value in values if is_whole or not value.column.is_internal],
+        has_hidden=not is_whole and any(column.is_internal for column in one.columns.values()),
+        more={INTERNAL: 1} if is_whole else {},
+        around=around,
+        row_url=row_url,
+        page_url=_page_of(one, values),
+        is_deleted=any(value.column.name == "deleted_at" and value.text for value in values),
+    )
+
+
+@bp.get("/<table>/row.json")
+@requires(Permission.BROWSER_READ)
+def copy(table: str) -> ResponseReturnValue:
+    """One row as JSON, without its secrets; for htmx in a dialog with a button that copies it."""
+    key = _key()
+    with _reading() as connection:
+        one = table_named(all_tables(connection), table)
+        text = _found(lambda: rows.as_json(connection, one, key, internal=_wants_internal()))
+    record("browser_copied", table=table, details={"row": ", ".join(key)})
+    if wants_fragment():
+        return render("data_browser/_copy.html", table=one, text=text)
+    return Response(f"{text}\n", mimetype="application/json")
+
+
+@bp.get("/sql")
+@requires(Permission.BROWSER_READ)
+def sql() -> ResponseReturnValue:
+    """The box, with a query of before or one that a table's page proposes."""
+    form = QueryForm(query=_wanted())
+    return _box(form)
+
+
+@bp.post("/sql")
+@requires(Permission.BROWSER_READ)
+@proven
+def query() -> ResponseReturnValue:
+    """Run what somebody wrote, or explain it."""
+    form = QueryForm()
+    if not form.validate_on_submit():
+        return _box(form, status=422)
+    text, way = str(form.query.data), request.form.get("way", "run")
+    way = way if way in ("explain", "analyze") else "run"
+    record("browser_queried", details={"query": text})
+    settings = current_settings()
+    try:
+        answer = asked(
+            text, way, seconds=settings.browser_seconds, places=settings.browser_places, most=settings.browser_rows
+        )
+    except Occupied as error:
+        response = _box(form, Trouble(error.message), status=status_of(error))
+        response.headers["Retry-After"] = RETRY_AFTER
+        return response
+    return _box(form, answer, status=200 if isinstance(answer, Answer) else 422)
+
+
+def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
+    is_answer = isinstance(answer, Answer)
+    return render(
+        "data_browser/sql.html",
+        fragment="data_browser/_answer.html",
+        form=form,
+        answer=answer if is_answer else None,
+        trouble=None if is_answer else answer,
+        is_plan=is_answer and answer.is_plan,
+        numbers=[is_number(kind) for kind in answer.types] if is_answer else [],
+        own=db.session.execute(queries.own()).all(),
+        settings=current_settings(),
+        status=status,
+    )
+
+
+def starter(table: Table) -> str:
+    """A query of a table's readable columns, as a starting point."""
+    names = ", ".join(_quoted(one.name) for one in table.readable if not one.is_internal)
+    return f"SELECT {names}\nFROM {table.name}\nLIMIT 100"
+
+
+def row_url(table: str, key: Sequence[str], *, endpoint: str = "data_browser.row", **more: Any) -> str:
+    return url_for(endpoint, table=table, key=list(key), **more)
+
+
+def _wants_internal() -> bool:
+    return INTERNAL in request.args
+
+
+def _wanted() -> str:
+    """The query that the address names: one's own by its key, or the one to begin a table with."""
+    name = request.args.get("table", "")
+    if name:
+        with _reading() as connection:
+            return starter(table_named(all_tables(connection), name))
+    try:
+        key = uuid.UUID(request.args.get("from", ""))
+    except ValueError:
+        return ""
+    found = db.session.execute(queries.own_one(key)).first()
+    if found is None:
+        raise Missing
+    return str(found.query)
+
+
+@contextmanager
+def _reading() -> Iterator[Connection]:
+    settings = current_settings()
+    places = settings.browser_places
+    try:
+        with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:
+            yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, pg.QueryCanceled):
+            raise Overdue from error
+        raise
+
+
+def _page(view: View, connection: Connection) -> Any:
+    """The rows; None where what is asked for is wrong, or takes too long, which the view then tells."""
+    try:
+        return view.page(connection)
+    except DBAPIError as error:
+        if isinstance(error.orig, pg.QueryCanceled):
+            view.problem = Unfit(
+                "That took too long. Narrow it, leave out deleted rows, or sort by a column with an index."
+            )
+        elif isinstance(error.orig, UNFIT):
+            view.problem = Unfit("A value or a place in the list does not fit its column.")
+        else:
+            raise
+        return None
+
+
+def _found(read: Any) -> Any:
+    """What is read of a row; what is no key names none."""
+    try:
+        return read()
+    except DBAPIError as error:
+        if isinstance(error.orig, UNFIT):
+            raise Missing from None
+        raise
+
+
+def _key() -> list[str]:
+    key = request.args.getlist("key")
+    if any(len(one) > LONGEST_KEY for one in key):
+        raise Missing
+    return key
+
+
+def _page_of(table: Table, values: Sequence[Value]) -> str | None:
+    """The real form or page of a row, if there is one."""
+    endpoint, name = PAGES.get(table.name, (None, None))
+    told: Mapping[str, str | None] = {value.column.name: value.text for value in values}
+    key = told.get(name or "")
+    return url_for(endpoint, id=key) if endpoint and key else None
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() and name.islower() else f'"{name}"'

@@ -1,0 +1,236 @@
+"""Who plays in the isolation self-test? Two tenants made to be thrown away, and what of the second must never show."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Column, Table, TextClause, Uuid, or_, select, text
+
+from portal.core import history
+from portal.core.actor import SYSTEM, Actor, Origin, Role, come_from, leave
+from portal.core.batch import create_many
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.keys import uuid7
+from portal.core.models import Base, TenantOwned
+from portal.organizations.models import Organization
+from portal.tokens.commands import Lifetime, open_sign_in
+from portal.tokens.models import ApiToken
+from portal.tokens.rotation import open_family
+from portal.users import passwords
+from portal.users.commands import update_user
+from portal.users.models import User
+
+Pair = tuple[str, str]
+Dump = dict[str, list[tuple[Any, ...]]]
+TEST_NETWORK = "192.0.2.1"  # of documents alone (RFC 5737): no visitor of a live installation has it
+DAY = Lifetime(timedelta(days=1), timedelta(days=1))
+LIVING_AND_GONE = ("admin", "user", "deleted")
+KINDS = {
+    "xname": "the name of an organization",
+    "xslug": "the short name of an organization",
+    "xmail": "the e-mail of a person",
+    "xfirst": "the name of a person",
+    "xagent": "the browser of a person",
+    "xtoken": "the API token of a person",
+}
+
+
+class NoSamples(Exception):
+    """Models that the check would miss: tenant-owned ones of which the other tenant has no row."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no sample data for {', '.join(sorted(names))}, so the check can't tell whether organizations see"
+            " each other's rows. Add some in portal/isolation/stage.py."
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the walk needs to know. Every text of the other tenant has a word to search for and a canary.
+
+    `marks` are what must never show, each with its kind, and `keys` those of them that may address a row. `words`,
+    `references` and `emails` are what to send, each beside one that nobody has. `rows` are the other tenant's own.
+    """
+
+    email: str
+    password: str
+    own_word: str
+    own_keys: tuple[str, ...]
+    keys: tuple[str, ...]
+    marks: dict[str, str]
+    rows: frozenset[uuid.UUID]
+    words: tuple[Pair, ...]
+    references: tuple[Pair, ...]
+    emails: tuple[Pair, ...]
+
+    def prints(self, app: Flask) -> dict[str, str | None]:
+        """The other tenant's rows as they are now: what to compare, by table, read in one statement."""
+        with app.app_context(), acting_as(SYSTEM):
+            return {name: texts for name, texts in db.session.execute(_texts(), {"keys": list(self.rows)})}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization and its people, by what they are here."""
+
+    id: uuid.UUID
+    people: dict[str, uuid.UUID]
+    emails: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the texts of a tenant are made of: one to search for, and one that must not show unless it is sent."""
+
+    plain: str
+    canary: str
+
+
+def set_up(app: Flask) -> Stage:
+    """Make both tenants, and somebody of one's own whom its ADMIN must not see. Whoever calls rolls back."""
+    own, foreign = (Words(*(f"{kind}{secrets.token_hex(8)}" for kind in ("word", "canary"))) for _ in range(2))
+    password = secrets.token_urlsafe(24)
+    with app.app_context(), acting_as(SYSTEM):
+        mine = _people(_organization(own), own, LIVING_AND_GONE, passwords.hash_password(password))
+    origin = come_from(Origin("", TEST_NETWORK, f"{foreign.canary}xagent"))
+    try:
+        with app.app_context(), acting_as(SYSTEM):
+            other = _people(_organization(foreign), foreign, LIVING_AND_GONE, None)
+            hidden = _people(mine.id, foreign, ("hidden",), None)
+        _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])
+        _act(app, Actor(other.people["admin"], Role.ADMIN, other.id), other.people["user"])
+    finally:
+        leave(origin)
+    rows = frozenset({other.id, *other.people.values(), *hidden.people.values()})
+    known = {str(key) for key in rows}
+    ours = {
+        key: kind for key, kind in _keys(rows_about(app, {mine.id, *mine.people.values()})).items() if key not in known
+    }
+    dump = rows_about(app, rows)
+    if lacking := [name for name, table in tenant_owned().items() if not dump.get(table)]:
+        raise NoSamples(lacking)
+    theirs = {key: kind for key, kind in _keys(dump).items() if key not in ours}
+    return Stage(
+        email=mine.emails["admin"],
+        password=password,
+        own_word=own.plain,
+        own_keys=_to_try(ours, {mine.id, *mine.people.values()}),
+        keys=_to_try(theirs, rows),
+        marks={**{f"{foreign.canary}{suffix}": kind for suffix, kind in KINDS.items()}, **theirs},
+        rows=rows,
+        **_sent(other, [*other.emails.values(), *hidden.emails.values()], foreign),
+    )
+
+
+def tenant_owned() -> dict[str, str]:
+    """The tables of all tenant-owned models, by model name."""
+    mappers = [one for one in Base.registry.mappers if issubclass(one.class_, TenantOwned)]
+    return {one.class_.__name__: one.local_table.description for one in mappers}
+
+
+def _sent(other: Tenant, emails: Iterable[str], foreign: Words) -> dict[str, tuple[Pair, ...]]:
+    """What is the other tenant's, each beside the like of it that nobody has."""
+    nobodys = Words(f"word{secrets.token_hex(8)}", f"canary{secrets.token_hex(8)}")
+    ids = (other.id, other.people["user"])
+    return {
+        "words": ((foreign.plain, nobodys.plain),),
+        "references": (*((str(key), str(uuid7())) for key in ids), (_slug(foreign), _slug(nobodys))),
+        "emails": tuple((email, f"{number}.{nobodys.canary}@example.com") for number, email in enumerate(emails)),
+    }
+
+
+def _slug(words: Words) -> str:
+    return f"{words.plain}-{words.canary}xslug"
+
+
+@command
+def _organization(words: Words) -> uuid.UUID:
+    return create_many(Organization, [{"name": f"{words.plain} {words.canary}xname", "slug": _slug(words)}])[0]
+
+
+@command
+def _people(home: uuid.UUID, words: Words, who: Iterable[str], hashed: str | None) -> Tenant:
+    """Each has signed in once; only with a hash can they do so again."""
+    tenant = Tenant(home, {}, {})
+    for one in who:
+        key, email = uuid7(), f"{words.plain}{one}.{words.canary}xmail@example.com"
+        role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(one, Role.USER)
+        row = {"id": key, "email": email, "first_name": f"{words.plain} {words.canary}xfirst", "role": role}
+        gone = now() if one == "deleted" else None
+        create_many(User, [{**row, "organization_id": home, "password": hashed, "deleted_at": gone}])
+        open_sign_in(key, home, lifetime=DAY)
+        open_family(key, home, lifetime=DAY)
+        create_many(ApiToken, [_api_token(key, home, words)])
+        history.record("sign_in", by=Actor(key, role, home), about=key)
+        tenant.people[one], tenant.emails[one] = key, email
+    return tenant
+
+
+def _api_token(person: uuid.UUID, home: uuid.UUID, words: Words) -> dict[str, Any]:
+    token = secrets.token_hex(16)
+    given = {"token": token, "name": f"{words.plain} {words.canary}xtoken", "beginning": f"{words.canary}xtoken"}
+    return {**given, "user_id": person, "organization_id": home, "scopes": [], "expires_at": now() + timedelta(days=1)}
+
+
+def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
+    """Leave the actor's traces on a row."""
+    with app.app_context(), acting_as(actor):
+        update_user(person, 1, {"last_name": "Changed"})
+
+
+def _keys(dump: Dump) -> dict[str, str]:
+    """Every UUID in these rows, and which column's it is, first of all which table's key."""
+    found = [
+        (not column.primary_key, str(value), f"a key ({column.name} of {table})")
+        for table, rows in dump.items()
+        for row in rows
+        for column, value in zip(db.metadata.tables[table].columns, row, strict=True)
+        if isinstance(value, uuid.UUID)
+    ]
+    return {value: kind for _, value, kind in sorted(found, reverse=True)}
+
+
+def _to_try(keys: dict[str, str], always: Iterable[uuid.UUID]) -> tuple[str, ...]:
+    """These keys, and one of every other kind."""
+    one_of_each = {kind: key for key, kind in keys.items()}
+    return tuple({**dict.fromkeys(map(str, always)), **dict.fromkeys(one_of_each.values())})
+
+
+@cache
+def _texts() -> TextClause:
+    """For each table the text of all rows that name one of `:keys`."""
+    parts = []
+    for table in db.metadata.sorted_tables:
+        if named := [f"{column.name} = ANY (:keys)" for column in _indexed(table)]:
+            texts = f"SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM {table} t WHERE {' OR '.join(named)}"  # noqa: S608
+            parts.append(f"SELECT '{table.name}', ({texts})")
+    return text(" UNION ALL ".join(parts))
+
+
+def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:
+    """The rows of every table that name one of these keys, found by indexes alone: a live table may be large."""
+    wanted = list(keys)
+    dump: Dump = {}
+    with app.app_context(), acting_as(SYSTEM):
+        for table in db.metadata.sorted_tables:
+            if conditions := [column.in_(wanted) for column in _indexed(table)]:
+                statement = select(table).where(or_(*conditions)).order_by(*table.primary_key)
+                dump[table.name] = [tuple(row) for row in db.session.execute(statement)]
+    return dump
+
+
+def _indexed(table: Table) -> Iterator[Column[Any]]:
+    """The columns of keys that a whole index begins with."""
+    whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
+    for column in (*list(table.primary_key)[:1], *(index.expressions[0] for index in whole)):
+        if isinstance(column, Column) and isinstance(column.type, Uuid):
+            yield column

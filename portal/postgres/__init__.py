@@ -1,0 +1,1 @@
+"""The PostgreSQL server and its schema: embedded server, catalog, migrations, roles, extensions."""

@@ -1,0 +1,294 @@
+"""How does the portal run a PostgreSQL of its own? Initialise, start or adopt, connect, stop."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+import psycopg
+from sqlalchemy import URL
+
+from portal.postgres.programs import Account, Programs, account_for
+from portal.postgres.programs import EmbeddedError as EmbeddedError
+
+SUPERUSER = "portal"
+DATABASE = "portal"
+PORT = 5432  # of the socket's name only: the server listens on no address
+SOCKET_PATH_MOST = 100
+START_SECONDS = 120
+STARTS = 5
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_directories": ".",
+    "unix_socket_permissions": "0700",
+    "port": str(PORT),
+    "max_connections": "100",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+# Connections use only the socket, with the password from a file in the data directory.
+AUTHENTICATION = "local all all scram-sha-256\n"
+CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A PostgreSQL whose files and socket lie in `data`, a directory of mode 0700.
+
+    With `durable=False` a power failure may cost the data: for tests.
+    """
+
+    data: Path
+    durable: bool = True
+
+    @classmethod
+    def of(cls, instance: Path) -> Embedded:
+        """The installation's own server."""
+        return cls(instance / "postgres")
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy address, also while the server is not running."""
+        return self._address(DATABASE).render_as_string()
+
+    def _address(self, database: str) -> URL:
+        query = {"host": str(self._socket_directory()), "port": str(PORT), "passfile": str(self._password_file())}
+        return URL.create("postgresql+psycopg", username=SUPERUSER, database=database, query=query)
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Start, or adopt what runs already; at the end stop it, unless another process uses it too.
+
+        A fork that leaves the block (a server's worker) stops nothing.
+        """
+        starter = os.getpid()
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        with self._beside(".users").open("a") as users:
+            with self._one_at_a_time():
+                fcntl.flock(users, fcntl.LOCK_SH)
+                self.start()
+            try:
+                yield self.url
+            finally:
+                if os.getpid() == starter:
+                    self._stop_unless_used(users)
+
+    def _stop_unless_used(self, users: IO[str]) -> None:
+        with self._one_at_a_time(), suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.stop()
+
+    def start(self) -> str:
+        """Return the address of a server that answers. Raises EmbeddedError."""
+        account = account_for(self.data)
+        programs = Programs.readable_by(account)
+        if not self.data.exists():
+            self._initialise(programs, account)
+        self._take_over(account)
+        self._refuse_another_version(programs)
+        self._open_short_way()
+        if not self._password_file().exists():
+            self._set_password(programs, account)
+        self._wait_until_it_answers(programs, account)
+        self._create_database()
+        return self.url
+
+    def stop(self) -> None:
+        """End the server and everybody's connections to it; without a server nothing happens."""
+        if (server := self._server()) is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=START_SECONDS)
+
+    def _initialise(self, programs: Programs, account: Account) -> None:
+        """Make the data directory whole or not at all: under another name first."""
+        unfinished = self._beside(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True, mode=0o700)
+        account.give(unfinished)
+        arguments = ["--username", SUPERUSER, "--auth-local=reject", "--auth-host=reject"]
+        arguments += ["--encoding=UTF8", "--locale=C.UTF-8"]
+        if not self.durable:
+            arguments.append("--no-sync")
+        with account.way_into(unfinished) as (directory, options):
+            done = subprocess.run(  # noqa: S603 -- the wheel's own program
+                [programs.initdb, *arguments, "--pgdata", directory],
+                capture_output=True,
+                text=True,
+                **options,
+            )
+        if done.returncode:
+            raise EmbeddedError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+        unfinished.rename(self.data)
+
+    def _take_over(self, account: Account) -> None:
+        """Take over another account's data, including its running server. Only root can; others get an error."""
+        if self.data.stat().st_uid == account.uid:
+            return
+        if not account.is_own:
+            self.stop()
+            account.give(self.data)
+            return
+        raise EmbeddedError(
+            f"{self.data} belongs to another account: start the portal as that one or as root, "
+            "or move the directory away to start empty."
+        )
+
+    def _set_password(self, programs: Programs, account: Account) -> None:
+        """Set the password before anybody can connect, also on data from versions without one. Safe to repeat."""
+        self.stop()
+        self._disown_process_id()
+        password = secrets.token_hex(32)
+        with account.way_into(self.data) as (directory, options):
+            del options["stdin"]
+            done = subprocess.run(  # noqa: S603 -- the wheel's own program
+                [programs.postgres, "--single", "-j", *([] if self.durable else ["-F"]), "-D", directory, "postgres"],
+                input=f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n\n",
+                capture_output=True,
+                text=True,
+                **options,
+            )
+        if done.returncode or "ERROR:" in done.stderr:
+            raise EmbeddedError(f"PostgreSQL's password can't be set: {done.stderr.strip()}")
+        account.write(self.data / "pg_hba.conf", AUTHENTICATION)
+        account.write(self._password_file(), f"*:*:*:{SUPERUSER}:{password}\n")
+
+    def _password_file(self) -> Path:
+        return self.data.absolute() / "portal.passfile"
+
+    def _refuse_another_version(self, programs: Programs) -> None:
+        found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        if found != programs.major:
+            raise EmbeddedError(
+                f"{self.data} was written by PostgreSQL {found}, the portal now brings {programs.major}: "
+                "dump it with the version that wrote it, or move the directory away to start empty."
+            )
+
+    def _wait_until_it_answers(self, programs: Programs, account: Account) -> None:
+        """Start as often as it takes: the remains of a killed server may need a moment to let go."""
+        deadline = time.monotonic() + START_SECONDS
+        process: subprocess.Popen[bytes] | None = None
+        starts = 0
+        while not self._answers():
+            if process is not None and process.poll() is not None:
+                process = None
+                time.sleep(0.2 * starts)
+            if process is None and self._server() is None:
+                if starts == STARTS or time.monotonic() > deadline:
+                    raise EmbeddedError(f"PostgreSQL does not start:\n{self._end_of_log()}")
+                starts += 1
+                process = self._spawn(programs, account)
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"PostgreSQL did not answer within {START_SECONDS} s:\n{self._end_of_log()}")
+            time.sleep(0.05)
+        if process is not None:
+            process.returncode = 0  # it is meant to outlive this object, which would complain of that
+
+    def _spawn(self, programs: Programs, account: Account) -> subprocess.Popen[bytes]:
+        """Start the server in a session of its own: a Ctrl-C meant for the portal must not reach it."""
+        self._disown_process_id()
+        settings = SETTINGS if self.durable else SETTINGS | CARELESS
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        with account.way_into(self.data) as (directory, options), self._beside(".log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 -- the wheel's own program
+                [programs.postgres, "-D", directory, *arguments],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **options,
+            )
+
+    def _server(self) -> psutil.Process | None:
+        """The server that runs on this data: a process id alone may have been given to a stranger since."""
+        try:
+            process = psutil.Process(self._process_id())
+            is_server = process.name() == "postgres" and Path(process.cwd()).samefile(self.data)
+        except (ValueError, OSError, psutil.Error):
+            return None
+        return process if is_server and process.status() != psutil.STATUS_ZOMBIE else None
+
+    def _process_id(self) -> int:
+        return int(self._process_file().read_text(encoding="utf-8").split("\n", 1)[0])
+
+    def _disown_process_id(self) -> None:
+        """Put our own process id into the two files that a killed server left.
+
+        PostgreSQL takes its parent's id for a leftover, but still looks whether the killed server's memory is
+        in use, which it would not do without the files.
+        """
+        for path in (self._process_file(), self.data / f".s.PGSQL.{PORT}.lock"):
+            with suppress(FileNotFoundError):
+                _, newline, rest = path.read_text(encoding="utf-8").partition("\n")
+                if newline:
+                    path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
+                else:  # killed while it wrote the file: PostgreSQL would refuse to judge it
+                    path.unlink()
+
+    def _process_file(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    def _answers(self) -> bool:
+        try:
+            self._connect("postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _create_database(self) -> None:
+        with self._connect("postgres") as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host=str(self._socket_directory()),
+            port=PORT,
+            user=SUPERUSER,
+            dbname=database,
+            passfile=str(self._password_file()),
+            autocommit=True,
+            connect_timeout=10,
+        )
+
+    def _socket_directory(self) -> Path:
+        """The data directory, or a short way to it: the path of a socket has room for 107 bytes."""
+        data = self.data.absolute()
+        if len(os.fsencode(data)) <= SOCKET_PATH_MOST - len(f"/.s.PGSQL.{PORT}"):
+            return data
+        name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+        return Path(f"/tmp/portal-{os.geteuid()}-{name}")  # noqa: S108 -- its owner is checked
+
+    def _open_short_way(self) -> None:
+        way, data = self._socket_directory(), self.data.absolute()
+        if way == data:
+            return
+        with suppress(FileExistsError):
+            way.symlink_to(data)
+        if way.lstat().st_uid != os.geteuid() or not way.is_symlink() or way.readlink() != data:
+            raise EmbeddedError(f"{way} is in the way: it must be a symbolic link of your own to {data}.")
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        with self._beside(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _beside(self, suffix: str) -> Path:
+        return self.data.with_name(self.data.name + suffix)
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self._beside(".log").read_text(encoding="utf-8", errors="replace").splitlines()[-8:])

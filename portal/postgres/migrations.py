@@ -1,0 +1,87 @@
+"""Which migrations are there, which of them has a database, and what do they make of an empty one?"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import errors as pg
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from portal.config import ROOT
+from portal.postgres import catalog
+from portal.postgres.catalog import Catalog
+from portal.postgres.embedded import Embedded
+
+# Whoever waits for a table's lock makes all who come later wait behind it: no request shall for long. So a migration
+# gives up soon, lets them pass, and tries again; where it waits for two tables one after the other, sooner than
+# PostgreSQL (after a second) ends a request that waits for it in turn.
+LOCK_SECONDS = 0.4
+ATTEMPTS = 30
+PAUSE_SECONDS = 2.0
+RETRIED = (pg.LockNotAvailable, pg.DeadlockDetected)
+
+
+def config() -> Config:
+    found = Config()
+    found.set_main_option("script_location", str(ROOT / "migrations"))
+    return found
+
+
+@lru_cache(maxsize=1)
+def heads() -> frozenset[str]:
+    """What a database should have that this code works on."""
+    return frozenset(ScriptDirectory.from_config(config()).get_heads())
+
+
+def applied(connection: Connection) -> frozenset[str]:
+    """What a database has; nothing of one that was never migrated."""
+    return frozenset(MigrationContext.configure(connection).get_current_heads())
+
+
+def are_pending(connection: Connection) -> bool:
+    return applied(connection) != heads()
+
+
+def known() -> frozenset[str]:
+    """Every migration of this code."""
+    return frozenset(step.revision for step in ScriptDirectory.from_config(config()).walk_revisions())
+
+
+def made_by(revision: str) -> Catalog:
+    """What the migrations up to this one make of an empty database, on a server that lives as long as this takes.
+
+    It needs neither a right nor room on the real server. Call it in an application context.
+    """
+    with tempfile.TemporaryDirectory(prefix="portal-schema-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # the server may run under another account than ours
+        with Embedded(Path(folder) / "postgres", durable=False).running() as url:
+            engine = create_engine(url, poolclass=NullPool)
+            wanted = config()
+            wanted.attributes["engine"] = engine
+            command.upgrade(wanted, revision)
+            with engine.connect() as connection:
+                return catalog.read(connection)
+
+
+def patiently(work: Callable[[], None], connection: Connection, say: Callable[[str], None]) -> None:
+    """Run it again where others hold a lock that it needs; what they hold for longer than all attempts is raised."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            work()
+            return
+        except DBAPIError as error:
+            connection.rollback()
+            if attempt == ATTEMPTS or not isinstance(error.orig, RETRIED):
+                raise
+            say(f"Others use the tables; trying again in {PAUSE_SECONDS:g} s ({attempt} of {ATTEMPTS}).")
+            time.sleep(PAUSE_SECONDS)

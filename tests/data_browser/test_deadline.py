@@ -1,0 +1,109 @@
+"""Can one person's queries keep others waiting?"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.errors import Occupied, Overdue
+from portal.core.wall import READER_ROLE
+from portal.data_browser import reading as module
+from portal.data_browser.reading import Answer, reading, run
+from tests.acting import acting, busy
+from tests.cast import Builder, Person
+
+PRODUCTS = " + ".join(["n * n"] * 40)
+LONG = f"SELECT {PRODUCTS} > 0 FROM (SELECT repeat('9', 60000)::numeric n OFFSET 0) one"  # noqa: S608
+Timer = threading.Timer
+GET_PLACE = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+
+
+@pytest.fixture
+def people(fresh_app: Flask) -> list[Person]:
+    """Four SUPER_ADMINs."""
+    build = Builder(fresh_app)
+    return [build.person(f"root{number}@example.com", role=Role.SUPER_ADMIN) for number in range(4)]
+
+
+def asked(query: str, *, seconds: float = 5, most: int = 20) -> Answer:
+    with reading(seconds) as connection:
+        return run(connection, query, most=most)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person], waits: bool) -> None:
+    root, other = people[:2]
+    with busy(fresh_app, root):
+        refused = pytest.raises(Occupied, match="of yours is still running")
+        with acting(fresh_app, root), refused as caught, reading(5, waits=waits):
+            raise AssertionError("came in")
+        with acting(fresh_app, other):
+            assert asked("SELECT 1").rows == [["1"]]
+    with acting(fresh_app, root):
+        assert asked("SELECT 1").rows == [["1"]]
+
+    assert caught.value.is_own
+
+
+def test_few_people_run_queries_at_a_time(fresh_app: Flask, people: list[Person]) -> None:
+    with busy(fresh_app, people[0]), busy(fresh_app, people[1]):
+        with busy(fresh_app, people[2]), acting(fresh_app, people[3]):
+            with pytest.raises(Occupied, match="Others are running") as caught, reading(5):
+                raise AssertionError("came in")
+            assert not caught.value.is_own
+        with acting(fresh_app, people[3]):
+            assert asked("SELECT 1").rows == [["1"]]
+            with pytest.raises(Occupied), reading(5, places=2):
+                raise AssertionError("came in")
+
+
+def test_what_waits_gets_a_place_as_soon_as_there_is_one(
+    fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = people[0]
+    one = busy(fresh_app, root)
+    one.__enter__()
+    monkeypatch.setattr("portal.data_browser.reading.time.sleep", lambda _seconds: one.__exit__(None, None, None))
+
+    with acting(fresh_app, root), reading(5, waits=True) as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar_one() == READER_ROLE
+
+
+def test_nobody_waits_for_what_postgresql_does_not_interrupt_and_its_place_stays_taken(
+    fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.1)
+    root = people[0]
+
+    with acting(fresh_app, root):
+        with pytest.raises(Overdue):
+            asked(LONG, seconds=0.1)
+        with pytest.raises(Occupied) as caught:
+            asked("SELECT 1")
+        assert caught.value.is_own
+        db.session.connection().exec_driver_sql("SET LOCAL statement_timeout = 0")
+        db.session.connection().exec_driver_sql(GET_PLACE, (module.ONE_EACH, str(root.id)))  # when it has ended
+        db.session.rollback()
+        assert asked("SELECT 1").rows == [["1"]]
+
+
+def test_a_connection_that_was_given_back_in_time_is_left_alone(
+    fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[threading.Timer] = []
+
+    def timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
+        made.append(Timer(seconds, function))
+        return made[0]
+
+    monkeypatch.setattr(threading, "Timer", timer)
+
+    with acting(fresh_app, people[0]):
+        asked("SELECT 1")
+        made[0].run()  # as if it had gone off a moment too late
+        assert db.session.connection().exec_driver_sql("SELECT 1").scalar_one() == 1

@@ -1,0 +1,265 @@
+"""Does the self-test find what it is for, say where, and leave nothing behind?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask, request
+from sqlalchemy import func, select, update
+
+from portal.core import clock
+from portal.core.actor import SYSTEM
+from portal.core.batch import create_many
+from portal.core.db import acting_as, command, db
+from portal.core.policy import Permission
+from portal.isolation import stage
+from portal.isolation.cli import WALLS
+from portal.tokens.models import ApiToken
+from portal.users.models import User
+from portal.web.guards import requires
+from tests.acting import acting, portal_on
+from tests.cast import Builder
+
+View = Callable[..., str]
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    return app.test_cli_runner().invoke(args=["tenancy", "check", *arguments])
+
+
+def plant(app: Flask, view: View, address: str = "/planted/", **options: Any) -> None:
+    """A route as somebody could write it who forgot the rules."""
+    app.add_url_rule(address, "planted.index", requires(Permission.USERS_READ)(view), **options)
+
+
+def counts(app: Flask) -> dict[str, int]:
+    with acting(app):
+        return {
+            table.name: db.session.scalar(select(func.count()).select_from(table)) or 0
+            for table in db.metadata.sorted_tables
+        }
+
+
+def test_it_says_in_one_line_that_there_is_nothing_and_leaves_no_rows(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    build.person("uma@example.com", tenant=build.tenant("Acme"))
+    before = counts(fresh_app)
+
+    result = run(fresh_app, "--only", "/users/new")
+
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(r"\d+ requests, nothing of another tenant\.\n", result.stdout)
+    assert counts(fresh_app) == before
+
+
+def everybody() -> str:
+    """Reads as the system what it should read as whoever asks."""
+    with acting_as(SYSTEM):
+        return " ".join(f"{user.first_name} {user.email}" for user in db.session.scalars(select(User)))
+
+
+def test_an_unscoped_query_is_named_with_its_route_whichever_wall_stands(fresh_app: Flask) -> None:
+    plant(fresh_app, everybody)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code == 1
+    for wall in WALLS:
+        for kind in ("name", "e-mail"):
+            assert f"GET /planted/: shows the {kind} of a person ({wall})\n" in result.output
+    assert "/users/" not in result.output
+    assert "canary" not in result.output
+
+
+def test_a_query_of_all_tenants_is_named_where_the_second_wall_does_not_stop_it(fresh_app: Flask) -> None:
+    def all_tenants() -> str:
+        return " ".join(db.session.scalars(select(User.email), execution_options={"all_tenants": True}))
+
+    plant(fresh_app, all_tenants)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code == 1
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+
+
+def test_a_query_past_the_filters_is_stopped_by_the_second_wall_alone(fresh_app: Flask) -> None:
+    def from_the_table() -> str:
+        return " ".join(db.session.scalars(select(db.metadata.tables["users"].c.email)))
+
+    plant(fresh_app, from_the_table)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+
+
+def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:
+    def counted() -> str:
+        found = select(func.count(User.id)).where(User.first_name.contains(request.args.get("named", "nobody")))
+        with acting_as(SYSTEM):
+            return f"{db.session.scalar(found)} people"
+
+    plant(fresh_app, counted)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert "GET /planted/?named: answers otherwise than to what nobody has (both walls up)" in result.output
+
+
+def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
+    def known(id: Any) -> str:
+        with acting_as(SYSTEM):
+            return "yes" if db.session.scalar(select(User.id).where(User.id == id)) else "no"
+
+    plant(fresh_app, known, "/planted/<uuid:id>")
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert "GET /planted/<uuid:id>: answers otherwise than to what nobody has (both walls up)" in result.output
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_write_is_named_with_its_route_and_table(fresh_app: Flask, method: str) -> None:
+    @command
+    def rename(key: Any) -> None:
+        db.session.execute(update(User).where(User.id == key).values(last_name="Renamed"))
+
+    def renaming(id: Any) -> str:
+        with acting_as(SYSTEM):
+            rename(id)
+        return "done"
+
+    plant(fresh_app, renaming, "/planted/<uuid:id>", methods=[method])
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code == 1
+    assert f"{method} /planted/<uuid:id>: changes users of another tenant (both walls up)" in result.output
+
+
+def test_a_row_that_is_put_into_another_tenant_is_named(fresh_app: Flask) -> None:
+    @command
+    def move(home: str) -> None:
+        db.session.execute(update(User).where(User.first_name.startswith("word")).values(organization_id=home))
+
+    def moving() -> str:
+        if home := request.form.get("organization_id"):
+            with acting_as(SYSTEM):
+                move(home)
+        return "done"
+
+    plant(fresh_app, moving, methods=["POST"])
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert "POST /planted/ organization_id: changes users of another tenant (both walls up)" in result.output
+
+
+def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
+    def unique() -> tuple[str, int]:
+        with acting_as(SYSTEM):
+            taken = db.session.scalar(select(User.id).where(User.email == request.form.get("email", "")))
+        return ("taken", 422) if taken else ("done", 200)
+
+    app = fresh_app
+    app.add_url_rule("/planted/", "planted.index", requires(Permission.USERS_READ)(unique), methods=["POST"])
+
+    result = run(app, "--only", "/planted")
+
+    assert "POST /planted/ email: tells what another tenant uses (both walls up)" in result.output
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, ValueError])
+def test_it_leaves_no_rows_and_its_walls_up_when_it_is_interrupted(
+    fresh_app: Flask, ending: type[BaseException]
+) -> None:
+    def interrupting() -> str:
+        raise ending
+
+    plant(fresh_app, interrupting)
+    before = counts(fresh_app)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code != 0
+    assert counts(fresh_app) == before
+    build = Builder(fresh_app)
+    uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
+    build.person("bea@example.com", tenant=build.tenant("Birch"))
+    with acting(fresh_app, uma):
+        assert db.session.scalars(select(User.email)).all() == ["uma@example.com"]
+    assert counts(fresh_app)["users"] == 2
+
+
+def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_database: str) -> None:
+    few = {"pool_size": 1, "concurrent_requests": 1, "trusted_proxies": 1, "production": True}
+    with portal_on(fresh_database, public_url="https://portal.example.com:8443/portal", **few) as app:
+        result = run(app, "--only", "/account")
+
+    assert result.exit_code == 0, result.output
+
+
+def test_a_walk_that_sees_nothing_at_all_is_no_proof(fresh_app: Flask) -> None:
+    result = run(fresh_app, "--only", "/nowhere")
+
+    assert result.exit_code == 1
+    assert "can't tell anything" in result.output
+
+
+def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(model: Any, rows: Any) -> Any:
+        return [] if model is ApiToken else create_many(model, rows)
+
+    monkeypatch.setattr("portal.isolation.stage.create_many", make)
+    before = counts(fresh_app)
+
+    result = run(fresh_app)
+
+    assert result.exit_code == 1
+    assert "Error: There is no sample data for ApiToken, so the check can't tell" in result.output
+    assert "nothing of another tenant" not in result.output
+    assert counts(fresh_app) == before
+
+
+def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    owned = stage.tenant_owned()
+    assert owned.keys() >= {"User", "Organization", "SignIn", "RefreshToken", "ApiToken", "Activity"}
+    monkeypatch.setattr(stage, "tenant_owned", lambda: {**owned, "Planted": "planted"})
+
+    result = run(fresh_app)
+
+    assert result.exit_code == 1
+    assert "no sample data for Planted, so" in result.output
+
+
+def test_answers_are_compared_as_of_one_moment_however_long_the_check_takes(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hasty(datetime):
+        """A clock that goes an hour further each time somebody looks."""
+
+        hours = 0
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Hasty:
+            cls.hours += 1
+            return super().now(tz) + timedelta(hours=cls.hours)
+
+    def told() -> str:
+        return f"{request.args.get('q')} {clock.now():%H:%M}"
+
+    plant(fresh_app, told)
+    monkeypatch.setattr(clock, "datetime", Hasty)
+
+    result = run(fresh_app, "--only", "/planted")
+
+    assert result.exit_code == 0, result.output
+    assert Hasty.hours > len(WALLS)

@@ -1,4 +1,4 @@
-"""Detect tampering with the history: seal it with a key that the database does not store (migrations 0004, 0015)."""
+"""Detect tampering with the history: seal it with a key that the database does not store (portal/sql/activity)."""
 
 from __future__ import annotations
 

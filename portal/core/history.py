@@ -1,6 +1,6 @@
 """What was done, by whom, and what was a row like before? The history is written by triggers; here it is read.
 
-Changes of rows are recorded by PostgreSQL itself, in the transaction of the change (see migration 0003). What no row's
+Changes of rows are recorded by PostgreSQL itself, in the transaction of the change (portal/sql/activity). What no row's
 change tells, such as a failed sign-in, `record` adds.
 """
 
@@ -106,7 +106,7 @@ class Activity(TenantOwned, Base):
     changes: Mapped[dict[str, list[Any]] | None] = mapped_column(JSONB)
     undoes: Mapped[int | None]  # the version of the row that was undone
     times: Mapped[int]
-    begins_act: Mapped[bool | None]  # empty in events from before migration 0012
+    begins_act: Mapped[bool | None]  # empty in events from before there was this column
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:

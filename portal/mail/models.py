@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.models import Base, Keyed
 
-# What is read of the queue's own tables: see migration 0009.
+# What is read of the queue's own tables: see migration 0006_email_queue.
 JOBS = table(
     "procrastinate_jobs", column("id"), column("status", Text), column("scheduled_at", DateTime(True)), schema="queue"
 )

@@ -1,7 +1,7 @@
 """Who sends the letters? A worker that takes one job after the other from a queue in the database.
 
-A job holds ids alone. It is put there by portal_send_later (migration 0009) in the transaction of what it tells of, and
-is done at least once: a worker that is killed between sending and noting that leaves it to be done again.
+A job holds ids alone. It is put there by portal_send_later (portal/sql/mail) in the transaction of what it tells of,
+and is done at least once: a worker that is killed between sending and noting that leaves it to be done again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from portal.postgres.preflight import try_reading
 from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
-QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0009
+QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0006_email_queue
 TIDYING = "17 3 * * *"  # UTC
 DAY_SECONDS = 86_400  # within which a worker that was away makes up for it
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600

@@ -86,7 +86,7 @@ def _best(listing: Listing) -> Sort:
 
 
 def _found(listing: Listing, part: Found) -> Any:
-    """The keys that a search finds. portal_find_users (migration 0020) implements each filter, sort and rank."""
+    """The keys that a search finds. portal_find_users (portal/sql/users) implements each filter, sort and rank."""
     asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(

@@ -12,7 +12,7 @@ from portal.config import ROOT, Settings, load_settings
 from portal.core.db import DIRECT, db, engine_options
 from portal.postgres.embedded import Embedded
 from portal.web import guards
-from portal.web.given import current_settings
+from portal.web.given import current_settings, served_at
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.direct_url:
         app.config["SQLALCHEMY_BINDS"] = {DIRECT: {**options(settings.direct_url), "url": settings.direct_url}}
     current_settings.set(app, settings)
+    served_at.set(app, "http://127.0.0.1:8000")
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     web.init_app(app, settings)

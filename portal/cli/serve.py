@@ -27,7 +27,7 @@ from portal.demo_data import seed
 from portal.postgres import migrations
 from portal.postgres.embedded import Embedded, EmbeddedError
 from portal.postgres.sentences import sentence_of
-from portal.web.given import Given, current_settings
+from portal.web.given import Given, current_settings, served_at
 
 LOCAL = "localhost"  # browsers allow passkeys here without https, but not at 127.0.0.1
 LOOPBACK = ("127.0.0.1", "::1")  # browsers resolve localhost to either
@@ -69,7 +69,8 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         hosts = _hosts(host)
         port = port or _free_port(hosts)
         _refuse_a_port_in_use(hosts, port)
-        address = app.extensions["portal_served_at"] = f"http://{_written(host)}:{port}"
+        address = f"http://{_written(host)}:{port}"
+        served_at.set(app, address)
         options = _options([f"{_written(one)}:{port}" for one in hosts], workers=workers, threads=threads)
         options["when_ready"] = lambda _: _is_up(address, settings)
         options["post_worker_init"] = lambda _: _begin_beside_pages(app)

@@ -26,7 +26,7 @@ from portal.core.listing import Rows
 from portal.organizations.models import Organization
 from portal.users.models import INVITATION_HOLDS, User, invitation_of
 from portal.users.queries import by_id
-from portal.web.given import current_settings
+from portal.web.given import current_settings, served_at
 
 INVITATION, HANDED, RESET, VERIFICATION = "invitation", "handed", "reset", "verification"
 INVITATIONS = (INVITATION, HANDED)  # by mail, which proves the address, or by an administrator's hand
@@ -151,4 +151,4 @@ def _base() -> str:
         return settings.public_url
     if settings.production:
         raise Conflict(None, NO_ADDRESS)
-    return str(current_app.extensions.get("portal_served_at", "http://127.0.0.1:8000"))
+    return served_at()

@@ -46,3 +46,4 @@ class Provision(Generic[T]):
 
 
 current_settings: Given[Settings] = Given("settings")
+served_at: Given[str] = Given("address it is served at")  # where there is no public one

@@ -166,7 +166,7 @@ def test_the_application_is_reached_through_typed_values_alone() -> None:
     """portal/web/given.py; an extension's own name is that extension's."""
     for path in SOURCES:
         names = set(re.findall(r"\.extensions(?:\.get\(|\[)([^\]),]+)", path.read_text(encoding="utf-8")))
-        assert names <= {'"csrf"', '"migrate"', '"portal_served_at"', "self.key"}, path
+        assert names <= {'"csrf"', '"migrate"', "self.key"}, path
 
 
 def of_portal(path: Path) -> Path | None:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.db import command, db
+from portal.users.models import User
 from tests.acting import acting, say_who_long_ago
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
 from tests.cast import PASSWORD, Person, Tenant
@@ -277,8 +280,12 @@ def undo_refused(tabs: Tabs) -> Page:
 
 
 def one_act(tabs: Tabs) -> Page:
+    """An act on two people at once."""
+    both = update(User).where(User.id.in_([somebody(tabs).id, somebody(tabs).id])).values(last_name="Together")
+    with acting(tabs.site.build.app):
+        command(lambda: db.session.execute(both, execution_options={"synchronize_session": False}))()
     page = tabs.open(ADMIN)
-    page.goto("/activity/?status=changes&page=last")
+    page.goto("/activity/?status=changes")
     page.get_by_role("link", name=" more").first.click()
     expect(page.get_by_role("heading", name="One act")).to_be_visible()
     return page

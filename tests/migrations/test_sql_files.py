@@ -185,7 +185,7 @@ def test_a_change_of_one_word_is_found(database_server: Server, template_databas
 
 
 def test_a_file_that_is_missing_is_found(database_server: Server, template_database: str) -> None:
-    missing = {"users/portal_ranks.sql", "api/idempotency_keys.sql", "browser/portal_query.sql"}
+    missing = {"users/portal_ranks.sql", "api/idempotency_keys.sql", "data_browser/portal_query.sql"}
     files = {path: text for path, text in FILES.items() if str(path.relative_to(FOLDER)) not in missing}
 
     result = replayed(database_server.create("missing", template=template_database), files)

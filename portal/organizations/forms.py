@@ -13,7 +13,7 @@ from portal.core.actor import current_actor
 from portal.core.policy import Permission, allows
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 from portal.web.forms import EditForm, Form, TextField
-from portal.web.rows import read_row
+from portal.web.signed_keys import read_row
 
 LONGEST_NAME = 120
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

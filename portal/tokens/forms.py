@@ -15,7 +15,7 @@ from portal.core.actor import current_actor
 from portal.core.policy import Permission, allows
 from portal.web.forms import Form, TextField
 from portal.web.guards import PROFILE, scopes_in_use
-from portal.web.rows import read_row
+from portal.web.signed_keys import read_row
 
 WORDS: dict[str, str] = {
     PROFILE: "Read who you are",

@@ -15,13 +15,13 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
 from portal.core.errors import Conflict, NotAllowed, Stale
 from portal.core.policy import Permission, allows, grantable_roles
-from portal.core.throttle import Counter
+from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
 from portal.organizations.models import Organization
-from portal.tokens.commands import end_families, revoke_all
+from portal.tokens.commands import end_client_sessions, revoke_all
 from portal.users import passwords, queries
-from portal.users.addresses import Uncounted, counting
 from portal.users.clashes import asking_for, check_free
+from portal.users.email_changes import Uncounted, counting
 from portal.users.models import User
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
@@ -81,9 +81,9 @@ def _send_if_active(user: User, kind: str) -> None:
 
 
 def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any], counter: Counter | None = None) -> User:
-    """Change a person; another address is asked for, and counts once it is confirmed (see users/addresses.py).
+    """Change a person; another address is asked for, and counts once it is confirmed (see users/email_changes.py).
 
-    Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; Throttled where `counter`, of letters to
+    Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; RateLimited where `counter`, of emails to
     this person, is full.
     """
     email = values.get("email")
@@ -134,7 +134,7 @@ def _change(user: User, changes: Mapping[str, Any], *, counted: bool) -> None:
     if not user.is_active:
         revoke_all(user.id)
     if {"role", "organization_id"} & changes.keys():
-        end_families(user.id, has_moved="organization_id" in changes)
+        end_client_sessions(user.id, has_moved="organization_id" in changes)
 
 
 def _is_to_confirm(user: User, changes: Mapping[str, Any]) -> bool:
@@ -160,7 +160,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
 
 
 def set_active(user_id: uuid.UUID, *, is_active: bool, counter: Counter | None = None) -> User:
-    """Let a person sign in, or no more: then every sign-in ends at once. Throttled where letters are due, too many."""
+    """Let a person sign in, or no more: then every sign-in ends at once. RateLimited where emails are due, too many."""
     return counting(counter, lambda counted: _set_active(user_id, is_active=is_active, counted=counted))
 
 
@@ -209,7 +209,7 @@ def _take_back(user: User) -> None:
 def undo_user(user_id: uuid.UUID, version: int, counter: Counter | None = None) -> User:
     """Undo the act that made this version of a person, under the rules for acts of that kind.
 
-    Missing, Conflict, NotAllowed, Throttled; history.Superseded where somebody changed the same since.
+    Missing, Conflict, NotAllowed, RateLimited; history.Superseded where somebody changed the same since.
     """
     wanted = _wanted(user_id, history.before(User, user_id, version))
     return asking_for(wanted, lambda: counting(counter, lambda counted: _undo(user_id, version, counted=counted)))

@@ -1,0 +1,79 @@
+"""How does an e-mail address come to count? Its owner opens the link that is mailed there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from portal.core import rate_limit
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db, locked
+from portal.core.errors import Conflict, Missing
+from portal.core.rate_limit import Counter
+from portal.mail.commands import send_later
+from portal.users import queries
+from portal.users.models import User
+
+VERIFIED = "This address is confirmed already."
+
+R = TypeVar("R")
+
+
+class Uncounted(Exception):
+    """A change would mail somebody, which is to be counted first."""
+
+
+def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
+    """Have a new address confirmed; until then the former one counts. RateLimited: each asking sends an email."""
+    _count(counter)
+    _ask_for(user_id, email)
+
+
+@command
+def _ask_for(user_id: uuid.UUID, email: str) -> None:
+    user = locked(queries.by_id(user_id))
+    if user.email == email:
+        raise Conflict("email", "This is your address already.")
+    user.pending_email = email
+    send_later("verification", user.id)
+
+
+@command
+def cancel(user_id: uuid.UUID) -> User:
+    """Keep the present address; the link that was sent is dead."""
+    user = locked(queries.by_id(user_id))
+    user.pending_email = None
+    return user
+
+
+def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
+    """Mail the link again, to the new address where there is one. Missing, Conflict, RateLimited."""
+    user = db.session.scalar(queries.by_id(user_id))
+    if user is None:
+        raise Missing
+    if user.email_verified and user.pending_email is None:
+        raise Conflict(None, VERIFIED)
+    _count(counter)
+    send_later("verification", user_id)
+    return user
+
+
+def _count(counter: Counter) -> None:
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        rate_limit.attempt(counter)
+
+
+def counting(counter: Counter | None, change: Callable[[bool], R]) -> R:
+    """Make a change, which is told whether emails are counted: one that mails somebody runs anew once they are.
+
+    Only the system may count, and only outside the change. RateLimited where too many were sent; then nothing is changed.
+    """
+    if counter is None:
+        return change(True)
+    try:
+        return change(False)
+    except Uncounted:
+        _count(counter)
+    return change(True)

@@ -38,7 +38,7 @@ from portal.mail.commands import remove_given_up, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
-from portal.mfa.views import bp as second
+from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.views import bp as organizations
 from portal.tokens.commands import prune as remove_sessions
@@ -78,7 +78,7 @@ FEATURES = (
         retention=(RetentionRule("counters of tries", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
-    Feature(pages=(second,)),
+    Feature(pages=(mfa,)),
     Feature(pages=(dashboard,)),
     Feature(pages=(organizations,)),
     Feature(pages=(users,), provides=(people.names_of.by(names_of), members.by(People()))),

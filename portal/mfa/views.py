@@ -1,4 +1,4 @@
-"""The pages of two-step sign-in, in the own account; and its reset, on a person's page."""
+"""Pages on which people set up two-factor authentication for their own account."""
 
 from __future__ import annotations
 
@@ -8,25 +8,19 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.auth.commands import is_own_password
 from portal.core.clock import now
-from portal.core.db import db
 from portal.core.errors import Missing, RateLimited
-from portal.core.policy import Permission
 from portal.mfa import challenges, ciphers, codes, commands, passkeys
 from portal.mfa.forms import AuthenticatorForm, PasskeyForm, RemovalForm
 from portal.mfa.words import APP, PASSKEY
-from portal.users import queries
-from portal.users.mfa_resets import reset as take_away
-from portal.users.models import User
 from portal.web import attempts, reauthentication
 from portal.web.forms import reporting_conflicts
 from portal.web.given import current_settings
-from portal.web.guards import must_have_two_factor, requires, signed_in
+from portal.web.guards import must_have_two_factor, signed_in
 from portal.web.jinja import day
 from portal.web.rendering import redirect, render
 
-bp = Blueprint("second", __name__)
+bp = Blueprint("mfa", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
 ADDING = "adding a passkey"
@@ -142,7 +136,7 @@ def _key(text: str | None) -> uuid.UUID | None:
 
 def _is_password(form: RemovalForm) -> bool:
     try:
-        if is_own_password(current_user, form.password.data or "", attempts.of_own_password(current_user.id)):
+        if reauthentication.is_own_password(form.password.data or ""):
             return True
         form.password.errors = ["This is not your password."]
     except RateLimited as rate_limited:
@@ -164,18 +158,3 @@ def _added(recovery: list[str], text: str) -> Response:
         flash(text, "success")
         return redirect(url_for(".index"))
     return render("mfa/codes.html", codes=recovery, done=text)
-
-
-@bp.route("/users/<uuid:id>/second-factor", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
-@reauthentication.required
-def reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Reset somebody's two-step sign-in. GET asks first."""
-    if request.method == "POST":
-        name = take_away(id)
-        flash(f"The two-step sign-in of {name} is reset.", "success")
-        return redirect(url_for("users.show", id=id))
-    user: User | None = db.session.scalar(queries.by_id(id))
-    if user is None:
-        raise Missing
-    return render("users/mfa_reset.html", fragment="users/_mfa_reset.html", user=user)

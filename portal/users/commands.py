@@ -83,8 +83,8 @@ def _send_if_active(user: User, kind: str) -> None:
 def update_user(user_id: uuid.UUID, version: int, values: Mapping[str, Any], counter: Counter | None = None) -> User:
     """Change a person; another address is asked for, and counts once it is confirmed (see users/email_changes.py).
 
-    Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; RateLimited where `counter`, of emails to
-    this person, is full.
+    Missing, Stale where the row is newer than `version`, Conflict, NotAllowed; RateLimited where `counter`, of emails
+    to this person, is full.
     """
     email = values.get("email")
     if email is not None and db.session.scalar(queries.by_email(email).where(User.id == user_id)):

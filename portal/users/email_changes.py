@@ -68,7 +68,7 @@ def _count(counter: Counter) -> None:
 def counting(counter: Counter | None, change: Callable[[bool], R]) -> R:
     """Make a change, which is told whether emails are counted: one that mails somebody runs anew once they are.
 
-    Only the system may count, and only outside the change. RateLimited where too many were sent; then nothing is changed.
+    Only the system may count, and only outside the change. RateLimited, and nothing is changed, after too many.
     """
     if counter is None:
         return change(True)

@@ -18,7 +18,7 @@ from portal.core.policy import Permission, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users import commands, consequences, invitation_views, locks, queries, resets
+from portal.users import commands, consequences, invitation_views, locks, mfa_resets, queries, resets
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
@@ -168,6 +168,19 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
     else:
         flash(RESET_UNSENT.format(readable_email(user.email)), "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.route("/<uuid:id>/second-factor", methods=["GET", "POST"])
+@requires(Permission.USERS_WRITE)
+@reauthentication.required
+def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
+    """Reset a person's two-factor authentication. GET asks first."""
+    if request.method != "POST":
+        user, _ = found(id)
+        return render("users/mfa_reset.html", fragment="users/_mfa_reset.html", user=user)
+    name = mfa_resets.reset(id)
+    flash(f"The two-step sign-in of {name} is reset.", "success")
     return redirect(url_for(".show", id=id))
 
 

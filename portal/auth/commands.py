@@ -57,7 +57,7 @@ class Awaited:
     password: str  # a fingerprint of its hash: whoever changes the password ends the wait
 
 
-SecondFactor = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
+Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
 
 
 def sign_in(
@@ -121,20 +121,16 @@ def awaited(waiting: Awaited) -> Row[Any] | None:
     return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
 
 
-def finish_sign_in(
-    person: Row[Any], second_factor: SecondFactor, *, lifetime: Lifetime, counter: Counter
-) -> SignedIn | None:
+def finish_sign_in(person: Row[Any], verify: Verifier, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
     """Begin the browser's sign-in of somebody `awaited`, as `proved` does."""
-    return _person(proved(person, second_factor, tokens.open_session, lifetime=lifetime, counter=counter))
+    return _person(proved(person, verify, tokens.open_session, lifetime=lifetime, counter=counter))
 
 
-def proved(
-    person: Row[Any], second_factor: SecondFactor, opens: Opens[T], *, lifetime: Lifetime, counter: Counter
-) -> T | None:
+def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
     """Sign in somebody `awaited`, if the second factor is right; else None. RateLimited as above."""
     with acting_as(SYSTEM):
         _attempt(person, [counter])
-        shown = second_factor(person.id)
+        shown = verify(person.id)
         if shown is None:
             _record_failure("two_factor_failed", person)
             return None

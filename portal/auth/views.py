@@ -133,7 +133,7 @@ def two_factor() -> ResponseReturnValue:
         try:
             signed_in = commands.finish_sign_in(
                 person,
-                _second_factor(form, answer),
+                _verifier(form, answer),
                 lifetime=lifetime(is_kept=kept["keep"]),
                 counter=attempts.at_two_factor(person.email, person.id),
             )
@@ -151,7 +151,7 @@ def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
     return commands.awaited(commands.Awaited(uuid.UUID(kept["who"]), kept["password"]))
 
 
-def _second_factor(form: TwoFactorForm, credential: str | None) -> commands.SecondFactor:
+def _verifier(form: TwoFactorForm, credential: str | None) -> commands.Verifier:
     if not credential:
         return lambda who: mfa.use_code(who, form.code.data or "")
     answer = challenges.answered(BESIDE, credential)

@@ -13,6 +13,7 @@ from flask import Blueprint, Flask
 from portal.account.views import bp as account
 from portal.activity import seals
 from portal.activity.cli import activity as activity_commands
+from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Telling
 from portal.activity.views import bp as activity
 from portal.api import access, repeats
@@ -29,25 +30,31 @@ from portal.cli.serve import beside_pages
 from portal.core import throttle
 from portal.core.checks import Check, Gauge
 from portal.core.leftovers import Leftover
+from portal.core.policy import Permission, Permissions
+from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
+from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_given_up, remove_kept
 from portal.mail.letters import Writer, writers
+from portal.mail.permissions import OUTBOX_READ
 from portal.mail.queue import leftovers, work_beside_pages
 from portal.mail.views import bp as mail
 from portal.organizations.members import members
+from portal.organizations.permissions import ORGANIZATIONS
 from portal.organizations.views import bp as organizations
 from portal.second.views import bp as second
 from portal.tokens.commands import prune as remove_sign_ins
 from portal.tokens.views import bp as tokens
 from portal.users.membership import People
+from portal.users.permissions import USERS
 from portal.users.queries import names_of
 from portal.users.views import bp as users
 from portal.web import history, people, proof, session
-from portal.web.given import Provision
+from portal.web.given import Provision, permissions
 from portal.web.observing import gauges
 
 
@@ -56,6 +63,7 @@ class Feature:
     """What a feature adds to the application."""
 
     pages: tuple[Blueprint, ...] = ()
+    permissions: Permissions | tuple[Permission, ...] = ()
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
     letters: Mapping[str, Writer] = field(default_factory=dict)  # by kind
@@ -76,24 +84,26 @@ FEATURES = (
     ),
     Feature(pages=(account,)),
     Feature(pages=(second,)),
-    Feature(pages=(dashboard,)),
-    Feature(pages=(organizations,)),
-    Feature(pages=(users,), provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(pages=(dashboard,), permissions=(DASHBOARD_READ,)),
+    Feature(pages=(organizations,), permissions=ORGANIZATIONS),
+    Feature(pages=(users,), permissions=USERS, provides=(people.names_of.by(names_of), members.by(People()))),
     Feature(
         pages=(activity,),
+        permissions=(ACTIVITY_READ,),
         commands=(activity_commands,),
         provides=(history.teller.by(Telling()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
     ),
-    Feature(pages=(data_browser,)),
+    Feature(pages=(data_browser,), permissions=(BROWSER_READ,)),
     Feature(
         pages=(tokens,),
         leftovers=(Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),),
     ),
     Feature(
         pages=(mail,),
+        permissions=(OUTBOX_READ,),
         commands=(worker,),
         checks=MAIL,
         leftovers=(
@@ -109,6 +119,8 @@ FEATURES = (
     ),
 )
 
+PERMISSIONS = {one.name: one for one in sorted(one for feature in FEATURES for one in feature.permissions)}
+
 
 def register(app: Flask) -> None:
     """Give the application what its features add."""
@@ -119,6 +131,7 @@ def register(app: Flask) -> None:
             app.cli.add_command(command)
         for provision in feature.provides:
             provision.give(app)
+    permissions.set(app, PERMISSIONS)
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.letters.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])

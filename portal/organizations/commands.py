@@ -13,10 +13,11 @@ from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.db import command, db, locked, was_made
 from portal.core.errors import Conflict, NotAllowed, Stale
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.organizations import queries
 from portal.organizations.members import members
 from portal.organizations.models import Organization
+from portal.organizations.permissions import ORGANIZATIONS_DELETE, ORGANIZATIONS_RENAME_SLUG
 
 
 def create_organization(values: Mapping[str, Any], *, row_id: uuid.UUID) -> uuid.UUID:
@@ -52,7 +53,7 @@ def _update(organization_id: uuid.UUID, version: int, values: Mapping[str, Any])
 
 
 def _change(organization: Organization, changes: Mapping[str, Any]) -> None:
-    if "slug" in changes and not allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+    if "slug" in changes and not allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
         raise NotAllowed
     for name, value in changes.items():
         setattr(organization, name, value)
@@ -100,7 +101,7 @@ def _undo(organization_id: uuid.UUID, version: int) -> Organization:
     if "deleted_at" not in values and organization.is_deleted:
         raise Conflict(None, f"{organization.name} is deleted. Restore the organization first.")
     if "deleted_at" in values:
-        if not allows(current_actor(), Permission.ORGANIZATIONS_DELETE):
+        if not allows(current_actor(), ORGANIZATIONS_DELETE):
             raise NotAllowed
         at = values.pop("deleted_at")
         if at:

@@ -11,11 +11,17 @@ from flask.typing import ResponseReturnValue
 from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.core.policy import Permission
 from portal.organizations import commands, queries
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
 from portal.organizations.members import members
 from portal.organizations.models import Organization
+from portal.organizations.permissions import (
+    ORGANIZATIONS_CREATE,
+    ORGANIZATIONS_DELETE,
+    ORGANIZATIONS_LIST,
+    ORGANIZATIONS_READ,
+    ORGANIZATIONS_WRITE,
+)
 from portal.web import conflicts
 from portal.web.addresses import here
 from portal.web.confirming import ask_first
@@ -33,7 +39,7 @@ bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 
 
 @bp.get("/")
-@requires(Permission.ORGANIZATIONS_LIST)
+@requires(ORGANIZATIONS_LIST)
 def index() -> ResponseReturnValue:
     """The list."""
     listing = queries.listing(request.args, here(), members().counted())
@@ -41,7 +47,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/options")
-@requires(Permission.ORGANIZATIONS_LIST)
+@requires(ORGANIZATIONS_LIST)
 def options() -> ResponseReturnValue:
     """What a field for an organization proposes while one types."""
     found = db.session.execute(queries.suggested(request.args.get("organization_id", ""))).all()
@@ -50,7 +56,7 @@ def options() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.ORGANIZATIONS_READ)
+@requires(ORGANIZATIONS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One organization with its newest people; deleted ones too: that is where they are restored."""
     organization = _found(id, with_deleted=True)
@@ -67,7 +73,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_CREATE)
+@requires(ORGANIZATIONS_CREATE)
 def new() -> ResponseReturnValue:
     """Create an organization."""
     form = NewOrganizationForm(data={"row": signed_row()})
@@ -80,7 +86,7 @@ def new() -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_WRITE)
+@requires(ORGANIZATIONS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change an organization; where somebody else did so meanwhile, both edits are shown."""
     organization = _found(id, with_deleted=True)
@@ -104,7 +110,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_DELETE)
+@requires(ORGANIZATIONS_DELETE)
 @proven
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete an organization. GET says first what it means."""
@@ -121,7 +127,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/restore")
-@requires(Permission.ORGANIZATIONS_DELETE)
+@requires(ORGANIZATIONS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
     """Bring an organization back. Asks first if people with full access can sign in again."""
     means = members().of_restoring(id)

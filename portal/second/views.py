@@ -12,13 +12,13 @@ from portal.auth.commands import is_own_password
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Missing, Throttled
-from portal.core.policy import Permission
 from portal.factors import challenges, ciphers, codes, commands, passkeys
 from portal.factors.words import APP, PASSKEY
 from portal.second.commands import reset as take_away
 from portal.second.forms import AuthenticatorForm, PasskeyForm, RemovalForm
 from portal.users import queries
 from portal.users.models import User
+from portal.users.permissions import USERS_WRITE
 from portal.web import proof, throttle
 from portal.web.forms import reporting_conflicts
 from portal.web.given import current_settings
@@ -167,7 +167,7 @@ def _added(recovery: list[str], text: str) -> Response:
 
 
 @bp.route("/users/<uuid:id>/second-factor", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @proof.proven
 def reset(id: uuid.UUID) -> ResponseReturnValue:
     """Reset somebody's two-step sign-in. GET asks first."""

@@ -14,7 +14,7 @@ from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked, was_made
 from portal.core.errors import Conflict, NotAllowed, Stale
-from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.policy import allows, grantable_roles
 from portal.core.throttle import Counter
 from portal.mail.commands import send_later
 from portal.organizations.models import Organization
@@ -23,6 +23,7 @@ from portal.users import passwords, queries
 from portal.users.addresses import Uncounted, counting
 from portal.users.clashes import asking_for, check_free
 from portal.users.models import User
+from portal.users.permissions import USERS_ANY_TENANT
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
@@ -152,7 +153,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
     if "role" in changes and changes["role"] not in grantable_roles(actor):
         raise NotAllowed
     if "organization_id" in changes:
-        if not allows(actor, Permission.USERS_ANY_TENANT):
+        if not allows(actor, USERS_ANY_TENANT):
             raise NotAllowed
         _house(changes["organization_id"])
     if "role" in changes or changes.get("is_active") is False:

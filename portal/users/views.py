@@ -14,7 +14,7 @@ from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.emails import readable_email
 from portal.core.errors import Conflict, Stale, Throttled
-from portal.core.policy import Permission, grantable_roles
+from portal.core.policy import grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
@@ -23,6 +23,7 @@ from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
+from portal.users.permissions import USERS_DELETE, USERS_READ, USERS_WRITE
 from portal.web import conflicts, throttle
 from portal.web.addresses import here
 from portal.web.agents import browser_of, signed_out
@@ -54,7 +55,7 @@ def invitation_state(row: Any) -> str | None:
 
 
 @bp.get("/")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def index() -> ResponseReturnValue:
     """The list."""
     listing = queries.listing(request.args, here())
@@ -63,7 +64,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
     is_held_back = locks.is_held_back(id)  # first, so that no connection waits for another
@@ -82,7 +83,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
     form, offer = NewUserForm(request.args.get("organization", "")), None
@@ -100,7 +101,7 @@ def new() -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
     user, organization = found(id, with_deleted=True)
@@ -132,7 +133,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person sign in, or no more. GET asks first."""
     if request.method != "POST":
@@ -152,7 +153,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @proven
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
@@ -173,7 +174,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/unlock")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @proven
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
@@ -183,7 +184,7 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/sign-ins/end")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @proven
 def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
@@ -192,7 +193,7 @@ def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @proven
 def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
@@ -201,7 +202,7 @@ def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
-@requires(Permission.USERS_DELETE)
+@requires(USERS_DELETE)
 @proven
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
@@ -215,7 +216,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/restore")
-@requires(Permission.USERS_DELETE)
+@requires(USERS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
     """Bring a person back. Asks first if that gives power."""
     if asked := _ask_of_returning(id, "Restore"):

@@ -29,7 +29,9 @@ SUITES = (
     "reliability",
 )  # mirror no folder of portal/
 MOST_LINES = 330
-CONVENTIONAL = {"__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words"}
+CONVENTIONAL = {
+    "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
+}  # fmt: skip
 SHARED = {"errors", "history", "statements", "throttle"}  # the rule in core, what requests make of it in web
 SHARED |= {"addresses", "letters", "rows"}  # of web, mail or a feature, each of its own
 

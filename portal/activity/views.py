@@ -22,12 +22,11 @@ from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
 from portal.organizations import queries as organizations
-from portal.organizations.commands import undo_organization as undo_organization_command
+from portal.organizations.commands import organizations as organization_records
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ, ORGANIZATIONS_WRITE
-from portal.users import queries as users
-from portal.users.commands import undo_user
+from portal.users.commands import users
 from portal.users.consequences import of_undoing
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_READ, USERS_WRITE
@@ -39,7 +38,6 @@ from portal.web.history import confirm
 from portal.web.proof import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
-from portal.web.throttle import of_letters_to
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
@@ -126,7 +124,7 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     asked = ask_first("Undo this change?", means, verb="Undo", back_url=url_for("users.show", id=id))
     if asked or (SENSITIVE & set(values) and (asked := ask())):
         return asked
-    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)), values)
+    return _undo("users", id, users.undo, values)
 
 
 @bp.post("/organizations/<uuid:id>/undo")
@@ -137,7 +135,7 @@ def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
         means, back_url = members().of_restoring(id), url_for("organizations.show", id=id)
         if asked := ask_first("Undo this change?", means, verb="Undo", back_url=back_url):
             return asked
-    return _undo("organizations", id, undo_organization_command)
+    return _undo("organizations", id, organization_records.undo)
 
 
 def _undo(

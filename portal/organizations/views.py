@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.organizations import commands, queries
+from portal.organizations import queries
+from portal.organizations.commands import organizations
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
 from portal.organizations.members import members
 from portal.organizations.models import Organization
@@ -79,7 +80,7 @@ def new() -> ResponseReturnValue:
     form = NewOrganizationForm(data={"row": signed_row()})
     if form.validate_on_submit():
         with reporting_conflicts(form):
-            created = commands.create_organization(form.values(), row_id=form.row_id())
+            created = organizations.create(form.values(), row_id=form.row_id())
             flash("The organization is created. Add its first administrator next.", "success")
             return redirect(url_for(".show", id=created))
     return render("organizations/new.html", form=form, status=422 if form.errors else 200)
@@ -98,7 +99,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 if form.is_stale:
                     raise Stale(organization)
-                changed = commands.update_organization(id, form.seen_version(), form.values())
+                changed = organizations.update(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id))
                 return redirect(way_on(url_for(".show", id=id)))
         except Stale:
@@ -121,7 +122,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
             organization=_found(id),
             consequences=consequences(id),
         )
-    organization = commands.delete_organization(id)
+    organization = organizations.delete(id)
     confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
     return redirect(way_back(url_for(".index")))
 
@@ -135,7 +136,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     if asked := ask_first(title, means, verb="Restore organization", back_url=back_url):
         return asked
     try:
-        organization = commands.restore_organization(id)
+        organization = organizations.restore(id)
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:

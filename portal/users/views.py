@@ -18,7 +18,8 @@ from portal.core.policy import grantable_roles
 from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
-from portal.users import commands, consequences, invitation_views, locks, queries, resets
+from portal.users import consequences, invitation_views, locks, queries, resets
+from portal.users.commands import users
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
@@ -89,7 +90,7 @@ def new() -> ResponseReturnValue:
     form, offer = NewUserForm(request.args.get("organization", "")), None
     if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
-            row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
+            row_id = users.create(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
             form.add_conflict(conflict)
             offer = _offer(conflict)
@@ -117,7 +118,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 if form.is_stale:
                     raise Stale(user)
-                changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
+                changed = users.update(id, form.seen_version(), form.values())
                 _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
@@ -147,7 +148,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     is_active = bool(request.form.get("is_active"))
     if is_active and (asked := _ask_of_returning(id, "Activate")):
         return asked
-    user = commands.set_active(id, is_active=is_active, counter=throttle.of_letters_to(id))
+    user = users.set_active(id, is_active=is_active)
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
@@ -210,7 +211,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         user, _ = found(id)
         means = consequences.of_leaving(user, "delete")
         return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
-    user = commands.delete_user(id)
+    user = users.delete(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
     return redirect(way_back(url_for(".index")))
 
@@ -222,7 +223,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     if asked := _ask_of_returning(id, "Restore"):
         return asked
     try:
-        user = commands.restore_user(id)
+        user = users.restore(id)
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:

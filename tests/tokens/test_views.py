@@ -20,7 +20,7 @@ from portal.core.keys import uuid7
 from portal.tokens import personal
 from portal.tokens.models import ApiToken
 from portal.tokens.personal import PREFIX
-from portal.users import commands as users
+from portal.users.commands import set_password, users
 from portal.users.permissions import USERS_READ, USERS_WRITE
 from portal.web.given import permissions
 from portal.web.guards import PROFILE, PUBLIC, requires, rule_of, scope_of, scopes_in_use
@@ -113,7 +113,7 @@ def test_rt9_a_demoted_owners_token_can_do_less_and_is_not_revoked(
 ) -> None:
     token = allowed(app, ada, PROFILE, USERS_READ.name)
     with acting(app, root):
-        users.update_user(ada.id, 1, {"role": Role.USER})
+        users.update(ada.id, 1, {"role": Role.USER})
 
     told = program.me(token).json
     assert told is not None
@@ -197,10 +197,10 @@ def test_rt9_rt6_it_ends_with_a_new_password_deactivation_deletion_and_a_move(
     program: Program,
 ) -> None:  # fmt: skip
     acts: dict[str, Callable[[uuid.UUID], object]] = {
-        "password": lambda one: users.set_password(one, "another horse battery staple"),
+        "password": lambda one: set_password(one, "another horse battery staple"),
         "deactivation": lambda one: users.set_active(one, is_active=False),
-        "deletion": users.delete_user,
-        "move": lambda one: users.update_user(one, 1, {"organization_id": birch.id}),
+        "deletion": users.delete,
+        "move": lambda one: users.update(one, 1, {"organization_id": birch.id}),
     }
     for name, act in acts.items():
         person = build.person(f"{name}@example.com", tenant=acme)

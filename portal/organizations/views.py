@@ -23,18 +23,17 @@ from portal.organizations.permissions import (
     ORGANIZATIONS_READ,
     ORGANIZATIONS_WRITE,
 )
-from portal.web import conflicts
-from portal.web.addresses import here
+from portal.web import conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ask_first
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
-from portal.web.proof import proven
 from portal.web.rendering import redirect, render
-from portal.web.rows import signed_row
+from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
-from portal.web.ways import way_back, way_on
+from portal.web.signed_keys import signed_row
+from portal.web.urls import here
 
 bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 
@@ -101,7 +100,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
                     raise Stale(organization)
                 changed = organizations.update(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id))
-                return redirect(way_on(url_for(".show", id=id)))
+                return redirect(next_url(url_for(".show", id=id)))
         except Stale:
             organization = _found(id)
             now = written(organization)
@@ -112,7 +111,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
 @requires(ORGANIZATIONS_DELETE)
-@proven
+@reauthentication.required
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete an organization. GET says first what it means."""
     if request.method != "POST":
@@ -124,7 +123,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         )
     organization = organizations.delete(id)
     confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
-    return redirect(way_back(url_for(".index")))
+    return redirect(list_url(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")

@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import canonical_email, pasted_email, readable_email
+from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
@@ -22,8 +22,8 @@ from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
-from portal.web.proof import ProofForm
-from portal.web.rows import read_row, signed_row
+from portal.web.reauthentication import ReauthenticationForm
+from portal.web.signed_keys import read_row, signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
@@ -88,7 +88,7 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ConfirmForm, ProofForm):
+class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
     """A person to be."""
 
     row = HiddenField()
@@ -108,7 +108,7 @@ class NewUserForm(UserForm, ConfirmForm, ProofForm):
         return read_row(self.row.data)
 
 
-class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
+class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
     """A person who exists."""
 
     def __init__(self, user: User, organization: Organization | None) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import readable_email
-from portal.core.errors import Conflict, Stale, Throttled
+from portal.core.email_addresses import readable_email
+from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.policy import grantable_roles
-from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.users import consequences, invitation_views, locks, queries, resets
 from portal.users.commands import users
@@ -25,18 +25,17 @@ from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
 from portal.users.permissions import USERS_DELETE, USERS_READ, USERS_WRITE
-from portal.web import conflicts, throttle
-from portal.web.addresses import here
+from portal.web import attempts, conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.agents import browser_of, signed_out
 from portal.web.confirming import ask_first
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
-from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
+from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
-from portal.web.ways import way_back, way_on
+from portal.web.urls import here
 
 bp = invitation_views.bp
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
@@ -68,7 +67,7 @@ def index() -> ResponseReturnValue:
 @requires(USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
-    is_held_back = locks.is_held_back(id)  # first, so that no connection waits for another
+    is_rate_limited = locks.is_rate_limited(id)  # first, so that no connection waits for another
     user, organization = found(id, with_deleted=True)
     return render(
         "users/show.html",
@@ -77,8 +76,8 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         mails=can_send(),
         by=stamps_of(user),
         devices=devices_of(id),
-        has_second_factor=db.session.scalar(select(has_second_factor(id))),
-        is_held_back=is_held_back,
+        has_two_factor=db.session.scalar(select(has_two_factor(id))),
+        is_rate_limited=is_rate_limited,
         history=history_of("users", id),
     )
 
@@ -122,9 +121,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
                 _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
-                return redirect(way_on(url_for(".show", id=id)))
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
+                return redirect(next_url(url_for(".show", id=id)))
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
         except Stale:
             user, organization = found(id, with_deleted=True)
             if user.is_deleted:
@@ -155,7 +154,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
 @requires(USERS_WRITE)
-@proven
+@reauthentication.required
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
@@ -163,7 +162,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         means = consequences.of_reset(user, is_mailed=can_send())
         template, fragment = "users/password_reset.html", "users/_password_reset.html"
         return render(template, fragment=fragment, user=user, consequences=means)
-    user = resets.reset_password(id, throttle.of_letters_to(id))
+    user = resets.reset_password(id, attempts.of_emails_to(id))
     if user.is_active:
         sent = (
             f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
@@ -176,7 +175,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/unlock")
 @requires(USERS_WRITE)
-@proven
+@reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
     name = locks.unlock(id)
@@ -186,25 +185,25 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/sign-ins/end")
 @requires(USERS_WRITE)
-@proven
-def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
+@reauthentication.required
+def end_session(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
-    flash(f"{browser_of(end_one(id, posted_key('sign_in')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".show", id=id))
 
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
 @requires(USERS_WRITE)
-@proven
-def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
+@reauthentication.required
+def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
-    flash(signed_out(end_all(id, besides=current_user.sign_in_id)), "success")
+    flash(signed_out(end_all(id, besides=current_user.session_id)), "success")
     return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
 @requires(USERS_DELETE)
-@proven
+@reauthentication.required
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
@@ -213,7 +212,7 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
     user = users.delete(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
-    return redirect(way_back(url_for(".index")))
+    return redirect(list_url(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")
@@ -234,7 +233,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
     """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
-    return (not (is_sensitive or means) or given(form)) and is_confirmed
+    return (not (is_sensitive or means) or reauthentication.confirmed(form)) and is_confirmed
 
 
 def _ask_of_returning(id: uuid.UUID, verb: str) -> Response | None:

@@ -13,6 +13,7 @@ from flask import Blueprint, Flask
 from portal.account.views import bp as account
 from portal.activity import seals
 from portal.activity.cli import activity as activity_commands
+from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Telling
 from portal.activity.views import bp as activity
 from portal.api import access, repeats
@@ -28,26 +29,32 @@ from portal.cli.doctor import checks
 from portal.cli.serve import beside_pages
 from portal.core import rate_limit
 from portal.core.checks import Check, Gauge
+from portal.core.policy import Permission, Permissions
 from portal.core.retention import RetentionRule
+from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
+from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_given_up, remove_kept
 from portal.mail.message import Writer, writers
+from portal.mail.permissions import OUTBOX_READ
 from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
+from portal.organizations.permissions import ORGANIZATIONS
 from portal.organizations.views import bp as organizations
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users.membership import People
+from portal.users.permissions import USERS
 from portal.users.queries import names_of
 from portal.users.views import bp as users
 from portal.web import activity_feed, people, reauthentication, session
-from portal.web.given import Provision
+from portal.web.given import Provision, permissions
 from portal.web.observing import gauges
 
 
@@ -56,6 +63,7 @@ class Feature:
     """What a feature adds to the application."""
 
     pages: tuple[Blueprint, ...] = ()
+    permissions: Permissions | tuple[Permission, ...] = ()
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
     emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
@@ -79,24 +87,26 @@ FEATURES = (
     ),
     Feature(pages=(account,)),
     Feature(pages=(mfa,)),
-    Feature(pages=(dashboard,)),
-    Feature(pages=(organizations,)),
-    Feature(pages=(users,), provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(pages=(dashboard,), permissions=(DASHBOARD_READ,)),
+    Feature(pages=(organizations,), permissions=ORGANIZATIONS),
+    Feature(pages=(users,), permissions=USERS, provides=(people.names_of.by(names_of), members.by(People()))),
     Feature(
         pages=(activity,),
+        permissions=(ACTIVITY_READ,),
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Telling()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
     ),
-    Feature(pages=(data_browser,)),
+    Feature(pages=(data_browser,), permissions=(BROWSER_READ,)),
     Feature(
         pages=(tokens,),
         retention=(RetentionRule("sign-ins", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(mail,),
+        permissions=(OUTBOX_READ,),
         commands=(worker,),
         checks=MAIL,
         retention=(
@@ -112,6 +122,8 @@ FEATURES = (
     ),
 )
 
+PERMISSIONS = {one.name: one for one in sorted(one for feature in FEATURES for one in feature.permissions)}
+
 
 def register(app: Flask) -> None:
     """Give the application what its features add."""
@@ -122,6 +134,7 @@ def register(app: Flask) -> None:
             app.cli.add_command(command)
         for provision in feature.provides:
             provision.give(app)
+    permissions.set(app, PERMISSIONS)
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])

@@ -9,6 +9,8 @@ from typing import Any
 from portal.core.email_addresses import readable_email
 from portal.core.policy import Permission
 from portal.mfa.words import MEANS, called
+from portal.organizations.permissions import ORGANIZATIONS_WRITE
+from portal.users.permissions import USERS_WRITE
 
 VERBS = {
     "create": "created",
@@ -80,7 +82,7 @@ WORDS = {
         "person",
         "users.show",
         "activity.undo_person",
-        Permission.USERS_WRITE,
+        USERS_WRITE,
         {
             "email": "E-mail",
             "password": "Password",
@@ -99,7 +101,7 @@ WORDS = {
         "organization",
         "organizations.show",
         "activity.undo_organization",
-        Permission.ORGANIZATIONS_WRITE,
+        ORGANIZATIONS_WRITE,
         {"name": "Name", "slug": "Short name"},
     ),
 }

@@ -15,10 +15,10 @@ from portal.auth.commands import Awaited
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import current_actor
 from portal.core.email_addresses import lookup_email
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.tokens.rotation import Opened, Refusal
 from portal.web import attempts
-from portal.web.given import current_settings
+from portal.web.given import current_settings, permissions
 from portal.web.guards import public, signed_in
 from portal.web.problems import problem
 from portal.web.urls import here
@@ -100,7 +100,7 @@ def me() -> Response:
         name=current_user.name,
         role=current_user.role.name,
         organization={"id": str(house), "name": current_user.organization_name} if house else None,
-        permissions=[one.value for one in Permission if allows(current_actor(), one)],
+        permissions=[name for name, one in permissions().items() if allows(current_actor(), one)],
         scopes=None if scopes is None else sorted(scopes),
     )
 
@@ -109,7 +109,7 @@ def me() -> Response:
 @public
 def openapi() -> Response:
     """What is told here to whom, for programs that write programs."""
-    return jsonify(document(here().removesuffix("/openapi.json")))
+    return jsonify(document(here().removesuffix("/openapi.json"), list(permissions())))
 
 
 def _tokens(opened: Opened) -> Response:

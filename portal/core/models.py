@@ -116,3 +116,7 @@ class TenantOwned:
     def is_writable_by(self, actor: Actor) -> bool:
         """Whether an actor within a tenant may leave the row as it now stands."""
         return actor.organization_id is not None and getattr(self, self.tenant().key) == actor.organization_id
+
+
+class Record(Keyed, TenantOwned, Audited, SoftDeletable):
+    """A row that people create, change, delete and restore. Its class has a column or property `name`."""

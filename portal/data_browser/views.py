@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
-from portal.core.policy import Permission
 from portal.data_browser import queries, rows
 from portal.data_browser.box import Trouble, asked, is_number
 from portal.data_browser.conditions import Unfit
 from portal.data_browser.forms import QueryForm
 from portal.data_browser.pages import LONGEST_KEY, SIZES, View
+from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.reading import Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
@@ -50,7 +50,7 @@ PAGES = {
 
 
 @bp.get("/")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def index() -> ResponseReturnValue:
     """Every table."""
     with _reading() as connection:
@@ -60,7 +60,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<table>")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def show(table: str) -> ResponseReturnValue:
     """One table, a page of its rows."""
     with _reading() as connection:
@@ -83,7 +83,7 @@ def show(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def row(table: str) -> ResponseReturnValue:
     """One row with all that it names and is named by; for htmx a glance at it."""
     key = _key()
@@ -110,7 +110,7 @@ def row(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row.json")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def copy(table: str) -> ResponseReturnValue:
     """One row as JSON, without its secrets; for htmx in a dialog with a button that copies it."""
     key = _key()
@@ -124,7 +124,7 @@ def copy(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/sql")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def sql() -> ResponseReturnValue:
     """The box, with a query of before or one that a table's page proposes."""
     form = QueryForm(query=_wanted())
@@ -132,7 +132,7 @@ def sql() -> ResponseReturnValue:
 
 
 @bp.post("/sql")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 @reauthentication.required
 def query() -> ResponseReturnValue:
     """Run what somebody wrote, or explain it."""

@@ -25,7 +25,7 @@ from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import ApiToken
 from portal.tokens.rotation import open_client_session
 from portal.users import passwords
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 
 Pair = tuple[str, str]
@@ -184,7 +184,7 @@ def _api_token(person: uuid.UUID, home: uuid.UUID, words: Words) -> dict[str, An
 def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
     """Leave the actor's traces on a row."""
     with app.app_context(), acting_as(actor):
-        update_user(person, 1, {"last_name": "Changed"})
+        users.update(person, 1, {"last_name": "Changed"})
 
 
 def _keys(dump: Dump) -> dict[str, str]:

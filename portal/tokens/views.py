@@ -11,7 +11,7 @@ from flask_login import current_user
 from portal.core.db import db
 from portal.core.errors import Conflict
 from portal.tokens import personal
-from portal.tokens.forms import WORDS, TokenForm
+from portal.tokens.forms import TokenForm, scope_labels
 from portal.tokens.queries import api_tokens_of
 from portal.tokens.words import api_tokens
 from portal.web import reauthentication
@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
                 return redirect(url_for(".index"))
     tokens = db.session.scalars(api_tokens_of(current_user.id)).all()
     status = 201 if made else 422 if form.errors else 200
-    return render("tokens/index.html", form=form, made=made, tokens=tokens, words=WORDS, status=status)
+    return render("tokens/index.html", form=form, made=made, tokens=tokens, labels=scope_labels(), status=status)
 
 
 @bp.post("/<uuid:id>/revoke")

@@ -12,12 +12,13 @@ from portal.core.actor import Role, current_actor
 from portal.core.counts import number_of
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
-from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
 from portal.users.forms import UserForm
 from portal.users.models import User
+from portal.users.permissions import USERS_ANY_TENANT
 
 LAST_ADMIN = "This is the organization's last active administrator: after this, nobody there can manage its people."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
@@ -75,7 +76,7 @@ def of_editing(form: UserForm, user: User, home: Organization | None) -> list[st
 
 def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
     """The same, where undoing a change sets these values back. Who isn't allowed to isn't asked, but refused."""
-    may_move = "organization_id" not in values or allows(current_actor(), Permission.USERS_ANY_TENANT)
+    may_move = "organization_id" not in values or allows(current_actor(), USERS_ANY_TENANT)
     if not may_move or values.get("role", Role.USER) not in grantable_roles(current_actor()):
         return []
     home, back = (_organization(one) for one in (user.organization_id, values.get("organization_id")))

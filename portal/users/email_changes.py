@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TypeVar
 
 from portal.core import rate_limit
@@ -18,6 +19,7 @@ from portal.users.models import User
 VERIFIED = "This address is confirmed already."
 
 R = TypeVar("R")
+_is_counted: ContextVar[bool] = ContextVar("is_counted", default=True)
 
 
 class Uncounted(Exception):
@@ -65,15 +67,25 @@ def _count(counter: Counter) -> None:
         rate_limit.attempt(counter)
 
 
-def counting(counter: Counter | None, change: Callable[[bool], R]) -> R:
-    """Make a change, which is told whether emails are counted: one that mails somebody runs anew once they are.
+def counting(counter: Counter | None, change: Callable[[], R]) -> R:
+    """Make a change. One that emails somebody is counted first: `must_be_counted` stops it, and it runs again.
 
     Only the system may count, and only outside the change. RateLimited, and nothing is changed, after too many.
     """
     if counter is None:
-        return change(True)
+        return change()
+    waiting = _is_counted.set(False)
     try:
-        return change(False)
+        return change()
     except Uncounted:
-        _count(counter)
-    return change(True)
+        pass
+    finally:
+        _is_counted.reset(waiting)
+    _count(counter)
+    return change()
+
+
+def must_be_counted() -> None:
+    """For the change: raise Uncounted unless the email that it is about to send was counted, or needn't be."""
+    if not _is_counted.get():
+        raise Uncounted

@@ -13,10 +13,11 @@ from wtforms.validators import DataRequired, InputRequired
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
-from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
+from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
@@ -62,7 +63,7 @@ class UserForm(Form):
         super().__init__(*args, **kwargs)
         self.role.choices = [SelectChoice(role.name, role.label) for role in grantable_roles(current_actor())]
         self.organization: Organization | None = None
-        if not allows(current_actor(), Permission.USERS_ANY_TENANT):
+        if not allows(current_actor(), USERS_ANY_TENANT):
             del self.organization_id
 
     def validate_organization_id(self, field: Any) -> None:
@@ -172,6 +173,6 @@ def written(user: User, organization: Organization | None) -> dict[str, str]:
         "role": user.role.name,
         "is_active": "true" if user.is_active else "false",
     }
-    if allows(current_actor(), Permission.USERS_ANY_TENANT):
+    if allows(current_actor(), USERS_ANY_TENANT):
         values["organization_id"] = organization.name if organization else ""
     return values

@@ -10,11 +10,11 @@ from flask.typing import ResponseReturnValue
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.errors import Missing, RateLimited
-from portal.core.policy import Permission
 from portal.mail.notices import flash_sent
 from portal.organizations.models import Organization
 from portal.users import email_changes, invitations, queries
 from portal.users.models import User
+from portal.users.permissions import USERS_WRITE
 from portal.web import attempts, reauthentication
 from portal.web.confirming import render_question
 from portal.web.guards import requires
@@ -29,7 +29,7 @@ REVOKED = (
 
 
 @bp.post("/<uuid:id>/invitation")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def invitation(id: uuid.UUID) -> ResponseReturnValue:
     """Send the invitation again."""
     try:
@@ -42,7 +42,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
     """Take the invitation back. GET asks first."""
     if request.method != "POST":
@@ -56,7 +56,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/invitation/link")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
     """A link to hand over, shown by this answer alone."""
@@ -65,7 +65,7 @@ def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/verification")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def verification(id: uuid.UUID) -> ResponseReturnValue:
     """Mail the link again by which a person confirms the address."""
     try:
@@ -79,7 +79,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/verification/cancellation")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
     """Keep the present address; the one that was asked for never counts."""
     user = email_changes.cancel(id)

@@ -14,15 +14,17 @@ from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.errors import Conflict, RateLimited, Stale
-from portal.core.policy import Permission, grantable_roles
+from portal.core.policy import grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users import commands, consequences, invitation_views, locks, mfa_resets, queries, resets
+from portal.users import consequences, invitation_views, locks, mfa_resets, queries, resets
+from portal.users.commands import users
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
+from portal.users.permissions import USERS_DELETE, USERS_READ, USERS_WRITE
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.agents import browser_of, signed_out
@@ -53,7 +55,7 @@ def invitation_state(row: Any) -> str | None:
 
 
 @bp.get("/")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def index() -> ResponseReturnValue:
     """The list."""
     listing = queries.listing(request.args, here())
@@ -62,7 +64,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
     is_rate_limited = locks.is_rate_limited(id)  # first, so that no connection waits for another
@@ -81,13 +83,13 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
     form, offer = NewUserForm(request.args.get("organization", "")), None
     if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
-            row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
+            row_id = users.create(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
             form.add_conflict(conflict)
             offer = _offer(conflict)
@@ -99,7 +101,7 @@ def new() -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
     user, organization = found(id, with_deleted=True)
@@ -115,7 +117,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 if form.is_stale:
                     raise Stale(user)
-                changed = commands.update_user(id, form.seen_version(), form.values(), attempts.of_emails_to(id))
+                changed = users.update(id, form.seen_version(), form.values())
                 _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
@@ -131,7 +133,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person sign in, or no more. GET asks first."""
     if request.method != "POST":
@@ -145,13 +147,13 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     is_active = bool(request.form.get("is_active"))
     if is_active and (asked := _ask_of_returning(id, "Activate")):
         return asked
-    user = commands.set_active(id, is_active=is_active, counter=attempts.of_emails_to(id))
+    user = users.set_active(id, is_active=is_active)
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
@@ -172,7 +174,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/second-factor", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Reset a person's two-factor authentication. GET asks first."""
@@ -185,7 +187,7 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/unlock")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
@@ -195,7 +197,7 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/sign-ins/end")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def end_session(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
@@ -204,7 +206,7 @@ def end_session(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 @reauthentication.required
 def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
@@ -213,7 +215,7 @@ def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
-@requires(Permission.USERS_DELETE)
+@requires(USERS_DELETE)
 @reauthentication.required
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
@@ -221,19 +223,19 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
         user, _ = found(id)
         means = consequences.of_leaving(user, "delete")
         return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
-    user = commands.delete_user(id)
+    user = users.delete(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
     return redirect(list_url(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")
-@requires(Permission.USERS_DELETE)
+@requires(USERS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
     """Bring a person back. Asks first if that gives power."""
     if asked := _ask_of_returning(id, "Restore"):
         return asked
     try:
-        user = commands.restore_user(id)
+        user = users.restore(id)
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:

@@ -86,7 +86,7 @@ def rule_of(view: Callable[..., Any]) -> str | Permission:
 
 def scope_of(rule: str | Permission) -> str:
     """What a program's token must have been allowed, for an address with this rule."""
-    return rule.value if isinstance(rule, Permission) else PROFILE
+    return rule.name if isinstance(rule, Permission) else PROFILE
 
 
 def scopes_in_use(app: Flask) -> frozenset[str]:

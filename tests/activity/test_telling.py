@@ -17,7 +17,7 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor, without_tokens
 from tests.acting import acting
@@ -347,9 +347,9 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     for version, (actor, name) in enumerate(((eve, "Eve"), (moved, "Moved"), (chief, "Chief")), start=1):
         with acting(app, actor):
-            update_user(uma.id, version, {"first_name": f"By{name}"})
+            users.update(uma.id, version, {"first_name": f"By{name}"})
     with acting(app):
-        update_user(moved.id, 1, {"organization_id": birch.id})
+        users.update(moved.id, 1, {"organization_id": birch.id})
         command(db.session.execute)(delete(User).where(User.id.in_([eve.id, moved.id, chief.id])))
 
     said = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
@@ -358,7 +358,7 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
         assert who.pop("ByEve") == "Somebody who was removed"
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
-        update_user(uma.id, 4, {"first_name": "Last"})
+        users.update(uma.id, 4, {"first_name": "Last"})
     assert "by somebody who was removed" in Visitor(app, ada).get(f"/users/{uma.id}").text
 
 

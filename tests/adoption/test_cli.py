@@ -26,7 +26,7 @@ from portal.core.db import MIGRATION_LOCK, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.tokens.models import RefreshToken, Session, digest
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, portal_on
 from tests.api.calling import Program
@@ -265,7 +265,7 @@ def test_who_came_over_is_changed_like_anybody(portal: Flask) -> None:
     with acting(portal):
         person = db.session.scalars(select(User).where(User.email == "person3@example.com")).one()
         version, former = person.version, person.last_name
-        update_user(person.id, version, {"last_name": "Changed"})
+        users.update(person.id, version, {"last_name": "Changed"})
     with acting(portal):
         after = db.session.get(User, person.id)
         event = db.session.scalars(select(Activity).where(Activity.row_id == person.id)).one()

@@ -20,7 +20,7 @@ from portal.api import access
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.tokens.rotation import ClientSession
-from portal.users import commands as users
+from portal.users.commands import users
 from tests.acting import acting, portal_on
 from tests.api.calling import LOGIN, ME, Program
 from tests.cast import Builder, Person, SignIn, Tenant

@@ -16,11 +16,11 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.organizations import commands as organizations
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.tokens.models import RefreshToken, Session
-from portal.users import commands as users
 from portal.users import resets
+from portal.users.commands import set_password, users
 from portal.users.models import User
 from tests.acting import acting, at_once, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
@@ -271,24 +271,24 @@ def _by(work: Callable[[Person], object]) -> Callable[[Flask, Person, Person, Pr
 
 def moved(uma: Person) -> None:
     house = db.session.scalars(select(Organization.id).where(Organization.slug == "birch")).one()
-    users.update_user(uma.id, 1, {"organization_id": house})
+    users.update(uma.id, 1, {"organization_id": house})
 
 
 def house_deleted(uma: Person) -> None:
     assert uma.organization_id is not None
-    organizations.delete_organization(uma.organization_id)
+    organizations.delete(uma.organization_id)
 
 
 def demoted(uma: Person) -> None:
-    users.update_user(uma.id, 1, {"role": Role.USER})
+    users.update(uma.id, 1, {"role": Role.USER})
 
 
 ENDS = {
     "logout": by_logout,
-    "a changed password": _by(lambda uma: users.set_password(uma.id, "another horse battery staple")),
+    "a changed password": _by(lambda uma: set_password(uma.id, "another horse battery staple")),
     "a reset": _by(lambda uma: resets.reset_password(uma.id)),
     "deactivation": _by(lambda uma: users.set_active(uma.id, is_active=False)),
-    "deletion": _by(lambda uma: users.delete_user(uma.id)),
+    "deletion": _by(lambda uma: users.delete(uma.id)),
     "deletion of the organization": _by(house_deleted),
     "a move": _by(moved),
     "demotion": _by(demoted),
@@ -328,7 +328,7 @@ def test_rt6_logging_out_with_a_spent_token_ends_the_family_and_with_nobodys_say
 def test_rt6_a_changed_name_ends_nothing(app: Flask, program: Program, root: Person, uma: Person) -> None:
     token = program.sign_in(uma)["refresh_token"]
     with acting(app, root):
-        users.update_user(uma.id, 1, {"first_name": "Changed"})
+        users.update(uma.id, 1, {"first_name": "Changed"})
 
     assert program.refresh(token).status_code == 200
 
@@ -345,7 +345,7 @@ def test_au4_who_may_not_come_in_gets_the_same_answer_for_each_reason(
         "of a deleted organization": build.person("closed@example.com", tenant=closed).email,
     }
     with acting(app):
-        organizations.delete_organization(closed.id)
+        organizations.delete(closed.id)
 
     answers = {
         why: program.post(LOGIN, {"email": email, "password": "wrong" if why == "wrong" else uma.password})

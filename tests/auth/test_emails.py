@@ -14,10 +14,11 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.keys import uuid7
-from portal.organizations.commands import delete_organization
+from portal.organizations.commands import organizations
 from portal.tokens import personal
 from portal.tokens.models import ApiToken
 from portal.users import commands, invitations, resets
+from portal.users.commands import users
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
@@ -35,7 +36,7 @@ def said(app: Flask, kind: str, user_id: Any) -> str:
 def invited(app: Flask, by: Person | None, **values: Any) -> Any:
     row = {"email": "guest@example.com", "first_name": "Guy", "role": Role.USER, **values}
     with acting(app, by):
-        return commands.create_user(row, row_id=uuid7())
+        return users.create(row, row_id=uuid7())
 
 
 def test_an_invitation_names_the_administrator_of_the_own_organization(app: Flask, ada: Person, acme: Tenant) -> None:
@@ -68,7 +69,7 @@ def test_an_invitation_that_is_sent_again_names_who_did_so_and_says_that_earlier
     guest = invited(app, ada)
     second = build.person("second@example.com", role=Role.ADMIN, tenant=acme)
     with acting(app, ada):
-        commands.update_user(guest, 1, {"first_name": "Gustav"})
+        users.update(guest, 1, {"first_name": "Gustav"})
     assert EARLIER not in said(app, "invitation", guest)
 
     with acting(app, second):
@@ -88,9 +89,9 @@ def test_an_invitation_that_a_change_sends_names_who_made_the_change(
 
     with acting(app, second):
         if act == "activate":
-            commands.set_active(guest, is_active=True)
+            users.set_active(guest, is_active=True)
         else:
-            commands.update_user(guest, 1, {"email": "right@example.com"})
+            users.update(guest, 1, {"email": "right@example.com"})
 
     assert f"{second.name} invites you" in said(app, "invitation", guest)
 
@@ -175,7 +176,7 @@ def test_where_no_administrator_is_left_a_system_administrator_is_to_be_asked(
     out = build.person("out@example.com", is_active=False)
     housed = build.person("housed@example.com", tenant=acme)
     with acting(app, root):
-        delete_organization(acme.id)
+        organizations.delete(acme.id)
 
     for email in (out.email, housed.email):
         client.send("/password/forgot", {"email": email})
@@ -231,7 +232,7 @@ def test_ac14_an_email_tells_no_browser_of_somebody_outside_the_tenant(
 
 def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app, ada):
-        commands.update_user(uma.id, 1, {"email": "uma@xn--bcher-kva.example"})
+        users.update(uma.id, 1, {"email": "uma@xn--bcher-kva.example"})
 
     message = email_of(app, "verification", uma.id)
 

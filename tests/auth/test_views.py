@@ -18,11 +18,11 @@ from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.organizations.commands import delete_organization
+from portal.organizations.commands import organizations
 from portal.tokens.commands import add_session
 from portal.tokens.models import Session
 from portal.users import passwords
-from portal.users.commands import delete_user, set_active
+from portal.users.commands import users
 from portal.users.models import User
 from portal.web.given import current_settings
 from portal.web.urls import safe_next
@@ -60,7 +60,7 @@ def test_au4_five_reasons_to_be_refused_give_one_answer(
     gone = build.person("gone@example.com", tenant=acme, deleted_at=now())
     locked_out = build.person("locked-out@example.com", tenant=birch)
     with app.app_context(), acting_as(SYSTEM):
-        delete_organization(birch.id)
+        organizations.delete(birch.id)
 
     answers = [
         answer_to(app, "nobody@example.com", PASSWORD),
@@ -237,11 +237,11 @@ def test_se3_whoever_may_not_come_in_is_out_with_the_next_request(
 
     with app.app_context(), acting_as(SYSTEM):
         if end == "deactivate":
-            set_active(uma.id, is_active=False)
+            users.set_active(uma.id, is_active=False)
         elif end == "delete":
-            delete_user(uma.id)
+            users.delete(uma.id)
         else:
-            delete_organization(acme.id)
+            organizations.delete(acme.id)
 
     assert [outcome(visitor.get("/account/")) for visitor in two] == [SIGN_IN, SIGN_IN]
     assert [outcome(visitor.post("/account/", {"first_name": "X"})) for visitor in two] == [SIGN_IN, SIGN_IN]

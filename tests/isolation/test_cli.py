@@ -16,11 +16,11 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.batch import create_many
 from portal.core.db import acting_as, command, db
-from portal.core.policy import Permission
 from portal.isolation import stage
 from portal.isolation.cli import LAYERS
 from portal.tokens.models import ApiToken
 from portal.users.models import User
+from portal.users.permissions import USERS_READ
 from portal.web.guards import requires
 from tests.acting import acting, portal_on
 from tests.cast import Builder
@@ -34,7 +34,7 @@ def run(app: Flask, *arguments: str) -> Result:
 
 def plant(app: Flask, view: View, address: str = "/planted/", **options: Any) -> None:
     """A route as somebody could write it who forgot the rules."""
-    app.add_url_rule(address, "planted.index", requires(Permission.USERS_READ)(view), **options)
+    app.add_url_rule(address, "planted.index", requires(USERS_READ)(view), **options)
 
 
 def counts(app: Flask) -> dict[str, int]:
@@ -168,7 +168,7 @@ def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
         return ("taken", 422) if taken else ("done", 200)
 
     app = fresh_app
-    app.add_url_rule("/planted/", "planted.index", requires(Permission.USERS_READ)(unique), methods=["POST"])
+    app.add_url_rule("/planted/", "planted.index", requires(USERS_READ)(unique), methods=["POST"])
 
     result = run(app, "--only", "/planted")
 

@@ -26,7 +26,7 @@ from portal.mail import queue
 from portal.mail.commands import send_later
 from portal.mail.models import OutboxEmail
 from portal.mail.post import Undelivered, Unwanted
-from portal.users import commands
+from portal.users.commands import users
 from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder, Person
@@ -76,7 +76,7 @@ def test_an_email_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask,
 def test_a_job_holds_ids_alone(fresh_app: Flask) -> None:
     guest = Builder(fresh_app).person("guest@example.com", invited_at=now())
     with acting(fresh_app):
-        commands.update_user(guest.id, 1, {"email": "new@example.com"})
+        users.update(guest.id, 1, {"email": "new@example.com"})
 
     changed, invitation = waiting(fresh_app)
 
@@ -95,7 +95,7 @@ def test_a_change_that_fails_leaves_no_job(fresh_app: Flask, nia: Person) -> Non
         with pytest.raises(ZeroDivisionError):
             fail()
         with pytest.raises(Conflict):
-            commands.create_user({"email": nia.email}, row_id=uuid7(), anew=True)
+            users.create({"email": nia.email}, row_id=uuid7(), anew=True)
 
     assert jobs(fresh_app) == []
 
@@ -120,7 +120,7 @@ def test_people_who_are_gone_by_then_get_none_and_nothing_fails(fresh_app: Flask
         later(fresh_app, kind, nia.id)
         later(fresh_app, kind, uuid7())
     with acting(fresh_app):
-        commands.delete_user(nia.id)
+        users.delete(nia.id)
 
     send_waiting(fresh_app)
 

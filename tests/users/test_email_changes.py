@@ -14,7 +14,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.mail.commands import send_later
 from portal.mfa.queries import has_two_factor
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
@@ -292,7 +292,7 @@ def test_a_stranger_changes_no_address(client: PageClient, path: str) -> None:
 def moved(app: Flask, client: PageClient, build: Builder, person: Person) -> int:
     """The version at which the person's new address came to count."""
     with acting(app):
-        update_user(person.id, 1, {"email": NEW})
+        users.update(person.id, 1, {"email": NEW})
     confirm(app, person, client)
     user: User = build.read(User, person.id)
     assert user.email == NEW
@@ -335,8 +335,8 @@ def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_kno
     person = build.person("first@example.com", tenant=acme, email_verified=True)
     version = moved(app, other_client, build, person)
     with acting(app):
-        update_user(person.id, version, {"role": Role.SUPER_ADMIN})
-        update_user(person.id, version + 1, {"role": Role.USER})
+        users.update(person.id, version, {"role": Role.SUPER_ADMIN})
+        users.update(person.id, version + 1, {"role": Role.USER})
     sign_in(ada)
 
     page = note_after_undo(client, person, version)

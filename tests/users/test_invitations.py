@@ -17,7 +17,8 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Activity
 from portal.core.keys import uuid7
-from portal.users import commands, invitations, resets
+from portal.users import invitations, resets
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
@@ -115,7 +116,7 @@ def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
         invitations.revoke(guest.id)
     assert build.read(User, guest.id).invitation == "revoked"
     with acting(app):
-        commands.update_user(guest.id, 2, {"email": "other@example.com"})
+        users.update(guest.id, 2, {"email": "other@example.com"})
     assert build.read(User, guest.id).invitation == "revoked"
 
     with acting(app, ada):
@@ -126,18 +127,18 @@ def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
 def test_who_may_not_sign_in_yet_is_invited_once_activated(app: Flask, ada: Person) -> None:
     new = {"email": "later@example.com", "is_active": False, "role": Role.USER}
     with acting(app, ada):
-        key = commands.create_user(new, row_id=uuid7())
+        key = users.create(new, row_id=uuid7())
     assert jobs(app) == []
 
     with acting(app, ada):
-        commands.set_active(key, is_active=True)
+        users.set_active(key, is_active=True)
 
     assert jobs(app) == [("invitation", key)]
 
 
 def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person, guest: Person) -> None:
     with acting(app, ada):
-        commands.update_user(guest.id, 1, {"email": "right@example.com"})
+        users.update(guest.id, 1, {"email": "right@example.com"})
 
     assert jobs(app) == [("email_changed", guest.id), ("invitation", guest.id)]
     assert email_of(app, "invitation", guest.id).recipient == "right@example.com"
@@ -169,7 +170,7 @@ def test_au10_a_link_that_was_handed_over_ends_when_the_person_may_do_more_or_be
         _, link = invitations.link_of(guest.id)
         version = build.read(User, guest.id).version
     with acting(app):
-        commands.update_user(guest.id, version, change)
+        users.update(guest.id, version, change)
 
     assert Visitor(app).get(urlsplit(link).path, follow_redirects=True).status_code == 410
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.users import commands
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
@@ -344,7 +344,7 @@ def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
     there = f"/users/{boss.id}/edit"
     mine = client.form(there)
     with acting(app, root):
-        commands.update_user(boss.id, 1, {"role": Role.USER})
+        users.update(boss.id, 1, {"role": Role.USER})
 
     met = client.post(there, data={**mine, "last_name": "Mine"})
 

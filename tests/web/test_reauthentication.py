@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from portal.core.actor import Role
-from portal.users.commands import set_active
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import SIGN_IN, Visitor, outcome
 from tests.acting import acting, portal_on, say_who_long_ago
@@ -162,7 +162,7 @@ def test_se10_undoing_a_change_of_role_or_e_mail_asks_too(
 
 def test_se10_undoing_anything_else_asks_nothing(app: Flask, aged: PageClient, build: Builder, uma: Person) -> None:
     with acting(app):
-        set_active(uma.id, is_active=False)
+        users.set_active(uma.id, is_active=False)
     undo = {"csrf_token": aged.form("/account/")["csrf_token"], "version": build.read(User, uma.id).version}
 
     assert aged.post(f"/activity/people/{uma.id}/undo", data=undo).status_code == 303

@@ -11,7 +11,7 @@ from flask import Flask
 from portal.core.batch import create_many
 from portal.core.db import command
 from portal.organizations.models import Organization
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Person, SignIn, Tenant
@@ -121,7 +121,7 @@ def test_an_edit_that_meets_another_still_leads_back(
     edit = f"/users/{uma.id}/edit?next=%2Fusers%2F%3Fq%3Du"
     form = client.get(edit).text
     with acting(app):
-        update_user(uma.id, 1, {"first_name": "Theirs"})
+        users.update(uma.id, 1, {"first_name": "Theirs"})
 
     met = client.post(edit, data={**fields_of(form), "first_name": "Mine"})
     saved = client.post(link_in(met.text, r"[^\"]*/edit\?[^\"]*"), data=fields_of(met.text))

@@ -29,6 +29,7 @@ ABOUT = {
     "authenticators": "Authenticator apps, the second step of a sign-in.",
     "idempotency_keys": "Answers that programs get again when they ask the same again.",
     "outbox_emails": "The demo's outbox.",
+    "operations": "What one transaction did, as a whole and as each organization sees it.",
     "organizations": "The tenants.",
     "passkeys": "Devices that sign people in.",
     "recovery_codes": "What replaces the second step, once each.",

@@ -10,22 +10,26 @@ from flask_login import current_user
 
 from portal.auth.commands import is_own_password
 from portal.core.clock import now
-from portal.core.db import db
 from portal.core.errors import Missing, Throttled
 from portal.factors import challenges, ciphers, codes, commands, passkeys
 from portal.factors.words import APP, PASSKEY
 from portal.second.commands import reset as take_away
 from portal.second.forms import AuthenticatorForm, PasskeyForm, RemovalForm
-from portal.users import queries
-from portal.users.models import User
 from portal.users.permissions import USERS_WRITE
+from portal.users.resource import resource as people
 from portal.web import proof, throttle
+from portal.web.confirming import render_question
 from portal.web.forms import reporting_conflicts
 from portal.web.given import current_settings
 from portal.web.guards import must_have_second_factor, requires, signed_in
 from portal.web.jinja import day
 from portal.web.rendering import redirect, render
 
+MEANING_OF_RESET = (
+    "The app, passkeys and recovery codes stop working, and every device is signed out.",
+    "The password alone is then enough to sign in: make sure that it is {} who asks.",
+    "{} is told by email.",
+)
 bp = Blueprint("second", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
@@ -175,7 +179,7 @@ def reset(id: uuid.UUID) -> ResponseReturnValue:
         name = take_away(id)
         flash(f"The two-step sign-in of {name} is reset.", "success")
         return redirect(url_for("users.show", id=id))
-    user: User | None = db.session.scalar(queries.by_id(id))
-    if user is None:
-        raise Missing
-    return render("second/reset.html", fragment="second/_reset.html", user=user)
+    user = people.one(id)
+    means = [one.format(user.name) for one in MEANING_OF_RESET]
+    title, back_url = f"Reset two-factor authentication of {user.name}?", url_for("users.show", id=id)
+    return render_question(title, means, verb="Reset two-factor authentication", back_url=back_url, risky=True)

@@ -18,8 +18,8 @@ from portal.activity.views import Telling
 from portal.activity.views import bp as activity
 from portal.api import access, repeats
 from portal.api.views import bp as api
-from portal.auth import commands as sign_ins
-from portal.auth.letters import WRITERS
+from portal.auth import commands as authentication
+from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
 from portal.cli import plain
@@ -27,11 +27,11 @@ from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import beside_pages
-from portal.core import throttle
+from portal.core import rate_limit
 from portal.core.actor import current_actor
 from portal.core.checks import Check, Gauge
-from portal.core.leftovers import Leftover
 from portal.core.policy import Permission, allows
+from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
 from portal.data_browser.permissions import BROWSER_READ
@@ -40,22 +40,22 @@ from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_given_up, remove_kept
-from portal.mail.letters import Writer, writers
+from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import leftovers, work_beside_pages
+from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
+from portal.mfa.views import bp as second
 from portal.organizations.members import members
 from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
 from portal.resources.resource import Resource, resources
-from portal.second.views import bp as second
-from portal.tokens.commands import prune as remove_sign_ins
+from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users.membership import People
 from portal.users.queries import names_of
 from portal.users.resource import resource as persons
 from portal.users.views import bp as users
-from portal.web import history, people, proof, session
+from portal.web import activity_feed, people, reauthentication, session
 from portal.web.given import Link, Provision, current_settings, lists, navigation, permissions
 from portal.web.observing import gauges
 
@@ -70,10 +70,10 @@ class Feature:
     links: tuple[Link, ...] = ()  # in the navigation
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
-    letters: Mapping[str, Writer] = field(default_factory=dict)  # by kind
+    emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
     checks: tuple[Check, ...] = ()  # the lines of `flask doctor`
     gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
-    leftovers: tuple[Leftover, ...] = ()  # what the worker removes once a day
+    retention: tuple[RetentionRule, ...] = ()  # what the worker removes once a day
     beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
 
 
@@ -98,9 +98,12 @@ FEATURES = (
     Feature(pages=(health,)),
     Feature(
         pages=(auth, links),
-        provides=(session.by_cookie.by(sign_ins.signed_in), proof.prove.by(sign_ins.prove)),
-        letters=WRITERS,
-        leftovers=(Leftover("counters of tries", lambda _: timedelta(0), throttle.prune),),
+        provides=(
+            session.by_cookie.by(authentication.signed_in),
+            reauthentication.reauthenticate.by(authentication.reauthenticate),
+        ),
+        emails=WRITERS,
+        retention=(RetentionRule("counters of tries", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
     Feature(pages=(second,)),
@@ -116,7 +119,7 @@ FEATURES = (
         permissions=(ACTIVITY_READ,),
         links=(page("Activity", "history", "activity.index", ACTIVITY_READ),),
         commands=(activity_commands,),
-        provides=(history.teller.by(Telling()),),
+        provides=(activity_feed.feed.by(Telling()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
@@ -128,7 +131,7 @@ FEATURES = (
     ),
     Feature(
         pages=(tokens,),
-        leftovers=(Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),),
+        retention=(RetentionRule("sign-ins", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(mail,),
@@ -136,16 +139,16 @@ FEATURES = (
         links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, lambda: current_settings().has_outbox),),
         commands=(worker,),
         checks=MAIL,
-        leftovers=(
-            Leftover("letters of the outbox", lambda told: timedelta(days=told.keep_letters_days), remove_kept),
-            Leftover("letters given up", lambda told: timedelta(days=told.keep_letters_days), remove_given_up),
+        retention=(
+            RetentionRule("emails of the outbox", lambda told: timedelta(days=told.keep_emails_days), remove_kept),
+            RetentionRule("emails given up", lambda told: timedelta(days=told.keep_emails_days), remove_given_up),
         ),
         beside_pages=(work_beside_pages,),
     ),
     Feature(
         pages=(api,),
         provides=(session.by_bearer.by(access.person),),
-        leftovers=(Leftover("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
+        retention=(RetentionRule("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
     ),
 )
 
@@ -173,10 +176,10 @@ def register(app: Flask) -> None:
     resources.set(app, RESOURCES)
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
-    writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.letters.items()})
+    writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    leftovers.set(app, [leftover for feature in FEATURES for leftover in feature.leftovers])
+    retention_rules.set(app, [leftover for feature in FEATURES for leftover in feature.retention])
     beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
     app.extensions["csrf"].exempt(api)  # where cookies count for nothing there is nothing to forge
     plain.init_app(app)

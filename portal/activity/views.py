@@ -17,7 +17,7 @@ from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
 from portal.core.clock import local, now, zone
 from portal.core.db import db
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
@@ -30,14 +30,14 @@ from portal.users.commands import users
 from portal.users.consequences import of_undoing
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_READ, USERS_WRITE
-from portal.web.addresses import here
+from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
 from portal.web.guards import requires
-from portal.web.history import confirm
-from portal.web.proof import ask
+from portal.web.reauthentication import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
+from portal.web.urls import here
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
@@ -62,7 +62,7 @@ class Then:
 
 
 class Telling:
-    """The teller of portal/web/history.py, for the pages of features below this one."""
+    """The feed of portal/web/activity_feed.py, for the pages of features below this one."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Entry]:
         rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})

@@ -37,8 +37,8 @@ ALWAYS = (400, 429, 500, 503)
 BODY = (409, 413, 415, 422)
 CODES = {
     "invalid_credentials": "E-mail and password don't match.",
-    "second_factor_required": "They match; a code of the second step is needed, as `otp`.",
-    "second_factor_invalid": "They match; the code of the second step is not right, or was used before.",
+    "two_factor_required": "They match; a code of the second step is needed, as `otp`.",
+    "two_factor_invalid": "They match; the code of the second step is not right, or was used before.",
     "invalid_grant": "The refresh token is not, or no longer, one to go on with: sign in again.",
     "just_used": "The refresh token was used a moment ago: go on with the answer of that request.",
     "key_reused": "The Idempotency-Key was sent with another body.",

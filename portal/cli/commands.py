@@ -20,7 +20,7 @@ from portal.cli.serve import serve
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
-from portal.core.emails import lookup_email
+from portal.core.email_addresses import lookup_email
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
@@ -28,11 +28,11 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import seed as seeding
 from portal.isolation.cli import tenancy
 from portal.organizations import queries as organizations
-from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
 from portal.users.commands import users
 from portal.users.forms import LONGEST_NAME
+from portal.users.mfa_resets import reset
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
@@ -126,18 +126,18 @@ def unlock_command(email: str) -> None:
     click.echo(f"{email} can try to sign in again.")
 
 
-@users_group.command("prune-sign-ins")
+@users_group.command("prune-sessions")
 @click.option("--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="How long they are kept.")
-def prune_sign_ins_command(days: int) -> None:
+def prune_sessions_command(days: int) -> None:
     """Remove sign-ins that ended or expired long ago. Those that go on stay."""
     with acting_as(SYSTEM):
         removed = prune(now() - timedelta(days=days))
     click.echo(f"Removed {removed:,} sign-ins that were over for more than {days} days.")
 
 
-@users_group.command("reset-second-factor")
+@users_group.command("reset-two-factor")
 @click.argument("email", type=lookup_email)
-def reset_second_factor_command(email: str) -> None:
+def reset_two_factor_command(email: str) -> None:
     """Take away a person's two-step sign-in, after they lost what they need for it; every sign-in ends."""
     with acting_as(SYSTEM):
         user = db.session.scalar(queries.by_email(email))

@@ -27,7 +27,7 @@ from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin
 from portal.core.connecting import LASTING, SETTINGS, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.wall import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
+from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -20,8 +20,8 @@ from portal.dashboard.queries import DAY_BOUND, new_people_a_day, sum_of
 from portal.organizations import queries as organizations
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.users import queries as users
+from portal.web.activity_feed import latest_changes
 from portal.web.guards import signed_in
-from portal.web.history import latest_acts
 from portal.web.jinja import can
 from portal.web.rendering import redirect, render
 
@@ -56,7 +56,7 @@ def index() -> ResponseReturnValue:
         today=today.date(),
         figures=[*_figures(), _new(first, total)],
         chart=chart_of(daily, first.date(), total, DAY_BOUND),
-        latest=latest_acts() if can("activity:read") else [],
+        latest=latest_changes() if can("activity:read") else [],
     )
 
 

@@ -25,12 +25,12 @@ from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.reading import Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
-from portal.web.addresses import here
-from portal.web.errors import RETRY_AFTER, status_of
+from portal.web import reauthentication
+from portal.web.error_pages import RETRY_AFTER, status_of
 from portal.web.given import current_settings
 from portal.web.guards import requires
-from portal.web.proof import proven
 from portal.web.rendering import keep_address, render, wants_fragment
+from portal.web.urls import here
 
 bp = Blueprint("data_browser", __name__, url_prefix="/browser")
 UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
@@ -43,7 +43,7 @@ PAGES = {
     "users": ("users.edit", "id"),
     **{
         name: ("users.show", "user_id")
-        for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sign_ins")
+        for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sessions")
     },
     "activity": ("activity.show", "operation_id"),
 }
@@ -133,7 +133,7 @@ def sql() -> ResponseReturnValue:
 
 @bp.post("/sql")
 @requires(BROWSER_READ)
-@proven
+@reauthentication.required
 def query() -> ResponseReturnValue:
     """Run what somebody wrote, or explain it."""
     form = QueryForm()
@@ -145,7 +145,11 @@ def query() -> ResponseReturnValue:
     settings = current_settings()
     try:
         answer = asked(
-            text, way, seconds=settings.browser_seconds, places=settings.browser_places, most=settings.browser_rows
+            text,
+            way,
+            seconds=settings.data_browser_seconds,
+            places=settings.data_browser_slots,
+            most=settings.data_browser_rows,
         )
     except Occupied as error:
         response = _box(form, Trouble(error.message), status=status_of(error))
@@ -203,9 +207,11 @@ def _wanted() -> str:
 @contextmanager
 def _reading() -> Iterator[Connection]:
     settings = current_settings()
-    places = settings.browser_places
+    places = settings.data_browser_slots
     try:
-        with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:
+        with reading(
+            settings.data_browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True
+        ) as connection:
             yield connection
     except DBAPIError as error:
         if isinstance(error.orig, pg.QueryCanceled):

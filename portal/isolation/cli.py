@@ -12,13 +12,13 @@ from flask.cli import ScriptInfo
 
 from portal.core.db import db
 from portal.isolation import stage
-from portal.isolation.rehearsal import rolled_back, without_filters, without_second_wall
+from portal.isolation.rehearsal import rolled_back, without_filters, without_row_security
 from portal.isolation.walk import NothingSeen, Walk
 
 WALLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "both walls up": nullcontext,
     "the filters off": without_filters,
-    "the second wall off": without_second_wall,
+    "the second wall off": without_row_security,
 }
 
 tenancy = click.Group("tenancy", help="What keeps organizations apart.")

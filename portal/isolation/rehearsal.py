@@ -55,7 +55,7 @@ def without_filters() -> Iterator[None]:
 
 
 @contextmanager
-def without_second_wall() -> Iterator[None]:
+def without_row_security() -> Iterator[None]:
     """Let tenants act as the login role, so that core/scoping.py stands alone."""
     role = transactions.TENANT_ROLE
     transactions.TENANT_ROLE = "none"

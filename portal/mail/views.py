@@ -19,8 +19,8 @@ bp = Blueprint("mail", __name__)
 @bp.get("/outbox/")
 @requires(OUTBOX_READ)
 def index() -> ResponseReturnValue:
-    """The newest letters, with links that open whatever they open: for those alone who may do everything anyway."""
+    """The newest emails, with links that open whatever they open: for those alone who may do everything anyway."""
     settings = current_settings()
     if not settings.has_outbox:
         raise Missing
-    return render("mail/index.html", letters=db.session.scalars(queries.newest()).all())
+    return render("mail/index.html", emails=db.session.scalars(queries.newest()).all())

@@ -13,7 +13,7 @@ from portal.core.policy import allows
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
 from portal.web.forms import EditForm, Form, TextField
-from portal.web.rows import signed_row
+from portal.web.signed_keys import signed_row
 
 LONGEST_NAME = 120
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

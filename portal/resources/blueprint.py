@@ -9,22 +9,21 @@ from typing import Any, Generic
 from flask import Blueprint, current_app, flash, request
 from flask.typing import ResponseReturnValue
 
-from portal.core.errors import Conflict, Stale, Throttled
+from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.listing import Listing
 from portal.core.policy import Permission
 from portal.resources.resource import Column, Resource, Row
-from portal.web import conflicts, throttle
-from portal.web.addresses import here
+from portal.web import attempts, conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ConfirmForm, ask_first, render_question
 from portal.web.forms import Form, reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
-from portal.web.proof import given, proven
 from portal.web.rendering import keep_address, redirect, render
-from portal.web.rows import read_row
+from portal.web.return_to import list_url, next_url
 from portal.web.searching import is_typed
-from portal.web.ways import way_back, way_on
+from portal.web.signed_keys import read_row
+from portal.web.urls import here
 
 View = Callable[..., ResponseReturnValue]
 BOTH = ("GET", "POST")
@@ -130,9 +129,9 @@ class Pages(Generic[Row]):
                     changed = self.records.update(id, form.seen_version(), form.values())
                     confirm(changed, "saved", self.resource.undo_url(id))
                     self.resource.edited(changed, form)
-                    return redirect(way_on(back_url))
-            except Throttled as throttled:
-                throttle.refuse(form, throttled)
+                    return redirect(next_url(back_url))
+            except RateLimited as rate_limited:
+                attempts.refuse(form, rate_limited)
             except Stale:
                 row = self.resource.one(id, with_deleted=True)
                 if row.is_deleted:
@@ -149,7 +148,7 @@ class Pages(Generic[Row]):
             verb, means = f"Delete {self.resource.noun}", self.resource.means_of_deleting(row)
             return render_question(title, means, verb=verb, back_url=back_url, risky=True)
         confirm(self.records.delete(id), "deleted", self.resource.undo_url(id))
-        return redirect(way_back(self.resource.url("index")))
+        return redirect(list_url(self.resource.url("index")))
 
     def restore(self, id: uuid.UUID) -> ResponseReturnValue:
         """Restore a row. Asks first if that gives somebody access to more than their own account."""
@@ -172,7 +171,9 @@ class Pages(Generic[Row]):
             return True
         means = self.resource.means_of_editing(form, row) if row else self.resource.means_of_creating(form)
         is_confirmed = form.is_confirmed(means)
-        return (not (means or self.resource.is_sensitive(form, row)) or given(form)) and is_confirmed
+        return (
+            not (means or self.resource.is_sensitive(form, row)) or reauthentication.confirmed(form)
+        ) and is_confirmed
 
 
 def _phone_label(column: Column, listing: Listing) -> str:

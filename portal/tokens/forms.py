@@ -16,7 +16,7 @@ from portal.core.policy import allows
 from portal.web.forms import Form, TextField
 from portal.web.given import permissions
 from portal.web.guards import PROFILE, scopes_in_use
-from portal.web.rows import read_row
+from portal.web.signed_keys import read_row
 
 DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 

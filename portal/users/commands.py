@@ -18,13 +18,13 @@ from portal.core.policy import allows, grantable_roles
 from portal.core.records import Records
 from portal.mail.commands import send_later
 from portal.organizations.models import Organization
-from portal.tokens.commands import end_families, revoke_all
+from portal.tokens.commands import end_client_sessions, revoke_all
 from portal.users import passwords, queries
-from portal.users.addresses import counting, must_be_counted
 from portal.users.clashes import asking_for, check_free
+from portal.users.email_changes import counting, must_be_counted
 from portal.users.models import User
 from portal.users.permissions import USERS, USERS_ANY_TENANT
-from portal.web.throttle import of_letters_to
+from portal.web.attempts import of_emails_to
 
 LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
@@ -36,7 +36,7 @@ R = TypeVar("R")
 
 
 class Users(Records[User]):
-    """A person's email address is asked for with a limit, and emails that a change sends are counted: Throttled."""
+    """A person's email address is asked for with a limit, and emails that a change sends are counted: RateLimited."""
 
     model = User
     noun = "person"
@@ -62,7 +62,7 @@ class Users(Records[User]):
         return super().create(values, row_id=row_id, anew=anew, hashed=hashed, **options)
 
     def update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> User:
-        """Change a person. Another email address takes effect once it is confirmed (see users/addresses.py)."""
+        """Change a person. Another email address takes effect once it is confirmed (see users/email_changes.py)."""
         return self._asking(row_id, values, lambda: self._update(row_id, version, values), takes_it_later=True)
 
     def set_active(self, row_id: uuid.UUID, *, is_active: bool) -> User:
@@ -89,7 +89,7 @@ class Users(Records[User]):
         def change() -> R:
             if email is not None and takes_it_later:
                 check_free(email)
-            return counting(None if current_actor() == SYSTEM else of_letters_to(row_id), act)
+            return counting(None if current_actor() == SYSTEM else of_emails_to(row_id), act)
 
         return asking_for(email, change)
 
@@ -142,7 +142,7 @@ class Users(Records[User]):
         if not row.is_active:
             revoke_all(row.id)
         if {"role", "organization_id"} & changes.keys():
-            end_families(row.id, has_moved="organization_id" in changes)
+            end_client_sessions(row.id, has_moved="organization_id" in changes)
 
     def remove(self, row: User, at: datetime) -> None:
         if row.id == current_actor().id:

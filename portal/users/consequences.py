@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.core.actor import Role, current_actor
 from portal.core.counts import number_of
 from portal.core.db import db
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_in_use, live_of
@@ -40,10 +40,10 @@ UNMAILED = "No email is sent because the account is deactivated."
 
 def of_leaving(user: User, act: str) -> list[str]:
     """Consequences of deleting or deactivating a person."""
-    sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = number_of(sign_ins, "device")
+    sessions = db.session.scalar(live_of(user.id)) or 0
+    devices = number_of(sessions, "device")
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
-    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    sentences = [signed_out if sessions else f"{user.name} can't sign in any more."]
     sentences += _of_tokens(user)
     if _is_last_admin(user):
         sentences.append(LAST_ADMIN)

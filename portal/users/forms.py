@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import canonical_email, pasted_email, readable_email
+from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
@@ -23,8 +23,8 @@ from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
-from portal.web.proof import ProofForm
-from portal.web.rows import signed_row
+from portal.web.reauthentication import ReauthenticationForm
+from portal.web.signed_keys import signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
@@ -107,7 +107,7 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ConfirmForm, ProofForm):
+class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
     """A new person."""
 
     row = HiddenField()
@@ -125,7 +125,7 @@ class NewUserForm(UserForm, ConfirmForm, ProofForm):
         return Role[self.role.data] is not Role.USER
 
 
-class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
+class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
     """A person who exists."""
 
     def __init__(self, user: User) -> None:

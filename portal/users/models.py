@@ -11,9 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.models import Base, Record
-from portal.core.wall import ONESELF, OWN_TENANT
+from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import BY_NAME, Organization
 
 INVITATION_HOLDS = timedelta(days=7)
@@ -170,7 +170,7 @@ class User(Record, Base):
         return cls.id == actor.id
 
     @classmethod
-    def behind_wall(cls) -> str:
+    def row_policy(cls) -> str:
         # As CASE it is one condition: as OR it would keep the indexes from being walked in their order.
         return f"CASE WHEN id = {ONESELF} THEN true ELSE organization_id = {OWN_TENANT} AND role <> 'SUPER_ADMIN' END"
 

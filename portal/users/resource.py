@@ -12,11 +12,11 @@ from sqlalchemy.orm import contains_eager
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.listing import Listing
 from portal.core.policy import allows
-from portal.factors.queries import has_second_factor
 from portal.mail.notices import can_send, flash_sent
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.resources.resource import Column, Empty, Resource
 from portal.users import consequences, locks, queries
@@ -111,13 +111,13 @@ class People(Resource[User]):
         return joined.options(contains_eager(User.organization))
 
     def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
-        return {"is_held_back": locks.is_held_back(row_id)}
+        return {"is_rate_limited": locks.is_rate_limited(row_id)}
 
     def context(self, row: User) -> dict[str, Any]:
         return {
             "mails": can_send(),
             "devices": devices_of(row.id),
-            "has_second_factor": db.session.scalar(select(has_second_factor(row.id))),
+            "has_two_factor": db.session.scalar(select(has_two_factor(row.id))),
         }
 
     def new_form(self) -> Form:

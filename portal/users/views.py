@@ -9,7 +9,7 @@ from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.mail.notices import can_send, flash_sent
 from portal.users import consequences, invitation_views, locks, resets
 from portal.users.commands import users
@@ -17,13 +17,12 @@ from portal.users.devices import end_all, end_one
 from portal.users.models import full_name, invitation_of
 from portal.users.permissions import USERS_WRITE
 from portal.users.resource import resource
-from portal.web import throttle
+from portal.web import attempts, reauthentication
+from portal.web.activity_feed import confirm
 from portal.web.agents import browser_of, signed_out
 from portal.web.confirming import ask_first, render_question
 from portal.web.forms import posted_key
 from portal.web.guards import requires
-from portal.web.history import confirm
-from portal.web.proof import proven
 from portal.web.rendering import redirect
 
 bp = invitation_views.bp
@@ -71,7 +70,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
 @requires(USERS_WRITE)
-@proven
+@reauthentication.required
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
@@ -79,7 +78,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         means = consequences.of_reset(user, is_mailed=can_send())
         title, back_url = f"Reset the password of {user.name}?", url_for(".show", id=id)
         return render_question(title, means, verb="Reset password", back_url=back_url)
-    user = resets.reset_password(id, throttle.of_letters_to(id))
+    user = resets.reset_password(id, attempts.of_emails_to(id))
     if user.is_active:
         sent = (
             f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
@@ -92,7 +91,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/unlock")
 @requires(USERS_WRITE)
-@proven
+@reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
     name = locks.unlock(id)
@@ -102,19 +101,19 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:id>/sign-ins/end")
 @requires(USERS_WRITE)
-@proven
-def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
+@reauthentication.required
+def end_session(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
-    flash(f"{browser_of(end_one(id, posted_key('sign_in')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".show", id=id))
 
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
 @requires(USERS_WRITE)
-@proven
-def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
+@reauthentication.required
+def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
-    flash(signed_out(end_all(id, besides=current_user.sign_in_id)), "success")
+    flash(signed_out(end_all(id, besides=current_user.session_id)), "success")
     return redirect(url_for(".show", id=id))
 
 

@@ -15,13 +15,13 @@ from markupsafe import Markup, escape
 from portal.core.actor import current_actor, has_actor
 from portal.core.clock import local, now, zone
 from portal.core.counts import BOUND, number_of
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
-from portal.web.addresses import here, home
 from portal.web.agents import browser_of
 from portal.web.given import Link, navigation, permissions
+from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6

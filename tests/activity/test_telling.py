@@ -27,7 +27,7 @@ from tests.pages import fields_of
 CANARY = "Quetzal"
 AGENT = {"User-Agent": "RaraAvis/7"}
 ADDRESS = "203.0.113.77"
-WALLS = pytest.mark.parametrize("walls", ["both", "first_wall_alone"], indirect=True)
+WALLS = pytest.mark.parametrize("walls", ["both", "scoping_alone"], indirect=True)
 FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page=last", "per_page=100", "action=create",
            "action=update", "action=sign_in", "action=sign_in_failed", "action=refused", "action=delete",
            "action=restore", "field=email", "field=first_name", "field=role", "field=organization_id", "field=name",
@@ -36,7 +36,7 @@ FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page
 
 @pytest.fixture(autouse=True)
 def walls(request: pytest.FixtureRequest) -> None:
-    """With `first_wall_alone` what holds is the work of the application's own filters."""
+    """With `scoping_alone` what holds is the work of the application's own filters."""
     if getattr(request, "param", "both") != "both":
         request.getfixturevalue(request.param)
 

@@ -504,7 +504,7 @@ def test_ac7_an_admin_does_not_give_super_admin_back(
     assert "2" not in versions_in(other_client.get(f"/users/{eve.id}").text)
 
 
-@pytest.mark.parametrize("walls", ["both", "first_wall_alone"])
+@pytest.mark.parametrize("walls", ["both", "scoping_alone"])
 def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a_short_name(
     request: pytest.FixtureRequest, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder,
     acme: Tenant, birch: Tenant,

@@ -20,14 +20,14 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import record
-from portal.factors.words import CODE, MEANS
+from portal.mfa.words import CODE, MEANS
 from portal.organizations.models import Organization
 from portal.users.commands import set_password, users
 from portal.users.models import User
 from tests.access.visitor import Visitor, token_in
 from tests.acting import acting, actor_of
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import letter_of, path_of
+from tests.mailbox import email_of, path_of
 from tests.pages import HTMX, PageClient, fields_of
 
 
@@ -131,11 +131,11 @@ def test_two_step_sign_in_is_told_in_whole_sentences(
     about, tenant = uma.id, uma.organization_id
     with acting(app):
         own = {"by": actor_of(uma), "about": about}
-        record("second_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
+        record("two_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
         record("sign_in", **own, details={MEANS: CODE})  # type: ignore[arg-type]
         record("recovery_codes_renewed", **own)  # type: ignore[arg-type]
-        record("second_factor_failed", about=about, tenant=tenant)
-        record("second_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
+        record("two_factor_failed", about=about, tenant=tenant)
+        record("two_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
     sign_in(ada)
 
     assert sentences(client.get("/activity/").text)[1:6] == [
@@ -152,7 +152,7 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
 ) -> None:
     newt = build.person("newt@example.com", tenant=acme, invited_at=now())
     guest = Visitor(app)
-    guest.get(path_of(letter_of(app, "invitation", newt.id)))
+    guest.get(path_of(email_of(app, "invitation", newt.id)))
     form = fields_of(guest.get("/invitations/").text)
     assert guest.post("/invitations/", {**form, "password": "quite another horse"}).status_code == 303
     guest.token = token_in(guest.get("/account/").text)

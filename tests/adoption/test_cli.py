@@ -25,7 +25,7 @@ from portal.core.actor import Role
 from portal.core.db import MIGRATION_LOCK, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
-from portal.tokens.models import RefreshToken, SignIn, digest
+from portal.tokens.models import RefreshToken, Session, digest
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, portal_on
@@ -192,7 +192,7 @@ def test_tokens_are_kept_as_digests_and_each_is_a_sign_in(portal: Flask) -> None
         token = db.session.scalars(
             select(RefreshToken).where(RefreshToken.token == digest("token of person4@example.com"))
         ).one()
-        sign_in = db.session.get(SignIn, token.family_id)
+        sign_in = db.session.get(Session, token.session_id)
         assert sign_in
         person = db.session.get(User, token.user_id)
         assert person

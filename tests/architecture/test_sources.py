@@ -33,7 +33,7 @@ CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
 }  # fmt: skip
 SHARED = {"errors", "history", "statements", "throttle"}  # the rule in core, what requests make of it in web
-SHARED |= {"addresses", "letters", "rows"}  # of web, mail or a feature, each of its own
+SHARED |= {"addresses", "outbox_emails", "rows"}  # of web, mail or a feature, each of its own
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them
 
@@ -57,7 +57,7 @@ CONFINED = {
     r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
     r"request\.(path|full_path|url|base_url)\b": (
-        "web/addresses.py", "web/problems.py", "web/errors.py", "api/repeats.py", "isolation/walk.py",
+        "web/urls.py", "web/problems.py", "web/error_pages.py", "api/repeats.py", "isolation/walk.py",
     ),  # they lack the path of PORTAL_URL, or may name another host: elsewhere here()
     r"\b(set|delete)_cookie\(": ("web/cookies.py", "isolation/visitor.py"),
     r"request\.cookies\b": ("web/cookies.py", "web/sanity.py", "web/zones.py"),
@@ -74,10 +74,10 @@ TAKES_WAYS_OUT = {
     "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
-    "factors/challenges.py",
-    "factors/commands.py", "mail/queue.py", "organizations/queries.py",
+    "mfa/challenges.py",
+    "mfa/commands.py", "mail/queue.py", "organizations/queries.py",
     "resources/resource.py", "resources/blueprint.py",
-    "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/addresses.py",
+    "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
     "users/rules.py", "users/views.py", "web/observing.py", "web/session.py",

@@ -22,7 +22,7 @@ from portal.core.db import command, copy_rows, db
 from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base
-from portal.core.wall import TENANT_ROLE
+from portal.core.row_security import TENANT_ROLE
 from portal.organizations.models import Organization
 from portal.postgres.roles import ROLES
 from portal.users.commands import users

@@ -22,7 +22,7 @@ HELPERS = sorted((ROOT / "migrations" / "helpers").glob("*.py"))
 MIGRATIONS = sorted(path for path in (*VERSIONS.iterdir(), *SAMPLES.iterdir()) if path.suffix in (".py", ".sql"))
 LIBRARIES = {"alembic", "sqlalchemy", "procrastinate", "migrations"}
 
-LARGE = r"(ONLY )?\b(users|organizations|activity|activity_leaves|sign_ins|refresh_tokens)\b"
+LARGE = r"(ONLY )?\b(users|organizations|activity|activity_leaves|sessions|refresh_tokens)\b"
 ALTERED = rf"(?is)\bALTER TABLE (IF EXISTS )?{LARGE}[^;]*"
 
 # What must not be in any migration, and why.

@@ -131,7 +131,7 @@ REFUSED = {
         "GRANT CREATE ON DATABASE",
     ),
     "extensions that can't be used": (EXTENSIONS[:-1], "GRANT USAGE ON SCHEMA extensions TO"),
-    "a table of another program": (("CREATE TABLE letters (id int)",), "the table letters"),
+    "a table of another program": (("CREATE TABLE outbox_emails (id int)",), "the table outbox_emails"),
     "a schema of another program": (("CREATE SCHEMA queue",), "the schema queue"),
     "a migration of another program": (
         ("CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('abc')",
@@ -267,10 +267,10 @@ def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(
 
 
 def test_migrating_goes_on_where_what_was_in_the_way_is_gone(make: Make, database_server: Server) -> None:
-    address = make("CREATE TABLE letters (id int)")
+    address = make("CREATE TABLE outbox_emails (id int)")
     assert run(address, "db", "upgrade")[0] == 1
     name = str(make_url(address).database).removeprefix(PREFIX)
-    administer(database_server.address(name, as_owner=False), database_server, "DROP TABLE letters")
+    administer(database_server.address(name, as_owner=False), database_server, "DROP TABLE outbox_emails")
 
     assert run(address, "db", "upgrade")[0] == 0
     app = app_for(address)

@@ -22,8 +22,8 @@ from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
 from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, add_sign_in, open_sign_in
-from portal.tokens.models import SignIn
+from portal.tokens.commands import Lifetime, add_session, open_session
+from portal.tokens.models import Session
 from portal.tokens.queries import live_of
 from portal.users import commands, passwords, queries, resets
 from portal.users.commands import users
@@ -48,7 +48,7 @@ def create(email: str = "new@example.com", **more: Any) -> uuid.UUID:
     return users.create(values(email, **more), row_id=uuid7(), anew=True)
 
 
-def sign_ins(person: Person) -> int:
+def sessions(person: Person) -> int:
     return db.session.scalar(live_of(person.id)) or 0
 
 
@@ -273,12 +273,12 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
         "set": lambda: commands.set_password(uma.id, PASSWORD),
     }
     with acting(app):
-        open_sign_in(uma.id, acme.id, lifetime=WEEK)
-        open_sign_in(ada.id, acme.id, lifetime=WEEK)
+        open_session(uma.id, acme.id, lifetime=WEEK)
+        open_session(ada.id, acme.id, lifetime=WEEK)
     with acting(app, ada):
         acts[act]()
     with acting(app):
-        assert (sign_ins(uma), sign_ins(ada)) == (0, 1)
+        assert (sessions(uma), sessions(ada)) == (0, 1)
 
 
 def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
@@ -468,7 +468,7 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
 ) -> None:
     nomad = build.person("nomad@example.com")
     with acting(app):
-        open_sign_in(nomad.id, None, lifetime=WEEK)
+        open_session(nomad.id, None, lifetime=WEEK)
     with acting(app, root):
         version = db.session.scalars(queries.by_id(nomad.id)).one().version
         users.update(nomad.id, version, {"email": nomad.email, "organization_id": acme.id})
@@ -494,8 +494,8 @@ def test_se5_another_role_or_tenant_ends_the_families_of_api_clients_and_no_brow
     with acting(app):
         if act == "undo":
             users.update(uma.id, 1, {"role": Role.ADMIN})
-        open_sign_in(uma.id, acme.id, lifetime=WEEK)
-        command(add_sign_in)(uma.id, acme.id, lifetime=WEEK, token=None)
+        open_session(uma.id, acme.id, lifetime=WEEK)
+        command(add_session)(uma.id, acme.id, lifetime=WEEK, token=None)
     acts: dict[str, Callable[[], Any]] = {
         "role": lambda: users.update(uma.id, 1, {"role": Role.ADMIN}),
         "tenant": lambda: users.update(uma.id, 1, {"organization_id": birch.id}),
@@ -507,5 +507,5 @@ def test_se5_another_role_or_tenant_ends_the_families_of_api_clients_and_no_brow
         acts[act]()
 
     with acting(app):
-        kinds = db.session.scalars(select(SignIn.is_browser).where(SignIn.ended_at.is_(None)))
+        kinds = db.session.scalars(select(Session.is_browser).where(Session.ended_at.is_(None)))
         assert sorted(kinds) == ([False, True] if act == "name" else [True])

@@ -240,11 +240,11 @@ def test_who_has_power_over_others_returns_only_after_confirmation_and_proof(
     assert AGAIN[role] in asked.text
     assert not is_back(build, person)
     proof = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
-    assert "proof" in fields_of(proof.text, path)
+    assert "own_password" in fields_of(proof.text, path)
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "proof": "wrong"}).status_code == 422
+    assert client.post(path, data={**fields_of(proof.text, path), "own_password": "wrong"}).status_code == 422
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "proof": PASSWORD}).status_code == 303
+    assert client.post(path, data={**fields_of(proof.text, path), "own_password": PASSWORD}).status_code == 303
     assert is_back(build, person)
 
 

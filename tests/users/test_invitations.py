@@ -23,7 +23,7 @@ from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import jobs, letter_of, path_of
+from tests.mailbox import email_of, jobs, path_of
 from tests.pages import HTMX, PageClient, fields_of
 
 ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
@@ -44,7 +44,7 @@ def opens(app: Flask, path: str) -> bool:
 def test_au10_what_was_sent_before_is_dead_and_the_history_tells_who_did_it(
     app: Flask, build: Builder, ada: Person, guest: Person, act: Callable[..., Any]
 ) -> None:
-    sent = path_of(letter_of(app, "invitation", guest.id))
+    sent = path_of(email_of(app, "invitation", guest.id))
     assert opens(app, sent)
 
     with acting(app, ada):
@@ -141,7 +141,7 @@ def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person,
         users.update(guest.id, 1, {"email": "right@example.com"})
 
     assert jobs(app) == [("email_changed", guest.id), ("invitation", guest.id)]
-    assert letter_of(app, "invitation", guest.id).recipient == "right@example.com"
+    assert email_of(app, "invitation", guest.id).recipient == "right@example.com"
 
 
 def test_a_reset_of_a_guest_is_refused_in_a_sentence(app: Flask, ada: Person, guest: Person) -> None:
@@ -181,7 +181,7 @@ def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada:
     for _ in range(10):
         visitor.post(f"/users/{guest.id}/invitation")
 
-    assert "Enough letters for now" in visitor.get(f"/users/{guest.id}").text
+    assert "Enough emails for now" in visitor.get(f"/users/{guest.id}").text
     assert len(jobs(app)) < 10
 
 
@@ -211,7 +211,7 @@ def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_lin
 def test_revoking_an_invitation_asks_first(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, guest: Person, headers: dict[str, str]
 ) -> None:
-    sent = path_of(letter_of(app, "invitation", guest.id))
+    sent = path_of(email_of(app, "invitation", guest.id))
     path = f"/users/{guest.id}/invitation/revocation"
     sign_in(ada)
     page = client.get(f"/users/{guest.id}").text

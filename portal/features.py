@@ -44,7 +44,7 @@ from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
 from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
-from portal.mfa.views import bp as second
+from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
@@ -106,7 +106,7 @@ FEATURES = (
         retention=(RetentionRule("counters of tries", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
-    Feature(pages=(second,)),
+    Feature(pages=(mfa,)),
     Feature(
         pages=(dashboard,),
         permissions=(DASHBOARD_READ,),

@@ -1,4 +1,4 @@
--- What adds to the email queue. The queue itself comes from its library: see 0006_email_queue.py.
+-- What adds to the email queue. The queue itself: 0006_email_queue_schema.sql.
 
 -- The only way for tenants to add to the email queue. If an email address was changed, the job names the event that
 -- holds the previous one.

@@ -179,7 +179,9 @@ def _sessions(connection: Connection) -> str:
     """Which tokens followed one another nobody knows: each is a session of its own."""
     created, expires, revoked = _tokens_moments(connection)
     return f"""
-INSERT INTO sessions (id, user_id, organization_id, idle, created_at, authenticated_at, used_at, expires_at, ends_at, ended_at)
+INSERT INTO sessions (
+    id, user_id, organization_id, idle, created_at, authenticated_at, used_at, expires_at, ends_at, ended_at
+)
 SELECT {as_key("t.id")}, u.id, u.organization_id, greatest(t.expires_at - t.created_at, '0'),
     {created}, {created}, {created}, {expires}, {expires}, {revoked}
 FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}

@@ -57,7 +57,7 @@ class Awaited:
     password: str  # a fingerprint of its hash: whoever changes the password ends the wait
 
 
-Proof = Callable[[uuid.UUID], str | None]  # what proves this person, in words; None where nothing does
+Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
 
 
 def sign_in(
@@ -121,16 +121,16 @@ def awaited(waiting: Awaited) -> Row[Any] | None:
     return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
 
 
-def finish_sign_in(person: Row[Any], proof: Proof, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
+def finish_sign_in(person: Row[Any], verify: Verifier, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
     """Begin the browser's sign-in of somebody `awaited`, as `proved` does."""
-    return _person(proved(person, proof, tokens.open_session, lifetime=lifetime, counter=counter))
+    return _person(proved(person, verify, tokens.open_session, lifetime=lifetime, counter=counter))
 
 
-def proved(person: Row[Any], proof: Proof, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
-    """Begin the sign-in of somebody `awaited` whom the proof proves; None where it does not, RateLimited as above."""
+def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
+    """Sign in somebody `awaited`, if the second factor is right; else None. RateLimited as above."""
     with acting_as(SYSTEM):
         _attempt(person, [counter])
-        shown = proof(person.id)
+        shown = verify(person.id)
         if shown is None:
             _record_failure("two_factor_failed", person)
             return None
@@ -214,8 +214,8 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
     return True
 
 
-def prove(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check the own password, and note that its owner is there. RateLimited where it was guessed at too often."""
+def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
+    """Check a person's own password, and mark their session as authenticated just now. RateLimited."""
     if not is_own_password(person, password, counter):
         return False
     with acting_as(SYSTEM):

@@ -120,7 +120,7 @@ def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) ->
 
 @bp.route("/login/second", methods=["GET", "POST"])
 @public
-def second() -> ResponseReturnValue:
+def two_factor() -> ResponseReturnValue:
     """The second step: a code, or a passkey. There is no sign-in before it."""
     kept = cookie.get(AWAITED, {})
     person = _awaited(kept)
@@ -133,7 +133,7 @@ def second() -> ResponseReturnValue:
         try:
             signed_in = commands.finish_sign_in(
                 person,
-                _proof(form, answer),
+                _verifier(form, answer),
                 lifetime=lifetime(is_kept=kept["keep"]),
                 counter=attempts.at_two_factor(person.email, person.id),
             )
@@ -151,7 +151,7 @@ def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
     return commands.awaited(commands.Awaited(uuid.UUID(kept["who"]), kept["password"]))
 
 
-def _proof(form: TwoFactorForm, credential: str | None) -> commands.Proof:
+def _verifier(form: TwoFactorForm, credential: str | None) -> commands.Verifier:
     if not credential:
         return lambda who: mfa.use_code(who, form.code.data or "")
     answer = challenges.answered(BESIDE, credential)

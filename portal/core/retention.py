@@ -1,4 +1,4 @@
-"""What is removed once it is old enough? Functions, which features give to the worker that calls them once a day."""
+"""Rules for removing old rows. Features declare them, and the worker applies them once a day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.config import Settings
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """Rows that say nothing any more after a while. `remove` runs as the system and returns how many went."""
+    """Rows to remove once they are older than `age`. `remove` runs as the system and returns how many it removed."""
 
     name: str
     age: Callable[[Settings], timedelta]
@@ -19,7 +19,7 @@ class RetentionRule:
 
 
 def in_batches(remove_some: Callable[[], int]) -> int:
-    """So many at once, each a transaction, until none is left; returns how many went."""
+    """Call `remove_some`, a transaction each time, until it removes nothing; returns the total."""
     removed = 0
     while some := remove_some():
         removed += some

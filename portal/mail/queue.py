@@ -39,7 +39,7 @@ from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
-TIDYING = "17 3 * * *"  # UTC
+RETENTION_CRON = "17 3 * * *"  # UTC
 DAY_SECONDS = 86_400  # within which a worker that was away makes up for it
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MISTAKES = 10
@@ -108,20 +108,20 @@ def queue_of(app: Flask) -> App:
         with app.app_context():
             send(kind, uuid.UUID(user_id), event)
 
-    @queue.periodic(cron=TIDYING)
-    @queue.task(name="tidy", queue=QUEUE, queueing_lock="tidy")
-    def tidy_up(timestamp: int) -> None:
+    @queue.periodic(cron=RETENTION_CRON)
+    @queue.task(name="retention", queue=QUEUE, queueing_lock="retention")
+    def remove(timestamp: int) -> None:
         with app.app_context():
-            tidy()
+            remove_old_rows()
 
     return queue
 
 
-retention_rules: Given[Sequence[RetentionRule]] = Given("retention_rules")
+retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 
-def tidy() -> dict[str, int]:
-    """Remove what is old enough, kind by kind; how many rows of each went. What fails with one leaves the others be."""
+def remove_old_rows() -> dict[str, int]:
+    """Apply each retention rule, and return how many rows it removed. A rule that fails doesn't stop the others."""
     settings = current_settings()
     removed = {}
     for one in retention_rules():

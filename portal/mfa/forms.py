@@ -5,8 +5,8 @@ from __future__ import annotations
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from portal.users.passwords import LONGEST
 from portal.web.forms import Form, TextField
+from portal.web.reauthentication import LONGEST
 
 LONGEST_NAME = 60
 

@@ -1,4 +1,4 @@
-"""The pages of two-step sign-in, in the own account; and its reset, on a person's page."""
+"""Pages on which people set up two-factor authentication for their own account."""
 
 from __future__ import annotations
 
@@ -8,29 +8,19 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.auth.commands import is_own_password
 from portal.core.clock import now
 from portal.core.errors import Missing, RateLimited
 from portal.mfa import challenges, ciphers, codes, commands, passkeys
 from portal.mfa.forms import AuthenticatorForm, PasskeyForm, RemovalForm
 from portal.mfa.words import APP, PASSKEY
-from portal.users.mfa_resets import reset as take_away
-from portal.users.permissions import USERS_WRITE
-from portal.users.resource import resource as people
 from portal.web import attempts, reauthentication
-from portal.web.confirming import render_question
 from portal.web.forms import reporting_conflicts
 from portal.web.given import current_settings
-from portal.web.guards import must_have_two_factor, requires, signed_in
+from portal.web.guards import must_have_two_factor, signed_in
 from portal.web.jinja import day
 from portal.web.rendering import redirect, render
 
-MEANING_OF_RESET = (
-    "The app, passkeys and recovery codes stop working, and every device is signed out.",
-    "The password alone is then enough to sign in: make sure that it is {} who asks.",
-    "{} is told by email.",
-)
-bp = Blueprint("second", __name__)
+bp = Blueprint("mfa", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
 ADDING = "adding a passkey"
@@ -146,7 +136,7 @@ def _key(text: str | None) -> uuid.UUID | None:
 
 def _is_password(form: RemovalForm) -> bool:
     try:
-        if is_own_password(current_user, form.password.data or "", attempts.of_own_password(current_user.id)):
+        if reauthentication.is_own_password(form.password.data or ""):
             return True
         form.password.errors = ["This is not your password."]
     except RateLimited as rate_limited:
@@ -168,18 +158,3 @@ def _added(recovery: list[str], text: str) -> Response:
         flash(text, "success")
         return redirect(url_for(".index"))
     return render("mfa/codes.html", codes=recovery, done=text)
-
-
-@bp.route("/users/<uuid:id>/second-factor", methods=["GET", "POST"])
-@requires(USERS_WRITE)
-@reauthentication.required
-def reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Reset somebody's two-step sign-in. GET asks first."""
-    if request.method == "POST":
-        name = take_away(id)
-        flash(f"The two-step sign-in of {name} is reset.", "success")
-        return redirect(url_for("users.show", id=id))
-    user = people.one(id)
-    means = [one.format(user.name) for one in MEANING_OF_RESET]
-    title, back_url = f"Reset two-factor authentication of {user.name}?", url_for("users.show", id=id)
-    return render_question(title, means, verb="Reset two-factor authentication", back_url=back_url, risky=True)

@@ -41,7 +41,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
-        ("/<uuid:id>/delete", "delete", proven(pages.delete), may.delete, BOTH),
+        ("/<uuid:id>/delete", "delete", reauthentication.required(pages.delete), may.delete, BOTH),
         ("/<uuid:id>/restore", "restore", pages.restore, may.delete, ("POST",)),
     ):
         bp.add_url_rule(rule, name, _ruled(view, permission), methods=methods)

@@ -78,8 +78,8 @@ def use(session_id: uuid.UUID, seen: datetime) -> None:
 
 
 @command
-def prove(session_id: uuid.UUID) -> None:
-    """Note that the person of a sign-in has just said again who they are."""
+def reauthenticated(session_id: uuid.UUID) -> None:
+    """Note that the person of a session has just entered their password again."""
     statement = update(Session).where(Session.id == session_id).values(authenticated_at=now())
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
@@ -117,7 +117,7 @@ def end_of_organization(organization_id: uuid.UUID) -> None:
 
 @command
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
-    """End sign-ins, then the tokens of their client_sessions: in the order in which rotating locks them.
+    """End sign-ins, then the tokens of these sessions: in the order in which rotating locks them.
 
     What has ended keeps its moment. Returns how many these were.
     """

@@ -34,7 +34,7 @@ class OfPerson(TenantOwned):
 
     @classmethod
     def row_policy(cls) -> str:
-        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # the sign-ins of whom the wall lets be seen
+        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # those of people whom the policy of users shows
 
     def is_writable_by(self, actor: Actor) -> bool:
         return self.user_id == actor.id or super().is_writable_by(actor)

@@ -70,7 +70,7 @@ def _count(counter: Counter) -> None:
 def counting(counter: Counter | None, change: Callable[[], R]) -> R:
     """Make a change. One that emails somebody is counted first: `must_be_counted` stops it, and it runs again.
 
-    Only the system may count, and only outside the change. RateLimited where too many were sent; then nothing is changed.
+    Only the system may count, and only outside the change. RateLimited, and nothing is changed, after too many.
     """
     if counter is None:
         return change()

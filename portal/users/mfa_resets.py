@@ -1,4 +1,4 @@
-"""How does an administrator reset somebody's two-step sign-in?"""
+"""Reset another person's two-factor authentication as an administrator."""
 
 from __future__ import annotations
 

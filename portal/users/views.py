@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from portal.core.email_addresses import readable_email
 from portal.mail.notices import can_send, flash_sent
-from portal.users import consequences, invitation_views, locks, resets
+from portal.users import consequences, invitation_views, locks, mfa_resets, resets
 from portal.users.commands import users
 from portal.users.devices import end_all, end_one
 from portal.users.models import full_name, invitation_of
@@ -86,6 +86,21 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
     else:
         flash(RESET_UNSENT.format(readable_email(user.email)), "success")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.route("/<uuid:id>/second-factor", methods=["GET", "POST"])
+@requires(USERS_WRITE)
+@reauthentication.required
+def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
+    """Reset a person's two-factor authentication. GET asks first."""
+    if request.method != "POST":
+        user = resource.one(id)
+        title, back_url = f"Reset two-factor authentication of {user.name}?", url_for(".show", id=id)
+        means, verb = consequences.of_mfa_reset(user), "Reset two-factor authentication"
+        return render_question(title, means, verb=verb, back_url=back_url, risky=True)
+    name = mfa_resets.reset(id)
+    flash(f"Two-factor authentication of {name} was reset.", "success")
     return redirect(url_for(".show", id=id))
 
 

@@ -1,10 +1,11 @@
-"""Did the person who is signed in say lately who they are? Sensitive changes ask again.
+"""Ask for the password again before a sensitive change, unless the person entered it a short while ago.
 
-A form that may be sensitive takes `ReauthenticationForm` as a base, shows `components/reauthentication.html: reauthentication_field(form)`, and asks:
+A form that may be sensitive extends `ReauthenticationForm`, shows `reauthentication_field(form)` of
+`components/reauthentication.html`, and asks:
 
     if form.validate_on_submit() and (not form.is_sensitive() or reauthentication.confirmed(form)):
 
-An act of one button states it below its rule; the same request is sent again with the password in it:
+The view of a single button states it below its rule; the same request is sent again with the password in it:
 
     @bp.post("/<uuid:id>/unlock")
     @requires(Permission.USERS_WRITE)
@@ -36,57 +37,59 @@ from portal.web.session import SignedIn
 from portal.web.urls import here
 
 P = ParamSpec("P")
-Prover = Callable[[SignedIn, str, Counter], bool]
+PasswordCheck = Callable[[SignedIn, str, Counter], bool]
 
 LONGEST = 4096
-FIELD = "proof"
+FIELD = "own_password"
 NOT_RESENT = (FIELD, "csrf_token")
 
-prove: Given[Prover] = Given("prover")  # how a password is checked, and noted that its owner is there
+reauthenticate: Given[PasswordCheck] = Given("password check")  # checks the password and marks the session
 
 
 class ReauthenticationForm(Form):
-    """The own password, for a form that may ask for it."""
+    """A form that may ask for the person's own password."""
 
-    proof = PasswordField("Your password", validators=[Length(max=LONGEST)])
+    own_password = PasswordField("Your password", validators=[Length(max=LONGEST)])
     is_password_asked = False
 
     def ask_for_password(self) -> None:
-        """Show the field from now on."""
-        self.is_password_asked = self.proof.flags.required = True
+        """Show the password field from now on."""
+        self.is_password_asked = self.own_password.flags.required = True
 
 
 def is_needed() -> bool:
-    """Whether too much time went by since the person said who they are. Asked of nobody else."""
+    """Whether the password was entered too long ago. Only for people who are signed in."""
     settings = current_settings()
-    said_lately: bool = now() - current_user.authenticated_at < timedelta(minutes=settings.reauthentication_minutes)
-    return not said_lately and not g.get("is_reauthenticated", False)
+    is_recent: bool = now() - current_user.authenticated_at < timedelta(minutes=settings.reauthentication_minutes)
+    return not is_recent and not g.get("is_reauthenticated", False)
 
 
-def given(form: ReauthenticationForm) -> bool:
-    """Whether this person may go on: they said lately who they are, or say so with this form. Else the form asks."""
+def confirmed(form: ReauthenticationForm) -> bool:
+    """Whether the person authenticated recently, or does so with this form. Otherwise the form asks."""
     if not is_needed():
         return True
     form.ask_for_password()
     try:
-        if _is_right(form.proof.data or ""):
+        if is_own_password(form.own_password.data or ""):
             return True
-        form.proof.errors = ["This is not your password." if form.proof.data else "Write your password to go on."]
+        form.own_password.errors = [
+            "This is not your password." if form.own_password.data else "Write your password to go on."
+        ]
     except RateLimited as rate_limited:
         attempts.refuse(form, rate_limited)
     return False
 
 
-def _is_right(password: str) -> bool:
-    """The one place where a proof is looked at: whoever has no password will prove it in another way here."""
+def is_own_password(password: str) -> bool:
+    """Check the password of the person who is signed in. RateLimited after too many attempts."""
     if not password:
         return False
-    g.is_reauthenticated = prove()(current_user, password, attempts.of_own_password(current_user.id))
+    g.is_reauthenticated = reauthenticate()(current_user, password, attempts.of_own_password(current_user.id))
     return bool(g.is_reauthenticated)
 
 
-def proven(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let a POST through only from somebody who said lately who they are; else ask, and send the same again."""
+def required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Let a POST through only after a recent authentication; otherwise ask, and send the same request again."""
 
     @wraps(view)
     def ask_first(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
@@ -96,9 +99,9 @@ def proven(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturn
 
 
 def ask() -> Response | None:
-    """The question, if there is one, in place of this POST: a page, or a dialog where htmx asked."""
+    """The question to answer this POST with, if there is one: a page, or a dialog for htmx."""
     form = ReauthenticationForm()
-    if not is_needed() or (FIELD in request.form and form.validate() and given(form)):
+    if not is_needed() or (FIELD in request.form and form.validate() and confirmed(form)):
         return None
     form.ask_for_password()
     response = render(

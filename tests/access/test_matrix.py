@@ -287,11 +287,11 @@ def _new_password(_world: World, _key: uuid.UUID) -> dict[str, Any]:
     return {"current_password": "correct horse battery staple", "password": "another horse battery staple"}
 
 
-def _sign_in_of(world: World, key: uuid.UUID) -> dict[str, Any]:
+def _session_of(world: World, key: uuid.UUID) -> dict[str, Any]:
     """A sign-in of the person who is asked for; of a third one where there is none."""
     person = key if world.build.read(User, key) else world.build.person(f"{key.hex}@example.com").id
     with acting(world.app):
-        return {"sign_in": command(add_session)(person, None, lifetime=HOUR, token=key.hex)}
+        return {"session": command(add_session)(person, None, lifetime=HOUR, token=key.hex)}
 
 
 BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
@@ -302,8 +302,8 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
     "links.accept": lambda _world, _key: {"password": "another horse battery staple"},
     "links.reset": lambda _world, _key: {"password": "another horse battery staple"},
-    "account.end_session": _sign_in_of,
-    "users.end_session": _sign_in_of,
+    "account.end_session": _session_of,
+    "users.end_session": _session_of,
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited_organization,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},

@@ -1,4 +1,4 @@
-"""AC15: does the second wall hold alone, whether the portal signs in as a plain owner or as a superuser?"""
+"""AC15: does row-level security hold alone, whether the portal signs in as a plain owner or as a superuser?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.core.row_security import READER_ROLE, TENANT_ROLE
-from portal.isolation.cli import WALLS, walked
+from portal.isolation.cli import LAYERS, walked
 from portal.isolation.rehearsal import rolled_back, without_filters
 from portal.users.models import User
 from tests.access.visitor import Visitor
@@ -374,7 +374,7 @@ def test_ac15_no_sign_in_is_made_or_ended_for_others(world: World) -> None:
         assert refused(connection, "UPDATE sessions SET user_id = :whose", whose=world.ada.id) is DENIED
 
 
-def test_ac15_copy_into_a_table_behind_the_wall_is_refused(world: World) -> None:
+def test_ac15_copy_into_a_table_with_row_security_is_refused(world: World) -> None:
     with world.sql(world.ada) as connection:
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
         with (
@@ -473,13 +473,13 @@ def test_ac15_eight_threads_of_both_tenants_read_their_own_each_time(address: st
 
 
 @pytest.mark.parametrize(
-    ("login", "walls"), [*(("plain owner", walls) for walls in WALLS), ("superuser", "the filters off")]
+    ("login", "layers"), [*(("plain owner", layers) for layers in LAYERS), ("superuser", "scoping off")]
 )
-def test_ac3_ac15_an_admin_reads_and_writes_no_foreign_row_on_any_route_with_either_wall_alone(
-    database_server: Server, template_database: str, login: str, walls: str
+def test_ac3_ac15_an_admin_reads_and_writes_no_foreign_row_on_any_route_with_either_layer_alone(
+    database_server: Server, template_database: str, login: str, layers: str
 ) -> None:
     with copy_of(database_server, template_database, login) as address, portal_on(address) as app:
-        walk = walked(app, walls)
+        walk = walked(app, layers)
 
     assert list(map(str, walk.findings)) == []
     assert walk.requests > 700

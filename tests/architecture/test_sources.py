@@ -32,8 +32,6 @@ MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
 }  # fmt: skip
-SHARED = {"errors", "history", "statements", "throttle"}  # the rule in core, what requests make of it in web
-SHARED |= {"addresses", "outbox_emails", "rows"}  # of web, mail or a feature, each of its own
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them
 
@@ -155,9 +153,8 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 def test_a_modules_name_is_conventional_or_its_own() -> None:
-    """A name that two modules share says the same of both."""
     names = Counter(path.stem for path in SOURCES)
-    assert {name for name, many in names.items() if many > 1} <= CONVENTIONAL | SHARED
+    assert {name for name, many in names.items() if many > 1} <= CONVENTIONAL
 
 
 def test_every_feature_is_in_the_list_of_features() -> None:

@@ -19,8 +19,8 @@ from tests.pages import HTMX, PageClient
 
 TABLES = (
     "activity", "activity_leaves", "activity_repeats", "activity_seals", "alembic_version", "api_tokens",
-    "authenticators", "idempotency_keys", "outbox_emails", "organizations", "passkeys", "recovery_codes", "refresh_tokens",
-    "sessions", "rate_limits", "users", "queue.procrastinate_events", "queue.procrastinate_jobs",
+    "authenticators", "idempotency_keys", "organizations", "outbox_emails", "passkeys", "rate_limits",
+    "recovery_codes", "refresh_tokens", "sessions", "users", "queue.procrastinate_events", "queue.procrastinate_jobs",
     "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
 )  # fmt: skip
 

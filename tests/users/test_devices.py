@@ -83,7 +83,7 @@ def test_se7_a_person_ends_one_sign_in_and_that_browser_is_refused(app: Flask, u
     here, there, elsewhere = (Visitor(app, uma) for _ in range(3))
     (key, _) = buttons(there.get("/account/devices").text)
 
-    answer = there.post("/account/devices/end", {"sign_in": key}, htmx=htmx)
+    answer = there.post("/account/devices/end", {"session": key}, htmx=htmx)
 
     assert (answer.headers.get("Location") or answer.headers["HX-Redirect"]) == "/account/devices"
     assert key not in there.get("/account/devices").text
@@ -151,7 +151,7 @@ def test_se7_an_administrator_ends_one_or_all_of_their_people(
     shown = visitor.get(f"/users/{uma.id}").text
     assert set(buttons(shown)) == {str(key) for key in living(app, uma)}
 
-    visitor.post(f"/users/{uma.id}/sign-ins/end", {"sign_in": client}, htmx=htmx)
+    visitor.post(f"/users/{uma.id}/sign-ins/end", {"session": client}, htmx=htmx)
     assert outcome(theirs.get("/account/")) == "page"
     assert len(living(app, uma)) == 1
     visitor.post(f"/users/{uma.id}/sign-ins/end-all", htmx=htmx)
@@ -174,10 +174,10 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
         key = session(app, person)
         assert outcome(visitor.get(f"/users/{person.id}", htmx=htmx)) == GONE
         for path in (f"/users/{person.id}", f"/users/{uma.id}", f"/users/{ada.id}"):
-            assert outcome(visitor.post(f"{path}/sign-ins/end", {"sign_in": key}, htmx=htmx)) == GONE
-        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"sign_in": own}, htmx=htmx)) == GONE
+            assert outcome(visitor.post(f"{path}/sign-ins/end", {"session": key}, htmx=htmx)) == GONE
+        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"session": own}, htmx=htmx)) == GONE
         assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end-all", htmx=htmx)) == GONE
-        assert outcome(visitor.post("/account/devices/end", {"sign_in": key}, htmx=htmx)) == GONE
+        assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == GONE
         assert living(app, person) == {key}
     assert living(app, uma) == {own}
     assert acts(app) == []
@@ -186,8 +186,8 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
 def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Person, ada: Person) -> None:
     visitor, key = Visitor(app, uma), session(app, ada)
 
-    assert outcome(visitor.post("/account/devices/end", {"sign_in": key})) == GONE
-    assert outcome(visitor.post(f"/users/{ada.id}/sign-ins/end", {"sign_in": key})) == "403"
+    assert outcome(visitor.post("/account/devices/end", {"session": key})) == GONE
+    assert outcome(visitor.post(f"/users/{ada.id}/sign-ins/end", {"session": key})) == "403"
     with acting(app, uma):
         for end in (lambda: end_one(ada.id, key), lambda: end_all(ada.id, besides=key)):
             with pytest.raises(Missing):
@@ -214,7 +214,7 @@ def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Pers
     visitor, key = Visitor(app, root), session(app, uma)
 
     for path in ("/account/devices/end", f"/users/{uma.id}/sign-ins/end"):
-        assert visitor.post(path, {"sign_in": value}, htmx=htmx).status_code in (400, 404)
+        assert visitor.post(path, {"session": value}, htmx=htmx).status_code in (400, 404)
 
     assert living(app, uma) == {key}
 
@@ -222,7 +222,7 @@ def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Pers
 def test_ending_twice_says_the_same_and_is_told_once(app: Flask, uma: Person) -> None:
     visitor, key = Visitor(app, uma), session(app, uma)
 
-    answers = [visitor.post("/account/devices/end", {"sign_in": key}) for _ in range(2)]
+    answers = [visitor.post("/account/devices/end", {"session": key}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [303, 303]
     assert len(acts(app)) == 1
@@ -232,7 +232,7 @@ def test_a_person_who_signs_out_this_very_device_is_out(app: Flask, uma: Person)
     visitor = Visitor(app, uma)
     (key,) = living(app, uma)
 
-    visitor.post("/account/devices/end", {"sign_in": key})
+    visitor.post("/account/devices/end", {"session": key})
 
     assert outcome(visitor.get("/account/devices")) == SIGN_IN
 

@@ -53,8 +53,6 @@ class NewOrganizationForm(OrganizationForm):
 
     def __init__(self) -> None:
         super().__init__(data={"row": signed_row()})
-        if not self.errors:
-            self.name.render_kw = {"autofocus": True}
         self.slug.description = "Lowercase letters, digits and hyphens. Suggested from the name; you can change it."
         self.slug.render_kw = {**self.slug.render_kw, "data-slug-from": "name"}
 

@@ -165,7 +165,7 @@ def test_an_empty_list_says_why_and_what_to_do(tabs: Tabs, scripts: bool) -> Non
     page.goto("/users/")
     search(page, "nobodyhere", scripts=scripts)
 
-    expect(page.get_by_role("heading", name="Nobody matches")).to_contain_text("nobodyhere")
+    expect(page.get_by_role("heading", name="No people match")).to_contain_text("nobodyhere")
     page.get_by_role("link", name="Clear the search").click()
 
     expect(page.locator(".list tbody tr")).to_have_count(25)

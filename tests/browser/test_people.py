@@ -84,7 +84,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(tabs: Tabs, 
     expect(page.get_by_label("Email")).to_be_focused()
     for label, name, words in (
         ("Email", "email", "This address has no @"),
-        ("Organization", "organization_id", "There is no such organization"),
+        ("Organization", "organization_id", "No such organization"),
     ):
         expect(page.get_by_label(label)).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_label(label)).to_have_attribute("aria-describedby", re.compile(rf"\b{name}-error\b"))

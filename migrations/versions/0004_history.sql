@@ -296,11 +296,11 @@ END $$;
 REVOKE ALL ON FUNCTION portal_record FROM PUBLIC;
 
 -- Writes the history of a table: creates the function portal_history_of_<table> and the triggers that call it, and
--- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called)
--- are expressions over a row `r`; `secrets` are columns of which only the fact of a change is recorded. The event of a
--- new row holds no values: they are today's row minus the changes since.
+-- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called:
+-- its column `name`, unless said) are expressions over a row `r`; `secrets` are columns of which only the fact of a
+-- change is recorded. The event of a new row holds no values: they are today's row minus the changes since.
 CREATE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
-    name text DEFAULT 'r.name') RETURNS void
+    name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
 DECLARE
     unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
@@ -310,6 +310,7 @@ DECLARE
     differences text;
     remains text;
     searched text;
+    called text;
     event text;
     rows text;
 BEGIN
@@ -323,8 +324,10 @@ BEGIN
     INTO differences, remains
     FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
         AND attname <> 'sort_name';
-    SELECT coalesce(max('r.search_text'), 'NULL::text') INTO searched
-    FROM pg_attribute WHERE attrelid = watched AND attname = 'search_text' AND NOT attisdropped;
+    SELECT coalesce(max('r.search_text') FILTER (WHERE attname = 'search_text'), 'NULL::text'),
+        coalesce(portal_watch.name, max('r.name') FILTER (WHERE attname = 'name'), 'NULL::text')
+    INTO searched, called
+    FROM pg_attribute WHERE attrelid = watched AND NOT attisdropped;
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -365,7 +368,7 @@ BEGIN
             FROM jsonb_each(remains) AS one CROSS JOIN jsonb_populate_record(NULL::%2$s,
                 (SELECT jsonb_object_agg(key, value -> 0) FROM jsonb_each(one.value))) AS r) named);
 END $inner$
-    $outer$, namer, watched, name, searched);
+    $outer$, namer, watched, called, searched);
     EXECUTE format('REVOKE ALL ON FUNCTION %I, %I FROM PUBLIC', writer, namer);
 
     FOR event, rows IN VALUES

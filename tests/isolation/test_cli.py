@@ -85,7 +85,7 @@ def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fre
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Flask) -> None:
@@ -96,7 +96,7 @@ def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Fl
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:

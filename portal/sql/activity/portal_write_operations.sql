@@ -1,8 +1,8 @@
--- Adds events to the rows of their operations: one for each organization that sees a part of it, and one for the whole.
+-- Adds events to the rows of their operations: one for each organization that sees a part, and one for the whole.
 -- Each begins as a copy of its first event. All new events are read once; everything else is looked up by primary key,
 -- whatever statistics say, because a plan that was made for one event may run for a million.
 --
--- After 500 statements of one transaction, its events are counted once, at commit: each statement would have to pass all
+-- After 500 statements of one transaction its events are counted once, at commit: each statement would have to pass all
 -- former versions of the row.
 CREATE OR REPLACE FUNCTION portal_write_operations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off
@@ -49,8 +49,7 @@ BEGIN
         row_ids, names, search_text)
     SELECT p.operation_id, p.organization_id, a.at, a.id, a.actor_id, a.actor_role, a.database_user, a.address,
         a.agent, a.request_id, a.action, a.table_name, a.row_id, a.row_version, a.changes, a.times, p.events, p.counts,
-        p.actions, coalesce(p.fields, '{}'), coalesce(p.row_ids, '{}'), p.names,
-        array_to_string(p.search_texts, '')
+        p.actions, coalesce(p.fields, '{}'), coalesce(p.row_ids, '{}'), p.names, array_to_string(p.search_texts, '')
     FROM parts p JOIN activity a ON a.id = p.first_id
     ON CONFLICT (id, organization_id) DO UPDATE SET
         events = o.events + excluded.events,

@@ -1,4 +1,4 @@
-# run: the portal with demo data (SQL=1 tells its statements) · test · check: style, types, imports, templates · bench · audit · lock · clean
+# run: the portal with demo data (SQL=1 logs its SQL) · test · check: style, types, imports, templates · bench · audit · lock · clean
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --require-hashes

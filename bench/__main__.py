@@ -34,6 +34,7 @@ from portal.demo import DEMO_PASSWORD
 from portal.demo_data import seed
 from portal.postgres.embedded import Embedded
 from portal.users import commands, queries
+from portal.users.commands import users
 from portal.users.models import User
 
 KEY = "only-for-measuring-0123456789-abcdefg"
@@ -111,7 +112,7 @@ def _prepare(app: Flask, people: int) -> Any:
             tenant = db.session.scalars(sizes.order_by(func.count().desc()).limit(1)).one()
             if db.session.scalar(queries.by_email("bench@example.com")) is None:
                 values = {"email": "bench@example.com", "role": Role.ADMIN, "organization_id": tenant}
-                commands.create_user(values, row_id=uuid7())
+                users.create(values, row_id=uuid7())
             for email in ("admin@example.com", "bench@example.com"):
                 person = db.session.scalars(queries.by_email(email)).one()
                 commands.set_password(person.id, DEMO_PASSWORD)

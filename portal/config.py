@@ -53,25 +53,27 @@ class Settings:
     password_minimum: int = 15
     email_kinds: tuple[str, ...] = ()  # email addresses to allow besides public ASCII ones
     bcrypt_rounds: int = 12
-    sign_in_hours: float = 720  # at most, however much it is used
+    session_hours: float = 720  # at most, however much it is used
     idle_hours: float = 8  # unused
     kept_idle_hours: float = 168  # unused, where the browser keeps it
-    proof_minutes: float = 15  # until somebody who is signed in is asked who they are, before a sensitive change
+    reauthentication_minutes: float = (
+        15  # until somebody who is signed in is asked who they are, before a sensitive change
+    )
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     refreshes_per_network: int = 600  # in 5 minutes
     access_minutes: float = 5  # an API client's access token
     refresh_grace: float = 10.0  # in which two requests with one refresh token are taken for one client's
     foreign_addresses_per_hour: int = 20  # for each ADMIN, and for each organization
-    letters_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
+    emails_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"
-    browser_seconds: float = 5.0  # that the data browser's statements may take
-    browser_rows: int = 500  # that a query of one's own gives at most
-    worker_inside: bool = True  # `flask serve` sends letters itself
-    second_factor_roles: tuple[str, ...] = ()  # who has to have one
-    keep_sign_ins_days: float = 90  # after they are over
-    keep_letters_days: float = 30  # the demo's outbox, and jobs of letters that were given up
+    data_browser_seconds: float = 5.0  # that the data browser's statements may take
+    data_browser_rows: int = 500  # that a query of one's own gives at most
+    worker_inside: bool = True  # `flask serve` sends emails itself
+    two_factor_roles: tuple[str, ...] = ()  # who has to have one
+    keep_sessions_days: float = 90  # after they are over
+    keep_emails_days: float = 30  # the demo's outbox, and jobs of emails that were given up
     log: str | None = None  # "text" or "json": a line for each request
     sql: bool = False  # tell the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
@@ -84,21 +86,21 @@ class Settings:
 
     @property
     def has_outbox(self) -> bool:
-        """Whether letters are kept to be looked at: in the demo, as long as it has no mail server."""
+        """Whether emails are kept to be looked at: in the demo, as long as it has no mail server."""
         return not self.production and self.smtp_url is None
 
     @property
-    def browser_places(self) -> int:
+    def data_browser_slots(self) -> int:
         """How many people can run queries in the data browser at once; most connections stay free for others."""
         return max(1, min(3, self.pool_size - 1))
 
     @property
     def missing_for_mail(self) -> str | None:
-        """Why no letter can be sent, in a sentence; None where all is there."""
+        """Why no email can be sent, in a sentence; None where all is there."""
         if self.production and self.public_url is None:
             return "PORTAL_URL is not set, so no link can be mailed; set it to the public address."
         if self.production and self.smtp_url is None:
-            return "PORTAL_SMTP_URL is not set, so letters wait; set it like smtp://user:password@host:587."
+            return "PORTAL_SMTP_URL is not set, so emails wait; set it like smtp://user:password@host:587."
         return None
 
     @property
@@ -157,18 +159,18 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 24, least=1)),
         statement_timeout=_number(environ, "PORTAL_STATEMENT_TIMEOUT", 10, least=0.1),
         password_minimum=int(_number(environ, "PORTAL_PASSWORD_MINIMUM", 15, least=8)),
-        sign_in_hours=_number(environ, "PORTAL_SIGN_IN_HOURS", 720, least=0.1),
+        session_hours=_number(environ, "PORTAL_SESSION_HOURS", 720, least=0.1),
         idle_hours=_number(environ, "PORTAL_IDLE_HOURS", 8, least=0.1),
         kept_idle_hours=_number(environ, "PORTAL_KEPT_IDLE_HOURS", 168, least=0.1),
         access_minutes=_number(environ, "PORTAL_ACCESS_MINUTES", 5, least=0.1),
         refresh_grace=_number(environ, "PORTAL_REFRESH_GRACE", 10, least=0),
         email_kinds=_email_kinds(environ),
-        second_factor_roles=_roles(environ, "PORTAL_SECOND_FACTOR_ROLES"),
-        proof_minutes=_number(environ, "PORTAL_PROOF_MINUTES", 15, least=0),
-        keep_sign_ins_days=_number(environ, "PORTAL_KEEP_SIGN_INS_DAYS", 90, least=1),
-        keep_letters_days=_number(environ, "PORTAL_KEEP_LETTERS_DAYS", 30, least=1),
-        browser_seconds=_number(environ, "PORTAL_BROWSER_TIMEOUT", 5, least=0.1),
-        browser_rows=int(_number(environ, "PORTAL_BROWSER_ROWS", 500, least=1)),
+        two_factor_roles=_roles(environ, "PORTAL_TWO_FACTOR_ROLES"),
+        reauthentication_minutes=_number(environ, "PORTAL_REAUTHENTICATION_MINUTES", 15, least=0),
+        keep_sessions_days=_number(environ, "PORTAL_KEEP_SESSIONS_DAYS", 90, least=1),
+        keep_emails_days=_number(environ, "PORTAL_KEEP_EMAILS_DAYS", 30, least=1),
+        data_browser_seconds=_number(environ, "PORTAL_DATA_BROWSER_TIMEOUT", 5, least=0.1),
+        data_browser_rows=int(_number(environ, "PORTAL_DATA_BROWSER_ROWS", 500, least=1)),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),
         sql=environ.get("PORTAL_SQL", "") not in ("", "0"),
         metrics_token=token,
@@ -260,7 +262,7 @@ def _smtp_url(environ: Mapping[str, str]) -> str | None:
     if not is_one:
         raise Refused("PORTAL_SMTP_URL must be like smtp://user:password@host:587, or smtps:// for TLS from the start.")
     if not environ.get("PORTAL_MAIL_FROM"):
-        raise Refused("PORTAL_MAIL_FROM is missing; letters are sent from it, like Portal <portal@example.com>.")
+        raise Refused("PORTAL_MAIL_FROM is missing; emails are sent from it, like Portal <portal@example.com>.")
     return url
 
 

@@ -13,12 +13,13 @@ from flask import Blueprint, Flask
 from portal.account.views import bp as account
 from portal.activity import seals
 from portal.activity.cli import activity as activity_commands
+from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Telling
 from portal.activity.views import bp as activity
 from portal.api import access, repeats
 from portal.api.views import bp as api
-from portal.auth import commands as sign_ins
-from portal.auth.letters import WRITERS
+from portal.auth import commands as authentication
+from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
 from portal.cli import plain
@@ -26,28 +27,34 @@ from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import beside_pages
-from portal.core import throttle
+from portal.core import rate_limit
 from portal.core.checks import Check, Gauge
-from portal.core.leftovers import Leftover
+from portal.core.policy import Permission, Permissions
+from portal.core.retention import RetentionRule
+from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
+from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_given_up, remove_kept
-from portal.mail.letters import Writer, writers
-from portal.mail.queue import leftovers, work_beside_pages
+from portal.mail.message import Writer, writers
+from portal.mail.permissions import OUTBOX_READ
+from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
+from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
+from portal.organizations.permissions import ORGANIZATIONS
 from portal.organizations.views import bp as organizations
-from portal.second.views import bp as second
-from portal.tokens.commands import prune as remove_sign_ins
+from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users.membership import People
+from portal.users.permissions import USERS
 from portal.users.queries import names_of
 from portal.users.views import bp as users
-from portal.web import history, people, proof, session
-from portal.web.given import Provision
+from portal.web import activity_feed, people, reauthentication, session
+from portal.web.given import Provision, permissions
 from portal.web.observing import gauges
 
 
@@ -56,12 +63,13 @@ class Feature:
     """What a feature adds to the application."""
 
     pages: tuple[Blueprint, ...] = ()
+    permissions: Permissions | tuple[Permission, ...] = ()
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
-    letters: Mapping[str, Writer] = field(default_factory=dict)  # by kind
+    emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
     checks: tuple[Check, ...] = ()  # the lines of `flask doctor`
     gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
-    leftovers: tuple[Leftover, ...] = ()  # what the worker removes once a day
+    retention: tuple[RetentionRule, ...] = ()  # what the worker removes once a day
     beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
 
 
@@ -70,44 +78,51 @@ FEATURES = (
     Feature(pages=(health,)),
     Feature(
         pages=(auth, links),
-        provides=(session.by_cookie.by(sign_ins.signed_in), proof.prove.by(sign_ins.prove)),
-        letters=WRITERS,
-        leftovers=(Leftover("counters of tries", lambda _: timedelta(0), throttle.prune),),
+        provides=(
+            session.by_cookie.by(authentication.signed_in),
+            reauthentication.reauthenticate.by(authentication.reauthenticate),
+        ),
+        emails=WRITERS,
+        retention=(RetentionRule("counters of tries", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
-    Feature(pages=(second,)),
-    Feature(pages=(dashboard,)),
-    Feature(pages=(organizations,)),
-    Feature(pages=(users,), provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(pages=(mfa,)),
+    Feature(pages=(dashboard,), permissions=(DASHBOARD_READ,)),
+    Feature(pages=(organizations,), permissions=ORGANIZATIONS),
+    Feature(pages=(users,), permissions=USERS, provides=(people.names_of.by(names_of), members.by(People()))),
     Feature(
         pages=(activity,),
+        permissions=(ACTIVITY_READ,),
         commands=(activity_commands,),
-        provides=(history.teller.by(Telling()),),
+        provides=(activity_feed.feed.by(Telling()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
     ),
-    Feature(pages=(data_browser,)),
+    Feature(pages=(data_browser,), permissions=(BROWSER_READ,)),
     Feature(
         pages=(tokens,),
-        leftovers=(Leftover("sign-ins", lambda told: timedelta(days=told.keep_sign_ins_days), remove_sign_ins),),
+        retention=(RetentionRule("sign-ins", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(mail,),
+        permissions=(OUTBOX_READ,),
         commands=(worker,),
         checks=MAIL,
-        leftovers=(
-            Leftover("letters of the outbox", lambda told: timedelta(days=told.keep_letters_days), remove_kept),
-            Leftover("letters given up", lambda told: timedelta(days=told.keep_letters_days), remove_given_up),
+        retention=(
+            RetentionRule("emails of the outbox", lambda told: timedelta(days=told.keep_emails_days), remove_kept),
+            RetentionRule("emails given up", lambda told: timedelta(days=told.keep_emails_days), remove_given_up),
         ),
         beside_pages=(work_beside_pages,),
     ),
     Feature(
         pages=(api,),
         provides=(session.by_bearer.by(access.person),),
-        leftovers=(Leftover("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
+        retention=(RetentionRule("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
     ),
 )
+
+PERMISSIONS = {one.name: one for one in sorted(one for feature in FEATURES for one in feature.permissions)}
 
 
 def register(app: Flask) -> None:
@@ -119,10 +134,11 @@ def register(app: Flask) -> None:
             app.cli.add_command(command)
         for provision in feature.provides:
             provision.give(app)
-    writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.letters.items()})
+    permissions.set(app, PERMISSIONS)
+    writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    leftovers.set(app, [leftover for feature in FEATURES for leftover in feature.leftovers])
+    retention_rules.set(app, [leftover for feature in FEATURES for leftover in feature.retention])
     beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
     app.extensions["csrf"].exempt(api)  # where cookies count for nothing there is nothing to forge
     plain.init_app(app)

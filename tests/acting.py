@@ -18,7 +18,7 @@ from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.data_browser.reading import reading
-from portal.tokens.models import SignIn
+from portal.tokens.models import Session
 from portal.web.given import current_settings
 from tests.cast import Person
 from tests.database import disconnect, settings_for
@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 
 @pytest.fixture
-def first_wall_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def scoping_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the second wall open, so that what a test sees is the work of core/scoping.py."""
     monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
 
@@ -90,7 +90,9 @@ def busy(app: Flask, person: Person) -> Iterator[None]:
 @command
 def say_who_long_ago(person: Person, minutes: float = 16) -> None:
     """Let the person's sign-ins be as old as that; they said so long ago who they are."""
-    aged = update(SignIn).where(SignIn.user_id == person.id).values(proved_at=now() - timedelta(minutes=minutes))
+    aged = (
+        update(Session).where(Session.user_id == person.id).values(authenticated_at=now() - timedelta(minutes=minutes))
+    )
     db.session.execute(aged, execution_options={"synchronize_session": False})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acting import at_settings, first_wall_alone
+from tests.acting import at_settings, scoping_alone
 from tests.cast import acme, ada, bea, birch, build, client, gil, other_client, root, sign_in, uma
 from tests.database import (
     app,
@@ -15,7 +15,7 @@ from tests.database import (
 )
 
 __all__ = [
-    "acme", "ada", "app", "at_settings", "bea", "birch", "build", "client", "database_server", "first_wall_alone",
+    "acme", "ada", "app", "at_settings", "bea", "birch", "build", "client", "database_server", "scoping_alone",
     "fresh_app", "fresh_database", "gil", "other_client", "rolled_back_after", "root", "sign_in",
     "template_database", "uma",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What letters wait, and what do they say?"""
+"""What emails wait, and what do they say?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal.core.db import db
-from portal.mail.letters import Letter, written
+from portal.mail.message import Email, written
 from portal.mail.queue import queue_of, work
 from tests.acting import acting
 
@@ -25,17 +25,17 @@ def waiting(app: Flask) -> list[dict[str, str | int]]:
 
 
 def jobs(app: Flask) -> list[tuple[str, uuid.UUID]]:
-    """The kind of each waiting letter, and whom it is for."""
+    """The kind of each waiting email, and whom it is for."""
     return [(str(one["kind"]), uuid.UUID(str(one["user_id"]))) for one in waiting(app)]
 
 
-def letters(app: Flask) -> list[Letter]:
-    """The letters that are due now, as a worker would write them."""
+def emails(app: Flask) -> list[Email]:
+    """The emails that are due now, as a worker would write them."""
     with acting(app):
         return [
-            letter
+            message
             for one in waiting(app)
-            if (letter := written(str(one["kind"]), uuid.UUID(str(one["user_id"])), event_of(one)))
+            if (message := written(str(one["kind"]), uuid.UUID(str(one["user_id"])), event_of(one)))
         ]
 
 
@@ -43,18 +43,18 @@ def event_of(job: dict[str, str | int]) -> int | None:
     return int(job["event"]) if "event" in job else None
 
 
-def letter_of(app: Flask, kind: str, user_id: uuid.UUID) -> Letter:
+def email_of(app: Flask, kind: str, user_id: uuid.UUID) -> Email:
     """One of this kind, written now; somebody must be there to get it."""
     with acting(app):
-        letter = written(kind, user_id)
-    assert letter is not None
-    return letter
+        message = written(kind, user_id)
+    assert message is not None
+    return message
 
 
-def path_of(letter: Letter) -> str:
+def path_of(message: Email) -> str:
     """Where its link leads, without the portal's address."""
-    assert letter.link is not None
-    return urlsplit(letter.link).path
+    assert message.link is not None
+    return urlsplit(message.link).path
 
 
 def send_waiting(app: Flask) -> None:

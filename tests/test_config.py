@@ -140,8 +140,8 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
     ("name", "value"),
     [
         ("PORTAL_POOL_SIZE", "0"), ("PORTAL_POOL_SIZE", "many"), ("PORTAL_POOL_TIMEOUT", "nan"),
-        ("PORTAL_STATEMENT_TIMEOUT", "-1"), ("PORTAL_SECOND_FACTOR_ROLES", "ADMIN,BOSS"),
-        ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SIGN_IN_HOURS", "inf"),
+        ("PORTAL_STATEMENT_TIMEOUT", "-1"), ("PORTAL_TWO_FACTOR_ROLES", "ADMIN,BOSS"),
+        ("PORTAL_PASSWORD_MINIMUM", "7"), ("PORTAL_SESSION_HOURS", "inf"),
         ("PORTAL_TRUSTED_PROXIES", "-1"), ("PORTAL_CONCURRENT_REQUESTS", ""), ("PORTAL_URL", "portal.example.com"),
         ("PORTAL_URL", "http://portal.example.com"), ("PORTAL_URL", "ftp://portal.example.com"),
         ("PORTAL_EMAIL_KINDS", "internal,secret"),
@@ -159,9 +159,9 @@ def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> N
 
 
 def test_the_roles_that_need_a_second_step_are_named_in_any_order() -> None:
-    told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_SECOND_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
+    told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_TWO_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
 
-    assert told.second_factor_roles == ("SUPER_ADMIN", "ADMIN")
+    assert told.two_factor_roles == ("SUPER_ADMIN", "ADMIN")
 
 
 def test_the_kinds_of_addresses_beside_public_ones_are_named_in_any_order() -> None:
@@ -179,13 +179,13 @@ def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:
 
 def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
     plain = load()
-    told = load(PORTAL_SIGN_IN_HOURS="24", PORTAL_IDLE_HOURS="0.5", PORTAL_KEPT_IDLE_HOURS="12")
+    told = load(PORTAL_SESSION_HOURS="24", PORTAL_IDLE_HOURS="0.5", PORTAL_KEPT_IDLE_HOURS="12")
 
-    assert (plain.sign_in_hours, plain.idle_hours, plain.kept_idle_hours) == (720, 8, 168)
-    assert (told.sign_in_hours, told.idle_hours, told.kept_idle_hours) == (24, 0.5, 12)
+    assert (plain.session_hours, plain.idle_hours, plain.kept_idle_hours) == (720, 8, 168)
+    assert (told.session_hours, told.idle_hours, told.kept_idle_hours) == (24, 0.5, 12)
 
 
-@pytest.mark.parametrize("name", ["PORTAL_SIGN_IN_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
+@pytest.mark.parametrize("name", ["PORTAL_SESSION_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
 def test_se6_a_time_that_is_none_is_refused(name: str, value: str) -> None:
     with pytest.raises(Refused, match=name):

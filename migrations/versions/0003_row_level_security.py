@@ -5,11 +5,11 @@ from __future__ import annotations
 from migrations.helpers.scripts import run, run_file
 
 revision = "0003_row_level_security"
-down_revision = "0002_signing_in"
+down_revision = "0002_sessions"
 branch_labels = None
 depends_on = None
 
-TABLES = ("api_tokens", "refresh_tokens", "sign_ins", "users", "organizations")
+TABLES = ("api_tokens", "refresh_tokens", "sessions", "users", "organizations")
 
 
 def upgrade() -> None:
@@ -24,7 +24,7 @@ def downgrade() -> None:
             REVOKE ALL ON {table} FROM portal_tenant;
         """)
     run("""
-        DROP FUNCTION portal_find_users, portal_is_frequent, portal_ranks, portal_has_second_factor, portal_reaches;
+        DROP FUNCTION portal_find_users, portal_is_frequent, portal_ranks, portal_has_two_factor, portal_reaches;
         REVOKE ALL ON SCHEMA public FROM portal_tenant;
     """)
     # The role stays: it belongs to the whole server, and other databases may use it.

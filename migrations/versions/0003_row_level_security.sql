@@ -17,12 +17,12 @@ RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (
 REVOKE ALL ON FUNCTION portal_reaches FROM PUBLIC;
 
 -- All that anyone inside a tenant learns about second factors: whether a person has one.
-CREATE FUNCTION portal_has_second_factor(who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION portal_has_two_factor(who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 RETURN public.portal_reaches(who) AND (EXISTS (SELECT FROM public.authenticators WHERE user_id = who)
     OR EXISTS (SELECT FROM public.passkeys WHERE user_id = who));
-REVOKE ALL ON FUNCTION portal_has_second_factor FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION portal_has_second_factor TO portal_tenant;
+REVOKE ALL ON FUNCTION portal_has_two_factor FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION portal_has_two_factor TO portal_tenant;
 
 -- What a search looks for, as conditions: `whole` is an exact match (rank 1 an email address, rank 2 a name, in any
 -- order of its words), `beginning` means that each word begins a word, and `anywhere` that each is found. These can't
@@ -262,20 +262,20 @@ GRANT UPDATE (
     time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at
 ) ON users TO portal_tenant;
 
-ALTER TABLE sign_ins ENABLE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON sign_ins TO portal_tenant
+ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON sessions TO portal_tenant
 USING (EXISTS (SELECT FROM users WHERE users.id = user_id));
 GRANT SELECT (
-    id, user_id, organization_id, is_kept, address, agent, created_at, proved_at, used_at, expires_at, ends_at,
+    id, user_id, organization_id, is_kept, address, agent, created_at, authenticated_at, used_at, expires_at, ends_at,
     ended_at, is_browser
-) ON sign_ins TO portal_tenant;
-GRANT UPDATE (ended_at) ON sign_ins TO portal_tenant;
+) ON sessions TO portal_tenant;
+GRANT UPDATE (ended_at) ON sessions TO portal_tenant;
 
 ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON refresh_tokens TO portal_tenant
 USING (EXISTS (SELECT FROM users WHERE users.id = user_id));
 GRANT SELECT (
-    id, user_id, organization_id, expires_at, created_at, revoked_at, family_id
+    id, user_id, organization_id, expires_at, created_at, revoked_at, session_id
 ) ON refresh_tokens TO portal_tenant;
 GRANT UPDATE (revoked_at) ON refresh_tokens TO portal_tenant;
 

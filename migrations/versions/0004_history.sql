@@ -58,7 +58,7 @@ CREATE TABLE activity (
     times integer NOT NULL DEFAULT 1,
     begins_act boolean DEFAULT true,
     CONSTRAINT activity_pkey PRIMARY KEY (id),
-    CONSTRAINT activity_activity_at_check_check CHECK (at BETWEEN '2000-01-01' AND '9999-12-31')
+    CONSTRAINT activity_at_check CHECK (at BETWEEN '2000-01-01' AND '9999-12-31')
 );
 CREATE INDEX activity_at_idx ON activity (at DESC, key DESC) WHERE is_first AND begins_act IS NOT FALSE;
 CREATE INDEX activity_organization_id_idx ON activity (organization_id, at DESC, key DESC) WHERE is_first;

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic import op
-from procrastinate.schema import SchemaManager
 
 from migrations.helpers.scripts import run, run_file
 
@@ -12,14 +13,15 @@ down_revision = "0005_seals"
 branch_labels = None
 depends_on = None
 
-# A later release of procrastinate brings steps of its own: they become a migration, which looks first what is there.
+# If a later release of procrastinate changes its schema, its own steps become a migration.
+SCHEMA = Path(__file__).with_name("0006_email_queue_schema.sql")
 USUAL = "SHOW search_path"
 
 
 def upgrade() -> None:
     usual = op.get_bind().exec_driver_sql(USUAL).scalar_one()
     run("CREATE SCHEMA queue; SET LOCAL search_path = queue, public")
-    run(SchemaManager.get_schema())
+    run(SCHEMA.read_text(encoding="utf-8"))
     run(f"SET LOCAL search_path = {usual}")
     run_file(__file__)
 

@@ -60,15 +60,15 @@ GRANT SELECT (
     invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
 ) ON users TO portal_reader;
 
-CREATE POLICY reader ON sign_ins FOR SELECT TO portal_reader USING (true);
+CREATE POLICY reader ON sessions FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
-    id, user_id, organization_id, is_kept, address, agent, idle, created_at, proved_at, used_at, expires_at,
+    id, user_id, organization_id, is_kept, address, agent, idle, created_at, authenticated_at, used_at, expires_at,
     ends_at, ended_at, is_browser
-) ON sign_ins TO portal_reader;
+) ON sessions TO portal_reader;
 
 CREATE POLICY reader ON refresh_tokens FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
-    id, user_id, organization_id, expires_at, created_at, revoked_at, family_id
+    id, user_id, organization_id, expires_at, created_at, revoked_at, session_id
 ) ON refresh_tokens TO portal_reader;
 
 CREATE POLICY reader ON api_tokens FOR SELECT TO portal_reader USING (true);
@@ -90,11 +90,11 @@ GRANT SELECT (
 CREATE POLICY reader ON recovery_codes FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (user_id) ON recovery_codes TO portal_reader;
 
-CREATE POLICY reader ON throttles FOR SELECT TO portal_reader USING (true);
-GRANT SELECT (free_at) ON throttles TO portal_reader;
+CREATE POLICY reader ON rate_limits FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (free_at) ON rate_limits TO portal_reader;
 
-CREATE POLICY reader ON letters FOR SELECT TO portal_reader USING (true);
-GRANT SELECT (id, recipient, subject, kept_at) ON letters TO portal_reader;
+CREATE POLICY reader ON outbox_emails FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (id, recipient, subject, kept_at) ON outbox_emails TO portal_reader;
 
 CREATE POLICY reader ON activity FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (

@@ -11,22 +11,22 @@ from portal.auth.commands import is_own_password, sign_in_anew
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
-from portal.core.emails import readable_email
-from portal.core.errors import Missing, Throttled
-from portal.core.throttle import attempt
+from portal.core.email_addresses import readable_email
+from portal.core.errors import Missing, RateLimited
+from portal.core.rate_limit import attempt
 from portal.mail.notices import flash_sent
 from portal.tokens.queries import api_tokens_in_use
 from portal.tokens.words import api_tokens as words
-from portal.users import addresses, commands, passwords, queries
+from portal.users import commands, email_changes, passwords, queries
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
 from portal.users.rules import rule_for
 from portal.users.strength import Strength, strength_of
-from portal.web import proof, session, throttle
+from portal.web import attempts, reauthentication, session
+from portal.web.activity_feed import history_of
 from portal.web.agents import browser_of, signed_out
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import public, signed_in
-from portal.web.history import history_of
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -81,12 +81,12 @@ def email() -> ResponseReturnValue:
     if form.validate_on_submit() and _is_current_password(form):
         try:
             with reporting_conflicts(form):
-                addresses.ask_for(user.id, form.email.address, throttle.of_letters_to(user.id))
+                email_changes.ask_for(user.id, form.email.address, attempts.of_emails_to(user.id))
                 sent = f"A link is on its way to {form.email.data}. The new address takes effect once you open it."
                 flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
     return render("account/email.html", form=form, user=user, status=422 if form.errors else 200)
 
 
@@ -95,9 +95,9 @@ def email() -> ResponseReturnValue:
 def verification() -> ResponseReturnValue:
     """Have the link mailed again."""
     try:
-        user = addresses.send_verification(current_user.id, throttle.of_letters_to(current_user.id))
-    except Throttled as throttled:
-        flash(f"Enough letters for now. Try again in {-(-throttled.seconds // 60)} minutes.", "error")
+        user = email_changes.send_verification(current_user.id, attempts.of_emails_to(current_user.id))
+    except RateLimited as rate_limited:
+        flash(f"Enough emails for now. Try again in {-(-rate_limited.seconds // 60)} minutes.", "error")
     else:
         flash_sent(f"A link is on its way to {readable_email(user.pending_email or user.email)}.", "The link")
     return redirect(url_for(".email"))
@@ -107,7 +107,7 @@ def verification() -> ResponseReturnValue:
 @signed_in()
 def cancellation() -> ResponseReturnValue:
     """Keep the present address."""
-    addresses.cancel(current_user.id)
+    email_changes.cancel(current_user.id)
     flash("Your address stays as it is.", "success")
     return redirect(url_for(".email"))
 
@@ -121,19 +121,19 @@ def devices() -> ResponseReturnValue:
 
 @bp.post("/devices/end")
 @signed_in()
-@proof.proven
-def end_sign_in() -> ResponseReturnValue:
+@reauthentication.required
+def end_session() -> ResponseReturnValue:
     """End one of the own sign-ins."""
-    flash(f"{browser_of(end_one(current_user.id, posted_key('sign_in')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(current_user.id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".devices"))
 
 
 @bp.post("/devices/end-others")
 @signed_in()
-@proof.proven
+@reauthentication.required
 def end_others() -> ResponseReturnValue:
     """End all own sign-ins but this one."""
-    flash(signed_out(end_all(current_user.id, besides=current_user.sign_in_id)), "success")
+    flash(signed_out(end_all(current_user.id, besides=current_user.session_id)), "success")
     return redirect(url_for(".devices"))
 
 
@@ -144,9 +144,9 @@ def strength() -> ResponseReturnValue:
     typed = request.form.get("password", "")
     try:
         with acting_as(SYSTEM):
-            attempt(throttle.of_strength())
+            attempt(attempts.of_strength())
         found = _strength(typed) if typed else None
-    except Throttled:
+    except RateLimited:
         found = None
     return render("account/_strength.html", strength=found)
 
@@ -159,13 +159,13 @@ def _strength(typed: str) -> Strength:
 
 def _is_current_password(form: PasswordForm | EmailForm) -> bool:
     """Whether it is; where it is not, or was tried too often, the form says so."""
-    counter = throttle.of_own_password(current_user.id)
+    counter = attempts.of_own_password(current_user.id)
     try:
         if is_own_password(current_user, form.current_password.data or "", counter):
             return True
         form.current_password.errors = ["This is not your current password."]
-    except Throttled as throttled:
-        throttle.refuse(form, throttled)
+    except RateLimited as rate_limited:
+        attempts.refuse(form, rate_limited)
     return False
 
 

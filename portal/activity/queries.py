@@ -16,7 +16,7 @@ from portal.core.actor import current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import db
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of

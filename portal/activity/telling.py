@@ -16,18 +16,18 @@ from portal.activity.words import (
     FIELDS,
     ICONS,
     ICONS_OF_FIELDS,
-    SECOND_STEPS,
     TELLS_TOO,
     TURNS,
+    TWO_FACTOR_CHANGES,
     VERBS,
     WORDS,
     verb_of_values,
 )
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.history import came
-from portal.factors.words import MEANS
+from portal.mfa.words import MEANS
 from portal.organizations import queries as organizations
 from portal.users.models import User
 from portal.users.queries import REMOVED_NAME, colleagues, removed
@@ -38,7 +38,7 @@ from portal.web.zones import label_of
 
 SOMEBODY = "Somebody"
 ELSEWHERE = "another organization"
-GUESSES = ("sign_in_failed", "throttled", "reset_asked", "replay", "second_factor_failed")
+GUESSES = ("sign_in_failed", "rate_limited", "reset_asked", "replay", "two_factor_failed")
 ABOUT_ONESELF = ("sign_in", "sign_out", "invitation_accepted", "reset_used", "token_made", "token_revoked")
 OF_TABLES = ("browser_opened", "browser_copied")
 TOLD = {"refused": " to", "browser_queried": ":", "browser_copied": " with the key"}
@@ -195,7 +195,7 @@ def _icon(row: Row[Any]) -> str:
 
 def _verb(row: Row[Any]) -> tuple[str, str]:
     """What was done, and the word between that and whom or what it was done to."""
-    if row.action in ("sign_in_failed", "second_factor_failed"):
+    if row.action in ("sign_in_failed", "two_factor_failed"):
         return VERBS[row.action], "as" if row.row_id else "under"
     if row.action == "browser_copied":
         return VERBS[row.action], "of the table"
@@ -203,7 +203,7 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     if special := verb_of_values(row.action, changes):
         return special
     if row.action != "update":
-        is_other = row.action == "end_sign_ins" and row.actor_id == row.row_id
+        is_other = row.action == "end_sessions" and row.actor_id == row.row_id
         return "ended all other sign-ins of" if is_other else VERBS.get(row.action, row.action), ""
     if "password" in changes:
         return _verb_of_password(row, changes)
@@ -236,7 +236,7 @@ def _subject(row: Row[Any]) -> str | None:
         return row.table_name  # type: ignore[no-any-return]
     if row.row_id is None:
         return "an address that nobody has" if row.action in GUESSES else None
-    if row.action in (*ABOUT_ONESELF, *SECOND_STEPS):
+    if row.action in (*ABOUT_ONESELF, *TWO_FACTOR_CHANGES):
         return None
     known: str | None = row.house_name or row.person_name
     changes = row.changes or {}  # empty where the values were erased

@@ -12,32 +12,32 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.activity import queries
+from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.telling import Entry, days, shown, told
 from portal.activity.words import ACTIONS, FIELDS, WORDS
 from portal.core.clock import local, now, zone
 from portal.core.db import db
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
-from portal.core.policy import Permission
 from portal.organizations import queries as organizations
-from portal.organizations.commands import undo_organization as undo_organization_command
+from portal.organizations.commands import organizations as organization_records
 from portal.organizations.members import members
 from portal.organizations.models import Organization
-from portal.users import queries as users
-from portal.users.commands import undo_user
+from portal.organizations.permissions import ORGANIZATIONS_READ, ORGANIZATIONS_WRITE
+from portal.users.commands import users
 from portal.users.consequences import of_undoing
 from portal.users.models import SENSITIVE, User
-from portal.web.addresses import here
+from portal.users.permissions import USERS_READ, USERS_WRITE
+from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
 from portal.web.guards import requires
-from portal.web.history import confirm
-from portal.web.proof import ask
+from portal.web.reauthentication import ask
 from portal.web.rendering import redirect, render
 from portal.web.searching import render_list
-from portal.web.throttle import of_letters_to
+from portal.web.urls import here
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
@@ -62,7 +62,7 @@ class Then:
 
 
 class Telling:
-    """The teller of portal/web/history.py, for the pages of features below this one."""
+    """The feed of portal/web/activity_feed.py, for the pages of features below this one."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Entry]:
         rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
@@ -73,7 +73,7 @@ class Telling:
 
 
 @bp.get("/")
-@requires(Permission.ACTIVITY_READ)
+@requires(ACTIVITY_READ)
 def index() -> ResponseReturnValue:
     """The list of acts."""
     listing = queries.listing(request.args, here())
@@ -82,7 +82,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/export")
-@requires(Permission.ACTIVITY_READ)
+@requires(ACTIVITY_READ)
 def export() -> ResponseReturnValue:
     """The same events as a file, one line for each changed field."""
     listing = queries.listing(request.args, here())
@@ -90,7 +90,7 @@ def export() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.ACTIVITY_READ)
+@requires(ACTIVITY_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One act with all its events."""
     listing = queries.of_operation(id, request.args, here())
@@ -101,21 +101,21 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.get("/people/<uuid:id>")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def person(id: uuid.UUID) -> ResponseReturnValue:
     """The history of one person, and the person as they were at some time."""
     return _of_row("users", users.by_id(id))
 
 
 @bp.get("/organizations/<uuid:id>")
-@requires(Permission.ORGANIZATIONS_READ)
+@requires(ORGANIZATIONS_READ)
 def organization(id: uuid.UUID) -> ResponseReturnValue:
     """The history of one organization, and the organization as it was at some time."""
     return _of_row("organizations", organizations.by_id(id))
 
 
 @bp.post("/people/<uuid:id>/undo")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of a person."""
     values = before(User, id, _version())
@@ -124,18 +124,18 @@ def undo_person(id: uuid.UUID) -> ResponseReturnValue:
     asked = ask_first("Undo this change?", means, verb="Undo", back_url=url_for("users.show", id=id))
     if asked or (SENSITIVE & set(values) and (asked := ask())):
         return asked
-    return _undo("users", id, lambda person, version: undo_user(person, version, of_letters_to(person)), values)
+    return _undo("users", id, users.undo, values)
 
 
 @bp.post("/organizations/<uuid:id>/undo")
-@requires(Permission.ORGANIZATIONS_WRITE)
+@requires(ORGANIZATIONS_WRITE)
 def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
     """Undo what made the named version of an organization."""
     if before(Organization, id, _version()).get("deleted_at", UNSAID) is None:
         means, back_url = members().of_restoring(id), url_for("organizations.show", id=id)
         if asked := ask_first("Undo this change?", means, verb="Undo", back_url=back_url):
             return asked
-    return _undo("organizations", id, undo_organization_command)
+    return _undo("organizations", id, organization_records.undo)
 
 
 def _undo(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.policy import Permission
-from portal.factors.words import MEANS, called
+from portal.mfa.words import MEANS, called
+from portal.organizations.permissions import ORGANIZATIONS_WRITE
+from portal.users.permissions import USERS_WRITE
 
 VERBS = {
     "create": "created",
@@ -18,10 +20,10 @@ VERBS = {
     "remove": "removed for good",
     "sign_in": "signed in",
     "sign_out": "signed out",
-    "end_sign_in": "ended a sign-in of",
-    "end_sign_ins": "ended all sign-ins of",
+    "end_session": "ended a sign-in of",
+    "end_sessions": "ended all sign-ins of",
     "sign_in_failed": "failed to sign in",
-    "throttled": "guessed too often at the password of",
+    "rate_limited": "guessed too often at the password of",
     "unlock": "unlocked the sign-in of",
     "invited": "sent the invitation again to",
     "invitation_copied": "made an invitation link for",
@@ -33,10 +35,10 @@ VERBS = {
     "replay": "used a spent token, which ended a sign-in of",
     "token_made": "made an API token",
     "token_revoked": "revoked an API token",
-    "second_factor_added": "set up an app or a passkey",
-    "second_factor_removed": "removed an app or a passkey",
-    "second_factor_reset": "reset the two-step sign-in of",
-    "second_factor_failed": "failed the two-step sign-in",
+    "two_factor_added": "set up an app or a passkey",
+    "two_factor_removed": "removed an app or a passkey",
+    "two_factor_reset": "reset the two-step sign-in of",
+    "two_factor_failed": "failed the two-step sign-in",
     "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
@@ -50,13 +52,13 @@ VERBS = {
 }
 ICONS = {
     "create": "plus", "update": "edit", "delete": "trash", "restore": "arrow-back-up", "remove": "trash",
-    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "throttled": "alert-triangle",
+    "sign_in": "login", "sign_out": "logout", "sign_in_failed": "alert-triangle", "rate_limited": "alert-triangle",
     "unlock": "login", "invited": "user-plus", "invitation_copied": "user-plus", "invitation_revoked": "shield",
     "invitation_accepted": "login", "password_reset": "key", "reset_asked": "key", "reset_used": "key",
-    "end_sign_in": "logout", "end_sign_ins": "logout",
+    "end_session": "logout", "end_sessions": "logout",
     "replay": "alert-triangle", "token_made": "key", "token_revoked": "key",
-    "second_factor_added": "shield", "second_factor_removed": "shield",
-    "second_factor_reset": "shield", "second_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
+    "two_factor_added": "shield", "two_factor_removed": "shield",
+    "two_factor_reset": "shield", "two_factor_failed": "alert-triangle", "recovery_codes_renewed": "shield",
     "refused": "shield", "address_refused": "shield", "prune": "trash", "erase": "trash",
     "adopt": "plus", "seed": "plus", "browser_opened": "search", "browser_copied": "search",
     "browser_queried": "search",
@@ -80,7 +82,7 @@ WORDS = {
         "person",
         "users.show",
         "activity.undo_person",
-        Permission.USERS_WRITE,
+        USERS_WRITE,
         {
             "email": "E-mail",
             "password": "Password",
@@ -99,7 +101,7 @@ WORDS = {
         "organization",
         "organizations.show",
         "activity.undo_organization",
-        Permission.ORGANIZATIONS_WRITE,
+        ORGANIZATIONS_WRITE,
         {"name": "Name", "slug": "Short name"},
     ),
 }
@@ -114,7 +116,7 @@ ACTIONS = {
     "remove": "Removed for good",
     "sign_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
-    "throttled": "Guessed too often",
+    "rate_limited": "Guessed too often",
     "unlock": "Unlocked",
     "sign_out": "Signed out",
     "invited": "Invited again",
@@ -124,15 +126,15 @@ ACTIONS = {
     "password_reset": "Reset a password",
     "reset_asked": "Asked for a new password",
     "reset_used": "Set a password by a link",
-    "end_sign_in": "Ended a sign-in",
-    "end_sign_ins": "Ended all sign-ins",
+    "end_session": "Ended a sign-in",
+    "end_sessions": "Ended all sign-ins",
     "replay": "Reused a spent token",
     "token_made": "Made an API token",
     "token_revoked": "Revoked an API token",
-    "second_factor_added": "Added an app or a passkey",
-    "second_factor_removed": "Removed an app or a passkey",
-    "second_factor_reset": "Reset two-step sign-in",
-    "second_factor_failed": "Failed two-step sign-in",
+    "two_factor_added": "Added an app or a passkey",
+    "two_factor_removed": "Removed an app or a passkey",
+    "two_factor_reset": "Reset two-step sign-in",
+    "two_factor_failed": "Failed two-step sign-in",
     "recovery_codes_renewed": "Made recovery codes",
     "refused": "Refused access",
     "address_refused": "Refused address",
@@ -144,10 +146,10 @@ ACTIONS = {
     "erase": "Erased values",
     "prune": "Pruned the history",
 }
-SECOND_STEPS = ("second_factor_added", "second_factor_removed", "recovery_codes_renewed")  # by oneself, always
+TWO_FACTOR_CHANGES = ("two_factor_added", "two_factor_removed", "recovery_codes_renewed")  # by oneself, always
 SIGN_INS = (
-    "sign_in", "sign_in_failed", "throttled", "unlock", "sign_out", "end_sign_in", "end_sign_ins", "replay",
-    *SECOND_STEPS, "second_factor_reset", "second_factor_failed",
+    "sign_in", "sign_in_failed", "rate_limited", "unlock", "sign_out", "end_session", "end_sessions", "replay",
+    *TWO_FACTOR_CHANGES, "two_factor_reset", "two_factor_failed",
 )  # fmt: skip
 
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
@@ -159,7 +161,7 @@ TURNS = {
 
 # How many events of the same act a sentence tells too: the new password, and the sign-in.
 TELLS_TOO = {"invitation_accepted": 2, "reset_used": 1, "password_reset": 1}
-SHOWN = {"sign_in": "signed in with {}", "second_factor_added": "set up {}", "second_factor_removed": "removed {}"}
+SHOWN = {"sign_in": "signed in with {}", "two_factor_added": "set up {}", "two_factor_removed": "removed {}"}
 
 
 def verb_of_values(action: str, changes: Mapping[str, Any]) -> tuple[str, str] | None:

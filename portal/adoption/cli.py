@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from portal.adoption import prisma, takeover
-from portal.adoption.misfits import Misfit, Spelling, misfits, spelling_of
+from portal.adoption.unconvertible import Spelling, Unconvertible, spelling_of, unconvertible
 from portal.core.db import direct_engine
 from portal.core.lines import one_line
 from portal.web.given import current_settings
@@ -30,13 +30,13 @@ class Plan:
 
     obstacles: list[str]
     counts: list[str]
-    misfits: list[Misfit]
+    unconvertible: list[Unconvertible]
     notices: list[str]
     spelling: Spelling
 
     @property
     def stops(self) -> bool:
-        return bool(self.obstacles) or any(one.stops for one in self.misfits)
+        return bool(self.obstacles) or any(one.stops for one in self.unconvertible)
 
 
 @click.command("adopt")
@@ -79,7 +79,7 @@ def _planned(connection: Connection) -> Plan:
         every, some = connection.exec_driver_sql(query).one()
         counts.append(f"{every:>12,} {name}, {some:,} of them {state}")
     spelling = spelling_of(connection)
-    return Plan([], counts, misfits(connection, spelling), list(prisma.notices(connection)), spelling)
+    return Plan([], counts, unconvertible(connection, spelling), list(prisma.notices(connection)), spelling)
 
 
 def _convert() -> None:
@@ -126,9 +126,9 @@ def _alone() -> Iterator[Connection]:
 def _tell(plan: Plan) -> None:
     for line in plan.counts:
         click.echo(line)
-    _tell_all("Mended on the way, or left", (_words(one) for one in plan.misfits if not one.stops))
+    _tell_all("Mended on the way, or left", (_words(one) for one in plan.unconvertible if not one.stops))
     _tell_all("To be known", plan.notices)
-    _tell_all("It can't be, because of", (*plan.obstacles, *(_words(one) for one in plan.misfits if one.stops)))
+    _tell_all("It can't be, because of", (*plan.obstacles, *(_words(one) for one in plan.unconvertible if one.stops)))
 
 
 def _tell_all(title: str, lines: Iterable[str]) -> None:
@@ -138,6 +138,6 @@ def _tell_all(title: str, lines: Iterable[str]) -> None:
         click.echo(one_line(f"  {line}"))
 
 
-def _words(misfit: Misfit) -> str:
+def _words(misfit: Unconvertible) -> str:
     more = ", ..." if misfit.many > len(misfit.examples) else ""
     return f"{misfit.what[0].upper()}{misfit.what[1:]}: {misfit.many:,} ({', '.join(misfit.examples)}{more})"

@@ -12,8 +12,8 @@ import click
 from flask import current_app
 from sqlalchemy import Connection
 
-from portal.adoption.misfits import Spelling, as_key, houses, lowered, people
 from portal.adoption.prisma import KEPT, LEDGER, TABLES
+from portal.adoption.unconvertible import Spelling, as_key, houses, lowered, people
 from portal.core.batch import OF_NEW_ROWS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
@@ -28,7 +28,7 @@ BUSY = "A migration or another adoption is at work in this database; nothing was
 LOST = "Of {table}, {found:,} of {wanted:,} rows would have come over; nothing was changed."
 
 # Refresh tokens find their sign-ins made.
-SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("have_family",)}
+SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("open_session",)}
 
 INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -61,7 +61,7 @@ def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
     statements = {
         "organizations": _organizations(connection),
         "users": _users(connection),
-        "sign_ins": _sign_ins(connection),
+        "sessions": _sessions(connection),
         "refresh_tokens": _refresh_tokens(connection),
     }
     came = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
@@ -175,11 +175,13 @@ LEFT JOIN {KEPT}.users changer ON {lowered("changer.id")} = {lowered("u.updated_
 """
 
 
-def _sign_ins(connection: Connection) -> str:
-    """Which tokens followed one another nobody knows: each is a family of its own."""
+def _sessions(connection: Connection) -> str:
+    """Which tokens followed one another nobody knows: each is a session of its own."""
     created, expires, revoked = _tokens_moments(connection)
     return f"""
-INSERT INTO sign_ins (id, user_id, organization_id, idle, created_at, proved_at, used_at, expires_at, ends_at, ended_at)
+INSERT INTO sessions (
+    id, user_id, organization_id, idle, created_at, authenticated_at, used_at, expires_at, ends_at, ended_at
+)
 SELECT {as_key("t.id")}, u.id, u.organization_id, greatest(t.expires_at - t.created_at, '0'),
     {created}, {created}, {created}, {expires}, {expires}, {revoked}
 FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}
@@ -189,7 +191,7 @@ FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}
 def _refresh_tokens(connection: Connection) -> str:
     created, expires, revoked = _tokens_moments(connection)
     return f"""
-INSERT INTO refresh_tokens (id, token, user_id, organization_id, family_id, expires_at, created_at, revoked_at)
+INSERT INTO refresh_tokens (id, token, user_id, organization_id, session_id, expires_at, created_at, revoked_at)
 SELECT {as_key("t.id")}, encode(sha256(convert_to(t.token, 'UTF8')), 'hex'), u.id, u.organization_id,
     {as_key("t.id")}, {expires}, {created}, {revoked}
 FROM {KEPT}.refresh_tokens t JOIN users u ON u.id::text = {lowered("t.user_id")}

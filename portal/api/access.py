@@ -16,7 +16,7 @@ from portal.auth.commands import NOTED_EVERY, person_of
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import personal
-from portal.tokens.rotation import Family
+from portal.tokens.rotation import ClientSession
 from portal.web.given import current_settings
 from portal.web.session import SignedIn
 
@@ -26,14 +26,14 @@ AUDIENCE = "portal-api"
 REQUIRED = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
 
 
-def issued(family: Family) -> tuple[str, int]:
-    """An access token of the family, and for how many seconds it holds. It says neither role nor tenant."""
+def issued(session: ClientSession) -> tuple[str, int]:
+    """An access token of the session, and for how many seconds it holds. It says neither role nor tenant."""
     at, lasts = now(), _lifetime()
     claims = {
         "iss": _issuer(),
         "aud": AUDIENCE,
-        "sub": str(family.user_id),
-        "sid": str(family.id),
+        "sub": str(session.user_id),
+        "sid": str(session.id),
         "iat": at,
         "exp": at + timedelta(seconds=lasts),
         "jti": str(uuid.uuid4()),
@@ -45,8 +45,8 @@ def person(token: str) -> SignedIn | None:
     """Whom a token names, as the database knows them now; None unless they may come in."""
     if token.startswith(personal.PREFIX):
         return _of_api_token(token)
-    family = read(token)
-    row = db.session.execute(queries.by_family(family.id, family.user_id)).first() if family else None
+    session = read(token)
+    row = db.session.execute(queries.by_session(session.id, session.user_id)).first() if session else None
     return person_of(row, token) if row else None
 
 
@@ -55,16 +55,16 @@ def _of_api_token(token: str) -> SignedIn | None:
     if row is None:
         return None
     if row.used_at is None or now() - row.used_at > NOTED_EVERY:
-        personal.note_use(row.sign_in_id)
+        personal.note_use(row.session_id)
     return replace(person_of(row, token), scopes=frozenset(row.scopes))
 
 
-def read(token: str) -> Family | None:
-    """The family that a token of ours was issued for; None for every other token."""
+def read(token: str) -> ClientSession | None:
+    """The session that a token of ours was issued for; None for every other token."""
     for secret in (current_settings().secret_key, *current_settings().secret_key_fallbacks):
         try:
             found = _decoded(token, _key(secret))
-            return Family(uuid.UUID(found["sid"]), uuid.UUID(found["sub"]))
+            return ClientSession(uuid.UUID(found["sid"]), uuid.UUID(found["sub"]))
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
             continue
     return None

@@ -8,42 +8,44 @@ from datetime import timedelta
 
 from portal.auth import queries
 from portal.auth.commands import Awaited, actor_of, awaited, begun, proved
-from portal.core import history, throttle
+from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, command, db
-from portal.core.throttle import Counter
-from portal.factors.commands import use_code
+from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
+from portal.mfa.commands import use_code
 from portal.tokens import rotation
 from portal.tokens.commands import Lifetime
 from portal.tokens.rotation import Opened, Refusal
-from portal.web.throttle import at_second_step
+from portal.web.attempts import at_two_factor
 
 
 def log_in(
     email: str, password: str, code: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]
 ) -> Opened | Awaited | None:
     """As a browser does, with the same checks: see auth.commands.begun. Awaited where the code is wrong or missing."""
-    begins = begun(email, password, rotation.open_family, lifetime=lifetime, demo=demo, counters=counters)
+    begins = begun(email, password, rotation.open_client_session, lifetime=lifetime, demo=demo, counters=counters)
     person = awaited(begins) if isinstance(begins, Awaited) and code else None
     if person is None:
         return begins
-    counter = at_second_step(person.email, person.id)
-    opened = proved(person, lambda who: use_code(who, code), rotation.open_family, lifetime=lifetime, counter=counter)
+    counter = at_two_factor(person.email, person.id)
+    opened = proved(
+        person, lambda who: use_code(who, code), rotation.open_client_session, lifetime=lifetime, counter=counter
+    )
     return opened or begins
 
 
 def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refusal:
-    """The next token in the place of this one. Throttled."""
+    """The next token in the place of this one. RateLimited."""
     with acting_as(SYSTEM):
-        throttle.attempt(counter)
+        rate_limit.attempt(counter)
         return _refresh(token, grace)
 
 
 @command
 def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
-    family = rotation.family_of(token)
-    person = db.session.execute(queries.by_family(family.id, family.user_id)).first() if family else None
+    session = rotation.client_session_of(token)
+    person = db.session.execute(queries.by_session(session.id, session.user_id)).first() if session else None
     if person is None:
         return Refusal.UNKNOWN
     outcome = rotation.rotate(token, grace=grace)
@@ -54,30 +56,30 @@ def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
 
 
 def log_out(token: str, *, counter: Counter) -> None:
-    """End the family of a token, if there is one."""
+    """End the session of a token, if there is one."""
     with acting_as(SYSTEM):
-        throttle.attempt(counter)
+        rate_limit.attempt(counter)
         _log_out(token)
 
 
 @command
 def _log_out(token: str) -> None:
-    family = rotation.family_of(token)
-    if family is None:
+    session = rotation.client_session_of(token)
+    if session is None:
         return
-    person = db.session.execute(queries.by_family(family.id, family.user_id)).first()
-    rotation.close_family(family)
+    person = db.session.execute(queries.by_session(session.id, session.user_id)).first()
+    rotation.close_client_session(session)
     if person:
         history.record("sign_out", by=actor_of(person), about=person.id)
 
 
-def family_id(token: str) -> uuid.UUID | None:
+def session_id(token: str) -> uuid.UUID | None:
     """Whose token it is or was, as far as anybody's."""
     with acting_as(SYSTEM):
-        return db.session.scalar(rotation.family_id_of(token))
+        return db.session.scalar(rotation.session_id_of(token))
 
 
 def was_just_spent(token: str) -> bool:
-    """Whether what its use made is the family's living token still, which nobody has used."""
+    """Whether what its use made is the session's living token still, which nobody has used."""
     with acting_as(SYSTEM):
         return db.session.scalar(rotation.successor_of(token)) is not None

@@ -7,7 +7,6 @@ from typing import Any
 
 from portal.api import limits
 from portal.core.actor import Role
-from portal.core.policy import Permission
 from portal.web.guards import PROFILE
 
 Schema = dict[str, Any]
@@ -38,8 +37,8 @@ ALWAYS = (400, 429, 500, 503)
 BODY = (409, 413, 415, 422)
 CODES = {
     "invalid_credentials": "E-mail and password don't match.",
-    "second_factor_required": "They match; a code of the second step is needed, as `otp`.",
-    "second_factor_invalid": "They match; the code of the second step is not right, or was used before.",
+    "two_factor_required": "They match; a code of the second step is needed, as `otp`.",
+    "two_factor_invalid": "They match; the code of the second step is not right, or was used before.",
     "invalid_grant": "The refresh token is not, or no longer, one to go on with: sign in again.",
     "just_used": "The refresh token was used a moment ago: go on with the answer of that request.",
     "key_reused": "The Idempotency-Key was sent with another body.",
@@ -48,8 +47,8 @@ CODES = {
 }
 
 
-def document(server: str) -> Schema:
-    """The OpenAPI document for a portal whose API is at this address."""
+def document(server: str, permissions: Sequence[str]) -> Schema:
+    """The OpenAPI document for a portal whose API is at this address, with the names of all permissions."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,7 +67,7 @@ def document(server: str) -> Schema:
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Tokens": _tokens(), "Person": _person(), "Problem": _problem()},
+            "schemas": {"Tokens": _tokens(), "Person": _person(permissions), "Problem": _problem()},
         },
     }
 
@@ -158,9 +157,8 @@ def _tokens() -> Schema:
     )
 
 
-def _person() -> Schema:
+def _person(held: Sequence[str]) -> Schema:
     house = _object(id=KEY, name=TEXT)
-    held = [one.value for one in Permission]
     return _object(
         id=KEY,
         email=TEXT,

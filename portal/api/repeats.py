@@ -23,7 +23,7 @@ from portal.api.models import IdempotencyKey
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.core.leftovers import again_and_again
+from portal.core.retention import in_batches
 from portal.web.given import current_settings
 from portal.web.problems import problem
 
@@ -107,7 +107,7 @@ def _end(key: bytes, answer: bytes | None) -> None:
 
 def prune(before: datetime) -> int:
     """Remove what was kept before then; returns how many these were."""
-    return again_and_again(lambda: command(_remove)(before, PRUNED_AT_ONCE))
+    return in_batches(lambda: command(_remove)(before, PRUNED_AT_ONCE))
 
 
 def _remove(before: datetime, most: int) -> int:

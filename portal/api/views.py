@@ -14,18 +14,18 @@ from portal.api.repeats import once
 from portal.auth.commands import Awaited
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import current_actor
-from portal.core.emails import lookup_email
-from portal.core.policy import Permission, allows
+from portal.core.email_addresses import lookup_email
+from portal.core.policy import allows
 from portal.tokens.rotation import Opened, Refusal
-from portal.web import throttle
-from portal.web.addresses import here
-from portal.web.given import current_settings
+from portal.web import attempts
+from portal.web.given import current_settings, permissions
 from portal.web.guards import public, signed_in
 from portal.web.problems import problem
+from portal.web.urls import here
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 MISMATCH = "E-mail and password don't match."  # noqa: S105
-SECOND_STEP = "Send a code of your second step as `otp`."
+CODE_NEEDED = "Send a code of your second step as `otp`."
 WRONG_CODE = "This code of your second step is not right, or was used before."
 REFUSED = "This refresh token can't be used. Sign in again."
 JUST_USED = "This refresh token was used a moment ago. Go on with the answer of that request."
@@ -45,12 +45,12 @@ def login() -> Response:
             sent.get("otp", ""),
             lifetime=lifetime(is_kept=True),
             demo=not settings.production,
-            counters=throttle.at_sign_in(email),
+            counters=attempts.at_sign_in(email),
         )
         if isinstance(opened, Awaited):
             if "otp" in sent:
-                return problem(401, WRONG_CODE, code="second_factor_invalid")
-            return problem(401, SECOND_STEP, code="second_factor_required")
+                return problem(401, WRONG_CODE, code="two_factor_invalid")
+            return problem(401, CODE_NEEDED, code="two_factor_required")
         return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
 
     # Of another password another caller: what was kept must not tell, uncounted, whether a guess is right.
@@ -65,14 +65,14 @@ def refresh() -> Response:
     grace = timedelta(seconds=current_settings().refresh_grace)
 
     def work() -> Response:
-        outcome = commands.refresh(token, grace=grace, counter=throttle.at_refresh())
+        outcome = commands.refresh(token, grace=grace, counter=attempts.at_refresh())
         if isinstance(outcome, Opened):
             return _tokens(outcome)
         if outcome is Refusal.JUST_USED:
             return problem(409, JUST_USED, code="just_used")
         return problem(400, REFUSED, code="invalid_grant")
 
-    return once(str(commands.family_id(token)), work, holds=lambda: commands.was_just_spent(token))
+    return once(str(commands.session_id(token)), work, holds=lambda: commands.was_just_spent(token))
 
 
 @bp.post("/auth/logout", provide_automatic_options=False)
@@ -82,10 +82,10 @@ def logout() -> Response:
     token = fields(limits.TOKEN)["refresh_token"]
 
     def work() -> Response:
-        commands.log_out(token, counter=throttle.at_refresh())
+        commands.log_out(token, counter=attempts.at_refresh())
         return Response(status=204)
 
-    return once(str(commands.family_id(token)), work)
+    return once(str(commands.session_id(token)), work)
 
 
 @bp.get("/auth/me", provide_automatic_options=False)
@@ -100,7 +100,7 @@ def me() -> Response:
         name=current_user.name,
         role=current_user.role.name,
         organization={"id": str(house), "name": current_user.organization_name} if house else None,
-        permissions=[one.value for one in Permission if allows(current_actor(), one)],
+        permissions=[name for name, one in permissions().items() if allows(current_actor(), one)],
         scopes=None if scopes is None else sorted(scopes),
     )
 
@@ -109,9 +109,9 @@ def me() -> Response:
 @public
 def openapi() -> Response:
     """What is told here to whom, for programs that write programs."""
-    return jsonify(document(here().removesuffix("/openapi.json")))
+    return jsonify(document(here().removesuffix("/openapi.json"), list(permissions())))
 
 
 def _tokens(opened: Opened) -> Response:
-    token, seconds = access.issued(opened.family)
+    token, seconds = access.issued(opened.session)
     return jsonify(access_token=token, token_type="Bearer", expires_in=seconds, refresh_token=opened.token)  # noqa: S106

@@ -15,17 +15,17 @@ from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
 
 from portal.auth import queries
-from portal.core import history, throttle
+from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.core.emails import lookup_email
-from portal.core.errors import Busy, NotAllowed, Throttled
-from portal.core.throttle import Counter
-from portal.factors import commands as factors
-from portal.factors.passkeys import Answer
-from portal.factors.words import CODE, MEANS, PASSKEY
+from portal.core.email_addresses import lookup_email
+from portal.core.errors import Busy, NotAllowed, RateLimited
+from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
+from portal.mfa import commands as mfa
+from portal.mfa.passkeys import Answer
+from portal.mfa.words import CODE, MEANS, PASSKEY
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.users import passwords
@@ -57,14 +57,14 @@ class Awaited:
     password: str  # a fingerprint of its hash: whoever changes the password ends the wait
 
 
-Proof = Callable[[uuid.UUID], str | None]  # what proves this person, in words; None where nothing does
+Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
 
 
 def sign_in(
     email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
 ) -> SignedIn | Awaited | None:
     """Check and begin a browser's sign-in, as `begun` does."""
-    begins = begun(email, password, tokens.open_sign_in, lifetime=lifetime, demo=demo, counters=counters)
+    begins = begun(email, password, tokens.open_session, lifetime=lifetime, demo=demo, counters=counters)
     return begins if isinstance(begins, Awaited) else _person(begins)
 
 
@@ -74,7 +74,7 @@ def begun(
     """Check the password, and begin a sign-in unless a second factor has to be shown before: see `proved`.
 
     None for an unknown address, a wrong password, or somebody who may not come in: always after the same work, so that
-    neither words nor time tell which it was. Throttled, without a check, where one of the counters is full; success
+    neither words nor time tell which it was. RateLimited, without a check, where one of the counters is full; success
     takes the guess out of them. The demo's password opens only demos.
     """
     with acting_as(SYSTEM):
@@ -82,7 +82,7 @@ def begun(
         better = _checked(person, password, demo=demo, counters=counters)
         if person is None or better is None:
             return None
-        if person.has_second_factor:
+        if person.has_two_factor:
             _half_way(person, better, counters)
             return Awaited(person.id, _fingerprint(better or person.password))
         return _open(person, better, opens, lifetime=lifetime, counters=counters)
@@ -101,9 +101,9 @@ def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Se
 
 def _attempt(person: Row[Any] | None, counters: Sequence[Counter]) -> None:
     try:
-        throttle.attempt(*counters)
-    except Throttled:
-        _record_failure("throttled", person)
+        rate_limit.attempt(*counters)
+    except RateLimited:
+        _record_failure("rate_limited", person)
         raise
 
 
@@ -111,7 +111,7 @@ def _attempt(person: Row[Any] | None, counters: Sequence[Counter]) -> None:
 def _half_way(person: Row[Any], better: str, counters: Sequence[Counter]) -> None:
     if better:
         rehash(person.id, person.password, better)
-    throttle.forgive(counters)
+    rate_limit.forgive(counters)
 
 
 def awaited(waiting: Awaited) -> Row[Any] | None:
@@ -121,18 +121,18 @@ def awaited(waiting: Awaited) -> Row[Any] | None:
     return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
 
 
-def second_step(person: Row[Any], proof: Proof, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
+def finish_sign_in(person: Row[Any], verify: Verifier, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
     """Begin the browser's sign-in of somebody `awaited`, as `proved` does."""
-    return _person(proved(person, proof, tokens.open_sign_in, lifetime=lifetime, counter=counter))
+    return _person(proved(person, verify, tokens.open_session, lifetime=lifetime, counter=counter))
 
 
-def proved(person: Row[Any], proof: Proof, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
-    """Begin the sign-in of somebody `awaited` whom the proof proves; None where it does not, Throttled as above."""
+def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
+    """Sign in somebody `awaited`, if the second factor is right; else None. RateLimited as above."""
     with acting_as(SYSTEM):
         _attempt(person, [counter])
-        shown = proof(person.id)
+        shown = verify(person.id)
         if shown is None:
-            _record_failure("second_factor_failed", person)
+            _record_failure("two_factor_failed", person)
             return None
         return _open(person, None, opens, lifetime=lifetime, counters=[counter], shown=shown)
 
@@ -140,16 +140,16 @@ def proved(person: Row[Any], proof: Proof, opens: Opens[T], *, lifetime: Lifetim
 def sign_in_with_passkey(
     answer: Answer | None, *, lifetime: Lifetime, counters: Sequence[Counter] = ()
 ) -> SignedIn | None:
-    """Begin the sign-in of whom a passkey proves by itself: the device has asked who is there. None, Throttled."""
+    """Begin the sign-in of whom a passkey proves by itself: the device has asked who is there. None, RateLimited."""
     with acting_as(SYSTEM):
         _attempt(None, counters)
-        owner = factors.use_passkey(answer)
+        owner = mfa.use_passkey(answer)
         person = db.session.execute(queries.by_id(owner)).first() if owner else None
         if person is None:
             _record_failure("sign_in_failed", None)
             return None
         shown = PASSKEY
-        return _person(_open(person, None, tokens.open_sign_in, lifetime=lifetime, counters=counters, shown=shown))
+        return _person(_open(person, None, tokens.open_session, lifetime=lifetime, counters=counters, shown=shown))
 
 
 def _person(token: str | None) -> SignedIn | None:
@@ -179,7 +179,7 @@ def _open(
         return None
     if better:
         rehash(person.id, person.password, better)
-    throttle.forgive(counters)
+    rate_limit.forgive(counters)
     note_sign_in(actor_of(person), shown)
     if shown == CODE:
         send_later("recovery_code_used", person.id)
@@ -196,30 +196,30 @@ def note_sign_in(person: Actor, shown: str | None = None) -> None:
 
 
 def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check the current password of somebody who is signed in. Throttled where it was guessed at too often."""
+    """Check the current password of somebody who is signed in. RateLimited where it was guessed at too often."""
     if person.id is None:
         return False
     stored = stored_password(person.id)
     try:
         with acting_as(SYSTEM):
-            throttle.attempt(counter)
-    except Throttled:
-        history.record("throttled", about=person.id)
+            rate_limit.attempt(counter)
+    except RateLimited:
+        history.record("rate_limited", about=person.id)
         raise
     db.session.rollback()  # no connection waits for the check
     if not passwords.verify(password, stored).right:
         return False
     with acting_as(SYSTEM):
-        throttle.forgive([counter])
+        rate_limit.forgive([counter])
     return True
 
 
-def prove(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check the own password, and note that its owner is there. Throttled where it was guessed at too often."""
+def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
+    """Check a person's own password, and mark their session as authenticated just now. RateLimited."""
     if not is_own_password(person, password, counter):
         return False
     with acting_as(SYSTEM):
-        tokens.prove(person.sign_in_id)
+        tokens.reauthenticated(person.session_id)
     return True
 
 
@@ -240,7 +240,7 @@ def signed_in(token: str) -> SignedIn | None:
     if row is None:
         return None
     if now() - row.used_at > NOTED_EVERY:
-        _note_use(row.sign_in_id, row.used_at)
+        _note_use(row.session_id, row.used_at)
     return person_of(row, token)
 
 
@@ -255,17 +255,17 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         email=row.email,
         organization_name=row.organization_name,
         must_change_password=row.must_change_password,
-        has_second_factor=row.has_second_factor,
-        sign_in_id=row.sign_in_id,
+        has_two_factor=row.has_two_factor,
+        session_id=row.session_id,
         is_kept=row.is_kept,
-        proved_at=row.proved_at,
+        authenticated_at=row.authenticated_at,
     )
 
 
-def _note_use(sign_in_id: uuid.UUID, seen: datetime) -> None:
+def _note_use(session_id: uuid.UUID, seen: datetime) -> None:
     """A database that can't be written to can still be read."""
     try:
-        tokens.use(sign_in_id, seen)
+        tokens.use(session_id, seen)
     except (DBAPIError, Busy, NotAllowed) as error:
         log.warning("the use of a sign-in is not noted: %s", type(error.__cause__ or error).__name__)
 
@@ -287,4 +287,4 @@ def sign_in_anew(person: SignedIn, *, lifetime: Lifetime) -> SignedIn | None:
     if person.id is None:
         return None
     with acting_as(SYSTEM):
-        return signed_in(tokens.open_sign_in(person.id, person.organization_id, lifetime=lifetime))
+        return signed_in(tokens.open_session(person.id, person.organization_id, lifetime=lifetime))

@@ -44,7 +44,7 @@ class PasskeyForm(Form):
     next = HiddenField()
 
 
-class SecondStepForm(Form):
+class TwoFactorForm(Form):
     """A code; a passkey's answer comes by the form above."""
 
     code = StringField("Code", validators=[InputRequired("Write a code."), Length(max=LONGEST_CODE)])

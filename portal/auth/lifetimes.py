@@ -12,4 +12,4 @@ def lifetime(*, is_kept: bool) -> Lifetime:
     """As the settings say: longer unused, where the browser keeps it."""
     settings = current_settings()
     idle = settings.kept_idle_hours if is_kept else settings.idle_hours
-    return Lifetime(timedelta(hours=idle), timedelta(hours=settings.sign_in_hours), is_kept)
+    return Lifetime(timedelta(hours=idle), timedelta(hours=settings.session_hours), is_kept)

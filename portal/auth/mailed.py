@@ -17,7 +17,7 @@ from portal.auth import redeeming
 from portal.auth.forms import LinkedPasswordForm, LinkForm
 from portal.auth.lifetimes import lifetime
 from portal.auth.views import begun
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.errors import Conflict
 from portal.users import links
 from portal.users.links import DeadLink
@@ -30,7 +30,7 @@ from portal.web.rendering import redirect, render
 bp = Blueprint("links", __name__)
 F = TypeVar("F", bound=LinkForm)
 LINK, LONGEST_LINK = "link", 400  # kept in the cookie, because URLs end up in logs and Referer headers
-LINK_LETTERS = re.compile(r"[\w.-]*", re.ASCII)  # the alphabet of links; none ends in a dot
+LINK_CHARACTERS = re.compile(r"[\w.-]*", re.ASCII)  # the alphabet of links; none ends in a dot
 
 
 @bp.get("/invitations/<token>")
@@ -56,7 +56,7 @@ def _followed(token: str, there: str) -> Response:
 
     Email programs also treat a `.`, `)` or `>` after a link as part of it.
     """
-    found = LINK_LETTERS.match(token)
+    found = LINK_CHARACTERS.match(token)
     link = found.group().rstrip(".") if found else ""
     cookie[LINK] = link if len(link) <= LONGEST_LINK else ""
     return redirect(url_for(f".{there}"))

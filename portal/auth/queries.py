@@ -8,9 +8,9 @@ from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, sel
 
 from portal.core.history import Activity
 from portal.core.listing import Rows
-from portal.factors.queries import has_second_factor
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.tokens.models import ApiToken, SignIn, digest
+from portal.tokens.models import ApiToken, Session, digest
 from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User
 
@@ -23,28 +23,28 @@ PERSON = (
     User.email,
     User.must_change_password,
     User.time_zone,
-    has_second_factor(User.id).label("has_second_factor"),
+    has_two_factor(User.id).label("has_two_factor"),
     Organization.name.label("organization_name"),
 )
-SIGN_IN = (SignIn.id.label("sign_in_id"), SignIn.is_kept, SignIn.proved_at, SignIn.used_at)
+SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
 
 
 def by_token(token: str) -> Rows:
     """The person behind a living sign-in, if they may still sign in: one indexed statement a request."""
-    return _behind_sign_in(SignIn.token == digest(token))
+    return _behind_session(Session.token == digest(token))
 
 
-def by_family(family_id: uuid.UUID, user_id: uuid.UUID) -> Rows:
+def by_session(session_id: uuid.UUID, user_id: uuid.UUID) -> Rows:
     """The same for an API client's."""
-    return _behind_sign_in(SignIn.id == family_id, SignIn.user_id == user_id, SignIn.token.is_(None))
+    return _behind_session(Session.id == session_id, Session.user_id == user_id, Session.token.is_(None))
 
 
 def by_api_token(token: str) -> Rows:
     """The same for a token that a person made for a program."""
     about = (
-        ApiToken.id.label("sign_in_id"),
+        ApiToken.id.label("session_id"),
         literal(value=True).label("is_kept"),
-        ApiToken.created_at.label("proved_at"),
+        ApiToken.created_at.label("authenticated_at"),
         ApiToken.used_at,
         ApiToken.scopes,
     )
@@ -53,8 +53,8 @@ def by_api_token(token: str) -> Rows:
     return _with_organization(joined).where(own, is_usable(), *_may_sign_in())
 
 
-def _behind_sign_in(*conditions: ColumnExpressionArgument[bool]) -> Rows:
-    joined = select(*PERSON, *SIGN_IN).join(SignIn, SignIn.user_id == User.id)
+def _behind_session(*conditions: ColumnExpressionArgument[bool]) -> Rows:
+    joined = select(*PERSON, *SIGN_IN).join(Session, Session.user_id == User.id)
     return _with_organization(joined).where(*conditions, is_live(), *_may_sign_in())
 
 
@@ -74,7 +74,7 @@ def by_id(user_id: uuid.UUID) -> Rows:
 
 
 def _at_the_door() -> Rows:
-    has_one = has_second_factor(User.id).label("has_second_factor")
+    has_one = has_two_factor(User.id).label("has_two_factor")
     found = select(User.id, User.role, User.organization_id, User.email, User.password, has_one)
     return _with_organization(found).where(*_may_sign_in())
 

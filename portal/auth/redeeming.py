@@ -10,13 +10,13 @@ from sqlalchemy import Row
 
 from portal.auth.commands import note_sign_in, signed_in
 from portal.auth.queries import anybody
-from portal.core import history, throttle
+from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
-from portal.core.throttle import Counter
+from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
@@ -58,16 +58,16 @@ def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
         send_later("verification", user.id)
     db.session.flush()  # a sign-in is no change of the person, so it is written apart
     note_sign_in(_actor(user))
-    return tokens.open_sign_in(user.id, user.organization_id, lifetime=lifetime)
+    return tokens.open_session(user.id, user.organization_id, lifetime=lifetime)
 
 
 def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
-    """Have a link mailed to whoever has this address. Throttled.
+    """Have a link mailed to whoever has this address. RateLimited.
 
     The same work is done for unknown addresses, whose job ends silently. Deactivated people are told whom to ask.
     """
     with acting_as(SYSTEM):
-        throttle.attempt(*counters)
+        rate_limit.attempt(*counters)
         _ask_for_reset(email)
 
 

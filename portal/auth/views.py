@@ -13,25 +13,25 @@ from sqlalchemy import Row
 
 from portal import demo
 from portal.auth import commands, redeeming
-from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, SecondStepForm
+from portal.auth.forms import ForgottenForm, LoginForm, PasskeyForm, TwoFactorForm
 from portal.auth.lifetimes import lifetime
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.emails import lookup_email, readable_email
-from portal.core.errors import Throttled
-from portal.factors import challenges, passkeys
-from portal.factors import commands as factors
-from portal.factors.words import PASSKEY
-from portal.web import session, throttle
-from portal.web.addresses import safe_next
+from portal.core.email_addresses import lookup_email, readable_email
+from portal.core.errors import RateLimited
+from portal.mfa import challenges, passkeys
+from portal.mfa import commands as mfa
+from portal.mfa.words import PASSKEY
+from portal.web import attempts, session
 from portal.web.given import current_settings
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
+from portal.web.urls import safe_next
 
 bp = Blueprint("auth", __name__)
 ENDED = "You were signed out here: this sign-in was ended, or it was too old. Sign in again to go on."
 MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
-ASKED = "If somebody signs in with {}, a letter with a link is on its way there. The link works for 15 minutes."
+ASKED = "If somebody signs in with {}, an email with a link is on its way there. The link works for 15 minutes."
 AWAITED, ALONE, BESIDE = "awaited", "passkey alone", "passkey beside a password"
 UNKNOWN_PASSKEY = "This passkey didn’t work here. Try again, or sign in with your password."
 WRONG_CODE = "This code is not right, or was used before. Wait for the app’s next one, or use a recovery code."
@@ -59,8 +59,8 @@ def login() -> ResponseReturnValue:
             if person is not None:
                 return begun(person, form.next.data)
             form.form_errors.append(MISMATCH)
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
     return _door(form, 422 if form.errors else 200)
 
 
@@ -75,13 +75,13 @@ def _door(form: LoginForm, status: int) -> Response:
 
 def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session.SignedIn | commands.Awaited | None:
     return commands.sign_in(
-        email, password, lifetime=lifetime(is_kept=is_kept), demo=demo, counters=throttle.at_sign_in(email)
+        email, password, lifetime=lifetime(is_kept=is_kept), demo=demo, counters=attempts.at_sign_in(email)
     )
 
 
 def begun(person: session.SignedIn, there: str | None) -> Response:
     """The sign-in takes the place of the one that this browser had."""
-    throttle.remember_device(person.email)
+    attempts.remember_device(person.email)
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
@@ -100,13 +100,13 @@ def passkey() -> ResponseReturnValue:
     form = LoginForm(formdata=None, data={"next": sent.next.data or ""})
     try:
         answer = challenges.answered(ALONE, sent.credential.data or "")
-        counters = [throttle.of_network()]
+        counters = [attempts.of_network()]
         person = commands.sign_in_with_passkey(answer, lifetime=lifetime(is_kept=False), counters=counters)
         if person is not None:
             return begun(person, sent.next.data)
         form.form_errors.append(UNKNOWN_PASSKEY)
-    except Throttled as throttled:
-        throttle.refuse(form, throttled)
+    except RateLimited as rate_limited:
+        attempts.refuse(form, rate_limited)
     return _door(form, 422)
 
 
@@ -115,12 +115,12 @@ def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) ->
     at = int(now().timestamp())
     kept = {"who": str(waiting.user_id), "password": waiting.password, "keep": bool(is_kept), "next": there, "at": at}
     cookie[AWAITED] = kept
-    return redirect(url_for(".second"))
+    return redirect(url_for(".two_factor"))
 
 
 @bp.route("/login/second", methods=["GET", "POST"])
 @public
-def second() -> ResponseReturnValue:
+def two_factor() -> ResponseReturnValue:
     """The second step: a code, or a passkey. There is no sign-in before it."""
     kept = cookie.get(AWAITED, {})
     person = _awaited(kept)
@@ -128,21 +128,21 @@ def second() -> ResponseReturnValue:
         if cookie.pop(AWAITED, None):
             flash("That took too long, or your password was changed. Sign in again.", "error")
         return redirect(url_for(".login"))
-    form, answer = SecondStepForm(), PasskeyForm().credential.data
+    form, answer = TwoFactorForm(), PasskeyForm().credential.data
     if request.method == "POST" and (answer or form.validate()):
         try:
-            signed_in = commands.second_step(
+            signed_in = commands.finish_sign_in(
                 person,
-                _proof(form, answer),
+                _verifier(form, answer),
                 lifetime=lifetime(is_kept=kept["keep"]),
-                counter=throttle.at_second_step(person.email, person.id),
+                counter=attempts.at_two_factor(person.email, person.id),
             )
             if signed_in is not None:
                 return begun(signed_in, kept["next"])
             form.code.errors = [WRONG_PASSKEY if answer else WRONG_CODE]
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
-    return _second_page(form, person.id)
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
+    return _two_factor_page(form, person.id)
 
 
 def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
@@ -151,22 +151,27 @@ def _awaited(kept: dict[str, Any]) -> Row[Any] | None:
     return commands.awaited(commands.Awaited(uuid.UUID(kept["who"]), kept["password"]))
 
 
-def _proof(form: SecondStepForm, credential: str | None) -> commands.Proof:
+def _verifier(form: TwoFactorForm, credential: str | None) -> commands.Verifier:
     if not credential:
-        return lambda who: factors.use_code(who, form.code.data or "")
+        return lambda who: mfa.use_code(who, form.code.data or "")
     answer = challenges.answered(BESIDE, credential)
-    return lambda who: PASSKEY if factors.use_passkey(answer, owner=who) else None
+    return lambda who: PASSKEY if mfa.use_passkey(answer, owner=who) else None
 
 
-def _second_page(form: SecondStepForm, user_id: uuid.UUID) -> Response:
-    mine, here = factors.factors_of(user_id), challenges.site()
+def _two_factor_page(form: TwoFactorForm, user_id: uuid.UUID) -> Response:
+    mine, here = mfa.methods_of(user_id), challenges.site()
     options = None
     if mine.passkeys and here:
         options = passkeys.request_options(here, challenges.asked(BESIDE), mine.passkeys)
     elsewhere = challenges.better_address() if mine.passkeys and not here else None
     status = 422 if form.errors else 200
     return render(
-        "auth/second.html", form=form, has_app=mine.app is not None, options=options, elsewhere=elsewhere, status=status
+        "auth/two_factor.html",
+        form=form,
+        has_app=mine.app is not None,
+        options=options,
+        elsewhere=elsewhere,
+        status=status,
     )
 
 
@@ -195,9 +200,9 @@ def forgotten() -> ResponseReturnValue:
     if form.validate_on_submit():
         email = lookup_email(form.email.data or "")
         try:
-            redeeming.ask_for_reset(email, throttle.at_forgotten(email))
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
+            redeeming.ask_for_reset(email, attempts.at_forgotten(email))
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
         else:
             flash(ASKED.format(readable_email(email)), "success")
             return redirect(url_for(".login"))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.checks import Ailing, Check
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
-from portal.core.wall import READER_ROLE, TENANT_ROLE
+from portal.core.row_security import READER_ROLE, TENANT_ROLE
 from portal.postgres import catalog, migrations
 from portal.postgres.embedded import EmbeddedError
 from portal.postgres.extensions import EXTENSIONS, installed

@@ -14,13 +14,13 @@ from flask.cli import AppGroup, with_appcontext
 from portal.adoption.cli import adopt
 from portal.cli.database import database
 from portal.cli.doctor import doctor
-from portal.cli.organizations import organizations as organizations_group
+from portal.cli.organizations import organizations_group as organizations_group
 from portal.cli.parameters import Email, Line
 from portal.cli.serve import serve
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
-from portal.core.emails import lookup_email
+from portal.core.email_addresses import lookup_email
 from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
@@ -28,16 +28,17 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import seed as seeding
 from portal.isolation.cli import tenancy
 from portal.organizations import queries as organizations
-from portal.second.commands import reset
 from portal.tokens.commands import prune
 from portal.users import commands, links, locks, passwords, queries
+from portal.users.commands import users
 from portal.users.forms import LONGEST_NAME
+from portal.users.mfa_resets import reset
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
 UNKNOWN_ADDRESS = "PORTAL_URL is not set. Invitation, for 7 days, at this path of the portal's address: {}"
 
-users = AppGroup("users", help="People, from the command line: acts as the system.")
+users_group = AppGroup("users", help="People, from the command line: acts as the system.")
 password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
 
 
@@ -64,7 +65,7 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
         click.echo(f"Created the super administrator {email}.{told}")
 
 
-@users.command("create")
+@users_group.command("create")
 @click.argument("email", type=Email())
 @click.option("--role", type=click.Choice([role.name for role in Role]), default="USER", show_default=True)
 @click.option("--organization", metavar="SLUG", help="The organization's short name.")
@@ -90,7 +91,7 @@ def create_command(
         chosen = _chosen(password, rule_for_new(email, first_name, last_name, *house))[0] if password else None
         values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
         try:
-            user_id = commands.create_user(
+            user_id = users.create(
                 {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen
             )
         except Conflict as conflict:
@@ -99,7 +100,7 @@ def create_command(
     click.echo(f"Created {email}.{told}")
 
 
-@users.command("set-password")
+@users_group.command("set-password")
 @click.argument("email", type=lookup_email)
 @password_option
 def set_password_command(email: str, password: str | None) -> None:
@@ -113,7 +114,7 @@ def set_password_command(email: str, password: str | None) -> None:
     click.echo(f"The password of {email} is set.{told}")
 
 
-@users.command("unlock")
+@users_group.command("unlock")
 @click.argument("email", type=lookup_email)
 def unlock_command(email: str) -> None:
     """Let a person try to sign in again at once, after too many wrong passwords."""
@@ -125,18 +126,18 @@ def unlock_command(email: str) -> None:
     click.echo(f"{email} can try to sign in again.")
 
 
-@users.command("prune-sign-ins")
+@users_group.command("prune-sessions")
 @click.option("--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="How long they are kept.")
-def prune_sign_ins_command(days: int) -> None:
+def prune_sessions_command(days: int) -> None:
     """Remove sign-ins that ended or expired long ago. Those that go on stay."""
     with acting_as(SYSTEM):
         removed = prune(now() - timedelta(days=days))
     click.echo(f"Removed {removed:,} sign-ins that were over for more than {days} days.")
 
 
-@users.command("reset-second-factor")
+@users_group.command("reset-two-factor")
 @click.argument("email", type=lookup_email)
-def reset_second_factor_command(email: str) -> None:
+def reset_two_factor_command(email: str) -> None:
     """Take away a person's two-step sign-in, after they lost what they need for it; every sign-in ends."""
     with acting_as(SYSTEM):
         user = db.session.scalar(queries.by_email(email))
@@ -195,4 +196,4 @@ def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
 
 
 database.add_command(adopt)
-COMMANDS = (serve, seed_command, organizations_group, users, tenancy, doctor, database)
+COMMANDS = (serve, seed_command, organizations_group, users_group, tenancy, doctor, database)

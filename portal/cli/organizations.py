@@ -21,7 +21,7 @@ from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.core.lines import one_line
 from portal.core.terms import matches
-from portal.organizations import commands
+from portal.organizations.commands import organizations
 from portal.organizations.forms import LONGEST_NAME, valid_slug
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 from portal.organizations.queries import BY_NAME
@@ -29,10 +29,10 @@ from portal.organizations.queries import BY_NAME
 COLUMNS = ("slug", "name", "created_at", "deleted_at")
 Rows = Iterable[dict[str, Any]]
 
-organizations = AppGroup("organizations", help="Create and list organizations, acting as the system.")
+organizations_group = AppGroup("organizations", help="Create and list organizations, acting as the system.")
 
 
-@organizations.command("create")
+@organizations_group.command("create")
 @click.argument("name", type=Line(LONGEST_NAME))
 @click.option("--slug", type=Line(LONGEST_SLUG), help="Its short name in URLs. Made from the name if left out.")
 def create_command(name: str, slug: str | None) -> None:
@@ -45,7 +45,7 @@ def create_command(name: str, slug: str | None) -> None:
     try:
         valid_slug(None, SimpleNamespace(data=chosen))
         with acting_as(SYSTEM):
-            commands.create_organization({"name": name, "slug": chosen}, row_id=uuid7())
+            organizations.create({"name": name, "slug": chosen}, row_id=uuid7())
     except ValidationError as error:
         raise click.ClickException(str(error)) from None
     except Conflict as conflict:
@@ -53,7 +53,7 @@ def create_command(name: str, slug: str | None) -> None:
     click.echo(one_line(f"Created {name} ({chosen})."))
 
 
-@organizations.command("list")
+@organizations_group.command("list")
 @click.argument("search", default="")
 @click.option("--deleted", is_flag=True, help="List deleted ones.")
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)

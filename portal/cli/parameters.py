@@ -8,7 +8,7 @@ import click
 from flask.cli import ScriptInfo
 
 from portal.config import Settings
-from portal.core.emails import canonical_email
+from portal.core.email_addresses import canonical_email
 from portal.core.text import CONTROL, has_control, tidy
 from portal.web.given import current_settings
 

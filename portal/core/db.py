@@ -27,7 +27,7 @@ from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin
 from portal.core.connecting import LASTING, SETTINGS, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.wall import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
+from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,7 +91,7 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 
 @event.listens_for(db.session, "after_begin")
-def tell(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+def set_actor(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     """Tell PostgreSQL who is acting, for the life of the transaction, unless it knows already."""
     if transaction.nested:
         return
@@ -122,20 +122,20 @@ def forget_actor(session: Session, transaction: SessionTransaction) -> None:
         session.info.pop("actor", None)
 
 
-def forget_told(connection: Connection, *_: Any) -> None:
+def forget_settings(connection: Connection, *_: Any) -> None:
     """Settings end with their transaction, and a savepoint's rollback takes them back to something older."""
     if not connection.invalidated:  # a lost connection has nothing to forget, and can't be asked
         connection.info.pop("told", None)
 
 
-def unsure_told(connection: Connection, *_: Any) -> None:
+def doubt_settings(connection: Connection, *_: Any) -> None:
     if not connection.invalidated:
         connection.info["told"] = None
 
 
-event.listen(Engine, "commit", forget_told)
-event.listen(Engine, "rollback", forget_told)
-event.listen(Engine, "rollback_savepoint", unsure_told)
+event.listen(Engine, "commit", forget_settings)
+event.listen(Engine, "rollback", forget_settings)
+event.listen(Engine, "rollback_savepoint", doubt_settings)
 
 
 @event.listens_for(Engine, "begin")
@@ -192,7 +192,7 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 -- jitter, no secret
             elif isinstance(error, IntegrityError):
                 raise conflict_of(error) from error
-            elif isinstance(error.orig, pg.InsufficientPrivilege):  # the second wall
+            elif isinstance(error.orig, pg.InsufficientPrivilege):  # row-level security
                 log.exception("refused by the database", exc_info=error)
                 raise NotAllowed from error
             else:

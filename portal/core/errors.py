@@ -32,7 +32,7 @@ class Overdue(Exception):
     """A statement took too long. If PostgreSQL can't interrupt it, it keeps running."""
 
 
-class Throttled(Exception):
+class RateLimited(Exception):
     """This was tried too often; after so many seconds it may be tried again."""
 
     def __init__(self, seconds: int) -> None:

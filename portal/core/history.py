@@ -35,11 +35,11 @@ from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
-from portal.core.wall import ONESELF, OWN_TENANT
+from portal.core.row_security import ONESELF, OWN_TENANT
 
 # Repeated within a minute, they become one event.
 COUNTED = frozenset(
-    {"sign_in_failed", "throttled", "refused", "address_refused", "second_factor_failed", "browser_opened"}
+    {"sign_in_failed", "rate_limited", "refused", "address_refused", "two_factor_failed", "browser_opened"}
 )
 CHANGING = ("update", "delete", "restore")
 NEWEST = (text("at DESC"), text("key DESC"))
@@ -116,7 +116,7 @@ class Activity(TenantOwned, Base):
         return (cls.table_name == "users") & (cls.row_id == actor.id)
 
     @classmethod
-    def behind_wall(cls) -> str:
+    def row_policy(cls) -> str:
         return f"organization_id = {OWN_TENANT} OR (table_name = 'users' AND row_id = {ONESELF})"
 
     @classmethod

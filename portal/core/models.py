@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mappe
 
 from portal.core.actor import Actor, Role
 from portal.core.keys import uuid7
-from portal.core.wall import OWN_TENANT
+from portal.core.row_security import OWN_TENANT
 
 NAMING = {
     "pk": "%(table_name)s_pkey",
@@ -109,10 +109,14 @@ class TenantOwned:
         return cls.tenant() == actor.organization_id
 
     @classmethod
-    def behind_wall(cls) -> str:
-        """The same as `visible_to`, in the SQL of the table's row-level security policy (see core/wall.py)."""
+    def row_policy(cls) -> str:
+        """The same as `visible_to`, in the SQL of the table's row-level security policy (see core/row_security.py)."""
         return f"{cls.tenant().key} = {OWN_TENANT}"
 
     def is_writable_by(self, actor: Actor) -> bool:
         """Whether an actor within a tenant may leave the row as it now stands."""
         return actor.organization_id is not None and getattr(self, self.tenant().key) == actor.organization_id
+
+
+class Record(Keyed, TenantOwned, Audited, SoftDeletable):
+    """A row that people create, change, delete and restore. Its class has a column or property `name`."""

@@ -1,48 +1,14 @@
-"""Who may do what? One table, to be reviewed as a whole."""
+"""Who may do what? A permission names the roles that hold it. Each feature declares its own."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from portal.core.actor import Actor, Role
 
-
-class Permission(StrEnum):
-    """`resource:action`."""
-
-    ACTIVITY_READ = "activity:read"
-    BROWSER_READ = "browser:read"
-    DASHBOARD_READ = "dashboard:read"
-    ORGANIZATIONS_CREATE = "organizations:create"
-    ORGANIZATIONS_DELETE = "organizations:delete"
-    ORGANIZATIONS_LIST = "organizations:list"
-    ORGANIZATIONS_READ = "organizations:read"
-    ORGANIZATIONS_RENAME_SLUG = "organizations:slug"
-    ORGANIZATIONS_WRITE = "organizations:write"
-    OUTBOX_READ = "outbox:read"
-    USERS_ANY_TENANT = "users:any_tenant"
-    USERS_DELETE = "users:delete"
-    USERS_READ = "users:read"
-    USERS_WRITE = "users:write"
-
-
-_ADMIN = frozenset(
-    {
-        Permission.ACTIVITY_READ,
-        Permission.DASHBOARD_READ,
-        Permission.ORGANIZATIONS_READ,
-        Permission.ORGANIZATIONS_WRITE,
-        Permission.USERS_DELETE,
-        Permission.USERS_READ,
-        Permission.USERS_WRITE,
-    }
-)
-
-TABLE: dict[Role, frozenset[Permission]] = {
-    Role.USER: frozenset(),
-    Role.ADMIN: _ADMIN,
-    Role.SUPER_ADMIN: frozenset(Permission),
-}
+ADMINS = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+SUPER_ADMINS = frozenset({Role.SUPER_ADMIN})
 
 GRANTABLE: dict[Role, tuple[Role, ...]] = {
     Role.USER: (),
@@ -51,9 +17,34 @@ GRANTABLE: dict[Role, tuple[Role, ...]] = {
 }
 
 
+@dataclass(frozen=True, order=True)
+class Permission:
+    """`resource:action`, the roles that hold it, and what the holder may do, as a label for token scopes."""
+
+    name: str
+    roles: frozenset[Role]
+    label: str
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What can be permitted about one resource. `others` are permissions that only this resource has."""
+
+    list: Permission
+    read: Permission
+    create: Permission
+    write: Permission
+    delete: Permission
+    others: tuple[Permission, ...] = ()
+
+    def __iter__(self) -> Iterator[Permission]:
+        """Each of them once."""
+        return iter(dict.fromkeys((self.list, self.read, self.create, self.write, self.delete, *self.others)))
+
+
 def allows(actor: Actor, permission: Permission) -> bool:
     """Whether the actor's role holds the permission. The system holds all."""
-    return actor.role is None or permission in TABLE[actor.role]
+    return actor.role is None or actor.role in permission.roles
 
 
 def grantable_roles(actor: Actor) -> tuple[Role, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument, and_, func, true
 
-from portal.core.emails import pasted_email
+from portal.core.email_addresses import pasted_email
 
 WORDS = 8
 LONGEST = 200

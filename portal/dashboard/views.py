@@ -13,13 +13,16 @@ from portal.core.actor import current_actor
 from portal.core.clock import local, now
 from portal.core.db import db
 from portal.core.listing import Count, Listing
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.dashboard.chart import chart_of
+from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.queries import DAY_BOUND, new_people_a_day, sum_of
 from portal.organizations import queries as organizations
+from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.users import queries as users
+from portal.web.activity_feed import latest_changes
 from portal.web.guards import signed_in
-from portal.web.history import latest_acts
+from portal.web.jinja import can
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("dashboard", __name__)
@@ -41,7 +44,7 @@ class Figure:
 @signed_in()
 def index() -> ResponseReturnValue:
     """What an administrator wants to know first. Whoever administers nothing is led to their own account."""
-    if not allows(current_actor(), Permission.DASHBOARD_READ):
+    if not allows(current_actor(), DASHBOARD_READ):
         return redirect(url_for("account.index"))
     today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=DAYS - 1)
@@ -53,13 +56,13 @@ def index() -> ResponseReturnValue:
         today=today.date(),
         figures=[*_figures(), _new(first, total)],
         chart=chart_of(daily, first.date(), total, DAY_BOUND),
-        latest=latest_acts() if allows(current_actor(), Permission.ACTIVITY_READ) else [],
+        latest=latest_changes() if can("activity:read") else [],
     )
 
 
 def _figures() -> list[Figure]:
     shown = [("Active people", "may sign in", "users", _people())]
-    if allows(current_actor(), Permission.ORGANIZATIONS_LIST):
+    if allows(current_actor(), ORGANIZATIONS_LIST):
         listed = organizations.listing({}, url_for("organizations.index"))
         shown.append(("Organizations", "living", "building", listed))
     else:

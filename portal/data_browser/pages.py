@@ -246,7 +246,7 @@ class View:
         return self._url([pair for pair in self._pairs() if pair != ("where", condition.written)])
 
     @property
-    def living_url(self) -> str | None:
+    def without_deleted_url(self) -> str | None:
         """The list without deleted rows, which many an index leaves out; None where that is said already."""
         if not self.table.knows_deleted or any(one.column == "deleted_at" for one in self.conditions):
             return None

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, func, select
 from portal.core.actor import current_actor
 from portal.core.db import acting_as, db
 from portal.core.errors import NotAllowed, Occupied
-from portal.core.wall import READER_ROLE
+from portal.core.row_security import READER_ROLE
 from portal.data_browser.deadline import hanging_up_after
 from portal.data_browser.explaining import PLAN, explained, is_query
 from portal.data_browser.vetting import vet

@@ -12,7 +12,7 @@ from sqlalchemy import table as clause
 
 from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
-from portal.core.wall import SECRETS
+from portal.core.row_security import SECRETS
 from portal.data_browser.reading import shelf
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
@@ -28,18 +28,18 @@ ABOUT = {
     "api_tokens": "Tokens that people made for their programs.",
     "authenticators": "Authenticator apps, the second step of a sign-in.",
     "idempotency_keys": "Answers that programs get again when they ask the same again.",
-    "letters": "The demo's outbox.",
+    "outbox_emails": "The demo's outbox.",
     "organizations": "The tenants.",
     "passkeys": "Devices that sign people in.",
     "recovery_codes": "What replaces the second step, once each.",
     "refresh_tokens": "What programs renew their access with, once each.",
-    "sign_ins": "Browsers and programs that are or were signed in.",
-    "throttles": "How much somebody tried lately.",
+    "sessions": "Browsers and programs that are or were signed in.",
+    "rate_limits": "How much somebody tried lately.",
     "users": "The people, deleted ones too.",
     "queue.procrastinate_events": "What became of the queue's jobs.",
-    "queue.procrastinate_jobs": "Letters to be sent.",
+    "queue.procrastinate_jobs": "Emails to be sent.",
     "queue.procrastinate_periodic_defers": "Jobs that come again by the clock.",
-    "queue.procrastinate_workers": "Who sends letters.",
+    "queue.procrastinate_workers": "Who sends emails.",
 }
 
 # Columns that the portal derives from others, to search and sort by. They are shown on request.

@@ -16,21 +16,21 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
-from portal.core.policy import Permission
 from portal.data_browser import queries, rows
 from portal.data_browser.box import Trouble, asked, is_number
 from portal.data_browser.conditions import Unfit
 from portal.data_browser.forms import QueryForm
 from portal.data_browser.pages import LONGEST_KEY, SIZES, View
+from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.reading import Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
-from portal.web.addresses import here
-from portal.web.errors import RETRY_AFTER, status_of
+from portal.web import reauthentication
+from portal.web.error_pages import RETRY_AFTER, status_of
 from portal.web.given import current_settings
 from portal.web.guards import requires
-from portal.web.proof import proven
 from portal.web.rendering import keep_address, render, wants_fragment
+from portal.web.urls import here
 
 bp = Blueprint("data_browser", __name__, url_prefix="/browser")
 UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
@@ -43,14 +43,14 @@ PAGES = {
     "users": ("users.edit", "id"),
     **{
         name: ("users.show", "user_id")
-        for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sign_ins")
+        for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sessions")
     },
     "activity": ("activity.show", "operation_id"),
 }
 
 
 @bp.get("/")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def index() -> ResponseReturnValue:
     """Every table."""
     with _reading() as connection:
@@ -60,7 +60,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<table>")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def show(table: str) -> ResponseReturnValue:
     """One table, a page of its rows."""
     with _reading() as connection:
@@ -83,7 +83,7 @@ def show(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def row(table: str) -> ResponseReturnValue:
     """One row with all that it names and is named by; for htmx a glance at it."""
     key = _key()
@@ -110,7 +110,7 @@ def row(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row.json")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def copy(table: str) -> ResponseReturnValue:
     """One row as JSON, without its secrets; for htmx in a dialog with a button that copies it."""
     key = _key()
@@ -124,7 +124,7 @@ def copy(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/sql")
-@requires(Permission.BROWSER_READ)
+@requires(BROWSER_READ)
 def sql() -> ResponseReturnValue:
     """The box, with a query of before or one that a table's page proposes."""
     form = QueryForm(query=_wanted())
@@ -132,8 +132,8 @@ def sql() -> ResponseReturnValue:
 
 
 @bp.post("/sql")
-@requires(Permission.BROWSER_READ)
-@proven
+@requires(BROWSER_READ)
+@reauthentication.required
 def query() -> ResponseReturnValue:
     """Run what somebody wrote, or explain it."""
     form = QueryForm()
@@ -145,7 +145,11 @@ def query() -> ResponseReturnValue:
     settings = current_settings()
     try:
         answer = asked(
-            text, way, seconds=settings.browser_seconds, places=settings.browser_places, most=settings.browser_rows
+            text,
+            way,
+            seconds=settings.data_browser_seconds,
+            places=settings.data_browser_slots,
+            most=settings.data_browser_rows,
         )
     except Occupied as error:
         response = _box(form, Trouble(error.message), status=status_of(error))
@@ -203,9 +207,11 @@ def _wanted() -> str:
 @contextmanager
 def _reading() -> Iterator[Connection]:
     settings = current_settings()
-    places = settings.browser_places
+    places = settings.data_browser_slots
     try:
-        with reading(settings.browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True) as connection:
+        with reading(
+            settings.data_browser_seconds, places=places, statements=LONG_STATEMENTS, waits=True
+        ) as connection:
             yield connection
     except DBAPIError as error:
         if isinstance(error.orig, pg.QueryCanceled):

@@ -12,13 +12,13 @@ from flask.cli import ScriptInfo
 
 from portal.core.db import db
 from portal.isolation import stage
-from portal.isolation.rehearsal import rolled_back, without_filters, without_second_wall
+from portal.isolation.rehearsal import rolled_back, without_filters, without_row_security
 from portal.isolation.walk import NothingSeen, Walk
 
-WALLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    "both walls up": nullcontext,
-    "the filters off": without_filters,
-    "the second wall off": without_second_wall,
+LAYERS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "both layers on": nullcontext,
+    "scoping off": without_filters,
+    "row-level security off": without_row_security,
 }
 
 tenancy = click.Group("tenancy", help="What keeps organizations apart.")
@@ -45,9 +45,9 @@ def check_command(info: ScriptInfo, only: str) -> None:
 
 
 def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
-    """Three walks: each wall must hold alone. Returns how many requests were made, and a line for each finding."""
+    """Three walks: each layer must hold alone. Returns how many requests were made, and a line for each finding."""
     requests, findings = 0, list[str]()
-    for name in WALLS:
+    for name in LAYERS:
         click.echo(f"Walking with {name} ...", err=True)  # each takes a while
         walk = walked(app, name, only)
         requests += walk.requests
@@ -55,11 +55,11 @@ def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
     return requests, findings
 
 
-def walked(app: Flask, walls: str, only: str = "/") -> Walk:
-    """One walk, with these walls. Call it where no application context is."""
+def walked(app: Flask, layers: str, only: str = "/") -> Walk:
+    """One walk, with these layers. Call it where no application context is."""
     with app.app_context():
         engine = db.engine
-    with WALLS[walls](), rolled_back(engine) as connection:
+    with LAYERS[layers](), rolled_back(engine) as connection:
         walk = Walk(app, stage.set_up(app), connection)
         walk.run(only)
         return walk

@@ -1,4 +1,4 @@
-"""How is the portal run whole so that nothing of it stays, and with one of its two walls taken away?
+"""How is the portal run whole so that nothing of it stays, and with one of its two isolation layers switched off?
 
 For the self-test and the tests alone: it rearranges the sessions of the whole process.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event
 
 from portal.core import db as transactions
-from portal.core.db import FILTERS, db, unsure_told
+from portal.core.db import FILTERS, db, doubt_settings
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         outer = connection.begin()
         # What is a savepoint here is a transaction elsewhere: the next one tells who acts, and is an act of its own.
-        event.listen(connection, "release_savepoint", unsure_told)
+        event.listen(connection, "release_savepoint", doubt_settings)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
         try:
@@ -44,7 +44,7 @@ def undone(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def without_filters() -> Iterator[None]:
-    """Switch core/scoping.py off, so that the second wall stands alone. Around `rolled_back`, not inside it."""
+    """Switch core/scoping.py off, so that row-level security stands alone. Around `rolled_back`, not inside it."""
     for name, function in FILTERS.items():
         event.remove(db.session, name, function)
     try:
@@ -55,7 +55,7 @@ def without_filters() -> Iterator[None]:
 
 
 @contextmanager
-def without_second_wall() -> Iterator[None]:
+def without_row_security() -> Iterator[None]:
     """Let tenants act as the login role, so that core/scoping.py stands alone."""
     role = transactions.TENANT_ROLE
     transactions.TENANT_ROLE = "none"

@@ -21,18 +21,18 @@ from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, open_sign_in
+from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import ApiToken
-from portal.tokens.rotation import open_family
+from portal.tokens.rotation import open_client_session
 from portal.users import passwords
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 
 Pair = tuple[str, str]
 Dump = dict[str, list[tuple[Any, ...]]]
 TEST_NETWORK = "192.0.2.1"  # of documents alone (RFC 5737): no visitor of a live installation has it
 DAY = Lifetime(timedelta(days=1), timedelta(days=1))
-LIVING_AND_GONE = ("admin", "user", "deleted")
+PEOPLE = ("admin", "user", "deleted")
 KINDS = {
     "xname": "the name of an organization",
     "xslug": "the short name of an organization",
@@ -100,11 +100,11 @@ def set_up(app: Flask) -> Stage:
     own, foreign = (Words(*(f"{kind}{secrets.token_hex(8)}" for kind in ("word", "canary"))) for _ in range(2))
     password = secrets.token_urlsafe(24)
     with app.app_context(), acting_as(SYSTEM):
-        mine = _people(_organization(own), own, LIVING_AND_GONE, passwords.hash_password(password))
+        mine = _people(_organization(own), own, PEOPLE, passwords.hash_password(password))
     origin = come_from(Origin("", TEST_NETWORK, f"{foreign.canary}xagent"))
     try:
         with app.app_context(), acting_as(SYSTEM):
-            other = _people(_organization(foreign), foreign, LIVING_AND_GONE, None)
+            other = _people(_organization(foreign), foreign, PEOPLE, None)
             hidden = _people(mine.id, foreign, ("hidden",), None)
         _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])
         _act(app, Actor(other.people["admin"], Role.ADMIN, other.id), other.people["user"])
@@ -167,8 +167,8 @@ def _people(home: uuid.UUID, words: Words, who: Iterable[str], hashed: str | Non
         row = {"id": key, "email": email, "first_name": f"{words.plain} {words.canary}xfirst", "role": role}
         gone = now() if one == "deleted" else None
         create_many(User, [{**row, "organization_id": home, "password": hashed, "deleted_at": gone}])
-        open_sign_in(key, home, lifetime=DAY)
-        open_family(key, home, lifetime=DAY)
+        open_session(key, home, lifetime=DAY)
+        open_client_session(key, home, lifetime=DAY)
         create_many(ApiToken, [_api_token(key, home, words)])
         history.record("sign_in", by=Actor(key, role, home), about=key)
         tenant.people[one], tenant.emails[one] = key, email
@@ -184,7 +184,7 @@ def _api_token(person: uuid.UUID, home: uuid.UUID, words: Words) -> dict[str, An
 def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
     """Leave the actor's traces on a row."""
     with app.app_context(), acting_as(actor):
-        update_user(person, 1, {"last_name": "Changed"})
+        users.update(person, 1, {"last_name": "Changed"})
 
 
 def _keys(dump: Dump) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Letters to people, written and sent by a worker."""
+"""Emails to people, written and sent by a worker."""

@@ -1,4 +1,4 @@
-"""Can letters leave, and do they? Two lines of `flask doctor`."""
+"""Can emails leave, and do they? Two lines of `flask doctor`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mail() -> str:
     if settings.missing_for_mail:
         raise Ailing(settings.missing_for_mail)
     if settings.smtp_url is None:
-        return "no mail server is named: letters are kept, to be read at /outbox/"
+        return "no mail server is named: emails are kept, to be read at /outbox/"
     try:
         return probe(settings.smtp_url)
     except Unreachable as error:

@@ -13,7 +13,7 @@ from portal.web.given import current_settings
 @click.command("worker")
 @with_appcontext
 def worker() -> None:
-    """Send letters until Ctrl-C; the one at hand is finished first."""
+    """Send emails until Ctrl-C; the one at hand is finished first."""
     settings = current_settings()
     if settings.missing_for_mail:
         raise click.ClickException(settings.missing_for_mail)

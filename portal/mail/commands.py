@@ -1,4 +1,4 @@
-"""How does a letter get on its way?"""
+"""How does an email get on its way?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 
 from portal.core.db import command, db
-from portal.core.leftovers import again_and_again
-from portal.mail.models import JOBS, KeptLetter
+from portal.core.retention import in_batches
+from portal.mail.models import JOBS, OutboxEmail
 from portal.mail.queries import given_up
 
 KINDS = frozenset(
@@ -20,9 +20,9 @@ KINDS = frozenset(
         "replay",
         "password_changed",
         "email_changed",
-        "second_factor_added",
-        "second_factor_removed",
-        "second_factor_reset",
+        "two_factor_added",
+        "two_factor_removed",
+        "two_factor_reset",
         "recovery_codes_renewed",
         "recovery_code_used",
     }
@@ -33,31 +33,31 @@ REMOVED_AT_ONCE = 10_000
 
 @command
 def send_later(kind: str, user_id: uuid.UUID) -> None:
-    """Have a letter of this kind written and sent to a person, if the transaction of the caller is committed.
+    """Have an email of this kind written and sent to a person, if the transaction of the caller is committed.
 
     Of a changed address the job names the event too, which knows the former one.
     """
     if kind not in KINDS:
-        raise ValueError(f"there is no letter of the kind {kind}")
+        raise ValueError(f"there is no email of the kind {kind}")
     db.session.flush()
     db.session.execute(select(func.portal_send_later(kind, user_id)))
 
 
 def remove_kept(before: datetime) -> int:
     """What the demo's outbox kept before then."""
-    return again_and_again(lambda: _remove_kept(before))
+    return in_batches(lambda: _remove_kept(before))
 
 
 @command
 def _remove_kept(before: datetime) -> int:
-    old = select(KeptLetter.id).where(KeptLetter.kept_at < before).limit(REMOVED_AT_ONCE)
-    gone = delete(KeptLetter).where(KeptLetter.id.in_(old)).returning(KeptLetter.id)
+    old = select(OutboxEmail.id).where(OutboxEmail.kept_at < before).limit(REMOVED_AT_ONCE)
+    gone = delete(OutboxEmail).where(OutboxEmail.id.in_(old)).returning(OutboxEmail.id)
     return len(db.session.scalars(gone, execution_options={"synchronize_session": False}).all())
 
 
 def remove_given_up(before: datetime) -> int:
-    """Jobs of letters that were given up before then."""
-    return again_and_again(lambda: _remove_given_up(before))
+    """Jobs of emails that were given up before then."""
+    return in_batches(lambda: _remove_given_up(before))
 
 
 @command

@@ -1,4 +1,4 @@
-"""What does the demo keep of the letters that it can't send?"""
+"""What does the demo keep of the emails that it can't send?"""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ JOB_EVENTS = table("procrastinate_events", column("job_id"), column("at", DateTi
 WORKERS = table("procrastinate_workers", column("last_heartbeat", DateTime(True)), schema="queue")
 
 
-class KeptLetter(Keyed, Base):
-    """A letter that would have been sent. In production, and where a mail server is named, there are none."""
+class OutboxEmail(Keyed, Base):
+    """An email that would have been sent. In production, and where a mail server is named, there are none."""
 
-    __tablename__ = "letters"
-    __table_args__ = (Index("letters_kept_at_idx", "kept_at"),)
+    __tablename__ = "outbox_emails"
+    __table_args__ = (Index("outbox_emails_kept_at_idx", "kept_at"),)
 
     recipient: Mapped[str]
     subject: Mapped[str]

@@ -1,4 +1,4 @@
-"""How does a letter leave the house? Through the SMTP server that PORTAL_SMTP_URL names."""
+"""How does an email leave the house? Through the SMTP server that PORTAL_SMTP_URL names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Unreachable(Exception):
 
 
 def probe(url: str) -> str:
-    """Go as far as handing a letter over, and hand none over; says how one gets in. Unreachable."""
+    """Go as far as handing an email over, and hand none over; says how one gets in. Unreachable."""
     address = urlsplit(url)
     place = f"{address.hostname}:{address.port or PORTS[address.scheme]}"
     try:
@@ -56,7 +56,7 @@ def deliver(message: EmailMessage, url: str) -> None:
         codes = [code for code, _ in error.recipients.values()]
         raise _judged(max(codes, default=0), "the recipient was refused") from None  # its text holds the address
     except smtplib.SMTPDataError as error:
-        raise _judged(error.smtp_code, "the letter was refused") from None
+        raise _judged(error.smtp_code, "the email was refused") from None
     except OSError as error:  # of the network, and every other of SMTP
         raise Undelivered(f"the mail server did not take it: {type(error).__name__}") from None
 

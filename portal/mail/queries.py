@@ -1,4 +1,4 @@
-"""Which letters does the demo show, and which wait to be sent?"""
+"""Which emails does the demo show, and which wait to be sent?"""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, select
 
 from portal.core.clock import now
-from portal.mail.models import JOB_EVENTS, JOBS, WORKERS, KeptLetter
+from portal.mail.models import JOB_EVENTS, JOBS, WORKERS, OutboxEmail
 
 SHOWN = 50
 
 
-def newest() -> Select[KeptLetter]:
-    return select(KeptLetter).order_by(KeptLetter.kept_at.desc(), KeptLetter.id.desc()).limit(SHOWN)
+def newest() -> Select[OutboxEmail]:
+    return select(OutboxEmail).order_by(OutboxEmail.kept_at.desc(), OutboxEmail.id.desc()).limit(SHOWN)
 
 
 def _is(status: str) -> ColumnElement[bool]:
@@ -22,7 +22,7 @@ def _is(status: str) -> ColumnElement[bool]:
 
 
 def state_of_queue(living: timedelta) -> Select[Any]:
-    """How many letters are due and since when, how many come later or were given up, and how many workers live."""
+    """How many emails are due and since when, how many come later or were given up, and how many workers live."""
     at = now()
     is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
     began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()

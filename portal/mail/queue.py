@@ -1,4 +1,4 @@
-"""Who sends the letters? A worker that takes one job after the other from a queue in the database.
+"""Who sends the emails? A worker that takes one job after the other from a queue in the database.
 
 A job holds ids alone. It is put there by portal_send_later (portal/sql/mail) in the transaction of what it tells of,
 and is done at least once: a worker that is killed between sending and noting that leaves it to be done again.
@@ -28,18 +28,18 @@ from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
-from portal.core.emails import mailable_email
+from portal.core.email_addresses import mailable_email
 from portal.core.errors import Busy, UnsuitableDatabase
-from portal.core.leftovers import Leftover
-from portal.mail.letters import Letter, message_of, written
-from portal.mail.models import KeptLetter
+from portal.core.retention import RetentionRule
+from portal.mail.message import Email, message_of, written
+from portal.mail.models import OutboxEmail
 from portal.mail.post import Undelivered, Unwanted, deliver
 from portal.postgres.preflight import try_reading
 from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
-QUEUE, TASK, SCHEMA = "letters", "send", "queue"  # as in migration 0006_email_queue
-TIDYING = "17 3 * * *"  # UTC
+QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
+RETENTION_CRON = "17 3 * * *"  # UTC
 DAY_SECONDS = 86_400  # within which a worker that was away makes up for it
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MISTAKES = 10
@@ -58,40 +58,40 @@ class Patience(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, Unwanted) or (not isinstance(exception, Undelivered) and job.attempts >= MISTAKES):
-            log.error("job %s: a letter is given up: %s", job.id, exception)
+            log.error("job %s: an email is given up: %s", job.id, exception)
             return None
         pause = min(FIRST_PAUSE * 2 ** min(job.attempts, 20), LONGEST_PAUSE)
-        log.warning("job %s: a letter waits for %s s: %s", job.id, pause, exception)
+        log.warning("job %s: an email waits for %s s: %s", job.id, pause, exception)
         return RetryDecision(retry_in={"seconds": pause})
 
 
 def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
-    """Write the letter as it is due now, and send it; nothing where the person is gone or none is due any more."""
+    """Write the email as it is due now, and send it; nothing where the person is gone or none is due any more."""
     settings = current_settings()
     with acting_as(SYSTEM):
-        letter = written(kind, user_id, event)
+        email = written(kind, user_id, event)
         db.session.rollback()  # no connection waits for the mail server
-        if letter is None:
+        if email is None:
             return
         if settings.has_outbox:
-            _keep(letter)
+            _keep(email)
         elif settings.smtp_url is not None:
-            deliver(_addressed(letter, settings.mail_from), settings.smtp_url)
+            deliver(_addressed(email, settings.mail_from), settings.smtp_url)
 
 
-def _addressed(letter: Letter, sender: str) -> EmailMessage:
+def _addressed(email: Email, sender: str) -> EmailMessage:
     """The message, to exactly the stored address: an invalid one could be parsed as somebody else's."""
     try:
-        recipient = mailable_email(letter.recipient)
+        recipient = mailable_email(email.recipient)
     except ValueError:
         raise Unwanted("its address is not one that email can be sent to") from None
-    return message_of(replace(letter, recipient=recipient), sender)
+    return message_of(replace(email, recipient=recipient), sender)
 
 
 @command
-def _keep(letter: Letter) -> None:
-    content = letter.content("txt")
-    db.session.add(KeptLetter(recipient=letter.recipient, subject=letter.subject, content=content, link=letter.link))
+def _keep(email: Email) -> None:
+    content = email.content("txt")
+    db.session.add(OutboxEmail(recipient=email.recipient, subject=email.subject, content=content, link=email.link))
 
 
 def queue_of(app: Flask) -> App:
@@ -108,23 +108,23 @@ def queue_of(app: Flask) -> App:
         with app.app_context():
             send(kind, uuid.UUID(user_id), event)
 
-    @queue.periodic(cron=TIDYING)
-    @queue.task(name="tidy", queue=QUEUE, queueing_lock="tidy")
-    def tidy_up(timestamp: int) -> None:
+    @queue.periodic(cron=RETENTION_CRON)
+    @queue.task(name="retention", queue=QUEUE, queueing_lock="retention")
+    def remove(timestamp: int) -> None:
         with app.app_context():
-            tidy()
+            remove_old_rows()
 
     return queue
 
 
-leftovers: Given[Sequence[Leftover]] = Given("leftovers")
+retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 
-def tidy() -> dict[str, int]:
-    """Remove what is old enough, kind by kind; how many rows of each went. What fails with one leaves the others be."""
+def remove_old_rows() -> dict[str, int]:
+    """Apply each retention rule, and return how many rows it removed. A rule that fails doesn't stop the others."""
     settings = current_settings()
     removed = {}
-    for one in leftovers():
+    for one in retention_rules():
         try:
             with acting_as(SYSTEM):
                 removed[one.name] = one.remove(now() - one.age(settings))
@@ -182,7 +182,7 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
 
 
 def work_beside_pages(app: Flask) -> None:
-    """Work in a thread of this process, which ends with it; not where letters can't be sent."""
+    """Work in a thread of this process, which ends with it; not where emails can't be sent."""
     settings = current_settings.of(app)
     if not settings.worker_inside:
         return

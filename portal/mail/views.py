@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from portal.core.db import db
 from portal.core.errors import Missing
-from portal.core.policy import Permission
 from portal.mail import queries
+from portal.mail.permissions import OUTBOX_READ
 from portal.web.given import current_settings
 from portal.web.guards import requires
 from portal.web.rendering import render
@@ -17,10 +17,10 @@ bp = Blueprint("mail", __name__)
 
 
 @bp.get("/outbox/")
-@requires(Permission.OUTBOX_READ)
+@requires(OUTBOX_READ)
 def index() -> ResponseReturnValue:
-    """The newest letters, with links that open whatever they open: for those alone who may do everything anyway."""
+    """The newest emails, with links that open whatever they open: for those alone who may do everything anyway."""
     settings = current_settings()
     if not settings.has_outbox:
         raise Missing
-    return render("mail/index.html", letters=db.session.scalars(queries.newest()).all())
+    return render("mail/index.html", emails=db.session.scalars(queries.newest()).all())

@@ -10,10 +10,11 @@ from wtforms import HiddenField, ValidationError
 from wtforms.validators import DataRequired
 
 from portal.core.actor import current_actor
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
+from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
 from portal.web.forms import EditForm, Form, TextField
-from portal.web.rows import read_row
+from portal.web.signed_keys import read_row
 
 LONGEST_NAME = 120
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -32,7 +33,7 @@ class OrganizationForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+        if not allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
             del self.slug
 
     def values(self) -> dict[str, Any]:
@@ -67,6 +68,6 @@ class EditOrganizationForm(OrganizationForm, EditForm):
 def written(organization: Organization) -> dict[str, str]:
     """An organization's values as the form writes them."""
     values = {"name": organization.name}
-    if allows(current_actor(), Permission.ORGANIZATIONS_RENAME_SLUG):
+    if allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
         values["slug"] = organization.slug
     return values

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Computed, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
+from portal.core.models import Base, Record
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
@@ -20,7 +20,7 @@ LETTERS = {
 }  # fmt: skip
 
 
-class Organization(Keyed, TenantOwned, Audited, SoftDeletable, Base):
+class Organization(Record, Base):
     """A tenant. Deleting it writes this one row; its people stay as they are and can't sign in."""
 
     __tablename__ = "organizations"

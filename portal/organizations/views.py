@@ -11,29 +11,35 @@ from flask.typing import ResponseReturnValue
 from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, Stale
-from portal.core.policy import Permission
-from portal.organizations import commands, queries
+from portal.organizations import queries
+from portal.organizations.commands import organizations
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
 from portal.organizations.members import members
 from portal.organizations.models import Organization
-from portal.web import conflicts
-from portal.web.addresses import here
+from portal.organizations.permissions import (
+    ORGANIZATIONS_CREATE,
+    ORGANIZATIONS_DELETE,
+    ORGANIZATIONS_LIST,
+    ORGANIZATIONS_READ,
+    ORGANIZATIONS_WRITE,
+)
+from portal.web import conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ask_first
 from portal.web.forms import reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
-from portal.web.proof import proven
 from portal.web.rendering import redirect, render
-from portal.web.rows import signed_row
+from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
-from portal.web.ways import way_back, way_on
+from portal.web.signed_keys import signed_row
+from portal.web.urls import here
 
 bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 
 
 @bp.get("/")
-@requires(Permission.ORGANIZATIONS_LIST)
+@requires(ORGANIZATIONS_LIST)
 def index() -> ResponseReturnValue:
     """The list."""
     listing = queries.listing(request.args, here(), members().counted())
@@ -41,7 +47,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/options")
-@requires(Permission.ORGANIZATIONS_LIST)
+@requires(ORGANIZATIONS_LIST)
 def options() -> ResponseReturnValue:
     """What a field for an organization proposes while one types."""
     found = db.session.execute(queries.suggested(request.args.get("organization_id", ""))).all()
@@ -50,7 +56,7 @@ def options() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.ORGANIZATIONS_READ)
+@requires(ORGANIZATIONS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One organization with its newest people; deleted ones too: that is where they are restored."""
     organization = _found(id, with_deleted=True)
@@ -67,20 +73,20 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_CREATE)
+@requires(ORGANIZATIONS_CREATE)
 def new() -> ResponseReturnValue:
     """Create an organization."""
     form = NewOrganizationForm(data={"row": signed_row()})
     if form.validate_on_submit():
         with reporting_conflicts(form):
-            created = commands.create_organization(form.values(), row_id=form.row_id())
+            created = organizations.create(form.values(), row_id=form.row_id())
             flash("The organization is created. Add its first administrator next.", "success")
             return redirect(url_for(".show", id=created))
     return render("organizations/new.html", form=form, status=422 if form.errors else 200)
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_WRITE)
+@requires(ORGANIZATIONS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change an organization; where somebody else did so meanwhile, both edits are shown."""
     organization = _found(id, with_deleted=True)
@@ -92,9 +98,9 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 if form.is_stale:
                     raise Stale(organization)
-                changed = commands.update_organization(id, form.seen_version(), form.values())
+                changed = organizations.update(id, form.seen_version(), form.values())
                 confirm(changed, "saved", url_for("activity.undo_organization", id=id))
-                return redirect(way_on(url_for(".show", id=id)))
+                return redirect(next_url(url_for(".show", id=id)))
         except Stale:
             organization = _found(id)
             now = written(organization)
@@ -104,8 +110,8 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
-@requires(Permission.ORGANIZATIONS_DELETE)
-@proven
+@requires(ORGANIZATIONS_DELETE)
+@reauthentication.required
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete an organization. GET says first what it means."""
     if request.method != "POST":
@@ -115,13 +121,13 @@ def delete(id: uuid.UUID) -> ResponseReturnValue:
             organization=_found(id),
             consequences=consequences(id),
         )
-    organization = commands.delete_organization(id)
+    organization = organizations.delete(id)
     confirm(organization, "deleted", url_for("activity.undo_organization", id=id))
-    return redirect(way_back(url_for(".index")))
+    return redirect(list_url(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")
-@requires(Permission.ORGANIZATIONS_DELETE)
+@requires(ORGANIZATIONS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
     """Bring an organization back. Asks first if people with full access can sign in again."""
     means = members().of_restoring(id)
@@ -129,7 +135,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
     if asked := ask_first(title, means, verb="Restore organization", back_url=back_url):
         return asked
     try:
-        organization = commands.restore_organization(id)
+        organization = organizations.restore(id)
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.errors import RightsMissing
-from portal.core.wall import READER_ROLE, TENANT_ROLE
+from portal.core.row_security import READER_ROLE, TENANT_ROLE
 
 ROLES = (TENANT_ROLE, READER_ROLE)
 STRONG = text("SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole FROM pg_roles WHERE rolname = :role")

@@ -13,8 +13,8 @@ from portal.core.actor import current_origin
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.keys import uuid7
-from portal.core.leftovers import again_and_again
-from portal.tokens.models import ApiToken, RefreshToken, SignIn, digest
+from portal.core.retention import in_batches
+from portal.tokens.models import ApiToken, RefreshToken, Session, digest
 
 BYTES = 32
 PRUNED_AT_ONCE = 10_000
@@ -31,17 +31,17 @@ class Lifetime:
 
 
 @command
-def open_sign_in(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> str:
+def open_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> str:
     """Begin a browser's sign-in. Returns its token, which is stored as a digest only."""
     token = secrets.token_urlsafe(BYTES)
-    add_sign_in(user_id, organization_id, lifetime=lifetime, token=token)
+    add_session(user_id, organization_id, lifetime=lifetime, token=token)
     return token
 
 
-def add_sign_in(
+def add_session(
     user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime, token: str | None
 ) -> uuid.UUID:
-    """One row; without a token the family of an API client, which has its own."""
+    """One row; without a token the session of an API client, which has its own."""
     at, origin, key = now(), current_origin(), uuid7()
     row = {
         "id": key,
@@ -55,21 +55,21 @@ def add_sign_in(
         "expires_at": at + min(lifetime.idle, lifetime.absolute),
         "ends_at": at + lifetime.absolute,
     }
-    moments = {"created_at": at, "proved_at": at, "used_at": at}
-    db.session.execute(insert(SignIn), [{**row, **moments}])
+    moments = {"created_at": at, "authenticated_at": at, "used_at": at}
+    db.session.execute(insert(Session), [{**row, **moments}])
     return key
 
 
 @command
-def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
+def use(session_id: uuid.UUID, seen: datetime) -> None:
     """Note that a sign-in goes on being used, unless another request did so since it was `seen`."""
     at, origin = now(), current_origin()
     statement = (
-        update(SignIn)
-        .where(SignIn.id == sign_in_id, SignIn.used_at == seen, SignIn.ended_at.is_(None))
+        update(Session)
+        .where(Session.id == session_id, Session.used_at == seen, Session.ended_at.is_(None))
         .values(
             used_at=at,
-            expires_at=func.least(SignIn.ends_at, at + SignIn.idle),
+            expires_at=func.least(Session.ends_at, at + Session.idle),
             address=origin.address,
             agent=origin.agent,
         )
@@ -78,53 +78,53 @@ def use(sign_in_id: uuid.UUID, seen: datetime) -> None:
 
 
 @command
-def prove(sign_in_id: uuid.UUID) -> None:
-    """Note that the person of a sign-in has just said again who they are."""
-    statement = update(SignIn).where(SignIn.id == sign_in_id).values(proved_at=now())
+def reauthenticated(session_id: uuid.UUID) -> None:
+    """Note that the person of a session has just entered their password again."""
+    statement = update(Session).where(Session.id == session_id).values(authenticated_at=now())
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 @command
 def revoke(token: str) -> None:
     """End the sign-in of a browser's token."""
-    end(SignIn.token == digest(token))
+    end(Session.token == digest(token))
 
 
 @command
 def revoke_all(user_id: uuid.UUID) -> None:
     """End every sign-in and API token of a person whom the caller may change: those too that began elsewhere."""
-    end(SignIn.user_id == user_id, all_tenants=True)
+    end(Session.user_id == user_id, all_tenants=True)
     revoke_api_tokens(user_id)
 
 
 @command
-def end_one(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> int:
+def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> int:
     """End one sign-in of a person; returns how many that were."""
-    return end((SignIn.user_id == user_id) & (SignIn.id == sign_in_id))
+    return end((Session.user_id == user_id) & (Session.id == session_id))
 
 
 @command
 def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
     """End every sign-in of a person but one; returns how many that were."""
-    return end((SignIn.user_id == user_id) & SignIn.id.is_distinct_from(kept))
+    return end((Session.user_id == user_id) & Session.id.is_distinct_from(kept))
 
 
 @command
 def end_of_organization(organization_id: uuid.UUID) -> None:
-    """End what the API clients of an organization's people hold. A family knows where: moving its person ends it."""
-    end((SignIn.organization_id == organization_id) & ~SignIn.is_browser)
+    """End what the API clients of an organization's people hold. A session knows where: moving its person ends it."""
+    end((Session.organization_id == organization_id) & ~Session.is_browser)
 
 
 @command
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
-    """End sign-ins, then the tokens of their families: in the order in which rotating locks them.
+    """End sign-ins, then the tokens of these sessions: in the order in which rotating locks them.
 
     What has ended keeps its moment. Returns how many these were.
     """
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
-    living = update(SignIn).where(condition, SignIn.ended_at.is_(None)).values(ended_at=at).returning(SignIn.id)
+    living = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
     ended = db.session.scalars(living, execution_options=options).all()
-    tokens = update(RefreshToken).where(RefreshToken.family_id.in_(ended), RefreshToken.revoked_at.is_(None))
+    tokens = update(RefreshToken).where(RefreshToken.session_id.in_(ended), RefreshToken.revoked_at.is_(None))
     if ended:
         db.session.execute(tokens.values(revoked_at=at), execution_options=options)
     return len(ended)
@@ -132,13 +132,13 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
 
 def prune(before: datetime) -> int:
     """Remove the sign-ins that were over before then, with their tokens, so many at once; returns how many."""
-    return again_and_again(lambda: _prune(before))
+    return in_batches(lambda: _prune(before))
 
 
 @command
 def _prune(before: datetime) -> int:
-    old = select(SignIn.id).where(func.least(SignIn.expires_at, SignIn.ended_at) < before).limit(PRUNED_AT_ONCE)
-    removed = delete(SignIn).where(SignIn.id.in_(old)).returning(SignIn.id)
+    old = select(Session.id).where(func.least(Session.expires_at, Session.ended_at) < before).limit(PRUNED_AT_ONCE)
+    removed = delete(Session).where(Session.id.in_(old)).returning(Session.id)
     return len(db.session.scalars(removed, execution_options=NO_SYNC).all())
 
 
@@ -153,8 +153,8 @@ def revoke_api_tokens(user_id: uuid.UUID) -> None:
 
 
 @command
-def end_families(user_id: uuid.UUID, *, has_moved: bool) -> None:
+def end_client_sessions(user_id: uuid.UUID, *, has_moved: bool) -> None:
     """End the sign-ins of a person's programs, who has another role; under another tenant, their API tokens too."""
     if has_moved:
         revoke_api_tokens(user_id)
-    end((SignIn.user_id == user_id) & ~SignIn.is_browser, all_tenants=True)
+    end((Session.user_id == user_id) & ~Session.is_browser, all_tenants=True)

@@ -12,35 +12,25 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired
 
 from portal.core.actor import current_actor
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.web.forms import Form, TextField
+from portal.web.given import permissions
 from portal.web.guards import PROFILE, scopes_in_use
-from portal.web.rows import read_row
+from portal.web.signed_keys import read_row
 
-WORDS: dict[str, str] = {
-    PROFILE: "Read who you are",
-    Permission.DASHBOARD_READ: "Read the dashboard",
-    Permission.BROWSER_READ: "Read all tables",
-    Permission.ACTIVITY_READ: "Read the history",
-    Permission.USERS_READ: "Read people",
-    Permission.USERS_WRITE: "Change people",
-    Permission.OUTBOX_READ: "Read the outbox of the demo",
-    Permission.USERS_DELETE: "Delete people",
-    Permission.USERS_ANY_TENANT: "Move people to other organizations",
-    Permission.ORGANIZATIONS_READ: "Read organizations",
-    Permission.ORGANIZATIONS_LIST: "List all organizations",
-    Permission.ORGANIZATIONS_CREATE: "Create organizations",
-    Permission.ORGANIZATIONS_WRITE: "Change organizations",
-    Permission.ORGANIZATIONS_RENAME_SLUG: "Change short names of organizations",
-    Permission.ORGANIZATIONS_DELETE: "Delete organizations",
-}
 DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 
 
 def scopes_held() -> list[SelectChoice]:
     """What whoever acts may allow: what they may do themselves, as far as an address for programs does it."""
-    held = {PROFILE, *(one for one in Permission if allows(current_actor(), one))} & scopes_in_use(current_app)
-    return [SelectChoice(str(scope), label) for scope, label in WORDS.items() if scope in held]
+    held = {PROFILE, *(name for name, one in permissions().items() if allows(current_actor(), one))}
+    usable = held & scopes_in_use(current_app)
+    return [SelectChoice(scope, label) for scope, label in scope_labels().items() if scope in usable]
+
+
+def scope_labels() -> dict[str, str]:
+    """What each scope allows, in words."""
+    return {PROFILE: "Read who you are", **{name: one.label for name, one in permissions().items()}}
 
 
 class TokenForm(Form):

@@ -33,24 +33,24 @@ class OfPerson(TenantOwned):
         return cls.user_id == actor.id
 
     @classmethod
-    def behind_wall(cls) -> str:
-        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # the sign-ins of whom the wall lets be seen
+    def row_policy(cls) -> str:
+        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # those of people whom the policy of users shows
 
     def is_writable_by(self, actor: Actor) -> bool:
         return self.user_id == actor.id or super().is_writable_by(actor)
 
 
-class SignIn(Keyed, OfPerson, Base):
-    """One sign-in of one person on one device: a browser's, which `token` names, or an API client's family of tokens.
+class Session(Keyed, OfPerson, Base):
+    """One sign-in of one person on one device: a browser's, which `token` names, or an API client's session of tokens.
 
     It holds until `expires_at`, which use moves on by `idle`, but never beyond `ends_at`.
     """
 
-    __tablename__ = "sign_ins"
+    __tablename__ = "sessions"
     __table_args__ = (
-        Index("sign_ins_token_key", "token", unique=True),
-        Index("sign_ins_user_id_idx", "user_id"),
-        Index("sign_ins_organization_id_idx", "organization_id"),
+        Index("sessions_token_key", "token", unique=True),
+        Index("sessions_user_id_idx", "user_id"),
+        Index("sessions_organization_id_idx", "organization_id"),
     )
 
     token: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
@@ -60,7 +60,9 @@ class SignIn(Keyed, OfPerson, Base):
     agent: Mapped[str] = mapped_column(server_default="")
     idle: Mapped[timedelta] = mapped_column(deferred=True, deferred_raiseload=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    proved_at: Mapped[datetime] = mapped_column(server_default=func.now())  # when the person last said who they are
+    authenticated_at: Mapped[datetime] = mapped_column(
+        server_default=func.now()
+    )  # when the person last said who they are
     used_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     ends_at: Mapped[datetime]
@@ -68,20 +70,20 @@ class SignIn(Keyed, OfPerson, Base):
 
 
 class RefreshToken(Keyed, OfPerson, Base):
-    """What an API client comes back with. Tokens that follow one another by rotation share a family."""
+    """What an API client comes back with. Tokens that follow one another by rotation share a session."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
         Index("refresh_tokens_token_key", "token", unique=True),
         Index("refresh_tokens_user_id_idx", "user_id"),
         Index("refresh_tokens_organization_id_idx", "organization_id"),
-        Index("refresh_tokens_family_id_idx", "family_id"),
-        Index("refresh_tokens_living_key", "family_id", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        Index("refresh_tokens_session_id_idx", "session_id"),
+        Index("refresh_tokens_unspent_key", "session_id", unique=True, postgresql_where=text("revoked_at IS NULL")),
     )
 
     token: Mapped[str]
-    family_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("sign_ins.id", ondelete="CASCADE"), server_default=text("gen_random_uuid()")
+    session_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("sessions.id", ondelete="CASCADE"), server_default=text("gen_random_uuid()")
     )
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -8,41 +8,43 @@ from sqlalchemy import ColumnElement, Select, func, literal, select
 
 from portal.core.clock import now
 from portal.core.listing import Rows
-from portal.tokens.models import ApiToken, RefreshToken, SignIn
+from portal.tokens.models import ApiToken, RefreshToken, Session
 
 ROTATIONS_BOUND = 1_000
 
 
 def is_live() -> ColumnElement[bool]:
     """Neither ended nor expired."""
-    return SignIn.ended_at.is_(None) & (SignIn.expires_at > now())
+    return Session.ended_at.is_(None) & (Session.expires_at > now())
 
 
 def live_of(user_id: uuid.UUID) -> Select[int]:
     """How many sign-ins a person has now, those too that began under another tenant."""
-    return select(func.count(SignIn.id)).where(SignIn.user_id == user_id, is_live()).execution_options(all_tenants=True)
+    return (
+        select(func.count(Session.id)).where(Session.user_id == user_id, is_live()).execution_options(all_tenants=True)
+    )
 
 
 def latest_of(user_id: uuid.UUID, most: int) -> Rows:
     """The sign-ins that a person has now, used last first; in `total` how many there are, in `rotations` how often
     its token was renewed, stopped one above ROTATIONS_BOUND."""
-    family = select(literal(1)).where(RefreshToken.family_id == SignIn.id).limit(ROTATIONS_BOUND + 2)
-    tokens = select(func.count()).select_from(family.correlate(SignIn).lateral()).scalar_subquery()
-    columns = (SignIn.id, SignIn.is_browser, SignIn.is_kept, SignIn.address, SignIn.agent, SignIn.created_at)
+    session = select(literal(1)).where(RefreshToken.session_id == Session.id).limit(ROTATIONS_BOUND + 2)
+    tokens = select(func.count()).select_from(session.correlate(Session).lateral()).scalar_subquery()
+    columns = (Session.id, Session.is_browser, Session.is_kept, Session.address, Session.agent, Session.created_at)
     found = select(
         *columns,
-        SignIn.used_at,
-        SignIn.expires_at,
+        Session.used_at,
+        Session.expires_at,
         func.greatest(tokens - 1, 0).label("rotations"),
         func.count().over().label("total"),
     )
-    mine = found.where(SignIn.user_id == user_id, is_live()).order_by(SignIn.used_at.desc(), SignIn.id.desc())
+    mine = found.where(Session.user_id == user_id, is_live()).order_by(Session.used_at.desc(), Session.id.desc())
     return mine.limit(most).execution_options(all_tenants=True)
 
 
-def agent_of(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> Select[str]:
+def agent_of(user_id: uuid.UUID, session_id: uuid.UUID) -> Select[str]:
     """What a person signed in with, if that is theirs; ended or not."""
-    mine = select(SignIn.agent).where(SignIn.user_id == user_id, SignIn.id == sign_in_id)
+    mine = select(Session.agent).where(Session.user_id == user_id, Session.id == session_id)
     return mine.execution_options(all_tenants=True)
 
 

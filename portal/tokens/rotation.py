@@ -14,8 +14,8 @@ from sqlalchemy.orm import aliased
 from portal.core.actor import current_origin
 from portal.core.clock import now
 from portal.core.db import command, db
-from portal.tokens.commands import BYTES, Lifetime, add_sign_in, end
-from portal.tokens.models import RefreshToken, SignIn, digest
+from portal.tokens.commands import BYTES, Lifetime, add_session, end
+from portal.tokens.models import RefreshToken, Session, digest
 
 NO_SYNC = {"synchronize_session": False}
 
@@ -23,13 +23,13 @@ NO_SYNC = {"synchronize_session": False}
 class Refusal(enum.Enum):
     """Why there is no next token."""
 
-    UNKNOWN = "nobody has it, or its family has ended"
+    UNKNOWN = "nobody has it, or its session has ended"
     JUST_USED = "its successor is there and unused: two requests of one client met"
-    REPLAYED = "it was spent before: somebody else may have it, so its family has ended"
+    REPLAYED = "it was spent before: somebody else may have it, so its session has ended"
 
 
 @dataclass(frozen=True)
-class Family:
+class ClientSession:
     """A sign-in of an API client, and whose."""
 
     id: uuid.UUID
@@ -38,23 +38,23 @@ class Family:
 
 @dataclass(frozen=True)
 class Opened:
-    """A family and its living token, which is told once."""
+    """A session and its living token, which is told once."""
 
-    family: Family
+    session: ClientSession
     token: str
 
 
 @command
-def open_family(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> Opened:
+def open_client_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> Opened:
     """Begin an API client's sign-in."""
-    key = add_sign_in(user_id, organization_id, lifetime=lifetime, token=None)
+    key = add_session(user_id, organization_id, lifetime=lifetime, token=None)
     at = now()
     token = _add(key, user_id, organization_id, at, at + min(lifetime.idle, lifetime.absolute))
-    return Opened(Family(key, user_id), token)
+    return Opened(ClientSession(key, user_id), token)
 
 
-def family_id_of(token: str) -> Select[uuid.UUID]:
-    return select(RefreshToken.family_id).where(RefreshToken.token == digest(token))
+def session_id_of(token: str) -> Select[uuid.UUID]:
+    return select(RefreshToken.session_id).where(RefreshToken.token == digest(token))
 
 
 def successor_of(token: str) -> Select[uuid.UUID]:
@@ -62,76 +62,76 @@ def successor_of(token: str) -> Select[uuid.UUID]:
     spent = aliased(RefreshToken)
     return (
         select(RefreshToken.id)
-        .join(spent, (spent.family_id == RefreshToken.family_id) & (spent.revoked_at == RefreshToken.created_at))
+        .join(spent, (spent.session_id == RefreshToken.session_id) & (spent.revoked_at == RefreshToken.created_at))
         .where(spent.token == digest(token), RefreshToken.revoked_at.is_(None))
     )
 
 
-def family_of(token: str) -> Family | None:
-    """The family in which a token is or was; locked, so that its tokens are used one after the other."""
-    wanted = select(SignIn.id, SignIn.user_id).where(SignIn.id == family_id_of(token).scalar_subquery())
+def client_session_of(token: str) -> ClientSession | None:
+    """The session in which a token is or was; locked, so that its tokens are used one after the other."""
+    wanted = select(Session.id, Session.user_id).where(Session.id == session_id_of(token).scalar_subquery())
     found = db.session.execute(wanted.with_for_update()).first()
-    return Family(found.id, found.user_id) if found else None
+    return ClientSession(found.id, found.user_id) if found else None
 
 
 @command
 def rotate(token: str, *, grace: timedelta) -> Opened | Refusal:
-    """Spend a token and make the next. A spent one ends the family, unless it was spent within `grace` for the living.
+    """Spend a token and make the next. A spent one ends the session, unless it was spent within `grace` for the living.
 
     What is read is read after the lock: whoever waited for it sees what the other did.
     """
-    family, at = family_of(token), now()
-    if family is None:
+    session, at = client_session_of(token), now()
+    if session is None:
         return Refusal.UNKNOWN
     row = db.session.execute(
         select(
             RefreshToken.revoked_at,
-            SignIn.organization_id,
-            SignIn.ended_at,
-            SignIn.ends_at,
-            SignIn.expires_at,
-            SignIn.idle,
+            Session.organization_id,
+            Session.ended_at,
+            Session.ends_at,
+            Session.expires_at,
+            Session.idle,
         )
-        .join(SignIn, SignIn.id == RefreshToken.family_id)
+        .join(Session, Session.id == RefreshToken.session_id)
         .where(RefreshToken.token == digest(token))
     ).one()
     if row.ended_at is not None or row.expires_at <= at:
         return Refusal.UNKNOWN
     if row.revoked_at is not None:
-        return _spent(family, token, row.revoked_at, at, grace)
-    return Opened(family, _next(family, row.organization_id, at, min(row.ends_at, at + row.idle)))
+        return _spent(session, token, row.revoked_at, at, grace)
+    return Opened(session, _next(session, row.organization_id, at, min(row.ends_at, at + row.idle)))
 
 
-def _spent(family: Family, token: str, spent_at: datetime, at: datetime, grace: timedelta) -> Refusal:
+def _spent(session: ClientSession, token: str, spent_at: datetime, at: datetime, grace: timedelta) -> Refusal:
     if at - spent_at <= grace and db.session.scalar(successor_of(token)) is not None:
         return Refusal.JUST_USED
-    end(SignIn.id == family.id)
+    end(Session.id == session.id)
     return Refusal.REPLAYED
 
 
-def _next(family: Family, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime) -> str:
-    """The index refresh_tokens_living_key lets no family have two living tokens, whatever happens here."""
-    living = (RefreshToken.family_id == family.id) & RefreshToken.revoked_at.is_(None)
+def _next(session: ClientSession, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime) -> str:
+    """The index refresh_tokens_unspent_key lets no session have two living tokens, whatever happens here."""
+    living = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
     origin = current_origin()
     moved = {"used_at": at, "expires_at": expires_at, "address": origin.address, "agent": origin.agent}
     for statement in (
         update(RefreshToken).where(living).values(revoked_at=at),
-        update(SignIn).where(SignIn.id == family.id).values(**moved),
+        update(Session).where(Session.id == session.id).values(**moved),
     ):
         db.session.execute(statement, execution_options=NO_SYNC)
-    return _add(family.id, family.user_id, organization_id, at, expires_at)
+    return _add(session.id, session.user_id, organization_id, at, expires_at)
 
 
 def _add(
-    family_id: uuid.UUID, user_id: uuid.UUID, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime
+    session_id: uuid.UUID, user_id: uuid.UUID, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime
 ) -> str:
     token = secrets.token_urlsafe(BYTES)
-    row = {"token": digest(token), "family_id": family_id, "user_id": user_id, "organization_id": organization_id}
+    row = {"token": digest(token), "session_id": session_id, "user_id": user_id, "organization_id": organization_id}
     db.session.execute(insert(RefreshToken), [{**row, "created_at": at, "expires_at": expires_at}])
     return token
 
 
 @command
-def close_family(family: Family) -> None:
+def close_client_session(session: ClientSession) -> None:
     """End an API client's sign-in."""
-    end(SignIn.id == family.id)
+    end(Session.id == session.id)

@@ -11,13 +11,13 @@ from flask_login import current_user
 from portal.core.db import db
 from portal.core.errors import Conflict
 from portal.tokens import personal
-from portal.tokens.forms import WORDS, TokenForm
+from portal.tokens.forms import TokenForm, scope_labels
 from portal.tokens.queries import api_tokens_of
 from portal.tokens.words import api_tokens
-from portal.web import proof
+from portal.web import reauthentication
 from portal.web.guards import signed_in
 from portal.web.rendering import redirect, render
-from portal.web.rows import signed_row
+from portal.web.signed_keys import signed_row
 
 bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
 bp.add_app_template_filter(api_tokens)
@@ -25,7 +25,7 @@ bp.add_app_template_filter(api_tokens)
 
 @bp.route("/", methods=["GET", "POST"])
 @signed_in()
-@proof.proven
+@reauthentication.required
 def index() -> ResponseReturnValue:
     """The tokens that can be used. POST makes one; its answer alone shows it."""
     form, made = TokenForm(data={"row": signed_row(), "days": "30", "scopes": ["profile"]}), None
@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
                 return redirect(url_for(".index"))
     tokens = db.session.scalars(api_tokens_of(current_user.id)).all()
     status = 201 if made else 422 if form.errors else 200
-    return render("tokens/index.html", form=form, made=made, tokens=tokens, words=WORDS, status=status)
+    return render("tokens/index.html", form=form, made=made, tokens=tokens, labels=scope_labels(), status=status)
 
 
 @bp.post("/<uuid:id>/revoke")

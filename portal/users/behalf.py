@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from portal.core import history, throttle
+from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM, Actor, current_actor
 from portal.core.db import acting_as, command, db, locked
 from portal.core.errors import NotAllowed
-from portal.core.throttle import Counter
+from portal.core.rate_limit import Counter
 from portal.users import queries
 from portal.users.models import User
 
@@ -23,12 +23,12 @@ def on_behalf(user_id: uuid.UUID, change: Callable[[User, Record], R], *counters
     """Run `change` on a person whom the actor may change, or on the actor, in one transaction of the system.
 
     It gets the locked row and a function that records an event about it. History and stamps name the actor.
-    Attempts are counted first. Missing, NotAllowed; Throttled where a counter is full.
+    Attempts are counted first. Missing, NotAllowed; RateLimited where a counter is full.
     """
     by = current_actor()
     db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
-        throttle.attempt(*counters)
+        rate_limit.attempt(*counters)
         return _changed(user_id, by, change)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from portal.core import history, throttle
+from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM, current_actor
 from portal.core.db import acting_as, db
-from portal.core.errors import Conflict, Throttled
-from portal.core.throttle import Counter
+from portal.core.errors import Conflict, RateLimited
+from portal.core.rate_limit import Counter
 from portal.users import queries
-from portal.web.throttle import of_foreign_addresses
+from portal.web.attempts import of_foreign_addresses
 
 KEY = "users_email_key"
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
@@ -46,7 +46,7 @@ def asking_for(email: str | None, change: Callable[[], R]) -> R:
     finally:
         if counters and not is_elsewhere:
             with acting_as(SYSTEM):
-                throttle.forgive(counters)
+                rate_limit.forgive(counters)
 
 
 def check_free(email: str) -> None:
@@ -66,7 +66,7 @@ def _count() -> Sequence[Counter]:
     db.session.rollback()
     with acting_as(SYSTEM):
         try:
-            throttle.attempt(*counters)
-        except Throttled:
+            rate_limit.attempt(*counters)
+        except RateLimited:
             raise Conflict("email", TOO_MANY_ELSEWHERE) from None
     return counters

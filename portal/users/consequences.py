@@ -11,13 +11,14 @@ from sqlalchemy import select
 from portal.core.actor import Role, current_actor
 from portal.core.counts import number_of
 from portal.core.db import db
-from portal.core.emails import readable_email
-from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.email_addresses import readable_email
+from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
 from portal.users.forms import UserForm
 from portal.users.models import User
+from portal.users.permissions import USERS_ANY_TENANT
 
 LAST_ADMIN = "This is the organization's last active administrator: after this, nobody there can manage its people."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
@@ -39,10 +40,10 @@ UNMAILED = "No email is sent because the account is deactivated."
 
 def of_leaving(user: User, act: str) -> list[str]:
     """Consequences of deleting or deactivating a person."""
-    sign_ins = db.session.scalar(live_of(user.id)) or 0
-    devices = number_of(sign_ins, "device")
+    sessions = db.session.scalar(live_of(user.id)) or 0
+    devices = number_of(sessions, "device")
     signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
-    sentences = [signed_out if sign_ins else f"{user.name} can't sign in any more."]
+    sentences = [signed_out if sessions else f"{user.name} can't sign in any more."]
     sentences += _of_tokens(user)
     if _is_last_admin(user):
         sentences.append(LAST_ADMIN)
@@ -75,7 +76,7 @@ def of_editing(form: UserForm, user: User, home: Organization | None) -> list[st
 
 def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
     """The same, where undoing a change sets these values back. Who isn't allowed to isn't asked, but refused."""
-    may_move = "organization_id" not in values or allows(current_actor(), Permission.USERS_ANY_TENANT)
+    may_move = "organization_id" not in values or allows(current_actor(), USERS_ANY_TENANT)
     if not may_move or values.get("role", Role.USER) not in grantable_roles(current_actor()):
         return []
     home, back = (_organization(one) for one in (user.organization_id, values.get("organization_id")))

@@ -34,18 +34,18 @@ def devices_of(user_id: uuid.UUID) -> Devices:
     return Devices(rows, rows[0].total if rows else 0)
 
 
-def end_one(user_id: uuid.UUID, sign_in_id: uuid.UUID) -> str:
+def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
     """End one sign-in; again is no error. Returns what it was with. Missing, NotAllowed."""
-    agent = db.session.scalar(agent_of(user_id, sign_in_id))
+    agent = db.session.scalar(agent_of(user_id, session_id))
     if agent is None:
         raise Missing
-    on_behalf(user_id, partial(_end, "end_sign_in", lambda: tokens.end_one(user_id, sign_in_id)))
+    on_behalf(user_id, partial(_end, "end_session", lambda: tokens.end_one(user_id, session_id)))
     return agent
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
     """End every sign-in of a person but the one that asks; returns how many. Missing, NotAllowed."""
-    return on_behalf(user_id, partial(_end, "end_sign_ins", lambda: tokens.end_others(user_id, besides)))
+    return on_behalf(user_id, partial(_end, "end_sessions", lambda: tokens.end_others(user_id, besides)))
 
 
 def _end(action: str, end: Callable[[], int], _user: User, record: Record) -> int:

@@ -12,17 +12,18 @@ from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import canonical_email, pasted_email, readable_email
-from portal.core.policy import Permission, allows, grantable_roles
+from portal.core.email_addresses import canonical_email, pasted_email, readable_email
+from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
+from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
-from portal.web.proof import ProofForm
-from portal.web.rows import read_row, signed_row
+from portal.web.reauthentication import ReauthenticationForm
+from portal.web.signed_keys import read_row, signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
@@ -62,7 +63,7 @@ class UserForm(Form):
         super().__init__(*args, **kwargs)
         self.role.choices = [SelectChoice(role.name, role.label) for role in grantable_roles(current_actor())]
         self.organization: Organization | None = None
-        if not allows(current_actor(), Permission.USERS_ANY_TENANT):
+        if not allows(current_actor(), USERS_ANY_TENANT):
             del self.organization_id
 
     def validate_organization_id(self, field: Any) -> None:
@@ -87,7 +88,7 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ConfirmForm, ProofForm):
+class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
     """A person to be."""
 
     row = HiddenField()
@@ -107,7 +108,7 @@ class NewUserForm(UserForm, ConfirmForm, ProofForm):
         return read_row(self.row.data)
 
 
-class EditUserForm(UserForm, EditForm, ConfirmForm, ProofForm):
+class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
     """A person who exists."""
 
     def __init__(self, user: User, organization: Organization | None) -> None:
@@ -172,6 +173,6 @@ def written(user: User, organization: Organization | None) -> dict[str, str]:
         "role": user.role.name,
         "is_active": "true" if user.is_active else "false",
     }
-    if allows(current_actor(), Permission.USERS_ANY_TENANT):
+    if allows(current_actor(), USERS_ANY_TENANT):
         values["organization_id"] = organization.name if organization else ""
     return values

@@ -8,21 +8,20 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.core.db import db
-from portal.core.emails import readable_email
-from portal.core.errors import Missing, Throttled
-from portal.core.policy import Permission
+from portal.core.email_addresses import readable_email
+from portal.core.errors import Missing, RateLimited
 from portal.mail.notices import flash_sent
 from portal.organizations.models import Organization
-from portal.users import addresses, invitations, queries
+from portal.users import email_changes, invitations, queries
 from portal.users.models import User
-from portal.web import throttle
+from portal.users.permissions import USERS_WRITE
+from portal.web import attempts, reauthentication
 from portal.web.confirming import render_question
 from portal.web.guards import requires
-from portal.web.proof import proven
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("users", __name__, url_prefix="/users")  # of all pages of people: see views.py
-ENOUGH_LETTERS = "Enough letters for now. Try again in {} minutes."
+ENOUGH_EMAILS = "Enough emails for now. Try again in {} minutes."
 REVOKED = (
     "Links that were sent or shown before stop working.",
     "The person is kept. You can send a new invitation at any time.",
@@ -30,20 +29,20 @@ REVOKED = (
 
 
 @bp.post("/<uuid:id>/invitation")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def invitation(id: uuid.UUID) -> ResponseReturnValue:
     """Send the invitation again."""
     try:
-        user = invitations.invite_again(id, throttle.of_letters_to(id))
-    except Throttled as throttled:
-        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
+        user = invitations.invite_again(id, attempts.of_emails_to(id))
+    except RateLimited as rate_limited:
+        flash(ENOUGH_EMAILS.format(-(-rate_limited.seconds // 60)), "error")
     else:
         say_invited(readable_email(user.email), is_active=True)
     return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
     """Take the invitation back. GET asks first."""
     if request.method != "POST":
@@ -57,8 +56,8 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/invitation/link")
-@requires(Permission.USERS_WRITE)
-@proven
+@requires(USERS_WRITE)
+@reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
     """A link to hand over, shown by this answer alone."""
     user, link = invitations.link_of(id)
@@ -66,13 +65,13 @@ def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/verification")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def verification(id: uuid.UUID) -> ResponseReturnValue:
     """Mail the link again by which a person confirms the address."""
     try:
-        user = addresses.send_verification(id, throttle.of_letters_to(id))
-    except Throttled as throttled:
-        flash(ENOUGH_LETTERS.format(-(-throttled.seconds // 60)), "error")
+        user = email_changes.send_verification(id, attempts.of_emails_to(id))
+    except RateLimited as rate_limited:
+        flash(ENOUGH_EMAILS.format(-(-rate_limited.seconds // 60)), "error")
     else:
         sent = f"A link to confirm the address is on its way to {readable_email(user.pending_email or user.email)}."
         flash_sent(sent, "The link to confirm the address")
@@ -80,10 +79,10 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/verification/cancellation")
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
     """Keep the present address; the one that was asked for never counts."""
-    user = addresses.cancel(id)
+    user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))
 

@@ -9,7 +9,7 @@ from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as
 from portal.core.errors import Conflict, Missing
-from portal.core.throttle import Counter
+from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
 from portal.users import links
 from portal.users.behalf import Record, on_behalf
@@ -21,7 +21,7 @@ INACTIVE = "{} is deactivated. Activating sends the invitation."
 
 
 def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
-    """Send a new invitation; older ones are dead. Missing, Conflict; Throttled where the counter is full."""
+    """Send a new invitation; older ones are dead. Missing, Conflict; RateLimited where the counter is full."""
     return on_behalf(user_id, partial(_change, "invited"), *([counter] if counter else []))
 
 

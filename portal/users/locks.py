@@ -6,12 +6,12 @@ import uuid
 
 from sqlalchemy import select
 
-from portal.core import throttle
+from portal.core import rate_limit
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
-from portal.web.throttle import holding_back
+from portal.web.attempts import blocking_sign_in
 
 
 def unlock(user_id: uuid.UUID) -> str:
@@ -23,15 +23,15 @@ def unlock(user_id: uuid.UUID) -> str:
 
 
 def _unlock(user: User, record: Record) -> str:
-    counters = holding_back(user.email, user.id)
-    if any(throttle.wait(one) for one in counters):
-        throttle.forgive(counters)
+    counters = blocking_sign_in(user.email, user.id)
+    if any(rate_limit.wait(one) for one in counters):
+        rate_limit.forgive(counters)
         record("unlock")
     return user.name
 
 
-def is_held_back(user_id: uuid.UUID) -> bool:
+def is_rate_limited(user_id: uuid.UUID) -> bool:
     """Whether too many wrong passwords keep a person from signing in on a new device."""
     with acting_as(SYSTEM):
         email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return email is not None and any(throttle.wait(one) for one in holding_back(email, user_id))
+        return email is not None and any(rate_limit.wait(one) for one in blocking_sign_in(email, user_id))

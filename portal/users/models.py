@@ -11,9 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
-from portal.core.emails import readable_email
-from portal.core.models import Audited, Base, Keyed, SoftDeletable, TenantOwned
-from portal.core.wall import ONESELF, OWN_TENANT
+from portal.core.email_addresses import readable_email
+from portal.core.models import Base, Record
+from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import BY_NAME, Organization
 
 INVITATION_HOLDS = timedelta(days=7)
@@ -24,7 +24,7 @@ LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
 
 
-class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
+class User(Record, Base):
     """A person who can sign in; a SUPER_ADMIN may belong to no organization."""
 
     __tablename__ = "users"
@@ -170,7 +170,7 @@ class User(Keyed, TenantOwned, Audited, SoftDeletable, Base):
         return cls.id == actor.id
 
     @classmethod
-    def behind_wall(cls) -> str:
+    def row_policy(cls) -> str:
         # As CASE it is one condition: as OR it would keep the indexes from being walked in their order.
         return f"CASE WHEN id = {ONESELF} THEN true ELSE organization_id = {OWN_TENANT} AND role <> 'SUPER_ADMIN' END"
 

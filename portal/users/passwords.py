@@ -79,10 +79,10 @@ def random_password() -> str:
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
 
 
-def shortest(*, has_second_factor: bool) -> int:
+def shortest(*, has_two_factor: bool) -> int:
     """How many characters a new password needs: a second factor makes up for a short one."""
     settings = current_settings()
-    return min(SHORTEST_OF_TWO, settings.password_minimum) if has_second_factor else settings.password_minimum
+    return min(SHORTEST_OF_TWO, settings.password_minimum) if has_two_factor else settings.password_minimum
 
 
 def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str | None:

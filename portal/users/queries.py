@@ -26,11 +26,11 @@ from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
-from portal.core.emails import lookup_email, readable_email
+from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
-from portal.factors.queries import has_second_factor
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.users.models import LONG_AGO, User, full_name
 
@@ -133,7 +133,7 @@ def people() -> Rows:
     """The columns of a list of people. Where the organization is deleted its name is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
-    return select(*COLUMNS, name, gone, has_second_factor(User.id).label("has_second_factor")).outerjoin(
+    return select(*COLUMNS, name, gone, has_two_factor(User.id).label("has_two_factor")).outerjoin(
         Organization, Organization.id == User.organization_id
     )
 

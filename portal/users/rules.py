@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.core.errors import Missing
-from portal.factors.queries import has_second_factor
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name
 from portal.users.passwords import problem_of, shortest, words_about
@@ -31,7 +31,7 @@ class PasswordRule:
 
 def rule_for(user_id: uuid.UUID) -> PasswordRule:
     """The rule for an existing person. Raise Missing."""
-    has_one = has_second_factor(User.id).label("has_second_factor")
+    has_one = has_two_factor(User.id).label("has_two_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
     house = Organization.name.label("house"), Organization.slug
     joined = select(*names, *house, has_one).outerjoin(Organization, Organization.id == User.organization_id)
@@ -41,9 +41,9 @@ def rule_for(user_id: uuid.UUID) -> PasswordRule:
         raise Missing
     *known, has_second = found
     words = words_about(*known, full_name(found.first_name, found.last_name, found.email))
-    return PasswordRule(shortest(has_second_factor=has_second), words)
+    return PasswordRule(shortest(has_two_factor=has_second), words)
 
 
 def rule_for_new(*known: str | None) -> PasswordRule:
     """The rule for a person to be created with these details."""
-    return PasswordRule(shortest(has_second_factor=False), words_about(*known))
+    return PasswordRule(shortest(has_two_factor=False), words_about(*known))

@@ -12,29 +12,30 @@ from sqlalchemy import select
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
-from portal.core.emails import readable_email
-from portal.core.errors import Conflict, Stale, Throttled
-from portal.core.policy import Permission, grantable_roles
-from portal.factors.queries import has_second_factor
+from portal.core.email_addresses import readable_email
+from portal.core.errors import Conflict, RateLimited, Stale
+from portal.core.policy import grantable_roles
 from portal.mail.notices import can_send, flash_sent
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users import commands, consequences, invitation_views, locks, queries, resets
+from portal.users import consequences, invitation_views, locks, mfa_resets, queries, resets
+from portal.users.commands import users
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.invitation_views import found, say_invited
 from portal.users.models import User, full_name, invitation_of
-from portal.web import conflicts, throttle
-from portal.web.addresses import here
+from portal.users.permissions import USERS_DELETE, USERS_READ, USERS_WRITE
+from portal.web import attempts, conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.agents import browser_of, signed_out
 from portal.web.confirming import ask_first
 from portal.web.forms import posted_key, reporting_conflicts
 from portal.web.guards import requires
-from portal.web.history import confirm, deleted_meanwhile, history_of
 from portal.web.people import stamps_of
-from portal.web.proof import given, proven
 from portal.web.rendering import redirect, render
+from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
-from portal.web.ways import way_back, way_on
+from portal.web.urls import here
 
 bp = invitation_views.bp
 RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
@@ -54,7 +55,7 @@ def invitation_state(row: Any) -> str | None:
 
 
 @bp.get("/")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def index() -> ResponseReturnValue:
     """The list."""
     listing = queries.listing(request.args, here())
@@ -63,10 +64,10 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:id>")
-@requires(Permission.USERS_READ)
+@requires(USERS_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """One person, deleted ones too: that is where they are restored."""
-    is_held_back = locks.is_held_back(id)  # first, so that no connection waits for another
+    is_rate_limited = locks.is_rate_limited(id)  # first, so that no connection waits for another
     user, organization = found(id, with_deleted=True)
     return render(
         "users/show.html",
@@ -75,20 +76,20 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         mails=can_send(),
         by=stamps_of(user),
         devices=devices_of(id),
-        has_second_factor=db.session.scalar(select(has_second_factor(id))),
-        is_held_back=is_held_back,
+        has_two_factor=db.session.scalar(select(has_two_factor(id))),
+        is_rate_limited=is_rate_limited,
         history=history_of("users", id),
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def new() -> ResponseReturnValue:
     """Create a person, who is invited by mail."""
     form, offer = NewUserForm(request.args.get("organization", "")), None
     if form.validate_on_submit() and _may_go_on(form, consequences.of_creating(form), form.is_sensitive()):
         try:
-            row_id = commands.create_user(form.values(), row_id=form.row_id(), anew=form.anew.data)
+            row_id = users.create(form.values(), row_id=form.row_id(), anew=form.anew.data)
         except Conflict as conflict:
             form.add_conflict(conflict)
             offer = _offer(conflict)
@@ -100,7 +101,7 @@ def new() -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/edit", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def edit(id: uuid.UUID) -> ResponseReturnValue:
     """Change a person; where somebody else did so meanwhile, both edits are shown."""
     user, organization = found(id, with_deleted=True)
@@ -116,13 +117,13 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
             with reporting_conflicts(form):
                 if form.is_stale:
                     raise Stale(user)
-                changed = commands.update_user(id, form.seen_version(), form.values(), throttle.of_letters_to(id))
+                changed = users.update(id, form.seen_version(), form.values())
                 _say_what_waits(changed, form)
                 confirm(changed, "saved", url_for("activity.undo_person", id=id))
                 _warn_if_nobody_administers(administered)
-                return redirect(way_on(url_for(".show", id=id)))
-        except Throttled as throttled:
-            throttle.refuse(form, throttled)
+                return redirect(next_url(url_for(".show", id=id)))
+        except RateLimited as rate_limited:
+            attempts.refuse(form, rate_limited)
         except Stale:
             user, organization = found(id, with_deleted=True)
             if user.is_deleted:
@@ -132,7 +133,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
+@requires(USERS_WRITE)
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person sign in, or no more. GET asks first."""
     if request.method != "POST":
@@ -146,14 +147,14 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     is_active = bool(request.form.get("is_active"))
     if is_active and (asked := _ask_of_returning(id, "Activate")):
         return asked
-    user = commands.set_active(id, is_active=is_active, counter=throttle.of_letters_to(id))
+    user = users.set_active(id, is_active=is_active)
     confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
     return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
-@requires(Permission.USERS_WRITE)
-@proven
+@requires(USERS_WRITE)
+@reauthentication.required
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Take the password away and mail a link to choose another. GET asks first."""
     if request.method != "POST":
@@ -161,7 +162,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         means = consequences.of_reset(user, is_mailed=can_send())
         template, fragment = "users/password_reset.html", "users/_password_reset.html"
         return render(template, fragment=fragment, user=user, consequences=means)
-    user = resets.reset_password(id, throttle.of_letters_to(id))
+    user = resets.reset_password(id, attempts.of_emails_to(id))
     if user.is_active:
         sent = (
             f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
@@ -172,9 +173,22 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
+@bp.route("/<uuid:id>/second-factor", methods=["GET", "POST"])
+@requires(USERS_WRITE)
+@reauthentication.required
+def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
+    """Reset a person's two-factor authentication. GET asks first."""
+    if request.method != "POST":
+        user, _ = found(id)
+        return render("users/mfa_reset.html", fragment="users/_mfa_reset.html", user=user)
+    name = mfa_resets.reset(id)
+    flash(f"The two-step sign-in of {name} is reset.", "success")
+    return redirect(url_for(".show", id=id))
+
+
 @bp.post("/<uuid:id>/unlock")
-@requires(Permission.USERS_WRITE)
-@proven
+@requires(USERS_WRITE)
+@reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
     """Let a person whom wrong passwords hold back try again at once."""
     name = locks.unlock(id)
@@ -183,45 +197,45 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/sign-ins/end")
-@requires(Permission.USERS_WRITE)
-@proven
-def end_sign_in(id: uuid.UUID) -> ResponseReturnValue:
+@requires(USERS_WRITE)
+@reauthentication.required
+def end_session(id: uuid.UUID) -> ResponseReturnValue:
     """End one sign-in of a person."""
-    flash(f"{browser_of(end_one(id, posted_key('sign_in')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".show", id=id))
 
 
 @bp.post("/<uuid:id>/sign-ins/end-all")
-@requires(Permission.USERS_WRITE)
-@proven
-def end_sign_ins(id: uuid.UUID) -> ResponseReturnValue:
+@requires(USERS_WRITE)
+@reauthentication.required
+def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
     """Sign a person out everywhere; oneself everywhere else."""
-    flash(signed_out(end_all(id, besides=current_user.sign_in_id)), "success")
+    flash(signed_out(end_all(id, besides=current_user.session_id)), "success")
     return redirect(url_for(".show", id=id))
 
 
 @bp.route("/<uuid:id>/delete", methods=["GET", "POST"])
-@requires(Permission.USERS_DELETE)
-@proven
+@requires(USERS_DELETE)
+@reauthentication.required
 def delete(id: uuid.UUID) -> ResponseReturnValue:
     """Delete a person. GET says first what it means."""
     if request.method != "POST":
         user, _ = found(id)
         means = consequences.of_leaving(user, "delete")
         return render("users/delete.html", fragment="users/_delete.html", user=user, consequences=means)
-    user = commands.delete_user(id)
+    user = users.delete(id)
     confirm(user, "deleted", url_for("activity.undo_person", id=id))
-    return redirect(way_back(url_for(".index")))
+    return redirect(list_url(url_for(".index")))
 
 
 @bp.post("/<uuid:id>/restore")
-@requires(Permission.USERS_DELETE)
+@requires(USERS_DELETE)
 def restore(id: uuid.UUID) -> ResponseReturnValue:
     """Bring a person back. Asks first if that gives power."""
     if asked := _ask_of_returning(id, "Restore"):
         return asked
     try:
-        user = commands.restore_user(id)
+        user = users.restore(id)
     except Conflict as conflict:
         flash(f"Not restored. {conflict.message}", "error")
     else:
@@ -232,7 +246,7 @@ def restore(id: uuid.UUID) -> ResponseReturnValue:
 def _may_go_on(form: NewUserForm | EditUserForm, means: list[str], is_sensitive: bool) -> bool:
     """Whether the consequences are confirmed, and the password was entered if required. Asks for both at once."""
     is_confirmed = form.is_confirmed(means)
-    return (not (is_sensitive or means) or given(form)) and is_confirmed
+    return (not (is_sensitive or means) or reauthentication.confirmed(form)) and is_confirmed
 
 
 def _ask_of_returning(id: uuid.UUID, verb: str) -> Response | None:

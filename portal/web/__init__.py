@@ -13,17 +13,17 @@ from portal.web import (
     assets,
     cookies,
     drafts,
-    errors,
+    error_pages,
     guards,
     headers,
     jinja,
     load,
     observing,
+    query_log,
+    return_to,
     sanity,
     session,
-    statements,
     theme,
-    ways,
 )
 from portal.web.client_address import ClientAddress
 from portal.web.csrf import Csrf
@@ -48,7 +48,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_PATH": settings.root or "/",
         "SESSION_REFRESH_EACH_REQUEST": False,
-        "PERMANENT_SESSION_LIFETIME": timedelta(hours=settings.sign_in_hours),
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=settings.session_hours),
         "WTF_CSRF_TIME_LIMIT": None,
     }
 
@@ -62,7 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.public_url:
         app.wsgi_app = PublicAddress(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
     observing.init_app(app, settings)  # first in, so last out: it sees what the others made of an answer
-    statements.init_app(app)
+    query_log.init_app(app)
     headers.init_app(app, settings)
     app.before_request(refuse_foreign_host)
     sanity.init_app(app)
@@ -72,8 +72,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     session.init_app(app)
     guards.init_app(app)
     drafts.init_app(app)
-    errors.init_app(app)
+    error_pages.init_app(app)
     jinja.init_app(app)
-    ways.init_app(app)
+    return_to.init_app(app)
     assets.init_app(app)
     app.register_blueprint(theme.bp)

@@ -16,15 +16,15 @@ from flask import Response, request
 from wtforms import HiddenField
 
 from portal.core.actor import current_actor
-from portal.web import proof
-from portal.web.addresses import here
+from portal.web import reauthentication
 from portal.web.forms import Form
 from portal.web.given import current_settings
-from portal.web.proof import ask
+from portal.web.reauthentication import ask
 from portal.web.rendering import render, wants_fragment
+from portal.web.urls import here
 
 FIELD = "confirmed"
-NOT_RESENT = (FIELD, proof.FIELD, "csrf_token")
+NOT_RESENT = (FIELD, reauthentication.FIELD, "csrf_token")
 
 
 def digest_of(consequences: Sequence[str], key: str | None = None) -> str:

@@ -14,11 +14,11 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 
 from portal.web import drafts
-from portal.web.addresses import here
 from portal.web.guards import PUBLIC, rule_of
 from portal.web.rendering import redirect
+from portal.web.urls import here
 
-OTHER_SIGN_IN = "Nothing was saved: this form was opened under another sign-in. Look it over, then send it again."
+OTHER_SESSION = "Nothing was saved: this form was opened under another sign-in. Look it over, then send it again."
 
 
 class Csrf(CSRFProtect):  # type: ignore[misc]
@@ -66,7 +66,7 @@ def _ask_again() -> None:
     """Go on as if the page had been asked for, which changes nothing; its form finds what was typed (web/forms.py)."""
     g.typed = request.form
     request.method = "GET"
-    flash(OTHER_SIGN_IN, "error")
+    flash(OTHER_SESSION, "error")
 
     @after_this_request
     def refuse(response: Response) -> Response:

@@ -26,17 +26,17 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from portal.web import cookies
-from portal.web.addresses import here
 from portal.web.given import current_settings
 from portal.web.people import names_of
 from portal.web.rendering import wants_fragment
+from portal.web.urls import here
 
 Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
 
 COOKIE = "draft"
 SECONDS = 3600
 LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
-SECRET = frozenset({"csrf_token", "password", "current_password", "proof", "code", "credential", "sealed"})
+SECRET = frozenset({"csrf_token", "password", "current_password", "own_password", "code", "credential", "sealed"})
 BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Look it over, then save it."
 KEPT_FOR = "The form you left open was kept for {}, so it is not shown here."
 ANOTHER = "the account that was signed in before"

@@ -5,12 +5,14 @@ Each is a typed value of one application, which `create_app` and portal/features
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from flask import Flask, current_app
 
 from portal.config import Settings
+from portal.core.policy import Permission
 
 T = TypeVar("T")
 
@@ -47,3 +49,4 @@ class Provision(Generic[T]):
 
 current_settings: Given[Settings] = Given("settings")
 served_at: Given[str] = Given("address it is served at")  # where there is no public one
+permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

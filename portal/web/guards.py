@@ -15,11 +15,11 @@ from portal.core.actor import Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.policy import Permission, allows
 from portal.web import drafts
-from portal.web.addresses import here, home, safe_next
 from portal.web.given import current_settings
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
 from portal.web.session import CSRF, SignedIn, has_ended
+from portal.web.urls import here, home, safe_next
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -27,7 +27,7 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope for what every signed-in person may
 OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
 
-SECOND_STEP_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
+TWO_FACTOR_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
 KEPT = "You are signed out, so nothing was saved. Sign in, and the form comes back as you filled it in."
 UNKEPT = "You are signed out, so nothing was done. Sign in, then go back and send it again."
 
@@ -41,7 +41,7 @@ class Step:
 
 
 NEW_PASSWORD = Step("account.password", "with_temporary_password")
-SECOND_FACTOR = Step("second.index", "without_second_factor")
+TWO_FACTOR = Step("mfa.index", "without_two_factor")
 
 
 def public(view: View) -> View:
@@ -50,13 +50,13 @@ def public(view: View) -> View:
     return view
 
 
-def signed_in(*, with_temporary_password: bool = False, without_second_factor: bool = False) -> Callable[[View], View]:
+def signed_in(*, with_temporary_password: bool = False, without_two_factor: bool = False) -> Callable[[View], View]:
     """Open to every signed-in person, about themselves; before the rest is, where the view is for that."""
 
     def mark(view: View) -> View:
         view.rule = SIGNED_IN  # type: ignore[attr-defined]
         view.with_temporary_password = with_temporary_password  # type: ignore[attr-defined]
-        view.without_second_factor = without_second_factor  # type: ignore[attr-defined]
+        view.without_two_factor = without_two_factor  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -86,7 +86,7 @@ def rule_of(view: Callable[..., Any]) -> str | Permission:
 
 def scope_of(rule: str | Permission) -> str:
     """What a program's token must have been allowed, for an address with this rule."""
-    return rule.value if isinstance(rule, Permission) else PROFILE
+    return rule.name if isinstance(rule, Permission) else PROFILE
 
 
 def scopes_in_use(app: Flask) -> frozenset[str]:
@@ -101,17 +101,17 @@ def check_routes(app: Flask) -> None:
         rule_of(view)
 
 
-def must_have_second_factor(role: Role | None) -> bool:
+def must_have_two_factor(role: Role | None) -> bool:
     """Whether this installation wants one of everybody in the role."""
     settings = current_settings()
-    return role is not None and role.name in settings.second_factor_roles
+    return role is not None and role.name in settings.two_factor_roles
 
 
 def what_comes_first(person: SignedIn) -> Step | None:
     """What somebody who is signed in has to do before anything else."""
     if person.must_change_password:
         return NEW_PASSWORD
-    return None if person.has_second_factor or not must_have_second_factor(person.role) else SECOND_FACTOR
+    return None if person.has_two_factor or not must_have_two_factor(person.role) else TWO_FACTOR
 
 
 def enforce() -> ResponseReturnValue | None:
@@ -158,7 +158,7 @@ def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         return problem(401)
     if first := what_comes_first(current_user):
-        return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else SECOND_STEP_FIRST)
+        return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else TWO_FACTOR_FIRST)
     scope = scope_of(rule)
     if current_user.scopes is not None and scope not in current_user.scopes:
         return problem(403, f"This token is not for {scope}.", code="insufficient_scope")

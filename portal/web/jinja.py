@@ -14,13 +14,13 @@ from markupsafe import Markup, escape
 from portal.core.actor import NoActorError, current_actor
 from portal.core.clock import local, now, zone
 from portal.core.counts import number_of
-from portal.core.emails import readable_email
+from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
-from portal.core.policy import Permission, allows
+from portal.core.policy import allows
 from portal.web import theme
-from portal.web.addresses import here, home
 from portal.web.agents import browser_of
-from portal.web.given import current_settings
+from portal.web.given import current_settings, permissions
+from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -53,7 +53,7 @@ def can(permission: str, row: Any = None) -> bool:
     except NoActorError:
         return False
     may = getattr(row, "may_be_changed_by", None)
-    return allows(actor, Permission(permission)) and (may is None or bool(may(actor)))
+    return allows(actor, permissions()[permission]) and (may is None or bool(may(actor)))
 
 
 def ago(then: datetime) -> str:

@@ -19,7 +19,7 @@ PASSWORD_CHECKS = (
     "account.password",
     "account.email",
     "api.login",
-    "second.remove",
+    "mfa.remove",
 )  # a quarter of a second of a processor each
 
 _exporting: set[uuid.UUID | None] = set()

@@ -24,7 +24,7 @@ from portal.web.given import Given, current_settings
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 OUTCOMES = {
-    "sign_in": "begun", "sign_in_failed": "failed", "second_factor_failed": "failed", "throttled": "throttled",
+    "sign_in": "begun", "sign_in_failed": "failed", "two_factor_failed": "failed", "rate_limited": "rate_limited",
 }  # fmt: skip
 
 log = logging.getLogger("portal.requests")
@@ -127,7 +127,7 @@ def _told(response: Response, took: float) -> dict[str, object]:
 
 
 def _path() -> str | None:
-    """The route, with the ids of rows filled in. Other parts may be secrets, such as the token of a letter's link."""
+    """The route, with the ids of rows filled in. Other parts may be secrets, such as the token of an email's link."""
     if request.url_rule is None:
         return None
     path = request.url_rule.rule

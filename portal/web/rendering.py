@@ -26,7 +26,7 @@ def render(template: str, /, *, fragment: str | None = None, status: int = 200, 
 
 
 def text_of(template: str, /, **context: Any) -> str:
-    """A template that is no page, where there need be no request: a letter's."""
+    """A template that is no page, where there need be no request: an email's."""
     return current_app.jinja_env.get_template(template).render(**context)
 
 

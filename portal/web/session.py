@@ -38,10 +38,10 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     email: str
     organization_name: str | None
     must_change_password: bool
-    has_second_factor: bool
-    sign_in_id: uuid.UUID
+    has_two_factor: bool
+    session_id: uuid.UUID
     is_kept: bool  # by the browser, when it is closed
-    proved_at: datetime  # when they last said who they are
+    authenticated_at: datetime  # when they last said who they are
     scopes: frozenset[str] | None = None  # what their program was allowed; None: whatever they may
 
     @property

@@ -6,9 +6,9 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from portal.web import cookies
-from portal.web.addresses import safe_next
 from portal.web.guards import public
 from portal.web.rendering import redirect
+from portal.web.urls import safe_next
 
 CHOICES = ("system", "light", "dark")
 YEAR = 31_536_000

@@ -17,7 +17,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, add_sign_in
+from portal.tokens.commands import Lifetime, add_session
 from portal.users.models import User
 from tests.access.visitor import (
     CLASH,
@@ -101,23 +101,23 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.verification", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.cancellation", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
-    ("auth.second", "GET"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
-    ("auth.second", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.two_factor", "GET"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    ("auth.two_factor", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
     ("auth.passkey", "POST"): Rule(WRONG, WRONG, WRONG, WRONG),
     ("account.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.devices", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
-    ("account.end_sign_in", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # of a sign-in that is none of theirs
+    ("account.end_session", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # of a sign-in that is none of theirs
     ("account.end_others", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
-    ("second.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
-    ("second.app", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
-    ("second.app", "POST"): Rule(SIGN_IN, PAGE, PAGE, PAGE),  # what was not sealed here begins anew
-    ("second.passkey", "POST"): Rule(SIGN_IN, WRONG, WRONG, WRONG),
-    ("second.recovery_codes", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # there is nothing to recover yet
-    ("second.remove", "GET"): Rule(SIGN_IN, GONE, GONE, GONE),
-    ("second.remove", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),
+    ("mfa.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("mfa.app", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("mfa.app", "POST"): Rule(SIGN_IN, PAGE, PAGE, PAGE),  # what was not sealed here begins anew
+    ("mfa.passkey", "POST"): Rule(SIGN_IN, WRONG, WRONG, WRONG),
+    ("mfa.recovery_codes", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # there is nothing to recover yet
+    ("mfa.remove", "GET"): Rule(SIGN_IN, GONE, GONE, GONE),
+    ("mfa.remove", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),
     ("account.strength", "POST"): Rule(*PUBLIC),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
     ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
@@ -146,11 +146,11 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.cancellation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("second.reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
-    ("second.reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.mfa_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.mfa_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.end_sign_in", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.end_sign_ins", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.end_session", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
@@ -287,11 +287,11 @@ def _new_password(_world: World, _key: uuid.UUID) -> dict[str, Any]:
     return {"current_password": "correct horse battery staple", "password": "another horse battery staple"}
 
 
-def _sign_in_of(world: World, key: uuid.UUID) -> dict[str, Any]:
+def _session_of(world: World, key: uuid.UUID) -> dict[str, Any]:
     """A sign-in of the person who is asked for; of a third one where there is none."""
     person = key if world.build.read(User, key) else world.build.person(f"{key.hex}@example.com").id
     with acting(world.app):
-        return {"sign_in": command(add_sign_in)(person, None, lifetime=HOUR, token=key.hex)}
+        return {"session": command(add_session)(person, None, lifetime=HOUR, token=key.hex)}
 
 
 BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
@@ -302,8 +302,8 @@ BODIES: dict[str, Callable[[World, uuid.UUID], dict[str, Any]]] = {
     "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
     "links.accept": lambda _world, _key: {"password": "another horse battery staple"},
     "links.reset": lambda _world, _key: {"password": "another horse battery staple"},
-    "account.end_sign_in": _sign_in_of,
-    "users.end_sign_in": _sign_in_of,
+    "account.end_session": _session_of,
+    "users.end_session": _session_of,
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited_organization,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},

@@ -17,8 +17,8 @@ from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Missing
 from portal.core.history import Activity
-from portal.second.commands import reset
 from portal.users import devices, invitations, locks
+from portal.users.mfa_resets import reset
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person

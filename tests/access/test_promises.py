@@ -11,7 +11,7 @@ from flask import Flask
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, db
-from portal.organizations.commands import delete_organization
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.users.models import User
 from tests.access.visitor import Visitor, without_tokens
@@ -308,7 +308,7 @@ def test_ac13_nobody_is_restored_into_a_deleted_organization(
     app: Flask, build: Builder, acme: Tenant, root: Person, gil: Person
 ) -> None:
     with app.app_context(), acting_as(SYSTEM):
-        delete_organization(acme.id)
+        organizations.delete(acme.id)
     visitor = Visitor(app, root)
 
     visitor.post(f"/users/{gil.id}/restore")
@@ -321,7 +321,7 @@ def test_ac13_nobody_is_created_in_or_moved_to_a_deleted_organization(
     app: Flask, build: Builder, birch: Tenant, uma: Person, root: Person
 ) -> None:
     with app.app_context(), acting_as(SYSTEM):
-        delete_organization(birch.id)
+        organizations.delete(birch.id)
     visitor = Visitor(app, root)
 
     for organization in (birch.slug, str(birch.id)):

@@ -247,7 +247,7 @@ def expected(q: str, asked: str, house: Any, turned: bool) -> list[str]:
     condition, order = LISTS[asked]
     if turned:
         order = tuple(key.removesuffix(" DESC") if key.endswith(" DESC") else f"{key} DESC" for key in order)
-    patterns = [db.session.scalar(select(func.portal_search_pattern(word))) for word in q.split()]
+    patterns = [str(db.session.scalar(select(func.portal_search_pattern(word)))) for word in q.split()]
     beginnings = [f"% {pattern.lstrip('% ')}" for pattern in patterns]
     words = {"q": q, "turned": " ".join(reversed(q.split()))}
     values = {**words, "patterns": patterns, "beginnings": beginnings, "house": house}
@@ -261,9 +261,10 @@ def paged(arguments: dict[str, str], link: str) -> list[str]:
         page = queries.listing(arguments, "/users/").page()
         found = [row.email for row in page.rows]
         emails += found[::-1] if link == "previous" else found
-        if not page.links[link]:
+        address = page.links[link]
+        if not address:
             break
-        arguments = dict(parse_qsl(urlsplit(page.links[link]).query))
+        arguments = dict(parse_qsl(urlsplit(address).query))
     return emails
 
 

@@ -229,7 +229,7 @@ def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
 def test_who_asks_for_strength_all_the_time_is_told_nothing_for_a_while(
     client: PageClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.web.throttle.STRENGTHS_PER_MINUTE", 4)
+    monkeypatch.setattr("portal.web.attempts.STRENGTHS_PER_MINUTE", 4)
     asked = {"csrf_token": client.form("/login")["csrf_token"], "password": "grey dolphin under lamps"}
 
     said = [bool(client.post("/account/password/strength", data=asked).text.strip()) for _ in range(4)]

@@ -15,12 +15,12 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.mail.letters import Letter
+from portal.mail.message import Email
 from portal.users.models import User
 from tests.access.visitor import Visitor, token_in
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, Tenant
-from tests.mailbox import letter_of, path_of
+from tests.mailbox import email_of, path_of
 from tests.pages import fields_of
 
 
@@ -169,7 +169,7 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
     with acting(app):
         person = db.session.scalars(select(User).where(User.email == "life@example.com")).one()
     one, new = Visitor(app), "a password of their own choosing"
-    secrets.add(open_link(one, letter_of(app, "invitation", person.id)))
+    secrets.add(open_link(one, email_of(app, "invitation", person.id)))
     form = fields_of(one.get("/invitations/").text)
     assert one.post("/invitations/", {**form, "password": PASSWORD}).status_code == 303
     changed = {"current_password": PASSWORD, "password": new}
@@ -178,14 +178,14 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
     fail(Visitor(app), person.email)
     reset = chief.post(f"/users/{person.id}/password")
     assert reset.status_code == 303
-    secrets |= {new, open_link(one, letter_of(app, "password_reset", person.id)), "wrong"}
+    secrets |= {new, open_link(one, email_of(app, "password_reset", person.id)), "wrong"}
     assert chief.post(f"/users/{person.id}/delete").status_code == 303
     asked = chief.post(f"/users/{person.id}/restore")
     assert chief.post(f"/users/{person.id}/restore", fields_of(asked.text)).status_code == 303
 
     found = everything_written(app)
     with acting(app):
-        tokens = db.session.scalars(text("SELECT token FROM sign_ins")).all()
+        tokens = db.session.scalars(text("SELECT token FROM sessions")).all()
         hashes = [one for one in db.session.scalars(text("SELECT password FROM users")) if one]
     assert found.count("life@example.com") == 0  # a new row's values are the row's alone
     for action in ("create", "sign_in", "sign_in_failed", "update", "delete", "restore"):
@@ -200,9 +200,9 @@ def key_of(visitor: Visitor) -> dict[str, str]:
     return {name: value for name, value in fields_of(visitor.get("/users/new").text).items() if "key" in name}
 
 
-def open_link(visitor: Visitor, letter: Letter) -> str:
+def open_link(visitor: Visitor, message: Email) -> str:
     """Follow a mailed link; its secret."""
-    path = path_of(letter)
+    path = path_of(message)
     assert visitor.get(path).status_code == 303
     return path.rsplit("/", 1)[1]
 

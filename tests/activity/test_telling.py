@@ -17,7 +17,7 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor, without_tokens
 from tests.acting import acting
@@ -27,7 +27,7 @@ from tests.pages import fields_of
 CANARY = "Quetzal"
 AGENT = {"User-Agent": "RaraAvis/7"}
 ADDRESS = "203.0.113.77"
-WALLS = pytest.mark.parametrize("walls", ["both", "first_wall_alone"], indirect=True)
+WALLS = pytest.mark.parametrize("walls", ["both", "scoping_alone"], indirect=True)
 FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page=last", "per_page=100", "action=create",
            "action=update", "action=sign_in", "action=sign_in_failed", "action=refused", "action=delete",
            "action=restore", "field=email", "field=first_name", "field=role", "field=organization_id", "field=name",
@@ -36,7 +36,7 @@ FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page
 
 @pytest.fixture(autouse=True)
 def walls(request: pytest.FixtureRequest) -> None:
-    """With `first_wall_alone` what holds is the work of the application's own filters."""
+    """With `scoping_alone` what holds is the work of the application's own filters."""
     if getattr(request, "param", "both") != "both":
         request.getfixturevalue(request.param)
 
@@ -347,9 +347,9 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     for version, (actor, name) in enumerate(((eve, "Eve"), (moved, "Moved"), (chief, "Chief")), start=1):
         with acting(app, actor):
-            update_user(uma.id, version, {"first_name": f"By{name}"})
+            users.update(uma.id, version, {"first_name": f"By{name}"})
     with acting(app):
-        update_user(moved.id, 1, {"organization_id": birch.id})
+        users.update(moved.id, 1, {"organization_id": birch.id})
         command(db.session.execute)(delete(User).where(User.id.in_([eve.id, moved.id, chief.id])))
 
     said = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
@@ -358,7 +358,7 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
         assert who.pop("ByEve") == "Somebody who was removed"
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
-        update_user(uma.id, 4, {"first_name": "Last"})
+        users.update(uma.id, 4, {"first_name": "Last"})
     assert "by somebody who was removed" in Visitor(app, ada).get(f"/users/{uma.id}").text
 
 

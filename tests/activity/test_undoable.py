@@ -7,8 +7,8 @@ import re
 import pytest
 from flask import Flask
 
-from portal.organizations.commands import delete_organization, update_organization
-from portal.users.commands import delete_user, set_active, undo_user, update_user
+from portal.organizations.commands import organizations
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
@@ -29,14 +29,14 @@ def test_what_was_undone_or_changed_since_is_not_offered_again(
 ) -> None:
     sign_in(ada)
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
+        users.update(uma.id, 1, {"first_name": "Ulla"})
     assert offered(client, uma) == [[2]] * 3
     with acting(app, ada):
-        undo_user(uma.id, 2)
+        users.undo(uma.id, 2)
     assert offered(client, uma) == [[3]] * 3, "the undo itself can be undone; what it undid is as before already"
     with acting(app, ada):
-        update_user(uma.id, 3, {"first_name": "Ursula"})
-        update_user(uma.id, 4, {"first_name": "Uta"})
+        users.update(uma.id, 3, {"first_name": "Ursula"})
+        users.update(uma.id, 4, {"first_name": "Uta"})
     assert offered(client, uma) == [[5]] * 3, "what was changed since by somebody else would be refused"
 
 
@@ -45,8 +45,8 @@ def test_an_earlier_change_of_another_field_is_offered_beside_the_newest(
 ) -> None:
     sign_in(ada)
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
-        update_user(uma.id, 2, {"last_name": "Else"})
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+        users.update(uma.id, 2, {"last_name": "Else"})
 
     assert offered(client, uma) == [[3, 2]] * 3
 
@@ -56,8 +56,8 @@ def test_of_somebody_deleted_only_the_deletion_is_offered(
 ) -> None:
     sign_in(ada)
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
-        delete_user(uma.id)
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+        users.delete(uma.id)
 
     assert offered(client, uma) == [[3]] * 3
 
@@ -67,8 +67,8 @@ def test_an_organization_is_asked_in_the_same_way(
 ) -> None:
     sign_in(root)
     with acting(app, root):
-        update_organization(acme.id, 1, {"name": "Acme Two", "slug": acme.slug})
-        delete_organization(acme.id)
+        organizations.update(acme.id, 1, {"name": "Acme Two", "slug": acme.slug})
+        organizations.delete(acme.id)
 
     assert offered(client, acme, "organizations") == [[3]] * 3
 
@@ -78,9 +78,9 @@ def test_what_is_offered_does_something(
 ) -> None:
     sign_in(ada)
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
-        set_active(uma.id, is_active=False)
-        update_user(uma.id, 3, {"first_name": "Uma", "last_name": "Else"})
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+        users.set_active(uma.id, is_active=False)
+        users.update(uma.id, 3, {"first_name": "Uma", "last_name": "Else"})
 
     for version in offered(client, uma)[0]:
         before = build.read(User, uma.id).version

@@ -20,7 +20,7 @@ from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.core.history import Activity
 from portal.organizations.models import Organization
-from portal.users.commands import undo_user, update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import Builder, Person, SignIn, Tenant
@@ -322,9 +322,9 @@ def test_of_many_undos_at_once_one_changes_the_row(fresh_app: Flask) -> None:
     for number in range(5):
         uma = build.person(f"uma{number}@example.com", tenant=acme)
         with acting(fresh_app, admins[0]):
-            update_user(uma.id, 1, {"first_name": "Ulla", "role": Role.ADMIN})
+            users.update(uma.id, 1, {"first_name": "Ulla", "role": Role.ADMIN})
 
-        outcomes = at_once(fresh_app, [partial(undo_user, uma.id, 2)] * 4, *admins)
+        outcomes = at_once(fresh_app, [partial(users.undo, uma.id, 2)] * 4, *admins)
 
         assert not [one for one in outcomes if isinstance(one, Exception)]
         assert [one.undoes for one in of_row(fresh_app, uma.id)] == [None, None, 2]
@@ -340,9 +340,9 @@ def test_ac10_an_undo_does_not_take_the_last_super_admin_away(
     sign_in(root)
     edit(client, uma, role="SUPER_ADMIN")
     with acting(client.application):
-        update_user(root.id, 1, {"role": Role.ADMIN, "organization_id": acme.id})
+        users.update(root.id, 1, {"role": Role.ADMIN, "organization_id": acme.id})
         with pytest.raises(Conflict, match="last super administrator"):
-            undo_user(uma.id, 2)
+            users.undo(uma.id, 2)
 
     assert build.read(User, uma.id).role is Role.SUPER_ADMIN
 
@@ -431,7 +431,7 @@ def test_an_undo_of_a_short_name_that_was_taken_meanwhile_says_by_whom(
 
     undo(client, acme, 2)
 
-    assert "Not undone. Acme the Second already has this short name." in note(client, acme)
+    assert "Not undone. Acme the Second already has this URL name." in note(client, acme)
     assert build.read(Organization, acme.id).slug == "acme-old"
 
 
@@ -444,7 +444,7 @@ def test_an_undone_address_is_as_verified_as_it_was_and_no_more(
     for person in (proved, unproved):
         edit(client, person, email=f"new-{person.email}")
         with acting(client.application):
-            update_user(person.id, 2, {"email_verified": True})
+            users.update(person.id, 2, {"email_verified": True})
         undo(client, person, 2)
 
     rows = [build.read(User, person.id) for person in (proved, unproved)]
@@ -504,7 +504,7 @@ def test_ac7_an_admin_does_not_give_super_admin_back(
     assert "2" not in versions_in(other_client.get(f"/users/{eve.id}").text)
 
 
-@pytest.mark.parametrize("walls", ["both", "first_wall_alone"])
+@pytest.mark.parametrize("walls", ["both", "scoping_alone"])
 def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a_short_name(
     request: pytest.FixtureRequest, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder,
     acme: Tenant, birch: Tenant,
@@ -553,7 +553,7 @@ def test_ac2_a_foreign_row_is_undone_by_nobody_else(
     client: PageClient, sign_in: SignIn, build: Builder, birch: Tenant, bea: Person, ada: Person
 ) -> None:
     with acting(client.application):
-        update_user(bea.id, 1, {"first_name": "Bella"})
+        users.update(bea.id, 1, {"first_name": "Bella"})
     sign_in(ada)
     token = client.form("/account/")["csrf_token"]
 
@@ -669,7 +669,7 @@ def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask
 
     with acting(fresh_app):
         moved = build.person("moved@example.com", tenant=birch)
-        update_user(moved.id, 1, {"organization_id": acme.id})
+        users.update(moved.id, 1, {"organization_id": acme.id})
     with counted(fresh_app) as sent:
         client.get("/activity/")
     assert len(sent) <= most + 2, sent  # what the row is like now, and the names of its organizations
@@ -681,8 +681,8 @@ def test_the_latest_acts_are_one_statement_of_the_first_page(
     root: Person, who: str,
 ) -> None:  # fmt: skip
     with acting(app):
-        update_user(uma.id, 1, {"organization_id": birch.id})
-        update_user(uma.id, 2, {"organization_id": acme.id})
+        users.update(uma.id, 1, {"organization_id": birch.id})
+        users.update(uma.id, 2, {"organization_id": acme.id})
     sign_in({"ada": ada, "root": root}[who])
 
     with counted(app) as sent:

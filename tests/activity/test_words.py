@@ -20,14 +20,14 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import record
-from portal.factors.words import CODE, MEANS
+from portal.mfa.words import CODE, MEANS
 from portal.organizations.models import Organization
-from portal.users.commands import set_active, set_password, update_user
+from portal.users.commands import set_password, users
 from portal.users.models import User
 from tests.access.visitor import Visitor, token_in
 from tests.acting import acting, actor_of
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import letter_of, path_of
+from tests.mailbox import email_of, path_of
 from tests.pages import HTMX, PageClient, fields_of
 
 
@@ -46,12 +46,12 @@ def sentences(text: str) -> list[str]:
 
 
 ACTS: dict[str, Callable[[Person], object]] = {
-    "changed the first name of Ulla Example": lambda uma: update_user(uma.id, 1, {"first_name": "Ulla"}),
-    "changed the role of Uma Example": lambda uma: update_user(uma.id, 1, {"role": Role.ADMIN}),
-    "changed 2 fields of Ulla Else": lambda uma: update_user(uma.id, 1, {"first_name": "Ulla", "last_name": "Else"}),
-    "deactivated Uma Example": lambda uma: set_active(uma.id, is_active=False),
+    "changed the first name of Ulla Example": lambda uma: users.update(uma.id, 1, {"first_name": "Ulla"}),
+    "changed the role of Uma Example": lambda uma: users.update(uma.id, 1, {"role": Role.ADMIN}),
+    "changed 2 fields of Ulla Else": lambda uma: users.update(uma.id, 1, {"first_name": "Ulla", "last_name": "Else"}),
+    "deactivated Uma Example": lambda uma: users.set_active(uma.id, is_active=False),
     "set a new password for Uma Example": lambda uma: set_password(uma.id, "a new one for uma"),
-    "marked the e-mail as verified for Uma Example": lambda uma: update_user(uma.id, 1, {"email_verified": True}),
+    "marked the e-mail as verified for Uma Example": lambda uma: users.update(uma.id, 1, {"email_verified": True}),
 }
 
 
@@ -131,11 +131,11 @@ def test_two_step_sign_in_is_told_in_whole_sentences(
     about, tenant = uma.id, uma.organization_id
     with acting(app):
         own = {"by": actor_of(uma), "about": about}
-        record("second_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
+        record("two_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
         record("sign_in", **own, details={MEANS: CODE})  # type: ignore[arg-type]
         record("recovery_codes_renewed", **own)  # type: ignore[arg-type]
-        record("second_factor_failed", about=about, tenant=tenant)
-        record("second_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
+        record("two_factor_failed", about=about, tenant=tenant)
+        record("two_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
     sign_in(ada)
 
     assert sentences(client.get("/activity/").text)[1:6] == [
@@ -152,7 +152,7 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
 ) -> None:
     newt = build.person("newt@example.com", tenant=acme, invited_at=now())
     guest = Visitor(app)
-    guest.get(path_of(letter_of(app, "invitation", newt.id)))
+    guest.get(path_of(email_of(app, "invitation", newt.id)))
     form = fields_of(guest.get("/invitations/").text)
     assert guest.post("/invitations/", {**form, "password": "quite another horse"}).status_code == 303
     guest.token = token_in(guest.get("/account/").text)
@@ -233,7 +233,7 @@ def test_the_dashboard_tells_an_act_in_many_organizations_once(
 
 def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
+        users.update(uma.id, 1, {"first_name": "Ulla"})
         entry = told(queries.listing({}, "/activity/").page().rows)[0]
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = [midnight - timedelta(seconds=1), midnight - timedelta(days=1)]
@@ -249,7 +249,7 @@ def test_pages_of_the_history_stay_small_where_all_can_be_undone(
     people = [build.person(f"p{number}@example.com", tenant=acme, first_name="Uma") for number in range(26)]
     with acting(app, ada):
         for one in people:
-            update_user(one.id, 1, {"first_name": "Ulla"})
+            users.update(one.id, 1, {"first_name": "Ulla"})
     sign_in(ada)
     page = client.get("/activity/?action=update").data
     part = client.get("/activity/?action=update", headers=HTMX).data
@@ -263,8 +263,8 @@ def test_a_place_without_scripts_needs_one_form_for_all_buttons(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     with acting(app, ada):
-        update_user(uma.id, 1, {"first_name": "Ulla"})
-        update_user(uma.id, 2, {"last_name": "Else"})
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+        users.update(uma.id, 2, {"last_name": "Else"})
     sign_in(ada)
     page = html5lib.parse(client.get("/activity/").text, namespaceHTMLElements=False)
     form = next(form for form in page.iter("form") if form.find(".//ol") is not None)

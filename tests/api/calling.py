@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from portal.api.description import document
+from portal.features import PERMISSIONS
 from tests.cast import Person
 
 ROOT = "/api/v1"
@@ -50,7 +51,7 @@ class Program:
 
 @cache
 def described() -> dict[str, Any]:
-    return document("/api/v1")
+    return document("/api/v1", list(PERMISSIONS))
 
 
 def checked(answer: TestResponse) -> TestResponse:

@@ -19,8 +19,8 @@ from flask import Flask
 from portal.api import access
 from portal.core.actor import Role
 from portal.core.db import db
-from portal.tokens.rotation import Family
-from portal.users import commands as users
+from portal.tokens.rotation import ClientSession
+from portal.users.commands import users
 from tests.acting import acting, portal_on
 from tests.api.calling import LOGIN, ME, Program
 from tests.cast import Builder, Person, SignIn, Tenant
@@ -97,11 +97,11 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "expired": with_claims(exp=int(time.time()) - 1),
     "no expiry": with_claims(exp=None),
     "no subject": with_claims(sub=None),
-    "no family": with_claims(sid=None),
-    "a family that never was": with_claims(sid=str(uuid.UUID(int=1))),
+    "no session": with_claims(sid=None),
+    "a session that never was": with_claims(sid=str(uuid.UUID(int=1))),
     "another person": with_claims(sub=str(uuid.UUID(int=1))),
     "a number for a person": with_claims(sub=7),
-    "a family that is no key": with_claims(sid="' OR true"),
+    "a session that is no key": with_claims(sid="' OR true"),
     "of tomorrow": with_claims(iat=int(time.time()) + 86_400),
     **{
         f"{name} is {kind}": with_claims(**{name: value})
@@ -146,8 +146,8 @@ def test_rt7_a_family_of_a_browser_has_no_access_token(
 ) -> None:
     sign_in(uma, client)
     with app.test_request_context(), acting(app):
-        from_cookie = db.session.connection().exec_driver_sql("SELECT id FROM sign_ins").scalar()
-        token, _ = access.issued(Family(from_cookie, uma.id))  # type: ignore[arg-type]
+        from_cookie = db.session.connection().exec_driver_sql("SELECT id FROM sessions").scalar()
+        token, _ = access.issued(ClientSession(from_cookie, uma.id))  # type: ignore[arg-type]
 
     assert Program(app).me(token).status_code == 401
 

@@ -16,11 +16,11 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.organizations import commands as organizations
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
-from portal.tokens.models import RefreshToken, SignIn
-from portal.users import commands as users
+from portal.tokens.models import RefreshToken, Session
 from portal.users import resets
+from portal.users.commands import set_password, users
 from portal.users.models import User
 from tests.acting import acting, at_once, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
@@ -50,12 +50,12 @@ def age(app: Flask, by: timedelta = LATER) -> None:
 
 
 def living(app: Flask) -> int:
-    """How many refresh tokens could be used: families that are alive and tokens of theirs that are not spent."""
+    """How many refresh tokens could be used: client_sessions that are alive and tokens of theirs that are not spent."""
     with acting(app):
         found = (
             select(RefreshToken.id)
-            .join(SignIn, SignIn.id == RefreshToken.family_id)
-            .where(RefreshToken.revoked_at.is_(None), SignIn.ended_at.is_(None), SignIn.expires_at > now())
+            .join(Session, Session.id == RefreshToken.session_id)
+            .where(RefreshToken.revoked_at.is_(None), Session.ended_at.is_(None), Session.expires_at > now())
         )
         return len(db.session.scalars(found).all())
 
@@ -65,7 +65,7 @@ def events(app: Flask, action: str) -> list[Any]:
         return list(db.session.scalars(select(Activity).where(Activity.action == action)))
 
 
-def letters(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+def emails(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     sent: list[tuple[Any, ...]] = []
     monkeypatch.setattr("portal.api.commands.send_later", lambda *given: sent.append(given))
     return sent
@@ -89,10 +89,10 @@ def test_rt1_a_refresh_gives_the_next_tokens_and_spends_the_one_that_was_used(
     assert living(app) == 1
 
 
-def test_rt2_using_a_spent_token_again_ends_its_family_with_an_event_and_a_letter_and_no_other_family(
+def test_rt2_using_a_spent_token_again_ends_its_family_with_an_event_and_an_email_and_no_other_family(
     app: Flask, program: Program, uma: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = letters(monkeypatch)
+    sent = emails(monkeypatch)
     other = program.sign_in(uma)["refresh_token"]
     tokens = [program.sign_in(uma)["refresh_token"]]
     for _ in range(2):
@@ -184,10 +184,10 @@ def test_rt3_the_database_itself_refuses_a_family_two_living_tokens(app: Flask, 
     program.sign_in(uma)
     with acting(app):
         twin = text(
-            "INSERT INTO refresh_tokens (token, user_id, family_id, expires_at)"
-            " SELECT 'twin', user_id, family_id, expires_at FROM refresh_tokens"
+            "INSERT INTO refresh_tokens (token, user_id, session_id, expires_at)"
+            " SELECT 'twin', user_id, session_id, expires_at FROM refresh_tokens"
         )
-        with pytest.raises(Exception, match="refresh_tokens_living_key"):
+        with pytest.raises(Exception, match="refresh_tokens_unspent_key"):
             db.session.execute(twin)
 
 
@@ -201,7 +201,7 @@ def test_rt4_of_tokens_only_sha_256_is_stored_and_none_is_logged_or_in_an_addres
     secrets = [one[name] for one in (first, second) for name in ("refresh_token", "access_token")]
     program.refresh("of nobody")
     with acting(app):
-        tables = ("sign_ins", "refresh_tokens", "activity", "idempotency_keys", "throttles", "api_tokens", "users")
+        tables = ("sessions", "refresh_tokens", "activity", "idempotency_keys", "rate_limits", "api_tokens", "users")
         dump = [str(db.session.execute(text(f"SELECT t::text FROM {table} t")).all()) for table in tables]  # noqa: S608
         stored = db.session.scalars(select(RefreshToken.token)).all()
 
@@ -212,7 +212,7 @@ def test_rt4_of_tokens_only_sha_256_is_stored_and_none_is_logged_or_in_an_addres
 
 
 def test_rt5_a_family_ends_unused_and_at_its_end_however_much_it_is_used(fresh_database: str) -> None:
-    with portal_on(fresh_database, kept_idle_hours=10, sign_in_hours=24) as app:
+    with portal_on(fresh_database, kept_idle_hours=10, session_hours=24) as app:
         build, program = Builder(app), Program(app)
         uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
         token = program.sign_in(uma)["refresh_token"]
@@ -230,9 +230,9 @@ def test_rt5_a_family_ends_unused_and_at_its_end_however_much_it_is_used(fresh_d
 
 
 def moments(app: Flask) -> tuple[int, int]:
-    """In how many hours the newest family ends unused, and at the latest; so do its tokens."""
+    """In how many hours the newest session ends unused, and at the latest; so do its tokens."""
     with acting(app):
-        row = db.session.execute(select(SignIn.expires_at, SignIn.ends_at).order_by(SignIn.id.desc())).first()
+        row = db.session.execute(select(Session.expires_at, Session.ends_at).order_by(Session.id.desc())).first()
         assert row is not None
         token = db.session.scalar(select(RefreshToken.expires_at).where(RefreshToken.revoked_at.is_(None)))
         assert token is not None
@@ -245,7 +245,7 @@ def moments(app: Flask) -> tuple[int, int]:
 def _earlier(hours: int) -> None:
     gone = timedelta(hours=hours)
     for model, columns in (
-        (SignIn, (SignIn.created_at, SignIn.used_at, SignIn.expires_at, SignIn.ends_at)),
+        (Session, (Session.created_at, Session.used_at, Session.expires_at, Session.ends_at)),
         (RefreshToken, (RefreshToken.created_at, RefreshToken.revoked_at, RefreshToken.expires_at)),
     ):
         moved = update(model).values({column: column - gone for column in columns})
@@ -271,24 +271,24 @@ def _by(work: Callable[[Person], object]) -> Callable[[Flask, Person, Person, Pr
 
 def moved(uma: Person) -> None:
     house = db.session.scalars(select(Organization.id).where(Organization.slug == "birch")).one()
-    users.update_user(uma.id, 1, {"organization_id": house})
+    users.update(uma.id, 1, {"organization_id": house})
 
 
 def house_deleted(uma: Person) -> None:
     assert uma.organization_id is not None
-    organizations.delete_organization(uma.organization_id)
+    organizations.delete(uma.organization_id)
 
 
 def demoted(uma: Person) -> None:
-    users.update_user(uma.id, 1, {"role": Role.USER})
+    users.update(uma.id, 1, {"role": Role.USER})
 
 
 ENDS = {
     "logout": by_logout,
-    "a changed password": _by(lambda uma: users.set_password(uma.id, "another horse battery staple")),
+    "a changed password": _by(lambda uma: set_password(uma.id, "another horse battery staple")),
     "a reset": _by(lambda uma: resets.reset_password(uma.id)),
     "deactivation": _by(lambda uma: users.set_active(uma.id, is_active=False)),
-    "deletion": _by(lambda uma: users.delete_user(uma.id)),
+    "deletion": _by(lambda uma: users.delete(uma.id)),
     "deletion of the organization": _by(house_deleted),
     "a move": _by(moved),
     "demotion": _by(demoted),
@@ -328,7 +328,7 @@ def test_rt6_logging_out_with_a_spent_token_ends_the_family_and_with_nobodys_say
 def test_rt6_a_changed_name_ends_nothing(app: Flask, program: Program, root: Person, uma: Person) -> None:
     token = program.sign_in(uma)["refresh_token"]
     with acting(app, root):
-        users.update_user(uma.id, 1, {"first_name": "Changed"})
+        users.update(uma.id, 1, {"first_name": "Changed"})
 
     assert program.refresh(token).status_code == 200
 
@@ -345,7 +345,7 @@ def test_au4_who_may_not_come_in_gets_the_same_answer_for_each_reason(
         "of a deleted organization": build.person("closed@example.com", tenant=closed).email,
     }
     with acting(app):
-        organizations.delete_organization(closed.id)
+        organizations.delete(closed.id)
 
     answers = {
         why: program.post(LOGIN, {"email": email, "password": "wrong" if why == "wrong" else uma.password})

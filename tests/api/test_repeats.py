@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from portal.api import commands
 from portal.api.models import IdempotencyKey
 from portal.core.db import command, db
-from portal.tokens.models import SignIn
+from portal.tokens.models import Session
 from tests.acting import acting, portal_on
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
 from tests.cast import PASSWORD, Builder, Person
@@ -26,9 +26,9 @@ def program(app: Flask) -> Program:
     return Program(app)
 
 
-def families(app: Flask) -> int:
+def client_sessions(app: Flask) -> int:
     with acting(app):
-        return len(db.session.scalars(select(SignIn.id)).all())
+        return len(db.session.scalars(select(Session.id)).all())
 
 
 def kept(app: Flask) -> int:
@@ -51,7 +51,7 @@ def test_co7_the_same_again_gives_the_same_answer_and_is_done_once(app: Flask, p
     again = program.post(LOGIN, {"email": uma.email, "password": uma.password}, headers=ONE)
     assert again.json == first
     assert again.headers["Idempotency-Replayed"] == "true"
-    assert families(app) == 1
+    assert client_sessions(app) == 1
 
     refreshed = [program.refresh(first["refresh_token"], headers=ONE) for _ in range(3)]
     assert [one.status_code for one in refreshed] == [200] * 3
@@ -64,7 +64,7 @@ def test_co7_another_key_or_none_is_another_request(app: Flask, program: Program
     for headers in (ONE, {"Idempotency-Key": "two"}, {}):
         program.sign_in(uma, headers=headers)
 
-    assert families(app) == 3
+    assert client_sessions(app) == 3
 
 
 def test_co7_another_body_under_the_key_is_422(program: Program, uma: Person) -> None:
@@ -104,7 +104,7 @@ def test_co7_a_twin_in_flight_is_409_and_both_are_one(fresh_database: str, monke
 
         assert (twin.status_code, twin.json["code"]) == (409, "in_flight")  # type: ignore[index]
         assert Program(app).sign_in(uma, headers=ONE) == first[0]
-        assert families(app) == 1
+        assert client_sessions(app) == 1
 
 
 def test_co7_after_a_day_the_key_is_free_again(app: Flask, program: Program, uma: Person) -> None:
@@ -113,7 +113,7 @@ def test_co7_after_a_day_the_key_is_free_again(app: Flask, program: Program, uma
     assert program.sign_in(uma, headers=ONE) == first
     pass_time(app, timedelta(hours=2))
     assert program.sign_in(uma, headers=ONE) != first
-    assert (families(app), kept(app)) == (2, 1)
+    assert (client_sessions(app), kept(app)) == (2, 1)
 
 
 def test_co7_a_refusal_is_not_remembered(app: Flask, program: Program, uma: Person) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from tests.access.visitor import Visitor
 from tests.api.calling import LOGIN, Program
 from tests.cast import PASSWORD, Person
-from tests.second.test_views import Phone, set_up, told
+from tests.mfa.test_views import Phone, set_up, told
 
 WRONG = "another horse battery staple"
 
@@ -34,10 +34,10 @@ def test_a_missing_code_and_a_wrong_one_are_told_apart_once_the_password_is_righ
     right = asked(app, uma.email, PASSWORD, otp=phone.code())
     again = asked(app, uma.email, PASSWORD, otp=phone.code())
 
-    assert (missing[0], missing[1]["code"]) == (401, "second_factor_required")
-    assert (wrong[0], wrong[1]["code"]) == (401, "second_factor_invalid")
+    assert (missing[0], missing[1]["code"]) == (401, "two_factor_required")
+    assert (wrong[0], wrong[1]["code"]) == (401, "two_factor_invalid")
     assert right[0] == 200
-    assert (again[0], again[1]["code"]) == (401, "second_factor_invalid")
+    assert (again[0], again[1]["code"]) == (401, "two_factor_invalid")
 
 
 def test_au4_without_the_password_no_code_tells_whether_there_is_a_second_step(
@@ -51,5 +51,5 @@ def test_au4_without_the_password_no_code_tells_whether_there_is_a_second_step(
 
     assert answers == [answers[0]] * len(answers)
     assert answers[0][1]["code"] == "invalid_credentials"
-    assert "second_factor_failed" not in told(app, uma)
+    assert "two_factor_failed" not in told(app, uma)
     assert asked(app, uma.email, PASSWORD, otp=phone.code())[0] == 200  # the code was not spent

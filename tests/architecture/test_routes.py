@@ -22,7 +22,7 @@ PUBLIC = {
     "auth.login",
     "auth.logout",
     "auth.passkey",
-    "auth.second",
+    "auth.two_factor",
     "health.live",
     "health.metrics",
     "health.ready",

@@ -13,8 +13,8 @@ from portal.auth import commands, queries
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import commands as tokens
-from portal.tokens.commands import Lifetime, open_sign_in
-from portal.tokens.models import SignIn
+from portal.tokens.commands import Lifetime, open_session
+from portal.tokens.models import Session
 from portal.tokens.queries import live_of
 from portal.users.commands import set_password
 from tests.access.visitor import Visitor
@@ -30,7 +30,7 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(app: Fla
         read = db.session.execute(queries.by_email(uma.email)).one()
         set_password(uma.id, "another battery horse staple")
 
-        assert commands._open(read, None, open_sign_in, lifetime=WEEK, counters=()) is None
+        assert commands._open(read, None, open_session, lifetime=WEEK, counters=()) is None
 
         assert db.session.scalar(live_of(uma.id)) == 0
 
@@ -44,14 +44,14 @@ def test_the_right_password_opens_one_sign_in(app: Flask, uma: Person) -> None:
         assert db.session.scalar(live_of(uma.id)) == 1
 
 
-def noted(app: Flask, person: Person) -> SignIn:
+def noted(app: Flask, person: Person) -> Session:
     with acting(app):
-        return db.session.scalars(select(SignIn).where(SignIn.user_id == person.id)).one()
+        return db.session.scalars(select(Session).where(Session.user_id == person.id)).one()
 
 
 def used_long_ago(app: Flask) -> None:
     with acting(app):
-        db.session.connection().exec_driver_sql("UPDATE sign_ins SET used_at = used_at - interval '2 minutes'")
+        db.session.connection().exec_driver_sql("UPDATE sessions SET used_at = used_at - interval '2 minutes'")
         db.session.commit()
 
 
@@ -85,12 +85,12 @@ def test_looking_a_sign_in_up_is_one_statement_and_an_index_finds_it(app: Flask,
     visitor.get("/nowhere")
     event.remove(engine, "before_cursor_execute", watch)
 
-    ((statement, parameters),) = [one for one in seen if "sign_ins" in one[0]]
+    ((statement, parameters),) = [one for one in seen if "sessions" in one[0]]
     with acting(app):
         connection = db.session.connection()
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = str(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all())
-    assert "Index Scan using sign_ins_token_key" in plan
+    assert "Index Scan using sessions_token_key" in plan
 
 
 def test_a_use_that_many_requests_see_at_once_is_noted_by_one_of_them(fresh_app: Flask) -> None:
@@ -104,7 +104,7 @@ def test_a_use_that_many_requests_see_at_once_is_noted_by_one_of_them(fresh_app:
             "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN INSERT INTO noted VALUES (NEW.used_at); RETURN NULL; END'"
         )
-        connection.exec_driver_sql("CREATE TRIGGER note AFTER UPDATE ON sign_ins FOR EACH ROW EXECUTE FUNCTION note()")
+        connection.exec_driver_sql("CREATE TRIGGER note AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION note()")
         db.session.commit()
 
     outcomes = at_once(fresh_app, [lambda: tokens.use(row.id, row.used_at)] * 8)

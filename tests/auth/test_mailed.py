@@ -14,7 +14,7 @@ from portal.tokens import personal
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import letter_of, path_of
+from tests.mailbox import email_of, path_of
 from tests.pages import PageClient
 
 NEW = "another horse battery staple"
@@ -31,7 +31,7 @@ def guest(build: Builder, acme: Tenant) -> Person:
 
 
 def path(app: Flask, kind: str, person: Person) -> str:
-    return path_of(letter_of(app, kind, person.id))
+    return path_of(email_of(app, kind, person.id))
 
 
 @pytest.mark.parametrize("kind", PATHS)

@@ -91,7 +91,7 @@ def events(app: Flask, action: str) -> list[Activity]:
 
 @command
 def later(minutes: int) -> None:
-    db.session.execute(text(f"UPDATE throttles SET free_at = free_at - interval '{minutes} minutes'"))  # noqa: S608
+    db.session.execute(text(f"UPDATE rate_limits SET free_at = free_at - interval '{minutes} minutes'"))  # noqa: S608
 
 
 def test_au6_of_two_hundred_guesses_from_many_sides_ten_at_most_are_looked_at(
@@ -129,7 +129,7 @@ def test_au6_the_answer_says_when_to_come_back_and_keeps_the_address(portal: Fla
     assert PASSWORD not in answer.text
 
 
-def test_au4_au6_an_address_that_nobody_has_is_throttled_with_the_same_answer(portal: Flask) -> None:
+def test_au4_au6_an_address_that_nobody_has_is_rate_limited_with_the_same_answer(portal: Flask) -> None:
     vera, answers = Builder(portal).person("vera@example.com"), []
     for email in (vera.email, "nobody@example.com"):
         visitor = Visitor(portal)
@@ -317,7 +317,7 @@ def test_au6_a_device_that_is_forged_broken_or_too_old_is_not_known(
         assert guess(visitor, uma.email, PASSWORD) == 429, value
     visitor = Visitor(portal)
     visitor.client.set_cookie("portal-device", cookie)
-    monkeypatch.setattr("portal.web.throttle.REMEMBERED_SECONDS", -1)
+    monkeypatch.setattr("portal.web.attempts.REMEMBERED_SECONDS", -1)
     assert guess(visitor, uma.email, PASSWORD) == 429
 
 
@@ -326,7 +326,7 @@ def test_the_devices_cookie_and_the_counters_name_nobody(portal: Flask, uma: Per
     attacked(portal, uma)
 
     with acting(portal):
-        kept = db.session.scalars(text("SELECT t::text FROM throttles t")).all()
+        kept = db.session.scalars(text("SELECT t::text FROM rate_limits t")).all()
     assert len(kept) == 2
     for one in (cookie, *kept):
         for told in ("uma", "example.com", b"uma@example.com".hex(), str(uma.id), "192.0.2"):
@@ -370,10 +370,10 @@ def test_au7_the_tenant_is_not_told_who_unlocked_a_super_admin(portal: Flask, ac
     assert Visitor(portal, ada).post(f"/users/{sue.id}/unlock").status_code == 404
     assert Visitor(portal, root).post(f"/users/{sue.id}/unlock").status_code == 303
 
-    assert [one.organization_id for name in ("unlock", "throttled") for one in events(portal, name)] == [None, None]
+    assert [one.organization_id for name in ("unlock", "rate_limited") for one in events(portal, name)] == [None, None]
 
 
-def test_lg2_a_throttled_guess_is_an_event_with_a_sentence_for_the_persons_tenant(
+def test_lg2_a_rate_limited_guess_is_an_event_with_a_sentence_for_the_persons_tenant(
     portal: Flask, ada: Person, uma: Person
 ) -> None:
     if time.localtime().tm_sec > 50:
@@ -382,10 +382,10 @@ def test_lg2_a_throttled_guess_is_an_event_with_a_sentence_for_the_persons_tenan
     for _ in range(5):
         guess(attacker, uma.email, environ_base=ELSEWHERE)
 
-    (one,) = events(portal, "throttled")
+    (one,) = events(portal, "rate_limited")
     assert (one.row_id, one.organization_id, one.address) == (uma.id, uma.organization_id, "192.0.2.77")
     assert (one.actor_id, one.actor_role) == (None, "SYSTEM")
-    told = Visitor(portal, ada).get("/activity/?action=throttled").text
+    told = Visitor(portal, ada).get("/activity/?action=rate_limited").text
     assert re.search(r"Somebody.{0,200}guessed too often at the password of.{0,300}Uma Example", told, re.S)
 
 
@@ -403,7 +403,7 @@ def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_us
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert "Too many tries. Wait" in answer.text
     assert len(checked) == AT_ONCE
-    assert events(portal, "throttled")[-1].actor_id == uma.id
+    assert events(portal, "rate_limited")[-1].actor_id == uma.id
 
     with acting(portal):
         later(minutes=1)
@@ -411,7 +411,7 @@ def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_us
     assert visitor.post("/account/password", sent).status_code == 303
 
 
-@pytest.mark.parametrize("email", ["x" * 320, "no address", "a@b@c", "ünï@exämple.com", "'; DROP TABLE throttles --"])
+@pytest.mark.parametrize("email", ["x" * 320, "no address", "a@b@c", "ünï@exämple.com", "'; DROP TABLE rate_limits --"])
 def test_au6_whatever_is_typed_as_an_address_is_counted(portal: Flask, email: str) -> None:
     visitor = Visitor(portal)
 

@@ -20,7 +20,7 @@ from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
-from tests.mailbox import jobs, letter_of, letters, path_of
+from tests.mailbox import email_of, emails, jobs, path_of
 from tests.pages import PageClient
 
 NEW = "another horse battery staple"
@@ -33,7 +33,7 @@ def guest(build: Builder, acme: Tenant) -> Person:
 
 
 def path(app: Flask, kind: str, person: Person) -> str:
-    return path_of(letter_of(app, kind, person.id))
+    return path_of(email_of(app, kind, person.id))
 
 
 def acts(app: Flask, person: Person) -> list[tuple[str, bool]]:
@@ -102,7 +102,7 @@ def test_a_new_address_counts_once_confirmed_and_the_former_one_is_told(
     sent = {"email": "uma.new@example.com", "current_password": PASSWORD}
     client.send("/account/email", sent)
     assert build.read(User, uma.id).email == uma.email
-    (asked,) = letters(app)
+    (asked,) = emails(app)
     assert asked.recipient == "uma.new@example.com"
 
     client.get(path_of(asked))
@@ -111,7 +111,7 @@ def test_a_new_address_counts_once_confirmed_and_the_former_one_is_told(
 
     user = build.read(User, uma.id)
     assert (user.email, user.pending_email, user.email_verified) == ("uma.new@example.com", None, True)
-    (told,) = letters(app)
+    (told,) = emails(app)
     with acting(app):
         assert (told.recipient, "uma.new" in told.content("txt")) == (uma.email, False)
     assert client.get("/account/").status_code == 200
@@ -206,12 +206,12 @@ def test_au4_asking_for_a_link_tells_nobody_whether_an_address_is_known(
     app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
 ) -> None:
     answers = [
-        (status, "EMAIL, a letter with a link is on its way" in text)
+        (status, "EMAIL, an email with a link is on its way" in text)
         for status, text in (asked(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
     ]
 
     assert answers == [(303, True)] * 3
-    assert [letter.recipient for letter in letters(app)] == [uma.email]
+    assert [message.recipient for message in emails(app)] == [uma.email]
 
 
 def test_au5_asking_for_a_link_is_the_same_work_for_known_and_unknown(app: Flask, uma: Person) -> None:
@@ -237,12 +237,12 @@ def test_au5_asking_for_a_link_is_the_same_work_for_known_and_unknown(app: Flask
 def test_who_asks_for_too_many_links_has_to_wait(
     app: Flask, client: PageClient, uma: Person, at_settings: Callable[..., None]
 ) -> None:
-    at_settings(letters_per_hour=4)
+    at_settings(emails_per_hour=4)
     for email in (uma.email, "nobody@example.com"):
         statuses = [client.send("/password/forgot", {"email": email}).status_code for _ in range(4)]
 
         assert statuses == [303, 303, 429, 429]
-    assert [letter.recipient for letter in letters(app)] == [uma.email] * 2
+    assert [message.recipient for message in emails(app)] == [uma.email] * 2
 
 
 @pytest.mark.parametrize("state", [{"revoked_at": now()}, {}])
@@ -253,4 +253,4 @@ def test_who_has_not_accepted_an_invitation_gets_no_other_way_in(
 
     client.send("/password/forgot", {"email": "guest@example.com"})
 
-    assert letters(app) == []
+    assert emails(app) == []

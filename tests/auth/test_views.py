@@ -18,14 +18,14 @@ from portal.auth.lifetimes import lifetime
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
-from portal.organizations.commands import delete_organization
-from portal.tokens.commands import add_sign_in
-from portal.tokens.models import SignIn as SignInRow
+from portal.organizations.commands import organizations
+from portal.tokens.commands import add_session
+from portal.tokens.models import Session
 from portal.users import passwords
-from portal.users.commands import delete_user, set_active
+from portal.users.commands import users
 from portal.users.models import User
-from portal.web.addresses import safe_next
 from portal.web.given import current_settings
+from portal.web.urls import safe_next
 from tests.access.visitor import SIGN_IN, Visitor, outcome, token_in, without_tokens
 from tests.acting import portal_on
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
@@ -60,7 +60,7 @@ def test_au4_five_reasons_to_be_refused_give_one_answer(
     gone = build.person("gone@example.com", tenant=acme, deleted_at=now())
     locked_out = build.person("locked-out@example.com", tenant=birch)
     with app.app_context(), acting_as(SYSTEM):
-        delete_organization(birch.id)
+        organizations.delete(birch.id)
 
     answers = [
         answer_to(app, "nobody@example.com", PASSWORD),
@@ -237,11 +237,11 @@ def test_se3_whoever_may_not_come_in_is_out_with_the_next_request(
 
     with app.app_context(), acting_as(SYSTEM):
         if end == "deactivate":
-            set_active(uma.id, is_active=False)
+            users.set_active(uma.id, is_active=False)
         elif end == "delete":
-            delete_user(uma.id)
+            users.delete(uma.id)
         else:
-            delete_organization(acme.id)
+            organizations.delete(acme.id)
 
     assert [outcome(visitor.get("/account/")) for visitor in two] == [SIGN_IN, SIGN_IN]
     assert [outcome(visitor.post("/account/", {"first_name": "X"})) for visitor in two] == [SIGN_IN, SIGN_IN]
@@ -343,10 +343,10 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
 
 def aged(app: Flask, hours: float) -> None:
     """As if so many hours had passed."""
-    moments = ("created_at", "proved_at", "used_at", "expires_at", "ends_at")
+    moments = ("created_at", "authenticated_at", "used_at", "expires_at", "ends_at")
     earlier = ", ".join(f"{name} = {name} - %(hours)s * interval '1 hour'" for name in moments)
     with app.app_context(), acting_as(SYSTEM):
-        db.session.connection().exec_driver_sql(f"UPDATE sign_ins SET {earlier}", {"hours": hours})  # noqa: S608
+        db.session.connection().exec_driver_sql(f"UPDATE sessions SET {earlier}", {"hours": hours})  # noqa: S608
         db.session.commit()
 
 
@@ -378,7 +378,7 @@ def test_se6_no_use_carries_a_sign_in_beyond_its_absolute_time(app: Flask, uma: 
 
 
 def test_se6_the_settings_say_how_long(fresh_database: str) -> None:
-    with portal_on(fresh_database, idle_hours=1, kept_idle_hours=2, sign_in_hours=3) as app:
+    with portal_on(fresh_database, idle_hours=1, kept_idle_hours=2, session_hours=3) as app:
         uma = Builder(app).person("uma@example.com")
         for keep, hours in (("", 1.1), ("y", 2.1)):
             visitor = Visitor(app)
@@ -408,7 +408,7 @@ def test_se4_a_change_of_password_ends_all_others_and_gives_this_one_a_new_token
     here, there = Visitor(app, uma), Visitor(app, uma)
     former = cookie_of(here)
     with app.app_context(), acting_as(SYSTEM):
-        family = command(add_sign_in)(uma.id, uma.organization_id, lifetime=lifetime(is_kept=False), token=None)
+        session = command(add_session)(uma.id, uma.organization_id, lifetime=lifetime(is_kept=False), token=None)
 
     sent = {"current_password": PASSWORD, "password": "quite another horse and battery"}
     assert here.post("/account/password", sent).status_code == 303
@@ -417,7 +417,7 @@ def test_se4_a_change_of_password_ends_all_others_and_gives_this_one_a_new_token
     replayed.client.set_cookie("portal", former)
     assert [outcome(one.get("/account/")) for one in (here, there, replayed)] == ["page", SIGN_IN, SIGN_IN]
     with app.app_context(), acting_as(SYSTEM):
-        row = db.session.get(SignInRow, family)
+        row = db.session.get(Session, session)
         assert row is not None
         assert row.ended_at is not None
 
@@ -456,7 +456,7 @@ def test_a_token_is_stored_as_a_digest_only(app: Flask, uma: Person) -> None:
     with visitor.client.session_transaction() as cookie:
         token = cookie["_user_id"]
     with app.app_context(), acting_as(SYSTEM):
-        stored = db.session.connection().exec_driver_sql("SELECT token FROM sign_ins").scalars().all()
+        stored = db.session.connection().exec_driver_sql("SELECT token FROM sessions").scalars().all()
 
     assert len(token) >= 40
     assert token not in stored

@@ -15,7 +15,7 @@ from portal.users.models import User
 from tests.acting import acting, say_who_long_ago
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
 from tests.cast import PASSWORD, Person, Tenant
-from tests.mailbox import letter_of, path_of, send_waiting
+from tests.mailbox import email_of, path_of, send_waiting
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
 Scene = Callable[[Tabs], Page]
@@ -155,7 +155,7 @@ def opened(kind: str) -> Scene:
     def scene(tabs: Tabs) -> Page:
         person = guest(tabs) if kind == "invitation" else somebody(tabs)
         page = tabs.open()
-        page.goto(path_of(letter_of(tabs.site.build.app, kind, person.id)))
+        page.goto(path_of(email_of(tabs.site.build.app, kind, person.id)))
         return page
 
     return scene
@@ -220,7 +220,7 @@ def long_ago(path: str, button: str, **chosen: str) -> Scene:
     return scene
 
 
-def throttled(tabs: Tabs) -> Page:
+def rate_limited(tabs: Tabs) -> Page:
     page = tabs.open()
     guess_too_often(page, f"{tabs.site.fresh('guessed')}@example.com")
     return page
@@ -368,7 +368,7 @@ def wrong_query(tabs: Tabs) -> Page:
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
-    "sign-in throttled": throttled,
+    "sign-in rate_limited": rate_limited,
     "nothing, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
@@ -440,7 +440,7 @@ SCENES: dict[str, Scene] = {
     "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
     "password, forced": forced_choice,
     "password, its strength": strength,
-    "proof": long_ago("/password", "Reset password"),
+    "own_password": long_ago("/password", "Reset password"),
     "proof in a form": long_ago("/edit", "Save changes", Role="ADMIN"),
     "phone menu": phone_menu,
     "error 400": without_token,

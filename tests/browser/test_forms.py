@@ -13,8 +13,8 @@ from playwright.sync_api import Dialog, Page, expect
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.demo import DEMO_PASSWORD
-from portal.factors import codes
-from portal.factors import commands as factors
+from portal.mfa import codes
+from portal.mfa import commands as mfa
 from portal.tokens.commands import revoke_all
 from tests.acting import acting
 from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
@@ -255,7 +255,7 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
     person, page = administrator(tabs), tabs.open()
     with acting(tabs.site.build.app, person):
         secret = codes.new_secret()
-        factors.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
+        mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
     page.goto("/login")
     sign_in_here(page, person)
     page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))

@@ -41,7 +41,7 @@ def test_the_script_proposes_what_the_server_would(tabs: Tabs) -> None:
         assert slug.input_value() == proposed == slug_of(text), text
 
 
-def test_the_script_and_the_server_agree_on_every_letter_of_the_basic_plane(tabs: Tabs) -> None:
+def test_the_script_and_the_server_agree_on_every_email_of_the_basic_plane(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
     known = [code for code in range(0x20, 0xFFFE) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Cc", "Co")]

@@ -21,10 +21,10 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import db
 from portal.demo import DEMO_PASSWORD
-from portal.factors import codes
-from portal.factors import commands as factors
+from portal.mfa import codes
+from portal.mfa import commands as mfa
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, open_sign_in
+from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.queries import live_of
 from portal.users.models import User
 from tests.access.visitor import Visitor
@@ -249,7 +249,7 @@ def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Pe
 
 def test_users_set_password_sets_it_and_ends_every_sign_in(app: Flask, uma: Person) -> None:
     with acting(app):
-        open_sign_in(uma.id, uma.organization_id, lifetime=DAY)
+        open_session(uma.id, uma.organization_id, lifetime=DAY)
 
     result = run(app, "users", "set-password", "UMA@example.com", "--password", "something else entirely")
 
@@ -282,17 +282,17 @@ def test_au7_users_unlock_lets_a_super_admin_try_again(fresh_database: str) -> N
         assert run(app, "users", "unlock", "nobody@example.com").exit_code == 1
 
 
-def test_users_reset_second_factor_lets_the_password_alone_open(app: Flask, uma: Person) -> None:
+def test_users_reset_two_factor_lets_the_password_alone_open(app: Flask, uma: Person) -> None:
     with acting(app, uma):
         secret = codes.new_secret()
-        factors.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
+        mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
 
-    result = run(app, "users", "reset-second-factor", uma.email)
+    result = run(app, "users", "reset-two-factor", uma.email)
 
     assert result.output == f"The password alone signs {uma.email} in.\n"
     with acting(app):
-        assert not factors.factors_of(uma.id).are_there
-    assert run(app, "users", "reset-second-factor", "nobody@example.com").exit_code == 1
+        assert not mfa.methods_of(uma.id).are_there
+    assert run(app, "users", "reset-two-factor", "nobody@example.com").exit_code == 1
 
 
 def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: Person) -> None:
@@ -307,12 +307,12 @@ def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: 
 def test_users_prune_sign_ins_removes_those_that_are_long_over(app: Flask, uma: Person) -> None:
     with acting(app):
         for days in (-100, -80, 1):
-            open_sign_in(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))
+            open_session(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))
 
-    first, second = run(app, "users", "prune-sign-ins"), run(app, "users", "prune-sign-ins", "--days", "70")
+    first, second = run(app, "users", "prune-sessions"), run(app, "users", "prune-sessions", "--days", "70")
 
     assert first.output == "Removed 1 sign-ins that were over for more than 90 days.\n"
     assert second.output == "Removed 1 sign-ins that were over for more than 70 days.\n"
     with acting(app):
         assert db.session.scalar(live_of(uma.id)) == 1
-    assert run(app, "users", "prune-sign-ins", "--days", "0").exit_code == 2
+    assert run(app, "users", "prune-sessions", "--days", "0").exit_code == 2

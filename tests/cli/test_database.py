@@ -45,7 +45,7 @@ def rows(app: Flask) -> int:
 def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: Flask) -> None:
     with for_trying.app_context(), db.engine.begin() as connection:
         made = catalog.read(connection)
-        connection.exec_driver_sql("DROP TABLE throttles")
+        connection.exec_driver_sql("DROP TABLE rate_limits")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0020'")  # from before the first release
         connection.exec_driver_sql("CREATE TABLE leftover (id int)")
     before = rows(for_trying)

@@ -59,7 +59,7 @@ def test_a_migrated_installation_is_well_line_by_line(fresh_app: Flask) -> None:
 
 
 def test_what_is_well_is_green_and_what_is_not_is_red(fresh_app: Flask) -> None:
-    change(fresh_app, "DROP TABLE throttles")
+    change(fresh_app, "DROP TABLE rate_limits")
     result = fresh_app.test_cli_runner().invoke(args=["doctor"], color=True)
 
     assert click.style("ok", fg="green", bold=True) in result.output

@@ -22,10 +22,10 @@ from portal.core.db import command, copy_rows, db
 from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base
-from portal.core.wall import TENANT_ROLE
+from portal.core.row_security import TENANT_ROLE
 from portal.organizations.models import Organization
 from portal.postgres.roles import ROLES
-from portal.users.commands import delete_user, update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
@@ -575,7 +575,7 @@ def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
     cast = Cast(app)
     with acting(app, cast.ada):
         version = 1
-        update_user(cast.ada.id, version, {"first_name": "Augusta"})
+        users.update(cast.ada.id, version, {"first_name": "Augusta"})
     disconnect(app)
 
     with connected(login) as psql:
@@ -591,9 +591,9 @@ def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
 def test_lg7_the_events_of_somebody_outlive_them(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     other, *_ = people.in_acme(1)
     with acting(fresh_app, people.ada):
-        update_user(other.id, 1, {"first_name": "Changed"})
+        users.update(other.id, 1, {"first_name": "Changed"})
     with acting(fresh_app, people.root):
-        delete_user(people.ada.id)
+        users.delete(people.ada.id)
     psql.execute("DELETE FROM users WHERE id = %s", [people.ada.id])
 
     with acting(fresh_app, people.root):

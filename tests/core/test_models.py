@@ -20,7 +20,7 @@ from portal.core.db import command, copy_rows, db
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base, SoftDeletable, TenantOwned
 from portal.organizations.models import Organization
-from portal.tokens.models import RefreshToken, SignIn
+from portal.tokens.models import RefreshToken, Session
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
@@ -29,7 +29,7 @@ LIAR = uuid.UUID(int=0xBAD)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 LIES = {"created_by": LIAR, "updated_by": LIAR, "updated_at": LONG_AGO, "version": 77}
 
-pytestmark = pytest.mark.usefixtures("first_wall_alone")
+pytestmark = pytest.mark.usefixtures("scoping_alone")
 
 
 def by_flush(values: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ def test_sign_ins_go_with_their_person(app: Flask, uma: Person) -> None:
         db.session.execute(delete(User).where(User.id == uma.id))
 
         assert db.session.scalars(select(RefreshToken.id)).all() == []
-        assert db.session.scalars(select(SignIn.id)).all() == []
+        assert db.session.scalars(select(Session.id)).all() == []
         db.session.rollback()
 
 
@@ -206,13 +206,13 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "Organization": {TenantOwned, Audited, SoftDeletable},
         "User": {TenantOwned, Audited, SoftDeletable},
         "RefreshToken": {TenantOwned},
-        "SignIn": {TenantOwned},
+        "Session": {TenantOwned},
         "ApiToken": {TenantOwned},
         "IdempotencyKey": set(),
-        "Throttle": set(),
+        "RateLimit": set(),
         "Authenticator": set(),
         "Passkey": set(),
         "RecoveryCode": set(),
-        "KeptLetter": set(),
+        "OutboxEmail": set(),
         "Activity": {TenantOwned},
     }

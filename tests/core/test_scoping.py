@@ -25,7 +25,7 @@ from tests.cast import Builder, Person, Tenant
 Cast = dict[str, Person]
 OWN = {"ada@example.com", "uma@example.com"}
 
-pytestmark = pytest.mark.usefixtures("first_wall_alone")
+pytestmark = pytest.mark.usefixtures("scoping_alone")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from flask import Flask
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.errors import Occupied, Overdue
-from portal.core.wall import READER_ROLE
+from portal.core.row_security import READER_ROLE
 from portal.data_browser import reading as module
 from portal.data_browser.reading import Answer, reading, run
 from tests.acting import acting, busy

@@ -34,7 +34,7 @@ SELECT attname FROM pg_attribute WHERE attgenerated <> '' AND attrelid IN ('user
 
 @pytest.fixture
 def portal(fresh_database: str) -> Iterator[Flask]:
-    with portal_on(fresh_database, browser_seconds=20) as app:
+    with portal_on(fresh_database, data_browser_seconds=20) as app:
         yield app
 
 
@@ -43,7 +43,7 @@ def hurried(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the portal give up soon."""
     monkeypatch.setattr(reading, "GRACE", 0.1)
     monkeypatch.setitem(
-        portal.extensions, current_settings.key, replace(current_settings.of(portal), browser_seconds=0.1)
+        portal.extensions, current_settings.key, replace(current_settings.of(portal), data_browser_seconds=0.1)
     )
 
 
@@ -217,7 +217,7 @@ def hint_of(answer: Any) -> str:
     [
         "SELECT passwort FROM users",
         "SELECT u.passwor FROM users u",
-        "SELECT tokn FROM sign_ins",
+        "SELECT tokn FROM sessions",
         "SELECT rolpasswor FROM pg_authid",
         "SELECT link_countr, emial FROM users",
     ],

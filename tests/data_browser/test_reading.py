@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.core.db import db
 from portal.core.errors import NotAllowed
-from portal.core.wall import READER_ROLE, SECRETS
+from portal.core.row_security import READER_ROLE, SECRETS
 from portal.data_browser.reading import CELL, LONGEST, ROOM, Answer, NoRowsError, reading, run, shelf
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
@@ -70,7 +70,7 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a copy": ("COPY users TO STDOUT", NoRowsError),
     "a program": ("COPY users TO PROGRAM 'cat'", NoRowsError),
     "another transaction's mode": ("SELECT set_config('transaction_read_only', 'off', true)", Error),
-    "an insert": ("INSERT INTO throttles (key, free_at) VALUES ('x', now()) RETURNING 1", NoRowsError),
+    "an insert": ("INSERT INTO rate_limits (key, free_at) VALUES ('x', now()) RETURNING 1", NoRowsError),
     "an update": ("UPDATE users SET role = 'SUPER_ADMIN' RETURNING id", NoRowsError),
     "an update within": (
         "WITH one AS (UPDATE users SET role = 'SUPER_ADMIN' RETURNING id) TABLE one",
@@ -79,7 +79,7 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a deletion within": ("WITH gone AS (DELETE FROM users RETURNING id) SELECT 1", pg.ReadOnlySqlTransaction),
     "a lock of rows": ("SELECT id FROM users FOR UPDATE", Error),
     "an event": ("SELECT portal_record('a', null, 'a', null, null, null, null, false)", pg.InsufficientPrivilege),
-    "a letter": ("SELECT portal_send_later('reset', gen_random_uuid())", pg.InsufficientPrivilege),
+    "an email": ("SELECT portal_send_later('reset', gen_random_uuid())", pg.InsufficientPrivilege),
     "itself": ("SELECT portal_query('SELECT password FROM users', 1, 1, 1)", pg.InsufficientPrivilege),
     "a sequence": ("SELECT nextval('activity_id_seq')", Error),
     "a large object": ("SELECT lo_import('/etc/passwd')", Error),

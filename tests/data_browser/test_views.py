@@ -19,8 +19,8 @@ from tests.pages import HTMX, PageClient
 
 TABLES = (
     "activity", "activity_leaves", "activity_repeats", "activity_seals", "alembic_version", "api_tokens",
-    "authenticators", "idempotency_keys", "letters", "organizations", "passkeys", "recovery_codes", "refresh_tokens",
-    "sign_ins", "throttles", "users", "queue.procrastinate_events", "queue.procrastinate_jobs",
+    "authenticators", "idempotency_keys", "organizations", "outbox_emails", "passkeys", "rate_limits",
+    "recovery_codes", "refresh_tokens", "sessions", "users", "queue.procrastinate_events", "queue.procrastinate_jobs",
     "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
 )  # fmt: skip
 
@@ -180,7 +180,7 @@ def test_a_value_that_does_not_parse_is_told_at_its_field_and_kept(browser: Page
 def many(app: Flask, build: Builder, count: int) -> None:
     with acting(app):
         made = (
-            "INSERT INTO throttles (key, free_at) SELECT decode(lpad(to_hex(n), 8, '0'), 'hex'), now() FROM"
+            "INSERT INTO rate_limits (key, free_at) SELECT decode(lpad(to_hex(n), 8, '0'), 'hex'), now() FROM"
             " generate_series(1, 3) n"
         )
         db.session.connection().exec_driver_sql(made)
@@ -311,7 +311,7 @@ def test_a_plan_is_shown_instead_of_rows(browser: PageClient) -> None:
 
 
 def test_ac17_a_query_is_stopped_when_it_takes_too_long(at_settings: Any, browser: PageClient) -> None:
-    at_settings(browser_seconds=0.2)
+    at_settings(data_browser_seconds=0.2)
 
     answer = ask(browser, "SELECT pg_sleep(30)")
 
@@ -320,7 +320,7 @@ def test_ac17_a_query_is_stopped_when_it_takes_too_long(at_settings: Any, browse
 
 
 def test_a_query_without_end_gives_its_first_rows(at_settings: Any, browser: PageClient) -> None:
-    at_settings(browser_rows=20)
+    at_settings(data_browser_rows=20)
 
     answer = ask(browser, "SELECT generate_series(1, 1000000000)")
     wide = ask(browser, "SELECT repeat('x', 3000000) FROM generate_series(1, 1000)")
@@ -351,7 +351,7 @@ def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient
     assert "Is it you?" in asked.text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', asked.text)
     assert token
-    sent = {"query": "SELECT\n  40 + 2", "proof": PASSWORD, "csrf_token": token[1]}
+    sent = {"query": "SELECT\n  40 + 2", "own_password": PASSWORD, "csrf_token": token[1]}
     answer = browser.post("/browser/sql", data=sent)
 
     assert "42" in text_of(answer.text)

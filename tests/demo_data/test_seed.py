@@ -19,7 +19,7 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import seed
 from portal.organizations.models import Organization
 from portal.users import passwords
-from portal.users.commands import update_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
@@ -189,7 +189,7 @@ def test_the_demos_rows_and_its_history_do_not_contradict_each_other(seeded: Fla
 def test_what_is_done_to_the_demos_people_is_recorded_as_ever(seeded: Flask) -> None:
     with acting(seeded):
         mila = db.session.scalars(select(User).where(User.first_name == "Mila").limit(1)).one()
-        update_user(mila.id, 1, {"last_name": "Berg"})
+        users.update(mila.id, 1, {"last_name": "Berg"})
 
         (event,) = db.session.scalars(select(Activity).where(Activity.row_id == mila.id))
         assert (event.action, event.row_version, list(event.changes or {})) == ("update", 2, ["last_name"])

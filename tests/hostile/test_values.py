@@ -131,7 +131,7 @@ def test_in1_in6_in9_fields_of_the_own_account(everything: Prober, stranger: Pro
         stranger.post("/account/password/strength", dict.fromkeys(STRENGTH, value))
         everything.post("/account/password", dict.fromkeys(PASSWORDS, value))
         everything.post("/theme", {"theme": value, "next": value})
-        everything.post("/account/devices/end", {"sign_in": value})
+        everything.post("/account/devices/end", {"session": value})
         stranger.post("/login", dict.fromkeys(SIGN_IN, value))
 
 

@@ -16,11 +16,11 @@ from portal.core import clock
 from portal.core.actor import SYSTEM
 from portal.core.batch import create_many
 from portal.core.db import acting_as, command, db
-from portal.core.policy import Permission
 from portal.isolation import stage
-from portal.isolation.cli import WALLS
+from portal.isolation.cli import LAYERS
 from portal.tokens.models import ApiToken
 from portal.users.models import User
+from portal.users.permissions import USERS_READ
 from portal.web.guards import requires
 from tests.acting import acting, portal_on
 from tests.cast import Builder
@@ -34,7 +34,7 @@ def run(app: Flask, *arguments: str) -> Result:
 
 def plant(app: Flask, view: View, address: str = "/planted/", **options: Any) -> None:
     """A route as somebody could write it who forgot the rules."""
-    app.add_url_rule(address, "planted.index", requires(Permission.USERS_READ)(view), **options)
+    app.add_url_rule(address, "planted.index", requires(USERS_READ)(view), **options)
 
 
 def counts(app: Flask) -> dict[str, int]:
@@ -63,20 +63,20 @@ def everybody() -> str:
         return " ".join(f"{user.first_name} {user.email}" for user in db.session.scalars(select(User)))
 
 
-def test_an_unscoped_query_is_named_with_its_route_whichever_wall_stands(fresh_app: Flask) -> None:
+def test_an_unscoped_query_is_named_with_its_route_whichever_layer_is_on(fresh_app: Flask) -> None:
     plant(fresh_app, everybody)
 
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    for wall in WALLS:
+    for layers in LAYERS:
         for kind in ("name", "e-mail"):
-            assert f"GET /planted/: shows the {kind} of a person ({wall})\n" in result.output
+            assert f"GET /planted/: shows the {kind} of a person ({layers})\n" in result.output
     assert "/users/" not in result.output
     assert "canary" not in result.output
 
 
-def test_a_query_of_all_tenants_is_named_where_the_second_wall_does_not_stop_it(fresh_app: Flask) -> None:
+def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fresh_app: Flask) -> None:
     def all_tenants() -> str:
         return " ".join(db.session.scalars(select(User.email), execution_options={"all_tenants": True}))
 
@@ -85,10 +85,10 @@ def test_a_query_of_all_tenants_is_named_where_the_second_wall_does_not_stop_it(
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
 
 
-def test_a_query_past_the_filters_is_stopped_by_the_second_wall_alone(fresh_app: Flask) -> None:
+def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Flask) -> None:
     def from_the_table() -> str:
         return " ".join(db.session.scalars(select(db.metadata.tables["users"].c.email)))
 
@@ -96,7 +96,7 @@ def test_a_query_past_the_filters_is_stopped_by_the_second_wall_alone(fresh_app:
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (the second wall off)\n"
+    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
 
 
 def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:
@@ -109,7 +109,7 @@ def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) ->
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert "GET /planted/?named: answers otherwise than to what nobody has (both walls up)" in result.output
+    assert "GET /planted/?named: answers otherwise than to what nobody has (both layers on)" in result.output
 
 
 def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
@@ -121,7 +121,7 @@ def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert "GET /planted/<uuid:id>: answers otherwise than to what nobody has (both walls up)" in result.output
+    assert "GET /planted/<uuid:id>: answers otherwise than to what nobody has (both layers on)" in result.output
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -140,7 +140,7 @@ def test_a_write_is_named_with_its_route_and_table(fresh_app: Flask, method: str
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert f"{method} /planted/<uuid:id>: changes users of another tenant (both walls up)" in result.output
+    assert f"{method} /planted/<uuid:id>: changes users of another tenant (both layers on)" in result.output
 
 
 def test_a_row_that_is_put_into_another_tenant_is_named(fresh_app: Flask) -> None:
@@ -158,7 +158,7 @@ def test_a_row_that_is_put_into_another_tenant_is_named(fresh_app: Flask) -> Non
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert "POST /planted/ organization_id: changes users of another tenant (both walls up)" in result.output
+    assert "POST /planted/ organization_id: changes users of another tenant (both layers on)" in result.output
 
 
 def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
@@ -168,15 +168,15 @@ def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
         return ("taken", 422) if taken else ("done", 200)
 
     app = fresh_app
-    app.add_url_rule("/planted/", "planted.index", requires(Permission.USERS_READ)(unique), methods=["POST"])
+    app.add_url_rule("/planted/", "planted.index", requires(USERS_READ)(unique), methods=["POST"])
 
     result = run(app, "--only", "/planted")
 
-    assert "POST /planted/ email: tells what another tenant uses (both walls up)" in result.output
+    assert "POST /planted/ email: tells what another tenant uses (both layers on)" in result.output
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, ValueError])
-def test_it_leaves_no_rows_and_its_walls_up_when_it_is_interrupted(
+def test_it_leaves_no_rows_and_both_layers_on_when_it_is_interrupted(
     fresh_app: Flask, ending: type[BaseException]
 ) -> None:
     def interrupting() -> str:
@@ -231,7 +231,7 @@ def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
 
 def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     owned = stage.tenant_owned()
-    assert owned.keys() >= {"User", "Organization", "SignIn", "RefreshToken", "ApiToken", "Activity"}
+    assert owned.keys() >= {"User", "Organization", "Session", "RefreshToken", "ApiToken", "Activity"}
     monkeypatch.setattr(stage, "tenant_owned", lambda: {**owned, "Planted": "planted"})
 
     result = run(fresh_app)
@@ -262,4 +262,4 @@ def test_answers_are_compared_as_of_one_moment_however_long_the_check_takes(
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 0, result.output
-    assert Hasty.hours > len(WALLS)
+    assert Hasty.hours > len(LAYERS)

@@ -30,7 +30,7 @@ class Postbox:
     """`answer` is what the server says to each letter; `letters` are those that it took."""
 
     def __init__(self) -> None:
-        self.letters: list[EmailMessage] = []
+        self.emails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.answer = "250 OK"
         self.refuses = ""
@@ -47,7 +47,7 @@ class Postbox:
 
     async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 -- the server's word
         if self.answer.startswith("250"):
-            self.letters.append(message_from_bytes(envelope.content, policy=default))
+            self.emails.append(message_from_bytes(envelope.content, policy=default))
             self.recipients += envelope.rcpt_tos
             self.was_encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         return self.answer

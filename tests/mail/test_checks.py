@@ -1,4 +1,4 @@
-"""Does the doctor say whether letters can leave, and whether they do?"""
+"""Does the doctor say whether emails can leave, and whether they do?"""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def change(app: Flask, *statements: str) -> None:
 
 @pytest.fixture
 def waiting(fresh_app: Flask) -> Flask:
-    """Where a letter waits."""
+    """Where an email waits."""
     nia = Builder(fresh_app).person("nia@example.com")
     with acting(fresh_app):
         send_later("replay", nia.id)
@@ -83,12 +83,12 @@ def test_without_a_mail_server_the_outbox_is_named_and_in_production_what_is_mis
     ],
     ids=["plain", "STARTTLS", "TLS", "a login"],
 )
-def test_a_mail_server_that_answers_is_asked_and_gets_no_letter(app: Flask, kind: dict[str, bool], how: str) -> None:
+def test_a_mail_server_that_answers_is_asked_and_gets_no_email(app: Flask, kind: dict[str, bool], how: str) -> None:
     with postbox(**kind) as box, told(app, smtp_url=box.url):
         said = checks.mail()
 
     assert said.endswith(f"answers, {how}")
-    assert box.letters == []
+    assert box.emails == []
     assert "p@ss" not in said
 
 
@@ -112,7 +112,7 @@ def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> No
     assert looked(fresh_app).endswith("; 1 at work")
 
 
-def test_letters_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
     change(waiting, GONE)
 
     with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is there: run `flask worker`"):
@@ -121,14 +121,14 @@ def test_letters_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
     assert looked(waiting).startswith("1 waiting since")
 
 
-def test_letters_that_wait_long_beside_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_long_beside_a_worker_are_told(waiting: Flask) -> None:
     change(waiting, AT_WORK, AGED)
 
     with pytest.raises(Ailing, match="though a worker is there"):
         looked(waiting)
 
 
-def test_letters_that_were_not_taken_and_those_given_up_are_counted(waiting: Flask) -> None:
+def test_emails_that_were_not_taken_and_those_given_up_are_counted(waiting: Flask) -> None:
     change(waiting, RETRIED)
     assert looked(waiting).startswith("0 waiting; 1 will be tried again, 0 were given up")
     change(waiting, FAILED)

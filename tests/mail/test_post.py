@@ -1,4 +1,4 @@
-"""Does a letter reach a real SMTP server, under TLS and a login where there are some, and what if it refuses?"""
+"""Does an email reach a real SMTP server, under TLS and a login where there are some, and what if it refuses?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def message() -> EmailMessage:
 
 @pytest.mark.parametrize(("starttls", "tls"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("login", [False, True])
-def test_a_letter_is_taken(message: EmailMessage, *, starttls: bool, tls: bool, login: bool) -> None:
+def test_an_email_is_taken(message: EmailMessage, *, starttls: bool, tls: bool, login: bool) -> None:
     with postbox(starttls=starttls, tls=tls, login=login) as box:
         deliver(message, box.url)
 
@@ -40,15 +40,15 @@ def test_elsewhere_nothing_is_sent_without_tls_or_to_a_certificate_that_nobody_t
         with postbox(starttls=starttls, tls=tls) as box:
             with pytest.raises(Undelivered):
                 deliver(message, box.url)
-            assert box.letters == []
+            assert box.emails == []
 
 
-def test_a_wrong_password_keeps_the_letter_for_later(message: EmailMessage) -> None:
+def test_a_wrong_password_keeps_the_email_for_later(message: EmailMessage) -> None:
     with postbox(login=True) as box, pytest.raises(Undelivered):
         deliver(message, box.url.replace("p%40ss", "wrong"))
 
 
-def test_a_dead_server_keeps_the_letter_for_later(message: EmailMessage) -> None:
+def test_a_dead_server_keeps_the_email_for_later(message: EmailMessage) -> None:
     with pytest.raises(Undelivered):
         deliver(message, f"smtp://127.0.0.1:{free_port()}")
 

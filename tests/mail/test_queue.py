@@ -24,9 +24,9 @@ from portal.core.errors import Conflict
 from portal.core.keys import uuid7
 from portal.mail import queue
 from portal.mail.commands import send_later
-from portal.mail.models import KeptLetter
+from portal.mail.models import OutboxEmail
 from portal.mail.post import Undelivered, Unwanted
-from portal.users import commands
+from portal.users.commands import users
 from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder, Person
@@ -63,20 +63,20 @@ def later(app: Flask, kind: str, user_id: uuid.UUID) -> None:
         send_later(kind, user_id)
 
 
-def test_a_letter_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+def test_an_email_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask, box: Postbox, nia: Person) -> None:
     later(fresh_app, "verification", nia.id)
 
     send_waiting(fresh_app)
 
-    (letter,) = box.letters
-    assert (letter["To"], letter["Subject"]) == (nia.email, "Confirm your e-mail address")
+    (message,) = box.emails
+    assert (message["To"], message["Subject"]) == (nia.email, "Confirm your e-mail address")
     assert states(fresh_app) == []
 
 
 def test_a_job_holds_ids_alone(fresh_app: Flask) -> None:
     guest = Builder(fresh_app).person("guest@example.com", invited_at=now())
     with acting(fresh_app):
-        commands.update_user(guest.id, 1, {"email": "new@example.com"})
+        users.update(guest.id, 1, {"email": "new@example.com"})
 
     changed, invitation = waiting(fresh_app)
 
@@ -95,7 +95,7 @@ def test_a_change_that_fails_leaves_no_job(fresh_app: Flask, nia: Person) -> Non
         with pytest.raises(ZeroDivisionError):
             fail()
         with pytest.raises(Conflict):
-            commands.create_user({"email": nia.email}, row_id=uuid7(), anew=True)
+            users.create({"email": nia.email}, row_id=uuid7(), anew=True)
 
     assert jobs(fresh_app) == []
 
@@ -111,7 +111,7 @@ def test_a_tenants_own_transaction_puts_the_job_there(fresh_app: Flask) -> None:
 
 
 def test_an_unknown_kind_is_refused_at_once(app: Flask) -> None:
-    with acting(app), pytest.raises(ValueError, match="no letter"):
+    with acting(app), pytest.raises(ValueError, match="no email"):
         send_later("nonsense", uuid7())
 
 
@@ -120,11 +120,11 @@ def test_people_who_are_gone_by_then_get_none_and_nothing_fails(fresh_app: Flask
         later(fresh_app, kind, nia.id)
         later(fresh_app, kind, uuid7())
     with acting(fresh_app):
-        commands.delete_user(nia.id)
+        users.delete(nia.id)
 
     send_waiting(fresh_app)
 
-    assert (box.letters, states(fresh_app)) == ([], [])
+    assert (box.emails, states(fresh_app)) == ([], [])
 
 
 def test_a_dead_mail_server_loses_nothing(fresh_app: Flask, box: Postbox, nia: Person) -> None:
@@ -140,11 +140,11 @@ def test_a_dead_mail_server_loses_nothing(fresh_app: Flask, box: Postbox, nia: P
         db.session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now()"))
         db.session.commit()
     send_waiting(fresh_app)
-    assert [letter["To"] for letter in box.letters] == [nia.email]
+    assert [message["To"] for message in box.emails] == [nia.email]
     assert states(fresh_app) == []
 
 
-def test_a_letter_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again(
+def test_an_email_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again(
     fresh_app: Flask, box: Postbox, nia: Person
 ) -> None:
     later(fresh_app, "replay", nia.id)
@@ -155,13 +155,13 @@ def test_a_letter_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again
     assert [state for state, _, _ in states(fresh_app)] == ["failed"]
 
 
-def test_no_letter_goes_to_an_address_that_would_have_to_be_guessed(fresh_app: Flask, box: Postbox) -> None:
+def test_no_email_goes_to_an_address_that_would_have_to_be_guessed(fresh_app: Flask, box: Postbox) -> None:
     person = Builder(fresh_app).person("anne berg@example.com")
     later(fresh_app, "password_changed", person.id)
 
     send_waiting(fresh_app)
 
-    assert box.letters == []
+    assert box.emails == []
     assert [state for state, *_ in states(fresh_app)] == ["failed"]
 
 
@@ -174,7 +174,7 @@ def test_an_address_of_an_internal_host_is_written_to_as_it_is_stored(fresh_app:
     assert box.recipients == ["Old.Style@corp"]
 
 
-def test_a_letter_to_an_international_address_needs_a_server_that_takes_it(fresh_app: Flask, box: Postbox) -> None:
+def test_an_email_to_an_international_address_needs_a_server_that_takes_it(fresh_app: Flask, box: Postbox) -> None:
     person = Builder(fresh_app).person("josé@xn--mller-kva.example")
     later(fresh_app, "password_changed", person.id)
 
@@ -185,7 +185,7 @@ def test_a_letter_to_an_international_address_needs_a_server_that_takes_it(fresh
 
 def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
     def pause(attempts: int, error: Exception) -> float | None:
-        job = Job(id=1, queue="letters", lock=None, queueing_lock=None, task_name="send", attempts=attempts)
+        job = Job(id=1, queue="emails", lock=None, queueing_lock=None, task_name="send", attempts=attempts)
         before = time.time()
         decision = queue.Patience().get_retry_decision(exception=error, job=job)
         return decision.retry_at.timestamp() - before if decision and decision.retry_at else None
@@ -199,7 +199,7 @@ def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
 
 
 def test_what_a_killed_worker_had_begun_is_done_by_the_next(fresh_app: Flask, box: Postbox, nia: Person) -> None:
-    """At least once: whether the letter was sent before the kill nobody can know."""
+    """At least once: whether the email was sent before the kill nobody can know."""
     later(fresh_app, "replay", nia.id)
     with acting(fresh_app):
         db.session.execute(WITHIN)
@@ -210,20 +210,20 @@ def test_what_a_killed_worker_had_begun_is_done_by_the_next(fresh_app: Flask, bo
         db.session.commit()
 
     deadline = time.monotonic() + 20
-    while not box.letters and time.monotonic() < deadline:
+    while not box.emails and time.monotonic() < deadline:
         send_waiting(fresh_app)
 
-    assert [letter["To"] for letter in box.letters] == [nia.email]
+    assert [message["To"] for message in box.emails] == [nia.email]
     assert states(fresh_app) == []
 
 
-def test_the_demo_keeps_letters_instead(fresh_app: Flask, nia: Person) -> None:
+def test_the_demo_keeps_emails_instead(fresh_app: Flask, nia: Person) -> None:
     later(fresh_app, "verification", nia.id)
 
     send_waiting(fresh_app)
 
     with fresh_app.app_context(), acting_as(SYSTEM):
-        kept = db.session.scalars(select(KeptLetter)).one()
+        kept = db.session.scalars(select(OutboxEmail)).one()
         assert (kept.recipient, kept.subject) == (nia.email, "Confirm your e-mail address")
         assert kept.link is not None
         assert kept.link in kept.content
@@ -242,31 +242,31 @@ def test_flask_worker_sends_what_comes_and_ends_cleanly_when_told_to(
         for number in range(1, 4):
             later(fresh_app, "replay", nia.id)
             deadline = time.monotonic() + 30
-            while len(box.letters) < number and time.monotonic() < deadline:
+            while len(box.emails) < number and time.monotonic() < deadline:
                 time.sleep(0.05)
         worker.send_signal(signal.SIGTERM)
 
         assert worker.wait(timeout=30) == 0, worker.communicate()[0]
         assert worker.communicate()[0] == ""
-        assert len(box.letters) == 3
+        assert len(box.emails) == 3
     assert states(fresh_app) == []
 
 
 OLD_AND_NEW = (
-    "INSERT INTO sign_ins (token, user_id, idle, expires_at, ends_at) SELECT age::text, u.id, '1 h', now() - age,"
+    "INSERT INTO sessions (token, user_id, idle, expires_at, ends_at) SELECT age::text, u.id, '1 h', now() - age,"
     " now() - age FROM users u, unnest(ARRAY[interval '91 days', interval '89 days']) age",
-    "INSERT INTO letters (recipient, subject, content, kept_at) SELECT 'a@example.com', 'x', 'x', now() - age"
+    "INSERT INTO outbox_emails (recipient, subject, content, kept_at) SELECT 'a@example.com', 'x', 'x', now() - age"
     " FROM unnest(ARRAY[interval '31 days', interval '29 days']) age",
-    "INSERT INTO queue.procrastinate_jobs (queue_name, task_name) SELECT 'letters', 'send' FROM generate_series(1, 2)",
+    "INSERT INTO queue.procrastinate_jobs (queue_name, task_name) SELECT 'emails', 'send' FROM generate_series(1, 2)",
     "UPDATE queue.procrastinate_jobs SET status = 'failed'",
     "UPDATE queue.procrastinate_events SET at = now() - interval '31 days'"
     " WHERE job_id = (SELECT min(id) FROM queue.procrastinate_jobs)",
     "INSERT INTO idempotency_keys (key, fingerprint, created_at) SELECT age::text::bytea, 'x', now() - age"
     " FROM unnest(ARRAY[interval '25 h', interval '23 h']) age",
-    "INSERT INTO throttles (key, free_at) SELECT age::text::bytea, now() - age"
+    "INSERT INTO rate_limits (key, free_at) SELECT age::text::bytea, now() - age"
     " FROM unnest(ARRAY[interval '1 s', interval '-1 h']) age",
 )
-KINDS = ("sign_ins", "letters", "queue.procrastinate_jobs", "idempotency_keys", "throttles")
+KINDS = ("sessions", "outbox_emails", "queue.procrastinate_jobs", "idempotency_keys", "rate_limits")
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ def at_work(app: Flask) -> int:
 
 def test_what_is_old_enough_is_removed_and_nothing_else(aged: Flask) -> None:
     with aged.app_context():
-        first, second = queue.tidy(), queue.tidy()
+        first, second = queue.remove_old_rows(), queue.remove_old_rows()
 
     assert list(first.values()) == [1] * len(KINDS)
     assert set(second.values()) == {0}
@@ -301,20 +301,20 @@ def test_what_is_old_enough_is_removed_and_nothing_else(aged: Flask) -> None:
 
 def test_how_long_it_is_kept_is_a_setting(aged: Flask) -> None:
     settings = current_settings.of(aged)
-    current_settings.set(aged, replace(settings, keep_sign_ins_days=80, keep_letters_days=40))
+    current_settings.set(aged, replace(settings, keep_sessions_days=80, keep_emails_days=40))
 
     with aged.app_context():
-        removed = queue.tidy()
+        removed = queue.remove_old_rows()
 
-    kept = {"sign-ins": 2, "letters of the outbox": 0, "letters given up": 0}
+    kept = {"sign-ins": 2, "emails of the outbox": 0, "emails given up": 0}
     assert removed == {**kept, "answers to programs": 1, "counters of tries": 1}
 
 
 def test_what_can_not_be_removed_leaves_the_others_be(aged: Flask) -> None:
     with aged.app_context(), db.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE sign_ins RENAME TO elsewhere")
+        connection.exec_driver_sql("ALTER TABLE sessions RENAME TO elsewhere")
     with aged.app_context():
-        removed = queue.tidy()
+        removed = queue.remove_old_rows()
 
     assert list(removed.values()) == [1] * (len(KINDS) - 1)
 

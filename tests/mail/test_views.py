@@ -13,7 +13,7 @@ from tests.cast import Person, SignIn
 from tests.pages import PageClient
 
 
-def test_the_outbox_shows_the_newest_letter_first_with_its_link(
+def test_the_outbox_shows_the_newest_email_first_with_its_link(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person, uma: Person, ada: Person
 ) -> None:
     sign_in(root)
@@ -29,7 +29,7 @@ def test_the_outbox_shows_the_newest_letter_first_with_its_link(
 
 
 @pytest.mark.parametrize("settings", [{"production": True}, {"smtp_url": "smtp://localhost"}])
-def test_where_letters_are_sent_there_is_no_outbox(
+def test_where_emails_are_sent_there_is_no_outbox(
     client: PageClient, sign_in: SignIn, root: Person, settings: dict[str, object], at_settings: Callable[..., None]
 ) -> None:
     sign_in(root)

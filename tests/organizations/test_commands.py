@@ -16,9 +16,10 @@ from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
-from portal.organizations import commands, queries
+from portal.organizations import queries
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
-from portal.users.commands import create_user
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import Builder, Person, Tenant
@@ -30,7 +31,7 @@ MANY_ROUNDS = max(ROUNDS, 100)  # where one takes little
 
 
 def create(slug: str, name: str = "New") -> uuid.UUID:
-    return commands.create_organization({"name": name, "slug": slug}, row_id=uuid7())
+    return organizations.create({"name": name, "slug": slug}, row_id=uuid7())
 
 
 def outcomes_of(results: list[Any]) -> Counter[str]:
@@ -49,13 +50,13 @@ def test_co2_the_same_row_id_again_is_the_same_organization(app: Flask, root: Pe
     key = uuid7()
     with acting(app, root):
         for _ in range(2):
-            assert commands.create_organization({"name": "New", "slug": "new"}, row_id=key) == key
+            assert organizations.create({"name": "New", "slug": "new"}, row_id=key) == key
 
         assert db.session.scalar(select(func.count(Organization.id))) == 1
 
 
 def test_a_slug_that_is_in_use_is_a_conflict_that_names_its_holder(app: Flask, root: Person, acme: Tenant) -> None:
-    with acting(app, root), pytest.raises(Conflict, match="Acme already has this short name") as raised:
+    with acting(app, root), pytest.raises(Conflict, match="Acme already has this URL name") as raised:
         create(acme.slug)
 
     assert raised.value.field == "slug"
@@ -63,11 +64,11 @@ def test_a_slug_that_is_in_use_is_a_conflict_that_names_its_holder(app: Flask, r
 
 def test_ac2_an_admin_reaches_no_other_organization(app: Flask, ada: Person, birch: Tenant, build: Builder) -> None:
     with acting(app, ada):
-        for act in (commands.delete_organization, commands.restore_organization):
+        for act in (organizations.delete, organizations.restore):
             with pytest.raises(Missing):
                 act(birch.id)
         with pytest.raises(Missing):
-            commands.update_organization(birch.id, 1, {"name": "Taken"})
+            organizations.update(birch.id, 1, {"name": "Taken"})
 
     assert build.read(Organization, birch.id).version == 1
 
@@ -76,9 +77,9 @@ def test_an_admin_renames_the_own_organization_but_not_its_slug(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     with acting(app, ada):
-        commands.update_organization(acme.id, 1, {"name": "Acme United", "slug": acme.slug})
+        organizations.update(acme.id, 1, {"name": "Acme United", "slug": acme.slug})
         with pytest.raises(NotAllowed):
-            commands.update_organization(acme.id, 2, {"slug": "united"})
+            organizations.update(acme.id, 2, {"slug": "united"})
 
     row = build.read(Organization, acme.id)
     assert (row.name, row.slug) == ("Acme United", "acme")
@@ -91,10 +92,10 @@ def test_an_admin_makes_no_organization(app: Flask, ada: Person) -> None:
 
 def test_co1_an_edit_that_began_from_an_older_row_is_stale(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root):
-        commands.update_organization(acme.id, 1, {"name": "First"})
+        organizations.update(acme.id, 1, {"name": "First"})
 
         with pytest.raises(Stale) as raised:
-            commands.update_organization(acme.id, 1, {"name": "Second"})
+            organizations.update(acme.id, 1, {"name": "Second"})
 
         assert raised.value.current.name == "First"
 
@@ -103,25 +104,25 @@ def test_deleting_writes_the_one_row_and_restoring_gives_it_back(
     app: Flask, root: Person, ada: Person, uma: Person, acme: Tenant, build: Builder
 ) -> None:
     with acting(app, root):
-        commands.delete_organization(acme.id)
+        organizations.delete(acme.id)
         with pytest.raises(Missing):
-            commands.delete_organization(acme.id)
+            organizations.delete(acme.id)
     assert build.read(Organization, acme.id).deleted_by == root.id
     assert [build.read(User, one.id).version for one in (ada, uma)] == [1, 1]
 
     with acting(app, root):
-        commands.restore_organization(acme.id)
-        commands.restore_organization(acme.id)
+        organizations.restore(acme.id)
+        organizations.restore(acme.id)
     assert not build.read(Organization, acme.id).is_deleted
 
 
 def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root):
-        commands.delete_organization(acme.id)
+        organizations.delete(acme.id)
         create(acme.slug, "Second")
 
-        with pytest.raises(Conflict, match="Second already has this short name") as raised:
-            commands.restore_organization(acme.id)
+        with pytest.raises(Conflict, match="Second already has this URL name") as raised:
+            organizations.restore(acme.id)
 
     assert raised.value.field == "slug"
 
@@ -141,7 +142,7 @@ def test_co3_of_many_who_take_on_the_same_slug_one_wins(fresh_app: Flask) -> Non
 
         def rename(tenant: Tenant, slug: str = f"race{turn}") -> Organization:
             version = db.session.scalars(queries.by_id(tenant.id)).one().version
-            return commands.update_organization(tenant.id, version, {"slug": slug})
+            return organizations.update(tenant.id, version, {"slug": slug})
 
         results = at_once(fresh_app, [partial(rename, tenant) for tenant in tenants])
 
@@ -153,7 +154,7 @@ def test_co3_of_many_deleted_with_one_slug_one_comes_back(fresh_app: Flask) -> N
     for turn in range(ROUNDS):
         gone = [build.tenant("Gone", slug=f"race{turn}", deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(fresh_app, [partial(commands.restore_organization, tenant.id) for tenant in gone])
+        results = at_once(fresh_app, [partial(organizations.restore, tenant.id) for tenant in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
@@ -163,7 +164,7 @@ def test_co2_ten_submits_of_one_form_at_once_make_one_organization(fresh_app: Fl
         key, sent = uuid7(), {"name": "New", "slug": f"double{turn}"}
 
         def submit(key: uuid.UUID = key, sent: dict[str, str] = sent) -> uuid.UUID:
-            return commands.create_organization(sent, row_id=key)
+            return organizations.create(sent, row_id=key)
 
         assert at_once(fresh_app, [submit] * 10) == [key] * 10
 
@@ -173,7 +174,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
 
     def edit(number: int) -> str:
         row = db.session.scalars(queries.by_id(tenant.id)).one()
-        commands.update_organization(tenant.id, row.version, {"name": f"{row.name},{number}"})
+        organizations.update(tenant.id, row.version, {"name": f"{row.name},{number}"})
         return str(number)
 
     results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
@@ -192,7 +193,7 @@ CREATED_TOO_LATE = text("""
 
 def add_to(home: uuid.UUID) -> uuid.UUID:
     key = uuid7()
-    return create_user({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True)
+    return users.create({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True)
 
 
 def test_co5_nobody_is_created_in_an_organization_after_its_deletion(fresh_app: Flask) -> None:
@@ -202,7 +203,7 @@ def test_co5_nobody_is_created_in_an_organization_after_its_deletion(fresh_app: 
         home = Builder(fresh_app).tenant(f"Race {number}").id
         works: list[Callable[[], Any]] = [
             partial(add_to, home),
-            partial(commands.delete_organization, home),
+            partial(organizations.delete, home),
             partial(add_to, home),
         ]
         outcomes += outcomes_of(at_once(fresh_app, works))

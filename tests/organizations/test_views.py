@@ -82,7 +82,7 @@ def test_a_short_name_in_use_is_named_beside_its_field(
     answer = client.send("/organizations/new", {"name": "Other", "slug": acme.slug})
 
     assert answer.status_code == 422
-    assert "Acme already has this short name." in answer.text
+    assert "Acme already has this URL name." in answer.text
     assert 'value="Other"' in answer.text
 
 
@@ -179,7 +179,7 @@ def test_co4_a_restore_whose_short_name_is_taken_says_by_whom(
 
     client.send(f"/organizations/{gone.id}/restore", at=f"/organizations/{gone.id}")
 
-    assert "Not restored. Newer already has this short name." in client.get(f"/organizations/{gone.id}").text
+    assert "Not restored. Newer already has this URL name." in client.get(f"/organizations/{gone.id}").text
 
 
 def test_the_page_shows_the_newest_people_and_how_many_may_sign_in(

@@ -141,7 +141,7 @@ def test_a_pooler_that_nothing_was_said_about_is_told_in_a_sentence(pooled_url: 
     disconnect(app)
 
 
-def test_letters_are_put_into_the_queue_through_the_pooler_and_taken_by_the_direct_address(
+def test_emails_are_put_into_the_queue_through_the_pooler_and_taken_by_the_direct_address(
     pooled_url: str, direct_url: str
 ) -> None:
     app = portal(pooled_url, DIRECT_URL=direct_url)

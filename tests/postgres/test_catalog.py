@@ -21,7 +21,7 @@ CHANGES = {
     "ALTER TABLE users ADD CONSTRAINT odd CHECK (true)": "constraint odd of users is added",
     "CREATE FUNCTION portal_new() RETURNS int LANGUAGE sql RETURN 1": "function portal_new of portal_new() is added",
     "ALTER TYPE \"Role\" RENAME VALUE 'USER' TO 'GUEST'": "enumeration Role is changed",
-    "DROP TABLE throttles": "column free_at of throttles is missing",
+    "DROP TABLE rate_limits": "column free_at of rate_limits is missing",
 }  # fmt: skip
 
 

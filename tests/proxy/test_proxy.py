@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.core.db import db
-from portal.tokens.models import SignIn
+from portal.tokens.models import Session
 from tests.acting import acting, portal_on
 from tests.cast import Person
 from tests.proxy.conftest import HOST, PATH, URL, Proxied
@@ -180,7 +180,7 @@ def test_au6_a_visitors_address_is_the_one_they_come_from_whatever_they_say(
     signed_in(proxied.browser(source="127.0.0.7", **forged), root)
 
     with portal_on(database) as app, acting(app):
-        addresses = set(db.session.scalars(select(SignIn.address)))
+        addresses = set(db.session.scalars(select(Session.address)))
     assert "127.0.0.7" in addresses
     assert "203.0.113.9" not in addresses
 

@@ -16,7 +16,7 @@ from portal.config import ROOT
 from portal.core import clock
 from portal.core.actor import Role
 from portal.core.db import db
-from portal.tokens.models import SignIn as SignInRow
+from portal.tokens.models import Session
 from tests.acting import acting, portal_on
 from tests.cast import Builder, Person, SignIn
 from tests.pages import PageClient
@@ -65,7 +65,7 @@ def statuses(client: PageClient) -> set[int]:
 
 def ends_of(app: Flask) -> list[datetime]:
     with acting(app):
-        return list(db.session.scalars(select(SignInRow.ends_at).order_by(SignInRow.created_at)))
+        return list(db.session.scalars(select(Session.ends_at).order_by(Session.created_at)))
 
 
 def test_re15_a_clock_that_jumps_forth_ends_idle_sign_ins_and_a_new_one_works(app_here: Flask, jumping: Clock) -> None:

@@ -14,15 +14,15 @@ from portal.core.db import command, db
 from portal.core.errors import NotAllowed
 from portal.tokens.commands import (
     Lifetime,
-    add_sign_in,
-    end_families,
+    add_session,
+    end_client_sessions,
     end_of_organization,
-    open_sign_in,
+    open_session,
     prune,
     revoke,
     revoke_all,
 )
-from portal.tokens.models import RefreshToken, SignIn, digest
+from portal.tokens.models import RefreshToken, Session, digest
 from portal.tokens.queries import is_live, live_of
 from tests.acting import acting
 from tests.cast import Person
@@ -37,18 +37,18 @@ def live(person: Person) -> int:
 
 def test_a_sign_in_is_one_row_of_a_family_of_its_own(app: Flask, uma: Person) -> None:
     with acting(app):
-        token = open_sign_in(uma.id, uma.organization_id, lifetime=WEEK)
+        token = open_session(uma.id, uma.organization_id, lifetime=WEEK)
 
-        row = db.session.scalars(select(SignIn)).one()
+        row = db.session.scalars(select(Session)).one()
         assert (row.user_id, row.organization_id, row.ended_at) == (uma.id, uma.organization_id, None)
-        assert db.session.scalar(select(SignIn.token)) == digest(token)
+        assert db.session.scalar(select(Session.token)) == digest(token)
         assert timedelta(0) < now() + WEEK.idle - row.expires_at < timedelta(minutes=1)
 
 
 def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
     with acting(app):
-        tokens = [open_sign_in(uma.id, None, lifetime=WEEK) for _ in range(20)]
-        stored = str(db.session.execute(text("SELECT array_agg(sign_ins::text) FROM sign_ins")).scalar())
+        tokens = [open_session(uma.id, None, lifetime=WEEK) for _ in range(20)]
+        stored = str(db.session.execute(text("SELECT array_agg(sessions::text) FROM sessions")).scalar())
 
     assert len(set(tokens)) == 20
     assert all(len(token) >= 43 and token not in stored for token in tokens)
@@ -56,29 +56,29 @@ def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
 
 def test_a_sign_in_that_was_ended_or_has_expired_is_not_alive(app: Flask, uma: Person) -> None:
     with acting(app):
-        ended = open_sign_in(uma.id, None, lifetime=WEEK)
-        open_sign_in(uma.id, None, lifetime=PAST)
-        alive = open_sign_in(uma.id, None, lifetime=WEEK)
+        ended = open_session(uma.id, None, lifetime=WEEK)
+        open_session(uma.id, None, lifetime=PAST)
+        alive = open_session(uma.id, None, lifetime=WEEK)
         revoke(ended)
 
-        assert db.session.scalars(select(SignIn.token).where(is_live())).all() == [digest(alive)]
+        assert db.session.scalars(select(Session.token).where(is_live())).all() == [digest(alive)]
         assert live(uma) == 1
 
 
 def test_ending_twice_keeps_the_moment_of_the_first(app: Flask, uma: Person) -> None:
     with acting(app):
-        token = open_sign_in(uma.id, None, lifetime=WEEK)
+        token = open_session(uma.id, None, lifetime=WEEK)
         revoke(token)
-        first = db.session.scalar(select(SignIn.ended_at))
+        first = db.session.scalar(select(Session.ended_at))
         revoke(token)
 
-        assert db.session.scalar(select(SignIn.ended_at)) == first
+        assert db.session.scalar(select(Session.ended_at)) == first
 
 
 def test_ending_all_of_one_person_ends_nobody_elses(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app):
         for person in (uma, uma, ada):
-            open_sign_in(person.id, person.organization_id, lifetime=WEEK)
+            open_session(person.id, person.organization_id, lifetime=WEEK)
         revoke_all(uma.id)
 
         assert (live(uma), live(ada)) == (0, 1)
@@ -86,7 +86,7 @@ def test_ending_all_of_one_person_ends_nobody_elses(app: Flask, uma: Person, ada
 
 def test_an_unknown_token_ends_nothing(app: Flask, uma: Person) -> None:
     with acting(app):
-        open_sign_in(uma.id, None, lifetime=WEEK)
+        open_session(uma.id, None, lifetime=WEEK)
         revoke("unknown")
 
         assert live(uma) == 1
@@ -94,7 +94,7 @@ def test_an_unknown_token_ends_nothing(app: Flask, uma: Person) -> None:
 
 def test_ac2_nobody_ends_sign_ins_of_another_organization(app: Flask, uma: Person, bea: Person) -> None:
     with acting(app):
-        token = open_sign_in(uma.id, uma.organization_id, lifetime=WEEK)
+        token = open_session(uma.id, uma.organization_id, lifetime=WEEK)
     with acting(app, bea):
         revoke_all(uma.id)
         with pytest.raises(NotAllowed):
@@ -104,42 +104,42 @@ def test_ac2_nobody_ends_sign_ins_of_another_organization(app: Flask, uma: Perso
 
 
 @command
-def family_of(person: Person) -> uuid.UUID:
+def client_session_of(person: Person) -> uuid.UUID:
     """What an API client of theirs holds, with one living token."""
-    key = add_sign_in(person.id, person.organization_id, lifetime=WEEK, token=None)
-    token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, family_id=key)
+    key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
+    token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, session_id=key)
     token.expires_at = now() + WEEK.idle
     db.session.add(token)
     return key
 
 
 def living() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
-    """The sign-ins, and the families of tokens."""
-    tokens = select(RefreshToken.family_id).where(RefreshToken.revoked_at.is_(None))
-    return set(db.session.scalars(select(SignIn.id).where(is_live()))), set(db.session.scalars(tokens))
+    """The sign-ins, and the client_sessions of tokens."""
+    tokens = select(RefreshToken.session_id).where(RefreshToken.revoked_at.is_(None))
+    return set(db.session.scalars(select(Session.id).where(is_live()))), set(db.session.scalars(tokens))
 
 
 def test_ending_families_leaves_browsers_and_other_people_alone(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app):
-        open_sign_in(uma.id, uma.organization_id, lifetime=WEEK)
-        browser = db.session.scalars(select(SignIn.id).where(SignIn.is_browser)).one()
-        theirs, ours = family_of(ada), {family_of(uma), family_of(uma)}
+        open_session(uma.id, uma.organization_id, lifetime=WEEK)
+        browser = db.session.scalars(select(Session.id).where(Session.is_browser)).one()
+        theirs, ours = client_session_of(ada), {client_session_of(uma), client_session_of(uma)}
     with acting(app, ada):
-        end_families(uma.id, has_moved=False)
+        end_client_sessions(uma.id, has_moved=False)
 
     with acting(app):
         assert living() == ({browser, theirs}, {theirs})
-        assert set(db.session.scalars(select(SignIn.id).where(SignIn.ended_at.is_not(None)))) == ours
+        assert set(db.session.scalars(select(Session.id).where(Session.ended_at.is_not(None)))) == ours
 
 
 def test_ending_an_organizations_families_leaves_those_of_others(
     app: Flask, uma: Person, ada: Person, bea: Person
 ) -> None:
     with acting(app):
-        foreign = family_of(bea)
+        foreign = client_session_of(bea)
         for person in (uma, ada):
-            family_of(person)
-            open_sign_in(person.id, person.organization_id, lifetime=WEEK)
+            client_session_of(person)
+            open_session(person.id, person.organization_id, lifetime=WEEK)
         end_of_organization(require(uma.organization_id))
 
         assert living()[1] == {foreign}
@@ -157,14 +157,14 @@ def test_pruning_removes_what_was_over_before_that_and_nothing_that_goes_on(
     monkeypatch.setattr("portal.tokens.commands.PRUNED_AT_ONCE", 2)
     month = now() - timedelta(days=30)
     with acting(app):
-        keys = [family_of(uma) for _ in range(7)]
+        keys = [client_session_of(uma) for _ in range(7)]
         columns = ("ended_at", "expires_at") * 3
         for key, column, days in zip(keys, columns, (31, 31, 29, 29, 99, 99), strict=False):
-            moved = update(SignIn).where(SignIn.id == key).values({column: now() - timedelta(days=days)})
+            moved = update(Session).where(Session.id == key).values({column: now() - timedelta(days=days)})
             db.session.execute(moved, execution_options={"synchronize_session": False})
         db.session.commit()
 
         assert (prune(month), prune(month)) == (4, 0)
 
-        assert set(db.session.scalars(select(SignIn.id))) == {keys[2], keys[3], keys[6]}
-        assert set(db.session.scalars(select(RefreshToken.family_id))) == {keys[2], keys[3], keys[6]}
+        assert set(db.session.scalars(select(Session.id))) == {keys[2], keys[3], keys[6]}
+        assert set(db.session.scalars(select(RefreshToken.session_id))) == {keys[2], keys[3], keys[6]}

@@ -20,12 +20,13 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.keys import uuid7
-from portal.organizations.commands import delete_organization, restore_organization
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
-from portal.tokens.commands import Lifetime, add_sign_in, open_sign_in
-from portal.tokens.models import SignIn
+from portal.tokens.commands import Lifetime, add_session, open_session
+from portal.tokens.models import Session
 from portal.tokens.queries import live_of
 from portal.users import commands, passwords, queries, resets
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, at_once
 from tests.cast import PASSWORD, Builder, Person, Tenant
@@ -44,10 +45,10 @@ def values(email: str = "new@example.com", **more: Any) -> dict[str, Any]:
 
 
 def create(email: str = "new@example.com", **more: Any) -> uuid.UUID:
-    return commands.create_user(values(email, **more), row_id=uuid7(), anew=True)
+    return users.create(values(email, **more), row_id=uuid7(), anew=True)
 
 
-def sign_ins(person: Person) -> int:
+def sessions(person: Person) -> int:
     return db.session.scalar(live_of(person.id)) or 0
 
 
@@ -72,7 +73,7 @@ def test_ac7_nobody_creates_or_promotes_above_their_own_role(app: Flask, ada: Pe
         with pytest.raises(NotAllowed):
             create(role=Role.SUPER_ADMIN)
         with pytest.raises(NotAllowed):
-            commands.update_user(uma.id, 1, {"role": Role.SUPER_ADMIN})
+            users.update(uma.id, 1, {"role": Role.SUPER_ADMIN})
 
 
 def test_ac7_a_user_creates_and_promotes_nobody(app: Flask, uma: Person) -> None:
@@ -81,7 +82,7 @@ def test_ac7_a_user_creates_and_promotes_nobody(app: Flask, uma: Person) -> None
             create()
         for role in (Role.ADMIN, Role.SUPER_ADMIN):
             with pytest.raises((Conflict, NotAllowed)):
-                commands.update_user(uma.id, 1, {"role": role})
+                users.update(uma.id, 1, {"role": role})
 
 
 def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
@@ -90,7 +91,7 @@ def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
     with acting(app, ada):
         created = create(organization_id=birch.id)
         with pytest.raises(NotAllowed):
-            commands.update_user(uma.id, 1, {"organization_id": birch.id})
+            users.update(uma.id, 1, {"organization_id": birch.id})
 
     assert build.read(User, created).organization_id == ada.organization_id
     assert build.read(User, uma.id).organization_id == ada.organization_id
@@ -102,9 +103,9 @@ def test_ac2_ac6_every_act_on_who_is_out_of_reach_finds_nobody(
 ) -> None:
     target = {"bea": bea.id, "gil": gil.id, "root": root.id, "nobody": uuid7()}[name]
     acts: tuple[Callable[[], Any], ...] = (
-        lambda: commands.update_user(target, 1, {"first_name": "Taken"}),
-        lambda: commands.set_active(target, is_active=False),
-        lambda: commands.delete_user(target),
+        lambda: users.update(target, 1, {"first_name": "Taken"}),
+        lambda: users.set_active(target, is_active=False),
+        lambda: users.delete(target),
         lambda: resets.reset_password(target),
         lambda: commands.set_password(target, PASSWORD),
         lambda: commands.update_profile(target, {"first_name": "Taken"}),
@@ -122,11 +123,11 @@ def test_ac6_an_admin_acts_on_no_super_admin_of_the_own_organization(
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     with acting(app, ada):
-        for act in (commands.delete_user, resets.reset_password):
+        for act in (users.delete, resets.reset_password):
             with pytest.raises(Missing):
                 act(chief.id)
         with pytest.raises(Missing):
-            commands.update_user(chief.id, 1, {"role": Role.USER})
+            users.update(chief.id, 1, {"role": Role.USER})
 
 
 def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
@@ -137,11 +138,11 @@ def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
         with acting(app, person):
             for change in ({"role": Role.USER}, {"is_active": False}, {"organization_id": uuid7()}):
                 with pytest.raises(Conflict):
-                    commands.update_user(person.id, 1, change)
+                    users.update(person.id, 1, change)
             with pytest.raises(Conflict):
-                commands.set_active(person.id, is_active=False)
+                users.set_active(person.id, is_active=False)
             with pytest.raises(Conflict):
-                commands.delete_user(person.id)
+                users.delete(person.id)
 
 
 def test_ac10_the_last_super_admin_who_can_sign_in_stays(app: Flask, root: Person, build: Builder) -> None:
@@ -150,10 +151,10 @@ def test_ac10_the_last_super_admin_who_can_sign_in_stays(app: Flask, root: Perso
     lost = build.tenant("Lost", deleted_at=now())
     build.person("lost@example.com", role=Role.SUPER_ADMIN, tenant=lost)
     acts: tuple[Callable[[], Any], ...] = (
-        lambda: commands.delete_user(root.id),
-        lambda: commands.set_active(root.id, is_active=False),
-        lambda: commands.update_user(root.id, 1, {"role": Role.ADMIN}),
-        lambda: commands.update_user(root.id, 1, {"is_active": False}),
+        lambda: users.delete(root.id),
+        lambda: users.set_active(root.id, is_active=False),
+        lambda: users.update(root.id, 1, {"role": Role.ADMIN}),
+        lambda: users.update(root.id, 1, {"is_active": False}),
     )
     for act in acts:
         with acting(app), pytest.raises(Conflict, match="last super administrator"):
@@ -164,24 +165,24 @@ def test_ac10_a_last_super_admin_does_not_go_with_an_organization(app: Flask, ac
     build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
 
     with acting(app), pytest.raises(Conflict, match="last super administrator"):
-        delete_organization(acme.id)
+        organizations.delete(acme.id)
 
 
 def test_co1_an_edit_that_began_from_an_older_row_is_stale_and_shows_the_newer(
     app: Flask, ada: Person, uma: Person
 ) -> None:
     with acting(app, ada):
-        commands.update_user(uma.id, 1, {"first_name": "First"})
+        users.update(uma.id, 1, {"first_name": "First"})
 
         with pytest.raises(Stale) as raised:
-            commands.update_user(uma.id, 1, {"first_name": "Second"})
+            users.update(uma.id, 1, {"first_name": "Second"})
 
         assert raised.value.current.first_name == "First"
 
 
 def test_an_edit_that_changes_nothing_writes_nothing(app: Flask, ada: Person, uma: Person, build: Builder) -> None:
     with acting(app, ada):
-        commands.update_user(uma.id, 1, {"first_name": "Uma", "role": Role.USER, "is_active": True})
+        users.update(uma.id, 1, {"first_name": "Uma", "role": Role.USER, "is_active": True})
 
     assert build.read(User, uma.id).version == 1
 
@@ -189,8 +190,8 @@ def test_an_edit_that_changes_nothing_writes_nothing(app: Flask, ada: Person, um
 def test_co2_the_same_row_id_again_is_the_same_person_invited_once(app: Flask, ada: Person) -> None:
     key = uuid7()
     with acting(app, ada):
-        first = commands.create_user(values(), row_id=key)
-        second = commands.create_user(values(), row_id=key)
+        first = users.create(values(), row_id=key)
+        second = users.create(values(), row_id=key)
 
     assert first == second == key
     assert jobs(app) == [("invitation", key)]
@@ -199,7 +200,7 @@ def test_co2_the_same_row_id_again_is_the_same_person_invited_once(app: Flask, a
 def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: Flask, ada: Person, gil: Person) -> None:
     with acting(app, ada):
         with pytest.raises(Conflict) as raised:
-            commands.create_user(values(gil.email), row_id=uuid7())
+            users.create(values(gil.email), row_id=uuid7())
         created = create(gil.email)
 
     assert (raised.value.field, raised.value.deleted_id) == ("email", gil.id)
@@ -212,7 +213,7 @@ def test_co4_a_restore_that_meets_a_new_owner_of_the_address_says_so(
     with acting(app, ada):
         create(gil.email)
         with pytest.raises(Conflict) as raised:
-            commands.restore_user(gil.id)
+            users.restore(gil.id)
 
     assert raised.value.field == "email"
     assert "New already uses this address" in raised.value.message
@@ -223,9 +224,9 @@ def test_ac13_nobody_is_restored_into_a_deleted_organization(
     app: Flask, root: Person, gil: Person, acme: Tenant
 ) -> None:
     with acting(app, root):
-        delete_organization(acme.id)
+        organizations.delete(acme.id)
         with pytest.raises(Conflict) as raised:
-            commands.restore_user(gil.id)
+            users.restore(gil.id)
 
     assert raised.value.field == "organization_id"
 
@@ -233,7 +234,7 @@ def test_ac13_nobody_is_restored_into_a_deleted_organization(
 def test_ac13_a_user_restores_nobody(app: Flask, uma: Person, bea: Person, gil: Person) -> None:
     for person in (uma, bea):
         with acting(app, person), pytest.raises(Missing):
-            commands.restore_user(gil.id)
+            users.restore(gil.id)
 
 
 def test_ac3_an_address_taken_in_another_tenant_does_not_say_by_whom(
@@ -252,9 +253,9 @@ def test_deleting_and_restoring_leaves_the_person_as_they_were(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
-        commands.delete_user(uma.id)
-        commands.restore_user(uma.id)
-        commands.restore_user(uma.id)
+        users.delete(uma.id)
+        users.restore(uma.id)
+        users.restore(uma.id)
 
     user = build.read(User, uma.id)
     assert (user.deleted_at, user.deleted_by, user.version, user.is_active) == (None, None, 3, True)
@@ -265,19 +266,19 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
     app: Flask, ada: Person, uma: Person, acme: Tenant, act: str
 ) -> None:
     acts: dict[str, Callable[[], Any]] = {
-        "delete": lambda: commands.delete_user(uma.id),
-        "deactivate": lambda: commands.set_active(uma.id, is_active=False),
-        "edit": lambda: commands.update_user(uma.id, 1, {"is_active": False}),
+        "delete": lambda: users.delete(uma.id),
+        "deactivate": lambda: users.set_active(uma.id, is_active=False),
+        "edit": lambda: users.update(uma.id, 1, {"is_active": False}),
         "reset": lambda: resets.reset_password(uma.id),
         "set": lambda: commands.set_password(uma.id, PASSWORD),
     }
     with acting(app):
-        open_sign_in(uma.id, acme.id, lifetime=WEEK)
-        open_sign_in(ada.id, acme.id, lifetime=WEEK)
+        open_session(uma.id, acme.id, lifetime=WEEK)
+        open_session(ada.id, acme.id, lifetime=WEEK)
     with acting(app, ada):
         acts[act]()
     with acting(app):
-        assert (sign_ins(uma), sign_ins(ada)) == (0, 1)
+        assert (sessions(uma), sessions(ada)) == (0, 1)
 
 
 def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
@@ -335,7 +336,7 @@ def test_co3_of_many_who_take_on_the_same_address_one_wins(fresh_app: Flask, ten
         versions = {person.id: build.read(User, person.id).version for person in people}
 
         def rename(person: Person, wanted: str = wanted, versions: dict[uuid.UUID, int] = versions) -> User:
-            return commands.update_user(person.id, versions[person.id], {"email": wanted})
+            return users.update(person.id, versions[person.id], {"email": wanted})
 
         results = at_once(fresh_app, [partial(rename, person) for person in people])
 
@@ -348,7 +349,7 @@ def test_co3_of_many_deleted_with_one_address_one_comes_back(fresh_app: Flask, t
         email = f"race{turn}@example.com"
         gone = [build.person(email, tenant=tenant, deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(fresh_app, [partial(commands.restore_user, person.id) for person in gone])
+        results = at_once(fresh_app, [partial(users.restore, person.id) for person in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         with acting(fresh_app):
@@ -361,7 +362,7 @@ def test_co2_ten_submits_of_one_form_at_once_make_one_person(fresh_app: Flask, t
         key, email = uuid7(), f"double{turn}@example.com"
 
         def submit(key: uuid.UUID = key, email: str = email) -> uuid.UUID:
-            return commands.create_user(values(email), row_id=key)
+            return users.create(values(email), row_id=key)
 
         results = at_once(fresh_app, [submit] * 10, ada)
 
@@ -375,7 +376,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
 
     def edit(number: int) -> str:
         user = db.session.scalars(queries.by_id(uma.id)).one()
-        commands.update_user(uma.id, user.version, {"first_name": f"{user.first_name},{number}"})
+        users.update(uma.id, user.version, {"first_name": f"{user.first_name},{number}"})
         return str(number)
 
     results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
@@ -397,11 +398,11 @@ def test_ac10_two_super_admins_who_remove_each_other_at_once_leave_one(fresh_app
 
     def remove(person: Person, way: int) -> Any:
         if way == 0:
-            return commands.delete_user(person.id)
+            return users.delete(person.id)
         if way == 1:
-            return commands.set_active(person.id, is_active=False)
+            return users.set_active(person.id, is_active=False)
         version = db.session.scalars(queries.by_id(person.id)).one().version
-        return commands.update_user(person.id, version, {"role": Role.USER})
+        return users.update(person.id, version, {"role": Role.USER})
 
     for turn in range(20):
         results = at_once(fresh_app, [partial(remove, two, turn % 3), partial(remove, one, (turn + 1) % 3)], one, two)
@@ -422,8 +423,8 @@ def notice_deadlocks_early(app: Flask) -> None:
 
 def restore_both(*people: Person) -> None:
     for person in people:
-        user = commands.restore_user(person.id)
-        commands.update_user(person.id, user.version, {"role": Role.SUPER_ADMIN, "is_active": True})
+        user = users.restore(person.id)
+        users.update(person.id, user.version, {"role": Role.SUPER_ADMIN, "is_active": True})
 
 
 def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(fresh_app: Flask) -> None:
@@ -436,7 +437,7 @@ def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(
             return create(f"p{turn}-{number}@example.com", organization_id=home.id)
 
         works: list[Callable[[], Any]] = [partial(come, number) for number in range(8)]
-        works.append(partial(delete_organization, home.id))
+        works.append(partial(organizations.delete, home.id))
         results = at_once(fresh_app, works)
 
         assert set(outcomes_of(results)) <= {"done", "Conflict"}
@@ -454,12 +455,12 @@ def test_ac10_two_organizations_deleted_at_once_do_not_lock_the_last_super_admin
     for home in homes:
         build.person(f"{home.slug}@example.com", role=Role.SUPER_ADMIN, tenant=home)
     for _ in range(ROUNDS):
-        at_once(fresh_app, [partial(delete_organization, home.id) for home in homes])
+        at_once(fresh_app, [partial(organizations.delete, home.id) for home in homes])
 
         with acting(fresh_app):
             assert len(db.session.scalars(queries.active_super_admins()).all()) == 1
             for home in homes:
-                restore_organization(home.id)
+                organizations.restore(home.id)
 
 
 def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
@@ -467,10 +468,10 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
 ) -> None:
     nomad = build.person("nomad@example.com")
     with acting(app):
-        open_sign_in(nomad.id, None, lifetime=WEEK)
+        open_session(nomad.id, None, lifetime=WEEK)
     with acting(app, root):
         version = db.session.scalars(queries.by_id(nomad.id)).one().version
-        commands.update_user(nomad.id, version, {"email": nomad.email, "organization_id": acme.id})
+        users.update(nomad.id, version, {"email": nomad.email, "organization_id": acme.id})
 
     with acting(app, ada):
         assert db.session.scalar(live_of(nomad.id)) == 1
@@ -492,19 +493,19 @@ def test_se5_another_role_or_tenant_ends_the_families_of_api_clients_and_no_brow
 ) -> None:
     with acting(app):
         if act == "undo":
-            commands.update_user(uma.id, 1, {"role": Role.ADMIN})
-        open_sign_in(uma.id, acme.id, lifetime=WEEK)
-        command(add_sign_in)(uma.id, acme.id, lifetime=WEEK, token=None)
+            users.update(uma.id, 1, {"role": Role.ADMIN})
+        open_session(uma.id, acme.id, lifetime=WEEK)
+        command(add_session)(uma.id, acme.id, lifetime=WEEK, token=None)
     acts: dict[str, Callable[[], Any]] = {
-        "role": lambda: commands.update_user(uma.id, 1, {"role": Role.ADMIN}),
-        "tenant": lambda: commands.update_user(uma.id, 1, {"organization_id": birch.id}),
-        "undo": lambda: commands.undo_user(uma.id, 2),
-        "name": lambda: commands.update_user(uma.id, 1, {"first_name": "Ulla"}),
-        "organization": lambda: delete_organization(acme.id),
+        "role": lambda: users.update(uma.id, 1, {"role": Role.ADMIN}),
+        "tenant": lambda: users.update(uma.id, 1, {"organization_id": birch.id}),
+        "undo": lambda: users.undo(uma.id, 2),
+        "name": lambda: users.update(uma.id, 1, {"first_name": "Ulla"}),
+        "organization": lambda: organizations.delete(acme.id),
     }
     with acting(app, root):
         acts[act]()
 
     with acting(app):
-        kinds = db.session.scalars(select(SignIn.is_browser).where(SignIn.ended_at.is_(None)))
+        kinds = db.session.scalars(select(Session.is_browser).where(Session.ended_at.is_(None)))
         assert sorted(kinds) == ([False, True] if act == "name" else [True])

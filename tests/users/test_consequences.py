@@ -15,7 +15,7 @@ from sqlalchemy import select
 from portal.core.actor import SYSTEM, Role
 from portal.core.db import acting_as, db
 from portal.organizations.models import Organization
-from portal.users.commands import delete_user, set_active
+from portal.users.commands import users
 from portal.users.models import User
 from portal.web.given import current_settings
 from tests.acting import acting, say_who_long_ago
@@ -203,9 +203,9 @@ AGAIN = {
 def ended(build: Builder, root: Person, person: Person, how: str) -> None:
     with acting(build.app, root):
         if how == "restore":
-            delete_user(person.id)
+            users.delete(person.id)
         else:
-            set_active(person.id, is_active=False)
+            users.set_active(person.id, is_active=False)
 
 
 def is_back(build: Builder, person: Person) -> bool:
@@ -240,11 +240,11 @@ def test_who_has_power_over_others_returns_only_after_confirmation_and_proof(
     assert AGAIN[role] in asked.text
     assert not is_back(build, person)
     proof = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
-    assert "proof" in fields_of(proof.text, path)
+    assert "own_password" in fields_of(proof.text, path)
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "proof": "wrong"}).status_code == 422
+    assert client.post(path, data={**fields_of(proof.text, path), "own_password": "wrong"}).status_code == 422
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "proof": PASSWORD}).status_code == 303
+    assert client.post(path, data={**fields_of(proof.text, path), "own_password": PASSWORD}).status_code == 303
     assert is_back(build, person)
 
 

@@ -14,8 +14,8 @@ from portal.core.actor import Origin, Role, come_from, leave
 from portal.core.db import command, db
 from portal.core.errors import Missing, NotAllowed
 from portal.core.history import Activity
-from portal.tokens.commands import Lifetime, add_sign_in
-from portal.tokens.models import RefreshToken, SignIn
+from portal.tokens.commands import Lifetime, add_session
+from portal.tokens.models import RefreshToken, Session
 from portal.tokens.queries import is_live
 from portal.users.devices import SHOWN, devices_of, end_all, end_one
 from tests.access.visitor import GONE, SIGN_IN, Visitor, outcome
@@ -36,7 +36,7 @@ HOSTILE = [
 ]
 
 
-def family(
+def session(
     app: Flask, person: Person, *, rotated: int = 0, agent: str = "robot/1", address: str = "192.0.2.9"
 ) -> uuid.UUID:
     """What an API client of theirs holds."""
@@ -50,11 +50,11 @@ def family(
 
 @command
 def _family(person: Person, rotated: int) -> uuid.UUID:
-    key = add_sign_in(person.id, person.organization_id, lifetime=WEEK, token=None)
+    key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
     for number in range(rotated + 1):
         token = RefreshToken(token=f"{key} {number}", user_id=person.id, organization_id=person.organization_id)
-        token.family_id = key
-        token.expires_at = db.session.scalars(select(SignIn.expires_at).where(SignIn.id == key)).one()
+        token.session_id = key
+        token.expires_at = db.session.scalars(select(Session.expires_at).where(Session.id == key)).one()
         token.revoked_at = token.expires_at if number < rotated else None
         db.session.add(token)
         db.session.flush()
@@ -63,19 +63,19 @@ def _family(person: Person, rotated: int) -> uuid.UUID:
 
 def living(app: Flask, person: Person) -> set[uuid.UUID]:
     with acting(app):
-        return set(db.session.scalars(select(SignIn.id).where(SignIn.user_id == person.id, is_live())))
+        return set(db.session.scalars(select(Session.id).where(Session.user_id == person.id, is_live())))
 
 
 def acts(app: Flask) -> list[tuple[str, uuid.UUID | None, uuid.UUID | None, uuid.UUID | None]]:
     """Who ended whose sign-ins, and which tenant sees that."""
-    ended = Activity.action.in_(("end_sign_in", "end_sign_ins"))
+    ended = Activity.action.in_(("end_session", "end_sessions"))
     with acting(app):
         found = db.session.scalars(select(Activity).where(ended).order_by(Activity.id))
         return [(one.action, one.actor_id, one.row_id, one.organization_id) for one in found]
 
 
 def buttons(page: str) -> list[str]:
-    return re.findall(r'name="sign_in" value="([^"]+)"', page)
+    return re.findall(r'name="session" value="([^"]+)"', page)
 
 
 @HTMX
@@ -83,12 +83,12 @@ def test_se7_a_person_ends_one_sign_in_and_that_browser_is_refused(app: Flask, u
     here, there, elsewhere = (Visitor(app, uma) for _ in range(3))
     (key, _) = buttons(there.get("/account/devices").text)
 
-    answer = there.post("/account/devices/end", {"sign_in": key}, htmx=htmx)
+    answer = there.post("/account/devices/end", {"session": key}, htmx=htmx)
 
     assert (answer.headers.get("Location") or answer.headers["HX-Redirect"]) == "/account/devices"
     assert key not in there.get("/account/devices").text
     assert sorted(outcome(one.get("/account/")) for one in (here, elsewhere)) == [SIGN_IN, "page"]
-    assert acts(app) == [("end_sign_in", uma.id, uma.id, uma.organization_id)]
+    assert acts(app) == [("end_session", uma.id, uma.id, uma.organization_id)]
 
 
 @HTMX
@@ -96,7 +96,7 @@ def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
     app: Flask, uma: Person, ada: Person, *, htmx: bool
 ) -> None:
     others, here, foreign = [Visitor(app, uma), Visitor(app, uma)], Visitor(app, uma), Visitor(app, ada)
-    client = family(app, uma)
+    client = session(app, uma)
 
     here.post("/account/devices/end-others", htmx=htmx)
 
@@ -104,15 +104,15 @@ def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
     assert [outcome(one.get("/account/")) for one in (*others, foreign)] == [SIGN_IN, SIGN_IN, "page"]
     assert client not in living(app, uma)
     here.post("/account/devices/end-others", htmx=htmx)
-    assert acts(app) == [("end_sign_ins", uma.id, uma.id, uma.organization_id)]  # the second time there was nothing
+    assert acts(app) == [("end_sessions", uma.id, uma.id, uma.organization_id)]  # the second time there was nothing
 
 
 def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_one(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     visitor.client.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
     visitor.sign_in(uma)
-    family(app, uma, rotated=14, agent="python-requests/2.32", address="198.51.100.7")
-    family(app, uma, rotated=1, agent="", address="")
+    session(app, uma, rotated=14, agent="python-requests/2.32", address="198.51.100.7")
+    session(app, uma, rotated=1, agent="", address="")
 
     page = visitor.get("/account/devices").text
 
@@ -127,9 +127,9 @@ def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_o
 
 def test_se7_nobody_sees_a_token_or_its_digest(app: Flask, uma: Person, root: Person, ada: Person) -> None:
     visitors = [Visitor(app, person) for person in (uma, ada, root)]
-    family(app, uma)
+    session(app, uma)
     with acting(app):
-        stored = db.session.scalars(text("SELECT token FROM sign_ins UNION SELECT token FROM refresh_tokens")).all()
+        stored = db.session.scalars(text("SELECT token FROM sessions UNION SELECT token FROM refresh_tokens")).all()
     with visitors[0].client.session_transaction() as cookie:
         secrets = [cookie["_user_id"], *filter(None, stored)]
 
@@ -147,18 +147,18 @@ def test_se7_an_administrator_ends_one_or_all_of_their_people(
     app: Flask, uma: Person, ada: Person, root: Person, who: str, *, htmx: bool
 ) -> None:
     boss = {"ada": ada, "root": root}[who]
-    theirs, visitor, client = Visitor(app, uma), Visitor(app, boss), family(app, uma)
+    theirs, visitor, client = Visitor(app, uma), Visitor(app, boss), session(app, uma)
     shown = visitor.get(f"/users/{uma.id}").text
     assert set(buttons(shown)) == {str(key) for key in living(app, uma)}
 
-    visitor.post(f"/users/{uma.id}/sign-ins/end", {"sign_in": client}, htmx=htmx)
+    visitor.post(f"/users/{uma.id}/sign-ins/end", {"session": client}, htmx=htmx)
     assert outcome(theirs.get("/account/")) == "page"
     assert len(living(app, uma)) == 1
     visitor.post(f"/users/{uma.id}/sign-ins/end-all", htmx=htmx)
 
     assert outcome(theirs.get("/account/")) == SIGN_IN
     assert "Not signed in anywhere." in visitor.get(f"/users/{uma.id}").text
-    told = [(action, boss.id, uma.id, uma.organization_id) for action in ("end_sign_in", "end_sign_ins")]
+    told = [(action, boss.id, uma.id, uma.organization_id) for action in ("end_session", "end_sessions")]
     assert acts(app) == told
     page = Visitor(app, ada).get(f"/activity/people/{uma.id}").text
     assert all(verb in page for verb in ("ended a sign-in of", "ended all sign-ins of"))
@@ -169,25 +169,25 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
     app: Flask, build: Builder, acme: Tenant, uma: Person, ada: Person, bea: Person, *, htmx: bool
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
-    visitor, own = Visitor(app, ada), family(app, uma)
+    visitor, own = Visitor(app, ada), session(app, uma)
     for person in (bea, chief):
-        key = family(app, person)
+        key = session(app, person)
         assert outcome(visitor.get(f"/users/{person.id}", htmx=htmx)) == GONE
         for path in (f"/users/{person.id}", f"/users/{uma.id}", f"/users/{ada.id}"):
-            assert outcome(visitor.post(f"{path}/sign-ins/end", {"sign_in": key}, htmx=htmx)) == GONE
-        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"sign_in": own}, htmx=htmx)) == GONE
+            assert outcome(visitor.post(f"{path}/sign-ins/end", {"session": key}, htmx=htmx)) == GONE
+        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"session": own}, htmx=htmx)) == GONE
         assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end-all", htmx=htmx)) == GONE
-        assert outcome(visitor.post("/account/devices/end", {"sign_in": key}, htmx=htmx)) == GONE
+        assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == GONE
         assert living(app, person) == {key}
     assert living(app, uma) == {own}
     assert acts(app) == []
 
 
 def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Person, ada: Person) -> None:
-    visitor, key = Visitor(app, uma), family(app, ada)
+    visitor, key = Visitor(app, uma), session(app, ada)
 
-    assert outcome(visitor.post("/account/devices/end", {"sign_in": key})) == GONE
-    assert outcome(visitor.post(f"/users/{ada.id}/sign-ins/end", {"sign_in": key})) == "403"
+    assert outcome(visitor.post("/account/devices/end", {"session": key})) == GONE
+    assert outcome(visitor.post(f"/users/{ada.id}/sign-ins/end", {"session": key})) == "403"
     with acting(app, uma):
         for end in (lambda: end_one(ada.id, key), lambda: end_all(ada.id, besides=key)):
             with pytest.raises(Missing):
@@ -199,7 +199,7 @@ def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Per
 def test_se7_the_command_asks_for_the_right_to_change_the_person(
     app: Flask, build: Builder, uma: Person, ada: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = family(app, uma)
+    key = session(app, uma)
     monkeypatch.setattr("portal.users.models.User.may_be_changed_by", lambda _user, _actor: False)
 
     with acting(app, ada), pytest.raises(NotAllowed):
@@ -211,18 +211,18 @@ def test_se7_the_command_asks_for_the_right_to_change_the_person(
 @HTMX
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
 def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Person, value: str, *, htmx: bool) -> None:
-    visitor, key = Visitor(app, root), family(app, uma)
+    visitor, key = Visitor(app, root), session(app, uma)
 
     for path in ("/account/devices/end", f"/users/{uma.id}/sign-ins/end"):
-        assert visitor.post(path, {"sign_in": value}, htmx=htmx).status_code in (400, 404)
+        assert visitor.post(path, {"session": value}, htmx=htmx).status_code in (400, 404)
 
     assert living(app, uma) == {key}
 
 
 def test_ending_twice_says_the_same_and_is_told_once(app: Flask, uma: Person) -> None:
-    visitor, key = Visitor(app, uma), family(app, uma)
+    visitor, key = Visitor(app, uma), session(app, uma)
 
-    answers = [visitor.post("/account/devices/end", {"sign_in": key}) for _ in range(2)]
+    answers = [visitor.post("/account/devices/end", {"session": key}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [303, 303]
     assert len(acts(app)) == 1
@@ -232,7 +232,7 @@ def test_a_person_who_signs_out_this_very_device_is_out(app: Flask, uma: Person)
     visitor = Visitor(app, uma)
     (key,) = living(app, uma)
 
-    visitor.post("/account/devices/end", {"sign_in": key})
+    visitor.post("/account/devices/end", {"session": key})
 
     assert outcome(visitor.get("/account/devices")) == SIGN_IN
 
@@ -248,9 +248,9 @@ def test_an_administrator_who_signs_out_all_of_their_own_stays_here(app: Flask, 
 def test_sign_ins_that_began_before_somebody_was_moved_are_theirs_still(
     app: Flask, birch: Tenant, ada: Person, bea: Person, uma: Person
 ) -> None:
-    keys = {family(app, one) for one in (ada, ada)}
+    keys = {session(app, one) for one in (ada, ada)}
     with acting(app):
-        moved = update(SignIn).where(SignIn.user_id == ada.id).values(organization_id=birch.id)
+        moved = update(Session).where(Session.user_id == ada.id).values(organization_id=birch.id)
         db.session.execute(moved, execution_options={"synchronize_session": False})
         db.session.commit()
     with acting(app, ada):
@@ -264,7 +264,7 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
     visitor = Visitor(app, uma)
     with acting(app):
         for _ in range(SHOWN + 9):
-            command(add_sign_in)(uma.id, uma.organization_id, lifetime=WEEK, token=None)
+            command(add_session)(uma.id, uma.organization_id, lifetime=WEEK, token=None)
 
     page = visitor.get("/account/devices").text
 
@@ -274,11 +274,11 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
 
 def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
-    fresh = family(app, uma)
+    fresh = session(app, uma)
     with acting(app):
-        command(lambda: db.session.execute(update(SignIn).where(SignIn.id == fresh).values(is_kept=True)))()
+        command(lambda: db.session.execute(update(Session).where(Session.id == fresh).values(is_kept=True)))()
 
     assert "tokens renewed" not in (page := visitor.get("/account/devices").text)
     assert "Kept signed in" not in page
-    family(app, uma, rotated=1)
+    session(app, uma, rotated=1)
     assert "tokens renewed 1 time" in visitor.get("/account/devices").text

@@ -15,7 +15,7 @@ from flask import Flask
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
 from portal.core.db import acting_as
-from portal.core.emails import canonical_email
+from portal.core.email_addresses import canonical_email
 from portal.core.text import tidy
 from portal.users.forms import UserForm
 from portal.users.models import User

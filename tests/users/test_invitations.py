@@ -17,12 +17,13 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Activity
 from portal.core.keys import uuid7
-from portal.users import commands, invitations, resets
+from portal.users import invitations, resets
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import jobs, letter_of, path_of
+from tests.mailbox import email_of, jobs, path_of
 from tests.pages import HTMX, PageClient, fields_of
 
 ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
@@ -43,7 +44,7 @@ def opens(app: Flask, path: str) -> bool:
 def test_au10_what_was_sent_before_is_dead_and_the_history_tells_who_did_it(
     app: Flask, build: Builder, ada: Person, guest: Person, act: Callable[..., Any]
 ) -> None:
-    sent = path_of(letter_of(app, "invitation", guest.id))
+    sent = path_of(email_of(app, "invitation", guest.id))
     assert opens(app, sent)
 
     with acting(app, ada):
@@ -115,7 +116,7 @@ def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
         invitations.revoke(guest.id)
     assert build.read(User, guest.id).invitation == "revoked"
     with acting(app):
-        commands.update_user(guest.id, 2, {"email": "other@example.com"})
+        users.update(guest.id, 2, {"email": "other@example.com"})
     assert build.read(User, guest.id).invitation == "revoked"
 
     with acting(app, ada):
@@ -126,21 +127,21 @@ def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
 def test_who_may_not_sign_in_yet_is_invited_once_activated(app: Flask, ada: Person) -> None:
     new = {"email": "later@example.com", "is_active": False, "role": Role.USER}
     with acting(app, ada):
-        key = commands.create_user(new, row_id=uuid7())
+        key = users.create(new, row_id=uuid7())
     assert jobs(app) == []
 
     with acting(app, ada):
-        commands.set_active(key, is_active=True)
+        users.set_active(key, is_active=True)
 
     assert jobs(app) == [("invitation", key)]
 
 
 def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person, guest: Person) -> None:
     with acting(app, ada):
-        commands.update_user(guest.id, 1, {"email": "right@example.com"})
+        users.update(guest.id, 1, {"email": "right@example.com"})
 
     assert jobs(app) == [("email_changed", guest.id), ("invitation", guest.id)]
-    assert letter_of(app, "invitation", guest.id).recipient == "right@example.com"
+    assert email_of(app, "invitation", guest.id).recipient == "right@example.com"
 
 
 def test_a_reset_of_a_guest_is_refused_in_a_sentence(app: Flask, ada: Person, guest: Person) -> None:
@@ -169,7 +170,7 @@ def test_au10_a_link_that_was_handed_over_ends_when_the_person_may_do_more_or_be
         _, link = invitations.link_of(guest.id)
         version = build.read(User, guest.id).version
     with acting(app):
-        commands.update_user(guest.id, version, change)
+        users.update(guest.id, version, change)
 
     assert Visitor(app).get(urlsplit(link).path, follow_redirects=True).status_code == 410
 
@@ -180,7 +181,7 @@ def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada:
     for _ in range(10):
         visitor.post(f"/users/{guest.id}/invitation")
 
-    assert "Enough letters for now" in visitor.get(f"/users/{guest.id}").text
+    assert "Enough emails for now" in visitor.get(f"/users/{guest.id}").text
     assert len(jobs(app)) < 10
 
 
@@ -210,7 +211,7 @@ def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_lin
 def test_revoking_an_invitation_asks_first(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, guest: Person, headers: dict[str, str]
 ) -> None:
-    sent = path_of(letter_of(app, "invitation", guest.id))
+    sent = path_of(email_of(app, "invitation", guest.id))
     path = f"/users/{guest.id}/invitation/revocation"
     sign_in(ada)
     page = client.get(f"/users/{guest.id}").text

@@ -232,7 +232,7 @@ def test_au3_what_many_people_use_is_refused_however_it_is_written(
 
 
 @pytest.mark.parametrize("password", ["password", "Password1", "trustno1", "sunshine", "football1"])
-def test_au3_short_ones_too_where_a_second_factor_lets_them_be_short(password: str) -> None:
+def test_au3_short_ones_too_where_a_two_factor_lets_them_be_short(password: str) -> None:
     assert "lists" in (passwords.problem_of(password, 8) or "")
 
 

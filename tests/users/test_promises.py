@@ -17,6 +17,7 @@ from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.users import commands, queries
 from portal.users.clashes import ADDRESS_TAKEN_ELSEWHERE, TOO_MANY_ELSEWHERE
+from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor, without_tokens
 from tests.acting import acting, at_once, portal_on
@@ -161,7 +162,7 @@ def test_au4_many_questions_at_once_get_no_more_answers_than_one_after_the_other
 
     def ask(number: int) -> Callable[[], uuid.UUID]:
         values = {"email": f"b{number}@example.com", "role": Role.USER}
-        return lambda: commands.create_user(values, row_id=uuid.uuid4())
+        return lambda: users.create(values, row_id=uuid.uuid4())
 
     outcomes = at_once(portal, [ask(number) for number in range(1, 17)], ada, *further)
 
@@ -208,7 +209,7 @@ def about(build: Builder, way: str, number: int, acme: Tenant, birch: Tenant) ->
     person = build.person(f"{way.replace(' ', '-')}{number}@example.com", tenant=acme)
     with acting(build.app):
         if way in ("restore", "undo deleting"):
-            commands.delete_user(person.id)
+            users.delete(person.id)
         elif way == "undo another address":
             changed(person, email=f"other{number}@example.com")
         else:
@@ -239,7 +240,7 @@ def test_au4_coming_back_to_a_free_address_is_not_counted(
     for number in range(6):
         person = build.person(f"free{number}@example.com", tenant=acme)
         with acting(portal):
-            commands.delete_user(person.id)
+            users.delete(person.id)
         assert WAYS[way](visitor, person, number) == "200"
         assert build.read(User, person.id).deleted_at is None
 

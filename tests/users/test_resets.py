@@ -71,7 +71,7 @@ def test_somebody_who_is_deactivated_is_mailed_nothing_and_the_page_says_so(
 def test_nobody_is_mailed_resets_without_end(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, at_settings: Callable[..., None]
 ) -> None:
-    at_settings(letters_per_hour=4)
+    at_settings(emails_per_hour=4)
     sign_in(ada)
 
     statuses = [client.send(f"/users/{uma.id}/password").status_code for _ in range(4)]

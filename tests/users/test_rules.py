@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 
 from portal.core.clock import now
-from portal.factors import codes
-from portal.factors import commands as factors
+from portal.mfa import codes
+from portal.mfa import commands as mfa
 from portal.users import passwords
 from portal.users.rules import rule_for, rule_for_new
 from tests.acting import acting
 from tests.cast import Person, SignIn
-from tests.mailbox import letter_of, path_of
+from tests.mailbox import email_of, path_of
 from tests.pages import PageClient
 
 ASKED = re.compile(r"At least (\d+) characters")
@@ -39,10 +39,10 @@ def test_au1_the_account_a_reset_by_link_and_the_command_line_ask_for_the_same(
     if has_factor:
         secret = codes.new_secret()
         with acting(app, uma):
-            factors.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
+            mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
 
     in_account = least(client, "/account/password", current_password=uma.password)
-    client.get(path_of(letter_of(app, "password_reset", uma.id)))
+    client.get(path_of(email_of(app, "password_reset", uma.id)))
     by_link = least(client, "/password/reset")
     by_hand = app.test_cli_runner().invoke(args=["users", "set-password", uma.email, "--password", "abcdefg"])
 
@@ -56,7 +56,7 @@ def test_au3_the_same_words_are_refused_wherever_a_password_is_chosen(
     typed = "acme-uma-example-2031"
     sign_in(uma)
     in_account = client.send("/account/password", {"current_password": uma.password, "password": typed}).text
-    client.get(path_of(letter_of(app, "password_reset", uma.id)))
+    client.get(path_of(email_of(app, "password_reset", uma.id)))
     by_link = client.send("/password/reset", {"password": typed}).text
     by_hand = app.test_cli_runner().invoke(args=["users", "set-password", uma.email, "--password", typed]).output
 
@@ -68,5 +68,5 @@ def test_the_rule_of_somebody_new_is_that_of_whoever_has_no_second_step(app: Fla
     with acting(app):
         known, new = rule_for(uma.id), rule_for_new(uma.email)
 
-        assert known.minimum == new.minimum == passwords.shortest(has_second_factor=False)
+        assert known.minimum == new.minimum == passwords.shortest(has_two_factor=False)
         assert {"acme", "Acme", uma.name, uma.email} <= set(known.words)

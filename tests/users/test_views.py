@@ -11,11 +11,11 @@ from flask import Flask
 
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.users import commands
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
-from tests.mailbox import letters, path_of
+from tests.mailbox import emails, path_of
 from tests.pages import HTMX, PageClient, fields_of, undo_in
 
 
@@ -204,8 +204,8 @@ def test_a_new_person_is_invited_and_accepts_with_a_password_of_their_own(
         303, "nia@example.com", ada.id, ada.organization_id,
     )  # fmt: skip
     assert "Pending, sent" in client.get(there).text
-    (letter,) = letters(app)
-    other_client.get(path_of(letter))
+    (message,) = emails(app)
+    other_client.get(path_of(message))
     assert "Nia New" in other_client.get("/invitations/").text
     other_client.send("/invitations/", {"password": PASSWORD})
     assert "nia@example.com" in other_client.get("/account/").text
@@ -344,7 +344,7 @@ def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
     there = f"/users/{boss.id}/edit"
     mine = client.form(there)
     with acting(app, root):
-        commands.update_user(boss.id, 1, {"role": Role.USER})
+        users.update(boss.id, 1, {"role": Role.USER})
 
     met = client.post(there, data={**mine, "last_name": "Mine"})
 
@@ -428,8 +428,8 @@ def test_a_reset_mails_a_link_and_ends_every_sign_in(
     assert other_client.get("/account/").headers["Location"].startswith("/login")
     refused = other_client.send("/login", {"email": uma.email, "password": PASSWORD})
     assert refused.status_code == 422
-    (letter,) = letters(app)
-    other_client.get(path_of(letter))
+    (message,) = emails(app)
+    other_client.get(path_of(message))
     other_client.send("/password/reset", {"password": "another horse battery staple"})
     sign_in(replace(uma, password="another horse battery staple"), other_client)
     assert other_client.get("/account/").status_code == 200

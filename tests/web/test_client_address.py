@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.core.db import db
 from portal.core.history import Activity
-from portal.tokens.models import SignIn
+from portal.tokens.models import Session
 from portal.web.client_address import LONGEST, UNKNOWN, network_of, parse
 from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
@@ -155,7 +155,7 @@ def test_history_and_sessions_hold_the_entry_of_the_outermost_trusted_proxy_or_n
 
     assert answer.status_code == 303
     with acting(app):
-        assert db.session.scalars(select(SignIn.address)).all() == [address]
+        assert db.session.scalars(select(Session.address)).all() == [address]
         assert db.session.scalars(select(Activity.address).where(Activity.action == "sign_in")).all() == [
             address or None
         ]
@@ -169,7 +169,7 @@ def test_several_header_lines_are_one_list(behind: Callable[[int], Flask]) -> No
     Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}, headers=lines)
 
     with acting(app):
-        assert db.session.scalars(select(SignIn.address)).all() == ["203.0.113.51"]
+        assert db.session.scalars(select(Session.address)).all() == ["203.0.113.51"]
 
 
 def test_hostile_addresses_of_the_server_itself_cause_no_error(app: Flask, root: Person) -> None:

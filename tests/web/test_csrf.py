@@ -10,7 +10,7 @@ from portal.core.db import db
 from portal.core.history import Activity
 from portal.tokens import commands as tokens
 from portal.users.models import User
-from portal.web.csrf import OTHER_SIGN_IN
+from portal.web.csrf import OTHER_SESSION
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
 from tests.pages import PageClient, fields_of
@@ -42,7 +42,7 @@ def test_a_form_of_an_ended_sign_in_is_shown_with_all_that_was_typed_and_can_be_
     again = client.post("/users/new", data=fields, headers=OWN_SITE)
 
     assert again.status_code == 400
-    assert OTHER_SIGN_IN in again.text
+    assert OTHER_SESSION in again.text
     assert acts(app) == before
     shown = fields_of(again.text)
     assert {name: shown[name] for name in TYPED} == TYPED
@@ -92,7 +92,7 @@ def test_passwords_are_not_written_into_the_form_again(client: PageClient, sign_
     again = client.post("/account/password", data=filled, headers=OWN_SITE)
 
     assert again.status_code == 400
-    assert OTHER_SIGN_IN in again.text
+    assert OTHER_SESSION in again.text
     assert secret not in again.text
 
 

@@ -194,7 +194,7 @@ def test_every_field_for_a_password_is_known_as_one(app: Flask) -> None:
 
     secret = {name for form in forms(Form) for name in vars(form) if _is_password(getattr(form, name))}
 
-    assert {"password", "proof", "current_password"} <= secret <= drafts.SECRET
+    assert {"password", "own_password", "current_password"} <= secret <= drafts.SECRET
 
 
 def _is_password(field: Any) -> bool:

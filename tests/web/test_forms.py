@@ -33,7 +33,7 @@ UNSEEN = [
     "\ufe0f",
     "\u180e",
 ]
-# A code by factors/codes.py, an address at the door by core/emails.py; a query is run as it stands.
+# A code by mfa/codes.py, an address at the door by core/email_addresses.py; a query is run as it stands.
 READ_OTHERWISE = {"code", "query", "portal.auth.forms.email"}
 
 

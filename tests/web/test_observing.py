@@ -85,7 +85,7 @@ def test_no_line_tells_an_address_a_password_a_cookie_or_what_was_searched(
     cookie = client.get_cookie("portal")
     assert cookie
     client.get("/users/?q=needle")
-    client.get("/nowhere/some-token-of-a-letter")
+    client.get("/nowhere/some-token-of-a-email")
     client.get("/users/?q=%ff")
 
     told = json.dumps(lines(caught))
@@ -175,7 +175,7 @@ def test_tries_to_sign_in_are_counted_by_their_outcome(watched: Flask, ada_here:
 
     assert found['portal_sign_ins_total{outcome="begun"}'] == 1
     assert found['portal_sign_ins_total{outcome="failed"}'] > 0
-    assert found['portal_sign_ins_total{outcome="throttled"}'] > 0
+    assert found['portal_sign_ins_total{outcome="rate_limited"}'] > 0
     assert sum(found.values()) == 5
 
 

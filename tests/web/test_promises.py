@@ -21,7 +21,7 @@ from tests.cast import Builder, Person, Tenant
 from tests.database import app_for, disconnect
 
 HISTORY = {"activity": "WHERE action <> 'refused'"}
-TABLES = dict.fromkeys(("organizations", "users", "sign_ins", "refresh_tokens"), "") | HISTORY
+TABLES = dict.fromkeys(("organizations", "users", "sessions", "refresh_tokens"), "") | HISTORY
 POSTS = [endpoint for endpoint, method in EXPECTED if method == "POST" and not endpoint.startswith("api.")]
 GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
 ANYWHERE = re.compile(r"""(?:href|src|action|hx-get|hx-post|formaction)=["']?([^"'\s>]+)""")

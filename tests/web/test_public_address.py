@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from portal.core.actor import Role
 from portal.isolation.visitor import Page
-from portal.users import commands
+from portal.users.commands import users
 from tests.access.visitor import Browser, Visitor, token_in
 from tests.acting import acting, portal_on
 from tests.cast import Builder, Person, Tenant
@@ -107,7 +107,7 @@ def people(portal: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person
     for number in range(30):
         build.person(f"p{number}@example.com", tenant=acme)
     with acting(portal, ada):
-        commands.create_user({"email": "new@example.com", "role": Role.USER}, row_id=uuid.uuid4())
+        users.create({"email": "new@example.com", "role": Role.USER}, row_id=uuid.uuid4())
     return {"ada": ada, "uma": uma, "root": root}
 
 

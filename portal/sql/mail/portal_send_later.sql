@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION portal_send_later(kind text, user_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, queue, public, pg_temp AS $$
 SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
-    'letters', 'send', 0, NULL, NULL,
+    'emails', 'send', 0, NULL, NULL,
     jsonb_strip_nulls(jsonb_build_object('kind', kind, 'user_id', user_id,
         'event', CASE WHEN kind = 'email_changed' THEN (
             SELECT id FROM public.activity WHERE table_name = 'users' AND row_id = user_id AND changes ? 'email'

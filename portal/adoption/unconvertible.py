@@ -1,0 +1,172 @@
+"""Which of the seed's rows would not come over as they are, and what becomes of them?"""
+
+# ruff: noqa: S608 -- the statements are made of constants alone
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from portal.adoption.prisma import TABLES
+from portal.core.actor import Role
+from portal.core.email_addresses import lookup_email
+
+SHOWN = 3
+UUID = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"
+BCRYPT = "^[$]2[abxy]?[$][0-9]{2}[$][./A-Za-z0-9]{53}$"
+FIRST, LAST = "0001-01-02", "9999-12-30"
+# Of what looks so, the one way to write it is in small letters; the rest is looked at one by one.
+PLAIN_EMAIL = "^[a-z0-9_+-]+([.][a-z0-9_+-]+)*@([a-z0-9]+[.-])+[a-z0-9]+$"
+PLAIN_SLUG = "^[a-z0-9-]+$"
+ALIKE = "differ in capital letters or in their Unicode form only"
+OUR_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
+
+
+@dataclass(frozen=True)
+class Unconvertible:
+    """So many rows that don't fit, and some of them."""
+
+    what: str
+    many: int
+    examples: tuple[str, ...]
+    stops: bool
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How addresses and short names are to be written, where that takes more than small letters."""
+
+    emails: Mapping[str, str] = field(default_factory=dict)
+    slugs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        return {
+            "emails": list(self.emails), "emails_new": list(self.emails.values()),
+            "slugs": list(self.slugs), "slugs_new": list(self.slugs.values()),
+        }  # fmt: skip
+
+
+def lowered(column: str) -> str:
+    return f'lower({column}::text COLLATE "C")'
+
+
+def as_key(column: str) -> str:
+    """A key as a uuid, and as nothing where it is none."""
+    return f"CASE WHEN {column}::text ~* '{UUID}' THEN {column}::text::uuid END"
+
+
+def people(schema: str = "public") -> str:
+    """The seed's users with `address`: the e-mail as the sign-in looks for it."""
+    return (
+        f"(SELECT u.*, coalesce(s.new, {lowered('u.email')}) AS address FROM {schema}.users u"
+        " LEFT JOIN unnest(%(emails)s::text[], %(emails_new)s::text[]) s(old, new) ON s.old = u.email)"
+    )
+
+
+def houses(schema: str = "public") -> str:
+    """The seed's organizations with `short`: the slug as it is to be."""
+    return (
+        f"(SELECT o.*, coalesce(s.new, {lowered('o.slug')}) AS short FROM {schema}.organizations o"
+        " LEFT JOIN unnest(%(slugs)s::text[], %(slugs_new)s::text[]) s(old, new) ON s.old = o.slug)"
+    )
+
+
+def spelling_of(connection: Connection) -> Spelling:
+    emails = _odd(connection, "users", "email", PLAIN_EMAIL)
+    slugs = _odd(connection, "organizations", "slug", PLAIN_SLUG)
+    return Spelling({one: lookup_email(one) for one in emails}, {one: canonical_slug(one) for one in slugs})
+
+
+def canonical_slug(slug: str) -> str:
+    return unicodedata.normalize("NFKC", slug).strip().lower()
+
+
+def _odd(connection: Connection, table: str, column: str, plain: str) -> list[str]:
+    query = f"SELECT {column} FROM {table} WHERE {lowered(column)} !~ %s"
+    return list(connection.exec_driver_sql(query, (plain,)).scalars())
+
+
+def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
+    """What stops an adoption, and what is mended on the way; nothing where everything comes over as it is."""
+    asked = [*((*one, True) for one in _stopping()), *((*one, False) for one in _mended())]
+    found = []
+    for what, query, stops in asked:
+        counted = f"SELECT example, count(*) OVER () FROM ({query}) found(example) LIMIT {SHOWN}"
+        rows = connection.exec_driver_sql(counted, spelling.parameters).all()
+        if rows:
+            found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), stops))
+    return found
+
+
+def _stopping() -> Iterator[tuple[str, str]]:
+    for table, wanted in TABLES.items():
+        yield f"ids of {table} that are no UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
+        yield (
+            f"ids of {table} that differ in capital letters only",
+            f"SELECT string_agg(id::text, ' and ') FROM {table} GROUP BY {lowered('id')} HAVING count(*) > 1",
+        )
+        must = ", ".join(name for name, kind in wanted.items() if not kind.endswith("?"))
+        yield (
+            f"rows of {table} without a value that must be there",
+            f"SELECT coalesce(id::text, 'one without an id') FROM {table} WHERE num_nulls({must}) > 0",
+        )
+        moments = (name for name, kind in wanted.items() if kind.startswith("moment"))
+        beyond = " OR ".join(f"{name} NOT BETWEEN '{FIRST}' AND '{LAST}'" for name in moments)
+        yield f"rows of {table} with a date outside the years 1 to 9999", f"SELECT id FROM {table} WHERE {beyond}"
+    roles = ", ".join(f"'{role.name}'" for role in Role)
+    yield "roles that the portal does not know", f"SELECT DISTINCT role FROM users WHERE role::text NOT IN ({roles})"
+    yield f"e-mail addresses of people who are not deleted that {ALIKE}", _alike("email", people(), "lower(address)")
+    yield f"short names of organizations that are not deleted that {ALIKE}", _alike("slug", houses(), "short")
+
+
+def _alike(column: str, rows: str, spelled: str) -> str:
+    return (
+        f"SELECT string_agg({column}, ' and ' ORDER BY {column}) FROM {rows} one WHERE deleted_at IS NULL"
+        f" GROUP BY {spelled} HAVING count(*) > 1"
+    )
+
+
+def _mended() -> Iterator[tuple[str, str]]:
+    yield (
+        "e-mail addresses that will be written in their one canonical form",
+        f"SELECT email || ' as ' || address FROM {people()} one WHERE email <> address",
+    )
+    yield (
+        "short names that will be written in small letters",
+        f"SELECT slug || ' as ' || short FROM {houses()} one WHERE slug <> short",
+    )
+    yield (
+        "short names that a form would refuse, which stay until somebody changes them",
+        f"SELECT short FROM {houses()} one WHERE short !~ '{OUR_SLUG}'",
+    )
+    for name in ("created_by", "updated_by"):
+        yield (
+            f"values of {name} that name nobody, and will be empty",
+            f"SELECT u.{name} FROM users u WHERE {name} IS NOT NULL AND {_absent('users', f'u.{name}')}",
+        )
+    yield (
+        "people whose organization is not there, who will belong to none",
+        "SELECT u.email FROM users u WHERE organization_id IS NOT NULL AND "
+        + _absent("organizations", "u.organization_id"),
+    )
+    yield (
+        "refresh tokens of nobody, which will be left behind",
+        f"SELECT t.id FROM refresh_tokens t WHERE {_absent('users', 't.user_id')}",
+    )
+    yield (
+        "refresh tokens of another organization than their person's, which will get the person's",
+        "SELECT t.id FROM refresh_tokens t JOIN users u"
+        f" ON {lowered('u.id')} = {lowered('t.user_id')}"
+        " WHERE t.organization_id::text IS DISTINCT FROM u.organization_id::text",
+    )
+    yield (
+        "people whose password is no bcrypt hash, who need a new one to sign in",
+        f"SELECT email FROM users WHERE password !~ '{BCRYPT}'",
+    )
+
+
+def _absent(table: str, column: str) -> str:
+    return f"NOT EXISTS (SELECT FROM {table} there WHERE {lowered('there.id')} = {lowered(column)})"

@@ -1,0 +1,267 @@
+"""What do the emails say? Each is written when it is sent, for whoever the person is by then."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row, or_, select
+from sqlalchemy.dialects.postgresql import array
+
+from portal.auth.queries import newest_event, tokens_ended_by
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.email_addresses import readable_email
+from portal.core.history import Activity
+from portal.mail.message import Email, Writer
+from portal.mfa.queries import codes_left
+from portal.mfa.words import CODE, MEANS, called
+from portal.tokens.words import tokens_ended
+from portal.users import links
+from portal.users.commands import KILLS_LINKS
+from portal.users.models import full_name, invitation_of
+from portal.users.queries import admins_to_ask, names_of
+from portal.web.agents import browser_of
+from portal.web.zones import zone_named
+
+NOT_YOU = "If that was not you, set a new password at once, and tell your administrator."
+UNASKED = "If you did not ask for this, you need do nothing."
+NAMED = 3  # administrators named in an email that says whom to ask
+INVITES = or_(  # events that send an invitation: the actor of the newest one is the inviter
+    Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
+)
+Found = Row[Any]
+
+
+def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
+    """For people who have not accepted yet. The link counter shows whether there were earlier links."""
+    found = links.person(user_id)
+    if found is None or invitation_of(found) != "pending":
+        return None
+    where = f"Portal for {found.organization_name}" if found.organization_name else "Portal"
+    by = _inviter(found)
+    dead = ("Links from earlier invitations no longer work.",) if found.link_counter else ()
+    return Email(
+        recipient=found.email,
+        subject="Your invitation to Portal",
+        greeting=_greeting(found),
+        said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",),
+        link=links.address(found, links.INVITATION),
+        verb="Accept the invitation",
+        said_after=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
+    )
+
+
+def _inviter(found: Found) -> str:
+    """The inviter's name, if the person may see it: an administrator of their organization, or a fellow super admin."""
+    event = db.session.scalars(newest_event(found.id, INVITES)).first()
+    if event is None or event.actor_id is None:
+        return ""
+    is_known = event.actor_role == Role.ADMIN.name or found.role is Role.SUPER_ADMIN
+    name = names_of([event.actor_id]).get(event.actor_id) if is_known else None
+    return name or "A system administrator"
+
+
+def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
+    """To somebody who asked for it, or for whom an administrator did; who still waits for an invitation gets none."""
+    found = links.person(user_id)
+    if found is None:
+        return _whom_to_ask(user_id)
+    if invitation_of(found) not in (None, "accepted"):
+        return None
+    began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
+    said = ["Choose a new password for Portal here. This ends all your sessions and API tokens."]
+    unasked: tuple[str, ...] = (UNASKED,)
+    if began is not None and began.action == "password_reset":
+        said = ["{when} {whom} reset the password of your Portal account. Every session has ended.", "{tokens}"]
+        said, unasked = [*_filled(said, began, found), "Choose a new password to sign in again."], ()
+    return Email(
+        recipient=found.email,
+        subject="Choose a new password",
+        greeting=_greeting(found),
+        said=said,
+        link=links.address(found, links.RESET),
+        verb="Choose a new password",
+        said_after=(
+            "The link works once, for 15 minutes. Later you can ask for another on the sign-in page.",
+            *unasked,
+        ),
+    )
+
+
+def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
+    """For deactivated people who request a new password. Deleted people get no email."""
+    found = links.locked_out(user_id)
+    if found is None:
+        return None
+    is_managed = found.organization_name and found.role is not Role.SUPER_ADMIN
+    admins = db.session.execute(admins_to_ask(found.organization_id, NAMED)).all() if is_managed else []
+    names = [f"{full_name(one.first_name, one.last_name, one.email)} ({readable_email(one.email)})" for one in admins]
+    whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
+    return Email(
+        recipient=found.email,
+        subject="Your Portal account is deactivated",
+        greeting=_greeting(found),
+        said=(
+            "Somebody asked for a new password for your Portal account. The account is deactivated, so a new password"
+            " wouldn’t let you in.",
+            f"To use it again, ask {whom}.",
+        ),
+        said_after=(UNASKED,),
+    )
+
+
+def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
+    """To the address that is to be confirmed."""
+    found = links.person(user_id)
+    if found is None or (found.email_verified and found.pending_email is None):
+        return None
+    said = f"Please confirm that {readable_email(found.email)} is your address."
+    if found.pending_email:
+        new, present = readable_email(found.pending_email), readable_email(found.email)
+        said = f"Please confirm that {new} is your address. You then sign in to Portal with it instead of {present}."
+    return Email(
+        recipient=found.pending_email or found.email,
+        subject="Confirm your e-mail address",
+        greeting=_greeting(found),
+        said=(said,),
+        link=links.address(found, links.VERIFICATION),
+        verb="Confirm the address",
+        said_after=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
+    )
+
+
+def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
+    """To the former address, which the event knows unless its values were erased."""
+    wanted = select(Activity.changes).where(Activity.id == event, Activity.row_id == user_id)
+    changes = db.session.scalar(wanted) if event is not None else None
+    found = links.person(user_id)
+    if found is None or not changes:
+        return None
+    return Email(
+        recipient=changes["email"][0],
+        subject="Your e-mail address was changed",
+        greeting=_greeting(found),
+        said=(
+            "The e-mail address of your Portal account was changed. Emails go to the new one from now on.",
+            "If that was not you, tell your administrator at once.",
+        ),
+    )
+
+
+def notice(subject: str, *said: str) -> Writer:
+    """Emails that tell of something done, to the person's own address."""
+
+    def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
+        found = links.person(user_id)
+        return Email(found.email, subject, _greeting(found), said) if found else None
+
+    return write
+
+
+def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> Writer:
+    """Emails that tell of the newest such act, at which a certain means was shown: {when}, {what}, and by {whom}."""
+    means = Activity.changes[MEANS][1].astext
+
+    def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
+        found = links.person(user_id)
+        acts = select(Activity).where(Activity.row_id == user_id, Activity.action == action)
+        acts = acts.where(means == shown) if shown else acts
+        act = db.session.scalars(acts.order_by(Activity.at.desc()).limit(1)).first()
+        if found is None or act is None:
+            return None
+        return Email(found.email, subject, _greeting(found), _filled(said, act, found))
+
+    return write
+
+
+def password_changed(user_id: uuid.UUID, _event: int | None) -> Email | None:
+    """Include the number of API tokens that ended."""
+    found = links.person(user_id)
+    event = db.session.scalars(newest_event(user_id, Activity.changes.has_key("password"))).first()
+    if found is None:
+        return None
+    ended = db.session.scalar(tokens_ended_by(event)) if event else 0
+    said = ("The password of your Portal account was changed, and every other session has ended.", tokens_ended(ended))
+    return Email(found.email, "Your password was changed", _greeting(found), [*filter(None, said), NOT_YOU])
+
+
+def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
+    """The sentences, filled in with details of the event; those that end up empty are left out."""
+    facts = _facts(act, found)
+    return [filled for sentence in said if (filled := sentence.format(**facts))]
+
+
+def _facts(act: Activity, found: Found) -> dict[str, str]:
+    at = act.at.astimezone(zone_named(found.time_zone))
+    left = db.session.scalar(codes_left(found.id)) or 0
+    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # other actors' browsers are private
+    browser = f", with {browser_of(act.agent)}," if act.agent and is_told else ""
+    return {
+        "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
+        "tokens": tokens_ended(db.session.scalar(tokens_ended_by(act))),
+        "what": called(act.changes[MEANS][1]) if act.changes else "an app or a passkey",
+        "whom": _administrator(act),
+        "left": f"{left or 'None'} {'is' if left == 1 else 'are'} left",
+    }
+
+
+def _administrator(act: Activity) -> str:
+    """Of the own organization by name; nobody outside it is named."""
+    name = names_of([act.actor_id]).get(act.actor_id) if act.actor_id and act.actor_role == Role.ADMIN.name else None
+    return f"{name}, your administrator," if name else "a system administrator"
+
+
+def _greeting(found: Found) -> str:
+    return f"Hello {full_name(found.first_name, found.last_name, found.email)},"
+
+
+WRITERS: dict[str, Writer] = {
+    "invitation": invitation,
+    "password_reset": password_reset,
+    "verification": verification,
+    "email_changed": email_changed,
+    "password_changed": password_changed,
+    "two_factor_added": of_act(
+        "two_factor_added",
+        "Your two-step sign-in has something new",
+        "{when} {what} was set up for your Portal account. After your password it shows that it is you.",
+        "If that was not you, set a new password at once, remove it in your account, and tell your administrator.",
+    ),
+    "two_factor_removed": of_act(
+        "two_factor_removed",
+        "Something was removed from your two-step sign-in",
+        "{when} {what} was removed from your Portal account. It opens nothing any more.",
+        NOT_YOU,
+    ),
+    "two_factor_reset": of_act(
+        "two_factor_reset",
+        "Your two-step sign-in was reset",
+        "{when} {whom} reset the two-step sign-in of your Portal account.",
+        "Your app, passkeys and recovery codes work no more, and every device is signed out.",
+        "{tokens}",
+        "Your password alone opens the account until you set up two-step sign-in again.",
+        "If you did not ask for this, set a new password at once, and ask your administrator who did.",
+    ),
+    "recovery_codes_renewed": of_act(
+        "recovery_codes_renewed",
+        "You have new recovery codes",
+        "{when} new recovery codes were made for your Portal account. Those of before work no more.",
+        NOT_YOU,
+    ),
+    "recovery_code_used": of_act(
+        "sign_in",
+        "A recovery code of yours was used",
+        "{when} one of your recovery codes opened your Portal account, after the password. {left}.",
+        "You make new ones in your account, under Two-step sign-in.",
+        NOT_YOU,
+        shown=CODE,
+    ),
+    "replay": notice(
+        "A program of yours was signed out",
+        "Somebody used a sign-in of your Portal account a second time, which happens when it was copied."
+        " That sign-in has ended; programs that used it sign in anew.",
+        NOT_YOU,
+    ),
+}

@@ -1,0 +1,129 @@
+"""How often may something be tried? Counters in PostgreSQL, one for all processes, which also outlive them.
+
+A counter is one moment, until which it is in use: each try moves that on by `Bound.every`, time brings it back, and
+where it would lead too far ahead there is no try (the generic cell rate algorithm). A counter whose moment has passed
+says nothing any more, and is removed in passing. The clock is the database's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Index, LargeBinary, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.core.db import command, db
+from portal.core.errors import RateLimited
+from portal.core.models import Base
+from portal.core.retention import in_batches
+
+REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
+NO_SYNC = {"synchronize_session": False}
+
+
+class RateLimit(Base):
+    """One counter. The key is a keyed digest: neither addresses nor names are kept."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = (Index("rate_limits_free_at_idx", "free_at"),)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    free_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """At most so many tries in any stretch of so many seconds: half of them at once, the others one by one."""
+
+    most: int
+    seconds: float
+
+    @property
+    def every(self) -> timedelta:
+        """How long it takes until one try more is free."""
+        return timedelta(seconds=self.seconds) / (self.most - self.most // 2)
+
+    @property
+    def full(self) -> timedelta:
+        """How far ahead of now a counter leads that allows no try."""
+        return self.every * max(self.most // 2, 1)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What tries are counted in. Success empties one's own; of what is shared it takes back one try."""
+
+    key: bytes
+    bound: Bound
+    is_shared: bool = False
+
+
+@command
+def attempt(*counters: Counter) -> None:
+    """Count one try in each of these; RateLimited, and nothing is counted, where one of them allows none."""
+    for counter in counters:
+        if db.session.scalar(_counted(counter)) is None:
+            raise RateLimited(wait(counter))
+    _remove_old()
+
+
+def _counted(counter: Counter) -> Any:
+    """One statement, so that tries at once are told apart; it returns nothing where there is no room.
+
+    A moment further ahead than can be comes of a clock that was set back: it counts as full from now on, else nobody
+    would get in until the clock is there again.
+    """
+    every, full = counter.bound.every, counter.bound.full
+    counted = func.least(func.greatest(RateLimit.free_at, _now()) + every, _now() + full)
+    return (
+        insert(RateLimit)
+        .values(key=counter.key, free_at=_now() + every)
+        .on_conflict_do_update(
+            index_elements=[RateLimit.key],
+            set_={"free_at": counted},
+            where=or_(RateLimit.free_at <= _now() + (full - every), RateLimit.free_at > _now() + (full + every)),
+        )
+        .returning(RateLimit.key)
+    )
+
+
+def _remove_old() -> None:
+    """After counting: who waits for nobody any more can be in no deadlock."""
+    _prune(_now(), REMOVED_AT_ONCE)
+
+
+def prune(before: datetime) -> int:
+    """Remove the counters that were free by then."""
+    return in_batches(lambda: command(_prune)(func.least(before, _now()), PRUNED_AT_ONCE))
+
+
+def _prune(before: ColumnElement[datetime], most: int) -> int:
+    old = select(RateLimit.key).where(RateLimit.free_at < before).order_by(RateLimit.free_at).limit(most)
+    ended = delete(RateLimit).where(RateLimit.key.in_(old.with_for_update(skip_locked=True))).returning(RateLimit.key)
+    return len(db.session.scalars(ended, execution_options=NO_SYNC).all())
+
+
+def wait(counter: Counter) -> int:
+    """How many seconds until it allows a try again; 0 where it does."""
+    ahead = func.extract("epoch", RateLimit.free_at - _now())
+    found = db.session.scalar(select(ahead).where(RateLimit.key == counter.key))
+    room = (counter.bound.full - counter.bound.every).total_seconds()
+    return max(math.ceil(float(found or 0) - room), 0)
+
+
+@command
+def forgive(counters: Iterable[Counter]) -> None:
+    """What was counted was no guess."""
+    for counter in counters:
+        own = RateLimit.key == counter.key
+        fewer = update(RateLimit).where(own).values(free_at=RateLimit.free_at - counter.bound.every)
+        db.session.execute(fewer if counter.is_shared else delete(RateLimit).where(own), execution_options=NO_SYNC)
+
+
+def _now() -> ColumnElement[datetime]:
+    return func.clock_timestamp(type_=RateLimit.free_at.type)

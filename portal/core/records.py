@@ -1,0 +1,172 @@
+"""Create, change, delete, restore and undo the rows of one resource. A feature adds what is special about its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import Select, select
+
+from portal.core import history
+from portal.core.actor import current_actor
+from portal.core.clock import now
+from portal.core.db import command, db, locked, was_made
+from portal.core.errors import Conflict, Missing, NotAllowed, Stale
+from portal.core.models import Record
+from portal.core.policy import Permissions, allows
+
+Row = TypeVar("Row", bound=Record)
+R = TypeVar("R")
+
+
+class Records(Generic[Row]):
+    """How rows of one model are written. Each public method is one transaction, or joins the running one.
+
+    A feature's subclass overrides `insert`, `edited`, `change`, `remove` and `bring_back`, which run inside the
+    transaction with the row locked, and `explained` or `around`, which run outside.
+    """
+
+    model: type[Row]
+    noun: ClassVar[str]
+    permissions: ClassVar[Permissions]
+    unique: ClassVar[tuple[str, ...]] = ()  # columns whose values no two rows may share until one is deleted
+
+    def create(self, values: Mapping[str, Any], *, row_id: uuid.UUID, **options: Any) -> uuid.UUID:
+        """Create a row; the same `row_id` again leads to the same row. Conflict, NotAllowed."""
+
+        def make() -> None:
+            try:
+                self._create(values, row_id, options)
+            except Conflict:
+                if not was_made(self.model, row_id):
+                    raise
+
+        self.around(row_id, values, make)
+        return row_id
+
+    def update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
+        """Change a row. Missing, Stale where it is newer than `version`, Conflict, NotAllowed."""
+        return self.around(row_id, values, lambda: self._update(row_id, version, values))
+
+    @command
+    def delete(self, row_id: uuid.UUID) -> Row:
+        """Soft-delete a row. Missing, Conflict."""
+        row = locked(self.by_id(row_id))
+        self.remove(row, now())
+        return row
+
+    def restore(self, row_id: uuid.UUID) -> Row:
+        """Restore a deleted row. Missing; Conflict where another row has taken its unique value."""
+        return self.around(row_id, self._taken(row_id, {"deleted_at": None}), lambda: self._restore(row_id))
+
+    def undo(self, row_id: uuid.UUID, version: int) -> Row:
+        """Undo the operation that made this version of a row, under the rules for changes of that kind.
+
+        Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
+        """
+        values = self._taken(row_id, history.before(self.model, row_id, version))
+        return self.around(row_id, values, lambda: self._undo(row_id, version))
+
+    def by_id(self, row_id: uuid.UUID) -> Select[Row]:
+        return select(self.model).where(self.model.id == row_id)
+
+    def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
+        """The row. Missing where there is none."""
+        row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": with_deleted})
+        if row is None:
+            raise Missing
+        return row
+
+    # What a feature overrides
+
+    def insert(self, values: Mapping[str, Any], row_id: uuid.UUID, **options: Any) -> None:
+        """Add the new row."""
+        made: Callable[..., Row] = self.model
+        db.session.add(made(**values, id=row_id))
+
+    def edited(self, row: Row, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes that editing the form makes, where these are not what was typed."""
+        return changes
+
+    def change(self, row: Row, changes: Mapping[str, Any]) -> None:
+        """Set values that differ from the row's: by editing, or by undoing an edit."""
+        for name, value in changes.items():
+            setattr(row, name, value)
+
+    def remove(self, row: Row, at: datetime) -> None:
+        """Mark the row as deleted."""
+        row.deleted_at = at
+
+    def bring_back(self, row: Row) -> None:
+        """Mark a deleted row as not deleted."""
+        row.deleted_at = None
+
+    def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
+        """A conflict in words for the person who meets it, given the values that the row was to have."""
+        return conflict
+
+    def around(self, row_id: uuid.UUID, values: Mapping[str, Any], act: Callable[[], R]) -> R:
+        """Run the transaction, given the values that the row is to have."""
+        try:
+            return act()
+        except Conflict as conflict:
+            raise self.explained(conflict, values) from None
+
+    # Inside the transaction
+
+    @command
+    def _create(self, values: Mapping[str, Any], row_id: uuid.UUID, options: Mapping[str, Any]) -> None:
+        self.insert(values, row_id, **options)
+
+    @command
+    def _update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
+        row = locked(self.by_id(row_id))
+        if row.version != version:
+            raise Stale(row)
+        self.change(row, self.edited(row, _differing(row, values)))
+        return row
+
+    @command
+    def _restore(self, row_id: uuid.UUID) -> Row:
+        row = locked(self.by_id(row_id), with_deleted=True)
+        if row.is_deleted:
+            self.bring_back(row)
+        return row
+
+    @command
+    def _undo(self, row_id: uuid.UUID, version: int) -> Row:
+        row = locked(self.by_id(row_id), with_deleted=True)
+        values = history.undoing(row, version)
+        if "deleted_at" in values:
+            if not allows(current_actor(), self.permissions.delete):
+                raise NotAllowed
+            at = values.pop("deleted_at")
+            if at:
+                self.remove(row, at)
+            else:
+                self.bring_back(row)
+        elif row.is_deleted:
+            raise Conflict(None, f"{_name(row)} is deleted. Restore the {self.noun} first.")
+        self.change(row, self.undone(row, version, values))
+        return row
+
+    def undone(self, row: Row, version: int, values: dict[str, Any]) -> dict[str, Any]:
+        """The changes that undoing makes, where these are not the values from before alone."""
+        return values
+
+    def _taken(self, row_id: uuid.UUID, values: Mapping[str, Any]) -> dict[str, Any]:
+        """These values, and where they restore the row its own unique ones."""
+        if values.get("deleted_at", ...) is not None:
+            return dict(values)
+        row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": True})
+        return {**({name: getattr(row, name) for name in self.unique} if row else {}), **values}
+
+
+def _name(row: Any) -> str:
+    return str(row.name)
+
+
+def _differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if getattr(row, name) != value}

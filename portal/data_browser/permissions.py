@@ -1,0 +1,7 @@
+"""Who may see the data browser?"""
+
+from __future__ import annotations
+
+from portal.core.policy import SUPER_ADMINS, Permission
+
+BROWSER_READ = Permission("browser:read", SUPER_ADMINS, "Read all tables")

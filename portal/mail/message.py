@@ -1,0 +1,56 @@
+"""What stands in an email, and who writes it? A feature above provides the writers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid, parseaddr
+from typing import Any
+
+from portal.core.clock import now
+from portal.web.given import Given
+from portal.web.rendering import text_of
+
+
+@dataclass(frozen=True)
+class Email:
+    """To one address. `link` is what the button opens; what is `said_after` stands below it."""
+
+    recipient: str
+    subject: str
+    greeting: str
+    said: Sequence[str]
+    link: str | None = None
+    verb: str = ""
+    said_after: Sequence[str] = ()
+
+    def content(self, form: str) -> str:
+        """As plain `txt` or as `html`."""
+        return text_of(f"mail/email.{form}", email=self)
+
+
+Writer = Callable[[uuid.UUID, int | None], Email | None]
+# Who writes the emails of each kind, given a person's id and an event's. No email where none is due.
+writers: Given[Mapping[str, Writer]] = Given("writers of emails")
+
+
+def written(kind: str, user_id: uuid.UUID, event: int | None = None) -> Email | None:
+    """The email as it is due now."""
+    return writers()[kind](user_id, event)
+
+
+def message_of(email: Email, sender: str) -> EmailMessage:
+    """Plain text and HTML. A line break in a header is a ValueError."""
+    message: Any = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = email.recipient
+    message["Subject"] = email.subject
+    message["Date"] = format_datetime(now())
+    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
+    message.set_content(email.content("txt"))
+    message.add_alternative(email.content("html"), subtype="html")
+    return message  # type: ignore[no-any-return]

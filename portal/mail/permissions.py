@@ -1,0 +1,7 @@
+"""Who may see the outbox?"""
+
+from __future__ import annotations
+
+from portal.core.policy import SUPER_ADMINS, Permission
+
+OUTBOX_READ = Permission("outbox:read", SUPER_ADMINS, "Read the demo’s outbox")

@@ -1,0 +1,74 @@
+"""What is a browser asked, so that an answer to anything else, or given before, counts for nothing?"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import request
+from flask import session as cookie
+from webauthn import base64url_to_bytes
+from webauthn.helpers import bytes_to_base64url
+
+from portal.core import rate_limit
+from portal.core.actor import SYSTEM
+from portal.core.clock import now
+from portal.core.db import acting_as
+from portal.core.errors import RateLimited
+from portal.mfa.passkeys import Answer, Site
+from portal.web.attempts import once
+from portal.web.given import current_settings
+
+BYTES = 32
+SECONDS = 300
+PLACE = "asked"
+
+
+def site() -> Site | None:
+    """This portal as passkeys know it; None where it was asked for under another name, or under a number."""
+    settings = current_settings()
+    parts = urlsplit(settings.public_url or request.host_url)
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        ip_address(host)
+        return None
+    if host != urlsplit(request.host_url).hostname:
+        return None
+    return Site(host, f"{parts.scheme}://{parts.netloc}")
+
+
+def better_address() -> str:
+    """Where passkeys work, for people who came by another name."""
+    settings = current_settings()
+    if settings.public_url and settings.public_url != request.root_url.rstrip("/"):
+        return settings.public_url
+    port = urlsplit(request.host_url).port
+    return f"http://localhost{f':{port}' if port else ''}"
+
+
+def asked(purpose: str) -> bytes:
+    """The challenge of this browser for that purpose: the same while it holds, so that two tabs don't disturb."""
+    kept = cookie.get(PLACE, {})
+    challenge, at = kept.get(purpose, ("", 0))
+    if not SECONDS / 2 > now().timestamp() - at >= 0:
+        challenge, at = bytes_to_base64url(secrets.token_bytes(BYTES)), int(now().timestamp())
+        cookie[PLACE] = {**kept, purpose: (challenge, at)}
+    return base64url_to_bytes(challenge)
+
+
+def answered(purpose: str, credential: str) -> Answer | None:
+    """The answer, with what was asked, which ends with it; None where nothing was, or it was answered before."""
+    kept = dict(cookie.get(PLACE, {}))
+    challenge, at = kept.pop(purpose, ("", 0))
+    cookie[PLACE] = kept
+    here = site()
+    if here is None or not challenge or not SECONDS > now().timestamp() - at >= 0:
+        return None
+    try:
+        with acting_as(SYSTEM):
+            rate_limit.attempt(once("challenge", challenge, seconds=2 * SECONDS))  # a copy of the cookie knows it still
+    except RateLimited:
+        return None
+    return Answer(credential, base64url_to_bytes(challenge), here)

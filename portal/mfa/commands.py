@@ -1,0 +1,236 @@
+"""How do second factors come to be, prove somebody, and go? All of it acts as the system: nobody else reads them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from portal.core import history
+from portal.core.actor import SYSTEM, Actor, current_actor
+from portal.core.clock import now
+from portal.core.db import acting_as, command, db
+from portal.core.errors import Conflict, Missing
+from portal.core.keys import uuid7
+from portal.mail.commands import send_later
+from portal.mfa import ciphers, codes, passkeys, queries
+from portal.mfa.models import Authenticator, Passkey, RecoveryCode
+from portal.mfa.passkeys import Answer, NewPasskey
+from portal.mfa.words import APP, CODE, MEANS, PASSKEY
+
+MOST_PASSKEYS = 10
+NOT_THE_CODE = "This isn’t the code that the app shows now. Wait for the next one and write its six digits."
+NOT_FINISHED = "The passkey was not added. Try again."
+NO_SYNC = {"synchronize_session": False}
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What somebody has set up."""
+
+    app: Authenticator | None
+    passkeys: Sequence[Passkey]
+    codes_left: int
+
+    @property
+    def are_there(self) -> bool:
+        return self.app is not None or bool(self.passkeys)
+
+    @property
+    def count(self) -> int:
+        return len(self.passkeys) + (self.app is not None)
+
+
+def methods_of(user_id: uuid.UUID) -> Factors:
+    with acting_as(SYSTEM):
+        return Factors(
+            db.session.scalar(queries.authenticator_of(user_id)),
+            db.session.scalars(queries.passkeys_of(user_id)).all(),
+            db.session.scalar(queries.codes_left(user_id)) or 0,
+        )
+
+
+def add_authenticator(secret: str, typed: str) -> list[str]:
+    """Count on the app of whoever acts, in place of a former one, once it shows the right code; Conflict if not.
+
+    Returns the recovery codes, where these are the first: they are told once.
+    """
+    step = codes.step_of(secret, typed)
+    if step is None:
+        raise Conflict("code", NOT_THE_CODE)
+    person = current_actor()
+    with acting_as(SYSTEM):
+        return _add_authenticator(person, ciphers.encrypted(secret), step)
+
+
+@command
+def _add_authenticator(person: Actor, secret: str, step: int) -> list[str]:
+    _wait_for(person.id)
+    row = {"secret": secret, "last_step": step, "created_at": now(), "used_at": None}
+    made = upsert(Authenticator).values(user_id=person.id, **row)
+    db.session.execute(made.on_conflict_do_update(index_elements=[Authenticator.user_id], set_=row))
+    return _added(person, APP)
+
+
+def add_passkey(name: str, answer: Answer | None) -> list[str]:
+    """Count on a passkey of whoever acts. Conflict where the browser's answer won't do. Returns the same."""
+    made = passkeys.made(answer) if answer else None
+    if made is None:
+        raise Conflict(None, NOT_FINISHED)
+    person = current_actor()
+    with acting_as(SYSTEM):
+        return _add_passkey(person, name, made)
+
+
+@command
+def _add_passkey(person: Actor, name: str, made: NewPasskey) -> list[str]:
+    _wait_for(person.id)
+    if len(db.session.scalars(queries.passkeys_of(_id(person))).all()) >= MOST_PASSKEYS:
+        raise Conflict(None, f"You have {MOST_PASSKEYS} passkeys. Remove one first.")
+    if db.session.scalar(queries.by_credential(made.credential_id)):
+        raise Conflict(None, "This passkey is in use already.")
+    row = {
+        "id": uuid7(),
+        "user_id": person.id,
+        "name": name,
+        "credential_id": made.credential_id,
+        "public_key": made.public_key,
+        "sign_count": made.sign_count,
+        "created_at": now(),
+    }
+    db.session.execute(insert(Passkey), [row])
+    return _added(person, f"{PASSKEY} {name}")
+
+
+def _added(person: Actor, what: str) -> list[str]:
+    _tell("two_factor_added", person, what)
+    return [] if db.session.scalar(queries.codes_left(_id(person))) else _make_codes(_id(person))
+
+
+def renew_codes() -> list[str]:
+    """New recovery codes for whoever acts; those of before end. Missing where there is nothing to recover."""
+    person = current_actor()
+    with acting_as(SYSTEM):
+        return _renew_codes(person)
+
+
+@command
+def _renew_codes(person: Actor) -> list[str]:
+    _wait_for(person.id)
+    if not db.session.scalar(select(queries.has_two_factor(person.id))):
+        raise Missing
+    _tell("recovery_codes_renewed", person)
+    return _make_codes(_id(person))
+
+
+def _make_codes(user_id: uuid.UUID) -> list[str]:
+    _remove(RecoveryCode, RecoveryCode.user_id == user_id)
+    made = codes.new_recovery_codes()
+    db.session.execute(insert(RecoveryCode), [{"user_id": user_id, "code": codes.digest(one)} for one in made])
+    return made
+
+
+def remove(passkey_id: uuid.UUID | None, *, last: str | None = None) -> None:
+    """Count no more on one passkey of whoever acts, or on the app. Missing where there is none.
+
+    `last` says why the last factor stays: then a Conflict.
+    """
+    person = current_actor()
+    with acting_as(SYSTEM):
+        _remove_one(person, passkey_id, last)
+
+
+@command
+def _remove_one(person: Actor, passkey_id: uuid.UUID | None, last: str | None) -> None:
+    _wait_for(person.id)
+    if passkey_id is None:
+        gone, what = _remove(Authenticator, Authenticator.user_id == person.id), APP
+    else:
+        own = (Passkey.id == passkey_id) & (Passkey.user_id == person.id)
+        what = f"{PASSKEY} {db.session.scalar(select(Passkey.name).where(own))}"
+        gone = _remove(Passkey, own)
+    if not gone:
+        raise Missing
+    if not db.session.scalar(select(queries.has_two_factor(person.id))):
+        if last:
+            raise Conflict(None, last)
+        _remove(RecoveryCode, RecoveryCode.user_id == person.id)
+    _tell("two_factor_removed", person, what)
+
+
+@command
+def remove_all(user_id: uuid.UUID) -> bool:
+    """Everything that a person has set up; whether there was anything. Inside the caller's command, as the system."""
+    _wait_for(user_id)
+    found = [_remove(table, table.user_id == user_id) for table in (Authenticator, Passkey, RecoveryCode)]
+    return any(found)
+
+
+@command
+def use_code(user_id: uuid.UUID, typed: str) -> str | None:
+    """What a code proves the person by, an app or a recovery code; None where it is neither, or was used before."""
+    if _use_app(user_id, typed):
+        return APP
+    return CODE if _use_recovery_code(user_id, typed) else None
+
+
+def _use_app(user_id: uuid.UUID, typed: str) -> bool:
+    app = db.session.scalar(queries.authenticator_of(user_id))
+    secret = ciphers.decrypted(app.secret) if app else None
+    step = codes.step_of(secret, typed, after=app.last_step) if app and secret else None
+    if secret is None or step is None:
+        return False
+    used = {"last_step": step, "used_at": now(), "secret": ciphers.encrypted(secret)}  # with the key of today
+    own = Authenticator.user_id == user_id
+    return _changes(update(Authenticator).where(own, Authenticator.last_step < step).values(used))
+
+
+def _use_recovery_code(user_id: uuid.UUID, typed: str) -> bool:
+    own = RecoveryCode.user_id == user_id
+    return _remove(RecoveryCode, own & (RecoveryCode.code == codes.digest(typed)))
+
+
+@command
+def use_passkey(answer: Answer | None, *, owner: uuid.UUID | None = None) -> uuid.UUID | None:
+    """Whom a passkey's answer proves: `owner`, or whoever it belongs to where it stands alone; else None."""
+    credential = passkeys.credential_in(answer.credential) if answer else None
+    passkey = db.session.scalar(queries.by_credential(credential)) if credential else None
+    if answer is None or passkey is None or owner not in (None, passkey.user_id):
+        return None
+    count = passkeys.counted(answer, passkey, alone=owner is None)
+    if count is None:
+        return None
+    same = (Passkey.id == passkey.id) & (Passkey.sign_count == passkey.sign_count)
+    used = {"sign_count": count, "used_at": now()}
+    return passkey.user_id if _changes(update(Passkey).where(same).values(used)) else None
+
+
+def _wait_for(user_id: uuid.UUID | None) -> None:
+    """One change of a person's factors at a time: which was the first, and which the last, has one answer."""
+    db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"factors {user_id}", 0))))
+
+
+def _remove(table: type[Any], condition: ColumnElement[bool]) -> bool:
+    return _changes(delete(table).where(condition))
+
+
+def _changes(statement: Any) -> bool:
+    result: Any = db.session.execute(statement, execution_options=NO_SYNC)
+    return bool(result.rowcount)
+
+
+def _tell(action: str, person: Actor, what: str | None = None) -> None:
+    """In the history, and by an email."""
+    details = {MEANS: what} if what else None
+    history.record(action, by=person, about=person.id, tenant=person.seen_by, details=details)
+    send_later(action, _id(person))
+
+
+def _id(person: Actor) -> uuid.UUID:
+    if person.id is None:
+        raise Missing  # the system has no factors
+    return person.id

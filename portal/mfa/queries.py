@@ -1,0 +1,32 @@
+"""Which second factors are there?"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Select, func, select
+
+from portal.mfa.models import Authenticator, Passkey, RecoveryCode
+
+
+def has_two_factor(user_id: Any) -> ColumnElement[bool]:
+    """Whether a person has one, for statements of everybody: the tables themselves are the system's."""
+    return func.portal_has_two_factor(user_id, type_=Boolean())
+
+
+def authenticator_of(user_id: uuid.UUID) -> Select[Authenticator]:
+    return select(Authenticator).where(Authenticator.user_id == user_id)
+
+
+def passkeys_of(user_id: uuid.UUID) -> Select[Passkey]:
+    """The oldest first."""
+    return select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.created_at, Passkey.id)
+
+
+def by_credential(credential_id: bytes) -> Select[Passkey]:
+    return select(Passkey).where(Passkey.credential_id == credential_id)
+
+
+def codes_left(user_id: uuid.UUID) -> Select[int]:
+    return select(func.count()).select_from(RecoveryCode).where(RecoveryCode.user_id == user_id)

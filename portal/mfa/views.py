@@ -1,0 +1,160 @@
+"""Pages on which people set up two-factor authentication for their own account."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, Response, flash, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.core.clock import now
+from portal.core.errors import Missing, RateLimited
+from portal.mfa import challenges, ciphers, codes, commands, passkeys
+from portal.mfa.forms import AuthenticatorForm, PasskeyForm, RemovalForm
+from portal.mfa.words import APP, PASSKEY
+from portal.web import attempts, reauthentication
+from portal.web.forms import reporting_conflicts
+from portal.web.given import current_settings
+from portal.web.guards import must_have_two_factor, signed_in
+from portal.web.jinja import day
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("mfa", __name__)
+URL = "/account/second-factor"
+SEALED_SECONDS = 900
+ADDING = "adding a passkey"
+LAST_OF_ROLE = "Your role needs two-step sign-in. Add another app or passkey first, then remove this one."
+TOO_SHORT = (
+    "Your password has {} characters, which is enough only with two-step sign-in."
+    " Choose one of {} or more first, then come back."
+)
+
+
+@bp.get(URL)
+@signed_in(without_two_factor=True)
+def index() -> ResponseReturnValue:
+    """What is set up, and what can be."""
+    return _overview(PasskeyForm())
+
+
+def _overview(form: PasskeyForm, status: int = 200) -> Response:
+    mine, here = commands.methods_of(current_user.id), challenges.site()
+    options = None
+    if here and len(mine.passkeys) < commands.MOST_PASSKEYS:
+        asked = challenges.asked(ADDING)
+        options = passkeys.creation_options(here, asked, current_user.id, current_user.email, mine.passkeys)
+    return render(
+        "mfa/index.html",
+        mine=mine,
+        form=form,
+        options=options,
+        elsewhere=None if here else challenges.better_address(),
+        must=must_have_two_factor(current_user.role),
+        status=status,
+    )
+
+
+@bp.route(f"{URL}/app", methods=["GET", "POST"])
+@signed_in(without_two_factor=True)
+@reauthentication.required
+def app() -> ResponseReturnValue:
+    """Set up an authenticator app. Its secret counts once the app has shown the right code."""
+    form = AuthenticatorForm()
+    secret = _unsealed(form.sealed.data) if form.is_submitted() else None
+    if secret is None:
+        if form.is_submitted():
+            flash("That took too long. Scan the new code below.", "error")
+        secret = codes.new_secret()
+        form = AuthenticatorForm(formdata=None, sealed=ciphers.encrypted(f"{current_user.id} {secret}"))
+    elif form.validate():
+        with reporting_conflicts(form):
+            return _added(commands.add_authenticator(secret, form.code.data or ""), "Your authenticator app is set up.")
+    return render(
+        "mfa/app.html",
+        form=form,
+        picture=codes.picture(secret, current_user.email),
+        secret=codes.in_groups(secret),
+        must=must_have_two_factor(current_user.role),
+        status=422 if form.errors else 200,
+    )
+
+
+def _unsealed(sealed: str | None) -> str | None:
+    """The secret of a form that was opened by the same person a little while ago."""
+    owner, _, secret = (ciphers.decrypted(sealed or "", seconds=SEALED_SECONDS) or "").partition(" ")
+    return secret if owner == str(current_user.id) else None
+
+
+@bp.post(f"{URL}/passkeys")
+@signed_in(without_two_factor=True)
+@reauthentication.required
+def passkey() -> ResponseReturnValue:
+    """Add a passkey, which the browser has made."""
+    form = PasskeyForm()
+    if form.validate_on_submit():
+        answer = challenges.answered(ADDING, form.credential.data or "")
+        name = form.name.data or f"Passkey of {day(now())}"
+        with reporting_conflicts(form):
+            return _added(commands.add_passkey(name, answer), "Your passkey is added.")
+    return _overview(form, 422)
+
+
+@bp.post(f"{URL}/codes")
+@signed_in()
+@reauthentication.required
+def recovery_codes() -> ResponseReturnValue:
+    """New recovery codes, told once; those of before end."""
+    return render("mfa/codes.html", codes=commands.renew_codes())
+
+
+@bp.route(f"{URL}/remove", methods=["GET", "POST"])
+@signed_in()
+def remove() -> ResponseReturnValue:
+    """Count no more on the app or on a passkey. GET asks first, and for the password."""
+    form = RemovalForm(data={"passkey": request.args.get("passkey", "")})
+    mine, chosen = commands.methods_of(current_user.id), _key(form.passkey.data)
+    named = [f"{PASSKEY} {one.name}" for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and APP]
+    if not named or not named[0]:
+        raise Missing
+    if form.validate_on_submit() and _is_password(form):
+        with reporting_conflicts(form):
+            commands.remove(chosen, last=_why_the_last_stays(form.password.data or ""))
+            flash(f"The {named[0]} is removed.", "success")
+            return redirect(url_for(".index"))
+    status = 422 if form.errors else 200
+    return render("mfa/remove.html", form=form, what=named[0], is_last=mine.count == 1, status=status)
+
+
+def _key(text: str | None) -> uuid.UUID | None:
+    """None, without which the app is meant; Missing for what is no key."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        raise Missing from None
+
+
+def _is_password(form: RemovalForm) -> bool:
+    try:
+        if reauthentication.is_own_password(form.password.data or ""):
+            return True
+        form.password.errors = ["This is not your password."]
+    except RateLimited as rate_limited:
+        attempts.refuse(form, rate_limited)
+    return False
+
+
+def _why_the_last_stays(password: str) -> str | None:
+    settings = current_settings()
+    if must_have_two_factor(current_user.role):
+        return LAST_OF_ROLE
+    least = settings.password_minimum
+    return TOO_SHORT.format(len(password), least) if len(password) < least else None
+
+
+def _added(recovery: list[str], text: str) -> Response:
+    """The first factor brings recovery codes, which this answer tells, once."""
+    if not recovery:
+        flash(text, "success")
+        return redirect(url_for(".index"))
+    return render("mfa/codes.html", codes=recovery, done=text)

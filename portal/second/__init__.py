@@ -1,1 +1,0 @@
-"""The pages of two-step sign-in: setting it up, and taking it away."""

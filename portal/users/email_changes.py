@@ -1,0 +1,91 @@
+"""How does an e-mail address come to count? Its owner opens the link that is mailed there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TypeVar
+
+from portal.core import rate_limit
+from portal.core.actor import SYSTEM
+from portal.core.db import acting_as, command, db, locked
+from portal.core.errors import Conflict, Missing
+from portal.core.rate_limit import Counter
+from portal.mail.commands import send_later
+from portal.users import queries
+from portal.users.models import User
+
+VERIFIED = "This address is confirmed already."
+
+R = TypeVar("R")
+_is_counted: ContextVar[bool] = ContextVar("is_counted", default=True)
+
+
+class Uncounted(Exception):
+    """A change would mail somebody, which is to be counted first."""
+
+
+def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
+    """Have a new address confirmed; until then the former one counts. RateLimited: each asking sends an email."""
+    _count(counter)
+    _ask_for(user_id, email)
+
+
+@command
+def _ask_for(user_id: uuid.UUID, email: str) -> None:
+    user = locked(queries.by_id(user_id))
+    if user.email == email:
+        raise Conflict("email", "This is your address already.")
+    user.pending_email = email
+    send_later("verification", user.id)
+
+
+@command
+def cancel(user_id: uuid.UUID) -> User:
+    """Keep the present address; the link that was sent is dead."""
+    user = locked(queries.by_id(user_id))
+    user.pending_email = None
+    return user
+
+
+def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
+    """Mail the link again, to the new address where there is one. Missing, Conflict, RateLimited."""
+    user = db.session.scalar(queries.by_id(user_id))
+    if user is None:
+        raise Missing
+    if user.email_verified and user.pending_email is None:
+        raise Conflict(None, VERIFIED)
+    _count(counter)
+    send_later("verification", user_id)
+    return user
+
+
+def _count(counter: Counter) -> None:
+    db.session.rollback()  # no connection waits for another
+    with acting_as(SYSTEM):
+        rate_limit.attempt(counter)
+
+
+def counting(counter: Counter | None, change: Callable[[], R]) -> R:
+    """Make a change. One that emails somebody is counted first: `must_be_counted` stops it, and it runs again.
+
+    Only the system may count, and only outside the change. RateLimited, and nothing is changed, after too many.
+    """
+    if counter is None:
+        return change()
+    waiting = _is_counted.set(False)
+    try:
+        return change()
+    except Uncounted:
+        pass
+    finally:
+        _is_counted.reset(waiting)
+    _count(counter)
+    return change()
+
+
+def must_be_counted() -> None:
+    """For the change: raise Uncounted unless the email that it is about to send was counted, or needn't be."""
+    if not _is_counted.get():
+        raise Uncounted

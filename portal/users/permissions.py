@@ -1,0 +1,19 @@
+"""Who may do what to people?"""
+
+from __future__ import annotations
+
+from portal.core.policy import ADMINS, SUPER_ADMINS, Permission, Permissions
+
+USERS_READ = Permission("users:read", ADMINS, "Read people")
+USERS_WRITE = Permission("users:write", ADMINS, "Change people")
+USERS_DELETE = Permission("users:delete", ADMINS, "Delete people")
+USERS_ANY_TENANT = Permission("users:any_tenant", SUPER_ADMINS, "Move people to other organizations")
+
+USERS = Permissions(
+    list=USERS_READ,
+    read=USERS_READ,
+    create=USERS_WRITE,
+    write=USERS_WRITE,
+    delete=USERS_DELETE,
+    others=(USERS_ANY_TENANT,),
+)

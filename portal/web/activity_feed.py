@@ -1,0 +1,51 @@
+"""What stands in the history of a row, for the page that shows the row? And what confirms an act that can be undone?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from flask import Response, flash
+
+from portal.core.history import was_made_here
+from portal.web.given import Given
+from portal.web.rendering import redirect
+
+
+class ActivityFeed(Protocol):
+    """What the feature that tells the history provides; entries are those of portal/activity/telling.py."""
+
+    def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
+        """The newest entries about a row."""
+
+    def latest(self) -> Sequence[Any]:
+        """The newest acts of all."""
+
+
+feed: Given[ActivityFeed] = Given("feed")
+
+
+def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
+    """The newest entries about a row, for its own page."""
+    return feed().of_row(table, row_id)
+
+
+def latest_changes() -> Sequence[Any]:
+    """The newest acts that the reader may know of."""
+    return feed().latest()
+
+
+def confirm(row: Any, done: str, undo_url: str) -> None:
+    """Flash what was done to a row, with an undo button if this request changed something."""
+    text = f"{row.name} is {done}."
+    if was_made_here(row, row.version):
+        flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
+    else:
+        flash(text, "success")
+
+
+def deleted_meanwhile(row: Any, url: str) -> Response:
+    """Answer the edit of a row that is gone by now: where it can be restored, with a word on what was typed."""
+    flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
+    return redirect(url)

@@ -1,0 +1,159 @@
+"""What does a person see when something goes wrong? A plain page with an id, in the portal's look."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, current_app, g, request
+from flask.globals import request_ctx
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from portal.core.actor import Role
+from portal.core.errors import (
+    Busy,
+    Conflict,
+    Missing,
+    NotAllowed,
+    Occupied,
+    Overdue,
+    RateLimited,
+    UnsuitableDatabase,
+)
+from portal.core.history import record
+from portal.web.problems import is_api, problem
+from portal.web.rendering import render, wants_fragment
+from portal.web.session import do_without_database
+
+log = logging.getLogger("portal")
+
+LONGEST_PATH = 200
+ASK_HIGHER = "Your role doesn't include this. A super administrator can help."
+RETRY_AFTER = "5"
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+WORDS = {
+    400: (
+        "That request can't be read",
+        "Something in the address or the form is not as it should be. Go back and try again.",
+    ),
+    403: ("Not allowed", "Your role doesn't include this. An administrator of your organization can help."),
+    404: ("Nothing here", "This page doesn't exist, or not for you. It may have been moved or deleted."),
+    405: ("Not that way", "This address doesn't answer to that kind of request."),
+    409: ("Something stands in the way", "Somebody changed this meanwhile. Go back, reload and try again."),
+    413: ("Too much at once", "What was sent is larger than the portal takes. Shorten it and send it again."),
+    422: ("Something is missing", "Look at the marked fields and send the form again."),
+    429: ("Too many tries", "Wait a little, then try again."),
+    500: (
+        "That was our fault",
+        "The portal made a mistake. Nothing was half saved. Try again, and name the id below if it stays.",
+    ),
+    503: (
+        "Back in a moment",
+        "The database can't be reached or is very busy. Nothing was half saved. Try again in a few seconds.",
+    ),
+}
+OCCUPIED = "The data browser is busy"
+OVERDUE = "The database didn't answer in time. Narrow your search, then try again."
+EXPIRED = (
+    "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
+    " copied. Open the page anew, and send it from there."
+)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Missing, lambda _: page(404))
+    app.register_error_handler(NotAllowed, refused)
+    app.register_error_handler(Busy, unavailable)
+    app.register_error_handler(RateLimited, rate_limited)
+    app.register_error_handler(Occupied, occupied)
+    app.register_error_handler(Overdue, lambda _: page(503, OVERDUE, title="That took too long"))
+    app.register_error_handler(Conflict, lambda error: page(409, error.message))
+    app.register_error_handler(CSRFError, lambda _: page(400, EXPIRED))
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(DataError, lambda _: page(400))
+    for kind in UNAVAILABLE:
+        app.register_error_handler(kind, unavailable)
+    app.register_error_handler(DBAPIError, database_error)
+
+
+def page(code: int, message: str | None = None, *, title: str | None = None) -> Response:
+    """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
+    if is_api():
+        return problem(code, message)
+    if request_ctx.url_adapter is None:  # the Host was invalid, so Flask built no URL adapter, but the page has links
+        request_ctx.url_adapter = current_app.url_map.bind("", script_name=request.script_root or "/")
+    if code >= 500:
+        do_without_database()
+    usual, words = WORDS.get(code, WORDS[400 if code < 500 else 500])
+    context = {
+        "code": code,
+        "title": title or usual,
+        "message": message or words,
+        "request_id": g.get("request_id", ""),
+    }
+    try:
+        response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
+    except UNAVAILABLE as error:  # who is signed in was not known yet, and can't be looked up
+        return unavailable(error)
+    if wants_fragment():
+        response.headers["HX-Retarget"] = "#toasts"
+        response.headers["HX-Reswap"] = "beforeend"
+    if code == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def occupied(error: Occupied) -> Response:
+    answer = page(status_of(error), error.message, title=OCCUPIED)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
+def status_of(error: Occupied) -> int:
+    return 429 if error.is_own else 503
+
+
+def refused(_error: NotAllowed) -> Response:
+    """403, and an event of it."""
+    try:
+        if current_user.is_authenticated:
+            record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
+    except UNAVAILABLE as error:
+        return unavailable(error)
+    return page(403, ASK_HIGHER if getattr(current_user, "role", None) is Role.ADMIN else None)
+
+
+def rate_limited(error: RateLimited) -> Response:
+    answer = page(429)
+    answer.headers["Retry-After"] = str(error.seconds)
+    return answer
+
+
+def http_error(error: HTTPException) -> Response:
+    if isinstance(error, InternalServerError):
+        return page(500)
+    code = error.code or 500
+    if 300 <= code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    answer = page(code)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def database_error(error: DBAPIError) -> Response:
+    if error.connection_invalidated:
+        return unavailable(error)
+    log.exception("request %s failed", g.get("request_id"), exc_info=error)
+    return page(500)
+
+
+def unavailable(error: Exception) -> Response:
+    cause = getattr(error, "orig", None)
+    words = cause if isinstance(cause, UnsuitableDatabase) else type(error).__name__
+    log.warning("request %s: unavailable: %s", g.get("request_id"), words)
+    return page(503)

@@ -1,0 +1,74 @@
+"""Which codes count, when, and how often?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+import pytest
+
+from portal.mfa import codes
+
+SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # of the test values of RFC 6238
+AT = datetime(2009, 2, 13, 23, 31, 30, tzinfo=UTC)
+STEP = 41152263
+
+
+@pytest.fixture(autouse=True)
+def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "now", lambda: AT)
+
+
+def test_the_code_of_the_rfc_counts_and_its_step_is_told() -> None:
+    assert codes.step_of(SECRET, "005924") == STEP
+
+
+@pytest.mark.parametrize(("steps", "counts"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+def test_a_clock_may_be_one_step_ahead_or_behind(steps: int, counts: bool) -> None:
+    typed = pyotp.TOTP(SECRET).at(AT + timedelta(seconds=30 * steps))
+
+    assert (codes.step_of(SECRET, typed) == STEP + steps) is counts
+
+
+def test_a_step_that_was_used_counts_no_more_nor_does_one_before_it() -> None:
+    assert codes.step_of(SECRET, "005924", after=STEP) is None
+    assert codes.step_of(SECRET, "005924", after=STEP - 1) == STEP
+    assert codes.step_of(SECRET, pyotp.TOTP(SECRET).generate_otp(STEP - 1), after=STEP) is None
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["005 924", "005-924", " 005924\n", "005\u2011924", "005\u2013924", "005\u00a0924", "\u200b005\u2060924\ufeff"],
+)
+def test_a_code_may_be_typed_in_groups(typed: str) -> None:
+    assert codes.step_of(SECRET, typed) == STEP
+
+
+@pytest.mark.parametrize("typed", ["٠٠٥٩٢٤", "۰۰۵۹۲۴", "००५९२४", "００５９２４", "００５－９２４", "𝟎𝟎𝟓𝟗𝟐𝟒", "0０٥9२4"])
+def test_digits_of_any_script_and_width_count(typed: str) -> None:
+    assert codes.step_of(SECRET, typed) == STEP
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "5924", "0059240", "00592a", "⁰⁰⁵⁹²⁴", "⓪⓪⑤⑨②④", "+05924", "005924" * 1700, "\0", "0x1724", "零零五九二四"],
+)
+def test_what_is_no_code_of_six_digits_counts_for_nothing(typed: str) -> None:
+    assert codes.step_of(SECRET, typed) is None
+
+
+def test_recovery_codes_are_ten_different_ones_of_eighty_bits_and_are_read_in_any_writing() -> None:
+    made = codes.new_recovery_codes()
+
+    assert len(set(made)) == 10
+    assert len(codes.ALPHABET) ** len(made[0].replace("-", "")) >= 2**80
+    assert codes.digest(made[0]) == codes.digest(made[0].upper().replace("-", " ")) != codes.digest(made[1])
+    wide = "".join(chr(ord(one) + 0xFEE0) for one in made[0])
+    assert codes.digest(wide) == codes.digest(f"\u200b{made[0]}\ufeff") == codes.digest(made[0])
+
+
+def test_the_picture_is_an_svg_without_an_address_elsewhere() -> None:
+    picture = codes.picture(SECRET, "uma@example.com")
+
+    assert picture.startswith("data:image/svg+xml")
+    assert SECRET not in picture

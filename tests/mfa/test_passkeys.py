@@ -1,0 +1,188 @@
+"""Which answers of passkeys count: to what was asked, from here, by the right key, and once?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.mfa import commands as mfa
+from tests.access.visitor import CHALLENGE, Visitor, token_in
+from tests.acting import acting
+from tests.cast import PASSWORD, Person
+from tests.mfa.device import Device
+
+URL = "/account/second-factor"
+
+
+def challenge_at(browser: Visitor, path: str) -> str:
+    found = CHALLENGE.search(browser.get(path).text)
+    assert found
+    return found.group(1)
+
+
+def add(browser: Visitor, device: Device) -> int:
+    sent = {"name": "Key", "credential": device.make(challenge_at(browser, URL))}
+    return browser.post(f"{URL}/passkeys", sent).status_code
+
+
+def half_way(app: Flask, person: Person) -> Visitor:
+    browser = Visitor(app)
+    assert browser.post("/login", {"email": person.email, "password": PASSWORD}).headers["Location"] == "/login/second"
+    return browser
+
+
+def show(browser: Visitor, credential: str) -> int:
+    return browser.post("/login/second", {"credential": credential}).status_code
+
+
+@pytest.fixture
+def device(app: Flask, uma: Person) -> Device:
+    device = Device(counts=1)
+    assert add(Visitor(app, uma), device) == 200
+    return device
+
+
+def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
+    app: Flask, uma: Person, device: Device
+) -> None:
+    page = half_way(app, uma).get("/login/second").text
+
+    hint = re.search(r"<noscript>.*</noscript>", page)
+    assert hint
+    assert "A passkey needs JavaScript." in hint[0]
+    assert "write a code below" in hint[0]
+
+
+def test_a_passkey_is_the_second_step_and_the_first_one_brings_recovery_codes(app: Flask, uma: Person) -> None:
+    browser, device = Visitor(app, uma), Device()
+    answer = browser.post(f"{URL}/passkeys", {"credential": device.make(challenge_at(browser, URL))})
+    assert len(re.findall(r"<li>[a-z2-9-]{19}</li>", answer.text)) == 10
+
+    door = half_way(app, uma)
+
+    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 303
+    assert door.get("/account/").status_code == 200
+
+
+@pytest.mark.parametrize("other", [{"origin": "http://evil.example"}, {"site": "evil.example"}])
+def test_a_passkey_of_another_origin_is_neither_added_nor_opens_anything(
+    app: Flask, uma: Person, ada: Person, device: Device, other: dict[str, str]
+) -> None:
+    strange = Device()
+    for one in (strange, device):
+        vars(one).update(other)
+
+    assert add(Visitor(app, ada), strange) == 422
+    door = half_way(app, uma)
+    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+
+
+def test_an_answer_that_is_sent_again_opens_nothing_even_with_the_cookie_of_before(app: Flask, uma: Person) -> None:
+    device = Device()
+    assert add(Visitor(app, uma), device) == 200
+    door = half_way(app, uma)
+    answer = device.answer(challenge_at(door, "/login/second"))
+    cookie = door.client.get_cookie("portal")
+    assert cookie
+    assert show(door, answer) == 303
+
+    thief = Visitor(app)
+    thief.client.set_cookie("portal", cookie.value)
+    thief.token = token_in(thief.get("/login/second").text)
+    thief.client.set_cookie("portal", cookie.value)
+
+    assert show(thief, answer) == 422
+
+
+def test_a_copied_key_whose_counter_stands_still_opens_nothing(app: Flask, uma: Person, device: Device) -> None:
+    door = half_way(app, uma)
+    device.counts = 0
+    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+
+    device.counts = 5
+    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 303
+
+
+def test_another_persons_passkey_opens_nothing(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+    own = Device()
+    assert add(Visitor(app, ada), own) == 200
+    door = half_way(app, ada)
+
+    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+
+
+def test_a_passkey_is_nobodys_twice(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+    assert add(Visitor(app, ada), device) == 422
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda answer: {key: value for key, value in answer.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *map(_without, ("id", "rawId", "type", "response")),
+        lambda answer: {**answer, "response": {**answer["response"], "signature": "AAAA"}},
+        lambda answer: {**answer, "response": {**answer["response"], "authenticatorData": "!"}},
+        lambda answer: {**answer, "response": {**answer["response"], "clientDataJSON": "e30"}},
+        lambda answer: {**answer, "id": "é"},
+        lambda answer: {**answer, "id": 7},
+        lambda answer: [answer],
+        lambda _: None,
+        lambda _: "x" * 10_000,
+    ],
+)
+def test_hostile_answers_open_nothing_and_break_nothing(
+    app: Flask, uma: Person, device: Device, spoil: Callable[[Any], Any]
+) -> None:
+    door = half_way(app, uma)
+    answer = json.loads(device.answer(challenge_at(door, "/login/second")))
+
+    assert show(door, json.dumps(spoil(answer))) == 422
+
+
+def test_a_passkey_alone_signs_in_where_the_device_asked_who_is_there(app: Flask, uma: Person, device: Device) -> None:
+    door = Visitor(app)
+    careless = device.answer(challenge_at(door, "/login"), is_verified=False)
+    assert door.post("/login/passkey", {"credential": careless}).status_code == 422
+
+    answer = door.post("/login/passkey", {"credential": device.answer(challenge_at(door, "/login"))})
+
+    assert answer.headers["Location"] == "/account/"
+    assert "Uma" in door.get("/account/").text
+
+
+def test_a_passkey_of_somebody_deactivated_opens_nothing(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+    Visitor(app, ada).post(f"/users/{uma.id}/deactivation", {"is_active": ""})
+    door = Visitor(app)
+
+    answer = door.post("/login/passkey", {"credential": device.answer(challenge_at(door, "/login"))})
+
+    assert answer.status_code == 422
+
+
+def test_under_a_number_passkeys_are_not_offered(app: Flask) -> None:
+    browser = Visitor(app)
+
+    assert CHALLENGE.search(browser.get("/login", base_url="http://localhost:8000").text)
+    assert not CHALLENGE.search(browser.get("/login", base_url="http://127.0.0.1:8000").text)
+
+
+def test_a_removed_passkey_opens_nothing(app: Flask, uma: Person, device: Device) -> None:
+    with acting(app):
+        key = mfa.methods_of(uma.id).passkeys[0].id
+    browser = half_way(app, uma)
+    assert show(browser, device.answer(challenge_at(browser, "/login/second"))) == 303
+    browser.token = token_in(browser.get(URL).text)
+    assert browser.post(f"{URL}/remove", {"passkey": str(key), "password": PASSWORD}).status_code == 303
+
+    door = Visitor(app)
+    answer = door.post("/login/passkey", {"credential": device.answer(challenge_at(door, "/login"))})
+
+    assert answer.status_code == 422

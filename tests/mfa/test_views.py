@@ -1,0 +1,343 @@
+"""Setting the second step up, showing it at the door, and taking it away, as people and attackers do it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pyotp
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from portal.auth import views as door
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.history import Activity
+from portal.mfa import codes
+from portal.mfa import commands as mfa
+from portal.mfa.passkeys import NewPasskey
+from portal.mfa.words import APP, CODE
+from portal.tokens.queries import live_of
+from portal.web.given import current_settings
+from tests.access.visitor import Visitor, token_in
+from tests.acting import acting, actor_of, at_once
+from tests.cast import PASSWORD, Builder, Person, Tenant
+from tests.mailbox import email_of, emails
+
+URL = "/account/second-factor"
+KEY = re.compile(r'<output aria-label="Key" id="key">([A-Z2-7 ]+)</output>')
+SEALED = re.compile(r'name="sealed"[^>]* value="([^"]+)"')
+
+
+class Phone:
+    """An app with somebody's secret, and the recovery codes that came with it."""
+
+    def __init__(self, secret: str, recovery: list[str]) -> None:
+        self.secret = secret
+        self.recovery = recovery
+
+    def code(self, steps: int = 0) -> str:
+        return pyotp.TOTP(self.secret).at(now() + timedelta(seconds=30 * steps))
+
+
+def set_up(browser: Visitor, *, htmx: bool = False) -> Phone:
+    """Through the pages; the code of the step before now is the one that is used for it."""
+    page = browser.get(f"{URL}/app").text
+    key, sealed = KEY.search(page), SEALED.search(page)
+    assert key
+    assert sealed
+    phone = Phone(key.group(1).replace(" ", ""), [])
+    done = browser.post(f"{URL}/app", {"sealed": html.unescape(sealed.group(1)), "code": phone.code(-1)}, htmx=htmx)
+    phone.recovery = re.findall(r"<li>([a-z2-9]{4}(?:-[a-z2-9]{4}){3})</li>", done.text)
+    return phone
+
+
+def half_way(app: Flask, person: Person) -> Visitor:
+    """Somebody whose password was right."""
+    browser = Visitor(app)
+    answer = browser.post("/login", {"email": person.email, "password": person.password})
+    assert answer.headers["Location"] == "/login/second", answer.text[:500]
+    return browser
+
+
+def show(browser: Visitor, code: str, *, htmx: bool = False) -> int:
+    answer = browser.post("/login/second", {"code": code}, htmx=htmx)
+    return 303 if "HX-Redirect" in answer.headers else answer.status_code
+
+
+def live(app: Flask, person: Person) -> int:
+    with acting(app):
+        return db.session.scalar(live_of(person.id)) or 0
+
+
+def told(app: Flask, person: Person) -> list[str]:
+    with acting(app):
+        events = db.session.query(Activity).where(Activity.row_id == person.id).order_by(Activity.id)
+        return [event.action for event in events]
+
+
+@pytest.fixture
+def phone(app: Flask, uma: Person) -> Phone:
+    return set_up(Visitor(app, uma))
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_a_sign_in_begins_after_both_steps_and_not_before(app: Flask, uma: Person, htmx: bool) -> None:
+    phone = set_up(Visitor(app, uma), htmx=htmx)
+    before = live(app, uma)
+
+    browser = half_way(app, uma)
+    assert live(app, uma) == before
+    assert browser.get("/account/").headers["Location"].startswith("/login")
+    assert show(browser, phone.code(), htmx=htmx) == 303
+
+    assert browser.get("/account/").status_code == 200
+    assert live(app, uma) == before + 1
+    assert told(app, uma)[-1] == "sign_in"
+
+
+def test_a_code_opens_one_sign_in_and_is_spent(app: Flask, uma: Person, phone: Phone) -> None:
+    code = phone.code()
+    assert show(half_way(app, uma), code) == 303
+
+    assert show(half_way(app, uma), code) == 422
+    assert show(half_way(app, uma), phone.code(-1)) == 422
+    assert told(app, uma)[-1] == "two_factor_failed"
+
+
+def test_the_code_that_set_the_app_up_opens_nothing(app: Flask, uma: Person, phone: Phone) -> None:
+    assert show(half_way(app, uma), phone.code(-1)) == 422
+
+
+def test_a_recovery_code_opens_once_and_is_missing_then(app: Flask, uma: Person, phone: Phone) -> None:
+    assert len(phone.recovery) == 10
+    browser = half_way(app, uma)
+    assert show(browser, phone.recovery[3].upper()) == 303
+
+    assert "9 are left" in browser.get(URL).text
+    assert show(half_way(app, uma), phone.recovery[3]) == 422
+    assert show(half_way(app, uma), phone.recovery[4]) == 303
+
+
+def test_new_recovery_codes_end_those_of_before(app: Flask, uma: Person, phone: Phone) -> None:
+    browser = half_way(app, uma)
+    assert show(browser, phone.code()) == 303
+
+    browser.token = token_in(browser.get(URL).text)
+    made = browser.post(f"{URL}/codes").text
+
+    assert show(half_way(app, uma), phone.recovery[0]) == 422
+    new = re.findall(r"<li>([a-z2-9-]{19})</li>", made)
+    assert show(half_way(app, uma), new[0]) == 303
+
+
+@pytest.mark.parametrize("code", ["", " ", "٠٠٠٠٠٠", "0" * 10_000, "' OR 1=1", "000000\u200b", "é", "{}", "-" * 60])
+def test_hostile_codes_open_nothing_and_break_nothing(app: Flask, uma: Person, phone: Phone, code: str) -> None:
+    assert show(half_way(app, uma), code) == 422
+
+
+def test_au6_wrong_codes_are_rate_limited_until_an_administrator_unlocks(
+    app: Flask, uma: Person, ada: Person, phone: Phone
+) -> None:
+    browser = half_way(app, uma)
+    answers = [show(browser, "000000") for _ in range(7)]
+
+    assert answers[:5] == [422] * 5
+    assert answers[5:] == [429] * 2
+    assert show(browser, phone.code()) == 429
+    assert Visitor(app, ada).post(f"/users/{uma.id}/unlock").status_code == 303
+    assert show(browser, phone.code()) == 303
+
+
+def test_a_changed_password_or_five_minutes_end_the_wait(
+    app: Flask, uma: Person, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, changed = half_way(app, uma), half_way(app, uma)
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "now", lambda: now() + timedelta(seconds=301))
+        assert late.get("/login/second").headers["Location"] == "/login"
+    with acting(app):
+        db.session.execute(text("UPDATE users SET password = 'x' WHERE id = :id"), {"id": uma.id})
+        db.session.commit()
+
+    assert changed.post("/login/second", {"code": phone.code()}).headers["Location"] == "/login"
+
+
+def test_two_at_once_with_one_code_open_one_sign_in(fresh_app: Flask) -> None:
+    uma = Builder(fresh_app).person("uma@example.com")
+    secret = codes.new_secret()
+    with acting(fresh_app, uma):
+        recovery = mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
+    code = pyotp.TOTP(secret).at(now())
+
+    def prove(typed: str) -> Callable[[], str | None]:
+        return lambda: mfa.use_code(uma.id, typed)
+
+    assert sorted(map(str, at_once(fresh_app, [prove(code)] * 4))) == sorted([APP, *["None"] * 3])
+    assert sorted(map(str, at_once(fresh_app, [prove(recovery[0])] * 4))) == sorted([CODE, *["None"] * 3])
+
+
+def test_a_wrong_code_sets_nothing_up_and_a_foreign_secret_neither(app: Flask, uma: Person, ada: Person) -> None:
+    browser, other = Visitor(app, uma), Visitor(app, ada)
+    sealed = SEALED.search(other.get(f"{URL}/app").text)
+    assert sealed
+
+    foreign = browser.post(f"{URL}/app", {"sealed": html.unescape(sealed.group(1)), "code": "000000"})
+    own = SEALED.search(foreign.text)
+    assert own
+    assert own.group(1) != sealed.group(1)
+    wrong = browser.post(f"{URL}/app", {"sealed": html.unescape(own.group(1)), "code": "000000"})
+
+    assert (foreign.status_code, wrong.status_code) == (200, 422)
+    assert "Off." in browser.get(URL).text
+
+
+def test_au13_no_secret_stands_in_the_database_the_history_or_a_later_page(
+    app: Flask, uma: Person, ada: Person, phone: Phone
+) -> None:
+    browser = Visitor(app, ada)
+    with acting(app):
+        tables = ("authenticators", "recovery_codes", "activity", "users")
+        stored = "".join(str(db.session.scalar(text(f"SELECT array_agg(t::text) FROM {t} t"))) for t in tables)  # noqa: S608
+    pages = browser.get(f"/users/{uma.id}").text + browser.get("/activity/export").text
+
+    for secret in (phone.secret, *phone.recovery):
+        assert secret not in stored + pages
+    assert "set up an authenticator app" in pages
+
+
+def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longer_first(
+    app: Flask, build: Builder, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = build.person("eve@example.com", tenant=acme)
+    browser = Visitor(app, eve)
+    set_up(browser)
+
+    assert browser.post(f"{URL}/remove", {"password": "not the one"}).status_code == 422
+    monkeypatch.setitem(app.extensions, current_settings.key, replace(current_settings.of(app), password_minimum=40))
+    short = browser.post(f"{URL}/remove", {"password": PASSWORD})
+    monkeypatch.undo()
+    assert short.status_code == 422
+    assert "40 or more" in short.text
+    assert browser.post(f"{URL}/remove", {"password": PASSWORD}).status_code == 303
+
+    assert "Off." in browser.get(URL).text
+    assert told(app, eve)[-1] == "two_factor_removed"
+
+
+def test_au1_eight_characters_suffice_beside_a_second_step_and_not_without(app: Flask, uma: Person) -> None:
+    browser = Visitor(app, uma)
+    sent = {"current_password": PASSWORD, "password": "kqzv7wyx"}
+
+    assert browser.post("/account/password", sent).status_code == 422
+    set_up(browser)
+    assert browser.post("/account/password", {**sent, "password": "kqzv7wy"}).status_code == 422
+    assert browser.post("/account/password", sent).status_code == 303
+
+
+def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
+    app: Flask, ada: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(current_settings.of(app), two_factor_roles=("ADMIN",))
+    monkeypatch.setitem(app.extensions, current_settings.key, settings)
+    browser = Visitor(app)
+    browser.post("/login", {"email": ada.email, "password": PASSWORD})
+
+    for path in ("/", "/users/", "/account/", "/activity/export"):
+        assert browser.get(path).headers["Location"] == URL
+    browser.token = token_in(browser.get(URL).text)
+    set_up(browser)
+    assert browser.get("/users/").status_code == 200
+    assert "Your role needs" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
+    assert Visitor(app, uma).get("/account/").status_code == 200
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
+    app: Flask, uma: Person, ada: Person, phone: Phone, htmx: bool
+) -> None:
+    chief = Visitor(app, ada)
+    assert "Reset the two-step sign-in" in chief.get(f"/users/{uma.id}").text
+    assert 'aria-label="Two-step sign-in"' in chief.get("/users/").text
+
+    chief.post(f"/users/{uma.id}/second-factor", htmx=htmx)
+
+    assert live(app, uma) == 0
+    assert "two_factor_reset" in told(app, uma)
+    assert 'aria-label="Two-step sign-in"' not in chief.get("/users/").text
+    assert (
+        Visitor(app, uma).get("/account/").headers["Location"] == "/account/password"
+    )  # one that is long enough alone
+
+
+def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_an_email_of_its_own(
+    app: Flask, ada: Person, uma: Person
+) -> None:
+    agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/130.0"}
+    browser = Visitor(app, uma)
+    browser.post("/account/", {"first_name": "Uma", "last_name": "Example", "time_zone": "Asia/Tokyo"})
+    phone = set_up(browser)
+    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]}, headers=agent)
+    browser.post(f"{URL}/codes")
+    Visitor(app, ada).post(f"/users/{uma.id}/second-factor")
+
+    said = {message.subject: " ".join(message.said) for message in emails(app)}
+
+    assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
+    assert "an authenticator app was set up" in said["Your two-step sign-in has something new"]
+    used = said["A recovery code of yours was used"]
+    assert "with Firefox on Linux, one of your recovery codes opened" in used
+    assert "None are left" in used, "by the time it is written they are taken away"
+    assert "Those of before work no more" in said["You have new recovery codes"]
+    reset = said["Your two-step sign-in was reset"]
+    assert "Ada Example, your administrator, reset the two-step sign-in" in reset
+    assert "If you did not ask for this" in reset
+
+
+def test_how_many_recovery_codes_are_left_is_told_and_no_outsider_by_name(
+    app: Flask, root: Person, uma: Person, phone: Phone
+) -> None:
+    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]})
+    assert "9 are left." in " ".join(email_of(app, "recovery_code_used", uma.id).said)
+
+    Visitor(app, root).post(f"/users/{uma.id}/second-factor")
+
+    said = " ".join(email_of(app, "two_factor_reset", uma.id).said)
+    assert "a system administrator reset" in said
+    assert root.name not in said
+
+
+def test_whoever_sets_it_up_freely_has_the_menu_all_along(app: Flask, uma: Person) -> None:
+    browser = Visitor(app, uma)
+
+    for path in (URL, f"{URL}/app"):
+        assert 'id="sidebar"' in browser.get(path).text, path
+
+
+def test_nobody_resets_another_tenants_a_super_admins_or_the_own(
+    app: Flask, uma: Person, ada: Person, bea: Person, root: Person, phone: Phone
+) -> None:
+    set_up(Visitor(app, root))
+
+    assert Visitor(app, bea).post(f"/users/{uma.id}/second-factor").status_code == 404
+    assert Visitor(app, ada).post(f"/users/{root.id}/second-factor").status_code == 404
+    assert Visitor(app, ada).post(f"/users/{ada.id}/second-factor").status_code == 409
+    with acting(app):
+        assert mfa.methods_of(uma.id).are_there
+        assert mfa.methods_of(root.id).are_there
+
+
+def test_of_another_persons_passkey_nobody_learns_or_removes_anything(app: Flask, uma: Person, ada: Person) -> None:
+    with acting(app):
+        made = NewPasskey(b"key", b"public", 0)
+        mfa._add_passkey(actor_of(uma), "Laptop", made)
+        key = mfa.methods_of(uma.id).passkeys[0].id
+
+    browser = Visitor(app, ada)
+
+    assert browser.get(f"{URL}/remove?passkey={key}").status_code == 404
+    assert browser.post(f"{URL}/remove", {"passkey": str(key), "password": PASSWORD}).status_code == 404

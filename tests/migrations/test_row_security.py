@@ -1,0 +1,170 @@
+"""Does the second wall go up whoever migrates, and say what is missing where the migrator may not make a role?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from portal.config import ROOT
+from portal.core.db import db
+from portal.core.row_security import TENANT_ROLE
+from portal.postgres.embedded import Embedded
+from portal.postgres.roles import ROLES
+from tests.acting import acting, portal_on
+from tests.cast import Builder
+from tests.database import SECRET_KEY
+
+ADVICE = "An administrator of the PostgreSQL server must run this once, then upgrade again:"
+CREATE = [f"CREATE ROLE {role} NOLOGIN" for role in ROLES]
+GRANT = [f"GRANT {role} TO migrator WITH INHERIT FALSE, SET TRUE" for role in ROLES]
+ANY = "|".join(ROLES)
+BOTH = [statement for pair in zip(CREATE, GRANT, strict=True) for statement in pair]
+
+Run = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """A server of this module's own: the role of tenants belongs to a whole server."""
+    with (
+        tempfile.TemporaryDirectory(prefix="portal-test-", ignore_cleanup_errors=True) as folder,
+        Embedded(Path(folder) / "postgres", durable=False).running() as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def administrator(cluster: str) -> Iterator[Run]:
+    """Runs a statement as the server's superuser; afterwards the server is as it was."""
+    url = make_url(cluster).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement.encode())
+        connection.execute("DROP DATABASE IF EXISTS theirs WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS migrator, {', '.join(ROLES)}".encode())
+
+
+def address_of(cluster: str, administrator: Run, *attributes: str) -> str:
+    """An empty database, and the address at which a role with these attributes owns it."""
+    administrator(f"CREATE ROLE migrator LOGIN PASSWORD 'migrator' {' '.join(attributes)}")
+    administrator("CREATE DATABASE theirs OWNER migrator")
+    theirs = make_url(cluster).set(username="migrator", password="migrator", database="theirs")
+    return theirs.render_as_string(hide_password=False)
+
+
+def upgrade(address: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    environment = {**os.environ, "DATABASE_URL": address, "SECRET_KEY": SECRET_KEY}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)  # noqa: S603
+    return done.returncode, done.stdout + done.stderr
+
+
+def advice(*statements: str) -> str:
+    return f"{ADVICE}\n" + "".join(f"    {one};\n" for one in statements)
+
+
+def holds(address: str) -> bool:
+    """Whether an ADMIN's transaction sees the own people alone, without a filter's help."""
+    with portal_on(address) as app:
+        build = Builder(app)
+        ada = build.person("ada@example.com", tenant=build.tenant("Acme"))
+        build.person("bea@example.com", tenant=build.tenant("Birch"))
+        with acting(app, ada):
+            found = db.session.connection().exec_driver_sql("SELECT email FROM users").scalars().all()
+    return found == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("attribute", ["SUPERUSER", "CREATEROLE"])
+def test_ac15_whoever_may_make_roles_needs_no_administrator(cluster: str, administrator: Run, attribute: str) -> None:
+    address = address_of(cluster, administrator, attribute)
+
+    code, said = upgrade(address)
+
+    assert code == 0, said
+    assert holds(address)
+
+
+def test_ac15_a_plain_owner_is_told_the_statements_and_goes_on_when_they_were_run(
+    cluster: str, administrator: Run
+) -> None:
+    address = address_of(cluster, administrator)
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert said.endswith(advice(*BOTH))
+    assert "Traceback" not in said
+    for statement in BOTH:
+        administrator(statement)
+    assert upgrade(address)[0] == 0
+    assert holds(address)
+
+
+def test_ac15_a_plain_owner_is_told_only_the_statements_that_are_missing(cluster: str, administrator: Run) -> None:
+    address = address_of(cluster, administrator)
+    for statement in (*CREATE, GRANT[0]):
+        administrator(statement)
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert said.endswith(advice(GRANT[1]))
+
+
+@pytest.mark.parametrize("attribute", ["LOGIN", "SUPERUSER", "BYPASSRLS", "CREATEROLE"])
+@pytest.mark.parametrize("role", ROLES)
+def test_ac15_a_role_that_may_too_much_is_refused(cluster: str, administrator: Run, role: str, attribute: str) -> None:
+    address = address_of(cluster, administrator)
+    for statement in BOTH:
+        administrator(statement)
+    administrator(f"ALTER ROLE {role} {attribute}")
+
+    code, said = upgrade(address)
+
+    assert code == 1
+    assert "must be NOLOGIN and no more" in said
+
+
+def test_ac15_a_downgrade_takes_back_what_was_granted_and_keeps_the_role(cluster: str, administrator: Run) -> None:
+    address = address_of(cluster, administrator, "CREATEROLE")
+    with portal_on(address) as app, app.app_context():
+        flask_migrate.upgrade()
+        assert granted(address)
+        flask_migrate.downgrade(revision="0002_sessions")
+        assert granted(address) == set()
+        assert bounded(address) == set()
+        flask_migrate.upgrade()
+
+    assert administrator(f"SELECT FROM pg_roles WHERE rolname = '{TENANT_ROLE}'").fetchone() == ()  # noqa: S608
+    assert holds(address)
+
+
+def granted(address: str) -> set[str]:
+    """What the roles were given in this database by name."""
+    return rows_of(
+        address,
+        f"""
+        SELECT oid::regclass::text FROM pg_class WHERE relacl::text ~ '({ANY})='
+        UNION SELECT attrelid::regclass::text FROM pg_attribute WHERE attacl::text ~ '({ANY})='
+        UNION SELECT nspname FROM pg_namespace WHERE nspacl::text ~ '({ANY})='
+        UNION SELECT proname FROM pg_proc WHERE proacl::text ~ '({ANY})='""",  # noqa: S608
+    )
+
+
+def bounded(address: str) -> set[str]:
+    return rows_of(address, "SELECT relname FROM pg_class WHERE relrowsecurity UNION SELECT polname FROM pg_policy")
+
+
+def rows_of(address: str, query: str) -> set[str]:
+    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        return {str(name) for (name,) in connection.execute(query.encode())}

@@ -1,0 +1,359 @@
+"""Does an address count only once its owner confirmed it, and can the emails be called off and asked for again?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+from werkzeug.test import TestResponse
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.db import command, db
+from portal.mail.commands import send_later
+from portal.mfa.queries import has_two_factor
+from portal.users.commands import users
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
+from tests.mailbox import email_of, emails, jobs, path_of
+from tests.pages import PageClient
+
+NEW = "uma.new@example.com"
+At = Callable[..., None]
+REACH = [
+    ("uma", "uma", True),
+    ("ada", "uma", True),
+    ("root", "bea", True),
+    ("uma", "ada", False),
+    ("ada", "bea", False),
+    ("ada", "root", False),
+]
+ADD_AUTHENTICATOR = text("INSERT INTO authenticators (user_id, secret, last_step) VALUES (:whom, 'sealed', 0)")
+
+
+def ask(client: PageClient, email: str = NEW, password: str = PASSWORD) -> int:
+    return client.send("/account/email", {"email": email, "current_password": password}).status_code
+
+
+def test_a_change_asks_for_the_password_and_another_address(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
+) -> None:
+    sign_in(uma)
+
+    assert ask(client, password="wrong password") == 422
+    assert ask(client, "nonsense") == 422
+    assert ask(client, uma.email) == 422
+
+    assert build.read(User, uma.id).pending_email is None
+    assert jobs(app) == []
+
+
+def test_au4_asking_tells_nobody_whether_the_address_is_in_use(
+    client: PageClient, sign_in: SignIn, uma: Person, bea: Person
+) -> None:
+    sign_in(uma)
+
+    assert ask(client, bea.email) == ask(client, "free@example.com") == 303
+
+
+def test_a_change_that_is_called_off_leaves_a_dead_link(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
+) -> None:
+    sign_in(uma)
+    ask(client)
+    link = path_of(email_of(app, "verification", uma.id))
+    assert f"Waiting for {NEW}" in client.get("/account/email").text
+
+    client.send("/account/email/cancellation", at="/account/email")
+
+    client.get(link)
+    assert client.get("/verify").status_code == 410
+    assert build.read(User, uma.id).pending_email is None
+    assert email_of(app, "verification", uma.id).recipient == uma.email  # which is not confirmed either
+
+
+def test_emails_to_an_address_are_not_sent_without_end(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, at_settings: Callable[..., None]
+) -> None:
+    at_settings(emails_per_hour=4)
+    sign_in(uma)
+    assert [ask(client, f"victim{number}@example.com") for number in range(3)] == [303, 303, 429]
+
+    client.send("/account/email/verification", at="/account/email")
+
+    assert "Enough emails for now" in client.get("/account/email").text
+    assert len(jobs(app)) == 2
+
+
+def edit(client: PageClient, person: Person, email: str) -> TestResponse:
+    return client.send(f"/users/{person.id}/edit", {"email": email})
+
+
+def confirm(app: Flask, person: Person, visitor: PageClient) -> None:
+    visitor.get(path_of(email_of(app, "verification", person.id)))
+    visitor.send("/verify")
+
+
+def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_former_address_hears_of_it(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    shown = client.get(edit(client, uma, NEW).headers["Location"]).text
+
+    assert f"Until then, {uma.email} is used to sign in" in shown
+    assert (build.read(User, uma.id).email, build.read(User, uma.id).pending_email) == (uma.email, NEW)
+    assert [message.recipient for message in emails(app)] == [NEW]
+    assert f"The change to {NEW} takes effect" in client.get(f"/users/{uma.id}/edit").text
+
+    confirm(app, uma, other_client)
+
+    user = build.read(User, uma.id)
+    assert (user.email, user.pending_email, user.email_verified) == (NEW, None, True)
+    told = [message.recipient for message in emails(app) if message.subject == "Your e-mail address was changed"]
+    assert told == [uma.email]
+
+
+def test_saving_the_form_again_neither_calls_the_new_address_off_nor_mails_there_anew(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, NEW)
+
+    edit(client, uma, uma.email)
+    edit(client, uma, NEW)
+
+    assert build.read(User, uma.id).pending_email == NEW
+    assert [kind for kind, _ in jobs(app)] == ["verification"]
+
+
+def test_an_administrator_calls_a_new_address_off_and_its_link_is_dead(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    edit(client, uma, NEW)
+    link = path_of(email_of(app, "verification", uma.id))
+
+    client.send(f"/users/{uma.id}/verification/cancellation", at=f"/users/{uma.id}")
+
+    other_client.get(link)
+    assert other_client.get("/verify").status_code == 410
+    assert build.read(User, uma.id).pending_email is None
+
+
+@pytest.mark.parametrize(("whose", "words"), [("ada", "already uses this address"), ("bea", "ask your system")])
+def test_an_address_that_is_taken_is_refused_where_it_was_typed(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, bea: Person, whose: str, words: str
+) -> None:
+    sign_in(ada)
+
+    answer = edit(client, uma, {"ada": ada, "bea": bea}[whose].email)
+
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert build.read(User, uma.id).pending_email is None
+
+
+def test_whoever_is_invited_still_gets_the_invitation_at_the_new_address_and_undoing_leads_it_back(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    sign_in(ada)
+    first = path_of(email_of(app, "invitation", guest.id))
+
+    edit(client, guest, NEW)
+
+    assert build.read(User, guest.id).email == NEW
+    assert email_of(app, "invitation", guest.id).recipient == NEW
+    assert undo(client, build, guest).status_code == 303
+    assert build.read(User, guest.id).email == guest.email
+    other_client.get(first)
+    assert other_client.get("/invitations/").status_code == 410
+
+
+def test_an_address_asked_for_while_deactivated_is_mailed_to_once_the_person_is_active(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
+) -> None:
+    away = build.person("away@example.com", tenant=acme, is_active=False)
+    sign_in(ada)
+    edit(client, away, NEW)
+    assert jobs(app) == []
+
+    client.send(f"/users/{away.id}/deactivation", {"is_active": "y"}, at=f"/users/{away.id}")
+
+    assert [message.recipient for message in emails(app)] == [NEW]
+
+
+def test_an_administrators_emails_to_one_person_have_an_end(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+) -> None:
+    at_settings(emails_per_hour=4)
+    sign_in(ada)
+
+    answers = [edit(client, uma, f"victim{number}@example.com") for number in range(4)]
+
+    assert answers[-1].status_code == 429
+    assert "Too many tries" in answers[-1].text
+    assert 'value="victim3@example.com"' in answers[-1].text
+    assert len(jobs(app)) == sum(answer.status_code == 303 for answer in answers) > 0
+
+
+def undo(client: PageClient, build: Builder, person: Person) -> TestResponse:
+    newest = {"csrf_token": client.form("/account/")["csrf_token"], "version": build.read(User, person.id).version}
+    return client.post(f"/activity/people/{person.id}/undo", data=newest)
+
+
+def test_undoing_and_undoing_that_mails_a_new_address_no_more_often_than_asking_does(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+) -> None:
+    at_settings(emails_per_hour=4)
+    sign_in(ada)
+    edit(client, uma, NEW)
+
+    answers = [undo(client, build, uma).status_code for _ in range(5)]
+
+    assert answers == [303, 303, 303, 429, 429]
+    assert build.read(User, uma.id).pending_email is None
+    assert [kind for kind, _ in jobs(app)] == ["verification"] * 2
+
+
+@pytest.mark.parametrize("field", ["is_active", "role"])
+def test_nobody_is_invited_without_end_by_changes_to_and_fro(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At,
+    field: str,
+) -> None:  # fmt: skip
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    at_settings(emails_per_hour=2)
+    sign_in(ada)
+    to, fro = {"is_active": ("false", "true"), "role": ("ADMIN", "USER")}[field]
+
+    sent = [client.confirm(client.send(f"/users/{guest.id}/edit", {field: value})) for value in (to, fro) * 2]
+    answers = [answer.status_code for answer in sent]
+
+    assert 429 in answers
+    assert len(jobs(app)) == 1
+
+
+def test_whoever_had_enough_emails_is_deactivated_still_and_activated_later(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At
+) -> None:
+    guest = build.person("guest@example.com", tenant=acme, invited_at=now())
+    at_settings(emails_per_hour=2)
+    sign_in(ada)
+    client.send(f"/users/{guest.id}/invitation", at=f"/users/{guest.id}")
+
+    def turn(value: str) -> int:
+        return client.send(f"/users/{guest.id}/deactivation", {"is_active": value}, at=f"/users/{guest.id}").status_code
+
+    assert (turn(""), turn("y")) == (303, 429)
+    assert not build.read(User, guest.id).is_active
+    assert len(jobs(app)) == 1
+
+
+@pytest.mark.parametrize(("who", "whom", "reached"), REACH)
+def test_functions_that_act_as_the_owner_reach_whom_their_caller_reaches(
+    app: Flask, request: pytest.FixtureRequest, who: str, whom: str, reached: bool
+) -> None:
+    caller, person = request.getfixturevalue(who), request.getfixturevalue(whom)
+    with acting(app):
+        command(db.session.execute)(ADD_AUTHENTICATOR, {"whom": person.id})
+
+    with acting(app, caller):
+        command(send_later)("password_reset", person.id)
+        has_one = db.session.scalar(select(has_two_factor(person.id)))
+
+    assert (jobs(app) == [("password_reset", person.id)], has_one) == (reached, reached)
+
+
+def test_an_administrator_has_the_link_sent_again_until_it_is_confirmed(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    client.send(f"/users/{uma.id}/verification", at=f"/users/{uma.id}")
+    (message,) = emails(app)
+    assert message.recipient == uma.email
+
+    other_client.get(path_of(message))
+    other_client.send("/verify")
+
+    assert "Verified" in client.get(f"/users/{uma.id}").text
+    assert client.post(f"/users/{uma.id}/verification", data=client.form(f"/users/{uma.id}")).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/account/email", "/account/email/verification", "/account/email/cancellation"])
+def test_a_stranger_changes_no_address(client: PageClient, path: str) -> None:
+    answer = client.post(path, data={**client.form("/login"), "email": NEW})
+
+    assert answer.headers["Location"].startswith("/login")
+
+
+def moved(app: Flask, client: PageClient, build: Builder, person: Person) -> int:
+    """The version at which the person's new address came to count."""
+    with acting(app):
+        users.update(person.id, 1, {"email": NEW})
+    confirm(app, person, client)
+    user: User = build.read(User, person.id)
+    assert user.email == NEW
+    return user.version
+
+
+def note_after_undo(client: PageClient, person: Person, version: int) -> str:
+    newest = {"csrf_token": client.form("/account/")["csrf_token"], "version": version}
+    assert client.post(f"/activity/people/{person.id}/undo", data=newest).status_code == 303
+    return client.get(f"/users/{person.id}").text
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+@pytest.mark.parametrize("was_confirmed", [True, False])
+@pytest.mark.parametrize("later", [None, True, False])
+def test_an_address_that_comes_back_is_as_confirmed_as_it_was_and_the_note_says_so(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
+    ada: Person, root: Person, who: str, was_confirmed: bool, later: bool | None,
+) -> None:  # fmt: skip
+    person = build.person("first@example.com", tenant=acme, email_verified=was_confirmed)
+    version = moved(app, other_client, build, person)
+    if later is not None:  # written by another program
+        with acting(app):
+            command(db.session.execute)(update(User).where(User.id == person.id).values(email_verified=later))
+    sign_in({"ada": ada, "root": root}[who])
+
+    page = note_after_undo(client, person, version)
+
+    user = build.read(User, person.id)
+    assert (user.email, user.email_verified, user.pending_email) == (person.email, was_confirmed, None)
+    assert f"{person.name} is using {person.email} again." in page
+    assert ("The address is not confirmed." in page) is not was_confirmed
+    assert ("Not verified" in page) is not was_confirmed
+
+
+def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_know_that_it_was(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
+    ada: Person, root: Person,
+) -> None:  # fmt: skip
+    person = build.person("first@example.com", tenant=acme, email_verified=True)
+    version = moved(app, other_client, build, person)
+    with acting(app):
+        users.update(person.id, version, {"role": Role.SUPER_ADMIN})
+        users.update(person.id, version + 1, {"role": Role.USER})
+    sign_in(ada)
+
+    page = note_after_undo(client, person, version)
+
+    assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (person.email, False)
+    assert "The address is not confirmed." in page
+
+
+def test_an_undo_can_be_undone_and_both_addresses_stay_confirmed(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
+) -> None:
+    person = build.person("first@example.com", tenant=acme, email_verified=True)
+    version = moved(app, other_client, build, person)
+    sign_in(ada)
+    note_after_undo(client, person, version)
+
+    page = note_after_undo(client, person, build.read(User, person.id).version)
+
+    assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (NEW, True)
+    assert f"{person.name} is using {NEW} again." in page

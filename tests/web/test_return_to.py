@@ -1,0 +1,180 @@
+"""Does a list that one came from stay where one was, whatever is done to a row of it meanwhile?"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from flask import Flask
+
+from portal.core.batch import create_many
+from portal.core.db import command
+from portal.organizations.models import Organization
+from portal.users.commands import users
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Person, SignIn, Tenant
+from tests.pages import PageClient, fields_of
+
+HOSTILE = (
+    "//evil.example/",
+    "https://evil.example/",
+    "/\\evil.example",
+    "/\t/evil.example",
+    "javascript:alert(1)",
+    "evil",
+)
+LISTS = {"people": "/users/?q=example&sort=name", "organizations": "/organizations/?q=house&sort=name"}
+
+
+@pytest.fixture
+def crowd(app: Flask, acme: Tenant) -> None:
+    """Enough of both that lists have three pages."""
+    people = [{"email": f"p{n:02}@example.com", "last_name": f"P{n:02}", "organization_id": acme.id} for n in range(60)]
+    houses = [{"name": f"House {n:02}", "slug": f"house-{n:02}"} for n in range(60)]
+    with acting(app):
+        command(lambda: [create_many(User, people), create_many(Organization, houses)])()
+
+
+def link_in(text: str, pattern: str) -> str:
+    found = re.search(rf'(?:href|action|formaction)="({pattern})"', text)
+    assert found is not None, (pattern, re.findall(r'(?:href|action)="([^"]+)"', text))
+    return found[1].replace("&amp;", "&")
+
+
+def came_from(address: str) -> dict[str, str]:
+    """What a browser sends when it follows a link, or sends a form, of this address."""
+    return {"Referer": f"http://localhost{address}"}
+
+
+def second_page(client: PageClient, kind: str) -> tuple[str, str]:
+    """The address of the second page of a list that was searched and sorted, and its text."""
+    url = link_in(client.get(LISTS[kind]).text, r"[^\"]*after=[^\"]*")
+    return url, client.get(url).text
+
+
+def same(first: str, second: str) -> bool:
+    return (urlsplit(first).path, parse_qs(urlsplit(first).query)) == (
+        urlsplit(second).path,
+        parse_qs(urlsplit(second).query),
+    )
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_an_edit_opened_from_a_list_leads_back_to_that_page_of_it(
+    client: PageClient, sign_in: SignIn, root: Person, crowd: None, kind: str
+) -> None:
+    sign_in(root)
+    there, text = second_page(client, kind)
+    edit = link_in(text, r"[^\"]*/edit")
+    form = client.get(edit, headers=came_from(there)).text
+
+    wrong = client.post(
+        link_in(form, r"[^\"]*/edit\?next[^\"]*"), data={**fields_of(form), "email": "no address", "name": ""}
+    )
+    saved = client.post(link_in(wrong.text, r"[^\"]*/edit\?[^\"]*"), data={**fields_of(form), "last_name": "N"})
+
+    assert wrong.status_code == 422
+    assert f'<a class="btn" href="{there}">Cancel'.replace("&", "&amp;") in form
+    assert saved.status_code == 303
+    assert same(saved.headers["Location"], there)
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_the_page_of_a_row_keeps_the_way_back_through_whatever_is_done_there(
+    client: PageClient, sign_in: SignIn, root: Person, crowd: None, kind: str
+) -> None:
+    sign_in(root)
+    there, text = second_page(client, kind)
+    page = client.get(link_in(text, r"/\w+/[0-9a-f-]{36}"), headers=came_from(there))
+    edit = link_in(page.text, r"[^\"]*/edit\?[^\"]*")
+    saved = client.post(edit, data=fields_of(client.get(edit).text))
+    page = client.get(saved.headers["Location"])
+    history = client.get(link_in(page.text, r"/activity/[^\"]*back=[^\"]*")).text
+    page = client.get(link_in(history, r"/\w+/[0-9a-f-]{36}\?back=[^\"]*"))
+    delete = link_in(page.text, r"[^\"]*/delete\?[^\"]*")
+    gone = client.post(delete, data=fields_of(client.get(delete).text))
+
+    assert f'<a class="back" href="{there}"'.replace("&", "&amp;") in page.text
+    assert same(gone.headers["Location"], there)
+    assert "is deleted" in client.get(gone.headers["Location"]).text
+
+
+def test_a_row_that_is_restored_from_the_list_leads_to_its_page_and_back(
+    client: PageClient, sign_in: SignIn, ada: Person, gil: Person
+) -> None:
+    sign_in(ada)
+    there = "/users/?status=deleted"
+    deleted = client.get(there).text
+
+    button = link_in(deleted, r"[^\"]*/restore")
+    restored = client.post(button, data=fields_of(deleted), headers=came_from(there))
+
+    assert f'class="back" href="{there}"' in client.get(restored.headers["Location"]).text
+
+
+def test_an_edit_that_meets_another_still_leads_back(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    sign_in(ada)
+    edit = f"/users/{uma.id}/edit?next=%2Fusers%2F%3Fq%3Du"
+    form = client.get(edit).text
+    with acting(app):
+        users.update(uma.id, 1, {"first_name": "Theirs"})
+
+    met = client.post(edit, data={**fields_of(form), "first_name": "Mine"})
+    saved = client.post(link_in(met.text, r"[^\"]*/edit\?[^\"]*"), data=fields_of(met.text))
+
+    assert met.status_code == 409
+    assert saved.headers["Location"] == "/users/?q=u"
+
+
+@pytest.mark.parametrize("target", HOSTILE)
+@pytest.mark.parametrize("name", ["back", "next"])
+def test_au11_the_way_back_leads_nowhere_else(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, name: str, target: str
+) -> None:
+    sign_in(ada)
+    query = f"?{name}={quote(target, safe='')}"
+    page, edit = client.get(f"/users/{uma.id}{query}").text, f"/users/{uma.id}/edit{query}"
+    saved = client.post(edit, data=fields_of(client.get(edit).text))
+    deleted = client.post(f"/users/{uma.id}/delete{query}", data=fields_of(client.get(f"/users/{uma.id}/delete").text))
+
+    assert "evil" not in page.replace(query, "")
+    assert [one.headers["Location"] for one in (saved, deleted)] == [f"/users/{uma.id}", "/users/"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "http://[",
+        "http://evil.example/users/?q=u",
+        "http://localhost.evil.example/users/?q=u",
+        "http://localhost/users/?q=\\evil",
+        "http://localhost//evil.example/users/",
+        "http://localhost/organizations/?q=u",
+        "http://localhost/users/",
+        "",
+    ],
+)
+def test_only_a_page_of_the_list_of_ours_is_gone_back_to(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, before: str
+) -> None:
+    sign_in(ada)
+
+    text = client.get(f"/users/{uma.id}", headers={"Referer": before}).text
+
+    assert 'class="back" href="/users/"' in text
+    assert f'href="/users/{uma.id}/edit"' in text
+
+
+def test_links_to_other_rows_and_pages_carry_no_way(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant
+) -> None:
+    sign_in(ada)
+
+    text = client.get(f"/users/{uma.id}?back=/users/%3Fq%3Du").text
+
+    assert f'href="/organizations/{acme.id}"' in text
+    assert 'href="/account/"' in text

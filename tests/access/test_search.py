@@ -234,6 +234,7 @@ LISTS = {
     "role=ADMIN": (f"{ACTIVE} AND role = 'ADMIN'", NEWEST_FIRST),
     "verified=yes&sort=name": (f"{ACTIVE} AND email_verified", ('sort_name COLLATE "C"', "id")),
     "last_sign_in=never&sort=-created_at": (f"{ACTIVE} AND last_sign_in_at IS NULL", NEWEST_FIRST[1:]),
+    "last_sign_in_before=2999-01-01": (f"{ACTIVE} AND last_sign_in_at IS NOT NULL", NEWEST_FIRST),
     "sort=last_sign_in_at": (ACTIVE, ("coalesce(last_sign_in_at, '0001-01-01 00:00:00+00')", "id")),
 }
 TERMS = (

@@ -33,12 +33,15 @@ DECLARE
     base CONSTANT text := 'true'
         || CASE WHEN own IS NULL THEN '' ELSE ' AND organization_id = $1' END
         || CASE WHEN since IS NULL THEN '' ELSE ' AND created_at >= $4' END
+        || CASE WHEN before IS NULL THEN '' ELSE ' AND created_at < $8' END
         || CASE state
             WHEN 'any' THEN ''
             WHEN 'deleted' THEN ' AND deleted_at IS NOT NULL'
             WHEN 'invited' THEN ' AND deleted_at IS NULL AND is_active AND invited_at IS NOT NULL'
                 ' AND accepted_at IS NULL'
             WHEN 'deactivated' THEN ' AND deleted_at IS NULL AND NOT is_active'
+            WHEN 'organization-deleted' THEN ' AND deleted_at IS NULL AND organization_id = ANY (ARRAY'
+                '(SELECT o.id FROM organizations o WHERE o.deleted_at IS NOT NULL))'
             ELSE ' AND deleted_at IS NULL' END;
     filters CONSTANT text := CASE WHEN is_unlimited THEN 'true' ELSE 'role <> ''SUPER_ADMIN''' END
         || CASE WHEN wanted IS NULL THEN '' ELSE ' AND role = $2' END
@@ -51,9 +54,9 @@ DECLARE
     at_home CONSTANT text := CASE
         WHEN is_unlimited AND state IN ('active', 'invited') THEN ' AND coalesce('
             '(SELECT o.deleted_at IS NULL FROM organizations o WHERE o.id = u.organization_id), true)'
-        WHEN state = 'organization-deleted' THEN ' AND organization_id IN'
-            ' (SELECT o.id FROM organizations o WHERE o.deleted_at IS NOT NULL)'
         ELSE '' END;
+    -- Only this list has indexes for its orders, and for exact names. By name, people of a name are all in one place.
+    has_order CONSTANT boolean := state = 'active' AND sort <> 'name';
     counted CONSTANT text := 'count(*) FILTER (WHERE %s)';
     search record;
     sample record;
@@ -78,17 +81,18 @@ BEGIN
         ' %s AS fitting_starts, ARRAY[%s] AS parts,'
         ' (SELECT reltuples FROM pg_class WHERE oid = ''public.users''::regclass) AS size'
         ' FROM (SELECT *, CASE WHEN %s THEN %s END AS begins'
-        ' FROM (SELECT * FROM users u WHERE %s ORDER BY %s DESC, u.id DESC LIMIT 1000) u OFFSET 0) u',
+        ' FROM (SELECT * FROM users u WHERE %s%s LIMIT 1000) u OFFSET 0) u',
         format(counted, 'begins'), format(counted, 'begins IS NOT NULL AND ' || filters),
         format(counted, 'begins AND ' || filters),
         (SELECT string_agg(CASE cardinality(search.parts) WHEN 1 THEN 'count(begins)'
             ELSE format(counted, format('search_text LIKE %L', part)) END, ', ') FROM unnest(search.parts) part),
         search.anywhere, search.beginning,
-        base || CASE state WHEN 'any' THEN ' AND deleted_at IS NULL' ELSE '' END, newest)
+        base, CASE WHEN has_order THEN format(' ORDER BY %1$s DESC, u.id DESC', newest) ELSE '' END)
     INTO sample USING own, wanted, verified, since, at_place, place_id, room, before;
     hits := ARRAY[sample.hits, NULL, sample.starts, sample.hits - sample.starts];
     fitting := ARRAY[sample.fitting_hits, NULL, sample.fitting_starts, sample.fitting_hits - sample.fitting_starts];
-    is_frequent := sample.read = 1000 AND state <> 'any' AND portal_is_frequent(hits[1], fitting[1], room, sample.size);
+    is_frequent := sample.read = 1000 AND (hits[1] > 100
+        OR has_order AND portal_is_frequent(hits[1], fitting[1], room, sample.size));
     IF NOT is_frequent THEN
         SELECT string_agg(format(' AND search_text LIKE (SELECT %L)', part), '') INTO parts
         FROM unnest(search.parts, sample.parts) looked_up (part, number)
@@ -129,10 +133,10 @@ BEGIN
         at := CASE WHEN by_rank AND down THEN 5 - turn ELSE turn END;
         CONTINUE WHEN conditions[at] IS NULL OR place_rank > at AND NOT down OR place_rank < at AND down;
         here := base || CASE WHEN place_id IS NULL OR place_rank <> at THEN '' ELSE ' AND ' || further END;
-        is_frequent := portal_is_frequent(hits[at], fitting[at], room, sample.size);
-        IF is_frequent AND fitting[at] > 0 THEN
+        is_frequent := has_order AND portal_is_frequent(hits[at], fitting[at], room, sample.size);
+        IF is_frequent THEN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s ORDER BY %s'
-                ' LIMIT %s) u WHERE %s AND %s%s LIMIT $7) u', here, ordered, 10000 + 2000 * room / fitting[at],
+                ' LIMIT %s) u WHERE %s AND %s%s LIMIT $7) u', here, ordered, 500 + 2000 * room / fitting[at],
                 filters, conditions[at], at_home)
                 INTO found USING own, wanted, verified, since, at_place, place_id, room, before;
             IF cardinality(found) = room THEN
@@ -144,7 +148,7 @@ BEGIN
             SELECT string_agg(format(' AND search_text LIKE (SELECT %L)',
                 CASE WHEN by_rank AND at = 3 THEN '% ' || ltrim(part, '% ') ELSE part END), '')
             FROM unnest(search.parts, sample.parts) looked_up (part, number)
-            WHERE number <= 100 OR by_rank AND at = 3 AND NOT is_frequent) END;
+            WHERE number <= 100 OR by_rank AND at = 3 AND hits[3] <= 100) END;
         RETURN QUERY EXECUTE format(
             'SELECT u.id, %s FROM (SELECT * FROM users u WHERE %s AND %s%s%s AND %s%s) u ORDER BY %s LIMIT $7',
             at, here, filters, at_home, parts, conditions[at],

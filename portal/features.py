@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, url_for
 
 from portal.account.views import bp as account
 from portal.activity import seals
@@ -28,8 +28,9 @@ from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import beside_pages
 from portal.core import rate_limit
+from portal.core.actor import current_actor
 from portal.core.checks import Check, Gauge
-from portal.core.policy import Permission, Permissions
+from portal.core.policy import Permission, allows
 from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
@@ -45,16 +46,17 @@ from portal.mail.queue import retention_rules, work_beside_pages
 from portal.mail.views import bp as mail
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
-from portal.organizations.permissions import ORGANIZATIONS
+from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
+from portal.resources.resource import Resource, resources
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users.membership import People
-from portal.users.permissions import USERS
 from portal.users.queries import names_of
+from portal.users.resource import resource as persons
 from portal.users.views import bp as users
 from portal.web import activity_feed, people, reauthentication, session
-from portal.web.given import Provision, permissions
+from portal.web.given import Link, Provision, current_settings, lists, navigation, permissions
 from portal.web.observing import gauges
 
 
@@ -63,7 +65,9 @@ class Feature:
     """What a feature adds to the application."""
 
     pages: tuple[Blueprint, ...] = ()
-    permissions: Permissions | tuple[Permission, ...] = ()
+    resource: Resource[Any] | None = None
+    permissions: tuple[Permission, ...] = ()
+    links: tuple[Link, ...] = ()  # in the navigation
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
     emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
@@ -71,6 +75,22 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
     retention: tuple[RetentionRule, ...] = ()  # what the worker removes once a day
     beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
+
+
+def page(
+    label: str, icon: str, endpoint: str, permission: Permission, is_there: Callable[[], bool] = lambda: True
+) -> Link:
+    """A page in the navigation, for those who hold the permission."""
+
+    def target() -> tuple[str, str] | None:
+        return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_there() else None
+
+    return Link((endpoint.partition(".")[0],), icon, target)
+
+
+def _links(feature: Feature) -> tuple[Link, ...]:
+    resource = feature.resource
+    return (Link((resource.name,), resource.icon, resource.navigation), *feature.links) if resource else feature.links
 
 
 FEATURES = (
@@ -87,19 +107,28 @@ FEATURES = (
     ),
     Feature(pages=(account,)),
     Feature(pages=(mfa,)),
-    Feature(pages=(dashboard,), permissions=(DASHBOARD_READ,)),
-    Feature(pages=(organizations,), permissions=ORGANIZATIONS),
-    Feature(pages=(users,), permissions=USERS, provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(
+        pages=(dashboard,),
+        permissions=(DASHBOARD_READ,),
+        links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ),),
+    ),
+    Feature(pages=(users,), resource=persons, provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(pages=(organizations,), resource=tenants),
     Feature(
         pages=(activity,),
         permissions=(ACTIVITY_READ,),
+        links=(page("Activity", "history", "activity.index", ACTIVITY_READ),),
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Telling()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         beside_pages=(seals.seal_regularly,),
     ),
-    Feature(pages=(data_browser,), permissions=(BROWSER_READ,)),
+    Feature(
+        pages=(data_browser,),
+        permissions=(BROWSER_READ,),
+        links=(page("Data browser", "database", "data_browser.index", BROWSER_READ),),
+    ),
     Feature(
         pages=(tokens,),
         retention=(RetentionRule("sign-ins", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
@@ -107,6 +136,7 @@ FEATURES = (
     Feature(
         pages=(mail,),
         permissions=(OUTBOX_READ,),
+        links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, lambda: current_settings().has_outbox),),
         commands=(worker,),
         checks=MAIL,
         retention=(
@@ -122,7 +152,15 @@ FEATURES = (
     ),
 )
 
-PERMISSIONS = {one.name: one for one in sorted(one for feature in FEATURES for one in feature.permissions)}
+RESOURCES = {one.name: one for feature in FEATURES if (one := feature.resource)}
+PERMISSIONS = {
+    one.name: one
+    for one in sorted(
+        one
+        for feature in FEATURES
+        for one in (*feature.permissions, *(feature.resource.permissions if feature.resource else ()))
+    )
+}
 
 
 def register(app: Flask) -> None:
@@ -135,6 +173,9 @@ def register(app: Flask) -> None:
         for provision in feature.provides:
             provision.give(app)
     permissions.set(app, PERMISSIONS)
+    resources.set(app, RESOURCES)
+    lists.set(app, frozenset(RESOURCES))
+    navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])

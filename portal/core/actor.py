@@ -70,6 +70,11 @@ def current_actor() -> Actor:
     return actor
 
 
+def has_actor() -> bool:
+    """Whether somebody acts in this thread of work."""
+    return _current.get() is not None
+
+
 def bind(actor: Actor | None) -> Token[Actor | None]:
     """Bind until `unbind`; web/session.py calls it once a request. Elsewhere use core.db.acting_as."""
     return _current.set(actor)

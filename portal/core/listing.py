@@ -247,6 +247,10 @@ class Listing:
         ]
 
     @property
+    def shown_filters(self) -> dict[str, Filter]:
+        return {name: one for name, one in self.source.filters.items() if one.label}
+
+    @property
     def hidden(self) -> list[tuple[str, str]]:
         """What the search form must carry along besides what it shows."""
         return [(name, value) for name, value in self._arguments().items() if name != "q" and value]

@@ -55,12 +55,15 @@ class Filter:
     """A named condition. `condition` returns None for an invalid value, which then has no effect.
 
     `chip` describes the filter in words, given the value and the first row found, if any. `wrong` is the error
-    message for an invalid value, where people type it.
+    message for an invalid value, where people type it. A filter with a `label` is shown above the list: with its
+    `choices` (values and labels), or as a date if there are none.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
     chip: Callable[[str, Row[Any] | None], str]
     wrong: str = ""
+    label: str = ""
+    choices: Callable[[], Sequence[tuple[str, str]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import Any
 
 from wtforms import HiddenField, ValidationError
@@ -14,7 +13,7 @@ from portal.core.policy import allows
 from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
 from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
 from portal.web.forms import EditForm, Form, TextField
-from portal.web.signed_keys import read_row
+from portal.web.signed_keys import signed_row
 
 LONGEST_NAME = 120
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -22,14 +21,21 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def valid_slug(_form: Any, field: Any) -> None:
     if field.data and not SLUG.fullmatch(field.data):
-        raise ValidationError("Use small letters, digits and single hyphens, like acme-logistics.")
+        raise ValidationError("Use lowercase letters, digits and single hyphens, such as acme-logistics.")
 
 
 class OrganizationForm(Form):
-    """An organization as an administrator writes it. The short name is for those who may change it."""
+    """An organization as an administrator writes it. The URL name is for those who may change it."""
 
-    name = TextField("Name", longest=LONGEST_NAME, validators=(DataRequired("Write the organization's name."),))
-    slug = TextField("Short name", longest=LONGEST_SLUG, validators=(DataRequired("Write a short name."), valid_slug))
+    layout = ("name", "slug")
+    name = TextField("Name", longest=LONGEST_NAME, validators=(DataRequired("Enter the organization's name."),))
+    slug = TextField(
+        "URL name",
+        longest=LONGEST_SLUG,
+        validators=(DataRequired("Enter a URL name, such as acme-logistics."), valid_slug),
+        description="Lowercase letters, digits and hyphens. Other systems may use it to identify the organization.",
+        render_kw={"spellcheck": "false", "autocapitalize": "none"},
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,18 +47,20 @@ class OrganizationForm(Form):
 
 
 class NewOrganizationForm(OrganizationForm):
-    """An organization to be."""
+    """A new organization."""
 
     row = HiddenField()
 
+    def __init__(self) -> None:
+        super().__init__(data={"row": signed_row()})
+        self.slug.description = "Lowercase letters, digits and hyphens. Suggested from the name; you can change it."
+        self.slug.render_kw = {**self.slug.render_kw, "data-slug-from": "name"}
+
     def validate(self, extra_validators: Any = None) -> bool:
-        """A short name that was left empty is made of the name."""
+        """A URL name that was left empty is made from the name."""
         if not self.slug.data:
             self.slug.data = slug_of(self.name.data or "")
         return bool(super().validate(extra_validators))
-
-    def row_id(self) -> uuid.UUID:
-        return read_row(self.row.data)
 
 
 class EditOrganizationForm(OrganizationForm, EditForm):

@@ -63,6 +63,15 @@ def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     return ["The current password stops working, and every device is signed out.", *_of_tokens(user), *ways]
 
 
+def of_mfa_reset(user: User) -> list[str]:
+    """Consequences of resetting a person's two-factor authentication."""
+    return [
+        "The app, passkeys and recovery codes stop working, and every device is signed out.",
+        f"The password alone is then enough to sign in: make sure that it is {user.name} who asks.",
+        f"{user.name} is told by email.",
+    ]
+
+
 def of_creating(form: UserForm) -> list[str]:
     """Consequences of creating a super admin; empty for other roles."""
     values = form.values()

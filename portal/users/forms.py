@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from flask import url_for
 from sqlalchemy import or_, select
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
@@ -23,11 +24,15 @@ from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, Form, TextField
 from portal.web.given import current_settings
 from portal.web.reauthentication import ReauthenticationForm
-from portal.web.signed_keys import read_row, signed_row
+from portal.web.signed_keys import signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
 NAMESAKES = 10
+NO_ORGANIZATION = (
+    "Suggestions appear as you type. Without an organization, a person sees only their own account,"
+    " unless their role is Super admin."
+)
 
 
 class EmailField(TextField):
@@ -51,9 +56,11 @@ def valid_email(_form: Any, field: EmailField) -> None:
 class UserForm(Form):
     """A person as an administrator writes them. Fields that the actor may not set are not there."""
 
+    layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"))
+    proof_reason = "It has been a while since you signed in, and this changes an email, a role or an organization."
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
-    email = EmailField("E-mail")
+    email = EmailField("Email", render_kw={"type": "email"})
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)
     is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
@@ -65,16 +72,28 @@ class UserForm(Form):
         self.organization: Organization | None = None
         if not allows(current_actor(), USERS_ANY_TENANT):
             del self.organization_id
+            return
+        url_name = f"URL name: {self.home.slug}. " if self.home else ""
+        self.organization_id.description = f"{url_name}{NO_ORGANIZATION}"
+        self.organization_id.render_kw = {
+            "spellcheck": "false",
+            "list": "organization-options",
+            "hx-get": url_for("organizations.options"),
+            "hx-trigger": "input delay:200ms",
+            "hx-target": "#organization-options",
+            "hx-swap": "innerHTML",
+            "hx-sync": "this:replace",
+        }
 
     def validate_organization_id(self, field: Any) -> None:
-        """The organization by its short name, its id, or its name where only one is called so."""
+        """The organization by its URL name, its id, or its name where no other has the same."""
         if not field.data:
             return
         named = _meant(field.data)
         if not named:
-            raise ValidationError("There is no such organization. Write its name or its short name.")
+            raise ValidationError("No such organization. Enter its name or its URL name.")
         if len(named) > 1:
-            raise ValidationError("Several are called so. Write the short name.")
+            raise ValidationError("Several organizations have this name. Enter the URL name.")
         self.organization = named[0]
 
     def values(self) -> dict[str, Any]:
@@ -89,14 +108,15 @@ class UserForm(Form):
 
 
 class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
-    """A person to be."""
+    """A new person."""
 
     row = HiddenField()
-    anew = BooleanField("Create a new person all the same")
+    anew = BooleanField("Create a new person anyway")
 
     def __init__(self, slug: str) -> None:
         """`slug` names the organization that is filled in."""
         super().__init__(data={"role": Role.USER.name, "is_active": "true", "row": signed_row()})
+        self.email.description = "Used to sign in."
         if "organization_id" in self and not self.is_submitted():
             self.organization_id.data = _name_for(slug)
 
@@ -104,17 +124,15 @@ class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
         """Whether it makes somebody who may do more than use the own account."""
         return Role[self.role.data] is not Role.USER
 
-    def row_id(self) -> uuid.UUID:
-        return read_row(self.row.data)
-
 
 class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
     """A person who exists."""
 
-    def __init__(self, user: User, organization: Organization | None) -> None:
-        self.home = organization
+    def __init__(self, user: User) -> None:
+        self.home = user.organization
         self._emails = {user.email.strip(), readable_email(user.email).strip()}
-        super().__init__(written(user, organization), user.version)
+        super().__init__(written(user, user.organization), user.version)
+        self.email.description = _email_hint(user)
 
     def values(self) -> dict[str, Any]:
         return self.changes(super().values())
@@ -162,6 +180,13 @@ def _name_for(slug: str) -> str:
     """The organization's name, by which the form finds it again; its slug if others share the name."""
     meant = _meant(slug) if slug else []
     return meant[0].name if len(meant) == 1 and _meant(meant[0].name) == meant else slug
+
+
+def _email_hint(user: User) -> str:
+    if user.pending_email:
+        return f"The change to {readable_email(user.pending_email)} takes effect once its link is opened."
+    is_waiting = user.invitation in ("pending", "expired", "revoked")
+    return "Used to sign in." if is_waiting else "Used to sign in. A new address takes effect once its link is opened."
 
 
 def written(user: User, organization: Organization | None) -> dict[str, str]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import uuid
 
-from flask import Blueprint, flash, request, url_for
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.core.db import db
 from portal.core.email_addresses import readable_email
-from portal.core.errors import Missing, RateLimited
+from portal.core.errors import RateLimited
 from portal.mail.notices import flash_sent
-from portal.organizations.models import Organization
-from portal.users import email_changes, invitations, queries
-from portal.users.models import User
+from portal.resources.blueprint import blueprint
+from portal.users import email_changes, invitations
 from portal.users.permissions import USERS_WRITE
+from portal.users.resource import resource, say_invited
 from portal.web import attempts, reauthentication
 from portal.web.confirming import render_question
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
-bp = Blueprint("users", __name__, url_prefix="/users")  # of all pages of people: see views.py
+bp = blueprint(resource)
 ENOUGH_EMAILS = "Enough emails for now. Try again in {} minutes."
 REVOKED = (
     "Links that were sent or shown before stop working.",
@@ -46,7 +45,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
     """Take the invitation back. GET asks first."""
     if request.method != "POST":
-        user, _ = found(id)
+        user = resource.one(id)
         invitations.check_waiting(user)
         title, back_url = f"Revoke the invitation of {user.name}?", url_for(".show", id=id)
         return render_question(title, REVOKED, verb="Revoke invitation", back_url=back_url, risky=True)
@@ -85,21 +84,3 @@ def cancellation(id: uuid.UUID) -> ResponseReturnValue:
     user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))
-
-
-def found(user_id: uuid.UUID, *, with_deleted: bool = False) -> tuple[User, Organization | None]:
-    statement = queries.by_id(user_id).outerjoin(Organization, Organization.id == User.organization_id)
-    both = statement.add_columns(Organization)
-    row = db.session.execute(both, execution_options={"with_deleted": with_deleted}).first()
-    if row is None:
-        raise Missing
-    return row[0], row[1]
-
-
-def say_invited(email: str | None, *, is_active: bool) -> None:
-    """Say what happens to a new invitation."""
-    if is_active:
-        sent = f"An invitation is on its way to {email}. It works for 7 days."
-        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
-    else:
-        flash("Created. The invitation goes out once the person is activated.", "success")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    ColumnExpressionArgument,
     Select,
     Text,
     and_,
     cast,
     func,
-    literal_column,
     or_,
     select,
     true,
@@ -23,20 +21,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
-from portal.core.clock import zone
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
-from portal.core.listing import NOT_A_DAY, Filter, Found, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users.models import LONG_AGO, User, full_name
+from portal.users.filters import FILTERS, day_of, key_of, last_sign_in
+from portal.users.models import User, full_name
 
-# As the indexes say it, so that who never signed in has a place in the order too.
-NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
-last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
     "created_at": Sort(User.created_at, moment),
@@ -93,12 +88,12 @@ def _found(listing: Listing, part: Found) -> Any:
         _texts(words_of(listing.q)),
         _texts(_addresses(listing.q)),
         listing.status,
-        _uuid(asked["organization"]) if "organization" in asked else None,
+        key_of(asked["organization"]) if "organization" in asked else None,
         cast(asked.get("role"), User.role.type),
         {"yes": True, "no": False}.get(asked.get("verified", "")),
-        _day(asked["created_from"]) if "created_from" in asked else None,
+        day_of(asked["created_from"]) if "created_from" in asked else None,
         "last_sign_in" in asked,
-        _day(asked["last_sign_in_before"]) if "last_sign_in_before" in asked else None,
+        day_of(asked["last_sign_in_before"]) if "last_sign_in_before" in asked else None,
         listing.sort.removeprefix("-"),
         part.down,
         at.isoformat() if isinstance(at, datetime) else at,
@@ -258,58 +253,3 @@ def tabs() -> dict[str, Tab]:
         label = "Organization deleted"
         views["organization-deleted"] = Tab(label, locked_out, NEWEST, "-created_at", with_deleted=True)
     return views
-
-
-def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
-    return User.role == Role[value] if value in Role.__members__ else None
-
-
-def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
-    return {"yes": User.email_verified.is_(True), "no": User.email_verified.is_(False)}.get(value)
-
-
-def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
-    return User.organization_id == _uuid(value)
-
-
-def _uuid(value: str) -> uuid.UUID:
-    """A key; for anything else one that no row has."""
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        return uuid.UUID(int=0)
-
-
-def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
-    day = _day(value)
-    return None if day is None else User.created_at >= day
-
-
-def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
-    return last_sign_in == NEVER if value == "never" else None
-
-
-def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
-    """Nobody signs in before they are there: without saying so, the newest would all be read in vain."""
-    day = _day(value)
-    return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
-
-
-def _day(value: str) -> datetime | None:
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        return None
-    return datetime(day.year, day.month, day.day, tzinfo=zone())
-
-
-FILTERS = {
-    "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}"),
-    "verified": Filter(_by_verified, lambda value, _: f"E-mail {'verified' if value == 'yes' else 'not verified'}"),
-    "organization": Filter(
-        _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
-    ),
-    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
-    "last_sign_in": Filter(_by_last_sign_in, lambda *_: "Never signed in"),
-    "last_sign_in_before": Filter(_by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY),
-}

@@ -37,7 +37,7 @@ class Merged:
     by: str
 
 
-def answer(form: EditForm, current: Any, now: Mapping[str, str], *, title: str, endpoint: str) -> Response:
+def answer(form: EditForm, current: Any, now: Mapping[str, str], *, endpoint: str) -> Response:
     """409 with both edits. `current` is the row, `now` its values as the form writes them."""
     seen = {name: str(value) for name, value in form.seen_values().items()}
     mine = {name: str(form[name].data or "") for name in now if name in form}
@@ -56,7 +56,7 @@ def answer(form: EditForm, current: Any, now: Mapping[str, str], *, title: str, 
     return render(
         "errors/conflict.html",
         status=409,
-        title=title,
+        title="Someone else saved changes",
         back_url=url_for(f"{endpoint}.show", id=current.id),
         back_label=current.name,
         who=theirs_by,

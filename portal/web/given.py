@@ -5,7 +5,7 @@ Each is a typed value of one application, which `create_app` and portal/features
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,6 +15,15 @@ from portal.config import Settings
 from portal.core.policy import Permission
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page in the navigation. `target` gives label and address, or None where the actor doesn't see it."""
+
+    sections: tuple[str, ...]  # the blueprints whose pages it stands for
+    icon: str
+    target: Callable[[], tuple[str, str] | None]
 
 
 class Given(Generic[T]):
@@ -49,4 +58,6 @@ class Provision(Generic[T]):
 
 current_settings: Given[Settings] = Given("settings")
 served_at: Given[str] = Given("address it is served at")  # where there is no public one
+lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list of their rows
+navigation: Given[Sequence[Link]] = Given("navigation")
 permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

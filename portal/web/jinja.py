@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,15 +12,15 @@ from flask_login import current_user
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 
-from portal.core.actor import NoActorError, current_actor
+from portal.core.actor import current_actor, has_actor
 from portal.core.clock import local, now, zone
-from portal.core.counts import number_of
+from portal.core.counts import BOUND, number_of
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.given import current_settings, permissions
+from portal.web.given import Link, navigation, permissions
 from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -30,9 +31,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of):
+    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded):
         app.jinja_env.filters[function.__name__] = function
-    app.jinja_env.globals |= {"can": can, "zone_name": zone_name, "here": here, "home": home}
+    app.jinja_env.globals |= {"can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home}
     app.context_processor(about_request)
 
 
@@ -42,18 +43,24 @@ def about_request() -> dict[str, Any]:
         "me": signed_in,
         "theme": theme.chosen(),
         "current_section": request.blueprint,
-        "has_outbox": current_settings().has_outbox,
     }
 
 
 def can(permission: str, row: Any = None) -> bool:
     """Whether to show what leads there: the same table as the guard's, and the row's own rule."""
-    try:
-        actor = current_actor()
-    except NoActorError:
+    if not has_actor():
         return False
+    actor = current_actor()
     may = getattr(row, "may_be_changed_by", None)
     return allows(actor, permissions()[permission]) and (may is None or bool(may(actor)))
+
+
+def shown_links() -> Iterator[tuple[Link, str, str]]:
+    """The pages in the navigation that the actor sees, with label and address."""
+    if has_actor():
+        for link in navigation():
+            if target := link.target():
+                yield link, *target
 
 
 def ago(then: datetime) -> str:
@@ -139,3 +146,8 @@ def _rounded(value: int) -> str:
         return f"{value / 1_000_000:.1f} million"
     digits = max(len(str(value)) - 2, 0)
     return f"{round(value, -digits):,}"
+
+
+def bounded(counted: int) -> Count:
+    """A number that was counted up to the lists' bound."""
+    return Count.bounded(counted, BOUND)

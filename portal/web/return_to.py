@@ -10,10 +10,10 @@ from typing import Any
 
 from flask import Flask, has_request_context, request, url_for
 
+from portal.web.given import lists
 from portal.web.urls import safe_next
 
 BACK, NEXT = "back", "next"
-LISTS = ("organizations", "users")
 
 
 def init_app(app: Flask) -> None:
@@ -53,7 +53,7 @@ def _given(name: str) -> str:
 def _list_before() -> str:
     """The address of the list that held what led here. No list names it in its rows: it would stand there often."""
     before = request.headers.get("Referer", "")
-    if request.blueprint not in LISTS or not before.startswith(request.host_url):
+    if request.blueprint not in lists() or not before.startswith(request.host_url):
         return ""
     address = before[len(request.host_url) - 1 :]
     is_list = address.partition("?")[0] == url_for(f"{request.blueprint}.index")

@@ -71,11 +71,13 @@ TAKES_WAYS_OUT = {
     "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/undoable.py",
     "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
-    "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py", "mfa/challenges.py",
+    "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
+    "mfa/challenges.py",
     "mfa/commands.py", "mail/queue.py", "organizations/queries.py",
-    "organizations/views.py", "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
+    "resources/resource.py", "resources/blueprint.py",
+    "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
-    "users/invitation_views.py", "users/invitations.py", "users/locks.py", "users/queries.py",
+    "users/invitations.py", "users/locks.py", "users/queries.py",
     "users/rules.py", "users/views.py", "web/observing.py", "web/session.py",
 }  # fmt: skip
 

@@ -116,7 +116,7 @@ def conflict(tabs: Tabs) -> Page:
         page.get_by_label("Last name").fill(last)
         page.get_by_role("button", name="Save changes").click()
         page.locator(".details").first.wait_for()
-    expect(mine.get_by_role("heading", name="Two edits met")).to_be_visible()
+    expect(mine.get_by_role("heading", name="Someone else saved changes")).to_be_visible()
     return mine
 
 
@@ -127,7 +127,7 @@ def deleted_address(tabs: Tabs) -> Page:
     page.goto(f"/users/{person.id}/delete")
     page.get_by_role("button", name="Delete person").click()
     page.goto("/users/new")
-    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_role("button", name="Create person").click()
     page.get_by_role("button", name="Restore instead").wait_for()
     return page

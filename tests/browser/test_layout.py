@@ -80,7 +80,7 @@ def test_the_check_would_find_what_is_cut(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")
     page.get_by_role("searchbox").evaluate("field => field.placeholder = 'Name '.repeat(60)")
-    page.get_by_label("Any role").evaluate("field => field.options[0].text = 'Role '.repeat(60)")
+    page.get_by_label("Role: any").evaluate("field => field.options[0].text = 'Role '.repeat(60)")
 
     assert len(page.evaluate(CUT)) == 2
 
@@ -138,14 +138,14 @@ def test_the_search_is_the_widest_control_and_filters_are_a_touch_away(tabs: Tab
     page.goto("/users/")
     more = page.get_by_text("Filters", exact=True)
     if width < 768:
-        expect(page.get_by_label("Any role")).to_be_hidden()
+        expect(page.get_by_label("Role: any")).to_be_hidden()
         more.click()
     else:
         expect(more).to_be_hidden()
 
     others = page.locator("#filters > :is(select, label)")
     expect(others).to_have_count(4)
-    expect(page.get_by_label("Any role")).to_be_visible()
+    expect(page.get_by_label("Role: any")).to_be_visible()
     assert breadth(page.get_by_role("searchbox")) >= max(breadth(one) for one in others.all())
 
 
@@ -159,7 +159,7 @@ def test_filters_in_use_are_shown_on_a_phone(tabs: Tabs) -> None:
     page = tabs.open(ADMIN, width=390)
     page.goto("/users/?role=ADMIN")
 
-    expect(page.get_by_label("Any role")).to_be_visible()
+    expect(page.get_by_label("Role: any")).to_be_visible()
 
 
 def test_an_address_breaks_at_its_signs_and_is_copied_without_them(tabs: Tabs) -> None:

@@ -16,7 +16,7 @@ def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> N
     word = tabs.site.fresh("orchard")
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
-    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("Short name")
+    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("URL name")
     expect(name).to_be_focused()
 
     name.press_sequentially("Møller & Söhne")
@@ -34,7 +34,7 @@ def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> N
 def test_the_script_proposes_what_the_server_would(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
-    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("Short name")
+    name, slug = page.get_by_label("Name", exact=True), page.get_by_label("URL name")
 
     for text, proposed in SLUGS.items():
         name.fill(text)
@@ -68,12 +68,12 @@ def test_a_taken_short_name_is_told_beside_the_field_and_nothing_is_lost(tabs: T
     page.goto("/organizations/new")
 
     page.get_by_label("Name", exact=True).fill("Another quarry")
-    page.get_by_label("Short name").fill(tenant.slug)
+    page.get_by_label("URL name").fill(tenant.slug)
     page.get_by_role("button", name="Create organization").click()
 
     expect(page).to_have_title(re.compile("^Error: "))
-    expect(page.get_by_label("Short name")).to_be_focused()
-    expect(page.get_by_label("Short name")).to_have_attribute("aria-describedby", re.compile("slug-error"))
+    expect(page.get_by_label("URL name")).to_be_focused()
+    expect(page.get_by_label("URL name")).to_have_attribute("aria-describedby", re.compile("slug-error"))
     expect(page.get_by_label("Name", exact=True)).to_have_value("Another quarry")
 
 
@@ -99,7 +99,7 @@ def test_an_administrator_changes_the_name_and_finds_no_short_name_to_change(tab
     page.get_by_role("link", name="Edit", exact=True).click()
 
     expect(page.get_by_label("Name", exact=True)).to_have_value("Acme Logistics")
-    expect(page.get_by_label("Short name")).to_have_count(0)
+    expect(page.get_by_label("URL name")).to_have_count(0)
 
 
 def test_deleting_an_organization_says_who_loses_access_and_restoring_gives_it_back(tabs: Tabs, scripts: bool) -> None:

@@ -261,14 +261,14 @@ def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
     app: Flask, uma: Person, ada: Person, phone: Phone, htmx: bool
 ) -> None:
     chief = Visitor(app, ada)
-    assert "Reset the two-step sign-in" in chief.get(f"/users/{uma.id}").text
-    assert 'aria-label="Two-step sign-in"' in chief.get("/users/").text
+    assert "Reset two-factor authentication" in chief.get(f"/users/{uma.id}").text
+    assert 'aria-label="Two-factor authentication"' in chief.get("/users/").text
 
     chief.post(f"/users/{uma.id}/second-factor", htmx=htmx)
 
     assert live(app, uma) == 0
     assert "two_factor_reset" in told(app, uma)
-    assert 'aria-label="Two-step sign-in"' not in chief.get("/users/").text
+    assert 'aria-label="Two-factor authentication"' not in chief.get("/users/").text
     assert (
         Visitor(app, uma).get("/account/").headers["Location"] == "/account/password"
     )  # one that is long enough alone

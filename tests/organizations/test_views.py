@@ -204,6 +204,6 @@ def test_an_organization_without_people_says_what_next(
 
     text = client.get(f"/organizations/{birch.id}").text
 
-    assert "Nobody belongs to it yet" in text
+    assert "No people yet" in text
     assert f"/users/new?organization={birch.slug}" in text
     assert f'value="{birch.name}"' in client.get(f"/users/new?organization={birch.slug}").text

@@ -166,7 +166,7 @@ def test_people_of_deleted_organizations_are_a_view_for_super_admins(
     sign_in(root)
 
     assert names_in(client.get("/users/?status=organization-deleted").text) == [lost.name]
-    assert "Deleted: nobody of it can sign in" in client.get(f"/users/{lost.id}").text
+    assert "Deleted. None of its people can sign in." in client.get(f"/users/{lost.id}").text
 
 
 def test_filters_show_as_chips_that_can_be_removed(
@@ -177,16 +177,16 @@ def test_filters_show_as_chips_that_can_be_removed(
     page = client.get("/users/?role=ADMIN&verified=no&created_from=2020-01-01").text
 
     assert names_in(page) == [ada.name]
-    for label in ("Role: Admin", "E-mail not verified", "Created from 2020-01-01", "Clear all"):
+    for label in ("Role: Admin", "Email not verified", "Created from 2020-01-01", "Clear all"):
         assert label in page
 
 
 def test_an_empty_list_says_why_and_what_next(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
-    assert "Nobody matches “zebra”" in client.get("/users/?q=zebra").text
-    assert "Nobody is deleted" in client.get("/users/?status=deleted").text
-    assert "Nobody is deactivated" in client.get("/users/?status=deactivated").text
+    assert "No people match “zebra”" in client.get("/users/?q=zebra").text
+    assert "No deleted people" in client.get("/users/?status=deleted").text
+    assert "No deactivated people" in client.get("/users/?status=deactivated").text
     assert "No open invitations" in client.get("/users/?status=invited").text
 
 
@@ -458,7 +458,7 @@ def test_a_super_admin_chooses_the_organization_by_its_short_name(
     assert build.read(User, uuid.UUID(answer.headers["Location"].split("/")[-1])).organization_id == birch.id
     wrong = client.send("/users/new", {"email": "m@example.com", "role": "ADMIN", "organization_id": "nothing"})
     assert wrong.status_code == 422
-    assert "There is no such organization." in wrong.text
+    assert "No such organization." in wrong.text
 
 
 def test_pages_stay_small(client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person) -> None:

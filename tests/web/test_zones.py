@@ -12,8 +12,8 @@ import pytest
 from portal.activity.telling import days
 from portal.activity.views import _moment
 from portal.core.clock import read_in, read_on, zone
+from portal.users.filters import day_of
 from portal.users.models import User
-from portal.users.queries import _day
 from portal.web.jinja import clock, day, exact
 from portal.web.zones import choices, zone_named
 from tests.cast import Builder, Person, SignIn, Tenant
@@ -70,8 +70,8 @@ def test_days_of_the_history_begin_at_the_readers_midnight_also_when_the_clock_c
 
 def test_days_and_moments_that_are_typed_are_those_of_the_readers_clock() -> None:
     with read_from(BERLIN):
-        assert _day("2026-07-01") == at("2026-06-30T22:00")
-        assert _day("2026-12-01") == at("2026-11-30T23:00")
+        assert day_of("2026-07-01") == at("2026-06-30T22:00")
+        assert day_of("2026-12-01") == at("2026-11-30T23:00")
         assert _moment("2026-07-01T12:00") == at("2026-07-01T10:00")
         assert _moment("2026-03-29T02:30") == at("2026-03-29T01:30")  # an hour that is skipped
         assert _moment("2026-07-01T12:00+05:00") == at("2026-07-01T07:00")

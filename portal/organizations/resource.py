@@ -1,0 +1,109 @@
+"""What the product needs to know about organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import flash
+from flask_login import current_user
+
+from portal.core.actor import current_actor
+from portal.core.listing import Listing
+from portal.core.policy import allows
+from portal.organizations import queries
+from portal.organizations.commands import organizations as records
+from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
+from portal.organizations.members import members
+from portal.organizations.models import Organization
+from portal.organizations.permissions import ORGANIZATIONS_READ
+from portal.resources.resource import Column, Empty, Resource
+from portal.resources.samples import Samples, SampleTenant
+from portal.web.forms import Form
+
+SLUG_SAMPLE = "the slug of an organization"
+
+
+class Organizations(Resource[Organization]):
+    """Tenants: each holds people, and the administrators who manage them."""
+
+    records = records
+    plural = "organizations"
+    icon = icon_new = "building"
+    about = "The tenants."
+    searched = "Name or URL name"
+    is_square = True
+    columns = (
+        Column("name", "Name", "name"),
+        Column("people", "People", "people", is_labeled=True),
+        Column("created_at", "Created", "created", tabs=("active",)),
+        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+    )
+    empty = {
+        "active": Empty(
+            "No organizations yet",
+            "An organization holds people and the administrators who manage them.",
+            "building",
+            offers_new=True,
+        ),
+        "deleted": Empty(
+            "No deleted organizations",
+            "Deleted organizations appear here, and can be restored with all their people.",
+            "trash",
+        ),
+    }
+    labels = {"name": "Name", "slug": "URL name"}
+    restoring = "Gives all its people their access back, on devices that were signed in then too."
+    deleting = "Locks its people out at once. Can be restored."
+
+    def lead(self) -> str:
+        return "Each manages its own people and can’t see other organizations."
+
+    def navigation(self) -> tuple[str, str] | None:
+        """An ADMIN's leads to the only one that they see."""
+        if listed := super().navigation():
+            return listed
+        own = current_user.organization_id if allows(current_actor(), ORGANIZATIONS_READ) else None
+        return ("Organization", self.url("show", own)) if own else None
+
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        return queries.listing(arguments, path, members().counted())
+
+    def context(self, row: Organization) -> dict[str, Any]:
+        return {"membership": members().of(row.id)}
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)
+        yield Organization, {"id": tenant.id, "name": name, "slug": slug}
+
+    def new_form(self) -> Form:
+        return NewOrganizationForm()
+
+    def edit_form(self, row: Organization) -> EditOrganizationForm:
+        return EditOrganizationForm(row)
+
+    def written(self, row: Organization) -> dict[str, str]:
+        return written(row)
+
+    def created(self, form: Form) -> None:
+        flash("Organization created. Add its first administrator next.", "success")
+
+    def means_of_deleting(self, row: Organization) -> list[str]:
+        membership = members().of(row.id)
+        active, admins = membership.active, membership.admins
+        if not active.value:
+            return ["None of its people can sign in.", "It can be restored from the deleted organizations."]
+        many = "" if active.kind == "exact" else "More than "
+        people = "1 person loses" if active.value == 1 else f"{many}{active.value:,} people lose"
+        return [
+            f"{people} access at once, {admins.value:,} of them as"
+            f" {'administrator' if admins.value == 1 else 'administrators'}.",
+            "Their records stay as they are, and their email addresses stay reserved.",
+            "Restoring the organization gives everyone access again, on devices that are signed in now too.",
+        ]
+
+    def means_of_restoring(self, row: Organization) -> list[str]:
+        return members().of_restoring(row.id)
+
+
+resource = Organizations()

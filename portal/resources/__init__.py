@@ -1,0 +1,1 @@
+"""What all resources share: the description that a feature gives of its own, and the pages made from it."""

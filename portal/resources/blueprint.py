@@ -1,0 +1,181 @@
+"""The pages of every resource: list, one row, create, edit, delete and restore."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Generic
+
+from flask import Blueprint, current_app, flash, request
+from flask.typing import ResponseReturnValue
+
+from portal.core.errors import Conflict, RateLimited, Stale
+from portal.core.listing import Listing
+from portal.core.policy import Permission
+from portal.resources.resource import Column, Resource, Row
+from portal.web import attempts, conflicts, reauthentication
+from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
+from portal.web.confirming import ConfirmForm, ask_first, render_question
+from portal.web.forms import Form, reporting_conflicts
+from portal.web.guards import requires
+from portal.web.people import stamps_of
+from portal.web.rendering import keep_address, redirect, render
+from portal.web.return_to import list_url, next_url
+from portal.web.searching import is_typed
+from portal.web.signed_keys import read_row
+from portal.web.urls import here
+
+View = Callable[..., ResponseReturnValue]
+BOTH = ("GET", "POST")
+
+
+def blueprint(resource: Resource[Row]) -> Blueprint:
+    """The resource's pages at `/<table>/`. Its feature adds further ones."""
+    bp, pages, may = (
+        Blueprint(resource.name, __name__, url_prefix=f"/{resource.name}"),
+        Pages(resource),
+        resource.permissions,
+    )
+    for rule, name, view, permission, methods in (
+        ("/", "index", pages.index, may.list, ("GET",)),
+        ("/new", "new", pages.new, may.create, BOTH),
+        ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
+        ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
+        ("/<uuid:id>/delete", "delete", reauthentication.required(pages.delete), may.delete, BOTH),
+        ("/<uuid:id>/restore", "restore", pages.restore, may.delete, ("POST",)),
+    ):
+        bp.add_url_rule(rule, name, _ruled(view, permission), methods=methods)
+    return bp
+
+
+def _ruled(view: View, permission: Permission) -> View:
+    """A view of its own, which can be marked: a method can't."""
+
+    def ruled(**arguments: Any) -> ResponseReturnValue:
+        return view(**arguments)
+
+    ruled.__doc__ = view.__doc__
+    return requires(permission)(ruled)
+
+
+class Pages(Generic[Row]):
+    """The views of one resource."""
+
+    def __init__(self, resource: Resource[Row]) -> None:
+        self.resource = resource
+        self.records = resource.records
+
+    def index(self) -> ResponseReturnValue:
+        """The list, whole or the part that a search replaces."""
+        listing = self.resource.listing(request.args, here())
+        columns = [one for one in self.resource.columns if one.is_shown(listing)]
+        response = render(
+            "resources/index.html",
+            fragment="resources/_table.html",
+            resource=self.resource,
+            listing=listing,
+            page=listing.page(),
+            columns=columns,
+            cells=[(self._macro(one), _phone_label(one, listing)) for one in columns],
+        )
+        return keep_address(response, listing.url, extends=is_typed(request.headers.get("HX-Current-URL", "")))
+
+    def _macro(self, column: Column) -> Any:
+        template = current_app.jinja_env.get_template(f"{self.resource.name}/cells.html")
+        return getattr(template.module, column.cell)
+
+    def show(self, id: uuid.UUID) -> ResponseReturnValue:
+        """One row; deleted ones too: that is where they are restored."""
+        apart = self.resource.apart(id)
+        row = self.resource.one(id, with_deleted=True)
+        return render(
+            f"{self.resource.name}/show.html",
+            resource=self.resource,
+            row=row,
+            by=stamps_of(row),
+            history=history_of(self.resource.name, id),
+            **apart,
+            **self.resource.context(row),
+        )
+
+    def new(self) -> ResponseReturnValue:
+        """Create a row."""
+        form, offer = self.resource.new_form(), None
+        if form.validate_on_submit() and self._is_confirmed(form, None):
+            options = self.resource.options(form)
+            try:
+                created = self.records.create(form.values(), row_id=read_row(form.row.data), **options)
+            except Conflict as conflict:
+                form.add_conflict(conflict)
+                offer = conflict if conflict.deleted_id else None
+            else:
+                self.resource.created(form)
+                return redirect(self.resource.url("show", created))
+        status = 422 if form.errors else 200
+        return render("resources/new.html", status=status, resource=self.resource, form=form, offer=offer)
+
+    def edit(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Change a row; if somebody else saved it in the meantime, both edits are shown."""
+        row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
+        if row.is_deleted:
+            return deleted_meanwhile(row, back_url)
+        form = self.resource.edit_form(row)
+        # If somebody else saved first, nothing is saved now, so there is nothing to confirm yet.
+        if form.validate_on_submit() and (form.is_stale or self._is_confirmed(form, row)):
+            try:
+                with reporting_conflicts(form):
+                    if form.is_stale:
+                        raise Stale(row)
+                    changed = self.records.update(id, form.seen_version(), form.values())
+                    confirm(changed, "saved", self.resource.undo_url(id))
+                    self.resource.edited(changed, form)
+                    return redirect(next_url(back_url))
+            except RateLimited as rate_limited:
+                attempts.refuse(form, rate_limited)
+            except Stale:
+                row = self.resource.one(id, with_deleted=True)
+                if row.is_deleted:
+                    return deleted_meanwhile(row, back_url)
+                return conflicts.answer(form, row, self.resource.written(row), endpoint=self.resource.name)
+        status = 422 if form.errors else 200
+        return render("resources/edit.html", status=status, resource=self.resource, form=form, row=row)
+
+    def delete(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Delete a row. GET says first what it means."""
+        if request.method != "POST":
+            row = self.resource.one(id)
+            title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
+            verb, means = f"Delete {self.resource.noun}", self.resource.means_of_deleting(row)
+            return render_question(title, means, verb=verb, back_url=back_url, risky=True)
+        confirm(self.records.delete(id), "deleted", self.resource.undo_url(id))
+        return redirect(list_url(self.resource.url("index")))
+
+    def restore(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Restore a row. Asks first if that gives somebody access to more than their own account."""
+        row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
+        means = self.resource.means_of_restoring(row) if row.is_deleted else []
+        verb = f"Restore {self.resource.noun}"
+        if asked := ask_first(f"Restore {self.resource.title_of(row)}?", means, verb=verb, back_url=back_url):
+            return asked
+        try:
+            restored = self.records.restore(id)
+        except Conflict as conflict:
+            flash(f"Not restored. {conflict.message}", "error")
+        else:
+            confirm(restored, "restored", self.resource.undo_url(id))
+        return redirect(back_url)
+
+    def _is_confirmed(self, form: Form, row: Row | None) -> bool:
+        """Whether what the form means is confirmed, and the password given where needed. Asks for both at once."""
+        if not isinstance(form, ConfirmForm):
+            return True
+        means = self.resource.means_of_editing(form, row) if row else self.resource.means_of_creating(form)
+        is_confirmed = form.is_confirmed(means)
+        return (
+            not (means or self.resource.is_sensitive(form, row)) or reauthentication.confirmed(form)
+        ) and is_confirmed
+
+
+def _phone_label(column: Column, listing: Listing) -> str:
+    """The label that a phone shows before the value, or nothing."""
+    return column.label if column.is_labeled or listing.sort_direction(column.name) else ""

@@ -1,0 +1,204 @@
+"""Describe one kind of record, once: what pages, history, data browser, self-test and demo data need to know of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, ClassVar, Generic, TypeVar
+
+from flask import url_for
+from sqlalchemy import Select
+
+from portal.core.actor import current_actor
+from portal.core.db import db
+from portal.core.errors import Missing
+from portal.core.listing import Listing
+from portal.core.models import Record
+from portal.core.policy import Permission, Permissions, allows
+from portal.core.records import Records
+from portal.resources.samples import Samples, SampleTenant
+from portal.web.forms import EditForm, Form
+from portal.web.given import Given
+
+Row = TypeVar("Row", bound=Record)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list. Its cells are rendered by the macro `cell` of templates/<resource>/cells.html."""
+
+    name: str  # also of the sort, where the tab can be sorted by it
+    label: str
+    cell: str
+    tabs: tuple[str, ...] = ()  # where it is shown; everywhere if empty
+    permission: Permission | None = None  # only whoever holds it sees the column
+    is_minor: bool = False  # hidden on narrow screens unless the list is sorted by it
+    is_labeled: bool = False  # on a phone, where there are no column heads, the label stands before the value
+
+    def is_shown(self, listing: Listing) -> bool:
+        is_allowed = self.permission is None or allows(current_actor(), self.permission)
+        return is_allowed and (not self.tabs or listing.status in self.tabs)
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Why a tab of a list is empty, and what leads out of it."""
+
+    title: str
+    text: str
+    icon: str
+    offers_new: bool = False
+
+
+class Resource(Generic[Row]):
+    """One kind of record, with pages of its own. Subclasses declare the fields and override what differs."""
+
+    records: Records[Row]
+    plural: ClassVar[str]
+    icon: ClassVar[str]
+    icon_new: ClassVar[str]  # of the button that creates one
+    about: ClassVar[str]  # what the data browser says of the table
+    searched: ClassVar[str]  # what a search looks at, as the field's hint
+    columns: ClassVar[Sequence[Column]]
+    empty: ClassVar[Mapping[str, Empty]]  # by tab
+    labels: ClassVar[Mapping[str, str]]  # the columns that people know, by what they call them
+    sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
+    restoring: ClassVar[str]  # what it means, on the button's card
+    deleting: ClassVar[str]
+    is_square: ClassVar[bool] = False  # its mark, beside the name
+
+    @property
+    def name(self) -> str:
+        """Of its table, its blueprint and its templates' folder."""
+        return str(self.records.model.__tablename__)  # type: ignore[attr-defined]
+
+    @property
+    def noun(self) -> str:
+        return self.records.noun
+
+    @property
+    def permissions(self) -> Permissions:
+        return self.records.permissions
+
+    def url(self, page: str, row_id: uuid.UUID | None = None, **arguments: Any) -> str:
+        """The address of one of its pages."""
+        where: dict[str, Any] = {} if row_id is None else {"id": row_id}
+        return url_for(f"{self.name}.{page}", **where, **arguments)
+
+    def history_url(self, row_id: uuid.UUID) -> str:
+        return url_for(f"activity.{self.noun}", id=row_id)
+
+    def undo_url(self, row_id: uuid.UUID) -> str:
+        return url_for(f"activity.undo_{self.noun}", id=row_id)
+
+    def navigation(self) -> tuple[str, str] | None:
+        """The label and address in the navigation, for those who may see the list."""
+        is_listed = allows(current_actor(), self.permissions.list)
+        return (self.plural.capitalize(), self.url("index")) if is_listed else None
+
+    # The list
+
+    def lead(self) -> str:
+        """Below the list's title."""
+        raise NotImplementedError
+
+    def why_empty(self, listing: Listing) -> Empty:
+        """What a list without rows says."""
+        if not listing.is_filtered:
+            return self.empty[listing.status]
+        title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
+        fewer = "fewer letters" if listing.q else "fewer filters"
+        text = f"{self.searched} was searched, among {listing.tab.label.lower()} {self.plural}." if listing.q else ""
+        return Empty(title, f"{text} Try {fewer}, or another tab.".lstrip(), "search", offers_new=True)
+
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        raise NotImplementedError
+
+    def title_of(self, row: Any) -> str:
+        """How a row, or one of the list's, is called."""
+        return str(row.name)
+
+    # One row
+
+    def detailed(self, row_id: uuid.UUID) -> Select[Row]:
+        """The statement for one row, with what its pages show besides."""
+        return self.records.by_id(row_id)
+
+    def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
+        """The row. Missing where there is none."""
+        row = db.session.scalar(self.detailed(row_id), execution_options={"with_deleted": with_deleted})
+        if row is None:
+            raise Missing
+        return row
+
+    def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
+        """What its own page needs from another connection: read first, so that no connection waits for another."""
+        return {}
+
+    def context(self, row: Row) -> dict[str, Any]:
+        """What the row's own page needs besides the row."""
+        return {}
+
+    # Its forms
+
+    def new_form(self) -> Form:
+        raise NotImplementedError
+
+    def edit_form(self, row: Row) -> EditForm:
+        raise NotImplementedError
+
+    def written(self, row: Row) -> dict[str, str]:
+        """The row's values as the form writes them."""
+        raise NotImplementedError
+
+    def options(self, form: Form) -> dict[str, Any]:
+        """Further arguments for `records.create`."""
+        return {}
+
+    def created(self, form: Form) -> None:
+        """Say what was created."""
+        raise NotImplementedError
+
+    def edited(self, row: Row, form: Form) -> None:
+        """Say what an edit leads to, besides that it is saved."""
+
+    def hint(self) -> str | None:
+        """What to know before creating a row."""
+        return None
+
+    # Rows for the isolation self-test and the demo
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        """Rows of a tenant, with `tenant.texts` in every text."""
+        return iter(())
+
+    def demo(self, random: Random) -> int:
+        """Fill the demo with believable rows, in the running command, once its people are there. Returns how many."""
+        return 0
+
+    # What a change means, in sentences to be confirmed
+
+    def means_of_creating(self, form: Form) -> list[str]:
+        return []
+
+    def means_of_editing(self, form: Form, row: Row) -> list[str]:
+        return []
+
+    def means_of_deleting(self, row: Row) -> list[str]:
+        raise NotImplementedError
+
+    def means_of_restoring(self, row: Row) -> list[str]:
+        return []
+
+    def means_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:
+        """By default those of restoring, where undoing restores the row."""
+        return self.means_of_restoring(row) if values.get("deleted_at", ...) is None else []
+
+    def is_sensitive(self, form: Form, row: Row | None) -> bool:
+        """Whether saving the form needs a recent sign-in."""
+        return False
+
+
+resources: Given[Mapping[str, Resource[Any]]] = Given("resources")  # by the name of their table

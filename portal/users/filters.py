@@ -1,0 +1,89 @@
+"""How can the list of people be filtered?"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, func, literal_column
+
+from portal.core.actor import Role, current_actor
+from portal.core.clock import zone
+from portal.core.listing import NOT_A_DAY, Filter
+from portal.core.policy import grantable_roles
+from portal.users.models import LONG_AGO, User
+
+# As the indexes say it, so that who never signed in has a place in the order too.
+NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
+last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
+
+
+def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.role == Role[value] if value in Role.__members__ else None
+
+
+def _roles() -> list[tuple[str, str]]:
+    return [(role.name, role.label) for role in grantable_roles(current_actor())]
+
+
+def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
+    return {"yes": User.email_verified.is_(True), "no": User.email_verified.is_(False)}.get(value)
+
+
+def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.organization_id == key_of(value)
+
+
+def key_of(value: str) -> uuid.UUID:
+    """A key; for anything else one that no row has."""
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return uuid.UUID(int=0)
+
+
+def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
+    day = day_of(value)
+    return None if day is None else User.created_at >= day
+
+
+def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
+    return last_sign_in == NEVER if value == "never" else None
+
+
+def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
+    """Nobody signs in before they are there: without saying so, the newest would all be read in vain."""
+    day = day_of(value)
+    return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
+
+
+def day_of(value: str) -> datetime | None:
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=zone())
+
+
+FILTERS = {
+    "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}", label="Role: any", choices=_roles),
+    "verified": Filter(
+        _by_verified,
+        lambda value, _: f"Email {'verified' if value == 'yes' else 'not verified'}",
+        label="Email: any",
+        choices=lambda: (("yes", "Email verified"), ("no", "Email not verified")),
+    ),
+    "organization": Filter(
+        _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
+    ),
+    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
+    "last_sign_in": Filter(
+        _by_last_sign_in,
+        lambda *_: "Never signed in",
+        label="Last sign-in: any",
+        choices=lambda: (("never", "Never signed in"),),
+    ),
+    "last_sign_in_before": Filter(
+        _by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY, label="Inactive since"
+    ),
+}

@@ -1,0 +1,197 @@
+"""What the product needs to know about people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask import flash, request
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager
+
+from portal.core.actor import Role, current_actor
+from portal.core.clock import now
+from portal.core.db import db
+from portal.core.email_addresses import readable_email
+from portal.core.listing import Listing
+from portal.core.policy import allows
+from portal.mail.notices import can_send, flash_sent
+from portal.mfa.queries import has_two_factor
+from portal.organizations.models import Organization
+from portal.resources.resource import Column, Empty, Resource
+from portal.resources.samples import Samples, SampleTenant, Texts
+from portal.users import consequences, locks, queries
+from portal.users.commands import users as records
+from portal.users.devices import devices_of
+from portal.users.forms import EditUserForm, NewUserForm, written
+from portal.users.models import SENSITIVE, User, full_name
+from portal.users.permissions import USERS_ANY_TENANT
+from portal.web.forms import EditForm, Form
+
+LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
+EMAIL_LATER = "{} takes effect once its link is opened. Until then, {} is used to sign in."
+NO_ADMINISTRATOR = "{} has no active administrator now: nobody there can manage its people."
+
+
+class People(Resource[User]):
+    """People with an account."""
+
+    records = records
+    plural = "people"
+    icon, icon_new = "users", "user-plus"
+    about = "The people, deleted ones too."
+    searched = "Name or email"
+    columns = (
+        Column("name", "Name", "name"),
+        Column("organization", "Organization", "organization", permission=USERS_ANY_TENANT),
+        Column("role", "Role", "role"),
+        Column("status", "Status", "status", tabs=LIVE_TABS),
+        Column("last_sign_in_at", "Last sign-in", "last_sign_in", tabs=LIVE_TABS),
+        Column("created_at", "Created", "created", tabs=LIVE_TABS, is_minor=True),
+        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+    )
+    empty = {
+        "active": Empty(
+            "No people yet",
+            "People who can sign in appear here. Those who haven't accepted their invitation are under Invited.",
+            "users",
+            offers_new=True,
+        ),
+        "invited": Empty(
+            "No open invitations",
+            "People who have been invited but haven't chosen a password yet appear here.",
+            "user-plus",
+        ),
+        "deactivated": Empty(
+            "No deactivated people",
+            "Deactivated people keep everything but can't sign in. They appear here.",
+            "user-off",
+        ),
+        "deleted": Empty("No deleted people", "Deleted people appear here, and can be restored.", "trash"),
+        "organization-deleted": Empty(
+            "Nobody is locked out this way",
+            "People whose organization is deleted appear here. Restoring it lets them in again.",
+            "building",
+        ),
+    }
+    labels = {
+        "email": "Email",
+        "password": "Password",
+        "first_name": "First name",
+        "last_name": "Last name",
+        "role": "Role",
+        "is_active": "Active",
+        "email_verified": "Email verified",
+        "pending_email": "Email to be confirmed",
+        "must_change_password": "Password is temporary",
+        "organization_id": "Organization",
+        "time_zone": "Time zone",
+    }
+    sensitive = SENSITIVE
+    restoring = "Brings the person back as before. They need to sign in again on every device."
+    deleting = "Can be restored from the deleted people."
+
+    def lead(self) -> str:
+        everywhere = allows(current_actor(), USERS_ANY_TENANT)
+        return "Everyone in every organization." if everywhere else "Everyone in your organization."
+
+    def hint(self) -> str:
+        if can_send():
+            return "They get an invitation by email, with a link to choose a password."
+        return "Email is not set up. Create the person, then show the invitation link and pass it on yourself."
+
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        return queries.listing(arguments, path)
+
+    def title_of(self, row: Any) -> str:
+        return full_name(row.first_name, row.last_name, row.email)
+
+    def detailed(self, row_id: uuid.UUID) -> Select[User]:
+        """With the organization, which isn't loaded later."""
+        joined = queries.by_id(row_id).outerjoin(Organization, Organization.id == User.organization_id)
+        return joined.options(contains_eager(User.organization))
+
+    def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
+        return {"is_rate_limited": locks.is_rate_limited(row_id)}
+
+    def context(self, row: User) -> dict[str, Any]:
+        return {
+            "mails": can_send(),
+            "devices": devices_of(row.id),
+            "has_two_factor": db.session.scalar(select(has_two_factor(row.id))),
+        }
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        for who, key in tenant.people.items():
+            yield (
+                User,
+                {
+                    "id": key,
+                    "organization_id": tenant.id,
+                    "email": email_sample(tenant.texts, who),
+                    "first_name": tenant.texts.phrase("the name of a person"),
+                    "role": {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER),
+                    "password": tenant.password,
+                    "deleted_at": now() if who == "deleted" else None,
+                },
+            )
+
+    def new_form(self) -> Form:
+        return NewUserForm(request.args.get("organization", ""))
+
+    def edit_form(self, row: User) -> EditForm:
+        return EditUserForm(row)
+
+    def written(self, row: User) -> dict[str, str]:
+        return written(row, row.organization)
+
+    def options(self, form: Form) -> dict[str, Any]:
+        return {"anew": cast(NewUserForm, form).anew.data}
+
+    def created(self, form: Form) -> None:
+        filled = cast(NewUserForm, form)
+        say_invited(filled.email.data, is_active=filled.values()["is_active"])
+
+    def edited(self, row: User, form: Form) -> None:
+        """Say so where an address takes effect later, and where an organization lost its last administrator."""
+        filled = cast(EditUserForm, form)
+        if row.pending_email and filled.email.address == row.pending_email:
+            flash(EMAIL_LATER.format(readable_email(row.pending_email), readable_email(row.email)), "success")
+        administered = filled.home if filled.stored["role"] == Role.ADMIN.name else None
+        if administered and not db.session.scalar(queries.admins_of(administered.id)):
+            flash(NO_ADMINISTRATOR.format(administered.name), "error")
+
+    def means_of_creating(self, form: Form) -> list[str]:
+        return consequences.of_creating(cast(NewUserForm, form))
+
+    def means_of_editing(self, form: Form, row: User) -> list[str]:
+        return consequences.of_editing(cast(EditUserForm, form), row, row.organization)
+
+    def means_of_deleting(self, row: User) -> list[str]:
+        return consequences.of_leaving(row, "delete")
+
+    def means_of_restoring(self, row: User) -> list[str]:
+        return consequences.of_returning(row, row.organization)
+
+    def means_of_undoing(self, row: User, values: Mapping[str, Any]) -> list[str]:
+        return consequences.of_undoing(row, values)
+
+    def is_sensitive(self, form: Form, row: User | None) -> bool:
+        return cast(EditUserForm, form).is_sensitive(row) if row else cast(NewUserForm, form).is_sensitive()
+
+
+resource = People()
+
+
+def email_sample(texts: Texts, who: str) -> str:
+    return f"{texts.word}{who}.{texts.mark('the email of a person')}@example.com"
+
+
+def say_invited(email: str | None, *, is_active: bool) -> None:
+    """Say what happens to a new invitation."""
+    if is_active:
+        sent = f"An invitation is on its way to {email}. It works for 7 days."
+        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
+    else:
+        flash("Person created. The invitation is sent once they are activated.", "success")

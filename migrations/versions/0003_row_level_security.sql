@@ -204,7 +204,8 @@ BEGIN
         at := CASE WHEN by_rank AND down THEN 5 - turn ELSE turn END;
         CONTINUE WHEN conditions[at] IS NULL OR place_rank > at AND NOT down OR place_rank < at AND down;
         here := base || CASE WHEN place_id IS NULL OR place_rank <> at THEN '' ELSE ' AND ' || further END;
-        is_frequent := has_order AND portal_is_frequent(hits[at], fitting[at], room, sample.size);
+        is_frequent := (has_order OR hits[1] > 100 AND state <> 'any')
+            AND portal_is_frequent(hits[at], fitting[at], room, sample.size);
         IF is_frequent THEN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s ORDER BY %s'
                 ' LIMIT %s) u WHERE %s AND %s%s LIMIT $7) u', here, ordered, 500 + 2000 * room / fitting[at],

@@ -110,7 +110,8 @@ class Resource(Generic[Row]):
             return self.empty[listing.status]
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
-        by = f"No match by {self.searched[:1].lower()}{self.searched[1:]} among {listing.tab.label.lower()} {self.plural}."
+        fields = self.searched[:1].lower() + self.searched[1:]
+        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}."
         text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
         return Empty(title, text, "search", offers_new=True)
 

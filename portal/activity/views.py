@@ -158,7 +158,7 @@ def _undone(row: Any, values: Collection[str]) -> str:
         return f"{row.name} deleted again."
     if "email" not in values:
         return "Change undone."
-    state = "" if row.email_verified else " It isn't confirmed yet."
+    state = "" if row.email_verified else " The address is not confirmed yet."
     return f"Change undone. {row.name} signs in with {readable_email(row.email)} again.{state}"
 
 

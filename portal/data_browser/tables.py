@@ -14,6 +14,7 @@ from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.row_security import SECRETS
 from portal.data_browser.reading import shelf
+from portal.resources.resource import resources
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
 NAMED = {"uuid": "uuid", "json": "json", "jsonb": "json", "bytea": "bytes"}
@@ -29,13 +30,11 @@ ABOUT = {
     "authenticators": "Authenticator apps, the second step of a sign-in.",
     "idempotency_keys": "Answers that programs get again when they ask the same again.",
     "outbox_emails": "The demo's outbox.",
-    "organizations": "The tenants.",
     "passkeys": "Devices that sign people in.",
     "recovery_codes": "What replaces the second step, once each.",
     "refresh_tokens": "What programs renew their access with, once each.",
     "sessions": "Browsers and programs that are or were signed in.",
     "rate_limits": "How much somebody tried lately.",
-    "users": "The people, deleted ones too.",
     "queue.procrastinate_events": "What became of the queue's jobs.",
     "queue.procrastinate_jobs": "Emails to be sent.",
     "queue.procrastinate_periodic_defers": "Jobs that come again by the clock.",
@@ -158,7 +157,7 @@ def _table(row: Mapping[str, Any]) -> Table:
     key = row["key"] or []
     return Table(
         name,
-        row["comment"] or ABOUT.get(name),
+        row["comment"] or _about(name),
         max(row["estimate"], 0),
         row["size"],
         columns,
@@ -166,6 +165,11 @@ def _table(row: Mapping[str, Any]) -> Table:
         clause(row["name"], *(column(one) for one in columns), schema=row["schema"]),
         _references(row["references"] or [], columns),
     )
+
+
+def _about(name: str) -> str | None:
+    described = resources().get(name)
+    return described.about if described else ABOUT.get(name)
 
 
 def _named(schema: str, name: str) -> str:

@@ -70,7 +70,7 @@ def test_an_unscoped_query_is_named_with_its_route_whichever_layer_is_on(fresh_a
 
     assert result.exit_code == 1
     for layers in LAYERS:
-        for kind in ("name", "e-mail"):
+        for kind in ("name", "email"):
             assert f"GET /planted/: shows the {kind} of a person ({layers})\n" in result.output
     assert "/users/" not in result.output
     assert "canary" not in result.output
@@ -85,7 +85,7 @@ def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fre
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Flask) -> None:
@@ -96,7 +96,7 @@ def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Fl
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:

@@ -110,8 +110,10 @@ class Resource(Generic[Row]):
             return self.empty[listing.status]
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
-        text = f"{self.searched} was searched, among {listing.tab.label.lower()} {self.plural}." if listing.q else ""
-        return Empty(title, f"{text} Try {fewer}, or another tab.".lstrip(), "search", offers_new=True)
+        fields = self.searched[:1].lower() + self.searched[1:]
+        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}."
+        text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
+        return Empty(title, text, "search", offers_new=True)
 
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         raise NotImplementedError

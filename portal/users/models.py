@@ -37,7 +37,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at"],
+            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
         ),
         Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING, postgresql_ops=BY_NAME),
         Index(
@@ -46,7 +46,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=LIVING,
-            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at"],
+            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at", "search_text"],
         ),
         Index(
             "users_organization_name_idx",
@@ -94,6 +94,7 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
         ),
+        Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",
             text("deleted_at DESC"),

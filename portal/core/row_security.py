@@ -32,7 +32,7 @@ SECRETS = {
     },
     "outbox_emails": {"content": LINK, "link": LINK},
     "rate_limits": {"key": "A digest of an address or a person."},
-    "activity_leaves": {"salt": SALT, "values_hash": SALT},
+    "activity_leaves": dict.fromkeys(("salt", "values_hash", "operation_salt", "operation_hash"), SALT),
 }
 
 # Read once a statement. After a transaction that made it, a setting reads as '' instead of NULL.

@@ -30,6 +30,7 @@ ABOUT = {
     "authenticators": "Authenticator apps, the second step of a sign-in.",
     "idempotency_keys": "Answers that programs get again when they ask the same again.",
     "outbox_emails": "The demo's outbox.",
+    "operations": "What one transaction did, as a whole and as each organization sees it.",
     "passkeys": "Devices that sign people in.",
     "recovery_codes": "What replaces the second step, once each.",
     "refresh_tokens": "What programs renew their access with, once each.",

@@ -71,6 +71,7 @@ class Resource(Generic[Row]):
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
     restoring: ClassVar[str]  # what it means, on the button's card
     deleting: ClassVar[str]
+    acts: ClassVar[bool] = False  # its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # its mark, beside the name
 
     @property

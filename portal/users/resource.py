@@ -89,6 +89,7 @@ class People(Resource[User]):
         "organization_id": "Organization",
         "time_zone": "Time zone",
     }
+    acts = True
     sensitive = SENSITIVE
     restoring = "Brings the person back as before. They need to sign in again on every device."
     deleting = "Can be restored from the deleted people."

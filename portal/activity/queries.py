@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument as Condition
-from sqlalchemy import Row, and_, func, null, or_, select, true
+from sqlalchemy import Row, and_, false, func, null, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.activity.words import ACTIONS, SIGN_INS, fields
@@ -24,6 +24,7 @@ from portal.core.terms import matches
 from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
 
+FEW = 5  # rows of which an operation holds the ids and names
 FOUND = 200
 ACTORS = 200
 LARGE = 1_000
@@ -138,16 +139,20 @@ def _named(text: str) -> list[Condition[bool]]:
     found = [key for one in resources().values() for key in one.called(text, FOUND + 1)]
     if len(found) <= FOUND:
         return [or_(names, _about(found), Operation.actor_id.in_(found))]
-    powerful = select(User.id).where(User.role != Role.USER, *matches(User.search_text, text)).limit(ACTORS)
-    actors = db.session.scalars(powerful, execution_options={"with_deleted": True}).all()
+    staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
+    actors = db.session.scalars(select(staff.id).where(*matches(staff.search_text, text)).limit(ACTORS)).all()
     return [or_(names, Operation.actor_id.in_(actors))]
 
 
 def _about(ids: list[uuid.UUID]) -> Condition[bool]:
     """Operations on these rows. Each holds the ids of its first few; where there are more, their events know it."""
+    if not ids:
+        return false()
+    size = select(Operation.events).where(Operation.id == Activity.operation_id, Operation.shown())
     changed = Activity.row_id.in_(ids), Activity.row_version.is_not(None)
-    large = db.session.scalars(select(Activity.operation_id).where(*changed).distinct().limit(LARGE)).all()
-    return or_(Operation.row_ids.overlap(ids), Operation.id.in_(large))
+    found = select(Activity.operation_id).where(*changed, size.correlate(Activity).scalar_subquery() > FEW)
+    large = db.session.scalars(found.distinct().limit(LARGE)).all()
+    return or_(Operation.row_ids.overlap(ids), Operation.id.in_(large)) if large else Operation.row_ids.overlap(ids)
 
 
 def _uuid(value: str) -> uuid.UUID:

@@ -22,7 +22,7 @@ REPEATED = {
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 PROBLEMS = {
-    400: "The request can't be read.",
+    400: "The request is invalid.",
     401: "The access token is missing, has expired or has ended.",
     403: "The role or the token doesn't include this, or a password of one's own or a second step comes first.",
     409: "A request with this Idempotency-Key is still worked on.",

@@ -16,7 +16,7 @@ class LoginForm(Form):
     """E-mail and password. What is wrong with them is never said apart."""
 
     email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
-    password = PasswordField("Password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
+    password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])
     keep = BooleanField("Keep me signed in")
     next = HiddenField()
 

@@ -1,4 +1,4 @@
-"""Which emails does the demo show, and which wait to be sent?"""
+"""The emails of the outbox, and the state of the queue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _is(status: str) -> ColumnElement[bool]:
 
 
 def state_of_queue(living: timedelta) -> Select[Any]:
-    """How many emails are due and since when, how many come later or were given up, and how many workers live."""
+    """How many emails are due and since when, how many are delayed or failed, and how many workers are alive."""
     at = now()
     is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
     began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
@@ -36,6 +36,6 @@ def state_of_queue(living: timedelta) -> Select[Any]:
 
 
 def given_up(before: datetime) -> Select[Any]:
-    """The jobs to which nothing happened since then."""
+    """Failed jobs without any event since then."""
     lately = select(JOB_EVENTS.c.at).where(JOB_EVENTS.c.job_id == JOBS.c.id, JOB_EVENTS.c.at >= before)
     return select(JOBS.c.id).where(_is("failed"), ~lately.exists())

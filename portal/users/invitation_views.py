@@ -21,7 +21,7 @@ from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("users", __name__, url_prefix="/users")  # of all pages of people: see views.py
-ENOUGH_EMAILS = "Enough emails for now. Try again in {} minutes."
+ENOUGH_EMAILS = "Too many emails. Try again in {} minutes."
 REVOKED = (
     "Links that were sent or shown before stop working.",
     "The person is kept. You can send a new invitation at any time.",

@@ -182,7 +182,7 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
         user, _ = found(id)
         return render("users/mfa_reset.html", fragment="users/_mfa_reset.html", user=user)
     name = mfa_resets.reset(id)
-    flash(f"The two-step sign-in of {name} is reset.", "success")
+    flash(f"Two-factor authentication of {name} reset.", "success")
     return redirect(url_for(".show", id=id))
 
 

@@ -31,7 +31,7 @@ def test_a_person_changes_the_own_names(client: PageClient, sign_in: SignIn, bui
     row = build.read(User, uma.id)
     assert answer.status_code == 303
     assert (row.first_name, row.last_name, row.updated_by) == ("Uma Karin", "Thurgood", uma.id)
-    assert "Your profile is saved." in client.get("/account/").text
+    assert "Profile saved." in client.get("/account/").text
 
 
 def test_a_name_that_is_too_long_stands_beside_its_field(client: PageClient, sign_in: SignIn, uma: Person) -> None:

@@ -73,7 +73,7 @@ def test_a_time_zone_is_chosen_and_told_in(tabs: Tabs, scripts: bool) -> None:
     page.get_by_label("Time zone").select_option(label="Kathmandu")
     page.get_by_role("button", name="Save changes").click()
 
-    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    expect(page.get_by_text("Profile saved.")).to_be_visible()
     expect(page.get_by_label("Time zone")).to_have_value("Asia/Kathmandu")
     assert "+0545" in (page.locator(".trail time").first.get_attribute("title") or "")
 
@@ -92,7 +92,7 @@ def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(t
     expect(page.get_by_label("Your password")).to_be_focused()
     page.get_by_label("Your password").fill("not this one")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("This is not your password.")).to_be_visible()
+    expect(page.get_by_text("Wrong password. Try again.")).to_be_visible()
     expect(page.get_by_label("First name")).to_have_value("Ursula")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Save changes").click()

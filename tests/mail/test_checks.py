@@ -107,7 +107,7 @@ def test_a_mail_server_that_can_not_be_used_is_told_with_its_reason(app: Flask) 
 
 
 def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> None:
-    assert looked(fresh_app) == "0 waiting; 0 will be tried again, 0 were given up (the log says why); 0 at work"
+    assert looked(fresh_app) == "0 waiting; 0 will be tried again, 0 could not be sent (see the log); 0 at work"
     change(fresh_app, AT_WORK, GONE)
     assert looked(fresh_app).endswith("; 1 at work")
 

@@ -288,12 +288,12 @@ def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_an_
     said = {message.subject: " ".join(message.said) for message in emails(app)}
 
     assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
-    assert "an authenticator app was set up" in said["Your two-step sign-in has something new"]
-    used = said["A recovery code of yours was used"]
+    assert "an authenticator app was set up" in said["Two-factor authentication: a new method was added"]
+    used = said["A recovery code was used"]
     assert "with Firefox on Linux, one of your recovery codes opened" in used
     assert "None are left" in used, "by the time it is written they are taken away"
     assert "Those of before work no more" in said["You have new recovery codes"]
-    reset = said["Your two-step sign-in was reset"]
+    reset = said["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-step sign-in" in reset
     assert "If you did not ask for this" in reset
 

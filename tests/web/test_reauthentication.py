@@ -18,7 +18,7 @@ from tests.database import disconnect
 from tests.pages import HTMX, PageClient, fields_of
 
 ASKS = "Your password"
-WRONG = "This is not your password."
+WRONG = "Wrong password. Try again."
 SENSITIVE = pytest.mark.parametrize(
     "changed", [{"role": "ADMIN"}, {"email": "other@example.com"}], ids=["role", "email"]
 )
@@ -191,7 +191,7 @@ def test_se10_guessing_at_the_password_there_is_throttled(strict: Flask) -> None
 
     assert [answer.status_code for answer in answers] == [422, 422, 429]
     assert act.status_code == 429
-    assert "Too many tries" in act.text
+    assert "Too many attempts" in act.text
     assert int(act.headers["Retry-After"]) > 0
     assert told(build, uma)[1] is Role.USER
 

@@ -292,7 +292,7 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(theirs: str) -> None:
 
     assert result.exit_code == 0
     assert f"{FEW} people, 2 of them deleted" in result.output
-    assert "It can be taken over. Nothing was changed." in result.output
+    assert "The database can be taken over. Nothing was changed." in result.output
     assert everything(theirs) == before
 
 
@@ -310,26 +310,26 @@ def test_it_asks_first_and_takes_no_for_an_answer(theirs: str) -> None:
 BAD = "0e0b7d4c-6a1f-4d6e-9c43-5f2f1c7a9b10"
 STOPS = {
     "INSERT INTO organizations VALUES ('clxyz', 'C', 'c', now(), now())":
-        "Ids of organizations that are no UUIDs: 1 (clxyz)",
+        "Ids of organizations that aren't UUIDs: 1 (clxyz)",
     "UPDATE users SET id = 'x' || id WHERE email IN ('person7@example.com', 'person9@example.com')":
-        "Ids of users that are no UUIDs: 2 (x",
-    "UPDATE refresh_tokens SET id = 'x' || id": "Ids of refresh_tokens that are no UUIDs: 30 (x",
+        "Ids of users that aren't UUIDs: 2 (x",
+    "UPDATE refresh_tokens SET id = 'x' || id": "Ids of refresh_tokens that aren't UUIDs: 30 (x",
     f"INSERT INTO organizations VALUES ('{BAD}', 'A', 'a', now(), now()), (upper('{BAD}'), 'B', 'b', now(), now())":
-        "Ids of organizations that differ in capital letters only: 1 (",
+        "Ids of organizations that differ only in case: 1 (",
     "UPDATE users SET email = 'PERSON2@example.com' WHERE email = 'person3@example.com'":
-        "E-mail addresses of people who are not deleted that differ in capital letters or in their Unicode form only:"
+        "Emails of people who are not deleted that differ only in case or Unicode form:"
         " 1 (PERSON2@example.com and person2@example.com)",
     "UPDATE users SET email = 'a@bücher.example' WHERE email = 'person3@example.com';"
     "UPDATE users SET email = 'a@bu\u0308cher.example' WHERE email = 'person2@example.com'":
-        "E-mail addresses of people who are not deleted that differ",
+        "Emails of people who are not deleted that differ",
     "UPDATE organizations SET slug = 'ORGANIZATION-1' WHERE slug = 'organization-2'":
-        "Short names of organizations that are not deleted that differ",
+        "Slugs of organizations that are not deleted that differ",
     "UPDATE organizations SET slug = CASE slug WHEN 'organization-1' THEN 'café' ELSE 'cafe\u0301' END":
-        "Short names of organizations that are not deleted that differ",
+        "Slugs of organizations that are not deleted that differ",
     """ALTER TYPE "Role" ADD VALUE 'OWNER'; COMMIT; UPDATE users SET role = 'OWNER' WHERE email LIKE '%7@%'""":
         "Roles that the portal does not know: 1 (OWNER)",
     "ALTER TABLE users ALTER password DROP NOT NULL; UPDATE users SET password = NULL WHERE email LIKE '%7@%'":
-        "Rows of users without a value that must be there: 6 (",
+        "Rows of users without a required value: 6 (",
     "UPDATE users SET created_at = 'infinity' WHERE email = 'person2@example.com'":
         "Rows of users with a date outside the years 1 to 9999: 1 (",
     "UPDATE refresh_tokens SET expires_at = '12000-01-01'":
@@ -356,7 +356,7 @@ LOOSE = "ALTER TABLE {0} DROP CONSTRAINT {0}_{1}_fkey;"
 NOBODY = "3d9f2a77-1c52-4f0e-8a55-b0c1d2e3f4a5"
 MENDED = {
     "UPDATE users SET email = 'Person2@Example.COM' WHERE email = 'person2@example.com'": (
-        "E-mail addresses that will be written in their one canonical form: 1 (Person2@Example.COM as person2@",
+        "E-mails that will get their canonical form: 1 (Person2@Example.COM as person2@",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com'",
     ),
     "UPDATE users SET email = ' a@Bücher.example' WHERE email = 'person2@example.com'": (
@@ -364,25 +364,25 @@ MENDED = {
         "SELECT count(*) FROM users WHERE email = 'a@xn--bcher-kva.example'",
     ),
     "UPDATE organizations SET slug = 'Acme-Co' WHERE slug = 'organization-1'": (
-        "Short names that will be written in small letters: 1 (Acme-Co as acme-co)",
+        "Slugs that will be lowercased: 1 (Acme-Co as acme-co)",
         "SELECT count(*) FROM organizations WHERE slug = 'acme-co'",
     ),
     "UPDATE organizations SET slug = 'acme_' WHERE slug = 'organization-1'": (
-        "Short names that a form would refuse, which stay until somebody changes them: 1 (acme_)",
+        "Slugs that forms would refuse, which stay until somebody changes them: 1 (acme_)",
         "SELECT count(*) FROM organizations WHERE slug = 'acme_'",
     ),
     f"UPDATE users SET created_by = '{NOBODY}', updated_by = 'system' WHERE email = 'person2@example.com'": (
-        "Values of updated_by that name nobody, and will be empty: 1 (system)",
+        "Values of updated_by that name nobody, and will become empty: 1 (system)",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com' AND num_nulls(created_by, updated_by) = 2",
     ),
     f"{LOOSE.format('users', 'organization_id')}"
     f"UPDATE users SET organization_id = '{NOBODY}' WHERE email = 'person2@example.com'": (
-        "People whose organization is not there, who will belong to none: 1 (person2@example.com)",
+        "People whose organization is missing, who will belong to none: 1 (person2@example.com)",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com' AND organization_id IS NULL",
     ),
     f"{LOOSE.format('refresh_tokens', 'user_id')}"
     f"UPDATE refresh_tokens SET user_id = '{NOBODY}' WHERE token LIKE '%person1_@%'": (
-        "Refresh tokens of nobody, which will be left behind: 5 (",
+        "Refresh tokens without an owner, which will be left out: 5 (",
         "SELECT (count(*) = 25)::int FROM refresh_tokens",
     ),
     "UPDATE refresh_tokens SET organization_id = NULL WHERE token LIKE '%person2@%'": (
@@ -390,7 +390,7 @@ MENDED = {
         "SELECT (count(*) = 0)::int FROM refresh_tokens WHERE organization_id IS NULL",
     ),
     "UPDATE users SET password = '$argon2id$v=19$abc' WHERE email = 'person2@example.com'": (
-        "People whose password is no bcrypt hash, who need a new one to sign in: 1 (person2@example.com)",
+        "People whose password is not a bcrypt hash, who need a new one to sign in: 1 (person2@example.com)",
         "SELECT count(*) FROM users WHERE password LIKE '$argon2%'",
     ),
     "UPDATE users SET email = 'PERSON3@example.com' WHERE email = 'person29@example.com'": (  # who is deleted
@@ -501,8 +501,8 @@ def test_what_does_not_stop_it_and_is_to_be_known_is_told(theirs: str, change: C
         former.execute("SET application_name = 'former backend'")
         shown = run(theirs, "--dry-run").output
 
-    assert "Rights of other roles don't come along; grant them anew afterwards: PUBLIC (users)." in shown
-    assert "Others are connected, and will wait or fail: former backend." in shown
+    assert "Privileges of other roles are lost; grant them again afterwards: PUBLIC (users)." in shown
+    assert "Other programs are connected, and will wait or fail: former backend." in shown
     assert "No SUPER_ADMIN can sign in" in shown
 
 
@@ -561,7 +561,7 @@ def test_a_second_one_while_one_runs_is_refused(theirs: str) -> None:
         result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "A migration or another adoption is at work in this database; nothing was changed." in result.output
+    assert "A migration or another adoption is running in this database; nothing was changed." in result.output
     assert run(theirs, "--yes").exit_code == 0
 
 
@@ -587,7 +587,7 @@ def test_what_changed_since_the_plan_is_looked_at_again(
     result = run(theirs)
 
     assert result.exit_code == 1
-    assert "It was changed meanwhile and can't be taken over; nothing was changed." in result.output
+    assert "The database was changed in the meantime and can't be taken over; nothing was changed." in result.output
     assert "PERSON2@example.com and person2@example.com" in result.output
 
 
@@ -643,7 +643,7 @@ def test_an_upgrade_of_the_former_backends_database_says_what_to_run(theirs: str
 
 
 def test_what_was_kept_is_let_go_when_asked(theirs: str, change: Callable[[str], None]) -> None:
-    assert "No adoption has kept anything." in run(theirs, "--drop").output
+    assert "There are no former tables to drop." in run(theirs, "--drop").output
     run(theirs, "--yes")
 
     refused = run(theirs, "--drop", typed="n\n")
@@ -654,7 +654,7 @@ def test_what_was_kept_is_let_go_when_asked(theirs: str, change: Callable[[str],
     assert (hindered.exit_code, "Something else depends on it" in hindered.output) == (1, True)
     change("DROP VIEW prisma_before.mine")
     assert run(theirs, "--drop", "--yes").output.endswith("Dropped.\n")
-    assert "No adoption has kept anything." in run(theirs, "--drop").output
+    assert "There are no former tables to drop." in run(theirs, "--drop").output
 
 
 def test_an_adoption_again_is_refused(theirs: str) -> None:
@@ -672,7 +672,7 @@ def test_without_database_url_nothing_is_taken_over(tmp_path: Path) -> None:
     result = app.test_cli_runner().invoke(args=["database", "adopt"])
 
     assert result.exit_code == 1
-    assert "Say in DATABASE_URL which database is to be taken over." in result.output
+    assert "Set DATABASE_URL to the database to take over." in result.output
 
 
 def test_organizations_that_were_deleted_stay_so(portal: Flask) -> None:

@@ -94,6 +94,6 @@ def test_on_a_phone_nothing_is_cut_and_no_field_makes_the_page_zoom(tabs: Tabs, 
     assert set(page.locator(TYPED_IN).evaluate_all(SIZES)) <= {"16px"}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     if not path:
-        about = page.get_by_text("The people, deleted ones too.").bounding_box()
+        about = page.get_by_text("People, including deleted ones.").bounding_box()
         assert about is not None
         assert about["x"] + about["width"] <= 390

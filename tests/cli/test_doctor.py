@@ -71,7 +71,7 @@ def test_a_restored_database_in_which_everyone_creates_temporary_tables_is_told(
         name = db.engine.url.database
     change(fresh_app, f'GRANT TEMPORARY ON DATABASE "{name}" TO PUBLIC')
 
-    result = asked(fresh_app, "role of the data browser")
+    result = asked(fresh_app, "data browser role")
 
     assert result.exit_code == 1
     assert "REVOKE TEMPORARY ON DATABASE portal_test_" in result.output
@@ -93,7 +93,7 @@ def test_a_database_that_was_never_migrated_needs_an_upgrade_and_nothing_else_is
     result = asked(unmigrated)
 
     assert result.exit_code == 1
-    assert result.output == "no  migrations: none is applied yet: run `flask db upgrade`.\n"
+    assert result.output == "no  migrations: none applied yet: run `flask db upgrade`.\n"
 
 
 def test_what_needs_the_newest_tables_is_left_out_where_migrations_are_pending(fresh_app: Flask) -> None:
@@ -170,7 +170,7 @@ def test_a_role_of_tenants_that_may_not_be_taken_is_told(fresh_app: Flask, datab
     assert owner
     database_server.execute(f"REVOKE portal_tenant FROM {owner}")
     try:
-        said = asked(fresh_app, "role of tenants")
+        said = asked(fresh_app, "tenant role")
     finally:
         again = " WITH INHERIT FALSE, SET TRUE" if database_server.version() >= 160000 else ""
         database_server.execute(f"GRANT portal_tenant TO {owner}{again}")

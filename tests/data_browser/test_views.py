@@ -54,7 +54,7 @@ def test_the_first_page_names_every_table_and_what_it_is_for(browser: PageClient
     page = browser.get("/browser/").text
 
     assert [name for name in TABLES if f'href="/browser/{name}"' not in page] == []
-    assert "The people, deleted ones too." in page
+    assert "People, including deleted ones." in page
 
 
 @pytest.mark.parametrize("table", TABLES)

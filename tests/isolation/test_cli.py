@@ -85,7 +85,7 @@ def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fre
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 1
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Flask) -> None:
@@ -96,7 +96,7 @@ def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Fl
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert result.stdout == "GET /planted/: shows the e-mail of a person (row-level security off)\n"
+    assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
 def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:
@@ -109,7 +109,9 @@ def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) ->
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert "GET /planted/?named: answers otherwise than to what nobody has (both layers on)" in result.output
+    assert (
+        "GET /planted/?named: responds differently than for a value that nobody has (both layers on)" in result.output
+    )
 
 
 def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
@@ -121,7 +123,10 @@ def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
 
     result = run(fresh_app, "--only", "/planted")
 
-    assert "GET /planted/<uuid:id>: answers otherwise than to what nobody has (both layers on)" in result.output
+    assert (
+        "GET /planted/<uuid:id>: responds differently than for a value that nobody has (both layers on)"
+        in result.output
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -172,7 +177,7 @@ def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
 
     result = run(app, "--only", "/planted")
 
-    assert "POST /planted/ email: tells what another tenant uses (both layers on)" in result.output
+    assert "POST /planted/ email: reveals a value of another tenant (both layers on)" in result.output
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, ValueError])

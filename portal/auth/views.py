@@ -115,7 +115,7 @@ def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) ->
     at = int(now().timestamp())
     kept = {"who": str(waiting.user_id), "password": waiting.password, "keep": bool(is_kept), "next": there, "at": at}
     cookie[AWAITED] = kept
-    return redirect(url_for(".second"))
+    return redirect(url_for(".two_factor"))
 
 
 @bp.route("/login/second", methods=["GET", "POST"])

@@ -236,7 +236,7 @@ def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
 
 def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     owned = stage.tenant_owned()
-    assert owned.keys() >= {"User", "Organization", "SignIn", "RefreshToken", "ApiToken", "Activity"}
+    assert owned.keys() >= {"User", "Organization", "Session", "RefreshToken", "ApiToken", "Activity"}
     monkeypatch.setattr(stage, "tenant_owned", lambda: {**owned, "Planted": "planted"})
 
     result = run(fresh_app)

@@ -53,7 +53,7 @@ class UserForm(Form):
 
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
-    email = EmailField("E-mail")
+    email = EmailField("Email")
     role = SelectField("Role")
     organization_id = TextField("Organization", longest=120)
     is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])

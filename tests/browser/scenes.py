@@ -127,7 +127,7 @@ def deleted_address(tabs: Tabs) -> Page:
     page.goto(f"/users/{person.id}/delete")
     page.get_by_role("button", name="Delete person").click()
     page.goto("/users/new")
-    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_role("button", name="Create person").click()
     page.get_by_role("button", name="Restore instead").wait_for()
     return page
@@ -174,7 +174,7 @@ def pending_address(tabs: Tabs) -> Page:
     page = tabs.open()
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/email")
-    page.get_by_label("New e-mail").fill(f"new.{person.email}")
+    page.get_by_label("New email").fill(f"new.{person.email}")
     page.get_by_label("Current password").fill(PASSWORD)
     page.locator("form").get_by_role("button", name="Send the link").last.click()
     page.get_by_role("button", name="Send it again").wait_for()

@@ -33,14 +33,14 @@ def typed_in(tabs: Tabs, page: Page) -> str:
     email = f"{tabs.site.fresh('typed')}@example.com"
     page.goto(NEW)
     page.get_by_label("First name").fill("Łucja")
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Role").select_option("ADMIN")
     return email
 
 
 def is_filled_in(page: Page, email: str) -> None:
     expect(page.get_by_label("First name")).to_have_value("Łucja")
-    expect(page.get_by_label("E-mail")).to_have_value(email)
+    expect(page.get_by_label("Email")).to_have_value(email)
     expect(page.get_by_label("Role")).to_have_value("ADMIN")
 
 
@@ -54,7 +54,7 @@ def sign_out_in_another_tab(page: Page) -> Page:
 
 def sign_in_here(page: Page, person: Person) -> None:
     """At the sign-in page that is shown."""
-    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -130,7 +130,7 @@ def test_somebody_else_who_signs_in_there_is_not_shown_what_was_typed(tabs: Tabs
     sign_in_here(page, other)
 
     expect(page.get_by_role("heading", name="New person")).to_be_visible()
-    expect(page.get_by_label("E-mail")).to_have_value("")
+    expect(page.get_by_label("Email")).to_have_value("")
     assert email not in page.content()
 
 
@@ -157,7 +157,7 @@ def test_leaving_a_form_with_unsaved_changes_asks_first(tabs: Tabs) -> None:
 
     assert asked == ["beforeunload"]
     is_filled_in(page, email)
-    page.get_by_label("E-mail").fill("none")
+    page.get_by_label("Email").fill("none")
     page.get_by_role("button", name="Create person").click()
     expect(page.locator("[aria-invalid]")).to_have_count(1)
     page.get_by_role("heading", name="New person").click()
@@ -170,7 +170,7 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     person, page = administrator(tabs), tabs.open()
     asked = asked_by(page, stays=False)
     page.goto("/login")
-    page.get_by_label("E-mail").fill("some")
+    page.get_by_label("Email").fill("some")
     page.get_by_role("link", name="Forgot your password?").click()
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/")
@@ -230,7 +230,7 @@ def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(tabs: Tabs)
     button.press("Enter")
     expect(field).to_have_attribute("type", "password")
     button.click()
-    page.get_by_label("E-mail").fill(f"{tabs.site.fresh('nobody')}@example.com")
+    page.get_by_label("Email").fill(f"{tabs.site.fresh('nobody')}@example.com")
     page.evaluate("document.addEventListener('submit', (event) => event.preventDefault())")
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -287,7 +287,7 @@ def test_clicking_a_demo_account_fills_in_the_form(tabs: Tabs, scripts: bool) ->
 
     page.get_by_role("link", name=ADA).click()
 
-    expect(page.get_by_label("E-mail")).to_have_value(ADA)
+    expect(page.get_by_label("Email")).to_have_value(ADA)
     if scripts:
         expect(page.get_by_label("Password", exact=True)).to_have_value(DEMO_PASSWORD)
         assert focused(page) == "BUTTON"

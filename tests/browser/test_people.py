@@ -21,7 +21,7 @@ def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: 
     page.get_by_role("link", name="New person").click()
     page.get_by_label("First name").fill("Noor")
     page.get_by_label("Last name").fill("Halloran")
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Organization").fill("acme-logistics")
     page.get_by_role("button", name="Create person").click()
     expect(page.get_by_role("heading", name="Noor Halloran")).to_be_visible()
@@ -75,22 +75,22 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(tabs: Tabs, 
     page.goto("/users/new")
 
     page.get_by_label("First name").fill("Zainab")
-    page.get_by_label("E-mail").fill("zainab.example.com")
+    page.get_by_label("Email").fill("zainab.example.com")
     page.get_by_label("Organization").fill("no-such-organization")
     page.get_by_label("Role").select_option("ADMIN")
     page.get_by_role("button", name="Create person").click()
 
     expect(page).to_have_title(re.compile("^Error: "))
-    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("Email")).to_be_focused()
     for label, name, words in (
-        ("E-mail", "email", "This address has no @"),
+        ("Email", "email", "This address has no @"),
         ("Organization", "organization_id", "There is no such organization"),
     ):
         expect(page.get_by_label(label)).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_label(label)).to_have_attribute("aria-describedby", re.compile(rf"\b{name}-error\b"))
         expect(page.locator(f"#{name}-error")).to_contain_text(words)
     expect(page.get_by_label("First name")).to_have_value("Zainab")
-    expect(page.get_by_label("E-mail")).to_have_value("zainab.example.com")
+    expect(page.get_by_label("Email")).to_have_value("zainab.example.com")
     expect(page.get_by_label("Organization")).to_have_value("no-such-organization")
     expect(page.get_by_label("Role")).to_have_value("ADMIN")
 
@@ -102,7 +102,7 @@ def test_an_address_of_somebody_deleted_offers_to_restore_them(tabs: Tabs, scrip
     page.get_by_role("button", name="Delete person").click()
     page.goto("/users/new")
 
-    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_role("button", name="Create person").click()
     page.get_by_role("button", name="Restore instead").click()
 

@@ -70,7 +70,7 @@ def test_an_unscoped_query_is_named_with_its_route_whichever_layer_is_on(fresh_a
 
     assert result.exit_code == 1
     for layers in LAYERS:
-        for kind in ("name", "e-mail"):
+        for kind in ("name", "email"):
             assert f"GET /planted/: shows the {kind} of a person ({layers})\n" in result.output
     assert "/users/" not in result.output
     assert "canary" not in result.output

@@ -140,7 +140,7 @@ def register(app: Flask) -> None:
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    retention_rules.set(app, [leftover for feature in FEATURES for leftover in feature.retention])
+    retention_rules.set(app, [rule for feature in FEATURES for rule in feature.retention])
     beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

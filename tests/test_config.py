@@ -158,7 +158,7 @@ def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> N
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASSWORD_MINIMUM="8").password_minimum == 8
 
 
-def test_the_roles_that_need_a_second_step_are_named_in_any_order() -> None:
+def test_the_roles_that_require_two_factor_are_named_in_any_order() -> None:
     told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_TWO_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
 
     assert told.two_factor_roles == ("SUPER_ADMIN", "ADMIN")

@@ -47,7 +47,7 @@ class PasswordForm(ChosenPasswordForm):
 class EmailForm(Form):
     """A new address, which takes effect once it is confirmed."""
 
-    email = EmailField("New e-mail")
+    email = EmailField("New email")
     current_password = PasswordField(
         "Current password", validators=[InputRequired("Enter your current password."), Length(max=LONGEST)]
     )

@@ -140,6 +140,6 @@ def _tell_all(title: str, lines: Iterable[str]) -> None:
         click.echo(one_line(f"  {line}"))
 
 
-def _words(misfit: Unconvertible) -> str:
-    more = ", ..." if misfit.many > len(misfit.examples) else ""
-    return f"{misfit.what[0].upper()}{misfit.what[1:]}: {misfit.many:,} ({', '.join(misfit.examples)}{more})"
+def _words(kind: Unconvertible) -> str:
+    more = ", ..." if kind.many > len(kind.examples) else ""
+    return f"{kind.what[0].upper()}{kind.what[1:]}: {kind.many:,} ({', '.join(kind.examples)}{more})"

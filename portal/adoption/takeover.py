@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from portal.adoption.prisma import KEPT, LEDGER, TABLES
-from portal.adoption.unconvertible import Spelling, as_key, houses, lowered, people
+from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
 from portal.core.batch import OF_NEW_ROWS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
@@ -154,7 +154,7 @@ def _organizations(connection: Connection) -> str:
     moments = _moments(connection, "organizations", "o", "created_at", "updated_at", "deleted_at")
     return f"""
 INSERT INTO organizations (id, name, slug, created_at, updated_at, deleted_at)
-SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {houses(KEPT)} o
+SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {organizations(KEPT)} o
 """
 
 

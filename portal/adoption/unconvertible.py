@@ -66,7 +66,7 @@ def people(schema: str = "public") -> str:
     )
 
 
-def houses(schema: str = "public") -> str:
+def organizations(schema: str = "public") -> str:
     """The former organizations with `short`: the canonical slug."""
     return (
         f"(SELECT o.*, coalesce(s.new, {lowered('o.slug')}) AS short FROM {schema}.organizations o"
@@ -119,7 +119,7 @@ def _stopping() -> Iterator[tuple[str, str]]:
     roles = ", ".join(f"'{role.name}'" for role in Role)
     yield "unknown roles", f"SELECT DISTINCT role FROM users WHERE role::text NOT IN ({roles})"
     yield f"emails of people who are not deleted that {ALIKE}", _alike("email", people(), "lower(address)")
-    yield f"slugs of organizations that are not deleted that {ALIKE}", _alike("slug", houses(), "short")
+    yield f"slugs of organizations that are not deleted that {ALIKE}", _alike("slug", organizations(), "short")
 
 
 def _alike(column: str, rows: str, spelled: str) -> str:
@@ -131,16 +131,16 @@ def _alike(column: str, rows: str, spelled: str) -> str:
 
 def _mended() -> Iterator[tuple[str, str]]:
     yield (
-        "e-mails that will get their canonical form",
+        "emails that will get their canonical form",
         f"SELECT email || ' as ' || address FROM {people()} one WHERE email <> address",
     )
     yield (
         "slugs that will be lowercased",
-        f"SELECT slug || ' as ' || short FROM {houses()} one WHERE slug <> short",
+        f"SELECT slug || ' as ' || short FROM {organizations()} one WHERE slug <> short",
     )
     yield (
         "slugs that forms would refuse, which stay until somebody changes them",
-        f"SELECT short FROM {houses()} one WHERE short !~ '{OUR_SLUG}'",
+        f"SELECT short FROM {organizations()} one WHERE short !~ '{OUR_SLUG}'",
     )
     for name in ("created_by", "updated_by"):
         yield (

@@ -158,13 +158,13 @@ def _tokens() -> Schema:
 
 
 def _person(held: Sequence[str]) -> Schema:
-    house = _object(id=KEY, name=TEXT)
+    organization = _object(id=KEY, name=TEXT)
     return _object(
         id=KEY,
         email=TEXT,
         name=TEXT,
         role={"enum": [one.name for one in Role]},
-        organization={"oneOf": [house, {"type": "null"}]},
+        organization={"oneOf": [organization, {"type": "null"}]},
         permissions={**_list(held), "description": "All permissions of the role, whatever the token's scopes are."},
         scopes={
             "oneOf": [_list([PROFILE, *held]), {"type": "null"}],

@@ -93,13 +93,13 @@ def logout() -> Response:
 def me() -> Response:
     """The person, and the permissions of their role, of which an API token has those in its scopes."""
     scopes = current_user.scopes
-    house = current_user.organization_id
+    organization = current_user.organization_id
     return jsonify(
         id=str(current_user.id),
         email=current_user.email,
         name=current_user.name,
         role=current_user.role.name,
-        organization={"id": str(house), "name": current_user.organization_name} if house else None,
+        organization={"id": str(organization), "name": current_user.organization_name} if organization else None,
         permissions=[name for name, one in permissions().items() if allows(current_actor(), one)],
         scopes=None if scopes is None else sorted(scopes),
     )

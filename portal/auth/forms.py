@@ -13,9 +13,9 @@ LONGEST_CODE = 64
 
 
 class LoginForm(Form):
-    """E-mail and password. What is wrong with them is never said apart."""
+    """Email and password. What is wrong with them is never said apart."""
 
-    email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
+    email = StringField("Email", validators=[InputRequired("Write your email address."), Length(max=320)])
     password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])
     keep = BooleanField("Keep me signed in")
     next = HiddenField()
@@ -24,7 +24,7 @@ class LoginForm(Form):
 class ForgottenForm(Form):
     """Whose password is to be set anew."""
 
-    email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
+    email = StringField("Email", validators=[InputRequired("Write your email address."), Length(max=320)])
 
 
 class LinkForm(Form):

@@ -89,8 +89,8 @@ def create_command(
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
             raise click.ClickException(one_line(f"There is no organization {organization}."))
-        house = (home.name, home.slug) if home else ()
-        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *house))[0] if password else None
+        named = (home.name, home.slug) if home else ()
+        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *named))[0] if password else None
         values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
         try:
             user_id = users.create(

@@ -26,7 +26,7 @@ def narrow(state: ORMExecuteState) -> None:
         _refuse_foreign_values(state, actor)
     options: list[ExecutableOption] = []
     if not state.execution_options.get("with_deleted", False):
-        options += _living()
+        options += _not_deleted()
     if not actor.is_unlimited and not state.execution_options.get("all_tenants", False):
         options += _own_tenant(actor)
     if options and not state.is_insert:
@@ -76,7 +76,7 @@ def _written_rows(state: ORMExecuteState) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def _living() -> list[ExecutableOption]:
+def _not_deleted() -> list[ExecutableOption]:
     return [
         with_loader_criteria(model, model.deleted_at.is_(None), include_aliases=True)
         for model in _mapped(SoftDeletable)

@@ -127,7 +127,7 @@ def _people(
         yield _row(random, today, local, first, last, role, home, hashed=hashes.get(f"{local}@example.com"))
     yield from _guests(today, acme)
     keys = [row["id"] for row in organizations]
-    living = {row["id"] for row in organizations if row["deleted_at"] is None}
+    active = {row["id"] for row in organizations if row["deleted_at"] is None}
     weights = list(accumulate(1 / (place + 3) for place in range(len(keys))))
     taken = {local for local, *_ in GUESTS}
     for number in range(wanted - len(DEMO_ACCOUNTS) - len(GUESTS)):
@@ -139,7 +139,7 @@ def _people(
             local = f"{local}{number}"
         else:
             taken.add(local)
-        yield _row(random, today, local, first, last, role, home, settled=home not in living)
+        yield _row(random, today, local, first, last, role, home, settled=home not in active)
 
 
 def _guests(today: datetime, organization: uuid.UUID) -> Iterator[tuple[Any, ...]]:

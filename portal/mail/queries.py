@@ -21,7 +21,7 @@ def _is(status: str) -> ColumnElement[bool]:
     return cast(JOBS.c.status, Text) == status
 
 
-def state_of_queue(living: timedelta) -> Select[Any]:
+def state_of_queue(alive: timedelta) -> Select[Any]:
     """How many emails are due and since when, how many are delayed or failed, and how many workers are alive."""
     at = now()
     is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
@@ -31,7 +31,7 @@ def state_of_queue(living: timedelta) -> Select[Any]:
         func.min(func.coalesce(JOBS.c.scheduled_at, began)).filter(is_due).label("since"),
         func.count().filter(_is("todo") & ~is_due).label("later"),
         func.count().filter(_is("failed")).label("failed"),
-        select(func.count()).where(WORKERS.c.last_heartbeat > at - living).scalar_subquery().label("workers"),
+        select(func.count()).where(WORKERS.c.last_heartbeat > at - alive).scalar_subquery().label("workers"),
     ).select_from(JOBS)
 
 

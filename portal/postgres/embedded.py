@@ -227,7 +227,7 @@ class Embedded:
     def _disown_process_id(self) -> None:
         """Put our own process id into the two files that a killed server left.
 
-        PostgreSQL takes its parent's id for a leftover, but still looks whether the killed server's memory is
+        PostgreSQL ignores its parent's id, but still checks whether the killed server's memory is
         in use, which it would not do without the files.
         """
         for path in (self._process_file(), self.data / f".s.PGSQL.{PORT}.lock"):

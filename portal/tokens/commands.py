@@ -122,8 +122,8 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
     Sessions that ended before keep their time. Returns how many ended.
     """
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
-    living = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
-    ended = db.session.scalars(living, execution_options=options).all()
+    active = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
+    ended = db.session.scalars(active, execution_options=options).all()
     tokens = update(RefreshToken).where(RefreshToken.session_id.in_(ended), RefreshToken.revoked_at.is_(None))
     if ended:
         db.session.execute(tokens.values(revoked_at=at), execution_options=options)

@@ -73,8 +73,8 @@ def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
     name = db.session.scalar(select(ApiToken.name).where(own))
     if name is None:
         raise Missing
-    living = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
-    if db.session.scalar(living.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
+    active = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
+    if db.session.scalar(active.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
         history.record("token_revoked", by=actor, about=actor.id)
     return name
 

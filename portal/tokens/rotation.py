@@ -111,11 +111,11 @@ def _spent(session: ClientSession, token: str, spent_at: datetime, at: datetime,
 
 def _next(session: ClientSession, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime) -> str:
     """The index refresh_tokens_unspent_key lets no session have two unused tokens, whatever happens here."""
-    living = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
+    unused = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
     origin = current_origin()
     moved = {"used_at": at, "expires_at": expires_at, "address": origin.address, "agent": origin.agent}
     for statement in (
-        update(RefreshToken).where(living).values(revoked_at=at),
+        update(RefreshToken).where(unused).values(revoked_at=at),
         update(Session).where(Session.id == session.id).values(**moved),
     ):
         db.session.execute(statement, execution_options=NO_SYNC)

@@ -29,7 +29,7 @@ class Devices:
 
 
 def devices_of(user_id: uuid.UUID) -> Devices:
-    """The living sign-ins of a person, whom the caller found: they are seen whatever tenant they began under."""
+    """The active sessions of a person, in all tenants. The caller has found the person."""
     rows = db.session.execute(latest_of(user_id, SHOWN)).all()
     return Devices(rows, rows[0].total if rows else 0)
 
@@ -44,7 +44,7 @@ def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
-    """End every sign-in of a person but the one that asks; returns how many. Missing, NotAllowed."""
+    """End all sessions of a person except the current one; returns how many. Missing, NotAllowed."""
     return on_behalf(user_id, partial(_end, "end_sessions", lambda: tokens.end_others(user_id, besides)))
 
 

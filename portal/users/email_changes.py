@@ -1,4 +1,4 @@
-"""How does an e-mail address come to count? Its owner opens the link that is mailed there."""
+"""How does an email address come to count? Its owner opens the link that is mailed there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _ask_for(user_id: uuid.UUID, email: str) -> None:
 
 @command
 def cancel(user_id: uuid.UUID) -> User:
-    """Keep the present address; the link that was sent is dead."""
+    """Keep current address; the link that was sent is dead."""
     user = locked(queries.by_id(user_id))
     user.pending_email = None
     return user

@@ -81,7 +81,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification/cancellation")
 @requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
-    """Keep the present address; the one that was asked for never counts."""
+    """Keep current address; the one that was asked for never counts."""
     user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))

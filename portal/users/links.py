@@ -1,7 +1,7 @@
 """What makes a link that is mailed good for one use, by one person, for a while?
 
 A link is a signature (itsdangerous) over whose it is, what it is for, when it was made, and a digest of what must not
-change meanwhile: password, e-mail, the address that is not confirmed yet, role, organization, and a counter that each
+change meanwhile: password, email, the address that is not confirmed yet, role, organization, and a counter that each
 use moves on. So nothing usable is stored, and a link is dead once one of these changes.
 """
 
@@ -66,7 +66,7 @@ class DeadLink(Exception):
 
 
 def person(user_id: uuid.UUID) -> Row[Any] | None:
-    """Somebody who could use a link now: active, and of a living organization or none. As the system alone."""
+    """A person who can use a link now: active, and of an active organization or none. Only as the system."""
     return db.session.execute(_housed(user_id).where(_may_sign_in())).first()
 
 

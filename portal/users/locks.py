@@ -1,4 +1,4 @@
-"""Whom do wrong passwords hold back, and who ends that?"""
+"""Rate limits on a person's sign-in, and unlocking."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from portal.organizations.models import BY_NAME, Organization
 
 INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
-LIVING = text("deleted_at IS NULL")
+NOT_DELETED = text("deleted_at IS NULL")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
@@ -29,23 +29,23 @@ class User(Record, Base):
 
     __tablename__ = "users"
     __table_args__ = (
-        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=LIVING),
+        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=NOT_DELETED),
         Index("users_email_idx", "email"),
         Index("users_organization_id_idx", "organization_id"),
         Index(
             "users_created_at_idx",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at"],
         ),
-        Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING, postgresql_ops=BY_NAME),
+        Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
         Index(
             "users_organization_created_at_idx",
             "organization_id",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at"],
         ),
         Index(
@@ -53,16 +53,16 @@ class User(Record, Base):
             "organization_id",
             "sort_name",
             "id",
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_ops=BY_NAME,
         ),
-        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=LIVING),
+        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=NOT_DELETED),
         Index(
             "users_organization_last_sign_in_idx",
             "organization_id",
             text(f"{NEVER} DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
         ),
         Index(
             "users_role_idx",

@@ -67,12 +67,12 @@ def at_two_factor(email: str, user_id: uuid.UUID) -> Counter:
     """For a code or passkey after the right password."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
-        return _counter("second step", f"{device} {user_id}", TWO_FACTOR_ATTEMPTS, seconds=HOUR)
+        return _counter("two-factor", f"{device} {user_id}", TWO_FACTOR_ATTEMPTS, seconds=HOUR)
     return _of_two_factor(user_id)
 
 
 def _of_two_factor(user_id: uuid.UUID) -> Counter:
-    return _counter("second step", str(user_id), TWO_FACTOR_ATTEMPTS, seconds=HOUR)
+    return _counter("two-factor", str(user_id), TWO_FACTOR_ATTEMPTS, seconds=HOUR)
 
 
 def of_network() -> Counter:

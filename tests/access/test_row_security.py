@@ -79,7 +79,7 @@ def peopled(app: Flask) -> World:
 
 @contextmanager
 def copy_of(server: Server, template: str, login: str) -> Iterator[str]:
-    name = f"wall{next(_copies)}"
+    name = f"isolated{next(_copies)}"
     server.create(name, template=template)
     try:
         yield server.address(name, as_owner=login == "plain owner")
@@ -210,7 +210,7 @@ def test_ac15_each_reads_through_plain_sql_whom_the_filters_would_show(world: Wo
     own = {"ada@example.com", "uma@example.com"}
 
     assert world.emails(world.ada) == own
-    assert world.emails(world.uma) == own  # the wall is the tenant's; that a USER sees one row is the filters' work
+    assert world.emails(world.uma) == own  # the policy is the tenant's; scoping limits a USER to one row
     assert world.emails(world.bea) == {"bea@example.com"}
     assert len(world.emails(world.root)) == len(world.emails(None)) == 5
 

@@ -174,7 +174,7 @@ def test_people_sign_in_with_their_old_password(portal: Flask) -> None:
     assert not opens(portal, "person40@example.com")  # deactivated
 
 
-def test_the_wall_bounds_those_who_were_there(portal: Flask) -> None:
+def test_row_security_applies_to_adopted_people(portal: Flask) -> None:
     with acting(portal):
         admin = db.session.scalars(select(User).where(User.role == Role.ADMIN).limit(1)).one()
         own = db.session.scalars(select(func.count()).where(User.organization_id == admin.organization_id)).one()
@@ -222,10 +222,10 @@ def test_rt6_programs_go_on_with_the_refresh_token_they_have_and_not_with_a_revo
 def test_rt2_an_adopted_token_used_again_later_ends_what_came_of_it(portal: Flask) -> None:
     program = Program(portal)
     token = "token of person10@example.com"
-    living = program.next(program.next(token))
+    unused = program.next(program.next(token))
 
     assert program.refresh(token).status_code == 400
-    assert program.refresh(living).status_code == 400
+    assert program.refresh(unused).status_code == 400
 
 
 def test_se6_no_token_is_left_in_clear(taken_over: tuple[str, dict[str, Any], Result]) -> None:
@@ -327,7 +327,7 @@ STOPS = {
     "UPDATE organizations SET slug = CASE slug WHEN 'organization-1' THEN 'café' ELSE 'cafe\u0301' END":
         "Slugs of organizations that are not deleted that differ",
     """ALTER TYPE "Role" ADD VALUE 'OWNER'; COMMIT; UPDATE users SET role = 'OWNER' WHERE email LIKE '%7@%'""":
-        "Roles that the portal does not know: 1 (OWNER)",
+        "Unknown roles: 1 (OWNER)",
     "ALTER TABLE users ALTER password DROP NOT NULL; UPDATE users SET password = NULL WHERE email LIKE '%7@%'":
         "Rows of users without a required value: 6 (",
     "UPDATE users SET created_at = 'infinity' WHERE email = 'person2@example.com'":
@@ -356,7 +356,7 @@ LOOSE = "ALTER TABLE {0} DROP CONSTRAINT {0}_{1}_fkey;"
 NOBODY = "3d9f2a77-1c52-4f0e-8a55-b0c1d2e3f4a5"
 MENDED = {
     "UPDATE users SET email = 'Person2@Example.COM' WHERE email = 'person2@example.com'": (
-        "E-mails that will get their canonical form: 1 (Person2@Example.COM as person2@",
+        "Emails that will get their canonical form: 1 (Person2@Example.COM as person2@",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com'",
     ),
     "UPDATE users SET email = ' a@Bücher.example' WHERE email = 'person2@example.com'": (
@@ -677,6 +677,6 @@ def test_without_database_url_nothing_is_taken_over(tmp_path: Path) -> None:
 
 def test_organizations_that_were_deleted_stay_so(portal: Flask) -> None:
     with acting(portal):
-        living = db.session.scalar(select(func.count()).select_from(Organization))
+        active = db.session.scalar(select(func.count()).select_from(Organization))
 
-    assert living == 980
+    assert active == 980

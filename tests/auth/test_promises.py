@@ -246,7 +246,7 @@ def test_au7_a_device_is_known_too_where_another_program_stored_the_address_in_c
     assert guess(signed_out(known), person.email, PASSWORD) == 303
 
 
-def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_throttled(
+def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_rate_limited(
     fresh_database: str, uma: Person
 ) -> None:
     with portal_on(fresh_database, guesses_per_account=10, guesses_per_network=4) as portal:
@@ -355,7 +355,9 @@ def test_au7_an_administrator_unlocks_and_is_offered_it_only_then(portal: Flask,
     assert (one.actor_id, one.row_id, one.organization_id) == (ada.id, uma.id, ada.organization_id)
 
 
-def test_au7_unlocking_somebody_who_is_not_held_back_changes_nothing(portal: Flask, ada: Person, uma: Person) -> None:
+def test_au7_unlocking_somebody_who_is_not_rate_limited_changes_nothing(
+    portal: Flask, ada: Person, uma: Person
+) -> None:
     assert Visitor(portal, ada).post(f"/users/{uma.id}/unlock").status_code == 303
 
     assert events(portal, "unlock") == []

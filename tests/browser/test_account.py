@@ -110,7 +110,7 @@ def test_se10_after_a_while_an_act_of_one_button_asks_and_goes_on(tabs: Tabs, sc
     page.goto(f"/users/{other.id}")
     page.get_by_role("link", name="Reset…").click()
     page.get_by_role("button", name="Reset password").click()
-    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm it’s you")).to_be_visible()
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
 

@@ -261,7 +261,7 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
     page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
     page.get_by_role("button", name="Go on").click()
     page.goto("/account/second-factor")
-    page.get_by_role("button", name="Make new codes").click()
+    page.get_by_role("button", name="Create new codes").click()
     shown = page.locator("#codes > li").all_inner_texts()
 
     with page.expect_download() as downloading:

@@ -42,7 +42,7 @@ def test_the_theme_changes_without_leaving_what_is_shown_once(tabs: Tabs, script
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/tokens/")
     page.get_by_label("Name").fill("Nightly report")
-    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("button", name="Create token").click()
     token = page.locator("#token").inner_text()
 
     if scripts:
@@ -87,7 +87,7 @@ def test_the_skip_link_comes_first_and_leads_to_the_content(tabs: Tabs, scripts:
     page.goto("/users/")
 
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
 
     assert focused(page) == "main"

@@ -47,7 +47,7 @@ def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: 
         made = catalog.read(connection)
         connection.exec_driver_sql("DROP TABLE rate_limits")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0020'")  # from before the first release
-        connection.exec_driver_sql("CREATE TABLE leftover (id int)")
+        connection.exec_driver_sql("CREATE TABLE other (id int)")
     before = rows(for_trying)
 
     result = reset(for_trying, answer="y\n")

@@ -28,7 +28,7 @@ def upsert_people(rows: list[dict[str, Any]]) -> list[uuid.UUID]:
 
 
 def everybody() -> dict[str, str | None]:
-    """First names by address, of the living and the deleted of every tenant."""
+    """First names by address, of active and deleted people of every tenant."""
     found = db.session.scalars(select(User).order_by(User.id), execution_options={"with_deleted": True})
     return {user.email: user.first_name for user in found}
 

@@ -1,4 +1,4 @@
-"""Does every kind of statement see the actor's living rows alone, and write no others?"""
+"""Does every kind of statement see and write only active rows of the actor's tenant?"""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ READS: list[Callable[[Cast], set[str]]] = [
 
 
 @pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
-def test_ac2_an_admin_reaches_living_people_of_the_own_organization_alone(
+def test_ac2_an_admin_reaches_only_active_people_of_their_organization(
     app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
 ) -> None:
     with acting(app, cast["ada"]):
@@ -122,7 +122,7 @@ def test_a_user_reaches_the_own_row_alone(app: Flask, cast: Cast, statement: Cal
 
 
 @pytest.mark.parametrize("statement", [one for one in READS if one is not a_join_from_the_organization])
-def test_a_super_admin_and_the_system_reach_every_living_row(
+def test_a_super_admin_and_the_system_reach_every_active_row(
     app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
 ) -> None:
     with acting(app, cast["root"]):

@@ -348,7 +348,7 @@ def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient
         say_who_long_ago(root)
 
     asked = ask(browser, "SELECT\n  40 + 2")
-    assert "Is it you?" in asked.text
+    assert "Confirm it’s you" in asked.text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', asked.text)
     assert token
     sent = {"query": "SELECT\n  40 + 2", "own_password": PASSWORD, "csrf_token": token[1]}

@@ -210,7 +210,7 @@ def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_data
     assert result.exit_code == 0, result.output
 
 
-def test_a_walk_that_sees_nothing_at_all_is_no_proof(fresh_app: Flask) -> None:
+def test_a_walk_that_sees_nothing_at_all_fails(fresh_app: Flask) -> None:
     result = run(fresh_app, "--only", "/nowhere")
 
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""Does each letter leave, once what it tells of is committed, whatever happens to servers, workers and people?"""
+"""Is each email sent once its transaction is committed, whatever happens to servers, workers and people?"""
 
 from __future__ import annotations
 

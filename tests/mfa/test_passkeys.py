@@ -58,7 +58,9 @@ def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
     assert "write a code below" in hint[0]
 
 
-def test_a_passkey_is_the_second_step_and_the_first_one_brings_recovery_codes(app: Flask, uma: Person) -> None:
+def test_a_passkey_is_accepted_after_the_password_and_the_first_one_brings_recovery_codes(
+    app: Flask, uma: Person
+) -> None:
     browser, device = Visitor(app, uma), Device()
     answer = browser.post(f"{URL}/passkeys", {"credential": device.make(challenge_at(browser, URL))})
     assert len(re.findall(r"<li>[a-z2-9-]{19}</li>", answer.text)) == 10

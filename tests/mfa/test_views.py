@@ -1,4 +1,4 @@
-"""Setting the second step up, showing it at the door, and taking it away, as people and attackers do it."""
+"""Setting up, using and removing second factors, as people and attackers do it."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longe
     assert told(app, eve)[-1] == "two_factor_removed"
 
 
-def test_au1_eight_characters_suffice_beside_a_second_step_and_not_without(app: Flask, uma: Person) -> None:
+def test_au1_eight_characters_suffice_with_two_factor_and_not_without(app: Flask, uma: Person) -> None:
     browser = Visitor(app, uma)
     sent = {"current_password": PASSWORD, "password": "kqzv7wyx"}
 
@@ -261,14 +261,14 @@ def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
     app: Flask, uma: Person, ada: Person, phone: Phone, htmx: bool
 ) -> None:
     chief = Visitor(app, ada)
-    assert "Reset the two-step sign-in" in chief.get(f"/users/{uma.id}").text
-    assert 'aria-label="Two-step sign-in"' in chief.get("/users/").text
+    assert "Reset the two-factor authentication" in chief.get(f"/users/{uma.id}").text
+    assert 'aria-label="Two-factor authentication"' in chief.get("/users/").text
 
     chief.post(f"/users/{uma.id}/second-factor", htmx=htmx)
 
     assert live(app, uma) == 0
     assert "two_factor_reset" in told(app, uma)
-    assert 'aria-label="Two-step sign-in"' not in chief.get("/users/").text
+    assert 'aria-label="Two-factor authentication"' not in chief.get("/users/").text
     assert (
         Visitor(app, uma).get("/account/").headers["Location"] == "/account/password"
     )  # one that is long enough alone
@@ -294,7 +294,7 @@ def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_an_
     assert "None are left" in used, "by the time it is written they are taken away"
     assert "Those of before work no more" in said["You have new recovery codes"]
     reset = said["Your two-factor authentication was reset"]
-    assert "Ada Example, your administrator, reset the two-step sign-in" in reset
+    assert "Ada Example, your administrator, reset the two-factor authentication" in reset
     assert "If you did not ask for this" in reset
 
 

@@ -1,4 +1,4 @@
-"""Does the second wall go up whoever migrates, and say what is missing where the migrator may not make a role?"""
+"""Is row-level security set up whoever migrates, with a message if the login can't create a role?"""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
     met = client.confirm(client.post(there, data={**mine, "first_name": "Mine", "role": "ADMIN"}))
 
     assert met.status_code == 409
-    for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Drop my edit"):
+    for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Discard my changes"):
         assert words in met.text
     choice = fields_of(met.text, there)
     assert choice["first_name"] == "Mine"
@@ -329,7 +329,7 @@ def test_co1_edits_that_do_not_clash_are_merged(
     met = client.post(there, data={**mine, "first_name": "Mine"})
 
     assert met.status_code == 409
-    assert "Merged without a clash" in met.text
+    assert "Already merged" in met.text
     assert "System administrator saved this" in met.text
     assert client.post(there, data=fields_of(met.text, there)).status_code == 303
     row = build.read(User, uma.id)
@@ -349,7 +349,7 @@ def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
     met = client.post(there, data={**mine, "last_name": "Mine"})
 
     assert (met.status_code, "becomes a super admin" in met.text) == (409, False)
-    assert "Merged without a clash" in met.text
+    assert "Already merged" in met.text
     assert client.post(there, data=fields_of(met.text, there)).status_code == 303
     row = build.read(User, boss.id)
     assert (row.last_name, row.role) == ("Mine", Role.USER)

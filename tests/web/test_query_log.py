@@ -14,7 +14,7 @@ from tests.acting import portal_on
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
-# Statements of a page for a SUPER_ADMIN and for an ADMIN, the look-up of who asks and the telling of it included.
+# Statements of a page for a SUPER_ADMIN and an ADMIN, with the look-up of the session and set_actor.
 BUDGET = {
     "/": (10, 6),
     "/users/": (5, 4),

@@ -119,7 +119,7 @@ def test_se10_an_act_of_one_button_asks_first_and_is_then_done(
     wrong = aged.post(path, data={**fields_of(asked.text), "own_password": "not this one"})
 
     assert (asked.status_code, empty.status_code, wrong.status_code) == (200, 422, 422)
-    assert "Is it you?" in asked.text
+    assert "Confirm it’s you" in asked.text
     assert "Write your password" in empty.text
     assert WRONG in wrong.text
     assert asked.text.count('name="kept"') == 2
@@ -128,7 +128,7 @@ def test_se10_an_act_of_one_button_asks_first_and_is_then_done(
     assert other_client.get("/account/").status_code == 200
     done = aged.post(path, data={**fields_of(wrong.text), "own_password": PASSWORD})
     assert done.status_code == 303
-    assert "Is it you?" not in done.text
+    assert "Confirm it’s you" not in done.text
     assert (outcome(other_client.get("/account/")) == SIGN_IN) == (act != "unlock")
 
 
@@ -153,7 +153,7 @@ def test_se10_undoing_a_change_of_role_or_e_mail_asks_too(
 
     undo = {"csrf_token": aged.form("/account/")["csrf_token"], "version": version}
     asked = aged.post(f"/activity/people/{uma.id}/undo", data=undo)
-    assert "Is it you?" in asked.text
+    assert "Confirm it’s you" in asked.text
     assert told(build, uma)[0] == "second@example.com"
 
     aged.post(f"/activity/people/{uma.id}/undo", data={**fields_of(asked.text), "own_password": PASSWORD})
@@ -176,7 +176,7 @@ def strict(fresh_database: str) -> Iterator[Flask]:
         disconnect(portal)
 
 
-def test_se10_guessing_at_the_password_there_is_throttled(strict: Flask) -> None:
+def test_se10_guessing_the_password_there_is_rate_limited(strict: Flask) -> None:
     build = Builder(strict)
     acme: Tenant = build.tenant("Acme")
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)

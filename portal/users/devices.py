@@ -1,4 +1,4 @@
-"""Where is a person signed in, and who ends that?"""
+"""The sessions of a person, and ending them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Devices:
-    """The sign-ins that were used last, and how many there are in all."""
+    """The most recently used sessions, and the number of all."""
 
     rows: Sequence[Row[Any]]
     total: int
@@ -35,7 +35,7 @@ def devices_of(user_id: uuid.UUID) -> Devices:
 
 
 def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
-    """End one sign-in; again is no error. Returns what it was with. Missing, NotAllowed."""
+    """End one session, or do nothing if it has ended. Returns its user agent. Missing, NotAllowed."""
     agent = db.session.scalar(agent_of(user_id, session_id))
     if agent is None:
         raise Missing

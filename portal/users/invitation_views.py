@@ -44,14 +44,14 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
 @requires(USERS_WRITE)
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
-    """Take the invitation back. GET asks first."""
+    """Revoke the invitation. GET asks first."""
     if request.method != "POST":
         user, _ = found(id)
         invitations.check_waiting(user)
         title, back_url = f"Revoke the invitation of {user.name}?", url_for(".show", id=id)
         return render_question(title, REVOKED, verb="Revoke invitation", back_url=back_url, risky=True)
     user = invitations.revoke(id)
-    flash(f"The invitation of {user.name} is revoked: its link opens nothing any more.", "success")
+    flash(f"Invitation of {user.name} revoked. Its link no longer works.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -59,7 +59,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
-    """A link to hand over, shown by this answer alone."""
+    """Show a link to hand over, once."""
     user, link = invitations.link_of(id)
     return render("users/invitation_link.html", user=user, link=link)
 
@@ -67,7 +67,7 @@ def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification")
 @requires(USERS_WRITE)
 def verification(id: uuid.UUID) -> ResponseReturnValue:
-    """Mail the link again by which a person confirms the address."""
+    """Send the link for confirming the address again."""
     try:
         user = email_changes.send_verification(id, attempts.of_emails_to(id))
     except RateLimited as rate_limited:
@@ -81,7 +81,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification/cancellation")
 @requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
-    """Keep current address; the one that was asked for never counts."""
+    """Keep the current address; the requested one is dropped."""
     user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))

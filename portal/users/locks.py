@@ -15,7 +15,7 @@ from portal.web.attempts import blocking_sign_in
 
 
 def unlock(user_id: uuid.UUID) -> str:
-    """Let a person try to sign in again at once, from whatever device, after too many wrong passwords.
+    """Let a person try to sign in again at once, from any device, after too many wrong passwords.
 
     Returns the person's name. Missing.
     """

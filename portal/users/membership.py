@@ -1,4 +1,4 @@
-"""What do organizations get to know of their people?"""
+"""Provide organizations with the numbers and sessions of their people."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ SOMEBODY_WAITS = text("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid
 
 @pytest.mark.parametrize("change", [MOVED, PROMOTED], ids=["moved", "promoted"])
 @pytest.mark.parametrize("act", ACTS, ids=NAMES)
-def test_whoever_went_out_of_reach_while_an_administrator_waited_is_not_touched(
+def test_a_person_who_left_the_tenant_while_an_administrator_waited_is_not_changed(
     fresh_app: Flask, act: Callable[[uuid.UUID], Any], change: Any
 ) -> None:
     build = Builder(fresh_app)

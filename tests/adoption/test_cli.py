@@ -187,7 +187,7 @@ def test_row_security_applies_to_adopted_people(portal: Flask) -> None:
     assert len(homes) == own
 
 
-def test_tokens_are_kept_as_digests_and_each_is_a_sign_in(portal: Flask) -> None:
+def test_only_digests_of_tokens_are_stored(portal: Flask) -> None:
     with acting(portal):
         token = db.session.scalars(
             select(RefreshToken).where(RefreshToken.token == digest("token of person4@example.com"))
@@ -237,7 +237,7 @@ def test_se6_no_token_is_left_in_clear(taken_over: tuple[str, dict[str, Any], Re
     assert clear == (0,)
 
 
-def test_one_event_tells_of_the_adoption(portal: Flask) -> None:
+def test_one_event_records_the_adoption(portal: Flask) -> None:
     with acting(portal):
         event = db.session.scalars(select(Activity).where(Activity.action == "adopt")).one()
         told, who, tenant = event.changes, event.actor_role, event.organization_id
@@ -484,7 +484,7 @@ def test_an_extension_that_somebody_else_installed_in_another_schema_is_used(
         assert connection.execute("SELECT portal_fold('\u00c9') = portal_fold('e')").fetchone() == (True,)
 
 
-def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: Server) -> None:
+def test_a_login_that_can_not_create_a_schema_gets_the_grant_to_run(theirs: str, database_server: Server) -> None:
     with connect(database_server.address("theirs", as_owner=False)) as administrator:
         administrator.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(),"
                               " current_user); END $$")  # fmt: skip
@@ -495,7 +495,7 @@ def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: 
     assert "its owner must run GRANT CREATE ON DATABASE" in result.output
 
 
-def test_what_does_not_stop_it_and_is_to_be_known_is_told(theirs: str, change: Callable[[str], None]) -> None:
+def test_notes_are_printed_that_do_not_prevent_the_adoption(theirs: str, change: Callable[[str], None]) -> None:
     change("GRANT SELECT ON users TO PUBLIC; UPDATE users SET is_active = false WHERE role = 'SUPER_ADMIN'")
     with connect(theirs) as former:
         former.execute("SET application_name = 'former backend'")

@@ -119,7 +119,7 @@ def test_rt2_the_access_token_of_an_ended_session_ends_with_it(program: Program,
     assert program.me(first["access_token"]).status_code == 401
 
 
-def test_rt2_what_is_done_to_a_super_admin_is_not_told_to_a_tenant(app: Flask, program: Program, root: Person) -> None:
+def test_rt2_tenants_do_not_see_events_about_super_admins(app: Flask, program: Program, root: Person) -> None:
     first = program.sign_in(root)["refresh_token"]
     program.next(program.next(first))
     program.refresh(first)

@@ -363,7 +363,7 @@ def test_au7_unlocking_somebody_who_is_not_rate_limited_changes_nothing(
     assert events(portal, "unlock") == []
 
 
-def test_au7_the_tenant_is_not_told_who_unlocked_a_super_admin(portal: Flask, acme: Tenant, ada: Person) -> None:
+def test_au7_the_tenant_does_not_see_who_unlocked_a_super_admin(portal: Flask, acme: Tenant, ada: Person) -> None:
     build = Builder(portal)
     root = build.person("root@example.com", role=Role.SUPER_ADMIN)
     sue = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -391,7 +391,7 @@ def test_lg2_a_rate_limited_guess_is_an_event_with_a_sentence_for_the_persons_te
     assert re.search(r"Somebody.{0,200}guessed too often at the password of.{0,300}Uma Example", told, re.S)
 
 
-def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_use_that_up(
+def test_au6_attempts_at_the_current_password_have_their_own_limit(
     portal: Flask, uma: Person, checked: list[str]
 ) -> None:
     visitor = Visitor(portal, uma)

@@ -66,7 +66,7 @@ def test_a_password_is_chosen_and_a_bad_one_is_refused_with_the_reason(tabs: Tab
     expect(page.get_by_text("Your new password is set.")).to_be_visible()
 
 
-def test_a_time_zone_is_chosen_and_told_in(tabs: Tabs, scripts: bool) -> None:
+def test_a_chosen_time_zone_is_used_for_times(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(scripts=scripts, timezone_id="America/Los_Angeles")
     sign_in(page, somebody(tabs).email, PASSWORD)
 
@@ -100,7 +100,7 @@ def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(t
     expect(page.get_by_role("heading", name="Ursula Example")).to_be_visible()
 
 
-def test_se10_after_a_while_an_act_of_one_button_asks_and_goes_on(tabs: Tabs, scripts: bool) -> None:
+def test_se10_after_a_while_a_button_asks_for_the_password_and_continues(tabs: Tabs, scripts: bool) -> None:
     chief, other = somebody(tabs, role=Role.ADMIN), somebody(tabs)
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)

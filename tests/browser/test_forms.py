@@ -189,7 +189,7 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     assert asked == []
 
 
-def test_what_htmx_is_told_after_the_session_ended_takes_nothing_that_was_typed(tabs: Tabs) -> None:
+def test_an_htmx_response_after_the_session_ended_keeps_what_was_typed(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN)
     email = typed_in(tabs, page)

@@ -110,7 +110,7 @@ def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> Non
     tabs.complaints.clear()
 
 
-def test_a_search_after_the_sign_in_has_ended_leads_to_the_door(tabs: Tabs) -> None:
+def test_a_search_after_the_session_ended_leads_to_the_sign_in_page(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN, at="/users/")
     other = page.context.new_page()

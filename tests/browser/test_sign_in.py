@@ -42,7 +42,7 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scri
     expect(page.get_by_label("Email")).to_have_value(ADA)
 
 
-def test_au7_whoever_guessed_too_often_is_told_to_wait_and_is_unlocked_by_an_administrator(
+def test_au7_after_too_many_attempts_a_person_has_to_wait_or_is_unlocked_by_an_administrator(
     tabs: Tabs, scripts: bool
 ) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('held-back')}@example.com", tenant=tabs.site.acme)

@@ -116,7 +116,7 @@ def test_au8_a_fresh_installation_has_no_default_account(fresh_app: Flask) -> No
     assert not opens(fresh_app, "admin@example.com", "admin123")
 
 
-def test_au8_the_demos_password_opens_nothing_in_production(fresh_database: str) -> None:
+def test_au8_the_demos_password_does_not_work_in_production(fresh_database: str) -> None:
     with portal_on(fresh_database) as demo:
         run(demo, "seed", "--demo", "--people", "20")
         assert opens(demo, "admin@example.com", DEMO_PASSWORD)
@@ -247,7 +247,7 @@ def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Pe
     assert run(app, "users", "create", "new@example.com", "--organization", "acme").exit_code == 1
 
 
-def test_users_set_password_sets_it_and_ends_every_sign_in(app: Flask, uma: Person) -> None:
+def test_users_set_password_sets_it_and_ends_all_sessions(app: Flask, uma: Person) -> None:
     with acting(app):
         open_session(uma.id, uma.organization_id, lifetime=DAY)
 
@@ -304,7 +304,7 @@ def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: 
     assert opens(app, uma.email, PASSWORD)
 
 
-def test_users_prune_sign_ins_removes_those_that_are_long_over(app: Flask, uma: Person) -> None:
+def test_users_prune_sessions_removes_those_that_ended_long_ago(app: Flask, uma: Person) -> None:
     with acting(app):
         for days in (-100, -80, 1):
             open_session(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))

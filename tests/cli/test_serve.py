@@ -167,7 +167,7 @@ def test_a_database_that_does_not_answer_keeps_nothing_from_being_served(instanc
         assert run.get("/healthz") == 200
 
 
-def test_pending_migrations_of_a_database_of_ones_own_are_told_and_not_run(
+def test_pending_migrations_of_the_operators_database_are_reported_and_not_run(
     instance: Path, database_server: Server
 ) -> None:
     empty = database_server.create("unmigrated")

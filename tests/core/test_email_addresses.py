@@ -94,7 +94,7 @@ def test_a_stored_address_is_shown_with_its_domain_in_unicode(stored: str, shown
         "a@" + "xn--mller-kva." * 60 + "example",
     ],
 )
-def test_a_domain_that_could_be_taken_for_another_is_shown_as_it_is_stored(stored: str) -> None:
+def test_a_domain_that_looks_like_another_is_shown_as_it_is_stored(stored: str) -> None:
     assert readable_email(stored) == stored
 
 

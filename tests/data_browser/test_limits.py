@@ -160,7 +160,7 @@ def heads(page: str) -> list[str]:
     return re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>|<span>)?(\w+)', page)
 
 
-def test_columns_made_for_searching_are_shown_to_whoever_asks_for_them(browser: PageClient, uma: Person) -> None:
+def test_internal_columns_are_shown_on_request(browser: PageClient, uma: Person) -> None:
     page = browser.get("/browser/users")
     address = re.search(r'href="([^"]+)">Show internal columns', page.text)
     assert address

@@ -158,7 +158,7 @@ def test_each_kind_of_column_has_its_comparisons(
         "email:is:" + "x" * 2000,
     ],
 )
-def test_what_does_not_parse_is_told_and_not_done(browser: PageClient, where: str) -> None:
+def test_invalid_arguments_are_reported_and_ignored(browser: PageClient, where: str) -> None:
     answer = browser.get("/browser/users", query_string={"where": where})
 
     assert answer.status_code in (200, 422)
@@ -166,7 +166,7 @@ def test_what_does_not_parse_is_told_and_not_done(browser: PageClient, where: st
         assert answer.status_code == 422
 
 
-def test_a_value_that_does_not_parse_is_told_at_its_field_and_kept(browser: PageClient) -> None:
+def test_an_invalid_value_is_reported_at_its_field_and_kept(browser: PageClient) -> None:
     asked = {"column": "created_at", "operator": "from", "value": "soon"}
 
     answer = browser.get("/browser/users", query_string=asked)
@@ -293,7 +293,7 @@ def test_a_query_answers_with_its_rows_and_stays_in_the_box(browser: PageClient,
     assert "1 row in" in text_of(answer.text)
 
 
-def test_an_error_tells_where_and_keeps_what_was_typed(browser: PageClient) -> None:
+def test_an_error_shows_its_position_and_keeps_what_was_typed(browser: PageClient) -> None:
     answer = ask(browser, "SELECT 1,\n  nothing\nFROM users")
 
     assert answer.status_code == 422

@@ -123,7 +123,7 @@ def test_keys_are_in_the_order_in_which_people_came(seeded: Flask) -> None:
     assert late == 0
 
 
-def test_a_demo_that_fails_half_way_leaves_nothing(fresh_app: Flask) -> None:
+def test_a_demo_that_fails_halfway_leaves_nothing_behind(fresh_app: Flask) -> None:
     def failing(rows: Any) -> Any:
         for number, row in enumerate(rows):
             if number == 50:

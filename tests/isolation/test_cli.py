@@ -99,7 +99,7 @@ def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Fl
     assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
-def test_a_count_that_tells_of_what_a_search_found_is_named(fresh_app: Flask) -> None:
+def test_a_count_that_reveals_what_a_search_found_is_reported(fresh_app: Flask) -> None:
     def counted() -> str:
         found = select(func.count(User.id)).where(User.first_name.contains(request.args.get("named", "nobody")))
         with acting_as(SYSTEM):
@@ -166,7 +166,7 @@ def test_a_row_that_is_put_into_another_tenant_is_named(fresh_app: Flask) -> Non
     assert "POST /planted/ organization_id: changes users of another tenant (both layers on)" in result.output
 
 
-def test_a_field_that_tells_what_others_use_is_named(fresh_app: Flask) -> None:
+def test_a_field_that_reveals_what_others_use_is_reported(fresh_app: Flask) -> None:
     def unique() -> tuple[str, int]:
         with acting_as(SYSTEM):
             taken = db.session.scalar(select(User.id).where(User.email == request.form.get("email", "")))

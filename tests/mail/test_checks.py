@@ -92,7 +92,7 @@ def test_a_mail_server_that_answers_is_asked_and_gets_no_email(app: Flask, kind:
     assert "p@ss" not in said
 
 
-def test_a_mail_server_that_can_not_be_used_is_told_with_its_reason(app: Flask) -> None:
+def test_an_unusable_mail_server_is_reported_with_the_reason(app: Flask) -> None:
     with postbox(login=True) as box:
         wrong = {
             box.url.replace("p%40ss", "other"): "refuses the name and password",
@@ -112,7 +112,7 @@ def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> No
     assert looked(fresh_app).endswith("; 1 at work")
 
 
-def test_emails_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_without_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, GONE)
 
     with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is there: run `flask worker`"):
@@ -121,7 +121,7 @@ def test_emails_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
     assert looked(waiting).startswith("1 waiting since")
 
 
-def test_emails_that_wait_long_beside_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_long_despite_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, AT_WORK, AGED)
 
     with pytest.raises(Ailing, match="though a worker is there"):

@@ -229,7 +229,7 @@ def test_the_demo_keeps_emails_instead(fresh_app: Flask, nia: Person) -> None:
         assert kept.link in kept.content
 
 
-def test_flask_worker_sends_what_comes_and_ends_cleanly_when_told_to(
+def test_flask_worker_sends_emails_and_ends_cleanly_on_a_signal(
     fresh_app: Flask, fresh_database: str, nia: Person
 ) -> None:
     with postbox() as box:

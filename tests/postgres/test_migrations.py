@@ -129,7 +129,7 @@ def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
     assert len(waits) == 20
 
 
-def test_re8_an_index_whose_making_was_interrupted_is_made_anew(
+def test_re8_an_interrupted_index_is_created_again(
     far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("migrations.helpers.online.PATIENCE", "100ms")

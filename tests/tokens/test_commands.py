@@ -54,7 +54,7 @@ def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
     assert all(len(token) >= 43 and token not in stored for token in tokens)
 
 
-def test_a_sign_in_that_was_ended_or_has_expired_is_not_alive(app: Flask, uma: Person) -> None:
+def test_an_ended_or_expired_session_is_not_active(app: Flask, uma: Person) -> None:
     with acting(app):
         ended = open_session(uma.id, None, lifetime=WEEK)
         open_session(uma.id, None, lifetime=PAST)
@@ -151,7 +151,7 @@ def require(key: uuid.UUID | None) -> uuid.UUID:
     return key
 
 
-def test_pruning_removes_what_was_over_before_that_and_nothing_that_goes_on(
+def test_pruning_removes_sessions_that_ended_before_then_and_no_active_ones(
     app: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.tokens.commands.PRUNED_AT_ONCE", 2)

@@ -92,7 +92,7 @@ def test_rt9_a_scope_is_offered_once_an_address_asks_for_it(app: Flask) -> None:
     assert scopes_in_use(grown) == {USERS_READ.name}
 
 
-def test_rt9_me_tells_the_owner_what_the_role_holds_and_what_the_token_is_for(
+def test_rt9_me_returns_the_roles_permissions_and_the_tokens_scopes(
     app: Flask, ada: Person, acme: Tenant, program: Program
 ) -> None:
     token = allowed(app, ada, PROFILE, USERS_READ.name)

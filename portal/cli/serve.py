@@ -173,7 +173,7 @@ def _announce(address: str, settings: Settings) -> None:
         click.echo("Sign in as")
         for label, email in DEMO_ACCOUNTS:
             click.echo(f"  {label}: {email}")
-        click.echo(f"  password for both: {DEMO_PASSWORD}")
+        click.echo(f"  Password for all: {DEMO_PASSWORD}")
 
 
 def _hosts(host: str) -> tuple[str, ...]:

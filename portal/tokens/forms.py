@@ -38,9 +38,9 @@ class TokenForm(Form):
 
     row = HiddenField()
     name = TextField("Name", longest=80, validators=(InputRequired("Enter a name, such as the name of the program."),))
-    days = SelectField("Holds for", choices=[SelectChoice(*one) for one in DAYS.items()], default="30")
+    days = SelectField("Expires in", choices=[SelectChoice(*one) for one in DAYS.items()], default="30")
     scopes = SelectMultipleField(
-        "May", validators=[InputRequired("Choose at least one permission.")], default=[PROFILE]
+        "Permissions", validators=[InputRequired("Choose at least one permission.")], default=[PROFILE]
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

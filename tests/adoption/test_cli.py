@@ -302,7 +302,7 @@ def test_it_asks_first_and_takes_no_for_an_answer(theirs: str) -> None:
     result = run(theirs, typed="n\n")
 
     assert result.exit_code == 1
-    assert "shall it be taken over now? [y/N]" in result.output
+    assert "do you want to take the database over now? [y/N]" in result.output
     assert everything(theirs) == before
     assert run(theirs, typed="y\n").exit_code == 0
 
@@ -398,7 +398,7 @@ MENDED = {
         "SELECT count(*) - 1 FROM users WHERE email = 'person3@example.com'",
     ),
     "UPDATE users SET id = upper(id)": (
-        "It can be taken over",
+        "The database can be taken over",
         "SELECT (count(*) = 60 AND count(created_by) = 6)::int FROM users",
     ),
 }
@@ -418,26 +418,26 @@ def test_what_is_mended_is_said_before(theirs: str, change: Callable[[str], None
 
 
 OBSTACLES = {
-    "CREATE TABLE alembic_version (version_num text)": "This database is the portal's already",
-    "DROP TABLE refresh_tokens, users, organizations": "For a new portal run `flask db upgrade`",
-    "DROP TABLE refresh_tokens": "It is not the seed's: there is no table refresh_tokens.",
-    "ALTER TABLE users DROP COLUMN email_verified": "It is not the seed's: users has no column email_verified.",
+    "CREATE TABLE alembic_version (version_num text)": "This database is already the portal's",
+    "DROP TABLE refresh_tokens, users, organizations": "For a new portal, run `flask db upgrade`",
+    "DROP TABLE refresh_tokens": "This is not the former backend's database: the table refresh_tokens is missing.",
+    "ALTER TABLE users DROP COLUMN email_verified": "This is not the former backend's database: the column users.email_verified is missing.",
     "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE text":
-        "It is not the seed's: users.is_active is of the type text.",
+        "This is not the former backend's database: users.is_active has the type text.",
     "ALTER TABLE users ADD COLUMN phone text":
         "The portal has no place for the column users.phone, so its values would be lost.",
-    "CREATE TABLE activity (id int)": "The portal makes a table activity, and there is another one of that name.",
+    "CREATE TABLE activity (id int)": "The portal needs a table activity, and there is another one with that name.",
     "CREATE TABLE posts (author text REFERENCES users)":
-        "The constraint posts_author_fkey on table posts hangs on the seed's tables.",
-    "CREATE VIEW everybody AS SELECT email FROM users": "view everybody hangs on the seed's tables.",
+        "The constraint posts_author_fkey on table posts depends on the former tables.",
+    "CREATE VIEW everybody AS SELECT email FROM users": "view everybody depends on the former tables.",
     "CREATE FUNCTION one() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM users; END":
-        "The function one() hangs on the seed's tables.",
+        "The function one() depends on the former tables.",
     "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
     "CREATE TRIGGER told BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION nothing()":
-        "The trigger told on table users hangs on the seed's tables.",
-    "CREATE POLICY own ON users USING (true)": "The policy own on table users hangs on the seed's tables.",
+        "The trigger told on table users depends on the former tables.",
+    "CREATE POLICY own ON users USING (true)": "The policy own on table users depends on the former tables.",
     "CREATE SCHEMA prisma_before": "The schema prisma_before is there already, of an earlier adoption.",
-    "UPDATE _prisma_migrations SET finished_at = NULL": "Prisma's migration 20240101000000_init has not ended well.",
+    "UPDATE _prisma_migrations SET finished_at = NULL": "The Prisma migration 20240101000000_init failed.",
     "CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql RETURN value":
         """The database already contains objects that the portal would create: function "portal_fold" already exists""",
 }  # fmt: skip
@@ -628,7 +628,7 @@ def test_a_row_that_would_be_lost_undoes_everything(theirs: str, monkeypatch: py
     result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "Of users, 59 of 60 rows would have come over; nothing was changed." in result.output
+    assert "Only 59 of 60 rows of users could be moved; nothing was changed." in result.output
     assert everything(theirs) == before
 
 
@@ -647,7 +647,7 @@ def test_what_was_kept_is_let_go_when_asked(theirs: str, change: Callable[[str],
     run(theirs, "--yes")
 
     refused = run(theirs, "--drop", typed="n\n")
-    assert "Kept in the schema prisma_before: _prisma_migrations, organizations, users." in refused.output
+    assert "Tables in the schema prisma_before: _prisma_migrations, organizations, users." in refused.output
     assert refused.exit_code == 1
     change("CREATE VIEW prisma_before.mine AS SELECT id FROM prisma_before.users")
     hindered = run(theirs, "--drop", "--yes")
@@ -663,7 +663,7 @@ def test_an_adoption_again_is_refused(theirs: str) -> None:
     again = run(theirs, "--yes")
 
     assert again.exit_code == 1
-    assert "This database is the portal's already" in again.output
+    assert "This database is already the portal's" in again.output
 
 
 def test_without_database_url_nothing_is_taken_over(tmp_path: Path) -> None:

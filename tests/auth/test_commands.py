@@ -129,4 +129,4 @@ def test_a_database_that_is_read_only_keeps_people_signed_in(
 
     assert visitor.get("/account/").status_code == 200
     assert noted(fresh_app, uma).used_at == before
-    assert "the use of a sign-in is not noted: ReadOnlySqlTransaction" in caplog.text
+    assert "the use of a session could not be recorded: ReadOnlySqlTransaction" in caplog.text

@@ -118,8 +118,8 @@ def test_the_email_says_how_many_api_tokens_ended_with_the_password(
         personal.revoke(made_token())
     for names, sentence in (
         ((), ""),
-        (("One",), "1 API token ended too: programs that used it need a new one."),
-        (("A", "B", "C"), "3 API tokens ended too: programs that used them need new ones."),
+        (("One",), "1 API token ended too: apps that used it need a new one."),
+        (("A", "B", "C"), "3 API tokens ended too: apps that used them need new ones."),
     ):
         with_tokens(app, uma, *names)
         with acting(app, ada):
@@ -149,7 +149,7 @@ def test_a_reset_by_an_administrator_says_by_whom_and_one_that_was_asked_for_doe
 
     text = said(app, "password_reset", uma.id)
     assert "administrator" not in text
-    assert "If you did not ask for this" in text
+    assert "If you didn’t request this" in text
 
 
 def test_deactivated_people_who_request_a_reset_learn_whom_to_ask(

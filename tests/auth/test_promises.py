@@ -124,7 +124,7 @@ def test_au6_the_answer_says_when_to_come_back_and_keeps_the_address(portal: Fla
 
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert "Too many tries. Wait" in answer.text
+    assert "Too many attempts. Try again in" in answer.text
     assert f'value="{uma.email}"' in answer.text
     assert PASSWORD not in answer.text
 
@@ -403,7 +403,7 @@ def test_au6_attempts_at_the_current_password_have_their_own_limit(
         answer = visitor.post("/account/password", sent)
         assert answer.status_code == status
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert "Too many tries. Wait" in answer.text
+    assert "Too many attempts. Try again in" in answer.text
     assert len(checked) == AT_ONCE
     assert events(portal, "rate_limited")[-1].actor_id == uma.id
 

@@ -129,7 +129,7 @@ def test_an_address_that_somebody_else_has_by_then_is_said_plainly(
 
     answer = client.send("/verify")
 
-    assert (answer.status_code, "Somebody else uses this address" in answer.text) == (422, True)
+    assert (answer.status_code, "Someone else uses this address" in answer.text) == (422, True)
     assert build.read(User, uma.id).email == uma.email
 
 

@@ -156,7 +156,7 @@ def guess_too_often(page: Page, email: str) -> None:
         with page.expect_response("**/login"):
             page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("alert").wait_for()
-    expect(page.get_by_role("alert")).to_contain_text("Too many tries. Wait")
+    expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
 
 
 def focused(page: Page) -> str:

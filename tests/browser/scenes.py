@@ -176,8 +176,8 @@ def pending_address(tabs: Tabs) -> Page:
     page.goto("/account/email")
     page.get_by_label("New email").fill(f"new.{person.email}")
     page.get_by_label("Current password").fill(PASSWORD)
-    page.locator("form").get_by_role("button", name="Send the link").last.click()
-    page.get_by_role("button", name="Send it again").wait_for()
+    page.locator("form").get_by_role("button", name="Send link").last.click()
+    page.get_by_role("button", name="Send again").wait_for()
     return page
 
 
@@ -437,7 +437,7 @@ SCENES: dict[str, Scene] = {
     "account": at("/account/", UMA),
     "devices": at("/account/devices", UMA),
     "password": at("/account/password", UMA),
-    "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
+    "password, wrong": pressed(at("/account/password", UMA), "Set new password", ".error"),
     "password, forced": forced_choice,
     "password, its strength": strength,
     "own_password": long_ago("/password", "Reset password"),

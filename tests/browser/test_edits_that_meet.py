@@ -30,7 +30,7 @@ def test_two_edits_that_meet_are_both_shown_and_neither_is_lost(tabs: Tabs, scri
     expect(mine.get_by_role("region", name="Already merged")).to_contain_text("Castellano")
     choice.get_by_label("Rosalind").check()
     choice.get_by_label("Rosie").check()
-    mine.get_by_role("button", name="Save the choice").click()
+    mine.get_by_role("button", name="Save changes").click()
 
     expect(mine.get_by_role("heading", name="Rosie Castellano")).to_be_visible()
 

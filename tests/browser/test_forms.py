@@ -83,7 +83,7 @@ def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(tabs: Tab
             revoke_all(person.id)
 
     page.get_by_role("button", name="Create person").click()
-    expect(page.locator("#toasts")).to_contain_text("the form comes back as you filled it in")
+    expect(page.locator("#toasts")).to_contain_text("to get the form back as you filled it in")
     sign_in_here(page, person)
 
     expect(page).to_have_url(re.compile(f"{NEW}$"))
@@ -177,7 +177,7 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     page.get_by_label("First name").fill("Adeline")
     page.get_by_label("First name").fill("Chief1")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Your profile is saved")).to_be_visible()
+    expect(page.get_by_text("Profile saved")).to_be_visible()
     page.get_by_label("Last name").fill("Another")
     page.get_by_label("Last name").fill("Example")
     page.get_by_role("link", name="People", exact=True).click()
@@ -259,7 +259,7 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
     page.goto("/login")
     sign_in_here(page, person)
     page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.goto("/account/second-factor")
     page.get_by_role("button", name="Create new codes").click()
     shown = page.locator("#codes > li").all_inner_texts()

@@ -100,7 +100,7 @@ def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> Non
 
     page.get_by_role("searchbox").press_sequentially("okafor")
 
-    expect(page.locator("#toasts")).to_contain_text("The portal can’t be reached")
+    expect(page.locator("#toasts")).to_contain_text("The portal is unavailable")
     expect(page.locator(".list tbody tr")).to_have_count(25)
     assert focused(page) == "q"
     page.context.set_offline(False)

@@ -174,7 +174,7 @@ def test_an_invalid_value_is_reported_at_its_field_and_kept(browser: PageClient)
     assert answer.status_code == 422
     assert 'value="soon"' in answer.text
     assert 'aria-describedby="value-error"' in answer.text
-    assert "Write a day like" in answer.text
+    assert "Enter a date such as" in answer.text
 
 
 def many(app: Flask, build: Builder, count: int) -> None:

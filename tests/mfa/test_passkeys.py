@@ -54,8 +54,8 @@ def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
 
     hint = re.search(r"<noscript>.*</noscript>", page)
     assert hint
-    assert "A passkey needs JavaScript." in hint[0]
-    assert "write a code below" in hint[0]
+    assert "Passkeys need JavaScript." in hint[0]
+    assert "enter a code below" in hint[0]
 
 
 def test_a_passkey_is_accepted_after_the_password_and_the_first_one_brings_recovery_codes(

@@ -252,7 +252,7 @@ def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
     browser.token = token_in(browser.get(URL).text)
     set_up(browser)
     assert browser.get("/users/").status_code == 200
-    assert "Your role needs" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
+    assert "Your role requires" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
     assert Visitor(app, uma).get("/account/").status_code == 200
 
 
@@ -288,14 +288,14 @@ def test_each_change_of_two_factor_and_a_used_recovery_code_is_announced_by_emai
     said = {message.subject: " ".join(message.said) for message in emails(app)}
 
     assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
-    assert "an authenticator app was set up" in said["Two-factor authentication: a new method was added"]
+    assert "an authenticator app was added" in said["Two-factor authentication: a new method was added"]
     used = said["A recovery code was used"]
-    assert "with Firefox on Linux, one of your recovery codes opened" in used
+    assert "with Firefox on Linux, one of your recovery codes was used" in used
     assert "None are left" in used, "by the time it is written they are taken away"
-    assert "Those of before work no more" in said["You have new recovery codes"]
+    assert "The former ones no longer work" in said["You have new recovery codes"]
     reset = said["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-factor authentication" in reset
-    assert "If you did not ask for this" in reset
+    assert "If you didn’t request this" in reset
 
 
 def test_the_email_says_how_many_recovery_codes_are_left_and_names_no_outsider(

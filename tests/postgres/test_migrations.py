@@ -85,7 +85,7 @@ def test_re8_an_upgrade_tries_again_until_others_let_go(
         flask_migrate.upgrade()
 
     assert revision_of(behind) == migrations.heads()
-    assert "Others use the tables; trying again" in capsys.readouterr().err
+    assert "The tables are in use; trying again" in capsys.readouterr().err
 
 
 def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
@@ -139,7 +139,7 @@ def test_re8_an_interrupted_index_is_created_again(
         flask_migrate.upgrade()
 
     assert revision_of(far_behind) == migrations.heads()
-    assert "Others use the tables; trying again" in capsys.readouterr().err
+    assert "The tables are in use; trying again" in capsys.readouterr().err
     with far_behind.app_context(), db.engine.connect() as connection:
         assert connection.exec_driver_sql(INVALID).scalars().all() == []
 

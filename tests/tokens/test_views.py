@@ -176,7 +176,7 @@ def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
     assert program.me(token).status_code == 200
     assert client.post(address, data=client.form(PAGE)).status_code == 303
     assert program.me(token).status_code == 401
-    assert "can be used no more" in client.get(PAGE).text
+    assert "revoked" in client.get(PAGE).text
     with acting(app):
         found = db.session.execute(select(Activity.action, Activity.actor_id).where(Activity.action.like("token%")))
         assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
@@ -229,7 +229,7 @@ def test_a_form_sent_twice_makes_one_token(app: Flask, client: PageClient, sign_
     sent = {**client.form(PAGE), "name": "Backup"}
 
     assert [client.post(PAGE, data=sent).status_code for _ in range(2)] == [201, 303]
-    assert "was made already" in client.get(PAGE).text
+    assert "was already created" in client.get(PAGE).text
     with acting(app):
         assert len(db.session.scalars(select(ApiToken.id)).all()) == 1
 

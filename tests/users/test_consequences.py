@@ -159,7 +159,7 @@ def test_another_role_within_an_organization_says_what_it_means(
     lowered = confirmed(client, path, {"role": "USER"})
 
     assert f"{uma.name} becomes an administrator of Acme, and can manage its people and its name." in raised
-    assert f"Programs signed in as {uma.name} are signed out." in raised
+    assert f"Apps that are signed in as {uma.name} are signed out." in raised
     assert f"{uma.name} is no longer an administrator, and can only use their own account." in lowered
     assert ("last active administrator" in lowered) is (by == "root")
     assert build.read(User, uma.id).role is Role.USER

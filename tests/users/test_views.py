@@ -477,7 +477,7 @@ def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
     wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-error"'
 
     for query, told in (
-        ("last_sign_in_before=tomorrow", "This is no date"),
+        ("last_sign_in_before=tomorrow", "This is not a valid date"),
         ("last_sign_in=never&last_sign_in_before=2026-01-01", "the date is left aside"),
     ):
         page = client.get(f"/users/?{query}").text
@@ -487,7 +487,7 @@ def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
         assert told in part
         assert uma.name in page
     assert "aria-invalid" not in client.get("/users/?last_sign_in_before=2026-01-01").text
-    assert "This is no date" in client.get("/activity/?from=2026-13-01").text
+    assert "This is not a valid date" in client.get("/activity/?from=2026-13-01").text
 
 
 def test_an_empty_list_blames_no_letters_where_none_were_written(

@@ -117,7 +117,7 @@ def test_a_form_that_no_page_shows_stays_an_error(
     answer = client.post(path.format(id=uma.id), data={"csrf_token": "x", "email": ada.email}, headers=OWN_SITE)
 
     assert answer.status_code == 400
-    assert "This form was opened under another sign-in" in answer.text
+    assert "This form was opened in another session" in answer.text
     assert "Go back" in answer.text
 
 

@@ -120,7 +120,7 @@ def test_se10_an_act_of_one_button_asks_first_and_is_then_done(
 
     assert (asked.status_code, empty.status_code, wrong.status_code) == (200, 422, 422)
     assert "Confirm it’s you" in asked.text
-    assert "Write your password" in empty.text
+    assert "Enter your password" in empty.text
     assert WRONG in wrong.text
     assert asked.text.count('name="kept"') == 2
     assert f'action="{path}"' in asked.text
@@ -204,4 +204,4 @@ def test_se10_making_somebody_who_may_more_asks_and_making_a_user_does_not(aged:
     done = aged.post("/users/new", data={**fields_of(asked.text), "own_password": PASSWORD})
 
     assert (user.status_code, asked.status_code, done.status_code) == (303, 422, 303)
-    assert "Write your password" in asked.text
+    assert "Enter your password" in asked.text

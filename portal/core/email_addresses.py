@@ -72,7 +72,7 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     try:
         name, domain, ascii_domain = _parts(text, kinds)
     except EmailNotValidError as error:
-        raise ValueError(f"This is not a valid email address: {error}") from None
+        raise ValueError(f"Enter a valid email address, such as name@example.com. {error}") from None
     if len(name.encode()) > LONGEST_LOCAL_PART:
         raise ValueError(f"Use at most {LONGEST_LOCAL_PART} characters before the @.")
     if not name.isascii() and _could_be_another(name, domain):

@@ -40,7 +40,7 @@ WORDS = {
         "The address or the form contains something invalid. Go back and try again.",
     ),
     403: ("Not allowed", "Your role doesn't allow this. Ask an administrator of your organization."),
-    404: ("Nothing here", "It doesn't exist, or you don't have access. It may have been moved or deleted."),
+    404: ("Page not found", "It doesn't exist, or you don't have access. It may have been moved or deleted."),
     405: ("Method not allowed", "This address doesn't accept this kind of request."),
     409: ("Conflict", "Someone else changed this in the meantime. Go back, reload the page and try again."),
     413: ("Too large", "The request is larger than the portal accepts. Shorten it and send it again."),

@@ -239,7 +239,7 @@ def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma
     assert message.recipient == "uma@xn--bcher-kva.example"
     assert list(message.said) == [
         "Please confirm that uma@bücher.example is your address."
-        f" You then sign in to Portal with it instead of {uma.email}."
+        f" You will then sign in to Portal with it instead of {uma.email}."
     ]
 
 

@@ -44,7 +44,7 @@ def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Cha
     return Chart(
         title=f"New people, last {len(counts)} days",
         finding=_finding(counts[best], first + timedelta(days=best), over),
-        desc=f"{min(counts):,} to {counts[best]:,}{' or more' if over else ''} new people a day.",
+        desc=f"{min(counts):,} to {counts[best]:,}{' or more' if over else ''} new people per day.",
         total=total,
         grid=[(TOP + height * (1 - step / STEPS), f"{top * step // STEPS:,}") for step in range(STEPS + 1)],
         line=line,
@@ -56,8 +56,8 @@ def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Cha
 
 def _finding(most: int, on: date, over: int) -> str:
     if over:
-        return f"More than {most:,} people came on {over} of these days; the line stops at {most:,}."
-    return f"Most came on {on.day} {on:%b}: {most:,}." if most else "Nobody is new in these days."
+        return f"On {over} of these days, more than {most:,} people were added; the line stops at {most:,}."
+    return f"Busiest day: {on.day} {on:%b} ({most:,})." if most else "No new people in this period."
 
 
 def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[float, str, str]]:

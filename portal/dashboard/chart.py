@@ -1,4 +1,4 @@
-"""How is a line drawn? Numbers become points of an SVG, on the server."""
+"""Draw a line chart as SVG, on the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, in the units of a view box of 1000 by 220."""
+    """The coordinates for the template, in a view box of 1000 by 220."""
 
     title: str
     finding: str
@@ -29,7 +29,7 @@ class Chart:
 
 
 def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Chart:
-    """New people a day, from `first` on; at least two days. Nobody counted above `bound`, where the line ends."""
+    """New people per day, from `first` on, for at least two days. Counts stop at `bound`, and so does the line."""
     counts = [min(count, bound) for count in daily]
     over = sum(count > bound for count in daily)
     top = _round_top(max(counts))
@@ -67,7 +67,7 @@ def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[flo
 
 
 def _round_top(most: int) -> int:
-    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the grid's steps."""
+    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the number of grid lines."""
     size = STEPS
     while True:
         for factor in (1, 2, 4, 5):

@@ -97,7 +97,7 @@ def test_a_changed_password_says_how_many_api_tokens_end(
     client.send("/account/password", {"current_password": PASSWORD, "password": "another horse battery staple"})
 
     assert after in client.get("/account/").text
-    assert "None." in client.get("/account/tokens/").text
+    assert "No active tokens." in client.get("/account/tokens/").text
 
 
 @pytest.mark.parametrize("password", ["a" * 14, "", "\U0001f600" * 14, "welcome to the portal", PASSWORD])

@@ -206,7 +206,7 @@ def test_au4_requesting_a_link_does_not_reveal_whether_an_address_is_known(
     app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
 ) -> None:
     answers = [
-        (status, "EMAIL, an email with a link is on its way" in text)
+        (status, "If an account with EMAIL exists, an email with a link is on its way" in text)
         for status, text in (asked(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
     ]
 

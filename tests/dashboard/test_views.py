@@ -101,7 +101,7 @@ def test_days_are_those_of_the_readers_zone(
 
     assert number == "2", "the administrator, and who came a minute after midnight"
     assert rows_at(client, url) == 2
-    assert f"Days are {zone}." in text
+    assert f"Time zone: {zone}." in text
 
 
 def test_a_user_is_redirected_to_their_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:

@@ -115,7 +115,7 @@ def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> No
 def test_emails_that_wait_without_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, GONE)
 
-    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is there: run `flask worker`"):
+    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"):
         looked(waiting)
     change(waiting, AT_WORK)
     assert looked(waiting).startswith("1 waiting since")

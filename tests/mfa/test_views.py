@@ -222,7 +222,7 @@ def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longe
     short = browser.post(f"{URL}/remove", {"password": PASSWORD})
     monkeypatch.undo()
     assert short.status_code == 422
-    assert "40 or more" in short.text
+    assert "at least 40 characters" in short.text
     assert browser.post(f"{URL}/remove", {"password": PASSWORD}).status_code == 303
 
     assert "Off." in browser.get(URL).text
@@ -295,7 +295,7 @@ def test_each_change_of_two_factor_and_a_used_recovery_code_is_announced_by_emai
     assert "The former ones no longer work" in said["You have new recovery codes"]
     reset = said["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-factor authentication" in reset
-    assert "If you didn’t request this" in reset
+    assert "If you didn’t ask for this" in reset
 
 
 def test_the_email_says_how_many_recovery_codes_are_left_and_names_no_outsider(

@@ -123,7 +123,7 @@ def test_a_person_who_chose_no_zone_reads_every_page_in_that_of_the_browser(
     page = client.get(f"/users/{gone.id}").text
     assert '<time datetime="2025-07-01T22:30:00Z" title="2 Jul 2025, 00:30:00 CEST">2 Jul 2025<' in page
     assert 'data-browser-time="GET"' in page
-    assert f"Days are {BERLIN}." in client.get("/").text
+    assert f"Time zone: {BERLIN}." in client.get("/").text
     client.send("/account/", {"time_zone": KATHMANDU})
     assert "2 Jul 2025, 04:15:00 +0545" in client.get(f"/users/{gone.id}").text
 

@@ -408,11 +408,11 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE deleted_at IS NULL;
 CREATE INDEX users_email_idx ON users (email);
 CREATE INDEX users_organization_id_idx ON users (organization_id);
--- Included columns let people be counted from the index alone.
+-- Included columns let people be counted, and frequent words be found, from the index alone.
 CREATE INDEX users_created_at_idx ON users (created_at DESC, id DESC)
-    INCLUDE (is_active, organization_id, invited_at, accepted_at) WHERE deleted_at IS NULL;
+    INCLUDE (is_active, organization_id, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL;
 CREATE INDEX users_organization_created_at_idx ON users (organization_id, created_at DESC, id DESC)
-    INCLUDE (role, is_active, email_verified, invited_at, accepted_at) WHERE deleted_at IS NULL;
+    INCLUDE (role, is_active, email_verified, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL;
 CREATE INDEX users_name_idx ON users (sort_name COLLATE "C", id) WHERE deleted_at IS NULL;
 CREATE INDEX users_organization_name_idx ON users (organization_id, sort_name COLLATE "C", id)
     WHERE deleted_at IS NULL;

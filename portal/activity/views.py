@@ -153,13 +153,13 @@ def _undo(
 
 
 def _undone(row: Any, values: Collection[str]) -> str:
-    """What the row is again. An address comes back alone: no new link goes to one that was asked for meanwhile."""
+    """What undoing did. An email comes back without a new link: none goes to one that was asked for in the meantime."""
     if row.is_deleted:
-        return "deleted again"
+        return f"{row.name} deleted again."
     if "email" not in values:
-        return "as before again"
-    state = "" if row.email_verified else ". The address is not confirmed"
-    return f"using {readable_email(row.email)} again{state}"
+        return "Change undone."
+    state = "" if row.email_verified else " The address is not confirmed yet."
+    return f"Change undone. {row.name} signs in with {readable_email(row.email)} again.{state}"
 
 
 def _version() -> int:

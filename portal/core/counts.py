@@ -9,7 +9,7 @@ from sqlalchemy import column, func, select, table
 
 BOUND = 50_000  # below it counts are exact
 COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
-SEARCH_BOUND = 1_000  # for searches inside a tenant, where the whole table is larger than BOUND
+SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
 SEARCH_COUNTED_BELOW = 2_000  # the same, by estimate
 PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
 

@@ -14,6 +14,7 @@ from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.row_security import SECRETS
 from portal.data_browser.reading import shelf
+from portal.resources.resource import resources
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
 NAMED = {"uuid": "uuid", "json": "json", "jsonb": "json", "bytea": "bytes"}
@@ -29,13 +30,11 @@ ABOUT = {
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
     "outbox_emails": "The demo's outbox.",
-    "organizations": "The tenants.",
     "passkeys": "Passkeys of people.",
     "recovery_codes": "Recovery codes, each of which works once.",
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
     "sessions": "Sessions of browsers and API clients, current and ended.",
     "rate_limits": "Counters of attempts.",
-    "users": "People, including deleted ones.",
     "queue.procrastinate_events": "Events of the queue's jobs.",
     "queue.procrastinate_jobs": "Queued emails.",
     "queue.procrastinate_periodic_defers": "Recurring jobs.",
@@ -158,7 +157,7 @@ def _table(row: Mapping[str, Any]) -> Table:
     key = row["key"] or []
     return Table(
         name,
-        row["comment"] or ABOUT.get(name),
+        row["comment"] or _about(name),
         max(row["estimate"], 0),
         row["size"],
         columns,
@@ -166,6 +165,11 @@ def _table(row: Mapping[str, Any]) -> Table:
         clause(row["name"], *(column(one) for one in columns), schema=row["schema"]),
         _references(row["references"] or [], columns),
     )
+
+
+def _about(name: str) -> str | None:
+    described = resources().get(name)
+    return described.about if described else ABOUT.get(name)
 
 
 def _named(schema: str, name: str) -> str:

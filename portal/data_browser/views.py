@@ -25,6 +25,7 @@ from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.reading import Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
+from portal.resources.resource import resources
 from portal.web import reauthentication
 from portal.web.error_pages import RETRY_AFTER, status_of
 from portal.web.given import current_settings
@@ -39,8 +40,6 @@ INTERNAL = "internal"
 
 # The page on which a row can be changed under its rules, and the column that leads there.
 PAGES = {
-    "organizations": ("organizations.edit", "id"),
-    "users": ("users.edit", "id"),
     **{
         name: ("users.show", "user_id")
         for name in ("api_tokens", "authenticators", "passkeys", "recovery_codes", "refresh_tokens", "sessions")
@@ -254,7 +253,8 @@ def _key() -> list[str]:
 
 def _page_of(table: Table, values: Sequence[Value]) -> str | None:
     """The URL of the page on which the row can be changed, if there is one."""
-    endpoint, name = PAGES.get(table.name, (None, None))
+    edited = (f"{table.name}.edit", "id") if table.name in resources() else (None, None)
+    endpoint, name = PAGES.get(table.name, edited)
     told: Mapping[str, str | None] = {value.column.name: value.text for value in values}
     key = told.get(name or "")
     return url_for(endpoint, id=key) if endpoint and key else None

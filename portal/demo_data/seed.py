@@ -20,6 +20,7 @@ from portal.core.keys import uuid7
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import names
 from portal.organizations.models import Organization, slug_of
+from portal.resources.resource import resources
 from portal.users import passwords, queries
 from portal.users.models import User
 
@@ -93,8 +94,10 @@ def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
         with without_triggers(connection, "users", OF_NEW_ROWS):
             while many := copy_rows("users", COLUMNS, islice(rows, AT_ONCE)):
                 made += many
-        history.record("seed", details={"organizations": f"{len(organizations):,}", "people": f"{made:,}"})
-        connection.exec_driver_sql("ANALYZE organizations, users")
+        others = {one.plural: f"{rows:,}" for one in resources().values() if (rows := one.demo(random))}
+        told = {"organizations": f"{len(organizations):,}", "people": f"{made:,}", **others}
+        history.record("seed", details=told)
+        connection.exec_driver_sql(f"ANALYZE {', '.join(resources())}")  # names of tables
         return made
 
 

@@ -20,27 +20,21 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
-from portal.organizations.models import Organization
+from portal.organizations.resource import SLUG_SAMPLE
+from portal.resources.resource import resources
+from portal.resources.samples import SampleTenant, Texts
 from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import ApiToken
 from portal.tokens.rotation import open_client_session
 from portal.users import passwords
 from portal.users.commands import users
-from portal.users.models import User
+from portal.users.resource import email_sample
 
 Pair = tuple[str, str]
 Dump = dict[str, list[tuple[Any, ...]]]
 TEST_NETWORK = "192.0.2.1"  # reserved for documentation (RFC 5737), so no visitor has it
 DAY = Lifetime(timedelta(days=1), timedelta(days=1))
 PEOPLE = ("admin", "user", "deleted")
-KINDS = {
-    "xname": "the name of an organization",
-    "xslug": "the slug of an organization",
-    "xmail": "the email of a person",
-    "xfirst": "the name of a person",
-    "xagent": "the browser of a person",
-    "xtoken": "the API token of a person",
-}
 
 
 class NoSamples(Exception):
@@ -49,7 +43,7 @@ class NoSamples(Exception):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
             f"There is no sample data for {', '.join(sorted(names))}, so the check can't tell whether organizations see"
-            " each other's rows. Add some in portal/isolation/stage.py."
+            " each other's rows. Add some: see `samples` in portal/resources/resource.py."
         )
 
 
@@ -78,34 +72,17 @@ class Stage:
             return {name: texts for name, texts in db.session.execute(_texts(), {"keys": list(self.rows)})}
 
 
-@dataclass(frozen=True)
-class Tenant:
-    """An organization and its people, by their part."""
-
-    id: uuid.UUID
-    people: dict[str, uuid.UUID]
-    emails: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Words:
-    """The parts of a tenant's texts: one to search for, and one that must not show unless it is sent."""
-
-    plain: str
-    canary: str
-
-
 def set_up(app: Flask) -> Stage:
     """Create both tenants, and somebody of the first whom its ADMIN must not see. The caller rolls back."""
-    own, foreign = (Words(*(f"{kind}{secrets.token_hex(8)}" for kind in ("word", "canary"))) for _ in range(2))
+    own, foreign = _texts_of_its_own(), _texts_of_its_own()
     password = secrets.token_urlsafe(24)
     with app.app_context(), acting_as(SYSTEM):
-        mine = _people(_organization(own), own, PEOPLE, passwords.hash_password(password))
-    origin = come_from(Origin("", TEST_NETWORK, f"{foreign.canary}xagent"))
+        mine = _filled(_tenant(uuid7(), own, PEOPLE, passwords.hash_password(password)))
+    origin = come_from(Origin("", TEST_NETWORK, foreign.mark("the browser of a person")))
     try:
         with app.app_context(), acting_as(SYSTEM):
-            other = _people(_organization(foreign), foreign, PEOPLE, None)
-            hidden = _people(mine.id, foreign, ("hidden",), None)
+            other = _filled(_tenant(uuid7(), foreign, PEOPLE, None))
+            hidden = _filled(_tenant(mine.id, foreign, ("hidden",), None), "users")
         _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])
         _act(app, Actor(other.people["admin"], Role.ADMIN, other.id), other.people["user"])
     finally:
@@ -120,15 +97,23 @@ def set_up(app: Flask) -> Stage:
         raise NoSamples(lacking)
     theirs = {key: kind for key, kind in _keys(dump).items() if key not in ours}
     return Stage(
-        email=mine.emails["admin"],
+        email=email_sample(own, "admin"),
         password=password,
-        own_word=own.plain,
+        own_word=own.word,
         own_keys=_to_try(ours, {mine.id, *mine.people.values()}),
         keys=_to_try(theirs, rows),
-        marks={**{f"{foreign.canary}{suffix}": kind for suffix, kind in KINDS.items()}, **theirs},
+        marks={**{mark: kind for kind, mark in foreign.marks.items()}, **theirs},
         rows=rows,
-        **_sent(other, [*other.emails.values(), *hidden.emails.values()], foreign),
+        **_sent(other, foreign),
     )
+
+
+def _texts_of_its_own() -> Texts:
+    return Texts(f"word{secrets.token_hex(8)}", f"canary{secrets.token_hex(8)}")
+
+
+def _tenant(home: uuid.UUID, texts: Texts, who: Iterable[str], hashed: str | None) -> SampleTenant:
+    return SampleTenant(home, {one: uuid7() for one in who}, texts, hashed)
 
 
 def tenant_owned() -> dict[str, str]:
@@ -137,48 +122,49 @@ def tenant_owned() -> dict[str, str]:
     return {one.class_.__name__: one.local_table.description for one in mappers}
 
 
-def _sent(other: Tenant, emails: Iterable[str], foreign: Words) -> dict[str, tuple[Pair, ...]]:
+def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
     """Values of the other tenant, each beside a similar one that nobody has."""
-    nobodys = Words(f"word{secrets.token_hex(8)}", f"canary{secrets.token_hex(8)}")
+    nobodys = _texts_of_its_own()
     ids = (other.id, other.people["user"])
+    emails = [(email_sample(foreign, who), email_sample(nobodys, who)) for who in (*PEOPLE, "hidden")]
     return {
-        "words": ((foreign.plain, nobodys.plain),),
-        "references": (*((str(key), str(uuid7())) for key in ids), (_slug(foreign), _slug(nobodys))),
-        "emails": tuple((email, f"{number}.{nobodys.canary}@example.com") for number, email in enumerate(emails)),
+        "words": ((foreign.word, nobodys.word),),
+        "references": (
+            *((str(key), str(uuid7())) for key in ids),
+            (foreign.slug(SLUG_SAMPLE), nobodys.slug(SLUG_SAMPLE)),
+        ),
+        "emails": tuple(emails),
     }
 
 
-def _slug(words: Words) -> str:
-    return f"{words.plain}-{words.canary}xslug"
-
-
 @command
-def _organization(words: Words) -> uuid.UUID:
-    return create_many(Organization, [{"name": f"{words.plain} {words.canary}xname", "slug": _slug(words)}])[0]
-
-
-@command
-def _people(home: uuid.UUID, words: Words, who: Iterable[str], hashed: str | None) -> Tenant:
-    """People who signed in once; only those with a hash can do so again."""
-    tenant = Tenant(home, {}, {})
-    for one in who:
-        key, email = uuid7(), f"{words.plain}{one}.{words.canary}xmail@example.com"
-        role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(one, Role.USER)
-        row = {"id": key, "email": email, "first_name": f"{words.plain} {words.canary}xfirst", "role": role}
-        gone = now() if one == "deleted" else None
-        create_many(User, [{**row, "organization_id": home, "password": hashed, "deleted_at": gone}])
-        open_session(key, home, lifetime=DAY)
-        open_client_session(key, home, lifetime=DAY)
-        create_many(ApiToken, [_api_token(key, home, words)])
-        history.record("sign_in", by=Actor(key, role, home), about=key)
-        tenant.people[one], tenant.emails[one] = key, email
+def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
+    """Create the tenant's rows of all or some resources, starting with those that others reference."""
+    described = resources()
+    for table in db.metadata.sorted_tables:
+        if table.name in described and (not only or table.name in only):
+            for model, row in described[table.name].samples(tenant):
+                create_many(model, [row])
+    for who, person in tenant.people.items():
+        _sign_in(tenant, who, person)
     return tenant
 
 
-def _api_token(person: uuid.UUID, home: uuid.UUID, words: Words) -> dict[str, Any]:
+def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
+    """What somebody has who has signed in once."""
+    open_session(person, tenant.id, lifetime=DAY)
+    open_client_session(person, tenant.id, lifetime=DAY)
+    create_many(ApiToken, [_api_token(person, tenant)])
+    role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
+    history.record("sign_in", by=Actor(person, role, tenant.id), about=person)
+
+
+def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
     token = secrets.token_hex(16)
-    given = {"token": token, "name": f"{words.plain} {words.canary}xtoken", "beginning": f"{words.canary}xtoken"}
-    return {**given, "user_id": person, "organization_id": home, "scopes": [], "expires_at": now() + timedelta(days=1)}
+    kind = "the API token of a person"
+    given = {"token": token, "name": tenant.texts.phrase(kind), "beginning": tenant.texts.mark(kind)}
+    owned = {"user_id": person, "organization_id": tenant.id}
+    return {**given, **owned, "scopes": [], "expires_at": now() + timedelta(days=1)}
 
 
 def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:

@@ -18,7 +18,10 @@ from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
 from portal.resources.resource import Column, Empty, Resource
+from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
+
+SLUG_SAMPLE = "the slug of an organization"
 
 
 class Organizations(Resource[Organization]):
@@ -68,6 +71,10 @@ class Organizations(Resource[Organization]):
 
     def context(self, row: Organization) -> dict[str, Any]:
         return {"membership": members().of(row.id)}
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)
+        yield Organization, {"id": tenant.id, "name": name, "slug": slug}
 
     def new_form(self) -> Form:
         return NewOrganizationForm()

@@ -127,7 +127,7 @@ class Pages(Generic[Row]):
                     if form.is_stale:
                         raise Stale(row)
                     changed = self.records.update(id, form.seen_version(), form.values())
-                    confirm(changed, "saved", self.resource.undo_url(id))
+                    confirm(changed, f"Changes to {self.resource.title_of(changed)} saved.", self.resource.undo_url(id))
                     self.resource.edited(changed, form)
                     return redirect(next_url(back_url))
             except RateLimited as rate_limited:
@@ -147,7 +147,8 @@ class Pages(Generic[Row]):
             title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
             verb, means = f"Delete {self.resource.noun}", self.resource.means_of_deleting(row)
             return render_question(title, means, verb=verb, back_url=back_url, risky=True)
-        confirm(self.records.delete(id), "deleted", self.resource.undo_url(id))
+        deleted = self.records.delete(id)
+        confirm(deleted, f"{self.resource.title_of(deleted)} deleted.", self.resource.undo_url(id))
         return redirect(list_url(self.resource.url("index")))
 
     def restore(self, id: uuid.UUID) -> ResponseReturnValue:
@@ -162,7 +163,7 @@ class Pages(Generic[Row]):
         except Conflict as conflict:
             flash(f"Not restored. {conflict.message}", "error")
         else:
-            confirm(restored, "restored", self.resource.undo_url(id))
+            confirm(restored, f"{self.resource.title_of(restored)} restored.", self.resource.undo_url(id))
         return redirect(back_url)
 
     def _is_confirmed(self, form: Form, row: Row | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import url_for
@@ -17,6 +18,7 @@ from portal.core.listing import Listing
 from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
+from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form
 from portal.web.given import Given
 
@@ -108,8 +110,10 @@ class Resource(Generic[Row]):
             return self.empty[listing.status]
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
-        text = f"{self.searched} was searched, among {listing.tab.label.lower()} {self.plural}." if listing.q else ""
-        return Empty(title, f"{text} Try {fewer}, or another tab.".lstrip(), "search", offers_new=True)
+        fields = self.searched[:1].lower() + self.searched[1:]
+        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}."
+        text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
+        return Empty(title, text, "search", offers_new=True)
 
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         raise NotImplementedError
@@ -165,6 +169,16 @@ class Resource(Generic[Row]):
     def hint(self) -> str | None:
         """What to know before creating a row."""
         return None
+
+    # Rows for the isolation self-test and the demo
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        """Rows of a tenant, with `tenant.texts` in every text."""
+        return iter(())
+
+    def demo(self, random: Random) -> int:
+        """Fill the demo with believable rows, in the running command, once its people are there. Returns how many."""
+        return 0
 
     # What a change means, in sentences to be confirmed
 

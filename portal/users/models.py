@@ -37,7 +37,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=NOT_DELETED,
-            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at"],
+            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
         ),
         Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
         Index(
@@ -46,7 +46,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=NOT_DELETED,
-            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at"],
+            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at", "search_text"],
         ),
         Index(
             "users_organization_name_idx",

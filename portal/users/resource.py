@@ -11,6 +11,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
 from portal.core.actor import Role, current_actor
+from portal.core.clock import now
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Listing
@@ -19,6 +20,7 @@ from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.resources.resource import Column, Empty, Resource
+from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
 from portal.users.devices import devices_of
@@ -120,6 +122,21 @@ class People(Resource[User]):
             "has_two_factor": db.session.scalar(select(has_two_factor(row.id))),
         }
 
+    def samples(self, tenant: SampleTenant) -> Samples:
+        for who, key in tenant.people.items():
+            yield (
+                User,
+                {
+                    "id": key,
+                    "organization_id": tenant.id,
+                    "email": email_sample(tenant.texts, who),
+                    "first_name": tenant.texts.phrase("the name of a person"),
+                    "role": {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER),
+                    "password": tenant.password,
+                    "deleted_at": now() if who == "deleted" else None,
+                },
+            )
+
     def new_form(self) -> Form:
         return NewUserForm(request.args.get("organization", ""))
 
@@ -165,6 +182,10 @@ class People(Resource[User]):
 
 
 resource = People()
+
+
+def email_sample(texts: Texts, who: str) -> str:
+    return f"{texts.word}{who}.{texts.mark('the email of a person')}@example.com"
 
 
 def say_invited(email: str | None, *, is_active: bool) -> None:

@@ -64,7 +64,8 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     if is_active and (asked := _ask_to_activate(id)):
         return asked
     user = users.set_active(id, is_active=is_active)
-    confirm(user, "active again" if user.is_active else "deactivated", url_for("activity.undo_person", id=id))
+    done = "activated" if user.is_active else "deactivated"
+    confirm(user, f"{user.name} {done}.", resource.undo_url(id))
     return redirect(url_for(".show", id=id))
 
 

@@ -36,9 +36,8 @@ def latest_changes() -> Sequence[Any]:
     return feed().latest()
 
 
-def confirm(row: Any, done: str, undo_url: str) -> None:
+def confirm(row: Any, text: str, undo_url: str) -> None:
     """Flash what happened to a row, with an undo button if this request changed something."""
-    text = f"{row.name} is {done}."
     if was_made_here(row, row.version):
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
     else:

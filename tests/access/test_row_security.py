@@ -175,7 +175,7 @@ def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(w
 
 def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone(world: World) -> None:
     found = text(
-        "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:house AS uuid),"
+        "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:organization AS uuid),"
         " NULL, NULL, NULL, NULL, NULL, 'name', false, NULL, NULL, 100)"
     )
     for person, own in (
@@ -184,12 +184,12 @@ def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone
         (world.uma, set[Any]()),
     ):
         with world.sql(person) as connection:
-            assert set(connection.scalars(found, {"house": None})) == own
+            assert set(connection.scalars(found, {"organization": None})) == own
             foreign = world.acme if person is world.bea else world.birch
-            assert connection.scalars(found, {"house": foreign.id}).all() == []
+            assert connection.scalars(found, {"organization": foreign.id}).all() == []
     with world.sql(world.root) as connection:  # whom no tenant bounds
-        assert len(set(connection.scalars(found, {"house": None}))) == 5
-        assert set(connection.scalars(found, {"house": world.birch.id})) == {world.bea.id}
+        assert len(set(connection.scalars(found, {"organization": None}))) == 5
+        assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
 
 
 def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:

@@ -173,7 +173,7 @@ def test_a_restore_is_undone_too_and_the_row_is_deleted_as_of_when_it_was(
     deleted = values_of(build, row)
 
     restored = press(client, path, f"{path}/restore")
-    assert "is restored" in restored
+    assert "restored." in restored
     undo_from(client, row, restored, "message", htmx=False)
 
     assert values_of(build, row) == deleted
@@ -188,7 +188,7 @@ def test_an_admin_undoes_a_new_name_of_the_own_organization(
     undo(client, acme, 2)
 
     assert build.read(Organization, acme.id).name == "Acme"
-    assert "Acme is as before again." in note(client, acme)
+    assert "Change undone." in note(client, acme)
 
 
 def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_stay(

@@ -145,7 +145,7 @@ def test_deleting_says_how_many_lose_access_and_offers_undo(
     gone = client.post(f"/organizations/{acme.id}/delete", data=fields_of(asked.text))
     page = client.get(gone.headers["Location"]).text
 
-    assert "Acme is deleted." in page
+    assert "Acme deleted." in page
     assert other_client.get("/users/").headers["Location"].startswith("/login")
     client.post(f"/activity/organizations/{acme.id}/undo", data=undo_in(page))
     assert other_client.get("/users/").status_code == 200

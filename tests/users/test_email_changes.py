@@ -323,8 +323,8 @@ def test_an_address_that_comes_back_is_as_confirmed_as_it_was_and_the_note_says_
 
     user = build.read(User, person.id)
     assert (user.email, user.email_verified, user.pending_email) == (person.email, was_confirmed, None)
-    assert f"{person.name} is using {person.email} again." in page
-    assert ("The address is not confirmed." in page) is not was_confirmed
+    assert f"{person.name} signs in with {person.email} again." in page
+    assert ("The address is not confirmed yet." in page) is not was_confirmed
     assert ("Not verified" in page) is not was_confirmed
 
 
@@ -342,7 +342,7 @@ def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_kno
     page = note_after_undo(client, person, version)
 
     assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (person.email, False)
-    assert "The address is not confirmed." in page
+    assert "The address is not confirmed yet." in page
 
 
 def test_an_undo_can_be_undone_and_both_addresses_stay_confirmed(
@@ -356,4 +356,4 @@ def test_an_undo_can_be_undone_and_both_addresses_stay_confirmed(
     page = note_after_undo(client, person, build.read(User, person.id).version)
 
     assert (build.read(User, person.id).email, build.read(User, person.id).email_verified) == (NEW, True)
-    assert f"{person.name} is using {NEW} again." in page
+    assert f"{person.name} signs in with {NEW} again." in page

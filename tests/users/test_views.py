@@ -280,7 +280,7 @@ def test_a_person_is_edited(client: PageClient, sign_in: SignIn, build: Builder,
     row = build.read(User, uma.id)
     assert answer.headers["Location"] == f"/users/{uma.id}"
     assert (row.first_name, row.role, row.updated_by, row.version) == ("Ulla", Role.ADMIN, ada.id, 2)
-    assert "Ulla Example is saved." in client.get(f"/users/{uma.id}").text
+    assert "Changes to Ulla Example saved." in client.get(f"/users/{uma.id}").text
 
 
 def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
@@ -384,7 +384,7 @@ def test_deleting_says_what_it_means_and_offers_undo(
     page = client.get(gone.headers["Location"]).text
 
     assert build.read(User, uma.id).deleted_by == ada.id
-    assert f"{uma.name} is deleted." in page
+    assert f"{uma.name} deleted." in page
     client.post(f"/activity/people/{uma.id}/undo", data=undo_in(page))
     assert build.read(User, uma.id).deleted_at is None
     assert other_client.get("/account/").status_code == 303
@@ -410,7 +410,7 @@ def test_a_deactivated_person_stays_and_can_come_back(
     client.send(f"/users/{uma.id}/deactivation")
     assert not build.read(User, uma.id).is_active
     assert other_client.get("/account/").headers["Location"].startswith("/login")
-    assert f"{uma.name} is deactivated." in client.get(f"/users/{uma.id}").text
+    assert f"{uma.name} deactivated." in client.get(f"/users/{uma.id}").text
     client.send(f"/users/{uma.id}/deactivation")
 
     assert build.read(User, uma.id).is_active

@@ -98,7 +98,7 @@ def test_the_page_of_a_row_keeps_the_link_to_the_list_through_whatever_is_done_t
 
     assert f'<a class="back" href="{there}"'.replace("&", "&amp;") in page.text
     assert same(gone.headers["Location"], there)
-    assert "is deleted" in client.get(gone.headers["Location"]).text
+    assert " deleted." in client.get(gone.headers["Location"]).text
 
 
 def test_a_row_that_is_restored_from_the_list_leads_to_its_page_and_back(

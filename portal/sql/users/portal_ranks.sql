@@ -1,33 +1,37 @@
--- The conditions of a ranked search: one for each rank, NULL for a rank that this search doesn't have, and one for all
--- of them. Each excludes those before it, and repeats nothing: the planner would take it for rarer.
-CREATE OR REPLACE FUNCTION portal_ranks(words text[], addresses text[]) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, public, pg_temp AS $$
+-- What a search looks for, as conditions: `whole` is an exact match (rank 1 an email address, rank 2 a name, in any
+-- order of its words), `beginning` means that each word begins a word, and `anywhere` that each is found. These can't
+-- use the trigram index: `parts` are patterns for it. Of an email address, what is before the @ and what is after it
+-- are such parts, because the one is rare where everybody shares the other.
+CREATE OR REPLACE FUNCTION portal_ranks(
+    words text[], addresses text[],
+    OUT whole text, OUT whole_rank integer, OUT beginning text, OUT anywhere text, OUT parts text[])
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    is_address CONSTANT boolean := cardinality(addresses) > 0;
-    asked CONSTANT text := 'search_text LIKE %L';
-    whole text;
-    beginnings text;
-    anywhere text;
-    are_all boolean;
+    matching CONSTANT text := 'search_text || '''' LIKE ALL (%L::text[])';
+    patterns text[];
+    beginnings text[];
+    pattern text;
+    key text;
+    at integer;
 BEGIN
-    SELECT string_agg(format(asked, beginning), ' AND '), string_agg(format(asked, pattern), ' AND '),
-        bool_and(beginning = pattern)
-    INTO beginnings, anywhere, are_all
-    FROM (SELECT portal_search_pattern(word) AS pattern FROM unnest(words) word) patterns,
-        LATERAL (SELECT '% ' || ltrim(pattern, '% ') AS beginning) made;
-    IF is_address THEN
-        whole := 'lower(email) = ANY ($9)';
-        RETURN ARRAY[format('%s AND %s', whole, anywhere), NULL, format('%s AND NOT (%s)', beginnings, whole),
-            CASE WHEN NOT are_all THEN format('%s AND NOT (%s) AND NOT (%s)', anywhere, beginnings, whole) END,
-            anywhere];
+    FOR n IN 1..cardinality(words) LOOP
+        pattern := portal_search_pattern(words[n]);
+        at := strpos(pattern, 'ᐖ ');
+        patterns := patterns || pattern;
+        beginnings := beginnings || ('% ' || ltrim(pattern, '% '));
+        parts := parts || CASE WHEN at > 4 AND char_length(pattern) > at + 4
+            THEN ARRAY[left(pattern, at) || '%', '%' || substr(pattern, at + 1)] ELSE ARRAY[pattern] END;
+        key := split_part(portal_sort_key(array_to_string(words[n:] || words[:n - 1], ' ')), E'\x01', 1);
+        whole := concat_ws(' OR ', whole,
+            format('sort_name COLLATE "C" >= %L AND sort_name COLLATE "C" < %L', key, key || E'\x02'));
+    END LOOP;
+    anywhere := format(matching, patterns);
+    beginning := format(matching, beginnings);
+    whole_rank := 2;
+    IF cardinality(addresses) > 0 THEN
+        whole_rank := 1;
+        whole := format('lower(email) = ANY (%L::text[])', addresses);
     END IF;
-    SELECT string_agg(
-        format('sort_name COLLATE "C" >= %L AND sort_name COLLATE "C" < %L', key, key || E'\x02'), ' OR ')
-    INTO whole
-    FROM (SELECT DISTINCT split_part(
-            portal_sort_key(array_to_string(words[n:] || words[:n - 1], ' ')), E'\x01', 1) AS key
-        FROM generate_series(1, cardinality(words)) n) keys;
-    RETURN ARRAY[NULL, format('(%s) AND %s', whole, anywhere), format('%s AND NOT (%s)', beginnings, whole),
-        CASE WHEN NOT are_all THEN format('%s AND NOT (%s) AND NOT (%s)', anywhere, beginnings, whole) END,
-            anywhere];
+    whole := '(' || whole || ')';
 END $$;

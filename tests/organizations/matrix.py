@@ -1,0 +1,60 @@
+"""What the pages of organizations answer to whom: see tests/access/test_matrix.py."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from portal.core.clock import now
+from portal.organizations.models import Organization
+from tests.access.rules import (
+    ADMIN_ASKED,
+    ADMIN_WRITES,
+    NEVER_USER,
+    SUPER_ASKED,
+    SUPER_READS,
+    SUPER_RESTORES,
+    SUPER_WRITES,
+    TENANT_READ,
+    Body,
+    Rule,
+    Rules,
+    World,
+    changed,
+    row,
+)
+from tests.access.visitor import DONE, GONE, NO, PAGE
+
+RULES: Rules = {
+    ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.new", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("organizations.new", "POST"): Rule(*NEVER_USER, NO, DONE),
+    ("organizations.show", "GET"): row(TENANT_READ, SUPER_READS),
+    ("organizations.edit", "GET"): row(ADMIN_ASKED, (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+    ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
+    ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
+    ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
+    ("activity.organization", "GET"): row(TENANT_READ, SUPER_READS),
+    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+}
+
+
+def row_of(world: World, kind: str) -> uuid.UUID:
+    """A row of that kind, seen from Acme."""
+    if kind == "own":
+        return world.acme.id
+    gone = now() if kind == "deleted" else None
+    return world.build.tenant(f"Tenant {uuid.uuid4().hex}", deleted_at=gone).id
+
+
+def _edited(_world: World, key: uuid.UUID) -> dict[str, Any]:
+    return {"name": "Renamed", "slug": f"renamed-{key.hex}", "version": "1"}
+
+
+BODIES: dict[str, Body] = {
+    "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
+    "organizations.edit": _edited,
+    "activity.undo_organization": changed(Organization, "name"),
+}

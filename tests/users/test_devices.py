@@ -119,9 +119,9 @@ def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_o
     assert page.count("This device") == 1
     assert re.search(r"Chrome on Linux.{0,200}This device.{0,300}In use now from 127\.0\.0\.1", page, re.S)
     assert re.search(
-        r"python-requests.{0,100}API client.{0,300}from 198\.51\.100\.7.{0,200}renewed 14 times", page, re.S
+        r"python-requests.{0,100}API client.{0,300}from 198\.51\.100\.7.{0,200}refreshed 14 times", page, re.S
     )
-    assert re.search(r"An unnamed program.{0,300}renewed 1 time\.", page, re.S)
+    assert re.search(r"An unnamed program.{0,300}refreshed 1 time\.", page, re.S)
     assert len(buttons(page)) == 2
 
 

@@ -222,7 +222,7 @@ class World:
         return self.build.person(email, role=role, tenant=tenant, deleted_at=gone).id
 
     def _act(self, kind: str) -> uuid.UUID:
-        """The act by which a person of that kind was made."""
+        """The event that created a person of that kind."""
         made = select(Activity.operation_id).where(Activity.row_id == self._person(kind))
         with acting(self.app):
             return db.session.scalars(made).one()

@@ -47,7 +47,7 @@ def at(text: str) -> datetime:
         ("2026-06-30T20:00:00", "", "30 Jun 2026, 20:00:00 UTC"),
     ],
 )
-def test_a_moment_is_told_by_the_clock_of_that_day(moment: str, name: str, told: str) -> None:
+def test_a_time_uses_the_offset_of_its_day(moment: str, name: str, told: str) -> None:
     with read_from(name):
         assert exact(at(moment)) == told
         assert day(at(moment)) == told.split(",")[0]

@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.mail.queue import work_on
-from portal.web.given import current_settings
+from portal.web.given import current_settings, served_at
 
 
 @click.command("worker")
@@ -17,4 +17,6 @@ def worker() -> None:
     settings = current_settings()
     if settings.missing_for_mail:
         raise click.ClickException(settings.missing_for_mail)
+    if settings.public_url is None:  # a demo, whose server may have chosen another port
+        click.echo(f"Links in emails lead to {served_at()}. Set PORTAL_URL if the portal has another address.")
     work_on(current_app._get_current_object(), with_signals=True)  # type: ignore[attr-defined]

@@ -94,6 +94,7 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
         ),
+        Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",
             text("deleted_at DESC"),

@@ -154,8 +154,8 @@ def by_email(email: str) -> Select[User]:
 
 
 def deleted_by_email(email: str) -> Select[User]:
-    """The person with this address that was deleted last. Run it with_deleted."""
-    gone = select(User).where(User.email == email.lower(), User.deleted_at.is_not(None))
+    """The person with this address, compared without case, who was deleted last. Run it with_deleted."""
+    gone = select(User).where(func.lower(User.email) == func.lower(email), User.deleted_at.is_not(None))
     return gone.order_by(User.deleted_at.desc()).limit(1)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -345,6 +345,19 @@ def test_flask_worker_says_what_is_missing(fresh_database: str) -> None:
 
     assert (worker.returncode, said.count("\n")) == (1, 1)
     assert "PORTAL_URL is not set" in said
+
+
+@pytest.mark.parametrize("public_url", [None, "https://portal.example.com"])
+def test_a_demo_worker_says_where_links_lead(
+    app: Flask, at_settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch, public_url: str | None
+) -> None:
+    at_settings(public_url=public_url, database_url=None)
+    monkeypatch.setattr("portal.mail.cli.work_on", lambda *_, **__: None)
+
+    result = app.test_cli_runner().invoke(args=["worker"])
+
+    assert result.exit_code == 0, result.output
+    assert ("Links in emails lead to http://127.0.0.1:8000. Set PORTAL_URL" in result.output) == (public_url is None)
 
 
 def run_worker(**environment: str) -> subprocess.Popen[str]:

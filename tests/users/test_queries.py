@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from portal.core.actor import SYSTEM, Actor, Role
 from portal.core.batch import create_many
@@ -97,6 +97,15 @@ def test_an_address_is_found_without_case_and_among_active_people(app: Flask, um
     assert (found.id, gone) == (uma.id, None)
     assert again is not None
     assert again.id == gil.id
+
+
+def test_the_search_for_a_deleted_persons_address_has_an_index(app: Flask) -> None:
+    with app.app_context(), acting_as(SYSTEM):
+        db.session.execute(text("SET LOCAL enable_seqscan = off"))
+        asked = queries.deleted_by_email("Gil@Example.com").with_only_columns(User.id)
+        plan = db.session.scalar(asked, execution_options={"with_deleted": True, "explain": True})
+
+    assert "users_deleted_email_idx" in str(plan)
 
 
 def test_super_admins_who_can_sign_in_are_counted_without_those_who_cannot(

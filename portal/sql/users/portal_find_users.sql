@@ -55,8 +55,8 @@ DECLARE
         WHEN is_unlimited AND state IN ('active', 'invited') THEN ' AND coalesce('
             '(SELECT o.deleted_at IS NULL FROM organizations o WHERE o.id = u.organization_id), true)'
         ELSE '' END;
-    -- Only this list has indexes for its orders, and for exact names. By name, people of a name are all in one place.
-    has_order CONSTANT boolean := state = 'active' AND sort <> 'name';
+    -- Only this list has indexes for its orders, and for exact names.
+    has_order CONSTANT boolean := state = 'active';
     counted CONSTANT text := 'count(*) FILTER (WHERE %s)';
     search record;
     sample record;

@@ -269,7 +269,7 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
     page = visitor.get("/account/devices").text
 
     assert len(buttons(page)) + page.count("This device") == SHOWN
-    assert f"There are {SHOWN + 10} in all." in page
+    assert f"These are the most recently used of {SHOWN + 10}." in page
 
 
 def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> None:

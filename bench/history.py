@@ -52,9 +52,10 @@ def _table(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("DROP TABLE bench_people")
-        connection.execute("DROP FUNCTION IF EXISTS portal_history_of_bench_people")
+        connection.execute("DROP FUNCTION IF EXISTS portal_history_of_bench_people, portal_names_of_bench_people")
         with connection.transaction():
             connection.execute("SELECT set_config('portal.retention', 'on', true)")
+            connection.execute("DELETE FROM operations WHERE table_name = 'bench_people'")
             connection.execute("DELETE FROM activity WHERE table_name = 'bench_people'")
 
 

@@ -21,10 +21,11 @@ def downgrade() -> None:
         run(f"""
             DROP TRIGGER key_stays ON {table};
             DROP TRIGGER history_truncate ON {table};
-            DROP FUNCTION portal_history_of_{table} CASCADE;
+            DROP FUNCTION portal_history_of_{table}, portal_names_of_{table} CASCADE;
         """)
     run("""
-        DROP FUNCTION portal_watch, portal_record, portal_gather_repeats, portal_begins_act, portal_is_first;
-        DROP TABLE activity_repeats, activity;
+        DROP FUNCTION portal_watch, portal_record, portal_gather_repeats;
+        DROP TABLE operations, activity_repeats, activity;
+        DROP FUNCTION portal_write_operations, portal_count_operation, portal_names;
         DROP FUNCTION portal_key_stays, portal_append_only, portal_refuse_truncate, portal_operation;
     """)

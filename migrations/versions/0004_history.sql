@@ -41,7 +41,6 @@ CREATE TABLE activity (
     -- By which lists continue: the numbers of events would tell a tenant how much others do.
     key uuid NOT NULL DEFAULT gen_random_uuid(),
     operation_id uuid NOT NULL DEFAULT portal_operation(),
-    is_first boolean NOT NULL DEFAULT true,
     actor_id uuid DEFAULT nullif(current_setting('portal.actor_id', true), '')::uuid,
     actor_role text DEFAULT nullif(current_setting('portal.actor_role', true), ''),
     database_user text NOT NULL DEFAULT SESSION_USER,
@@ -56,16 +55,12 @@ CREATE TABLE activity (
     changes jsonb,
     undoes integer DEFAULT nullif(current_setting('portal.undoes', true), '')::integer,
     times integer NOT NULL DEFAULT 1,
-    begins_act boolean DEFAULT true,
     CONSTRAINT activity_pkey PRIMARY KEY (id),
     CONSTRAINT activity_at_check CHECK (at BETWEEN '2000-01-01' AND '9999-12-31')
 );
-CREATE INDEX activity_at_idx ON activity (at DESC, key DESC) WHERE is_first AND begins_act IS NOT FALSE;
-CREATE INDEX activity_organization_id_idx ON activity (organization_id, at DESC, key DESC) WHERE is_first;
-CREATE INDEX activity_tenant_idx ON activity (organization_id, at DESC, key DESC);
 CREATE INDEX activity_row_id_idx ON activity (row_id, at DESC, key DESC);
-CREATE INDEX activity_actor_id_idx ON activity (actor_id, at DESC, key DESC) WHERE is_first;
-CREATE INDEX activity_operation_id_idx ON activity (operation_id, organization_id);
+CREATE INDEX activity_operation_id_idx ON activity (operation_id, at DESC, key DESC);
+CREATE INDEX activity_tenant_idx ON activity (operation_id, organization_id, at DESC, key DESC);
 CREATE INDEX activity_xid_idx ON activity (xid);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON activity
 FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
@@ -86,22 +81,177 @@ CREATE UNIQUE INDEX activity_repeats_key ON activity_repeats (minute, action, ac
     NULLS NOT DISTINCT;
 
 
--- Who writes events
+-- Operations
 
--- Whether an operation has no event in this tenant yet: its first event stands for it in lists. Without the index all
--- events would be read; after an operation with very many rows the planner may take that for the shorter way.
-CREATE FUNCTION portal_is_first(operation uuid, tenant uuid) RETURNS boolean LANGUAGE sql STABLE COST 10000
-SET enable_seqscan = off
-RETURN CASE WHEN tenant IS NULL
-    THEN NOT EXISTS (SELECT FROM activity a WHERE a.operation_id = operation AND a.organization_id IS NULL)
-    ELSE NOT EXISTS (SELECT FROM activity a WHERE a.operation_id = operation AND a.organization_id = tenant) END;
-REVOKE ALL ON FUNCTION portal_is_first FROM PUBLIC;
+-- One row for an operation as a whole, where organization_id is empty, and one for the part that each organization sees.
+-- It is a copy of its first event, and what the others add.
+CREATE TABLE operations (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    -- By which lists continue.
+    key uuid NOT NULL DEFAULT gen_random_uuid(),
+    id uuid NOT NULL,
+    organization_id uuid,
+    at timestamptz NOT NULL,
+    event_id bigint NOT NULL,
+    actor_id uuid,
+    actor_role text,
+    database_user text NOT NULL,
+    address text,
+    agent text,
+    request_id text,
+    action text NOT NULL,
+    table_name text,
+    row_id uuid,
+    row_version integer,
+    changes jsonb,
+    -- The operation that it undid.
+    undoes uuid DEFAULT nullif(current_setting('portal.undone', true), '')::uuid,
+    times integer NOT NULL,
+    events bigint NOT NULL,
+    -- How many events, by table and action.
+    counts jsonb NOT NULL,
+    actions text[] NOT NULL,
+    -- The columns that were changed in any row.
+    fields text[] NOT NULL,
+    -- The first few rows, and what they were called.
+    row_ids uuid[] NOT NULL,
+    names text[],
+    search_text text,
+    statements integer NOT NULL DEFAULT 1,
+    CONSTRAINT operations_pkey PRIMARY KEY (key)
+);
+CREATE UNIQUE INDEX operations_id_key ON operations (id, organization_id) NULLS NOT DISTINCT;
+CREATE INDEX operations_at_idx ON operations (at DESC, key DESC) WHERE organization_id IS NULL;
+CREATE INDEX operations_organization_id_idx ON operations (organization_id, at DESC, key DESC);
+CREATE INDEX operations_actor_id_idx ON operations (actor_id, at DESC, key DESC);
+CREATE INDEX operations_event_id_idx ON operations (event_id);
+-- Readers search the list of pending entries, so it is kept short.
+CREATE INDEX operations_contents_idx ON operations USING gin (actions, fields, row_ids)
+    WITH (gin_pending_list_limit = 64);
+CREATE INDEX operations_search_text_idx ON operations USING gin (search_text gin_trgm_ops)
+    WITH (gin_pending_list_limit = 64);
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON operations
+FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
+-- Later statements of the same transaction add to its row.
+CREATE TRIGGER committed_stays AFTER UPDATE ON operations FOR EACH ROW
+WHEN (OLD.xid <> pg_current_xact_id() OR NEW.xid <> OLD.xid) EXECUTE FUNCTION portal_append_only();
 
--- Whether an operation has no event yet, in any tenant: who sees all tenants reads one entry per operation.
-CREATE FUNCTION portal_begins_act(operation uuid) RETURNS boolean LANGUAGE sql STABLE COST 10000
-SET enable_seqscan = off
-RETURN NOT EXISTS (SELECT FROM activity a WHERE a.operation_id = operation);
-REVOKE ALL ON FUNCTION portal_begins_act FROM PUBLIC;
+
+-- Who writes events and operations
+
+-- What rows of a table are called, by key: portal_watch wrote the function that knows. Of removed rows, `remains` holds
+-- their values.
+CREATE FUNCTION portal_names(kind text, ids uuid[], remains jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    namer CONSTANT regproc := to_regproc(quote_ident('portal_names_of_' || kind));
+    names jsonb;
+BEGIN
+    IF namer IS NOT NULL THEN
+        EXECUTE format('SELECT %s($1, $2)', namer) INTO names USING ids, remains;
+    END IF;
+    RETURN names;
+END $$;
+REVOKE ALL ON FUNCTION portal_names FROM PUBLIC;
+
+-- Adds events to the rows of their operations: one for each organization that sees a part, and one for the whole.
+-- Each begins as a copy of its first event. All new events are read once; everything else is looked up by primary key,
+-- whatever statistics say, because a plan that was made for one event may run for a million.
+--
+-- After 500 statements of one transaction its events are counted once, at commit: each statement would have to pass all
+-- former versions of the row.
+CREATE FUNCTION portal_write_operations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET jit = off AS $$
+BEGIN
+    WITH counted AS MATERIALIZED (
+        SELECT operation_id, organization_id, grouping(organization_id) = 1 AS is_whole, table_name, action,
+            count(*) AS many, (array_agg(id))[1:5] AS ids
+        FROM events
+        GROUP BY GROUPING SETS ((operation_id, organization_id, table_name, action),
+            (operation_id, table_name, action))),
+    few AS MATERIALIZED (
+        SELECT c.operation_id, c.organization_id, c.is_whole, c.table_name, c.action, c.many, place = 1 AS is_first,
+            a.id, a.row_id, CASE WHEN c.action = 'remove' THEN a.changes END AS remains
+        FROM counted c CROSS JOIN unnest(c.ids) WITH ORDINALITY AS one (id, place) JOIN activity a ON a.id = one.id
+        WHERE c.is_whole OR c.organization_id IS NOT NULL),
+    called AS MATERIALIZED (
+        SELECT table_name, portal_names(table_name, array_agg(row_id),
+            jsonb_object_agg(row_id, remains) FILTER (WHERE remains IS NOT NULL)) AS names
+        FROM few WHERE table_name IS NOT NULL AND row_id IS NOT NULL GROUP BY table_name),
+    fields AS (
+        SELECT operation_id, organization_id, grouping(organization_id) = 1 AS is_whole, field
+        FROM events CROSS JOIN jsonb_object_keys(CASE WHEN row_version IS NOT NULL AND action <> 'remove'
+            AND jsonb_typeof(changes) = 'object' THEN changes END) AS field
+        GROUP BY GROUPING SETS ((operation_id, organization_id, field), (operation_id, field))),
+    known AS (
+        SELECT f.operation_id, f.organization_id, f.is_whole, f.table_name, f.action, f.many, f.is_first, f.id,
+            f.row_id, c.names -> f.row_id::text AS name, NULL AS field
+        FROM few f LEFT JOIN called c ON c.table_name = f.table_name
+        UNION ALL
+        SELECT operation_id, organization_id, is_whole, NULL, NULL, NULL, false, NULL, NULL, NULL, field
+        FROM fields WHERE is_whole OR organization_id IS NOT NULL),
+    parts AS (
+        SELECT operation_id, organization_id, min(id) AS first_id, sum(many) FILTER (WHERE is_first) AS events,
+            jsonb_object_agg(concat_ws('.', table_name, action), many) FILTER (WHERE is_first) AS counts,
+            array_agg(DISTINCT action) FILTER (WHERE is_first) AS actions,
+            array_agg(DISTINCT field) FILTER (WHERE field IS NOT NULL) AS fields,
+            (array_agg(row_id ORDER BY id) FILTER (WHERE row_id IS NOT NULL))[1:5] AS row_ids,
+            (array_agg(coalesce(name ->> 0, '') ORDER BY id) FILTER (WHERE row_id IS NOT NULL))[1:5] AS names,
+            (array_agg(name ->> 1 ORDER BY id) FILTER (WHERE row_id IS NOT NULL))[1:5] AS search_texts
+        FROM known GROUP BY operation_id, organization_id, is_whole)
+    INSERT INTO operations AS o (id, organization_id, at, event_id, actor_id, actor_role, database_user, address,
+        agent, request_id, action, table_name, row_id, row_version, changes, times, events, counts, actions, fields,
+        row_ids, names, search_text)
+    SELECT p.operation_id, p.organization_id, a.at, a.id, a.actor_id, a.actor_role, a.database_user, a.address,
+        a.agent, a.request_id, a.action, a.table_name, a.row_id, a.row_version, a.changes, a.times, p.events, p.counts,
+        p.actions, coalesce(p.fields, '{}'), coalesce(p.row_ids, '{}'), p.names, array_to_string(p.search_texts, '')
+    FROM parts p JOIN activity a ON a.id = p.first_id
+    ON CONFLICT (id, organization_id) DO UPDATE SET
+        events = o.events + excluded.events,
+        counts = (SELECT jsonb_object_agg(key, many) FROM (
+            SELECT key, sum(value::bigint) AS many
+            FROM (SELECT * FROM jsonb_each_text(o.counts) UNION ALL SELECT * FROM jsonb_each_text(excluded.counts)) s
+            GROUP BY key) sums),
+        actions = ARRAY(SELECT unnest(o.actions) UNION SELECT unnest(excluded.actions) ORDER BY 1),
+        fields = ARRAY(SELECT unnest(o.fields) UNION SELECT unnest(excluded.fields) ORDER BY 1),
+        row_ids = (o.row_ids || ARRAY(SELECT one.id FROM unnest(excluded.row_ids) AS one (id)
+            WHERE one.id <> ALL (o.row_ids)))[1:5],
+        names = (o.names || ARRAY(SELECT one.name FROM unnest(excluded.row_ids, excluded.names) AS one (id, name)
+            WHERE one.id <> ALL (o.row_ids)))[1:5],
+        search_text = CASE WHEN cardinality(o.row_ids) < 5 AND NOT excluded.row_ids <@ o.row_ids
+            THEN concat(o.search_text, excluded.search_text) ELSE o.search_text END,
+        statements = o.statements + 1
+        WHERE o.statements < 500;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_write_operations FROM PUBLIC;
+CREATE TRIGGER write_operations AFTER INSERT ON activity REFERENCING NEW TABLE AS events
+FOR EACH STATEMENT EXECUTE FUNCTION portal_write_operations();
+
+-- Counts the events of an operation that took very many statements, at commit.
+CREATE FUNCTION portal_count_operation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    WITH counted AS (
+        SELECT table_name, action, count(*) AS many FROM activity
+        WHERE operation_id = NEW.id AND (NEW.organization_id IS NULL OR organization_id = NEW.organization_id)
+        GROUP BY table_name, action)
+    UPDATE operations o SET (events, counts, actions) = (
+        SELECT sum(many), jsonb_object_agg(concat_ws('.', table_name, action), many), array_agg(DISTINCT action)
+        FROM counted),
+        fields = ARRAY(
+            SELECT DISTINCT field
+            FROM activity CROSS JOIN jsonb_object_keys(CASE WHEN row_version IS NOT NULL AND action <> 'remove'
+                AND jsonb_typeof(changes) = 'object' THEN changes END) AS field
+            WHERE operation_id = NEW.id AND (NEW.organization_id IS NULL OR organization_id = NEW.organization_id)
+            ORDER BY field)
+    WHERE o.key = NEW.key;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_count_operation FROM PUBLIC;
+CREATE CONSTRAINT TRIGGER count_at_commit AFTER UPDATE ON operations DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+WHEN (OLD.statements < 500 AND NEW.statements = 500) EXECUTE FUNCTION portal_count_operation();
 
 -- Turns the repeats of past minutes into events.
 CREATE FUNCTION portal_gather_repeats() RETURNS void LANGUAGE sql
@@ -138,26 +288,28 @@ BEGIN
     END IF;
     IF so_far = 1 THEN
         PERFORM portal_gather_repeats();
-        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes, is_first,
-            begins_act)
-        VALUES (who, acting_as, tenant, what, about, about_id, details, portal_is_first(portal_operation(), tenant),
-            portal_begins_act(portal_operation()));
+        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes)
+        VALUES (who, acting_as, tenant, what, about, about_id, details);
     END IF;
 END $$;
 REVOKE ALL ON FUNCTION portal_record FROM PUBLIC;
 
--- Writes the history of a table: creates the function portal_history_of_<table>, and the triggers that call it. Call
--- it again when a column was added or dropped. `tenant` is an expression over a row `r`; `secrets` are columns of
--- which only the fact of a change is recorded. The event of a new row holds no values: they are today's row minus the
--- changes since.
-CREATE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}') RETURNS void
+-- Writes the history of a table: creates the function portal_history_of_<table> and the triggers that call it, and
+-- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called:
+-- its column `name`, unless said) are expressions over a row `r`; `secrets` are columns of which only the fact of a
+-- change is recorded. The event of a new row holds no values: they are today's row minus the changes since.
+CREATE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
+    name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
 DECLARE
     unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
         'link_counter,invited_at,accepted_at,revoked_at}';
     writer CONSTANT text := 'portal_history_of_' || watched::text;
+    namer CONSTANT text := 'portal_names_of_' || watched::text;
     differences text;
     remains text;
+    searched text;
+    called text;
     event text;
     rows text;
 BEGIN
@@ -171,27 +323,21 @@ BEGIN
     INTO differences, remains
     FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
         AND attname <> 'sort_name';
+    SELECT coalesce(max('r.search_text') FILTER (WHERE attname = 'search_text'), 'NULL::text'),
+        coalesce(portal_watch.name, max('r.name') FILTER (WHERE attname = 'name'), 'NULL::text')
+    INTO searched, called
+    FROM pg_attribute WHERE attrelid = watched AND NOT attisdropped;
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $inner$
-DECLARE
-    operation CONSTANT uuid := portal_operation();
-    begins CONSTANT boolean := portal_begins_act(operation);
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, 'create', TG_TABLE_NAME, id, version
-        FROM (SELECT r.id, r.version, %2$s AS tenant FROM new_rows r) made;
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version)
+        SELECT %2$s, 'create', TG_TABLE_NAME, r.id, r.version FROM new_rows r;
     ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version, changes)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, action, TG_TABLE_NAME, id, version, changes
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version, changes)
+        SELECT tenant, action, TG_TABLE_NAME, id, version, changes
         FROM (
             SELECT r.id, r.version, %2$s AS tenant,
                 CASE WHEN o.deleted_at IS NULL AND r.deleted_at IS NOT NULL THEN 'delete'
@@ -201,16 +347,28 @@ BEGIN
             FROM old_rows o JOIN new_rows r USING (id) OFFSET 0) changed
         WHERE changes <> '{}';
     ELSE
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version, changes)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, 'remove', TG_TABLE_NAME, id, version, remains
-        FROM (SELECT r.id, r.version, %2$s AS tenant, jsonb_build_object(%4$s) AS remains FROM old_rows r) gone;
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version, changes)
+        SELECT %2$s, 'remove', TG_TABLE_NAME, r.id, r.version, jsonb_build_object(%4$s) FROM old_rows r;
     END IF;
     RETURN NULL;
 END $inner$
     $outer$, writer, tenant, differences, remains);
+
+    EXECUTE format($outer$
+CREATE OR REPLACE FUNCTION %1$I(ids uuid[], remains jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, public, pg_temp AS $inner$
+BEGIN
+    RETURN (
+        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name))))
+        FROM (
+            SELECT r.id, %3$s AS name, %4$s AS search_text FROM %2$s r WHERE r.id = ANY (ids)
+            UNION ALL
+            SELECT one.key::uuid, %3$s, NULL
+            FROM jsonb_each(remains) AS one CROSS JOIN jsonb_populate_record(NULL::%2$s,
+                (SELECT jsonb_object_agg(key, value -> 0) FROM jsonb_each(one.value))) AS r) named);
+END $inner$
+    $outer$, namer, watched, called, searched);
+    EXECUTE format('REVOKE ALL ON FUNCTION %I, %I FROM PUBLIC', writer, namer);
 
     FOR event, rows IN VALUES
         ('INSERT', 'NEW TABLE AS new_rows'),
@@ -225,15 +383,15 @@ END
 $watch$;
 REVOKE ALL ON FUNCTION portal_watch FROM PUBLIC;
 
--- Writes the function portal_history_of_organizations and the triggers history_*.
+-- Writes the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
-REVOKE ALL ON FUNCTION portal_history_of_organizations FROM PUBLIC;
 CREATE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();
 
--- Writes the function portal_history_of_users and the triggers history_*. A SUPER_ADMIN doesn't exist for the tenant.
-SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}');
-REVOKE ALL ON FUNCTION portal_history_of_users FROM PUBLIC;
+-- Writes the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. A SUPER_ADMIN
+-- doesn't exist for the tenant.
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
+    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 CREATE TRIGGER key_stays BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();
 
@@ -247,3 +405,9 @@ CREATE POLICY tenant ON activity TO portal_tenant USING (
     OR (table_name = 'users' AND row_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))
 );
 GRANT SELECT ON activity TO portal_tenant;
+
+ALTER TABLE operations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON operations TO portal_tenant USING (
+    organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
+);
+GRANT SELECT ON operations TO portal_tenant;

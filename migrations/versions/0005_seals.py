@@ -20,6 +20,6 @@ def downgrade() -> None:
     run("""
         DROP FUNCTION portal_erase_activity, portal_prune_activity, portal_unsealed_activity, portal_verify_activity,
             portal_is_misplaced, portal_seal_activity, portal_newest_seal, portal_seal_trouble, portal_seal_digest,
-            portal_activity_leaf, portal_activity_values;
+            portal_activity_leaf, portal_operations_begun, portal_operation_values, portal_activity_values;
         DROP TABLE activity_seals, activity_leaves;
     """)

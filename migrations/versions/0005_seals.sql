@@ -1,7 +1,8 @@
 -- Tamper evidence: events are sealed in batches into a keyed hash chain, beside the table that is only added to.
 --
--- Leaves and seals are tables of their own, so that writers of events wait for nothing. A leaf covers the event and a
--- salted hash of its personal values (changes, address, agent): erasing these, and the salt, leaves the chain valid.
+-- Leaves and seals are tables of their own, so that writers of events wait for nothing. A leaf covers the event, the
+-- operations that begin with it, and salted hashes of their personal values (changes, names, address, agent): erasing
+-- these, and the salt, leaves the chain valid.
 
 CREATE TABLE activity_leaves (
     position bigint NOT NULL,
@@ -9,6 +10,8 @@ CREATE TABLE activity_leaves (
     activity_id bigint NOT NULL,
     salt uuid,
     values_hash bytea NOT NULL,
+    operation_salt uuid,
+    operation_hash bytea,
     leaf bytea NOT NULL,
     CONSTRAINT activity_leaves_pkey PRIMARY KEY (position)
 );
@@ -42,14 +45,35 @@ CREATE FUNCTION portal_activity_values(salt uuid, a activity) RETURNS bytea LANG
 RETURN sha256(convert_to(ROW(salt, a.changes, a.address, a.agent)::text, 'UTF8'));
 REVOKE ALL ON FUNCTION portal_activity_values FROM PUBLIC;
 
--- The keyed hash of an event: one leaf of a seal. No setting may change a row's text, so bytea is encoded and times
--- are in seconds. Events from before begins_act existed say nothing about it, so their leaves stay the same.
-CREATE FUNCTION portal_activity_leaf(key bytea, pos bigint, a activity, values_hash bytea) RETURNS bytea
+-- The salted hash of the personal values of the operations that begin with an event.
+CREATE FUNCTION portal_operation_values(salt uuid, said text) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(convert_to(ROW(salt, said)::text, 'UTF8'));
+REVOKE ALL ON FUNCTION portal_operation_values FROM PUBLIC;
+
+-- What seals cover of the operations that begin with an event: what stays, and what may be erased (NULL once it is). No
+-- setting may change a row's text.
+CREATE FUNCTION portal_operations_begun(since bigint)
+RETURNS TABLE (event_id bigint, facts text, said text) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT o.event_id,
+        string_agg(ROW(o.xid, o.key, o.id, o.organization_id, extract(epoch FROM o.at), o.actor_id, o.actor_role,
+            o.database_user, o.request_id, o.action, o.table_name, o.row_id, o.row_version, o.undoes, o.times,
+            o.events, o.counts, o.actions, o.fields, o.row_ids, o.statements)::text, E'\n' ORDER BY o.key),
+        string_agg(CASE WHEN num_nonnulls(o.changes, o.names, o.search_text, o.address, o.agent) > 0
+            THEN ROW(o.key, o.changes, o.names, o.search_text, o.address, o.agent)::text END, E'\n' ORDER BY o.key)
+    FROM operations o WHERE o.event_id >= since GROUP BY o.event_id;
+END;
+REVOKE ALL ON FUNCTION portal_operations_begun FROM PUBLIC;
+
+-- The keyed hash of an event, and of the operations that begin with it: one leaf of a seal. No setting may change a
+-- row's text, so bytea is encoded and times are in seconds.
+CREATE FUNCTION portal_activity_leaf(
+    key bytea, pos bigint, a activity, values_hash bytea, operation_facts text, operation_hash bytea) RETURNS bytea
 LANGUAGE sql STABLE
 RETURN sha256(key || sha256(convert_to(ROW(pos, a.id, extract(epoch FROM a.at), a.xid, a.key, a.operation_id,
-    a.is_first, a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name,
-    a.row_id, a.row_version, a.undoes, a.times, encode(values_hash, 'hex'))::text
-    || CASE WHEN a.begins_act THEN 'begins' WHEN NOT a.begins_act THEN 'follows' ELSE '' END, 'UTF8')));
+    a.actor_id, a.actor_role, a.database_user, a.request_id, a.organization_id, a.action, a.table_name, a.row_id,
+    a.row_version, a.undoes, a.times, encode(values_hash, 'hex'), operation_facts,
+    encode(operation_hash, 'hex'))::text, 'UTF8')));
 REVOKE ALL ON FUNCTION portal_activity_leaf FROM PUBLIC;
 
 -- The keyed hash of a seal and the digest of the one before it.
@@ -127,17 +151,22 @@ BEGIN
     made.key_id := sha256(sha256(keys[1]));
     WITH fresh AS MATERIALIZED (
         SELECT a AS event, coalesce(before.last, 0) + row_number() OVER (ORDER BY a.id) AS position,
-            gen_random_uuid() AS salt
+            gen_random_uuid() AS salt, gen_random_uuid() AS operation_salt
         FROM activity a
         WHERE a.xid >= pg_snapshot_xmin(before.snapshot)
             AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id)
         ORDER BY a.id LIMIT most),
     hashed AS MATERIALIZED (
-        SELECT *, portal_activity_values(salt, event) AS values_hash FROM fresh),
+        SELECT f.*, o.event_id, o.facts, portal_activity_values(f.salt, f.event) AS values_hash,
+            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.said) END
+                AS operation_hash
+        FROM fresh f LEFT JOIN portal_operations_begun((SELECT min((event).id) FROM fresh)) o
+            ON o.event_id = (f.event).id),
     leaves AS (
-        INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, leaf)
-        SELECT position, made.id, (event).id, salt, values_hash,
-            portal_activity_leaf(keys[1], position, event, values_hash)
+        INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, operation_salt,
+            operation_hash, leaf)
+        SELECT position, made.id, (event).id, salt, values_hash, CASE WHEN event_id IS NOT NULL THEN operation_salt END,
+            operation_hash, portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
         FROM hashed RETURNING *)
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
         greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most
@@ -187,13 +216,15 @@ chain AS MATERIALIZED (
             THEN lag(s) OVER w END AS before,
         lag(s.last) OVER w AS old_last, lag(s.id) OVER w AS old_seal
     FROM activity_seals s LEFT JOIN known k USING (key_id) WINDOW w AS (ORDER BY s.id)),
+operated AS MATERIALIZED (SELECT * FROM portal_operations_begun(0)),
 pruned AS MATERIALIZED (
     SELECT c.id, c.kept_from
     FROM activity a JOIN activity_leaves l ON l.activity_id = a.id
     JOIN chain c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
+    LEFT JOIN operated o ON o.event_id = a.id
     WHERE a.action = 'prune' AND a.changes->'position'->>1 = c.kept_from::text AND c.is_intact
         AND l.values_hash = portal_activity_values(l.salt, a)
-        AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash)),
+        AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts, l.operation_hash)),
 newest AS MATERIALIZED (
     SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(s.snapshot) THEN s END AS before,
         coalesce((SELECT max(kept_from) FROM pruned), 1) AS kept_from
@@ -204,25 +235,39 @@ sealed AS MATERIALIZED (
         sha256(string_agg(leaf, '' ORDER BY position)) AS leaves
     FROM activity_leaves GROUP BY seal_id),
 judged AS (
-    SELECT CASE
+    SELECT coalesce(CASE
         WHEN a.id IS NULL THEN 'removed'
         WHEN l.position IS NULL THEN
             CASE WHEN portal_is_misplaced(a, n.before) THEN 'inserted' END
         WHEN c.id IS NULL THEN 'sealed by nobody'
         WHEN c.key IS NULL THEN NULL
-        WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash) THEN 'changed'
+        WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts,
+            l.operation_hash) THEN 'changed'
+        WHEN l.operation_hash IS NULL THEN NULL
+        WHEN l.operation_salt IS NULL THEN CASE
+            WHEN o.said IS NOT NULL THEN 'operation filled in after its values were erased'
+            WHEN NOT EXISTS (SELECT FROM operations p JOIN activity e ON e.row_id = ANY (p.row_ids)
+                WHERE p.event_id = a.id AND e.action = 'erase' AND e.id > a.id)
+            THEN 'operation emptied without an event that erased its values' END
+        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.said) THEN 'operation changed' END,
+        CASE
+        WHEN a.id IS NULL OR c.key IS NULL THEN NULL
         WHEN l.salt IS NULL THEN CASE
             WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
                 AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
         WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
-        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END AS trouble,
+        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END) AS trouble,
         coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
     FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id
     LEFT JOIN kept c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
-    LEFT JOIN newest n ON true),
+    LEFT JOIN operated o ON o.event_id = a.id LEFT JOIN newest n ON true),
 troubles AS (
     SELECT * FROM judged WHERE trouble IS NOT NULL
+    UNION ALL
+    SELECT 'operation without its event', event_id, NULL FROM operated o
+    WHERE NOT EXISTS (SELECT FROM activity a WHERE a.id = o.event_id)
+        AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = o.event_id)
     UNION ALL
     SELECT 'missing', NULL, position
     FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id CROSS JOIN generate_series(c.first, c.last) AS position
@@ -258,7 +303,8 @@ REVOKE ALL ON FUNCTION portal_unsealed_activity FROM PUBLIC;
 -- Retention: deletes whole seals' events that are older, oldest first. A seal of its own says from where on events are
 -- kept; the former seals stay, because the chain begins with them. What is old is decided by a chain of seals that is
 -- verified in the same statement.
-CREATE FUNCTION portal_prune_activity(keys bytea[], before timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION portal_prune_activity(keys bytea[], before timestamptz)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     upto bigint;
     is_intact boolean;
@@ -277,6 +323,7 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM set_config('portal.retention', 'on', true);
+    DELETE FROM operations o USING activity_leaves l WHERE l.activity_id = o.event_id AND l.position <= upto;
     DELETE FROM activity a USING activity_leaves l WHERE l.activity_id = a.id AND l.position <= upto;
     GET DIAGNOSTICS pruned = ROW_COUNT;
     DELETE FROM activity_leaves WHERE position <= upto;
@@ -288,7 +335,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_prune_activity FROM PUBLIC;
 
--- Empties the values of all events about one row, for the right to be forgotten. That it was done is an event.
+-- Empties the values of all events about one row, and of the operations that name it, for the right to be forgotten.
+-- That it was done is an event.
 CREATE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     emptied bigint;
@@ -300,8 +348,13 @@ BEGIN
     UPDATE activity SET changes = NULL, address = NULL, agent = NULL
     WHERE table_name = erased AND row_id = erased_id;
     GET DIAGNOSTICS emptied = ROW_COUNT;
-    PERFORM set_config('portal.retention', '', true);
     INSERT INTO activity (action, table_name, row_id) VALUES ('erase', erased, erased_id);
+    WITH named AS MATERIALIZED (SELECT DISTINCT event_id FROM operations WHERE row_ids @> ARRAY[erased_id]),
+    unsalted AS (
+        UPDATE activity_leaves l SET operation_salt = NULL FROM named WHERE l.activity_id = named.event_id)
+    UPDATE operations o SET changes = NULL, names = NULL, search_text = NULL, address = NULL, agent = NULL
+    FROM named WHERE o.event_id = named.event_id;
+    PERFORM set_config('portal.retention', '', true);
     RETURN emptied;
 END $$;
 REVOKE ALL ON FUNCTION portal_erase_activity FROM PUBLIC;

@@ -98,9 +98,16 @@ GRANT SELECT (id, recipient, subject, kept_at) ON outbox_emails TO portal_reader
 
 CREATE POLICY reader ON activity FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
-    xid, id, at, key, operation_id, is_first, actor_id, actor_role, database_user, address, agent, request_id,
-    organization_id, action, table_name, row_id, row_version, changes, undoes, times, begins_act
+    xid, id, at, key, operation_id, actor_id, actor_role, database_user, address, agent, request_id, organization_id,
+    action, table_name, row_id, row_version, changes, undoes, times
 ) ON activity TO portal_reader;
+
+CREATE POLICY reader ON operations FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (
+    xid, key, id, organization_id, at, event_id, actor_id, actor_role, database_user, address, agent, request_id,
+    action, table_name, row_id, row_version, changes, undoes, times, events, counts, actions, fields, row_ids, names,
+    search_text, statements
+) ON operations TO portal_reader;
 
 CREATE POLICY reader ON activity_repeats FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (

@@ -1,4 +1,4 @@
-"""Which events are meant? Says no tenant: the session does."""
+"""Queries of operations and events. They name no tenant: the session does."""
 
 from __future__ import annotations
 
@@ -8,49 +8,69 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument as Condition
-from sqlalchemy import Row, and_, func, literal, or_, select, true
+from sqlalchemy import Row, and_, false, func, null, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
-from portal.core.actor import current_actor
+from portal.core.actor import Role
 from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
-from portal.core.listing import NOT_A_DAY, Filter, Listing, Rows, Sort, Source, Tab
-from portal.core.terms import matches, words_of
+from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.operations import Operation
+from portal.core.terms import matches
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name_of
 from portal.users.queries import called
 
-FOUND = 1_000
-REST_BOUND = 1_000
+FEW = 5  # rows of which an operation holds the ids and names
+FOUND = 200
+ACTORS = 200
+LARGE = 1_000
 SHOWN = 8
-UNTOLD = ("id", "key", "xid", "is_first", "begins_act")
 LATEST = 5
 
 ACTOR = aliased(User, name="actor")
 PERSON = aliased(User, name="person")
 HOUSE = aliased(Organization, name="house")
-OTHER = aliased(Activity, name="other")
-NEWEST = {"at": Sort(Activity.at, moment)}
+NOT_LISTED = (
+    "id", "key", "xid", "event_id", "events", "counts", "actions", "fields", "row_ids", "names", "statements",
+    "search_text",
+)  # fmt: skip
 
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
-    """The history that an address asks for: acts, or where rows or fields are asked for their single events."""
-    about_rows = words_of(arguments.get("q", "")) or arguments.get("row") or arguments.get("field") in FIELDS
-    return _listing(arguments, path, None if about_rows else _is_an_act(), FILTERS)
+    """The operations that an address asks for."""
+    source = Source(
+        Operation, operations(), _tabs(Operation, Operation.shown()), FILTERS, key=Operation.key, search=_named,
+        newest=Operation.at,
+    )  # fmt: skip
+    return Listing(source, arguments, path)
 
 
 def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
     """The history of one row."""
-    return _listing(arguments, path, and_(Activity.table_name == table, Activity.row_id == row_id))
+    return _of_events(arguments, path, and_(Activity.table_name == table, Activity.row_id == row_id))
 
 
 def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
-    """All events of one act."""
-    return _listing(arguments, path, Activity.operation_id == operation_id)
+    """All events of one operation, whose row knows how many."""
+    total = db.session.scalar(select(Operation.events).where(Operation.id == operation_id, Operation.shown()))
+    known = None if total is None else Count(total)
+    return _of_events(arguments, path, Activity.operation_id == operation_id, known)
+
+
+def _of_events(
+    arguments: Mapping[str, str], path: str, condition: Condition[bool], total: Count | None = None
+) -> Listing:
+    tabs = _tabs(Activity, condition)
+    return Listing(
+        Source(Activity, events(), tabs, key=Activity.key, search=lambda _: [], newest=Activity.at, total=total),
+        arguments,
+        path,
+    )
 
 
 def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
@@ -60,70 +80,83 @@ def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
 
 
 def latest() -> Rows:
-    """The newest few acts, of each one event. Run it with_deleted, as above."""
-    return events().where(_is_an_act()).order_by(Activity.at.desc(), Activity.key.desc()).limit(LATEST)
+    """The newest few operations. Run it with_deleted, as above."""
+    return operations().where(Operation.shown()).order_by(Operation.at.desc(), Operation.key.desc()).limit(LATEST)
 
 
-def _is_an_act() -> Condition[bool]:
-    """The one event that stands for an act, among those that the reader sees."""
-    if current_actor().is_unlimited:
-        return and_(Activity.is_first, Activity.begins_act.is_not(False))
-    return Activity.is_first
-
-
-def events() -> Rows:
-    """The columns of an event, the names of whom it is by and about, and how many more the act has."""
-    rest = select(literal(1)).where(OTHER.operation_id == Activity.operation_id, OTHER.id != Activity.id)
-    bounded = rest.limit(REST_BOUND + 1).correlate(Activity).lateral()
-    about_a_person = Activity.table_name == "users"
+def operations() -> Rows:
+    """The columns of an operation, which are those of its first event, and how many more events it has."""
+    listed = [column for column in Operation.__mapper__.columns if column.key not in NOT_LISTED]
     return select(
-        Activity.key.label("id"),
-        *(
-            column
-            for column in Activity.__mapper__.columns
-            if column.key not in ("id", "key", "xid", "is_first", "begins_act")
-        ),
-        _name(full_name_of(ACTOR), ACTOR.id == Activity.actor_id).label("actor_name"),
-        _name(full_name_of(PERSON), about_a_person, PERSON.id == Activity.row_id).label("person_name"),
-        _name(HOUSE.name, ~about_a_person, HOUSE.id == Activity.row_id).label("house_name"),
-        select(func.count()).select_from(bounded).scalar_subquery().label("rest"),
+        Operation.key.label("id"),
+        Operation.id.label("operation_id"),
+        *listed,
+        *_names(Operation),
+        Operation.names[1].label("former_name"),
+        (Operation.events - 1).label("rest"),
     )
 
 
-def _name(name: Any, *conditions: Condition[bool]) -> Any:
-    """A subquery, not a join: the session narrows an alias there."""
-    return select(name).where(*conditions).correlate(Activity).scalar_subquery()
+def events() -> Rows:
+    """The columns of an event, the names of whom it is by and about, and how many more events its operation has."""
+    rest = select(Operation.events - 1).where(Operation.id == Activity.operation_id, Operation.shown())
+    return select(
+        Activity.key.label("id"),
+        *(column for column in Activity.__mapper__.columns if column.key not in ("id", "key", "xid")),
+        *_names(Activity),
+        null().label("former_name"),
+        func.coalesce(rest.correlate(Activity).scalar_subquery(), 0).label("rest"),
+    )
 
 
-def _listing(
-    arguments: Mapping[str, str],
-    path: str,
-    condition: Condition[bool] | None,
-    filters: Mapping[str, Filter] | None = None,
-) -> Listing:
-    shown = true() if condition is None else condition
-    tabs = {
-        name: Tab(label, and_(shown, *kind), NEWEST, "-at", with_deleted=True) for name, (label, kind) in KINDS.items()
+def _names(entity: type[Activity] | type[Operation]) -> list[Any]:
+    """Subqueries, not joins: the session narrows an alias there."""
+    is_person = entity.table_name == "users"
+    wanted = (
+        ("actor_name", full_name_of(ACTOR), (ACTOR.id == entity.actor_id,)),
+        ("person_name", full_name_of(PERSON), (is_person, PERSON.id == entity.row_id)),
+        ("house_name", HOUSE.name, (~is_person, HOUSE.id == entity.row_id)),
+    )
+    return [select(name).where(*how).correlate(entity).scalar_subquery().label(label) for label, name, how in wanted]
+
+
+def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) -> dict[str, Tab]:
+    kinds: dict[str, tuple[str, Condition[bool]]] = {
+        "all": ("Everything", true()),
+        "changes": ("Changes", entity.row_version.is_not(None)),
+        "sign-ins": ("Sign-ins", entity.action.in_(SIGN_INS)),
     }
-    source = Source(Activity, events(), tabs, filters or {}, key=Activity.key, search=_about_or_by, newest=Activity.at)
-    return Listing(source, arguments, path)
+    newest = {"at": Sort(entity.at, moment)}
+    return {
+        name: Tab(label, and_(condition, kind), newest, "-at", with_deleted=True)
+        for name, (label, kind) in kinds.items()
+    }
 
 
-def _about_or_by(text: str) -> list[Condition[bool]]:
-    """Events about or by whoever is called so. The ids are read first: given as values an index finds them.
+def _named(text: str) -> list[Condition[bool]]:
+    """Operations by or about whoever has such a name, or had it then. Ids are read first: as values, indexes find them.
 
-    Where very many are called so, nearly every event is about one of them: each is asked for whom it is about.
+    Where very many have such a name, the names that the operations hold are searched, and who may act on others.
     """
+    names = and_(*matches(Operation.search_text, text))
     houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND + 1)
     found = [*called(text, FOUND + 1), *db.session.scalars(houses, execution_options={"with_deleted": True})]
     if len(found) <= FOUND:
-        return [or_(Activity.row_id.in_(found), Activity.actor_id.in_(found))]
-    places = (PERSON, Activity.row_id), (ACTOR, Activity.actor_id), (HOUSE, Activity.row_id)
-    return [or_(*(_is_called(text, kind, key) for kind, key in places))]
+        return [or_(names, _about(found), Operation.actor_id.in_(found))]
+    staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
+    actors = db.session.scalars(select(staff.id).where(*matches(staff.search_text, text)).limit(ACTORS)).all()
+    return [or_(names, Operation.actor_id.in_(actors))]
 
 
-def _is_called(text: str, kind: Any, key: Any) -> Condition[bool]:
-    return select(literal(1)).where(kind.id == key, *matches(kind.search_text, text)).correlate(Activity).exists()
+def _about(ids: list[uuid.UUID]) -> Condition[bool]:
+    """Operations on these rows. Each holds the ids of its first few; where there are more, their events know it."""
+    if not ids:
+        return false()
+    size = select(Operation.events).where(Operation.id == Activity.operation_id, Operation.shown())
+    changed = Activity.row_id.in_(ids), Activity.row_version.is_not(None)
+    found = select(Activity.operation_id).where(*changed, size.correlate(Activity).scalar_subquery() > FEW)
+    large = db.session.scalars(found.distinct().limit(LARGE)).all()
+    return or_(Operation.row_ids.overlap(ids), Operation.id.in_(large)) if large else Operation.row_ids.overlap(ids)
 
 
 def _uuid(value: str) -> uuid.UUID:
@@ -136,15 +169,15 @@ def _uuid(value: str) -> uuid.UUID:
 def _by(value: str) -> Condition[bool]:
     """By somebody whom the reader may know: to ask for others' acts would tell who they are."""
     known = select(ACTOR.id).where(ACTOR.id == _uuid(value)).exists()
-    return and_(Activity.actor_id == _uuid(value), known)
+    return and_(Operation.actor_id == _uuid(value), known)
 
 
 def _by_action(value: str) -> Condition[bool] | None:
-    return Activity.action == value if value in ACTIONS else None
+    return Operation.actions.contains([value]) if value in ACTIONS else None
 
 
 def _by_field(value: str) -> Condition[bool] | None:
-    return Activity.changes.has_key(value) if value in FIELDS else None
+    return Operation.fields.contains([value]) if value in FIELDS else None
 
 
 def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], Condition[bool] | None]:
@@ -166,19 +199,13 @@ def _about_whom(_value: str, row: Row[Any] | None) -> str:
     return f"About {readable_email((row.house_name or row.person_name if row else None) or 'one record')}"
 
 
-CHANGES = Activity.row_version.is_not(None)
-KINDS: dict[str, tuple[str, tuple[Condition[bool], ...]]] = {
-    "all": ("Everything", ()),
-    "changes": ("Changes", (CHANGES,)),
-    "sign-ins": ("Sign-ins", (Activity.action.in_(SIGN_INS),)),
-}
 FILTERS = {
-    "row": Filter(lambda value: Activity.row_id == _uuid(value), _about_whom),
+    "row": Filter(lambda value: _about([_uuid(value)]), _about_whom),
     "by": Filter(_by, _by_whom),
     "action": Filter(_by_action, lambda value, _: ACTIONS[value]),
     "field": Filter(_by_field, lambda value, _: f"Field: {FIELDS[value]}"),
-    "from": Filter(_by_day(lambda day: Activity.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
+    "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
     "to": Filter(
-        _by_day(lambda day: Activity.at < day + timedelta(days=1)), lambda value, _: f"Until {value}", NOT_A_DAY
+        _by_day(lambda day: Operation.at < day + timedelta(days=1)), lambda value, _: f"Until {value}", NOT_A_DAY
     ),
 }

@@ -238,7 +238,7 @@ def _subject(row: Row[Any]) -> str | None:
         return "an address that nobody has" if row.action in GUESSES else None
     if row.action in (*ABOUT_ONESELF, *TWO_FACTOR_CHANGES):
         return None
-    known: str | None = row.house_name or row.person_name
+    known: str | None = row.house_name or row.person_name or row.former_name
     changes = row.changes or {}  # empty where the values were erased
     if known is None and row.action == "remove":
         known = (changes.get("name") or changes.get("email") or [None])[0]

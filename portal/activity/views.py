@@ -44,7 +44,7 @@ BATCH = 1_000
 UNSAID = "(not kept)"
 HEADINGS = (
     "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
-    "request_id", "operation_id",
+    "request_id", "operation_id", "more",
 )  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
 def _lines(entry: Entry) -> Iterator[Sequence[object]]:
     what = f"{entry.verb} {entry.preposition}".strip()
     head = (entry.at.isoformat(), entry.who, what, entry.table, entry.subject, entry.row_id)
-    tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id)
+    tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id, entry.rest)
     if not entry.differences:
         yield (*head, None, None, None, *tail)
     for one in entry.differences:

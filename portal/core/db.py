@@ -39,7 +39,7 @@ MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migration of on
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
 TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
-ENDED = ("operation_id", "undoes")  # what belongs to a single transaction; a connection shared by tests keeps it
+ENDED = ("operation_id", "undoes", "undone")  # what belongs to a single transaction; shared connections keep it
 WHO = ", ".join(
     (
         "SELECT set_config('role', %s, true)",

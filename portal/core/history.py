@@ -24,17 +24,16 @@ from sqlalchemy import (
     func,
     inspect,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
+from portal.core.operations import NEWEST, XID8
 from portal.core.row_security import ONESELF, OWN_TENANT
 
 # Repeated within a minute, they become one event.
@@ -42,7 +41,6 @@ COUNTED = frozenset(
     {"sign_in_failed", "rate_limited", "refused", "address_refused", "two_factor_failed", "browser_opened"}
 )
 CHANGING = ("update", "delete", "restore")
-NEWEST = (text("at DESC"), text("key DESC"))
 RECORDED: tuple[TypeEngine[Any], ...] = (
     Text(),
     Uuid(),
@@ -55,34 +53,19 @@ RECORDED: tuple[TypeEngine[Any], ...] = (
 )
 
 
-class XID8(UserDefinedType[str]):
-    """A transaction's number, which never comes again."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "xid8"
-
-
-ischema_names["xid8"] = XID8
-
-
 class Activity(TenantOwned, Base):
-    """One event: a row that was changed, or an act that changed none. Only ever added to, and never from here.
+    """One event: a row that was changed, or something else that was done. Only ever added to, and never from here.
 
     `changes` is {column: [before, after]}, and [] for a column whose values are secret; None for a new row, which is
-    the row of today less the changes since. Events of one transaction share `operation_id`; the first of them in its
-    tenant `is_first`. Repetitions are counted in `times`.
+    the row of today less the changes since. Events of one transaction share `operation_id`. Repetitions are counted in
+    `times`.
     """
 
     __tablename__ = "activity"
     __table_args__ = (
-        Index("activity_at_idx", *NEWEST, postgresql_where=text("is_first AND begins_act IS NOT FALSE")),
-        Index("activity_organization_id_idx", "organization_id", *NEWEST, postgresql_where=text("is_first")),
-        Index("activity_tenant_idx", "organization_id", *NEWEST),
         Index("activity_row_id_idx", "row_id", *NEWEST),
-        Index("activity_actor_id_idx", "actor_id", *NEWEST, postgresql_where=text("is_first")),
-        Index("activity_operation_id_idx", "operation_id", "organization_id"),
+        Index("activity_operation_id_idx", "operation_id", *NEWEST),
+        Index("activity_tenant_idx", "operation_id", "organization_id", *NEWEST),
         Index("activity_xid_idx", "xid"),
     )
 
@@ -91,7 +74,6 @@ class Activity(TenantOwned, Base):
     xid: Mapped[str] = mapped_column(XID8())
     key: Mapped[uuid.UUID]  # random: what addresses say of a place in a list
     operation_id: Mapped[uuid.UUID]
-    is_first: Mapped[bool]
     actor_id: Mapped[uuid.UUID | None]
     actor_role: Mapped[str | None]  # a Role's name, SYSTEM, or empty for other programs
     database_user: Mapped[str]
@@ -106,7 +88,6 @@ class Activity(TenantOwned, Base):
     changes: Mapped[dict[str, list[Any]] | None] = mapped_column(JSONB)
     undoes: Mapped[int | None]  # the version of the row that was undone
     times: Mapped[int]
-    begins_act: Mapped[bool | None]  # empty in events from before there was this column
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
@@ -199,7 +180,8 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
         raise Missing
     if clashes := [(one.name, one.now, one.before) for one in steps if one.now not in (one.before, one.after)]:
         raise Superseded(clashes)
-    db.session.execute(select(func.set_config("portal.undoes", str(version), True)))
+    told = {"undoes": str(version), "undone": str(event.operation_id)}
+    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in told.items())))
     return {one.name: one.before for one in steps}
 
 

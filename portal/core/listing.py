@@ -71,9 +71,10 @@ class Listing:
 
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
-        about = self._about = self._estimate() if current_actor().is_unlimited else None
+        known = self._known_total
+        about = self._about = self._estimate() if current_actor().is_unlimited and known is None else None
         statement = self._page_statement()
-        if is_counted := counts.is_counted(about, searched=bool(self.q)):
+        if is_counted := known is None and counts.is_counted(about, searched=bool(self.q)):
             bound = counts.SEARCH_BOUND if self.q and about is None else counts.BOUND
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
         if self.q:
@@ -86,7 +87,9 @@ class Listing:
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
-        if not (more or backward or self._after):
+        if known is not None:
+            total = known
+        elif not (more or backward or self._after):
             total = Count(len(rows))
         elif is_counted:
             total = Count.bounded(rows[0].counted if rows else 0, bound)
@@ -164,6 +167,10 @@ class Listing:
     @property
     def _key(self) -> Any:
         return self.source.entity.id if self.source.key is None else self.source.key
+
+    @property
+    def _known_total(self) -> Count | None:
+        return None if self.is_filtered or self.status != next(iter(self.source.tabs)) else self.source.total
 
     def _downward(self) -> bool:
         return self.sort.startswith("-") != (self._from_end or self._before is not None)

@@ -30,6 +30,7 @@ ABOUT = {
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
     "outbox_emails": "The demo's outbox.",
+    "operations": "Transactions, as a whole and as each organization sees them.",
     "passkeys": "Passkeys of people.",
     "recovery_codes": "Recovery codes, each of which works once.",
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",

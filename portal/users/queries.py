@@ -156,7 +156,9 @@ def by_email(email: str) -> Select[User]:
 def deleted_by_email(email: str) -> Select[User]:
     """The person with this address, compared without case, who was deleted last. Run it with_deleted."""
     gone = select(User).where(func.lower(User.email) == func.lower(email), User.deleted_at.is_not(None))
-    return gone.order_by(User.deleted_at.desc()).limit(1)
+    return gone.order_by(User.deleted_at.desc().nulls_last()).limit(
+        1
+    )  # an order that no index has: emails are looked up
 
 
 def super_admins() -> Select[uuid.UUID]:

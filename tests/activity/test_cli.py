@@ -91,7 +91,7 @@ TAMPERED = {
     "an event with a leaf made with another key": (
         [
             "UPDATE activity SET action = 'remove' WHERE id = 6",
-            "UPDATE activity_leaves l SET leaf = portal_activity_leaf('guessed', position, a, values_hash)"
+            "UPDATE activity_leaves l SET leaf = portal_activity_leaf('guessed', position, a, values_hash, NULL, NULL)"
             " FROM activity a WHERE a.id = 6 AND activity_id = 6",
         ],
         [r"At position 5: seal broken", r"Event 6 .*: changed\."],
@@ -99,11 +99,11 @@ TAMPERED = {
     "a removed event": (["DELETE FROM activity WHERE id = 6"], [r"Event 6 \(position 6\): removed\."]),
     "a removed event with its leaf": (
         ["DELETE FROM activity WHERE id = 6", "DELETE FROM activity_leaves WHERE activity_id = 6"],
-        [r"At position 5: seal broken", r"At position 6: missing\."],
+        [r"At position 5: seal broken", r"At position 6: missing\.", r"Event 6 .*: operation without its event\."],
     ),
     "the last event of a seal with its leaf": (
         ["DELETE FROM activity WHERE id = 8", "DELETE FROM activity_leaves WHERE activity_id = 8"],
-        [r"At position 5: seal broken", r"At position 8: missing\."],
+        [r"At position 5: seal broken", r"At position 8: missing\.", r"Event 8 .*: operation without its event\."],
     ),
     "a leaf": (
         ["DELETE FROM activity_leaves WHERE activity_id = 6"],
@@ -163,6 +163,7 @@ TAMPERED = {
     ),
     "events said to be pruned": (
         ["DELETE FROM activity WHERE id < 5", "DELETE FROM activity_leaves WHERE position < 5",
+         "DELETE FROM operations WHERE event_id < 5",
          "UPDATE activity_seals SET kept_from = 5",
          "INSERT INTO activity (action, changes) VALUES ('prune', '{\"position\": [1, 5]}')"],
         [r"At position 1: seal broken\.", *(rf"At position {first}: seal changed\." for first in (1, 5, 9))],
@@ -229,16 +230,42 @@ def test_lg4_an_event_in_a_gap_that_a_rollback_left_is_named(sealed: Flask, owne
     assert re.match(r"Event 13 \(not sealed, .*create\): inserted\.", line)
 
 
-def test_lg4_who_begins_an_act_is_sealed_so_that_no_act_can_be_hidden_from_the_list(
-    sealed: Flask, owner: Owner
+INVENTED = (
+    "INSERT INTO operations (id, at, event_id, database_user, action, times, events, counts, actions, fields, row_ids)"
+    " VALUES (gen_random_uuid(), now(), {}, 'x', 'remove', 1, 1, '{{}}', '{{}}', '{{}}', '{{}}')"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM operations WHERE event_id = 6",
+        "UPDATE operations SET events = 2 WHERE event_id = 6",
+        "UPDATE operations SET actor_id = gen_random_uuid() WHERE event_id = 6",
+        "UPDATE operations SET organization_id = gen_random_uuid() WHERE event_id = 6",
+        "UPDATE operations SET names = '{Somebody else}' WHERE event_id = 6",
+        "UPDATE operations SET search_text = '' WHERE event_id = 6",
+        "UPDATE operations SET event_id = 7 WHERE event_id = 6",
+        INVENTED.format(6),
+    ],
+)
+def test_lg4_an_operation_is_sealed_with_its_first_event_so_that_no_list_can_be_changed(
+    sealed: Flask, owner: Owner, statement: str
 ) -> None:
+    tamper(owner, statement)
+
+    found = [line.split(" (")[0] for line in troubles(sealed)]
+
+    assert found == (["Event 6", "Event 7"] if "event_id = 7" in statement else ["Event 6"])
+
+
+def test_lg4_an_operation_without_an_event_is_named(sealed: Flask, owner: Owner) -> None:
     tamper(
         owner,
-        "UPDATE activity SET begins_act = false WHERE id = 6",
-        "UPDATE activity SET begins_act = NULL WHERE id = 7",
+        INVENTED.format(99),
     )
 
-    assert [line.split(" (")[0] for line in troubles(sealed)] == ["Event 6", "Event 7"]
+    assert troubles(sealed) == ["Event 99 (not sealed): operation without its event."]
 
 
 def test_lg4_an_event_that_says_it_is_of_an_old_transaction_is_never_sealed(sealed: Flask, owner: Owner) -> None:
@@ -265,6 +292,7 @@ def test_lg4_cutting_off_the_newest_seals_is_found_by_the_digest_from_the_log(se
         owner,
         "DELETE FROM activity WHERE id > 8",
         "DELETE FROM activity_leaves WHERE position > 8",
+        "DELETE FROM operations WHERE event_id > 8",
         "DELETE FROM activity_seals WHERE id = 3",
     )
 
@@ -308,11 +336,11 @@ def test_lg4_a_thousand_changes_of_a_single_byte_are_all_found(fresh_app: Flask,
         run(fresh_app, "seal")
     assert troubles(fresh_app) == []
     source = random.Random(7)  # noqa: S311 -- the same each time
-    keys = {"activity": "id", "activity_leaves": "position", "activity_seals": "id"}
+    keys = {"activity": "id", "operations": "event_id", "activity_leaves": "position", "activity_seals": "id"}
     missed, tried = [], dict.fromkeys(keys, 0)
     owner.execute("SET portal.retention = 'on'")
     while sum(tried.values()) < 1000:
-        table = source.choices(list(keys), [5, 3, 2])[0]
+        table = source.choices(list(keys), [4, 3, 3, 2])[0]
         outcome = change_one_byte(owner, table, keys[table], source)
         if outcome is not None:
             tried[table] += 1
@@ -349,7 +377,7 @@ def change_one_byte(owner: Owner, table: str, key: str, source: random.Random) -
             named = owner.execute(query, [[seals.derived(SECRET_KEY)]]).fetchall()
     except (psycopg.DataError, psycopg.IntegrityError):
         return None
-    place = {"activity": 0, "activity_leaves": 1}.get(table)
+    place = {"activity": 0, "operations": 0, "activity_leaves": 1}.get(table)
     is_found = bool(named) if place is None else number in [row[place] for row in named]
     return (table, column, number, value), is_found
 
@@ -461,6 +489,44 @@ def test_lg4_removing_somebody_whose_values_were_erased_is_no_tampering_but_empt
     assert troubles(sealed) == []
 
 
+def test_erasing_somebody_empties_the_operations_that_name_them_and_no_event_about_others(
+    sealed: Flask, owner: Owner
+) -> None:
+    owner.execute(
+        "UPDATE users SET first_name = 'Ada ' || left(email, 2) WHERE email IN ('p01@example.com', 'p11@example.com')"
+    )
+    owner.execute("UPDATE users SET first_name = 'Bea' WHERE email = 'p21@example.com'")
+    run(sealed, "seal")
+    (erased,) = owner.execute("SELECT id FROM users WHERE email = 'p11@example.com'").fetchone() or (None,)
+
+    owner.execute("SELECT portal_erase_activity('users', %s)", [erased])
+
+    rest = (
+        "SELECT count(*) FROM operations o WHERE %s = ANY (row_ids) AND num_nonnulls(changes, names, search_text) > 0"
+    )
+    assert owner.execute(rest.replace("%s", f"'{erased}'").encode()).fetchone() == (0,)
+    kept = owner.execute("SELECT changes FROM activity WHERE id > 12 AND changes IS NOT NULL ORDER BY id").fetchall()
+    assert [one["first_name"][1] for (one,) in kept] == ["Ada p0", "Bea"]
+    assert owner.execute("SELECT count(*) FROM operations WHERE 'Bea' = ANY (names)").fetchone() == (1,)
+    assert troubles(sealed) == []
+    run(sealed, "seal")
+    assert troubles(sealed) == []
+    tamper(owner, "UPDATE operations SET names = '{put back}' WHERE event_id < 13 AND names IS NULL")
+    (line,) = troubles(sealed)
+    assert re.match(r"Event \d+ .*: operation filled in after its values were erased\.", line)
+
+
+def test_lg4_emptying_an_operation_without_an_event_that_erased_it_is_tampering(sealed: Flask, owner: Owner) -> None:
+    tamper(
+        owner,
+        "UPDATE operations SET changes = NULL, names = NULL, search_text = NULL WHERE event_id = 6",
+        "UPDATE activity_leaves SET operation_salt = NULL WHERE activity_id = 6",
+    )
+
+    (line,) = troubles(sealed)
+    assert re.match(r"Event 6 .*: operation emptied without an event that erased its values\.", line)
+
+
 def age(owner: Owner, app: Flask, *numbers: int) -> None:
     """Let seals be of long ago, as if they had been made then."""
     owner.execute("SET portal.retention = 'on'")
@@ -485,6 +551,7 @@ def test_pruning_removes_old_seals_whole_says_so_and_leaves_a_chain(sealed: Flas
     assert done.exit_code == 0
     assert "8 events removed." in done.output
     assert owner.execute("SELECT min(id), count(*) FROM activity").fetchone() == (9, 6)
+    assert owner.execute("SELECT min(event_id), count(*) FROM operations").fetchone() == (9, 6)
     newest = owner.execute("SELECT action, actor_role, changes FROM activity ORDER BY id DESC LIMIT 1").fetchone()
     assert newest == ("prune", "SYSTEM", {"position": [1, 9], "events": [8, 0]})
     assert troubles(sealed) == []

@@ -168,7 +168,9 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
     page = client.get(f"/activity/people/{newt.id}").text
     assert "E-mail verified" in words(trails(page)[0])
     assert "Same as the browser Indiana, Knox" in words(trails(page)[0])
-    assert len(client.get(f"/activity/export?row={newt.id}").text.splitlines()) > 5
+    lines = client.get(f"/activity/export?row={newt.id}").text.splitlines()
+    assert [line.split(",")[-1] for line in lines[1:] if "invitation" in line] == ['"0"']
+    assert len(lines) == 4
 
 
 def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(

@@ -41,8 +41,17 @@ MADE = ("sort_name", "search_text")
 OF_ROWS = "create", "update", "delete", "restore", "remove"
 EVENT = (
     "SELECT action, table_name, row_id, row_version, changes, actor_id, actor_role, address, database_user, request_id,"
-    " agent, organization_id, operation_id, is_first, begins_act, undoes, times, id FROM activity"
+    " agent, organization_id, operation_id, undoes, times, id FROM activity"
 )
+
+
+COPIED = {
+    name: name
+    for name in (
+        "action", "table_name", "row_id", "row_version", "changes", "actor_id", "actor_role", "address",
+        "database_user", "request_id", "agent", "times",
+    )
+}  # fmt: skip
 
 
 @contextmanager
@@ -294,9 +303,37 @@ def test_lg1_a_thousand_writes_in_every_way_are_a_thousand_events_and_each_says_
 
     everything = of_rows(events(psql))
     assert len({one["operation_id"] for one in everything}) >= acts
-    first = Counter((one["operation_id"], one["organization_id"]) for one in everything if one["is_first"])
-    assert set(first.values()) == {1}
-    assert set(first) == {(one["operation_id"], one["organization_id"]) for one in everything}
+    check_operations(psql)
+
+
+def operations(psql: Connection) -> list[dict[str, Any]]:
+    cursor = psql.execute("SELECT * FROM operations ORDER BY event_id, organization_id NULLS FIRST")
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def check_operations(psql: Connection) -> None:
+    """Each row says of its events what they say themselves: of all, or of those that one organization sees."""
+    everything = events(psql)
+    wanted = {(one["operation_id"], None) for one in everything}
+    wanted |= {(one["operation_id"], one["organization_id"]) for one in everything}
+    found = {(one["id"], one["organization_id"]): one for one in operations(psql)}
+    assert set(found) == wanted
+    for (key, tenant), operation in found.items():
+        mine = [one for one in everything if one["operation_id"] == key and tenant in (None, one["organization_id"])]
+        rows = list(dict.fromkeys(one["row_id"] for one in mine if one["row_id"]))
+        assert operation["events"] == len(mine)
+        assert operation["counts"] == Counter(
+            ".".join(filter(None, (one["table_name"], one["action"]))) for one in mine
+        )
+        assert operation["actions"] == sorted({one["action"] for one in mine})
+        assert operation["fields"] == sorted(
+            {name for one in mine if one["row_version"] and one["action"] != "remove" for name in one["changes"] or ()}
+        )
+        assert len(operation["row_ids"]) == len(operation["names"] or ()) == min(len(rows), 5)
+        assert set(operation["row_ids"]) <= set(rows)
+        for name in ("id", *COPIED):
+            assert operation[COPIED.get(name, "event_id")] == mine[0][name]
 
 
 def check_who(found: list[dict[str, Any]], who: Person | str, app: Flask, *, is_form: bool) -> None:
@@ -324,7 +361,7 @@ def test_lg1_what_is_rolled_back_leaves_no_event_and_what_a_savepoint_keeps_does
     found = events(psql)
     assert [one["action"] for one in found] == ["create", "create"]
     assert len({one["operation_id"] for one in found}) == 1
-    assert [one["is_first"] for one in found] == [True, False]
+    assert [one["events"] for one in operations(psql)] == [2]
 
 
 def test_lg1_a_savepoint_that_was_the_first_to_write_and_was_rolled_back_leaves_no_trace(psql: Connection) -> None:
@@ -333,8 +370,8 @@ def test_lg1_a_savepoint_that_was_the_first_to_write_and_was_rolled_back_leaves_
             psql.execute("INSERT INTO users (email) VALUES ('b@example.com')")
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
 
-    (one,) = events(psql)
-    assert one["is_first"]
+    (one,), (operation,) = events(psql), operations(psql)
+    assert (operation["id"], operation["events"], operation["names"]) == (one["operation_id"], 1, ["a@example.com"])
 
 
 def test_lg1_a_command_that_fails_leaves_no_event(fresh_app: Flask, people: Cast, psql: Connection) -> None:
@@ -370,10 +407,10 @@ def test_lg1_two_requests_of_one_process_are_two_operations(fresh_app: Flask, pe
     one, other = [one for one in events(psql) if one["action"] == "create" and one["request_id"]]
     assert one["operation_id"] != other["operation_id"]
     assert one["request_id"] != other["request_id"]
-    assert one["is_first"] and other["is_first"]
+    assert {one["operation_id"], other["operation_id"]} <= {one["id"] for one in operations(psql)}
 
 
-def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_first_in_each(
+def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_part_for_each(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     people.in_acme(3)
@@ -384,12 +421,16 @@ def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_fir
     found = events(psql, last)
     assert len(found) == 6
     assert len({one["operation_id"] for one in found}) == 1
-    firsts = [one["organization_id"] for one in found if one["is_first"]]
-    assert sorted(firsts, key=str) == sorted([people.acme.id, people.birch.id, None], key=str)
-    assert [one["is_first"] for one in found if one["begins_act"]] == [True]
+    parts = {one["organization_id"]: one for one in operations(psql) if one["id"] == found[0]["operation_id"]}
+    assert {key: one["events"] for key, one in parts.items()} == {people.acme.id: 4, people.birch.id: 1, None: 6}
+    assert set(parts[people.acme.id]["row_ids"]) == {
+        one["row_id"] for one in found if one["organization_id"] == people.acme.id
+    }
+    assert [one["fields"] for one in parts.values()] == [["last_name"]] * 3
+    check_operations(psql)
 
 
-def test_lg1_an_act_of_several_statements_begins_once_whatever_they_touch(
+def test_lg1_several_statements_of_a_transaction_are_one_operation_whatever_they_touch(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     people.in_acme(2)
@@ -406,8 +447,14 @@ def test_lg1_an_act_of_several_statements_begins_once_whatever_they_touch(
 
     found = events(psql, last)
     assert len({one["operation_id"] for one in found}) == 2
-    assert [one["action"] for one in found if one["begins_act"]] == ["update", "sign_in"]
-    assert found[0]["begins_act"]
+    whole = {one["id"]: one for one in operations(psql) if one["organization_id"] is None}
+    several, single = (whole[found[place]["operation_id"]] for place in (0, -1))
+    assert (several["action"], single["action"]) == ("update", "sign_in")
+    assert several["counts"] == {"users.update": 5, "organizations.update": 2, "users.create": 1, "refused": 1}
+    assert several["actions"] == ["create", "refused", "update"]
+    assert several["fields"] == ["last_name", "name"]
+    assert single["names"] == ["Root Renamed"]
+    check_operations(psql)
 
 
 def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, psql: Connection) -> None:
@@ -630,4 +677,4 @@ def test_an_event_that_no_row_tells_says_what_it_was_told(fresh_app: Flask, peop
     assert told["changes"] == {"path": [None, "GET /organizations/new"]}
     assert (told["actor_id"], told["actor_role"]) == (people.ada.id, "ADMIN")
     assert (told["organization_id"], silent["organization_id"]) == (people.acme.id, None)
-    assert (told["times"], told["is_first"], silent["changes"]) == (1, True, None)
+    assert (told["times"], silent["changes"]) == (1, None)

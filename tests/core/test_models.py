@@ -215,4 +215,5 @@ def test_every_table_states_which_rules_hold_for_it() -> None:
         "RecoveryCode": set(),
         "OutboxEmail": set(),
         "Activity": {TenantOwned},
+        "Operation": {TenantOwned},
     }

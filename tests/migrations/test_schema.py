@@ -214,7 +214,7 @@ def test_the_models_make_the_same_columns_defaults_and_predicates(
 
     made, migrated_to = catalog(empty), catalog(fresh_database)
 
-    ours = set(db.metadata.tables) - {"activity"}  # which triggers write: its defaults are theirs alone
+    ours = set(db.metadata.tables) - {"activity", "operations"}  # which triggers write: their defaults are theirs alone
     for name, table in (("columns", 0), ("indexes", 1), ("constraints", 0)):
         assert _of(ours, made[name], table) == _of(ours, migrated_to[name], table), name
     assert made["enums"] == migrated_to["enums"]

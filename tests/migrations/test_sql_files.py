@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM portal_tenant, portal_reader', one.at);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', one.at);
     END LOOP;
-    DROP FUNCTION portal_history_of_users, portal_history_of_organizations;
+    DROP FUNCTION portal_history_of_users, portal_history_of_organizations, portal_names_of_users,
+        portal_names_of_organizations;
 END $$
 """
 
@@ -140,7 +142,7 @@ def test_every_function_trigger_and_policy_is_in_exactly_one_file(found: Replaye
 
 def test_a_file_is_named_for_its_function_or_for_the_table_of_its_triggers_and_policies(found: Replayed) -> None:
     for path, keys in found.written_by.items():
-        about = {name.removeprefix("portal_history_of_") for _, name, _ in keys}
+        about = {re.sub("^portal_(history|names)_of_", "", name) for _, name, _ in keys}
         assert about == {path.stem}, path
 
 

@@ -99,9 +99,13 @@ def test_an_address_is_found_without_case_and_among_active_people(app: Flask, um
     assert again.id == gil.id
 
 
+GONE = "INSERT INTO users (email, deleted_at) SELECT n || '@example.com', now() FROM generate_series(1, 2000) n"
+
+
 def test_the_search_for_a_deleted_persons_address_has_an_index(app: Flask) -> None:
     with app.app_context(), acting_as(SYSTEM):
-        db.session.execute(text("SET LOCAL enable_seqscan = off"))
+        db.session.execute(text(GONE))
+        db.session.execute(text("ANALYZE users"))
         asked = queries.deleted_by_email("Gil@Example.com").with_only_columns(User.id)
         plan = db.session.scalar(asked, execution_options={"with_deleted": True, "explain": True})
 

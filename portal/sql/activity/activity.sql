@@ -2,6 +2,8 @@
 
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON activity
 FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
+CREATE OR REPLACE TRIGGER write_operations AFTER INSERT ON activity REFERENCING NEW TABLE AS events
+FOR EACH STATEMENT EXECUTE FUNCTION portal_write_operations();
 
 DROP POLICY IF EXISTS tenant ON activity;
 DROP POLICY IF EXISTS reader ON activity;
@@ -17,6 +19,6 @@ GRANT SELECT ON activity TO portal_tenant;
 
 CREATE POLICY reader ON activity FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
-    xid, id, at, key, operation_id, is_first, actor_id, actor_role, database_user, address, agent, request_id,
-    organization_id, action, table_name, row_id, row_version, changes, undoes, times, begins_act
+    xid, id, at, key, operation_id, actor_id, actor_role, database_user, address, agent, request_id, organization_id,
+    action, table_name, row_id, row_version, changes, undoes, times
 ) ON activity TO portal_reader;

@@ -1,4 +1,5 @@
--- Empties the values of all events about one row, for the right to be forgotten. That it was done is an event.
+-- Empties the values of all events about one row, and of the operations that name it, for the right to be forgotten.
+-- That it was done is an event.
 CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     emptied bigint;
@@ -10,8 +11,13 @@ BEGIN
     UPDATE activity SET changes = NULL, address = NULL, agent = NULL
     WHERE table_name = erased AND row_id = erased_id;
     GET DIAGNOSTICS emptied = ROW_COUNT;
-    PERFORM set_config('portal.retention', '', true);
     INSERT INTO activity (action, table_name, row_id) VALUES ('erase', erased, erased_id);
+    WITH named AS MATERIALIZED (SELECT DISTINCT event_id FROM operations WHERE row_ids @> ARRAY[erased_id]),
+    unsalted AS (
+        UPDATE activity_leaves l SET operation_salt = NULL FROM named WHERE l.activity_id = named.event_id)
+    UPDATE operations o SET changes = NULL, names = NULL, search_text = NULL, address = NULL, agent = NULL
+    FROM named WHERE o.event_id = named.event_id;
+    PERFORM set_config('portal.retention', '', true);
     RETURN emptied;
 END $$;
 REVOKE ALL ON FUNCTION portal_erase_activity FROM PUBLIC;

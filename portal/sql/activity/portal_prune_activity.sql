@@ -21,6 +21,7 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM set_config('portal.retention', 'on', true);
+    DELETE FROM operations o USING activity_leaves l WHERE l.activity_id = o.event_id AND l.position <= upto;
     DELETE FROM activity a USING activity_leaves l WHERE l.activity_id = a.id AND l.position <= upto;
     GET DIAGNOSTICS pruned = ROW_COUNT;
     DELETE FROM activity_leaves WHERE position <= upto;

@@ -17,10 +17,8 @@ BEGIN
     END IF;
     IF so_far = 1 THEN
         PERFORM portal_gather_repeats();
-        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes, is_first,
-            begins_act)
-        VALUES (who, acting_as, tenant, what, about, about_id, details, portal_is_first(portal_operation(), tenant),
-            portal_begins_act(portal_operation()));
+        INSERT INTO activity (actor_id, actor_role, organization_id, action, table_name, row_id, changes)
+        VALUES (who, acting_as, tenant, what, about, about_id, details);
     END IF;
 END $$;
 REVOKE ALL ON FUNCTION portal_record FROM PUBLIC;

@@ -10,13 +10,15 @@ chain AS MATERIALIZED (
             THEN lag(s) OVER w END AS before,
         lag(s.last) OVER w AS old_last, lag(s.id) OVER w AS old_seal
     FROM activity_seals s LEFT JOIN known k USING (key_id) WINDOW w AS (ORDER BY s.id)),
+operated AS MATERIALIZED (SELECT * FROM portal_operations_begun(0)),
 pruned AS MATERIALIZED (
     SELECT c.id, c.kept_from
     FROM activity a JOIN activity_leaves l ON l.activity_id = a.id
     JOIN chain c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
+    LEFT JOIN operated o ON o.event_id = a.id
     WHERE a.action = 'prune' AND a.changes->'position'->>1 = c.kept_from::text AND c.is_intact
         AND l.values_hash = portal_activity_values(l.salt, a)
-        AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash)),
+        AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts, l.operation_hash)),
 newest AS MATERIALIZED (
     SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(s.snapshot) THEN s END AS before,
         coalesce((SELECT max(kept_from) FROM pruned), 1) AS kept_from
@@ -27,25 +29,39 @@ sealed AS MATERIALIZED (
         sha256(string_agg(leaf, '' ORDER BY position)) AS leaves
     FROM activity_leaves GROUP BY seal_id),
 judged AS (
-    SELECT CASE
+    SELECT coalesce(CASE
         WHEN a.id IS NULL THEN 'removed'
         WHEN l.position IS NULL THEN
             CASE WHEN portal_is_misplaced(a, n.before) THEN 'inserted' END
         WHEN c.id IS NULL THEN 'sealed by nobody'
         WHEN c.key IS NULL THEN NULL
-        WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash) THEN 'changed'
+        WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts,
+            l.operation_hash) THEN 'changed'
+        WHEN l.operation_hash IS NULL THEN NULL
+        WHEN l.operation_salt IS NULL THEN CASE
+            WHEN o.said IS NOT NULL THEN 'operation filled in after its values were erased'
+            WHEN NOT EXISTS (SELECT FROM operations p JOIN activity e ON e.row_id = ANY (p.row_ids)
+                WHERE p.event_id = a.id AND e.action = 'erase' AND e.id > a.id)
+            THEN 'operation emptied without an event that erased its values' END
+        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.said) THEN 'operation changed' END,
+        CASE
+        WHEN a.id IS NULL OR c.key IS NULL THEN NULL
         WHEN l.salt IS NULL THEN CASE
             WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
                 AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
         WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
-        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END AS trouble,
+        WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END) AS trouble,
         coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
     FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id
     LEFT JOIN kept c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
-    LEFT JOIN newest n ON true),
+    LEFT JOIN operated o ON o.event_id = a.id LEFT JOIN newest n ON true),
 troubles AS (
     SELECT * FROM judged WHERE trouble IS NOT NULL
+    UNION ALL
+    SELECT 'operation without its event', event_id, NULL FROM operated o
+    WHERE NOT EXISTS (SELECT FROM activity a WHERE a.id = o.event_id)
+        AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = o.event_id)
     UNION ALL
     SELECT 'missing', NULL, position
     FROM kept c LEFT JOIN sealed s ON s.seal_id = c.id CROSS JOIN generate_series(c.first, c.last) AS position

@@ -1,15 +1,19 @@
--- Writes the history of a table: creates the function portal_history_of_<table>, and the triggers that call it. Call
--- it again when a column was added or dropped. `tenant` is an expression over a row `r`; `secrets` are columns of
--- which only the fact of a change is recorded. The event of a new row holds no values: they are today's row minus the
--- changes since.
-CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}') RETURNS void
+-- Writes the history of a table: creates the function portal_history_of_<table> and the triggers that call it, and
+-- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called:
+-- its column `name`, unless said) are expressions over a row `r`; `secrets` are columns of which only the fact of a
+-- change is recorded. The event of a new row holds no values: they are today's row minus the changes since.
+CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
+    name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
 DECLARE
     unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
         'link_counter,invited_at,accepted_at,revoked_at}';
     writer CONSTANT text := 'portal_history_of_' || watched::text;
+    namer CONSTANT text := 'portal_names_of_' || watched::text;
     differences text;
     remains text;
+    searched text;
+    called text;
     event text;
     rows text;
 BEGIN
@@ -23,27 +27,21 @@ BEGIN
     INTO differences, remains
     FROM pg_attribute WHERE attrelid = watched AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
         AND attname <> 'sort_name';
+    SELECT coalesce(max('r.search_text') FILTER (WHERE attname = 'search_text'), 'NULL::text'),
+        coalesce(portal_watch.name, max('r.name') FILTER (WHERE attname = 'name'), 'NULL::text')
+    INTO searched, called
+    FROM pg_attribute WHERE attrelid = watched AND NOT attisdropped;
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $inner$
-DECLARE
-    operation CONSTANT uuid := portal_operation();
-    begins CONSTANT boolean := portal_begins_act(operation);
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, 'create', TG_TABLE_NAME, id, version
-        FROM (SELECT r.id, r.version, %2$s AS tenant FROM new_rows r) made;
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version)
+        SELECT %2$s, 'create', TG_TABLE_NAME, r.id, r.version FROM new_rows r;
     ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version, changes)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, action, TG_TABLE_NAME, id, version, changes
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version, changes)
+        SELECT tenant, action, TG_TABLE_NAME, id, version, changes
         FROM (
             SELECT r.id, r.version, %2$s AS tenant,
                 CASE WHEN o.deleted_at IS NULL AND r.deleted_at IS NOT NULL THEN 'delete'
@@ -53,16 +51,28 @@ BEGIN
             FROM old_rows o JOIN new_rows r USING (id) OFFSET 0) changed
         WHERE changes <> '{}';
     ELSE
-        INSERT INTO activity (operation_id, is_first, begins_act, organization_id, action, table_name, row_id,
-            row_version, changes)
-        SELECT operation, row_number() OVER (PARTITION BY tenant) = 1 AND portal_is_first(operation, tenant),
-            begins AND row_number() OVER (PARTITION BY tenant) = 1 AND rank() OVER (ORDER BY tenant) = 1,
-            tenant, 'remove', TG_TABLE_NAME, id, version, remains
-        FROM (SELECT r.id, r.version, %2$s AS tenant, jsonb_build_object(%4$s) AS remains FROM old_rows r) gone;
+        INSERT INTO activity (organization_id, action, table_name, row_id, row_version, changes)
+        SELECT %2$s, 'remove', TG_TABLE_NAME, r.id, r.version, jsonb_build_object(%4$s) FROM old_rows r;
     END IF;
     RETURN NULL;
 END $inner$
     $outer$, writer, tenant, differences, remains);
+
+    EXECUTE format($outer$
+CREATE OR REPLACE FUNCTION %1$I(ids uuid[], remains jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, public, pg_temp AS $inner$
+BEGIN
+    RETURN (
+        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name))))
+        FROM (
+            SELECT r.id, %3$s AS name, %4$s AS search_text FROM %2$s r WHERE r.id = ANY (ids)
+            UNION ALL
+            SELECT one.key::uuid, %3$s, NULL
+            FROM jsonb_each(remains) AS one CROSS JOIN jsonb_populate_record(NULL::%2$s,
+                (SELECT jsonb_object_agg(key, value -> 0) FROM jsonb_each(one.value))) AS r) named);
+END $inner$
+    $outer$, namer, watched, called, searched);
+    EXECUTE format('REVOKE ALL ON FUNCTION %I, %I FROM PUBLIC', writer, namer);
 
     FOR event, rows IN VALUES
         ('INSERT', 'NEW TABLE AS new_rows'),

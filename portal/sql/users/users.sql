@@ -11,9 +11,10 @@ EXECUTE FUNCTION portal_keep_users_sorted();
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 
--- Writes the function portal_history_of_users and the triggers history_*. A SUPER_ADMIN doesn't exist for the tenant.
-SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}');
-REVOKE ALL ON FUNCTION portal_history_of_users FROM PUBLIC;
+-- Writes the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. A SUPER_ADMIN
+-- doesn't exist for the tenant.
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
+    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 
 CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();

@@ -1,0 +1,14 @@
+-- What seals cover of the operations that begin with an event: what stays, and what may be erased (NULL once it is). No
+-- setting may change a row's text.
+CREATE OR REPLACE FUNCTION portal_operations_begun(since bigint)
+RETURNS TABLE (event_id bigint, facts text, said text) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT o.event_id,
+        string_agg(ROW(o.xid, o.key, o.id, o.organization_id, extract(epoch FROM o.at), o.actor_id, o.actor_role,
+            o.database_user, o.request_id, o.action, o.table_name, o.row_id, o.row_version, o.undoes, o.times,
+            o.events, o.counts, o.actions, o.fields, o.row_ids, o.statements)::text, E'\n' ORDER BY o.key),
+        string_agg(CASE WHEN num_nonnulls(o.changes, o.names, o.search_text, o.address, o.agent) > 0
+            THEN ROW(o.key, o.changes, o.names, o.search_text, o.address, o.agent)::text END, E'\n' ORDER BY o.key)
+    FROM operations o WHERE o.event_id >= since GROUP BY o.event_id;
+END;
+REVOKE ALL ON FUNCTION portal_operations_begun FROM PUBLIC;

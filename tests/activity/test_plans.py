@@ -1,0 +1,129 @@
+"""After an import, statistics speak of one operation alone. Do pages of the history read few rows all the same?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from portal.core.actor import Role
+from portal.core.db import db
+from tests.activity.chain import connected
+from tests.cast import Builder, Person, SignIn
+from tests.database import Server, app_for, disconnect
+from tests.pages import PageClient
+
+PEOPLE = 20_000
+OPERATIONS = 40
+MOST = 3_000  # rows that all statements of a page may read, from tables and indexes
+FREQUENT = "martin"  # a tenth of the people, more than a search looks up by key
+
+IMPORT = """
+INSERT INTO users (email, first_name, last_name, organization_id)
+SELECT 'p' || n || '@example.org', 'Ada', CASE WHEN mod(n, 10) = 0 THEN 'Martin' ELSE 'Weber' || mod(n, 97) END, %s
+FROM generate_series(1, %s) n
+"""
+
+
+class Portal:
+    """A portal that began with an import, and two people who look at its history."""
+
+    def __init__(self, app: Flask, address: str) -> None:
+        build = Builder(app)
+        self.app, self.address = app, address
+        self.acme = build.tenant("Acme")
+        with connected(address) as owner:
+            owner.execute(IMPORT, [self.acme.id, PEOPLE])
+            owner.execute("ANALYZE")
+            rows = owner.execute("SELECT id FROM users ORDER BY email LIMIT %s", [OPERATIONS]).fetchall()
+            self.changed = [key for (key,) in rows]
+            for number, key in enumerate(self.changed):
+                owner.execute("UPDATE users SET first_name = %s WHERE id = %s", [f"Eva{number}", key])
+            (self.imported,) = owner.execute("SELECT id FROM operations WHERE events > 1000 LIMIT 1").fetchone() or (
+                "",
+            )
+        self.readers = {
+            "SUPER_ADMIN": build.person("root@example.com", role=Role.SUPER_ADMIN),
+            "ADMIN": build.person("boss@example.com", role=Role.ADMIN, tenant=self.acme),
+        }
+        self.clients = {name: self.signed_in(person) for name, person in self.readers.items()}
+
+    def signed_in(self, person: Person) -> FlaskClient:
+        self.app.test_client_class = PageClient
+        client = self.app.test_client()
+        assert isinstance(client, PageClient)
+        SignIn(client)(person)
+        return client
+
+    def rows_read(self, reader: str, path: str) -> dict[str, int]:
+        """How many rows each statement of a page reads from tables of the history."""
+        found: dict[str, int] = {}
+
+        def explain(_connection: Any, cursor: Any, statement: str, values: Any, context: Any, _many: bool) -> None:
+            if statement.startswith(("SELECT", "WITH")) and "set_config" not in statement:
+                beside = cursor.connection.cursor()
+                beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+                (plan,) = beside.fetchone()
+                plan = json.loads(plan) if isinstance(plan, str) else plan
+                found[statement] = found.get(statement, 0) + sum(_read(plan[0]["Plan"]))
+
+        with self.app.app_context():
+            engine = db.engine
+        event.listen(engine, "after_cursor_execute", explain)
+        try:
+            answer = self.clients[reader].get(path)
+        finally:
+            event.remove(engine, "after_cursor_execute", explain)
+        assert answer.status_code == 200, path
+        return found
+
+
+def _read(plan: dict[str, Any]) -> Iterator[int]:
+    if plan.get("Relation Name") in ("activity", "operations") or "activity" in plan.get("Index Name", ""):
+        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        yield int((plan["Actual Rows"] + removed) * plan["Actual Loops"])
+    for part in plan.get("Plans", ()):
+        yield from _read(part)
+
+
+@pytest.fixture(scope="module")
+def portal(database_server: Server, template_database: str) -> Iterator[Portal]:
+    address = database_server.create("imported", template=template_database)
+    app = app_for(address)
+    yield Portal(app, address)
+    disconnect(app)
+    database_server.drop("imported")
+
+
+PATHS = (
+    "/", "/activity/", "/activity/?page=last", "/activity/?status=changes", "/activity/?status=sign-ins",
+    "/activity/?action=update", "/activity/?action=create", "/activity/?action=erase", "/activity/?field=first_name",
+    "/activity/?field=role", "/activity/?by={reader}", "/activity/?row={row}",
+    "/activity/?from=2026-01-01&to=2026-01-31",
+    "/activity/?q=eva7", f"/activity/?q={FREQUENT}", "/activity/?q=qqqzz", "/activity/?q=ad&action=update",
+    "/activity/export?action=update", "/activity/{operation}", "/activity/{operation}?page=last",
+    "/activity/people/{row}", "/users/{row}", "/account/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", ["SUPER_ADMIN", "ADMIN"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_of_the_history_reads_few_rows_after_an_import(portal: Portal, path: str, reader: str) -> None:
+    names = {"reader": portal.readers[reader].id, "row": portal.changed[3], "operation": portal.imported}
+
+    read = portal.rows_read(reader, path.format(**names))
+
+    assert read
+    assert sum(read.values()) <= MOST, max(read.items(), key=lambda one: one[1])
+    if path.startswith("/activity/?"):
+        assert not [statement for statement in read if "FROM activity" in statement and "row_id IN" not in statement]
+
+
+def test_the_rest_of_an_operation_is_counted_in_its_row(portal: Portal) -> None:
+    for client in portal.clients.values():
+        assert f"{PEOPLE - 1:,} more" in client.get("/activity/?action=create&page=last").text

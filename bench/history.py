@@ -1,6 +1,6 @@
 """What does the history cost those who write, and how fast is it sealed and verified?
 
-People are copied into a table of the measurement's own; the same acts run by turns with its history triggers and
+People are copied into a table of the measurement's own; the same changes run by turns with its history triggers and
 without. Nothing is left behind.
 """
 

@@ -16,7 +16,7 @@ from portal.web.given import current_settings, served_at
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Configure, connect, register; nothing else."""
+    """Configure the application, connect the database, register features; nothing else."""
     settings = settings or load_settings()
     app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
     app.config.update(web.configuration(settings))

@@ -1,4 +1,4 @@
-"""What is this installation told from outside? The only reader of the environment."""
+"""The settings of this installation. Nothing else reads the environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_OTHERS = re.compile(
 
 
 class Refused(SystemExit):
-    """The configuration can't be run; the message is one sentence for the operator."""
+    """The configuration is invalid; the message is one sentence for the operator."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(f"portal: {sentence}")
@@ -33,14 +33,14 @@ class Refused(SystemExit):
 
 @dataclass(frozen=True)
 class Settings:
-    """Checked at start, never changed afterwards. Durations are seconds unless a name says otherwise."""
+    """Checked at start, never changed afterwards. Durations are in seconds unless the name says otherwise."""
 
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
     seal_key: str | None = field(default=None, repr=False)
     seal_seconds: float = 60.0
     database_url: str | None = field(default=None, repr=False)
-    direct_url: str | None = field(default=None, repr=False)  # where database_url leads to a pooler of transactions
+    direct_url: str | None = field(default=None, repr=False)  # if database_url is a transaction pooler
     pools_transactions: bool = False
     production: bool = False
     instance: Path = ROOT / "instance"
@@ -53,31 +53,29 @@ class Settings:
     password_minimum: int = 15
     email_kinds: tuple[str, ...] = ()  # email addresses to allow besides public ASCII ones
     bcrypt_rounds: int = 12
-    session_hours: float = 720  # at most, however much it is used
+    session_hours: float = 720  # at most, even if used
     idle_hours: float = 8  # unused
-    kept_idle_hours: float = 168  # unused, where the browser keeps it
-    reauthentication_minutes: float = (
-        15  # until somebody who is signed in is asked who they are, before a sensitive change
-    )
+    kept_idle_hours: float = 168  # unused, with "Keep me signed in"
+    reauthentication_minutes: float = 15  # until a sensitive change asks for the password again
     guesses_per_account: int = 10  # in 5 minutes
     guesses_per_network: int = 100  # in 5 minutes
     refreshes_per_network: int = 600  # in 5 minutes
     access_minutes: float = 5  # an API client's access token
-    refresh_grace: float = 10.0  # in which two requests with one refresh token are taken for one client's
+    refresh_grace: float = 10.0  # in which a refresh token may arrive twice from the same client
     foreign_addresses_per_hour: int = 20  # for each ADMIN, and for each organization
-    emails_per_hour: int = 6  # to one person, at the wish of a stranger or for a new address
+    emails_per_hour: int = 6  # with links, to one person
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"
-    data_browser_seconds: float = 5.0  # that the data browser's statements may take
-    data_browser_rows: int = 500  # that a query of one's own gives at most
-    worker_inside: bool = True  # `flask serve` sends emails itself
-    two_factor_roles: tuple[str, ...] = ()  # who has to have one
-    keep_sessions_days: float = 90  # after they are over
-    keep_emails_days: float = 30  # the demo's outbox, and jobs of emails that were given up
-    log: str | None = None  # "text" or "json": a line for each request
-    sql: bool = False  # tell the statements of each request
+    data_browser_seconds: float = 5.0  # per statement of the data browser
+    data_browser_rows: int = 500  # at most, of a query in the data browser
+    worker_inside: bool = True  # `flask serve` sends emails
+    two_factor_roles: tuple[str, ...] = ()  # that require it
+    keep_sessions_days: float = 90  # after they ended
+    keep_emails_days: float = 30  # the demo's outbox, and emails that could not be sent
+    log: str | None = None  # "text" or "json": a line per request
+    sql: bool = False  # log the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
-    metrics_folder: str | None = None  # where the processes of one server add up what they counted
+    metrics_folder: str | None = None  # where the processes of one server add up their metrics
     misspelled: tuple[str, ...] = ()  # messages about variables that look like settings but aren't
 
     @property
@@ -86,7 +84,7 @@ class Settings:
 
     @property
     def has_outbox(self) -> bool:
-        """Whether emails are kept to be looked at: in the demo, as long as it has no mail server."""
+        """Whether emails go to the outbox: in the demo, if it has no mail server."""
         return not self.production and self.smtp_url is None
 
     @property
@@ -96,9 +94,9 @@ class Settings:
 
     @property
     def missing_for_mail(self) -> str | None:
-        """Why no email can be sent, in a sentence; None where all is there."""
+        """Why no email can be sent, in a sentence; None if it can."""
         if self.production and self.public_url is None:
-            return "PORTAL_URL is not set, so no link can be mailed; set it to the public address."
+            return "PORTAL_URL is not set, so no links can be emailed; set it to the public address."
         if self.production and self.smtp_url is None:
             return "PORTAL_SMTP_URL is not set, so emails wait; set it like smtp://user:password@host:587."
         return None
@@ -117,7 +115,7 @@ class Settings:
     def cookie_name(self, host_url: str) -> str:
         """The name of the session cookie. It includes port and path, so that portals on one host don't share it.
 
-        Browsers don't separate cookies by port. Without PORTAL_URL, the request's address counts.
+        Browsers don't separate cookies by port. Without PORTAL_URL, the request's URL counts.
         """
         port = urlsplit(self.public_url or host_url).port
         prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
@@ -125,7 +123,7 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check. With DATABASE_URL it is production; without, the demo on the portal's own server."""
+    """Read and check the settings. With DATABASE_URL it is production, otherwise the demo on its own server."""
     environ = environ if isinstance(environ, Noting) else Noting(environ)
     url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
@@ -225,7 +223,7 @@ def _is_weak(key: str) -> bool:
 
 
 def _own_key(instance: Path) -> str:
-    """The demo's key, made once and kept beside its database."""
+    """The demo's key, created once and kept beside its database."""
     path = instance / "secret_key"
     if not path.exists():
         instance.mkdir(parents=True, exist_ok=True)
@@ -276,7 +274,7 @@ def _mail_from(environ: Mapping[str, str]) -> str:
 def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in ROLES]:
-        raise Refused(f"{name} names roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is none.")
+        raise Refused(f"{name} takes roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is not one.")
     return named
 
 

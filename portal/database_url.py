@@ -1,4 +1,4 @@
-"""What does DATABASE_URL say? The address of a PostgreSQL, as Prisma or libpq write it."""
+"""Parse DATABASE_URL: a PostgreSQL URL in the format of Prisma or libpq."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Host = tuple[str, str]  # name, address or socket folder; and the port, empty fo
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """An address for psycopg, and what stood beside it for a connection pool. Timeouts in seconds."""
+    """A URL for psycopg, and its arguments for the connection pool. Timeouts are in seconds."""
 
     url: str = field(repr=False)
-    pools_transactions: bool = False  # a PgBouncer in transaction mode stands between
+    pools_transactions: bool = False  # a PgBouncer in transaction mode is in between
     connections: int | None = None
     pool_timeout: float | None = None
 
 
 def read(text: str) -> DatabaseUrl:
-    """ValueError, whose text holds no part of the address, where it can't be one of ours.
+    """Parse the URL. ValueError, without any part of the URL in its message, if it can't be used.
 
-    The arguments of Prisma's PostgreSQL connector mean here what they mean there; what only its engine needs is left
-    out, and what libpq knows (sslmode, connect_timeout ...) is handed on.
+    The arguments of Prisma's PostgreSQL connector have the same meaning here. Those that only its engine needs are left
+    out, and those of libpq (sslmode, connect_timeout ...) are passed on.
     """
     url, hosts = _split(text.strip())
     if url.drivername not in SCHEMES:
@@ -129,5 +129,5 @@ def _number(url: URL, name: str) -> int | None:
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise ValueError(f"says {name} in another way than as a number from 1 to 1000.")
+        raise ValueError(f"has an invalid {name}: write a number from 1 to 1000.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Which features are there? What is listed here is registered, and nothing else."""
+"""The list of features: what is listed here is registered, and nothing else."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Feature:
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
     emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
-    checks: tuple[Check, ...] = ()  # the lines of `flask doctor`
+    checks: tuple[Check, ...] = ()  # of `flask doctor`
     gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
     retention: tuple[RetentionRule, ...] = ()  # what the worker removes once a day
     beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
@@ -94,7 +94,7 @@ def _links(feature: Feature) -> tuple[Link, ...]:
 
 
 FEATURES = (
-    Feature(commands=COMMANDS, checks=INSTALLATION),  # whose checks come first: others need what they look for
+    Feature(commands=COMMANDS, checks=INSTALLATION),  # whose checks come first: others depend on them
     Feature(pages=(health,)),
     Feature(
         pages=(auth, links),
@@ -103,7 +103,7 @@ FEATURES = (
             reauthentication.reauthenticate.by(authentication.reauthenticate),
         ),
         emails=WRITERS,
-        retention=(RetentionRule("counters of tries", lambda _: timedelta(0), rate_limit.prune),),
+        retention=(RetentionRule("rate limits", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
     Feature(pages=(mfa,)),
@@ -131,7 +131,7 @@ FEATURES = (
     ),
     Feature(
         pages=(tokens,),
-        retention=(RetentionRule("sign-ins", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
+        retention=(RetentionRule("sessions", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(mail,),
@@ -140,15 +140,17 @@ FEATURES = (
         commands=(worker,),
         checks=MAIL,
         retention=(
-            RetentionRule("emails of the outbox", lambda told: timedelta(days=told.keep_emails_days), remove_kept),
-            RetentionRule("emails given up", lambda told: timedelta(days=told.keep_emails_days), remove_given_up),
+            RetentionRule("emails in the outbox", lambda told: timedelta(days=told.keep_emails_days), remove_kept),
+            RetentionRule(
+                "emails that could not be sent", lambda told: timedelta(days=told.keep_emails_days), remove_given_up
+            ),
         ),
         beside_pages=(work_beside_pages,),
     ),
     Feature(
         pages=(api,),
         provides=(session.by_bearer.by(access.person),),
-        retention=(RetentionRule("answers to programs", lambda _: repeats.KEPT, repeats.prune),),
+        retention=(RetentionRule("responses to programs", lambda _: repeats.KEPT, repeats.prune),),
     ),
 )
 
@@ -164,7 +166,7 @@ PERMISSIONS = {
 
 
 def register(app: Flask) -> None:
-    """Give the application what its features add."""
+    """Register what the features add to the application."""
     for feature in FEATURES:
         for blueprint in feature.pages:
             app.register_blueprint(blueprint)
@@ -181,7 +183,7 @@ def register(app: Flask) -> None:
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    retention_rules.set(app, [leftover for feature in FEATURES for leftover in feature.retention])
+    retention_rules.set(app, [rule for feature in FEATURES for rule in feature.retention])
     beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
-    app.extensions["csrf"].exempt(api)  # where cookies count for nothing there is nothing to forge
+    app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 @pytest.fixture
 def scoping_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the second wall open, so that what a test sees is the work of core/scoping.py."""
+    """Switch row-level security off, so that only core/scoping.py is active."""
     monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
 
 

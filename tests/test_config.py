@@ -113,7 +113,7 @@ def test_re13_secrets_can_stand_in_files(tmp_path: Path) -> None:
     assert settings.production
 
 
-def test_a_secrets_file_that_cannot_be_read_is_told_without_its_content(tmp_path: Path) -> None:
+def test_an_unreadable_secrets_file_is_reported_without_its_content(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
         load(SECRET_KEY_FILE=str(tmp_path / "absent"))
 
@@ -158,7 +158,7 @@ def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> N
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASSWORD_MINIMUM="8").password_minimum == 8
 
 
-def test_the_roles_that_need_a_second_step_are_named_in_any_order() -> None:
+def test_the_roles_that_require_two_factor_are_named_in_any_order() -> None:
     told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_TWO_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
 
     assert told.two_factor_roles == ("SUPER_ADMIN", "ADMIN")
@@ -187,7 +187,7 @@ def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
 
 @pytest.mark.parametrize("name", ["PORTAL_SESSION_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
-def test_se6_a_time_that_is_none_is_refused(name: str, value: str) -> None:
+def test_se6_an_invalid_time_is_refused(name: str, value: str) -> None:
     with pytest.raises(Refused, match=name):
         load(**{name: value})
 
@@ -243,7 +243,7 @@ def test_what_mail_lacks_is_said_in_a_sentence() -> None:
     assert not production.has_outbox
 
 
-def test_a_name_that_is_no_setting_is_told_with_the_closest_one_and_without_its_value() -> None:
+def test_an_unknown_setting_is_reported_with_the_closest_one_and_without_its_value() -> None:
     told = {"PORTAL_SMPT_URL": "hunter2", "PORTAL_URL_FILE": "/x", "portal_url": "x", "PORTAL_12345678901": "x"}
 
     assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == (
@@ -275,7 +275,7 @@ def test_what_tests_kubernetes_and_docker_set_is_no_misspelling(tmp_path: Path) 
     assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == ()
 
 
-def test_a_misspelled_setting_is_told_at_every_start_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_misspelled_setting_is_reported_at_every_start_and_stops_nothing(tmp_path: Path) -> None:
     done = started(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASWORD_MINIMUM="20", PORTAL_INSTANCE=str(tmp_path))
 
     assert done.returncode == 0

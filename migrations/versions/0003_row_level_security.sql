@@ -80,14 +80,14 @@ RETURN fitting >= 3 AND room * 1000 / nullif(fitting, 0) < 3 * size * hits / 100
 -- full, one rank after the other. Otherwise all matches are looked up and sorted. The planner doesn't see the patterns:
 -- estimating how frequent they are takes it longer than running the statement.
 CREATE FUNCTION portal_find_users(
-    words text[], addresses text[], state text, house uuid, wanted "Role", verified boolean, since timestamptz,
+    words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, since timestamptz,
     never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid, most integer)
 RETURNS TABLE (id uuid, rank integer) LANGUAGE plpgsql ROWS 26 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     is_unlimited CONSTANT boolean := current_setting('role') <> 'portal_tenant' AND
         coalesce(nullif(current_setting('portal.actor_role', true), ''), 'SYSTEM') IN ('SYSTEM', 'SUPER_ADMIN');
-    own CONSTANT uuid := CASE WHEN is_unlimited THEN house
+    own CONSTANT uuid := CASE WHEN is_unlimited THEN organization
         ELSE nullif(current_setting('portal.organization_id', true), '')::uuid END;
     by_rank CONSTANT boolean := sort = 'best';
     newest CONSTANT text := CASE WHEN state = 'deleted' THEN 'deleted_at' ELSE 'created_at' END;
@@ -144,7 +144,7 @@ DECLARE
     room integer := most;
 BEGIN
     IF NOT is_unlimited AND (
-        own IS NULL OR house <> own OR current_setting('portal.actor_role', true) IS DISTINCT FROM 'ADMIN') THEN
+        own IS NULL OR organization <> own OR current_setting('portal.actor_role', true) IS DISTINCT FROM 'ADMIN') THEN
         RETURN;
     END IF;
     search := portal_ranks(words, addresses);

@@ -1,4 +1,4 @@
-"""What may somebody change about themselves?"""
+"""Forms for a person's own account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.web.zones import choices
 
 
 class ProfileForm(StoredForm):
-    """The own names, and where the clock goes as one's own."""
+    """The person's names and time zone."""
 
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
@@ -35,19 +35,19 @@ class PasswordForm(ChosenPasswordForm):
     """A new password, and the one it replaces."""
 
     current_password = PasswordField(
-        "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
+        "Current password", validators=[InputRequired("Enter your current password."), Length(max=LONGEST)]
     )
 
     def validate_password(self, field: Any) -> None:
         super().validate_password(field)
         if prepared(field.data) == prepared(self.current_password.data or ""):
-            raise ValidationError("Choose one that you don’t have already.")
+            raise ValidationError("Choose a different password.")
 
 
 class EmailForm(Form):
-    """A new address, which counts once it is confirmed."""
+    """A new address, which takes effect once it is confirmed."""
 
-    email = EmailField("New e-mail")
+    email = EmailField("New email")
     current_password = PasswordField(
-        "Current password", validators=[InputRequired("Write your current password."), Length(max=LONGEST)]
+        "Current password", validators=[InputRequired("Enter your current password."), Length(max=LONGEST)]
     )

@@ -37,12 +37,12 @@ SHORTEST = 8
 @bp.route("/", methods=["GET", "POST"])
 @signed_in()
 def index() -> ResponseReturnValue:
-    """The own profile."""
+    """The person's profile."""
     user = _myself()
     form = ProfileForm(user)
     if form.validate_on_submit():
         commands.update_profile(user.id, form.values())
-        flash("Your profile is saved.", "success")
+        flash("Profile saved.", "success")
         return redirect(url_for(".index"))
     history = history_of("users", user.id)
     return render("account/index.html", form=form, user=user, history=history, status=422 if form.errors else 200)
@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @bp.route("/password", methods=["GET", "POST"])
 @signed_in(with_temporary_password=True)
 def password() -> ResponseReturnValue:
-    """Choose a new password; every other sign-in ends, and this one goes on under a new token."""
+    """Choose a new password; all other sessions end, and this one continues with a new token."""
     form = PasswordForm(rule=rule_for(current_user.id))
     if current_user.must_change_password:
         form.current_password.label.text = "Temporary password"
@@ -76,7 +76,7 @@ def password() -> ResponseReturnValue:
 @bp.route("/email", methods=["GET", "POST"])
 @signed_in()
 def email() -> ResponseReturnValue:
-    """Ask for another address; it counts when the link that is mailed there is confirmed."""
+    """Request another email address; it takes effect once its link is confirmed."""
     user, form = _myself(), EmailForm()
     if form.validate_on_submit() and _is_current_password(form):
         try:
@@ -93,11 +93,11 @@ def email() -> ResponseReturnValue:
 @bp.post("/email/verification")
 @signed_in()
 def verification() -> ResponseReturnValue:
-    """Have the link mailed again."""
+    """Send the link again."""
     try:
         user = email_changes.send_verification(current_user.id, attempts.of_emails_to(current_user.id))
     except RateLimited as rate_limited:
-        flash(f"Enough emails for now. Try again in {-(-rate_limited.seconds // 60)} minutes.", "error")
+        flash(f"Too many emails. Try again in {-(-rate_limited.seconds // 60)} minutes.", "error")
     else:
         flash_sent(f"A link is on its way to {readable_email(user.pending_email or user.email)}.", "The link")
     return redirect(url_for(".email"))
@@ -106,16 +106,16 @@ def verification() -> ResponseReturnValue:
 @bp.post("/email/cancellation")
 @signed_in()
 def cancellation() -> ResponseReturnValue:
-    """Keep the present address."""
+    """Keep the current address."""
     email_changes.cancel(current_user.id)
-    flash("Your address stays as it is.", "success")
+    flash("Your email address stays the same.", "success")
     return redirect(url_for(".email"))
 
 
 @bp.get("/devices")
 @signed_in()
 def devices() -> ResponseReturnValue:
-    """Where one is signed in."""
+    """The person's sessions."""
     return render("account/devices.html", devices=devices_of(current_user.id))
 
 
@@ -123,7 +123,7 @@ def devices() -> ResponseReturnValue:
 @signed_in()
 @reauthentication.required
 def end_session() -> ResponseReturnValue:
-    """End one of the own sign-ins."""
+    """End one session."""
     flash(f"{browser_of(end_one(current_user.id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".devices"))
 
@@ -132,7 +132,7 @@ def end_session() -> ResponseReturnValue:
 @signed_in()
 @reauthentication.required
 def end_others() -> ResponseReturnValue:
-    """End all own sign-ins but this one."""
+    """End all sessions except this one."""
     flash(signed_out(end_all(current_user.id, besides=current_user.session_id)), "success")
     return redirect(url_for(".devices"))
 
@@ -140,7 +140,7 @@ def end_others() -> ResponseReturnValue:
 @bp.post("/password/strength")
 @public
 def strength() -> ResponseReturnValue:
-    """How good a password is, while it is typed: known is nothing but what is sent, and nothing of it is kept."""
+    """The strength of a password while it is typed; nothing of it is stored."""
     typed = request.form.get("password", "")
     try:
         with acting_as(SYSTEM):
@@ -158,12 +158,12 @@ def _strength(typed: str) -> Strength:
 
 
 def _is_current_password(form: PasswordForm | EmailForm) -> bool:
-    """Whether it is; where it is not, or was tried too often, the form says so."""
+    """Check the current password; the form shows an error if it is wrong or was tried too often."""
     counter = attempts.of_own_password(current_user.id)
     try:
         if is_own_password(current_user, form.current_password.data or "", counter):
             return True
-        form.current_password.errors = ["This is not your current password."]
+        form.current_password.errors = ["Wrong password. Enter your current password."]
     except RateLimited as rate_limited:
         attempts.refuse(form, rate_limited)
     return False

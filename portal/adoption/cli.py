@@ -1,4 +1,4 @@
-"""How does an operator bring the former backend's database over, seeing beforehand what becomes of it?"""
+"""The command `flask database adopt`, which takes over the former backend's database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STILL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is, and what would become of it."""
+    """What the database contains, and what would happen to it."""
 
     obstacles: list[str]
     counts: list[str]
@@ -40,27 +40,27 @@ class Plan:
 
 
 @click.command("adopt")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done. Exit code 1 where it can't be.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen. Exit code 1 if it isn't possible.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--drop", is_flag=True, help="Drop the former tables, which an earlier adoption kept.")
+@click.option("--drop", is_flag=True, help="Drop the former tables that an earlier adoption kept.")
 @with_appcontext
 def adopt(dry_run: bool, yes: bool, drop: bool) -> None:
-    """Make the database of the former backend the portal's: all of it in one transaction, or nothing."""
+    """Take over the former backend's database, in one transaction."""
     settings = current_settings()
     if settings.database_url is None:
-        raise click.ClickException("Say in DATABASE_URL which database is to be taken over.")
+        raise click.ClickException("Set DATABASE_URL to the database to take over.")
     if drop:
         _drop(dry_run=dry_run, yes=yes)
         return
     plan = _plan()
     _tell(plan)
     if plan.stops:
-        raise click.ClickException("It can't be taken over as it is; nothing was changed.")
+        raise click.ClickException("The database can't be taken over as it is; nothing was changed.")
     if dry_run:
-        click.echo("It can be taken over. Nothing was changed.")
+        click.echo("The database can be taken over. Nothing was changed.")
         return
     if not yes:
-        click.confirm("Is there a backup, and shall it be taken over now?", abort=True)
+        click.confirm("Do you have a backup, and do you want to take the database over now?", abort=True)
     _convert()
 
 
@@ -83,12 +83,14 @@ def _planned(connection: Connection) -> Plan:
 
 
 def _convert() -> None:
-    """The rows are looked at again, for now nobody changes them any more."""
+    """Check the rows again, now that nobody else can change them."""
     with _alone() as connection:
         plan = _planned(connection)
         if plan.stops:
             _tell(plan)
-            raise click.ClickException("It was changed meanwhile and can't be taken over; nothing was changed.")
+            raise click.ClickException(
+                "The database was changed in the meantime and can't be taken over; nothing was changed."
+            )
         came = takeover.take_over(connection, plan.spelling)
     click.echo(
         f"Taken over: {came['organizations']:,} organizations, {came['users']:,} people,"
@@ -96,7 +98,7 @@ def _convert() -> None:
     )
     click.echo(
         f"The former tables are kept in the schema {prisma.KEPT}, without the tokens;"
-        " `flask database adopt --drop` lets them go."
+        " `flask database adopt --drop` drops them."
     )
 
 
@@ -104,12 +106,12 @@ def _drop(*, dry_run: bool, yes: bool) -> None:
     with direct_engine().connect() as connection, connection.begin():
         kept = takeover.kept(connection)
     if not kept:
-        raise click.ClickException("No adoption has kept anything.")
-    click.echo(f"Kept in the schema {prisma.KEPT}: {', '.join(kept)}.")
+        raise click.ClickException("There are no former tables to drop.")
+    click.echo(f"Tables in the schema {prisma.KEPT}: {', '.join(kept)}.")
     if dry_run:
         return
     if not yes:
-        click.confirm("Drop them for ever?", abort=True)
+        click.confirm("Drop them permanently?", abort=True)
     with _alone() as connection:
         takeover.let_go(connection)
     click.echo("Dropped.")
@@ -117,7 +119,7 @@ def _drop(*, dry_run: bool, yes: bool) -> None:
 
 @contextmanager
 def _alone() -> Iterator[Connection]:
-    """One transaction, as the only migrator."""
+    """A transaction that locks out other migrations."""
     with direct_engine().connect() as connection, connection.begin():
         takeover.lock(connection)
         yield connection
@@ -126,9 +128,9 @@ def _alone() -> Iterator[Connection]:
 def _tell(plan: Plan) -> None:
     for line in plan.counts:
         click.echo(line)
-    _tell_all("Mended on the way, or left", (_words(one) for one in plan.unconvertible if not one.stops))
-    _tell_all("To be known", plan.notices)
-    _tell_all("It can't be, because of", (*plan.obstacles, *(_words(one) for one in plan.unconvertible if one.stops)))
+    _tell_all("Changed or left out", (_words(one) for one in plan.unconvertible if not one.stops))
+    _tell_all("Note", plan.notices)
+    _tell_all("Problems", (*plan.obstacles, *(_words(one) for one in plan.unconvertible if one.stops)))
 
 
 def _tell_all(title: str, lines: Iterable[str]) -> None:
@@ -138,6 +140,6 @@ def _tell_all(title: str, lines: Iterable[str]) -> None:
         click.echo(one_line(f"  {line}"))
 
 
-def _words(misfit: Unconvertible) -> str:
-    more = ", ..." if misfit.many > len(misfit.examples) else ""
-    return f"{misfit.what[0].upper()}{misfit.what[1:]}: {misfit.many:,} ({', '.join(misfit.examples)}{more})"
+def _words(kind: Unconvertible) -> str:
+    more = ", ..." if kind.many > len(kind.examples) else ""
+    return f"{kind.what[0].upper()}{kind.what[1:]}: {kind.many:,} ({', '.join(kind.examples)}{more})"

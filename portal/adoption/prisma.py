@@ -1,4 +1,4 @@
-"""Is this database the one that the seed's Prisma schema makes, and what hangs on it that could not come along?"""
+"""Check whether a database has the former backend's Prisma schema, and nothing that would be lost."""
 
 # ruff: noqa: S608 -- the statements are made of constants alone
 from __future__ import annotations
@@ -12,7 +12,7 @@ from portal.core.db import db
 from portal.postgres import preflight
 
 KEPT = "prisma_before"  # the schema to which the seed's tables are moved
-LEDGER = "_prisma_migrations"  # not there where the schema was pushed without migrations
+LEDGER = "_prisma_migrations"  # missing if the schema was pushed without migrations
 
 KINDS = {
     "key": ("text", "character varying", "uuid"),
@@ -21,7 +21,7 @@ KINDS = {
     "flag": ("boolean",),
     "moment": ("timestamp without time zone", "timestamp with time zone"),
 }
-# A question mark stands behind what may be empty.
+# A question mark follows nullable types.
 TABLES: dict[str, dict[str, str]] = {
     "organizations": {
         "id": "key", "name": "text", "slug": "text",
@@ -47,7 +47,7 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdroppe
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 """
 
-# Whatever reads or refers to the tables, and what else was put on them.
+# Everything that reads, references or extends the tables.
 DEPENDENTS = f"""
 SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ({OURS}) AND (
@@ -83,12 +83,12 @@ Columns = Mapping[str, Mapping[str, str]]
 
 
 def obstacles(connection: Connection) -> list[str]:
-    """Why this database can't be taken over, a sentence each; nothing where it is the seed's and stands alone."""
+    """Sentences about what prevents taking over this database; none if it has the former schema alone."""
     relations = set(_names(connection, RELATIONS))
     if "alembic_version" in relations:
-        return ["This database is the portal's already: bring it up to date with `flask db upgrade`."]
+        return ["This database is already the portal's: run `flask db upgrade`."]
     if not relations & set(TABLES):
-        return ["None of the seed's tables is in this database. For a new portal run `flask db upgrade`."]
+        return ["This database has none of the former backend's tables. For a new portal, run `flask db upgrade`."]
     columns = columns_of(connection)
     return list(_differences(columns)) or list(_surroundings(connection, relations))
 
@@ -104,14 +104,14 @@ def columns_of(connection: Connection) -> dict[str, dict[str, str]]:
 def _differences(found: Columns) -> Iterator[str]:
     for table, wanted in TABLES.items():
         if table not in found:
-            yield f"It is not the seed's: there is no table {table}."
+            yield f"This is not the former backend's database: the table {table} is missing."
             continue
         for name, kind in wanted.items():
             actual = found[table].get(name)
             if actual is None:
-                yield f"It is not the seed's: {table} has no column {name}."
+                yield f"This is not the former backend's database: the column {table}.{name} is missing."
             elif actual not in KINDS[kind.rstrip("?")]:
-                yield f"It is not the seed's: {table}.{name} is of the type {actual}."
+                yield f"This is not the former backend's database: {table}.{name} has the type {actual}."
         for name in found[table].keys() - wanted.keys():
             yield (
                 f"The portal has no place for the column {table}.{name}, so its values would be lost."
@@ -121,25 +121,26 @@ def _differences(found: Columns) -> Iterator[str]:
 
 def _surroundings(connection: Connection, relations: set[str]) -> Iterator[str]:
     for name in sorted(relations & (set(db.metadata.tables) - set(TABLES))):
-        yield f"The portal makes a table {name}, and there is another one of that name. Rename it first."
+        yield f"The portal needs a table {name}, and there is another one with that name. Rename it first."
     for name in _names(connection, DEPENDENTS):
-        yield f"The {name} hangs on the seed's tables. Drop it first, and make it anew for the portal's."
+        yield f"The {name} depends on the former tables. Drop it first, and create it again for the portal's tables."
     for query in (FOREIGN, RIGHTS):
         yield from _names(connection, query)
     yield from preflight.obstacles(connection)
     if LEDGER in relations:
         for name in _names(connection, UNFINISHED):
-            yield f"Prisma's migration {name} has not ended well. Finish it, or resolve it with Prisma first."
+            yield f"The Prisma migration {name} failed. Finish or resolve it with Prisma first."
 
 
 def notices(connection: Connection) -> Iterator[str]:
-    """What stops nothing and yet is to be known."""
+    """Notes that don't prevent the adoption."""
     if not _names(connection, CHIEFS):
-        yield "No SUPER_ADMIN can sign in; `flask seed` makes one afterwards."
+        yield "No SUPER_ADMIN can sign in; create one afterwards with `flask seed`."
     if granted := _names(connection, GRANTS):
-        yield f"Rights of other roles don't come along; grant them anew afterwards: {'; '.join(granted)}."
+        yield f"Privileges of other roles are lost; grant them again afterwards: {'; '.join(granted)}."
     if others := _names(connection, CONNECTIONS):
-        yield f"Others are connected, and will wait or fail: {', '.join(others)}. Stop the former backend first."
+        named = ", ".join(others)
+        yield f"Other programs are connected, and will wait or fail: {named}. Stop the former backend first."
 
 
 def _names(connection: Connection, query: str) -> list[Any]:

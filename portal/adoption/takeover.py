@@ -1,4 +1,4 @@
-"""How do the seed's rows become the portal's? All in one transaction: everything, or nothing."""
+"""Move the former backend's rows into the portal's tables, in one transaction."""
 
 # ruff: noqa: S608 -- the statements are made of constants alone
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from portal.adoption.prisma import KEPT, LEDGER, TABLES
-from portal.adoption.unconvertible import Spelling, as_key, houses, lowered, people
+from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
 from portal.core.batch import OF_NEW_ROWS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
@@ -24,10 +24,10 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "timezone": "UTC",
 }
-BUSY = "A migration or another adoption is at work in this database; nothing was changed."
-LOST = "Of {table}, {found:,} of {wanted:,} rows would have come over; nothing was changed."
+BUSY = "A migration or another adoption is running in this database; nothing was changed."
+LOST = "Only {found:,} of {wanted:,} rows of {table} could be moved; nothing was changed."
 
-# Refresh tokens find their sign-ins made.
+# The sessions of refresh tokens exist already.
 SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("open_session",)}
 
 INDEXES = """
@@ -45,7 +45,7 @@ SELECT portal_record('adopt', NULL, 'SYSTEM', NULL, NULL, NULL, jsonb_build_obje
 
 
 def lock(connection: Connection) -> None:
-    """Be the only migrator, and keep everybody else from the seed's tables until the transaction ends."""
+    """Lock out other migrations, and everybody from the former tables, until the transaction ends."""
     calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())
     connection.exec_driver_sql(f"SELECT {calls}")
     if not connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (MIGRATION_LOCK,)).scalar():
@@ -55,7 +55,7 @@ def lock(connection: Connection) -> None:
 
 
 def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
-    """Make the portal's tables, fill them from the seed's, and keep those aside, without tokens. How many rows came."""
+    """Create the portal's tables, fill them, and keep the former ones without tokens. Returns how many rows came."""
     _move_aside(connection)
     _migrate(connection)
     statements = {
@@ -66,20 +66,20 @@ def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
     }
     came = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
     _compare(connection, came)
-    connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it holds them as they are
+    connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it contains them in plain text
     connection.exec_driver_sql(EVENT, came)
     return came
 
 
 def let_go(connection: Connection) -> None:
-    """Drop what was kept aside, and nothing else that may have come to stand there or to lean on it."""
+    """Drop the former tables; fails if other objects are in their schema or depend on them."""
     connection.exec_driver_sql(f"DROP TABLE {', '.join(f'{KEPT}.{name}' for name in kept(connection))}")
     connection.exec_driver_sql(f'DROP TYPE IF EXISTS {KEPT}."Role"')
     connection.exec_driver_sql(f"DROP SCHEMA {KEPT}")
 
 
 def kept(connection: Connection) -> list[str]:
-    """Which of the former tables an earlier adoption kept."""
+    """The former tables that an earlier adoption kept."""
     return _there(connection, KEPT)
 
 
@@ -89,7 +89,7 @@ def _there(connection: Connection, schema: str) -> list[str]:
 
 
 def _move_aside(connection: Connection) -> None:
-    """Indexes, constraints and rights go with a table, so that their names are free."""
+    """Move tables with their indexes, constraints and privileges, so that the names become free."""
     connection.exec_driver_sql(f"CREATE SCHEMA {KEPT}")
     for table in _there(connection, "public"):
         connection.exec_driver_sql(f"ALTER TABLE {table} SET SCHEMA {KEPT}")
@@ -104,7 +104,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _fill(connection: Connection, table: str, query: str, spelling: Spelling) -> int:
-    """Indexes are made and references checked when all rows are there: it takes a fraction of the time."""
+    """Create indexes and check foreign keys after all rows are there, which takes a fraction of the time."""
     with _told(f"Filling {table}"):
         later = list(_set_aside(connection, table))
         with without_triggers(connection, table, SILENT.get(table, ())):
@@ -117,7 +117,7 @@ def _fill(connection: Connection, table: str, query: str, spelling: Spelling) ->
 
 
 def _set_aside(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
-    """Drop the indexes and references of an empty table; what makes each of them anew."""
+    """Drop the indexes and foreign keys of an empty table; returns the statements that create them again."""
     for name, definition in connection.exec_driver_sql(INDEXES, {"table": table}).all():
         connection.exec_driver_sql(f"DROP INDEX {name}")
         yield name, definition
@@ -135,7 +135,7 @@ def _told(what: str) -> Iterator[None]:
 
 
 def _compare(connection: Connection, came: Mapping[str, int]) -> None:
-    """Refresh tokens of nobody stay behind; nothing else may."""
+    """Check that only refresh tokens without an owner are left out."""
     for table in ("organizations", "users"):
         query = f"SELECT count(*) FROM {KEPT}.{table}"
         wanted = connection.exec_driver_sql(query).scalar()
@@ -144,7 +144,7 @@ def _compare(connection: Connection, came: Mapping[str, int]) -> None:
 
 
 def _moments(connection: Connection, table: str, alias: str, *names: str) -> str:
-    """The seed's program writes UTC, and its columns don't say so."""
+    """The former backend writes UTC into columns without a time zone."""
     query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND atttypid = 'timestamp'::regtype"
     bare = set(connection.exec_driver_sql(query, (f"{KEPT}.{table}",)).scalars())
     return ", ".join(f"{alias}.{name} AT TIME ZONE 'UTC'" if name in bare else f"{alias}.{name}" for name in names)
@@ -154,12 +154,12 @@ def _organizations(connection: Connection) -> str:
     moments = _moments(connection, "organizations", "o", "created_at", "updated_at", "deleted_at")
     return f"""
 INSERT INTO organizations (id, name, slug, created_at, updated_at, deleted_at)
-SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {houses(KEPT)} o
+SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {organizations(KEPT)} o
 """
 
 
 def _users(connection: Connection) -> str:
-    """Who deleted somebody the seed says in updated_by."""
+    """The former backend stores in updated_by who deleted a person."""
     moments = _moments(connection, "users", "u", "created_at", "updated_at", "deleted_at")
     changer = as_key("changer.id")
     return f"""
@@ -176,7 +176,7 @@ LEFT JOIN {KEPT}.users changer ON {lowered("changer.id")} = {lowered("u.updated_
 
 
 def _sessions(connection: Connection) -> str:
-    """Which tokens followed one another nobody knows: each is a session of its own."""
+    """Give each refresh token a session of its own, because their order is unknown."""
     created, expires, revoked = _tokens_moments(connection)
     return f"""
 INSERT INTO sessions (

@@ -1,4 +1,4 @@
-"""Which of the seed's rows would not come over as they are, and what becomes of them?"""
+"""Find the former backend's rows that can't be converted as they are, and say what happens to them."""
 
 # ruff: noqa: S608 -- the statements are made of constants alone
 from __future__ import annotations
@@ -17,16 +17,16 @@ SHOWN = 3
 UUID = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"
 BCRYPT = "^[$]2[abxy]?[$][0-9]{2}[$][./A-Za-z0-9]{53}$"
 FIRST, LAST = "0001-01-02", "9999-12-30"
-# Of what looks so, the one way to write it is in small letters; the rest is looked at one by one.
+# Values like these only have to be lowercased; the others are converted one by one.
 PLAIN_EMAIL = "^[a-z0-9_+-]+([.][a-z0-9_+-]+)*@([a-z0-9]+[.-])+[a-z0-9]+$"
 PLAIN_SLUG = "^[a-z0-9-]+$"
-ALIKE = "differ in capital letters or in their Unicode form only"
+ALIKE = "differ only in case or Unicode form"
 OUR_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 @dataclass(frozen=True)
 class Unconvertible:
-    """So many rows that don't fit, and some of them."""
+    """A kind of row that can't be converted as it is, with some examples."""
 
     what: str
     many: int
@@ -36,7 +36,7 @@ class Unconvertible:
 
 @dataclass(frozen=True)
 class Spelling:
-    """How addresses and short names are to be written, where that takes more than small letters."""
+    """The canonical form of emails and slugs that aren't just lowercased."""
 
     emails: Mapping[str, str] = field(default_factory=dict)
     slugs: Mapping[str, str] = field(default_factory=dict)
@@ -54,20 +54,20 @@ def lowered(column: str) -> str:
 
 
 def as_key(column: str) -> str:
-    """A key as a uuid, and as nothing where it is none."""
+    """A key as a uuid, or NULL if it isn't one."""
     return f"CASE WHEN {column}::text ~* '{UUID}' THEN {column}::text::uuid END"
 
 
 def people(schema: str = "public") -> str:
-    """The seed's users with `address`: the e-mail as the sign-in looks for it."""
+    """The former users with `address`: the canonical email."""
     return (
         f"(SELECT u.*, coalesce(s.new, {lowered('u.email')}) AS address FROM {schema}.users u"
         " LEFT JOIN unnest(%(emails)s::text[], %(emails_new)s::text[]) s(old, new) ON s.old = u.email)"
     )
 
 
-def houses(schema: str = "public") -> str:
-    """The seed's organizations with `short`: the slug as it is to be."""
+def organizations(schema: str = "public") -> str:
+    """The former organizations with `short`: the canonical slug."""
     return (
         f"(SELECT o.*, coalesce(s.new, {lowered('o.slug')}) AS short FROM {schema}.organizations o"
         " LEFT JOIN unnest(%(slugs)s::text[], %(slugs_new)s::text[]) s(old, new) ON s.old = o.slug)"
@@ -90,7 +90,7 @@ def _odd(connection: Connection, table: str, column: str, plain: str) -> list[st
 
 
 def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
-    """What stops an adoption, and what is mended on the way; nothing where everything comes over as it is."""
+    """What prevents an adoption, and what is changed on the way; empty if all rows can be converted."""
     asked = [*((*one, True) for one in _stopping()), *((*one, False) for one in _mended())]
     found = []
     for what, query, stops in asked:
@@ -103,23 +103,23 @@ def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconverti
 
 def _stopping() -> Iterator[tuple[str, str]]:
     for table, wanted in TABLES.items():
-        yield f"ids of {table} that are no UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
+        yield f"ids of {table} that aren't UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
         yield (
-            f"ids of {table} that differ in capital letters only",
+            f"ids of {table} that differ only in case",
             f"SELECT string_agg(id::text, ' and ') FROM {table} GROUP BY {lowered('id')} HAVING count(*) > 1",
         )
         must = ", ".join(name for name, kind in wanted.items() if not kind.endswith("?"))
         yield (
-            f"rows of {table} without a value that must be there",
+            f"rows of {table} without a required value",
             f"SELECT coalesce(id::text, 'one without an id') FROM {table} WHERE num_nulls({must}) > 0",
         )
         moments = (name for name, kind in wanted.items() if kind.startswith("moment"))
         beyond = " OR ".join(f"{name} NOT BETWEEN '{FIRST}' AND '{LAST}'" for name in moments)
         yield f"rows of {table} with a date outside the years 1 to 9999", f"SELECT id FROM {table} WHERE {beyond}"
     roles = ", ".join(f"'{role.name}'" for role in Role)
-    yield "roles that the portal does not know", f"SELECT DISTINCT role FROM users WHERE role::text NOT IN ({roles})"
-    yield f"e-mail addresses of people who are not deleted that {ALIKE}", _alike("email", people(), "lower(address)")
-    yield f"short names of organizations that are not deleted that {ALIKE}", _alike("slug", houses(), "short")
+    yield "unknown roles", f"SELECT DISTINCT role FROM users WHERE role::text NOT IN ({roles})"
+    yield f"emails of people who are not deleted that {ALIKE}", _alike("email", people(), "lower(address)")
+    yield f"slugs of organizations that are not deleted that {ALIKE}", _alike("slug", organizations(), "short")
 
 
 def _alike(column: str, rows: str, spelled: str) -> str:
@@ -131,29 +131,29 @@ def _alike(column: str, rows: str, spelled: str) -> str:
 
 def _mended() -> Iterator[tuple[str, str]]:
     yield (
-        "e-mail addresses that will be written in their one canonical form",
+        "emails that will get their canonical form",
         f"SELECT email || ' as ' || address FROM {people()} one WHERE email <> address",
     )
     yield (
-        "short names that will be written in small letters",
-        f"SELECT slug || ' as ' || short FROM {houses()} one WHERE slug <> short",
+        "slugs that will be lowercased",
+        f"SELECT slug || ' as ' || short FROM {organizations()} one WHERE slug <> short",
     )
     yield (
-        "short names that a form would refuse, which stay until somebody changes them",
-        f"SELECT short FROM {houses()} one WHERE short !~ '{OUR_SLUG}'",
+        "slugs that forms would refuse, which stay until somebody changes them",
+        f"SELECT short FROM {organizations()} one WHERE short !~ '{OUR_SLUG}'",
     )
     for name in ("created_by", "updated_by"):
         yield (
-            f"values of {name} that name nobody, and will be empty",
+            f"values of {name} that name nobody, and will become empty",
             f"SELECT u.{name} FROM users u WHERE {name} IS NOT NULL AND {_absent('users', f'u.{name}')}",
         )
     yield (
-        "people whose organization is not there, who will belong to none",
+        "people whose organization is missing, who will belong to none",
         "SELECT u.email FROM users u WHERE organization_id IS NOT NULL AND "
         + _absent("organizations", "u.organization_id"),
     )
     yield (
-        "refresh tokens of nobody, which will be left behind",
+        "refresh tokens without an owner, which will be left out",
         f"SELECT t.id FROM refresh_tokens t WHERE {_absent('users', 't.user_id')}",
     )
     yield (
@@ -163,7 +163,7 @@ def _mended() -> Iterator[tuple[str, str]]:
         " WHERE t.organization_id::text IS DISTINCT FROM u.organization_id::text",
     )
     yield (
-        "people whose password is no bcrypt hash, who need a new one to sign in",
+        "people whose password is not a bcrypt hash, who need a new one to sign in",
         f"SELECT email FROM users WHERE password !~ '{BCRYPT}'",
     )
 

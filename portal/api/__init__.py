@@ -1,1 +1,1 @@
-"""JSON for programs: signing in, refreshing, and who one is."""
+"""The JSON API: sign in, refresh tokens, read the profile."""

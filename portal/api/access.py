@@ -1,4 +1,4 @@
-"""What is an access token, and whom does one name? A JWT of one fixed form (RFC 8725), checked in the database too."""
+"""Access tokens: JWTs of one fixed form (RFC 8725), checked against the database too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REQUIRED = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
 
 
 def issued(session: ClientSession) -> tuple[str, int]:
-    """An access token of the session, and for how many seconds it holds. It says neither role nor tenant."""
+    """An access token of the session, and its lifetime in seconds. It contains neither role nor tenant."""
     at, lasts = now(), _lifetime()
     claims = {
         "iss": _issuer(),
@@ -42,7 +42,7 @@ def issued(session: ClientSession) -> tuple[str, int]:
 
 
 def person(token: str) -> SignedIn | None:
-    """Whom a token names, as the database knows them now; None unless they may come in."""
+    """The person of a token, with current values from the database; None unless they may sign in."""
     if token.startswith(personal.PREFIX):
         return _of_api_token(token)
     session = read(token)
@@ -60,7 +60,7 @@ def _of_api_token(token: str) -> SignedIn | None:
 
 
 def read(token: str) -> ClientSession | None:
-    """The session that a token of ours was issued for; None for every other token."""
+    """The session that a token was issued for; None if the token is invalid."""
     for secret in (current_settings().secret_key, *current_settings().secret_key_fallbacks):
         try:
             found = _decoded(token, _key(secret))
@@ -71,7 +71,7 @@ def read(token: str) -> ClientSession | None:
 
 
 def _decoded(token: str, key: bytes) -> dict[str, Any]:
-    """The header is compared as a whole: what names another key or algorithm is none of ours."""
+    """Compare the header as a whole, so that there is no other key or algorithm to choose."""
     if jwt.get_unverified_header(token) != HEADER:
         raise jwt.InvalidTokenError
     options: Any = {"require": list(REQUIRED), "strict_aud": True}

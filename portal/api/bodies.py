@@ -1,4 +1,4 @@
-"""What did a program send? JSON of the fields that are asked for, each a text, and nothing else."""
+"""Parse request bodies: a JSON object with the expected members, all strings, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.web.problems import problem
 
 
 def fields(longest: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str, str]:
-    """The body's fields, by how long each may be. Whatever is wrong is answered with a problem."""
+    """The members of the body, given the maximum length of each. Responds with a problem if it is invalid."""
     if request.mimetype != "application/json":
         abort(problem(415))
     raw = request.get_data()
@@ -22,7 +22,7 @@ def fields(longest: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str
     try:
         sent = json.loads(raw.decode("utf-8"), object_pairs_hook=_once_each, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        abort(problem(400, "The body is not JSON, or names a member twice."))
+        abort(problem(400, "The body is not JSON, or has duplicate members."))
     if not isinstance(sent, dict):
         abort(problem(422, "The body must be a JSON object."))
     if errors := list(_errors(sent, longest, optional)):
@@ -31,19 +31,19 @@ def fields(longest: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str
 
 
 def _errors(sent: dict[str, Any], longest: Mapping[str, int], optional: Sequence[str]) -> list[dict[str, str]]:
-    wrong = {name: "This is missing." for name in longest.keys() - sent.keys() - set(optional)}
+    wrong = {name: "This member is missing." for name in longest.keys() - sent.keys() - set(optional)}
     for name, value in sent.items():
         if name not in longest:
-            wrong[""] = f"Send these members alone: {', '.join(longest)}."
+            wrong[""] = f"Send only these members: {', '.join(longest)}."
         elif not isinstance(value, str) or not 1 <= len(value) <= longest[name]:
-            wrong[name] = f"This must be a text of 1 to {longest[name]} characters."
+            wrong[name] = f"This must be a string of 1 to {longest[name]} characters."
         elif not TEXT.fullmatch(value):
-            wrong[name] = "This holds what is no text."
+            wrong[name] = "This contains invalid characters."
     return [{"pointer": f"#/{name}" if name else "#", "detail": detail} for name, detail in sorted(wrong.items())]
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two members with one name, others would read the other."""
+    """Refuse duplicate members, which parsers treat differently."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError
@@ -51,5 +51,5 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(_constant: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
+    """NaN and Infinity aren't JSON."""
     raise ValueError

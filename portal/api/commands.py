@@ -1,4 +1,4 @@
-"""How does a program sign in, go on and sign out?"""
+"""Sign API clients in and out, and refresh their tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from portal.web.attempts import at_two_factor
 def log_in(
     email: str, password: str, code: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]
 ) -> Opened | Awaited | None:
-    """As a browser does, with the same checks: see auth.commands.begun. Awaited where the code is wrong or missing."""
+    """Sign in with the same checks as a browser: see auth.commands.begun. Awaited if the code is wrong or missing."""
     begins = begun(email, password, rotation.open_client_session, lifetime=lifetime, demo=demo, counters=counters)
     person = awaited(begins) if isinstance(begins, Awaited) and code else None
     if person is None:
@@ -36,7 +36,7 @@ def log_in(
 
 
 def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refusal:
-    """The next token in the place of this one. RateLimited."""
+    """Replace the token by the next one. RateLimited."""
     with acting_as(SYSTEM):
         rate_limit.attempt(counter)
         return _refresh(token, grace)
@@ -74,12 +74,12 @@ def _log_out(token: str) -> None:
 
 
 def session_id(token: str) -> uuid.UUID | None:
-    """Whose token it is or was, as far as anybody's."""
+    """The session of a token, used or not, if there is one."""
     with acting_as(SYSTEM):
         return db.session.scalar(rotation.session_id_of(token))
 
 
 def was_just_spent(token: str) -> bool:
-    """Whether what its use made is the session's living token still, which nobody has used."""
+    """Whether the token that replaced this one is still unused."""
     with acting_as(SYSTEM):
         return db.session.scalar(rotation.successor_of(token)) is not None

@@ -1,4 +1,4 @@
-"""What does the interface for programs look like? An OpenAPI 3.1 document, built of the few parts that repeat."""
+"""The OpenAPI 3.1 document of the API, built from a few repeated parts."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ KEY: Schema = {"type": "string", "format": "uuid"}
 REPEATED = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A random value of the client's. Sent again within 24 hours with the same body, the request is"
-    " answered as the first time and done once. Whoever knows key and body gets the answer: keep them as the password.",
+    "description": "A random value of the client's. A request that is repeated within 24 hours with the same body is"
+    " processed once and gets the same response. Keep the key secret: anyone who knows key and body gets the response.",
     "schema": {"type": "string", "minLength": 1, "maxLength": limits.LONGEST_KEY, "pattern": limits.KEY.pattern},
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 PROBLEMS = {
-    400: "The request can't be read.",
-    401: "The access token is missing, has expired or has ended.",
-    403: "The role or the token doesn't include this, or a password of one's own or a second step comes first.",
-    409: "A request with this Idempotency-Key is still worked on.",
+    400: "The request is invalid.",
+    401: "The access token is missing, expired or revoked.",
+    403: "The role or token doesn't allow this, or a new password or two-factor authentication is required first.",
+    409: "A request with this Idempotency-Key is still being processed.",
     413: f"The body has more than {limits.MOST_BYTES:,} bytes.",
     415: "The body is not JSON.",
-    422: "A member is missing or not as it should be, or the Idempotency-Key was sent with another body.",
-    429: "Too many tries: come back after the seconds in Retry-After.",
-    500: "The portal made a mistake.",
-    503: "Too much is done at once, or the database can't be reached: come back after the seconds in Retry-After.",
+    422: "A member is missing or invalid, or the Idempotency-Key was sent with another body.",
+    429: "Too many attempts. Try again after the seconds in Retry-After.",
+    500: "The portal made an error.",
+    503: "The portal is overloaded, or the database is unavailable. Try again after the seconds in Retry-After.",
 }
 ALWAYS = (400, 429, 500, 503)
 BODY = (409, 413, 415, 422)
 CODES = {
-    "invalid_credentials": "E-mail and password don't match.",
-    "two_factor_required": "They match; a code of the second step is needed, as `otp`.",
-    "two_factor_invalid": "They match; the code of the second step is not right, or was used before.",
-    "invalid_grant": "The refresh token is not, or no longer, one to go on with: sign in again.",
-    "just_used": "The refresh token was used a moment ago: go on with the answer of that request.",
+    "invalid_credentials": "Email and password don't match.",
+    "two_factor_required": "Email and password match; a two-factor code is required, as `otp`.",
+    "two_factor_invalid": "Email and password match; the two-factor code is wrong or was already used.",
+    "invalid_grant": "The refresh token is invalid or has ended: sign in again.",
+    "just_used": "The refresh token was used a moment ago: use the response to that request.",
     "key_reused": "The Idempotency-Key was sent with another body.",
-    "in_flight": "The first request with the Idempotency-Key is still worked on.",
-    "insufficient_scope": "The personal token is not for this.",
+    "in_flight": "The first request with the Idempotency-Key is still being processed.",
+    "insufficient_scope": "The API token doesn't have the scope for this.",
 }
 
 
@@ -54,8 +54,8 @@ def document(server: str, permissions: Sequence[str]) -> Schema:
         "info": {
             "title": "Portal",
             "version": "1",
-            "description": "Sign in with e-mail and password, then refresh: each refresh token is used once. Using a"
-            " spent one ends the sign-in. Personal API tokens (`portal_pat_...`) are made in the account.",
+            "description": "Sign in with email and password, then refresh: each refresh token works once. Using it"
+            " again ends the session. People create API tokens (`portal_pat_...`) in their account.",
         },
         "servers": [{"url": server}],
         "paths": {
@@ -74,29 +74,29 @@ def document(server: str, permissions: Sequence[str]) -> Schema:
 
 def _login() -> Schema:
     body = _body(limits.LOGIN, limits.OPTIONAL)
-    body["properties"]["otp"]["description"] = "A one-time or recovery code, if two-step sign-in is set up."
+    body["properties"]["otp"]["description"] = "A one-time or recovery code, if two-factor authentication is set up."
     answers = {"200": _json("New tokens.", "Tokens")}
-    wrong = {401: "E-mail and password don't match, or the second step is missing or wrong: see `code`."}
+    wrong = {401: "Email and password don't match, or the two-factor code is missing or wrong: see `code`."}
     return _operation("login", "Sign in", answers, BODY, body, wrong)
 
 
 def _refresh() -> Schema:
-    answers = {"200": _json("The next tokens; the refresh token that was sent is spent.", "Tokens")}
+    answers = {"200": _json("New tokens; the refresh token that was sent no longer works.", "Tokens")}
     wrong = {
-        400: "The request can't be read, or the refresh token is not (or no longer) one to go on with: see `code`.",
+        400: "The request is invalid, or the refresh token is invalid or has ended: see `code`.",
         409: f"The refresh token was used a moment ago. Or: {PROBLEMS[409]}",
     }
-    return _operation("refresh", "Renew the tokens", answers, BODY, _body(limits.TOKEN), wrong)
+    return _operation("refresh", "Refresh tokens", answers, BODY, _body(limits.TOKEN), wrong)
 
 
 def _logout() -> Schema:
-    answers = {"204": {"description": "Signed out, or there was nothing to sign out of."}}
+    answers = {"204": {"description": "Signed out, or there was no session."}}
     return _operation("logout", "Sign out", answers, BODY, _body(limits.TOKEN))
 
 
 def _me() -> Schema:
-    answers = {"200": _json("The person, as the portal knows them now.", "Person")}
-    return {**_operation("me", "Who one is", answers, (401, 403)), "security": [{"bearer": []}]}
+    answers = {"200": _json("The person, with current values.", "Person")}
+    return {**_operation("me", "Read the profile", answers, (401, 403)), "security": [{"bearer": []}]}
 
 
 def _openapi() -> Schema:
@@ -112,7 +112,7 @@ def _operation(
     body: Schema | None = None,
     own: Mapping[int, str] | None = None,
 ) -> Schema:
-    """`wrong` are refusals of the usual meaning, `own` those that mean more here."""
+    """`wrong` are error statuses with their usual meaning, `own` those with a specific one."""
     meanings = {**{code: PROBLEMS[code] for code in (*wrong, *ALWAYS)}, **(own or {})}
     problems = {str(code): _wrong(code, meanings[code]) for code in sorted(meanings)}
     operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
@@ -152,24 +152,24 @@ def _tokens() -> Schema:
     return _object(
         access_token=TEXT,
         token_type={"const": "Bearer"},
-        expires_in={"type": "integer", "minimum": 1, "description": "Seconds for which access_token holds."},
+        expires_in={"type": "integer", "minimum": 1, "description": "Lifetime of access_token in seconds."},
         refresh_token=TEXT,
     )
 
 
 def _person(held: Sequence[str]) -> Schema:
-    house = _object(id=KEY, name=TEXT)
+    organization = _object(id=KEY, name=TEXT)
     return _object(
         id=KEY,
         email=TEXT,
         name=TEXT,
         role={"enum": [one.name for one in Role]},
-        organization={"oneOf": [house, {"type": "null"}]},
-        permissions={**_list(held), "description": "What the role holds now, whatever the token is for."},
+        organization={"oneOf": [organization, {"type": "null"}]},
+        permissions={**_list(held), "description": "All permissions of the role, whatever the token's scopes are."},
         scopes={
             "oneOf": [_list([PROFILE, *held]), {"type": "null"}],
-            "description": "All that a personal token may do, as far as the role holds it: `profile` lets it read this."
-            " Null for an access token, which may do all that the role holds.",
+            "description": "The scopes of an API token, limited to the role's permissions; `profile` lets it read this."
+            " Null for an access token, which has all permissions of the role.",
         },
     )
 
@@ -179,13 +179,13 @@ def _list(words: Sequence[str]) -> Schema:
 
 
 def _problem() -> Schema:
-    """RFC 9457, with members of our own."""
+    """RFC 9457, with additional members."""
     error = _object(pointer=TEXT, detail=TEXT)
     told: Schema = _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, request_id=TEXT)
     told["properties"] |= {
         "code": {
             "enum": list(CODES),
-            "description": "Tells problems of one status apart.\n"
+            "description": "Distinguishes problems with the same status.\n"
             + "".join(f"\n- `{code}`: {meaning}" for code, meaning in CODES.items()),
         },
         "errors": {"type": "array", "items": error},

@@ -1,4 +1,4 @@
-"""What is kept of a request that may be sent again?"""
+"""Requests that may be repeated, and their responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.core.models import Base
 
 
 class IdempotencyKey(Base):
-    """One request with an Idempotency-Key. `answer` is encrypted, and empty while the request is worked on."""
+    """A request with an Idempotency-Key. `answer` is encrypted, and empty while the request is processed."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("idempotency_keys_created_at_idx", "created_at"),)

@@ -1,7 +1,7 @@
-"""Was this very request answered before? With an Idempotency-Key it is done once, however often it is sent.
+"""Process requests with an Idempotency-Key once, however often they are sent.
 
-What is stored of an answer is encrypted under a key made of ours, the client's and the body: neither the database nor
-the database and SECRET_KEY tell the tokens in it, for they know a digest of what was sent alone.
+Stored responses are encrypted under a key derived from SECRET_KEY, the client's key and the body. The database contains
+only digests of the latter two, so that even readers of database and SECRET_KEY can't read the tokens in a response.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from portal.web.problems import problem
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-LONGEST_WORK = timedelta(minutes=1)  # after which whoever worked on it is taken for dead
+LONGEST_WORK = timedelta(minutes=1)  # after which the process that worked on it is considered dead
 REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
 NO_SYNC = {"synchronize_session": False}
 
 
 def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool] = lambda: True) -> Response:
-    """The answer of `work`, or the one given before to the same caller, key and body, while it `holds`.
+    """The response of `work`, or the stored one for the same caller, key and body, while it `holds`.
 
-    Only success is remembered: a refusal changed nothing, so that asking again may end otherwise.
+    Only successful responses are stored: an error changed nothing, so a repeated request may succeed.
     """
     name = request.headers.get(HEADER)
     if name is None:
@@ -52,7 +52,7 @@ def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool]
     if not hmac.compare_digest(found.fingerprint, fingerprint):
         return problem(422, f"This {HEADER} was sent with another body.", code="key_reused")
     if found.answer is None:
-        return problem(409, "The first request with this key is still worked on.", code="in_flight")
+        return problem(409, "The first request with this key is still being processed.", code="in_flight")
     return _again(Fernet(_secret(name)).decrypt(found.answer)) if holds() else work()
 
 
@@ -78,7 +78,7 @@ def _again(told: bytes) -> Response:
 
 @command
 def _begin(key: bytes, fingerprint: bytes) -> IdempotencyKey | None:
-    """None where it is the caller's to work on; else what is known of it. One statement tells twins apart."""
+    """None if the caller has to process the request, else its row. One statement decides between concurrent ones."""
     at = now()
     _remove(at - KEPT, REMOVED_AT_ONCE)
     given_up = IdempotencyKey.answer.is_(None) & (IdempotencyKey.created_at < at - LONGEST_WORK)
@@ -106,7 +106,7 @@ def _end(key: bytes, answer: bytes | None) -> None:
 
 
 def prune(before: datetime) -> int:
-    """Remove what was kept before then; returns how many these were."""
+    """Remove responses stored before then; returns how many."""
     return in_batches(lambda: command(_remove)(before, PRUNED_AT_ONCE))
 
 

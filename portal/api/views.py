@@ -1,4 +1,4 @@
-"""The door for programs. Cookies count for nothing here, so that no page of somebody else's can use it."""
+"""The API's routes. They ignore cookies, so that other sites' pages can't use them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from portal.web.problems import problem
 from portal.web.urls import here
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
-MISMATCH = "E-mail and password don't match."  # noqa: S105
-CODE_NEEDED = "Send a code of your second step as `otp`."
-WRONG_CODE = "This code of your second step is not right, or was used before."
+MISMATCH = "Email and password don't match."  # noqa: S105
+CODE_NEEDED = "Send a two-factor code as `otp`."
+WRONG_CODE = "This two-factor code is wrong or was already used."
 REFUSED = "This refresh token can't be used. Sign in again."
-JUST_USED = "This refresh token was used a moment ago. Go on with the answer of that request."
+JUST_USED = "This refresh token was used a moment ago. Use the response to that request."
 
 
 @bp.post("/auth/login", provide_automatic_options=False)
 @public
 def login() -> Response:
-    """Tokens for an e-mail address and its password. Nobody learns whether an address is known."""
+    """Tokens for an email address and its password, without revealing whether an address is known."""
     sent = fields(limits.LOGIN, limits.OPTIONAL)
     email, settings = lookup_email(sent["email"]), current_settings()
 
@@ -53,14 +53,14 @@ def login() -> Response:
             return problem(401, CODE_NEEDED, code="two_factor_required")
         return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
 
-    # Of another password another caller: what was kept must not tell, uncounted, whether a guess is right.
+    # Another password means another caller: a stored response must not reveal, uncounted, whether a password is right.
     return once(f"{email}\n{sent['password']}", work)
 
 
 @bp.post("/auth/refresh", provide_automatic_options=False)
 @public
 def refresh() -> Response:
-    """The next tokens for a refresh token, which is spent by this."""
+    """New tokens for a refresh token, which no longer works then."""
     token = fields(limits.TOKEN)["refresh_token"]
     grace = timedelta(seconds=current_settings().refresh_grace)
 
@@ -78,7 +78,7 @@ def refresh() -> Response:
 @bp.post("/auth/logout", provide_automatic_options=False)
 @public
 def logout() -> Response:
-    """End the sign-in of a refresh token, if there is one: the answer is the same."""
+    """End the session of a refresh token; the response is the same if there is none."""
     token = fields(limits.TOKEN)["refresh_token"]
 
     def work() -> Response:
@@ -91,15 +91,15 @@ def logout() -> Response:
 @bp.get("/auth/me", provide_automatic_options=False)
 @signed_in()
 def me() -> Response:
-    """Who one is, and what one's role holds now; of it, a personal token may do what its scopes name."""
+    """The person, and the permissions of their role, of which an API token has those in its scopes."""
     scopes = current_user.scopes
-    house = current_user.organization_id
+    organization = current_user.organization_id
     return jsonify(
         id=str(current_user.id),
         email=current_user.email,
         name=current_user.name,
         role=current_user.role.name,
-        organization={"id": str(house), "name": current_user.organization_name} if house else None,
+        organization={"id": str(organization), "name": current_user.organization_name} if organization else None,
         permissions=[name for name, one in permissions().items() if allows(current_actor(), one)],
         scopes=None if scopes is None else sorted(scopes),
     )
@@ -108,7 +108,7 @@ def me() -> Response:
 @bp.get("/openapi.json", provide_automatic_options=False)
 @public
 def openapi() -> Response:
-    """What is told here to whom, for programs that write programs."""
+    """The OpenAPI document."""
     return jsonify(document(here().removesuffix("/openapi.json"), list(permissions())))
 
 

@@ -1,4 +1,4 @@
-"""How does a person come in?"""
+"""Sign people in and out."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Opens(Protocol[T_co]):
-    """What begins a sign-in: a browser's, or an API client's."""
+    """Opens a session: a browser's, or an API client's."""
 
     def __call__(self, user_id: uuid.UUID, organization_id: uuid.UUID | None, /, *, lifetime: Lifetime) -> T_co: ...
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """Somebody whose password was right, and whose second factor is still to be shown."""
+    """A person whose password was right, and whose second factor is still missing."""
 
     user_id: uuid.UUID
-    password: str  # a fingerprint of its hash: whoever changes the password ends the wait
+    password: str  # a fingerprint of its hash, so that changing the password invalidates this
 
 
 Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
@@ -63,7 +63,7 @@ Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor
 def sign_in(
     email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
 ) -> SignedIn | Awaited | None:
-    """Check and begin a browser's sign-in, as `begun` does."""
+    """Sign a browser in, as `begun` does."""
     begins = begun(email, password, tokens.open_session, lifetime=lifetime, demo=demo, counters=counters)
     return begins if isinstance(begins, Awaited) else _person(begins)
 
@@ -71,11 +71,11 @@ def sign_in(
 def begun(
     email: str, password: str, opens: Opens[T], *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
 ) -> T | Awaited | None:
-    """Check the password, and begin a sign-in unless a second factor has to be shown before: see `proved`.
+    """Check the password, and open a session unless a second factor is needed: see `proved`.
 
-    None for an unknown address, a wrong password, or somebody who may not come in: always after the same work, so that
-    neither words nor time tell which it was. RateLimited, without a check, where one of the counters is full; success
-    takes the guess out of them. The demo's password opens only demos.
+    None for an unknown address, a wrong password, or somebody who may not sign in, always after the same work, so that
+    neither the message nor the time reveals which it was. RateLimited, without a check, if a counter is full; success
+    takes the attempt back. The demo's password works only in demos.
     """
     with acting_as(SYSTEM):
         person = db.session.execute(queries.by_email(lookup_email(email))).first()
@@ -89,8 +89,8 @@ def begun(
 
 
 def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Sequence[Counter]) -> str | None:
-    """None unless the password is right; else its hash made with more care, or empty where it was made so."""
-    db.session.rollback()  # the check takes a quarter of a second: no connection waits for it
+    """None unless the password is right; else a stronger hash of it, or an empty string if none is needed."""
+    db.session.rollback()  # don't hold a connection during the check, which takes a quarter of a second
     _attempt(person, counters)
     verdict = passwords.verify(password, person.password if person else None)
     if person is None or not verdict.right or (passwords.is_demo(password) and not demo):
@@ -115,14 +115,14 @@ def _half_way(person: Row[Any], better: str, counters: Sequence[Counter]) -> Non
 
 
 def awaited(waiting: Awaited) -> Row[Any] | None:
-    """The person of whom a second factor is awaited, if they may still come in with the password they gave."""
+    """The person whose second factor is missing, if their password is still valid and they may sign in."""
     with acting_as(SYSTEM):
         person = db.session.execute(queries.by_id(waiting.user_id)).first()
     return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
 
 
 def finish_sign_in(person: Row[Any], verify: Verifier, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
-    """Begin the browser's sign-in of somebody `awaited`, as `proved` does."""
+    """Sign the browser of somebody `awaited` in, as `proved` does."""
     return _person(proved(person, verify, tokens.open_session, lifetime=lifetime, counter=counter))
 
 
@@ -140,7 +140,7 @@ def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lif
 def sign_in_with_passkey(
     answer: Answer | None, *, lifetime: Lifetime, counters: Sequence[Counter] = ()
 ) -> SignedIn | None:
-    """Begin the sign-in of whom a passkey proves by itself: the device has asked who is there. None, RateLimited."""
+    """Sign in with a passkey alone, whose device verified its user. None, RateLimited."""
     with acting_as(SYSTEM):
         _attempt(None, counters)
         owner = mfa.use_passkey(answer)
@@ -158,7 +158,7 @@ def _person(token: str | None) -> SignedIn | None:
 
 
 def _fingerprint(stored: str | None) -> str:
-    """Of a password's hash; it tells nothing of that to those who read the cookie in which it waits."""
+    """A keyed digest of a password's hash, which reveals nothing to readers of the cookie."""
     settings = current_settings()
     return hmac.digest(settings.secret_key.encode(), f"awaited {stored}".encode(), hashlib.sha256).hex()
 
@@ -173,7 +173,7 @@ def _open(
     counters: Sequence[Counter],
     shown: str | None = None,
 ) -> T | None:
-    """Begin the sign-in, unless the password was changed since it was read: the change ended all that were there."""
+    """Open the session, unless the password was changed since it was read, which ended all sessions."""
     unchanged = queries.with_password(person.id, person.password).with_for_update(of=User, key_share=True)
     if db.session.scalar(unchanged) is None:
         return None
@@ -188,7 +188,7 @@ def _open(
 
 
 def note_sign_in(person: Actor, shown: str | None = None) -> None:
-    """That somebody signs in now, and what was shown besides the password; inside the command that lets them."""
+    """Record that somebody signs in, and their second factor, inside the command that opens the session."""
     details = {MEANS: shown} if shown else None
     history.record("sign_in", by=person, about=person.id, details=details)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
@@ -196,7 +196,7 @@ def note_sign_in(person: Actor, shown: str | None = None) -> None:
 
 
 def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check the current password of somebody who is signed in. RateLimited where it was guessed at too often."""
+    """Check the current password of a person who is signed in. RateLimited."""
     if person.id is None:
         return False
     stored = stored_password(person.id)
@@ -206,7 +206,7 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
     except RateLimited:
         history.record("rate_limited", about=person.id)
         raise
-    db.session.rollback()  # no connection waits for the check
+    db.session.rollback()  # don't hold a connection during the check
     if not passwords.verify(password, stored).right:
         return False
     with acting_as(SYSTEM):
@@ -224,7 +224,7 @@ def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
 
 
 def _record_failure(action: str, person: Row[Any] | None) -> None:
-    """The same work for an address that nobody has; a SUPER_ADMIN's is not told to the tenant."""
+    """Record a failed attempt, with the same work for unknown addresses. Tenants don't see those of SUPER_ADMINs."""
     count_sign_in(action)
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
@@ -235,7 +235,7 @@ def actor_of(person: Row[Any]) -> Actor:
 
 
 def signed_in(token: str) -> SignedIn | None:
-    """The person of a sign-in, as the database knows them now. The sign-in lasts longer for being used."""
+    """The person of a session, with current values from the database. Using the session extends it."""
     row = db.session.execute(queries.by_token(token)).first()
     if row is None:
         return None
@@ -245,7 +245,7 @@ def signed_in(token: str) -> SignedIn | None:
 
 
 def person_of(row: Row[Any], token: str) -> SignedIn:
-    """Whom a row of queries.PERSON and queries.SIGN_IN is about."""
+    """The person of a row of queries.PERSON and queries.SIGN_IN."""
     return SignedIn(
         actor=actor_of(row),
         token=token,
@@ -263,15 +263,15 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
 
 
 def _note_use(session_id: uuid.UUID, seen: datetime) -> None:
-    """A database that can't be written to can still be read."""
+    """Extend the session; failing to write doesn't keep anybody from reading."""
     try:
         tokens.use(session_id, seen)
     except (DBAPIError, Busy, NotAllowed) as error:
-        log.warning("the use of a sign-in is not noted: %s", type(error.__cause__ or error).__name__)
+        log.warning("the use of a session could not be recorded: %s", type(error.__cause__ or error).__name__)
 
 
 def sign_out(person: SignedIn) -> None:
-    """End the sign-in on the server."""
+    """End the session on the server."""
     with acting_as(SYSTEM):
         _close(person)
 
@@ -283,7 +283,7 @@ def _close(person: SignedIn) -> None:
 
 
 def sign_in_anew(person: SignedIn, *, lifetime: Lifetime) -> SignedIn | None:
-    """A new sign-in for somebody who proved who they are: after a change of password."""
+    """Open a new session for somebody who has just changed their password."""
     if person.id is None:
         return None
     with acting_as(SYSTEM):

@@ -1,4 +1,4 @@
-"""What do the emails say? Each is written when it is sent, for whoever the person is by then."""
+"""Write the emails to people. Each is written when it is sent, with current data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from portal.users.queries import admins_to_ask, names_of
 from portal.web.agents import browser_of
 from portal.web.zones import zone_named
 
-NOT_YOU = "If that was not you, set a new password at once, and tell your administrator."
-UNASKED = "If you did not ask for this, you need do nothing."
+NOT_YOU = "If this wasn’t you, set a new password immediately and tell your administrator."
+UNASKED = "If you didn’t request this, you can ignore this email."
 NAMED = 3  # administrators named in an email that says whom to ask
 INVITES = or_(  # events that send an invitation: the actor of the newest one is the inviter
     Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
@@ -48,7 +48,7 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
         greeting=_greeting(found),
         said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",),
         link=links.address(found, links.INVITATION),
-        verb="Accept the invitation",
+        verb="Accept invitation",
         said_after=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
     )
 
@@ -64,17 +64,17 @@ def _inviter(found: Found) -> str:
 
 
 def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To somebody who asked for it, or for whom an administrator did; who still waits for an invitation gets none."""
+    """To people who requested it, or whose administrator did; not to people who were only invited."""
     found = links.person(user_id)
     if found is None:
         return _whom_to_ask(user_id)
     if invitation_of(found) not in (None, "accepted"):
         return None
     began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
-    said = ["Choose a new password for Portal here. This ends all your sessions and API tokens."]
+    said = ["You can choose a new password for Portal. This ends all your sessions and API tokens."]
     unasked: tuple[str, ...] = (UNASKED,)
     if began is not None and began.action == "password_reset":
-        said = ["{when} {whom} reset the password of your Portal account. Every session has ended.", "{tokens}"]
+        said = ["{when} {whom} reset the password of your Portal account. All your sessions have ended.", "{tokens}"]
         said, unasked = [*_filled(said, began, found), "Choose a new password to sign in again."], ()
     return Email(
         recipient=found.email,
@@ -82,9 +82,9 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
         greeting=_greeting(found),
         said=said,
         link=links.address(found, links.RESET),
-        verb="Choose a new password",
+        verb="Choose new password",
         said_after=(
-            "The link works once, for 15 minutes. Later you can ask for another on the sign-in page.",
+            "The link works once, for 15 minutes. After that, you can request another one on the sign-in page.",
             *unasked,
         ),
     )
@@ -104,7 +104,7 @@ def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
         subject="Your Portal account is deactivated",
         greeting=_greeting(found),
         said=(
-            "Somebody asked for a new password for your Portal account. The account is deactivated, so a new password"
+            "Someone requested a new password for your Portal account. The account is deactivated, so a new password"
             " wouldn’t let you in.",
             f"To use it again, ask {whom}.",
         ),
@@ -113,27 +113,29 @@ def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
 
 
 def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To the address that is to be confirmed."""
+    """To the address that has to be confirmed."""
     found = links.person(user_id)
     if found is None or (found.email_verified and found.pending_email is None):
         return None
     said = f"Please confirm that {readable_email(found.email)} is your address."
     if found.pending_email:
         new, present = readable_email(found.pending_email), readable_email(found.email)
-        said = f"Please confirm that {new} is your address. You then sign in to Portal with it instead of {present}."
+        said = (
+            f"Please confirm that {new} is your address. You will then sign in to Portal with it instead of {present}."
+        )
     return Email(
         recipient=found.pending_email or found.email,
-        subject="Confirm your e-mail address",
+        subject="Confirm your email address",
         greeting=_greeting(found),
         said=(said,),
         link=links.address(found, links.VERIFICATION),
-        verb="Confirm the address",
+        verb="Confirm address",
         said_after=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
     )
 
 
 def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
-    """To the former address, which the event knows unless its values were erased."""
+    """To the former address, which the event contains unless its values were erased."""
     wanted = select(Activity.changes).where(Activity.id == event, Activity.row_id == user_id)
     changes = db.session.scalar(wanted) if event is not None else None
     found = links.person(user_id)
@@ -141,17 +143,17 @@ def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
         return None
     return Email(
         recipient=changes["email"][0],
-        subject="Your e-mail address was changed",
+        subject="Your email address was changed",
         greeting=_greeting(found),
         said=(
-            "The e-mail address of your Portal account was changed. Emails go to the new one from now on.",
-            "If that was not you, tell your administrator at once.",
+            "The email address of your Portal account was changed. Emails now go to the new address.",
+            "If this wasn’t you, tell your administrator immediately.",
         ),
     )
 
 
 def notice(subject: str, *said: str) -> Writer:
-    """Emails that tell of something done, to the person's own address."""
+    """Emails with fixed sentences, to the person's address."""
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
         found = links.person(user_id)
@@ -161,7 +163,7 @@ def notice(subject: str, *said: str) -> Writer:
 
 
 def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> Writer:
-    """Emails that tell of the newest such act, at which a certain means was shown: {when}, {what}, and by {whom}."""
+    """Emails about the newest such event, optionally with a certain second factor: {when}, {what}, and by {whom}."""
     means = Activity.changes[MEANS][1].astext
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
@@ -208,7 +210,7 @@ def _facts(act: Activity, found: Found) -> dict[str, str]:
 
 
 def _administrator(act: Activity) -> str:
-    """Of the own organization by name; nobody outside it is named."""
+    """The name of an administrator of the same organization; nobody outside it is named."""
     name = names_of([act.actor_id]).get(act.actor_id) if act.actor_id and act.actor_role == Role.ADMIN.name else None
     return f"{name}, your administrator," if name else "a system administrator"
 
@@ -225,43 +227,43 @@ WRITERS: dict[str, Writer] = {
     "password_changed": password_changed,
     "two_factor_added": of_act(
         "two_factor_added",
-        "Your two-step sign-in has something new",
-        "{when} {what} was set up for your Portal account. After your password it shows that it is you.",
-        "If that was not you, set a new password at once, remove it in your account, and tell your administrator.",
+        "Two-factor authentication: a new method was added",
+        "{when} {what} was added to your Portal account. You can use it to sign in after your password.",
+        "If this wasn’t you, set a new password immediately, remove it in your account, and tell your administrator.",
     ),
     "two_factor_removed": of_act(
         "two_factor_removed",
-        "Something was removed from your two-step sign-in",
-        "{when} {what} was removed from your Portal account. It opens nothing any more.",
+        "Two-factor authentication: a method was removed",
+        "{when} {what} was removed from your Portal account. You can’t sign in with it any more.",
         NOT_YOU,
     ),
     "two_factor_reset": of_act(
         "two_factor_reset",
-        "Your two-step sign-in was reset",
-        "{when} {whom} reset the two-step sign-in of your Portal account.",
-        "Your app, passkeys and recovery codes work no more, and every device is signed out.",
+        "Your two-factor authentication was reset",
+        "{when} {whom} reset the two-factor authentication of your Portal account.",
+        "Your app, passkeys and recovery codes no longer work, and every device is signed out.",
         "{tokens}",
-        "Your password alone opens the account until you set up two-step sign-in again.",
-        "If you did not ask for this, set a new password at once, and ask your administrator who did.",
+        "Until you set up two-factor authentication again, your password is enough to sign in.",
+        "If you didn’t ask for this, set a new password immediately and contact your administrator.",
     ),
     "recovery_codes_renewed": of_act(
         "recovery_codes_renewed",
         "You have new recovery codes",
-        "{when} new recovery codes were made for your Portal account. Those of before work no more.",
+        "{when} new recovery codes were created for your Portal account. The former ones no longer work.",
         NOT_YOU,
     ),
     "recovery_code_used": of_act(
         "sign_in",
-        "A recovery code of yours was used",
-        "{when} one of your recovery codes opened your Portal account, after the password. {left}.",
-        "You make new ones in your account, under Two-step sign-in.",
+        "A recovery code was used",
+        "{when} one of your recovery codes was used to sign in to your Portal account, after the password. {left}.",
+        "You can create new ones in your account, under Two-factor authentication.",
         NOT_YOU,
         shown=CODE,
     ),
     "replay": notice(
-        "A program of yours was signed out",
-        "Somebody used a sign-in of your Portal account a second time, which happens when it was copied."
-        " That sign-in has ended; programs that used it sign in anew.",
+        "An app was signed out of your account",
+        "A refresh token of your Portal account was used a second time, which can mean that it was copied."
+        " Its session has ended; apps that used it have to sign in again.",
         NOT_YOU,
     ),
 }

@@ -1,4 +1,4 @@
-"""What is typed at the door?"""
+"""Forms for signing in, and behind mailed links."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ LONGEST_CODE = 64
 
 
 class LoginForm(Form):
-    """E-mail and password. What is wrong with them is never said apart."""
+    """Email and password. Errors never say which of them is wrong."""
 
-    email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
-    password = PasswordField("Password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
+    email = StringField("Email", validators=[InputRequired("Enter your email address."), Length(max=320)])
+    password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])
     keep = BooleanField("Keep me signed in")
     next = HiddenField()
 
 
 class ForgottenForm(Form):
-    """Whose password is to be set anew."""
+    """The address to which a reset link is sent."""
 
-    email = StringField("E-mail", validators=[InputRequired("Write your e-mail address."), Length(max=320)])
+    email = StringField("Email", validators=[InputRequired("Enter your email address."), Length(max=320)])
 
 
 class LinkForm(Form):
-    """What a mailed link is for. The form knows by which link it was opened: another may be in the cookie by now."""
+    """The form behind a mailed link. It names its link, because another one may be in the cookie by now."""
 
     link = HiddenField()
 
 
 class LinkedPasswordForm(ChosenPasswordForm, LinkForm):
-    """A password, for whom a link was mailed to."""
+    """A new password, behind a mailed link."""
 
 
 class PasskeyForm(Form):
-    """What the browser's script fills in."""
+    """A passkey's response, filled in by a script."""
 
     credential = HiddenField()
     next = HiddenField()
 
 
 class TwoFactorForm(Form):
-    """A code; a passkey's answer comes by the form above."""
+    """A code; a passkey's response comes with the form above."""
 
-    code = StringField("Code", validators=[InputRequired("Write a code."), Length(max=LONGEST_CODE)])
+    code = StringField("Code", validators=[InputRequired("Enter a code."), Length(max=LONGEST_CODE)])

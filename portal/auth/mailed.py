@@ -94,7 +94,7 @@ def reset() -> ResponseReturnValue:
 @bp.route("/verify", methods=["GET", "POST"])
 @public
 def verify() -> ResponseReturnValue:
-    """Confirm an e-mail address."""
+    """Confirm an email address."""
     form = _of_this_link(LinkForm())
     if form.validate_on_submit():
         try:

@@ -1,4 +1,4 @@
-"""Whose sign-in is this, and who may begin one?"""
+"""Look up sessions, and people who may sign in."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticate
 
 
 def by_token(token: str) -> Rows:
-    """The person behind a living sign-in, if they may still sign in: one indexed statement a request."""
+    """The person of an active session, if they may still sign in: one indexed statement per request."""
     return _behind_session(Session.token == digest(token))
 
 
 def by_session(session_id: uuid.UUID, user_id: uuid.UUID) -> Rows:
-    """The same for an API client's."""
+    """The same for an API client's session."""
     return _behind_session(Session.id == session_id, Session.user_id == user_id, Session.token.is_(None))
 
 
 def by_api_token(token: str) -> Rows:
-    """The same for a token that a person made for a program."""
+    """The same for an API token."""
     about = (
         ApiToken.id.label("session_id"),
         literal(value=True).label("is_kept"),
@@ -69,7 +69,7 @@ def anybody(email: str) -> Rows:
 
 
 def by_id(user_id: uuid.UUID) -> Rows:
-    """The same of somebody who is known by now."""
+    """The same by id."""
     return _at_the_door().where(User.id == user_id)
 
 
@@ -89,7 +89,7 @@ def _with_organization(statement: Rows) -> Rows:
 
 
 def _may_sign_in() -> tuple[ColumnExpressionArgument[bool], ...]:
-    """Active, and of a living organization or of none. The deleted are left out by the session."""
+    """Active, and of an active organization or of none. Scoping leaves out deleted people."""
     return User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None))
 
 

@@ -1,4 +1,4 @@
-"""What does a mailed link do when it is used? Opening it changes nothing; its form does."""
+"""Redeem mailed links. Opening one changes nothing; its form does."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from portal.users import links, passwords
 from portal.users.models import User
 from portal.web.session import SignedIn
 
-TAKEN = "Somebody else uses this address by now. Ask for another one in your account."
+TAKEN = "Someone else uses this address now. Choose another one in your account."
 
 
 def opened(token: str, purposes: Sequence[str]) -> Row[Any]:
-    """Whose link it is. DeadLink."""
+    """The owner of the link. DeadLink."""
     with acting_as(SYSTEM):
         return links.read(token, purposes)[1]
 
@@ -56,13 +56,13 @@ def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
     _set_password(user, found, hashed, has_proved_address=purpose == links.INVITATION)
     if not user.email_verified:
         send_later("verification", user.id)
-    db.session.flush()  # a sign-in is no change of the person, so it is written apart
+    db.session.flush()  # signing in doesn't change the person, so it is written separately
     note_sign_in(_actor(user))
     return tokens.open_session(user.id, user.organization_id, lifetime=lifetime)
 
 
 def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
-    """Have a link mailed to whoever has this address. RateLimited.
+    """Email a reset link to whoever has this address. RateLimited.
 
     The same work is done for unknown addresses, whose job ends silently. Deactivated people are told whom to ask.
     """
@@ -80,7 +80,7 @@ def _ask_for_reset(email: str) -> None:
 
 
 def reset(token: str, password: str) -> uuid.UUID:
-    """Set a new password by a link. Every sign-in ends. DeadLink."""
+    """Set a new password with a link. All sessions end. DeadLink."""
     opened(token, (links.RESET,))
     hashed = passwords.hash_password(password)
     with acting_as(SYSTEM):
@@ -103,7 +103,7 @@ def _set_password(user: User, found: Row[Any], hashed: str, *, has_proved_addres
 
 
 def confirm_address(token: str) -> str:
-    """Let the address count that the link was mailed to; which one. DeadLink, Conflict."""
+    """Confirm the address that the link was mailed to, and return it. DeadLink, Conflict."""
     with acting_as(SYSTEM):
         try:
             return _confirm_address(token)
@@ -123,7 +123,7 @@ def _confirm_address(token: str) -> str:
 
 
 def _credit(user: User, action: str) -> None:
-    """The person did this themself, though the system does it for them."""
+    """The person as the actor, although the system does the work."""
     history.credit(_actor(user))
     history.record(action, by=_actor(user), about=user.id)
 

@@ -29,19 +29,19 @@ from portal.web.rendering import redirect, render
 from portal.web.urls import safe_next
 
 bp = Blueprint("auth", __name__)
-ENDED = "You were signed out here: this sign-in was ended, or it was too old. Sign in again to go on."
-MISMATCH = "E-mail and password don’t match. Try again, or set a new password."
-ASKED = "If somebody signs in with {}, an email with a link is on its way there. The link works for 15 minutes."
+ENDED = "You were signed out, because your session was ended or expired. Sign in again to continue."
+MISMATCH = "Email and password don’t match. Try again, or reset your password."
+ASKED = "If an account with {} exists, an email with a link is on its way. The link works for 15 minutes."
 AWAITED, ALONE, BESIDE = "awaited", "passkey alone", "passkey beside a password"
-UNKNOWN_PASSKEY = "This passkey didn’t work here. Try again, or sign in with your password."
-WRONG_CODE = "This code is not right, or was used before. Wait for the app’s next one, or use a recovery code."
-WRONG_PASSKEY = "The passkey didn’t work. Try again, or write a code."
+UNKNOWN_PASSKEY = "This passkey didn’t work. Try again, or sign in with your password."
+WRONG_CODE = "This code is wrong or was already used. Wait for the next code of your app, or enter a recovery code."
+WRONG_PASSKEY = "The passkey didn’t work. Try again, or enter a code."
 
 
 @bp.route("/login", methods=["GET", "POST"])
 @public
 def login() -> ResponseReturnValue:
-    """Sign in. Nobody learns whether an address is known."""
+    """Sign in, without revealing whether an address is known."""
     if current_user.is_authenticated and request.method != "POST":
         return redirect(safe_next(request.args.get("next"), _first_page(current_user.role)))
     if request.method != "POST" and session.has_ended():
@@ -80,7 +80,7 @@ def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session
 
 
 def begun(person: session.SignedIn, there: str | None) -> Response:
-    """The sign-in takes the place of the one that this browser had."""
+    """Replace the browser's former session."""
     attempts.remember_device(person.email)
     if current_user.is_authenticated:
         commands.sign_out(current_user)
@@ -95,7 +95,7 @@ def _first_page(role: Role | None) -> str:
 @bp.post("/login/passkey")
 @public
 def passkey() -> ResponseReturnValue:
-    """Sign in without a password: the device has asked for a finger, a face or its own code."""
+    """Sign in without a password: the device verified its user by fingerprint, face or PIN."""
     sent = PasskeyForm()
     form = LoginForm(formdata=None, data={"next": sent.next.data or ""})
     try:
@@ -111,7 +111,7 @@ def passkey() -> ResponseReturnValue:
 
 
 def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) -> Response:
-    """Remember for five minutes, in the browser, whose second factor is awaited."""
+    """Remember in the browser for five minutes whose second factor is missing."""
     at = int(now().timestamp())
     kept = {"who": str(waiting.user_id), "password": waiting.password, "keep": bool(is_kept), "next": there, "at": at}
     cookie[AWAITED] = kept
@@ -121,7 +121,7 @@ def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) ->
 @bp.route("/login/second", methods=["GET", "POST"])
 @public
 def two_factor() -> ResponseReturnValue:
-    """The second step: a code, or a passkey. There is no sign-in before it."""
+    """The second factor: a code, or a passkey. There is no session before it."""
     kept = cookie.get(AWAITED, {})
     person = _awaited(kept)
     if person is None:
@@ -195,7 +195,7 @@ def logout() -> ResponseReturnValue:
 @bp.route("/password/forgot", methods=["GET", "POST"])
 @public
 def forgotten() -> ResponseReturnValue:
-    """Ask for a link to a new password. Nobody learns whether an address is known."""
+    """Request a link to a new password, without revealing whether an address is known."""
     form = ForgottenForm()
     if form.validate_on_submit():
         email = lookup_email(form.email.data or "")

@@ -1,1 +1,1 @@
-"""The commands of `flask`: they call other modules' commands and hold no logic."""
+"""The commands of `flask`: they call the commands of other modules and contain no logic."""

@@ -1,4 +1,4 @@
-"""Is this installation well? One function a question: it says what it found, or raises what is to be done."""
+"""Checks of the installation. Each returns what it found, or raises Ailing with what to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def connection() -> str:
     began = time.perf_counter()
     (name, login, is_super) = _row("SELECT current_database(), session_user, current_setting('is_superuser')")
     took = (time.perf_counter() - began) * 1000
-    remark = "; as a superuser, which it needn't be" if is_super == "on" and current_settings().production else ""
+    remark = "; as a superuser, which isn't necessary" if is_super == "on" and current_settings().production else ""
     return f"{name} as {login} answers in {took:.0f} ms{remark}"
 
 
@@ -39,7 +39,7 @@ def version() -> str:
 
 
 def characters() -> str:
-    """Search and sign-in fold letters: the database must know what a small Ä is."""
+    """Search and sign-in ignore case: the database must be able to lowercase Ä."""
     (encoding, folds, name) = _row(
         "SELECT current_setting('server_encoding'), lower('ÄÉŁ') = 'äéł',"
         " (SELECT coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) FROM pg_database d"
@@ -47,24 +47,24 @@ def characters() -> str:
     )
     if encoding != "UTF8" or not folds:
         raise Ailing(
-            f"{encoding} with {name} does not know small letters outside English: dump the database, make it anew with"
+            f"{encoding} with {name} can't lowercase non-English letters: dump the database, create it again with"
             " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0, and restore it there."
         )
     return f"{encoding}, {name}"
 
 
 def sort_order() -> str:
-    """Indexes on text are broken where the system's sort order changed below them."""
+    """Indexes on text are corrupt if the system's sort order has changed."""
     (noted, actual) = _row(
         "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
         " WHERE datname = current_database()"
     )
     if noted != actual:
         raise Ailing(
-            f"the server's sort order went from version {noted} to {actual}: run REINDEX DATABASE, then"
+            f"the server's sort order changed from version {noted} to {actual}: run REINDEX DATABASE, then"
             " ALTER DATABASE ... REFRESH COLLATION VERSION."
         )
-    return f"version {actual}" if actual else "of a kind that never changes"
+    return f"version {actual}" if actual else "it never changes"
 
 
 def extensions() -> str:
@@ -88,20 +88,20 @@ def applied_migrations() -> str:
 
 
 def drift() -> str:
-    """The schema beside what the same migrations make of an empty database, on a server started for that."""
+    """Compare the schema with the one that the same migrations create on a temporary server."""
     found = migrations.applied(db.session.connection())
     if not found or not found <= migrations.known():
-        raise Ailing("there is nothing to compare with before the migrations are right.")
+        raise Ailing("apply the migrations first.")
     try:
         expected = migrations.made_by(_names(found))
     except EmbeddedError as error:
-        raise Ailing(f"not compared, for no PostgreSQL can be started here: {str(error).splitlines()[0]}") from None
+        raise Ailing(f"not compared, because PostgreSQL can't be started here: {str(error).splitlines()[0]}") from None
     different = catalog.differences(expected, catalog.read(db.session.connection()))
     if different:
         listed = "; ".join(str(one) for one in different[:SHOWN])
         more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
-        raise Ailing(f"not what the migrations make: {listed}{more}. Put it right by hand, or write a migration.")
-    return f"none: {len(expected)} parts of the schema are what the migrations make"
+        raise Ailing(f"differs from the migrations: {listed}{more}. Fix it by hand, or write a migration.")
+    return f"none: all {len(expected)} objects of the schema match the migrations"
 
 
 def owner() -> str:
@@ -117,25 +117,23 @@ def owner() -> str:
 
 
 def tenant_role() -> str:
-    """Whoever a tenant bounds acts as this role."""
+    """Actors of a tenant use this role."""
     return _takeable_and_weak(TENANT_ROLE)
 
 
 def reader_role() -> str:
-    """The data browser reads as this role, which owns the function that runs queries and nothing else."""
+    """The data browser uses this role, which owns only the function that runs queries."""
     owned = _rows("SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'portal_query'")
     told = _takeable_and_weak(READER_ROLE)
     if owned != [(READER_ROLE,)]:
-        raise Ailing(
-            f"portal_query does not belong to {READER_ROLE}: docs/operating.md says under Restore how it does."
-        )
+        raise Ailing(f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md.")
     (name, is_open) = _row(
         "SELECT quote_ident(current_database()), has_database_privilege(%s, current_database(), 'TEMPORARY')",
         READER_ROLE,
     )
     if is_open:
         raise Ailing(
-            f"everyone may create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
+            f"everyone can create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
         )
     return told
 
@@ -147,15 +145,17 @@ def _takeable_and_weak(role: str) -> str:
         role,
     )
     if not found:
-        raise Ailing(f"{role} is missing: CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
+        raise Ailing(f"{role} is missing: run CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
     if found[0][0]:
-        raise Ailing(f"{role} may too much: ALTER ROLE {role} NOLOGIN NOBYPASSRLS NOSUPERUSER, and REVOKE"
-                     " the roles it is a member of.")  # fmt: skip
+        raise Ailing(
+            f"{role} has too many privileges: run ALTER ROLE {role} NOLOGIN NOBYPASSRLS NOSUPERUSER,"
+            " and REVOKE the roles it is a member of."
+        )
     try:
         _row("SELECT set_config('role', %s, true)", role)
     except DBAPIError:
-        raise Ailing(f"{role} can't be taken: GRANT {role} TO the login of DATABASE_URL.") from None
-    return f"{role} can be taken"
+        raise Ailing(f"the login of DATABASE_URL can't take {role}: run GRANT {role} TO the login.") from None
+    return f"the login can take {role}"
 
 
 def clock() -> str:
@@ -164,17 +164,19 @@ def clock() -> str:
     after = now()
     apart = abs(there - (before + (after - before) / 2))
     if apart > SKEW:
-        raise Ailing(f"this machine and the database are {apart.total_seconds():.0f} s apart: let NTP set both clocks.")
-    return f"{apart.total_seconds() * 1000:.0f} ms apart from the database's"
+        raise Ailing(
+            f"this machine and the database are {apart.total_seconds():.0f} s apart: synchronize both clocks with NTP."
+        )
+    return f"{apart.total_seconds() * 1000:.0f} ms from the database's"
 
 
 def address() -> str:
-    """Migrations and other long work need PostgreSQL itself, where a pooler of transactions stands between."""
+    """Behind a transaction pooler, migrations and other long tasks need a direct connection."""
     settings = current_settings()
     if not settings.pools_transactions:
-        return "DATABASE_URL leads to PostgreSQL itself"
+        return "DATABASE_URL connects to PostgreSQL directly"
     if settings.direct_url is None:
-        raise Ailing("DATABASE_URL leads to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations.")
+        raise Ailing("DATABASE_URL connects to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations.")
     (here,) = _rows(WHICH)
     try:
         with direct_engine().connect() as direct:
@@ -182,16 +184,16 @@ def address() -> str:
     except DBAPIError as error:
         raise Ailing(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
     if tuple(here) != tuple(there):
-        raise Ailing(f"DIRECT_URL ({DIRECT}) and DATABASE_URL lead to different databases.")
-    return "DATABASE_URL leads to a pooler, DIRECT_URL to the same database"
+        raise Ailing(f"DIRECT_URL ({DIRECT}) and DATABASE_URL connect to different databases.")
+    return "DATABASE_URL connects to a pooler, DIRECT_URL to the same database directly"
 
 
 def secret_key() -> str:
-    """Weak keys are refused at every start; how old one is, nobody notes."""
+    """Weak keys are refused at every start; the age of a key is unknown."""
     settings = current_settings()
     former = len(settings.secret_key_fallbacks)
-    known = f"; {former} former still accepted: take out what nobody needs any more" if former else ""
-    own = "" if settings.production else ", made for the demo"
+    known = f"; {former} former keys still accepted: remove those that are no longer needed" if former else ""
+    own = "" if settings.production else ", created for the demo"
     return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
 
 
@@ -204,12 +206,10 @@ def names_of_settings() -> str:
 def public_address() -> str:
     settings = current_settings()
     if settings.production and settings.public_url is None:
-        raise Ailing(
-            "set PORTAL_URL to the public address: without https cookies are not `Secure`, and links are wrong."
-        )
+        raise Ailing("set PORTAL_URL to the public address: without it, cookies are not `Secure`, and links are wrong.")
     if settings.https and not settings.trusted_proxies:
-        raise Ailing("set PORTAL_TRUSTED_PROXIES: to the portal all visitors seem to come from its proxy's address.")
-    return settings.public_url or "this machine alone"
+        raise Ailing("set PORTAL_TRUSTED_PROXIES: without it, all visitors seem to have the proxy's address.")
+    return settings.public_url or "this machine only"
 
 
 def _rows(statement: str, *parameters: Any) -> list[Any]:
@@ -236,8 +236,8 @@ CHECKS = (
     Check("migrations", applied_migrations, blocks=True),
     Check("drift", drift),
     Check("owner", owner),
-    Check("role of tenants", tenant_role),
-    Check("role of the data browser", reader_role),
+    Check("tenant role", tenant_role),
+    Check("data browser role", reader_role),
     Check("clock", clock),
     Check("direct address", address),
 )  # fmt: skip

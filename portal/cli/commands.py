@@ -1,4 +1,4 @@
-"""What does `flask` offer to operators? Commands that ask and tell; the work is done elsewhere."""
+"""Commands for operators. They parse arguments and print results; other modules do the work."""
 
 from __future__ import annotations
 
@@ -36,17 +36,19 @@ from portal.users.mfa_resets import reset
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
-UNKNOWN_ADDRESS = "PORTAL_URL is not set. Invitation, for 7 days, at this path of the portal's address: {}"
+UNKNOWN_ADDRESS = "PORTAL_URL is not set. Invitation link, valid for 7 days, as a path: {}"
 
-users_group = AppGroup("users", help="People, from the command line: acts as the system.")
-password_option = click.option("--password", help="Asked for when left out; empty makes a random one.")
+users_group = AppGroup("users", help="Manage people, acting as the system.")
+password_option = click.option("--password", help="Prompted for if omitted; empty for a random one.")
 
 
 @click.command("seed")
-@click.option("--email", type=Email(), default=seeding.ADMIN_EMAIL, show_default=True, help="Of the first super admin.")
+@click.option(
+    "--email", type=Email(), default=seeding.ADMIN_EMAIL, show_default=True, help="Of the first super administrator."
+)
 @click.option("--name", type=Line(2 * LONGEST_NAME), default="Admin User", show_default=True, help="Their name.")
 @password_option
-@click.option("--demo", is_flag=True, help="Fill an empty database with believable organizations and people.")
+@click.option("--demo", is_flag=True, help="Fill an empty database with realistic organizations and people.")
 @click.option("--people", type=click.IntRange(10, 10_000_000), default=5_000, show_default=True, help="For --demo.")
 @with_appcontext
 def seed_command(email: str, name: str, password: str | None, demo: bool, people: int) -> None:
@@ -57,7 +59,7 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
     with acting_as(SYSTEM):
         known = db.session.scalar(queries.by_email(email)) is not None
     if known:
-        click.echo(f"{email} is there already; nothing was changed.")
+        click.echo(f"{email} exists already; nothing was changed.")
         return
     first_name, last_name = _names(name)
     chosen, told = _chosen(password, rule_for_new(email, first_name, last_name))
@@ -68,10 +70,10 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
 @users_group.command("create")
 @click.argument("email", type=Email())
 @click.option("--role", type=click.Choice([role.name for role in Role]), default="USER", show_default=True)
-@click.option("--organization", metavar="SLUG", help="The organization's short name.")
+@click.option("--organization", metavar="SLUG", help="The organization's slug.")
 @click.option("--first-name", type=Line(LONGEST_NAME))
 @click.option("--last-name", type=Line(LONGEST_NAME))
-@click.option("--password", help="Choose one for them instead of inviting them.")
+@click.option("--password", help="Set a password instead of inviting them.")
 def create_command(
     email: str,
     role: str,
@@ -80,15 +82,15 @@ def create_command(
     last_name: str | None,
     password: str | None,
 ) -> None:
-    """Create a person and print the link of the invitation, which is mailed too."""
+    """Create a person, send the invitation and print its link."""
     if role == Role.ADMIN.name and not organization:
         raise click.ClickException("An ADMIN needs an organization: name it with --organization SLUG.")
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
             raise click.ClickException(one_line(f"There is no organization {organization}."))
-        house = (home.name, home.slug) if home else ()
-        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *house))[0] if password else None
+        named = (home.name, home.slug) if home else ()
+        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *named))[0] if password else None
         values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
         try:
             user_id = users.create(
@@ -127,30 +129,32 @@ def unlock_command(email: str) -> None:
 
 
 @users_group.command("prune-sessions")
-@click.option("--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="How long they are kept.")
+@click.option(
+    "--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="Age of the sessions to remove."
+)
 def prune_sessions_command(days: int) -> None:
-    """Remove sign-ins that ended or expired long ago. Those that go on stay."""
+    """Remove sessions that ended or expired long ago."""
     with acting_as(SYSTEM):
         removed = prune(now() - timedelta(days=days))
-    click.echo(f"Removed {removed:,} sign-ins that were over for more than {days} days.")
+    click.echo(f"Removed {removed:,} sessions that ended more than {days} days ago.")
 
 
 @users_group.command("reset-two-factor")
 @click.argument("email", type=lookup_email)
 def reset_two_factor_command(email: str) -> None:
-    """Take away a person's two-step sign-in, after they lost what they need for it; every sign-in ends."""
+    """Remove a person's second factors, if they lost them, and end all their sessions."""
     with acting_as(SYSTEM):
         user = db.session.scalar(queries.by_email(email))
         if user is None:
             raise click.ClickException(f"Nobody has the address {email}.")
         reset(user.id)
-    click.echo(f"The password alone signs {email} in.")
+    click.echo(f"{email} can now sign in with the password alone.")
 
 
 def _seed_demo(people: int) -> None:
     settings = current_settings()
     if not seeding.is_empty():
-        click.echo("The database has people already; the demo is for an empty one. Nothing was changed.")
+        click.echo("The database already contains people; demo data needs an empty one. Nothing was changed.")
         return
 
     def progress(rows: Iterable[Any]) -> Iterator[Any]:
@@ -158,9 +162,9 @@ def _seed_demo(people: int) -> None:
             yield from bar
 
     made = seeding.seed_demo(people, with_sign_ins=not settings.production, progress=progress)
-    click.echo(f"Made {made:,} people.")
+    click.echo(f"Created {made:,} people.")
     if settings.production:
-        click.echo("None of them can sign in; `flask users set-password` gives one a password.")
+        click.echo("None of them can sign in; set a password with `flask users set-password`.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
 
@@ -174,22 +178,22 @@ def _names(name: str) -> tuple[str | None, str | None]:
 
 
 def _invitation(user_id: uuid.UUID) -> str:
-    """Beside the one that is mailed: either works. A command doesn't know where the portal is served."""
+    """The invitation link, besides the emailed one; both work. A command doesn't know the portal's host."""
     found = links.person(user_id)
     if found is None:
         return ""
     if current_settings().public_url:
-        return f" Invitation, for 7 days: {links.address(found, links.HANDED)}"
+        return f" Invitation link, valid for 7 days: {links.address(found, links.HANDED)}"
     return f" {UNKNOWN_ADDRESS.format(links.path(found, links.HANDED))}"
 
 
 def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
-    """A password that will do, and what to tell of it when it was made here."""
+    """An acceptable password, and a message that contains it if it is random."""
     if password is None and sys.stdin.isatty():
         password = click.prompt("Password (empty for a random one)", hide_input=True, default="", show_default=False)
     if not password:
         made = passwords.random_password()
-        return made, f" Its password, shown this once: {made}"
+        return made, f" Password, shown only once: {made}"
     if problem := rule.problem_of(password):
         raise click.ClickException(problem)
     return password, ""

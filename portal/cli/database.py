@@ -1,4 +1,4 @@
-"""What may be done to a database as a whole? Begin anew, where that is meant for trying things."""
+"""Commands for the database as a whole: recreate a development database."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ EMPTIED = (
     "GRANT USAGE ON SCHEMA public TO PUBLIC",
 )
 
-database = click.Group("database", help="The database as a whole.")
+database = click.Group("database", help="Manage the database as a whole.")
 
 
 @database.command("reset")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
 def reset_command(info: ScriptInfo, yes: bool) -> None:
-    """Lose everything in a database for development, and migrate it anew; the portal's own gets its demo data again."""
+    """Delete everything in a development database and migrate it again; the embedded one gets its demo data back."""
     app = info.load_app()
     settings = current_settings.of(app)
     name = name_of(app)
     if not is_for_trying(settings, name):
         raise click.ClickException(
-            f"{name} may hold what somebody needs. Only the portal's own server is reset, and databases whose name says"
-            f" that they are for trying: one of its words is {', '.join(sorted(FOR_TRYING))}."
+            f"{name} may contain data that somebody needs. Only the embedded database can be reset, and databases"
+            f" whose name contains one of these words: {', '.join(sorted(FOR_TRYING))}."
         )
     if not yes:
-        click.confirm(f"Everything in the database {name} will be lost. Go on?", abort=True)
+        click.confirm(f"Everything in the database {name} will be deleted. Continue?", abort=True)
     with serve.own_server(settings), app.app_context():
         empty()
         if settings.database_url is None:
             serve.prepare_demo()
         else:
             flask_migrate.upgrade()
-            click.echo(f"{name} is empty and migrated. Next: `flask seed`, or `flask seed --demo`.")
+            click.echo(f"{name} is empty and migrated. Now run `flask seed` or `flask seed --demo`.")
 
 
 def name_of(app: Flask) -> str:
@@ -60,7 +60,7 @@ def is_for_trying(settings: Settings, name: str) -> bool:
 
 
 def empty() -> None:
-    """Drop what is there, other programs' tables too: a half migrated schema could not be downgraded."""
+    """Drop everything, including other programs' tables, because a half-migrated schema can't be downgraded."""
     db.session.remove()
     with direct_engine().begin() as connection:
         for statement in EMPTIED:

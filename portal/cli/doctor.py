@@ -1,4 +1,4 @@
-"""Is everything as it should be? One line for each check: green, or what to do."""
+"""The command `flask doctor`: one line per check, green or with what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNREACHABLE = "The database can't be used at the moment."
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Check the installation, line by line; exit code 1 if something is to be done."""
+    """Check the installation. Exit code 1 if something has to be fixed."""
     problem = _problem_of_connection()
     if not problem and (first := _before_migrations()):
         _line("no", "migrations", first)
@@ -39,9 +39,7 @@ def doctor() -> None:
         ailing += not is_well
         is_blocked = is_blocked or (check.blocks and not is_well)
     if left_out:
-        _line(
-            "no", "connection" if problem else "the rest", f"{problem or ''} {left_out} checks were left out.".strip()
-        )
+        _line("no", "connection" if problem else "the rest", f"{problem or ''} {left_out} checks were skipped.".strip())
     if ailing or problem:
         raise SystemExit(1)
 
@@ -52,7 +50,7 @@ def _before_migrations() -> str | None:
         connection = db.session.connection()
         if migrations.applied(connection) & migrations.known():
             return None
-        return next(obstacles(connection, list(db.metadata.tables)), "none is applied yet: run `flask db upgrade`.")
+        return next(obstacles(connection, list(db.metadata.tables)), "none applied yet: run `flask db upgrade`.")
 
 
 def _problem_of_connection() -> str | None:
@@ -62,13 +60,13 @@ def _problem_of_connection() -> str | None:
     except (DBAPIError, PoolTimeout) as error:
         settings = current_settings()
         if settings.database_url is None:
-            return "The portal's own server does not run: `flask serve` starts it."
+            return "The embedded server isn't running: start it with `flask serve`."
         return sentence_of(error) or UNREACHABLE
     return None
 
 
 def _tell(check: Check) -> bool:
-    """Say what one check finds, and whether that is well."""
+    """Run a check and print its result; returns whether it passed."""
     try:
         with acting_as(SYSTEM):
             if check.needs_database:
@@ -80,7 +78,7 @@ def _tell(check: Check) -> bool:
         _line("no", check.name, str(error))
         return False
     except (DBAPIError, PoolTimeout) as error:
-        _line("no", check.name, sentence_of(error) or f"can't be looked at ({type(error).__name__}).")
+        _line("no", check.name, sentence_of(error) or f"could not be checked ({type(error).__name__}).")
         return False
     _line("ok", check.name, found)
     return True

@@ -34,14 +34,16 @@ organizations_group = AppGroup("organizations", help="Create and list organizati
 
 @organizations_group.command("create")
 @click.argument("name", type=Line(LONGEST_NAME))
-@click.option("--slug", type=Line(LONGEST_SLUG), help="Its short name in URLs. Made from the name if left out.")
+@click.option("--slug", type=Line(LONGEST_SLUG), help="Its URL name. Derived from the name if omitted.")
 def create_command(name: str, slug: str | None) -> None:
     """Create an organization."""
     if not name:
         raise click.ClickException("Enter a name for the organization.")
     chosen = slug or slug_of(name)
     if not chosen:
-        raise click.ClickException("No slug can be made from this name. Choose one with --slug, like acme-logistics.")
+        raise click.ClickException(
+            "No slug can be derived from this name. Choose one with --slug, like acme-logistics."
+        )
     try:
         valid_slug(None, SimpleNamespace(data=chosen))
         with acting_as(SYSTEM):
@@ -55,7 +57,7 @@ def create_command(name: str, slug: str | None) -> None:
 
 @organizations_group.command("list")
 @click.argument("search", default="")
-@click.option("--deleted", is_flag=True, help="List deleted ones.")
+@click.option("--deleted", is_flag=True, help="List deleted organizations.")
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 def list_command(search: str, deleted: bool, kind: str) -> None:
     """List organizations by name: all, or those that match SEARCH."""

@@ -1,4 +1,4 @@
-"""Types of command parameters that forms have as fields too, with the same parsing and error messages."""
+"""Parameter types of commands that match form fields, with the same parsing and error messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Email(click.ParamType[str]):
 
 
 def _settings(ctx: click.Context | None) -> Settings:
-    """Load the application: parameters are parsed before the command does."""
+    """Load the application, because parameters are parsed before the command runs."""
     info = ctx.ensure_object(ScriptInfo) if ctx else ScriptInfo()
     return current_settings.of(info.load_app())
 

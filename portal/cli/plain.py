@@ -22,7 +22,7 @@ TOLD_PLAINLY: set[Callable[..., object]] = set()
 
 
 def init_app(app: Flask) -> None:
-    """Have every command, Flask-Migrate's too, say such things plainly."""
+    """Wrap every command, including Flask-Migrate's."""
     pending: list[click.Command] = list(app.cli.commands.values())
     for command in pending:
         pending += command.commands.values() if isinstance(command, click.Group) else []

@@ -1,4 +1,4 @@
-"""How does `make run` bring the portal up, and down again?"""
+"""The command `flask serve`, which starts and stops the portal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DEMO_PEOPLE = 5_000
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn in this process: it ends with us, whatever ends us, and writes no files."""
+    """Gunicorn in this process, which ends together with it and writes no files."""
 
     def __init__(self, app: Flask, options: dict[str, Any]) -> None:
         self.app = app
@@ -53,13 +53,13 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 @click.command("serve")
 @click.option("--host", default=LOCAL, show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free from 8000.")
+@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free one from 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Of each process.")
-@click.option("--sql", is_flag=True, help="Tell the statements of each request, as PORTAL_SQL=1 does.")
+@click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Per process.")
+@click.option("--sql", is_flag=True, help="Log the SQL statements of each request, like PORTAL_SQL=1.")
 @click.pass_obj
 def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int, sql: bool) -> None:
-    """Serve the portal until Ctrl-C, with a database of its own unless DATABASE_URL names one."""
+    """Serve the portal until Ctrl-C, with an embedded database unless DATABASE_URL is set."""
     app = info.load_app()
     if sql:
         current_settings.set(app, replace(current_settings.of(app), sql=True))
@@ -86,7 +86,7 @@ def _begin_beside_pages(app: Flask) -> None:
 
 
 def prepare(app: Flask, settings: Settings) -> None:
-    """Bring the database to what the code expects, and leave no connection for workers to inherit."""
+    """Prepare the database, and leave no connection for workers to inherit."""
     with app.app_context():
         if settings.database_url is None:
             prepare_demo()
@@ -97,22 +97,22 @@ def prepare(app: Flask, settings: Settings) -> None:
 
 
 def prepare_demo() -> None:
-    """Migrated, and with people in it."""
+    """Migrate the embedded database and fill it with people."""
     flask_migrate.upgrade()
     if seed.is_empty():
-        click.echo(f"Making demo data: {DEMO_PEOPLE:,} people ...")
+        click.echo(f"Creating demo data: {DEMO_PEOPLE:,} people ...")
         seed.seed_demo(people=DEMO_PEOPLE)
 
 
 def _look_for_pending_migrations() -> None:
-    """A migration of other people's data is never a side effect of a start."""
+    """Check a database of the operator's, which starting never migrates."""
     try:
         with db.engine.connect() as connection:
             is_pending = migrations.are_pending(connection)
     except OperationalError as error:
         if isinstance(error.orig, UnsuitableDatabase):
             raise
-        click.echo(f"The database does not answer yet; starting anyway. {sentence_of(error) or ''}".strip(), err=True)
+        click.echo(f"The database does not respond yet; starting anyway. {sentence_of(error) or ''}".strip(), err=True)
         return
     if is_pending:
         click.echo("Migrations are pending: run `flask db upgrade`.", err=True)
@@ -120,7 +120,7 @@ def _look_for_pending_migrations() -> None:
 
 @contextmanager
 def own_server(settings: Settings) -> Iterator[None]:
-    """Have the portal's own database running within the block; nothing where DATABASE_URL names another."""
+    """Run the embedded database within the block, unless DATABASE_URL is set."""
     if settings.database_url is not None:
         yield
         return
@@ -133,7 +133,7 @@ def own_server(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """Ctrl-C and TERM are how a server ends, at any moment: exit code 0, and time to stop the database."""
+    """Exit with code 0 on Ctrl-C and TERM at any moment, with time to stop the database."""
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -157,12 +157,12 @@ def _options(bound: list[str], *, workers: int, threads: int) -> dict[str, Any]:
         "errorlog": "-",
         "accesslog": None,
         "control_socket_disable": True,
-        "forwarded_allow_ips": "",  # which proxies are believed is PORTAL_TRUSTED_PROXIES's to say
+        "forwarded_allow_ips": "",  # PORTAL_TRUSTED_PROXIES decides which proxies are trusted
     }
 
 
 def _is_up(address: str, settings: Settings) -> None:
-    """A closed terminal ends the portal as well: of itself Gunicorn would only load it anew."""
+    """Exit when the terminal is closed, instead of reloading as Gunicorn would."""
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     _announce(address, settings)
 
@@ -173,11 +173,11 @@ def _announce(address: str, settings: Settings) -> None:
         click.echo("Sign in as")
         for label, email in DEMO_ACCOUNTS:
             click.echo(f"  {label}: {email}")
-        click.echo(f"  password of each: {DEMO_PASSWORD}")
+        click.echo(f"  Password for all: {DEMO_PASSWORD}")
 
 
 def _hosts(host: str) -> tuple[str, ...]:
-    """This machine's addresses for localhost; any other host is returned as it is."""
+    """The addresses of localhost; any other host is returned as it is."""
     return tuple(one for one in LOOPBACK if _is_free(one, 0)) if host == LOCAL else (host,)
 
 
@@ -189,7 +189,7 @@ def _free_port(hosts: Sequence[str]) -> int:
     for port in PORTS:
         if all(_is_free(host, port) for host in hosts):
             return port
-    raise click.ClickException(f"no port from {PORTS[0]} to {PORTS[-1]} is free; name one with PORT.")
+    raise click.ClickException(f"no port from {PORTS[0]} to {PORTS[-1]} is free; choose one with PORT.")
 
 
 def _refuse_a_port_in_use(hosts: Sequence[str], port: int) -> None:

@@ -1,4 +1,4 @@
-"""Who is acting, in this thread of work, right now, and from where?"""
+"""The current actor, and the origin of the current request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class Role(enum.Enum):
-    """What a person may do; the order is the order of power."""
+    """The roles of people, from the least to the most powerful."""
 
     USER = "USER"
     ADMIN = "ADMIN"
@@ -30,18 +30,18 @@ class Actor:
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether no tenant bounds this actor."""
+        """Whether this actor has access to all tenants."""
         return self.role in (None, Role.SUPER_ADMIN)
 
     @property
     def seen_by(self) -> uuid.UUID | None:
-        """The tenant that sees what is done by or to this person: for tenants a SUPER_ADMIN does not exist."""
+        """The tenant that sees changes by or to this person: tenants never see SUPER_ADMINs."""
         return None if self.role is Role.SUPER_ADMIN else self.organization_id
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an act comes from, for the history: the request's id, the network address and the browser's name."""
+    """Where an operation comes from, for the history: the request's id, the client's address and the user agent."""
 
     request_id: str = ""
     address: str = ""
@@ -53,7 +53,7 @@ class NoActorError(RuntimeError):
 
 
 class ActorChangedError(RuntimeError):
-    """The actor changed inside an open transaction, which still acts for the former one."""
+    """The actor changed inside an open transaction, which still runs as the former one."""
 
 
 SYSTEM = Actor(None, None)
@@ -63,7 +63,7 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B0
 
 
 def current_actor() -> Actor:
-    """The actor of this thread of work. NoActorError while there is none."""
+    """The actor of this context. NoActorError if there is none."""
     actor = _current.get()
     if actor is None:
         raise NoActorError("no actor is bound: sign in, or use acting_as()")
@@ -76,7 +76,7 @@ def has_actor() -> bool:
 
 
 def bind(actor: Actor | None) -> Token[Actor | None]:
-    """Bind until `unbind`; web/session.py calls it once a request. Elsewhere use core.db.acting_as."""
+    """Bind until `unbind`; web/session.py calls it once per request. Elsewhere use core.db.acting_as."""
     return _current.set(actor)
 
 
@@ -85,12 +85,12 @@ def unbind(token: Token[Actor | None]) -> None:
 
 
 def current_origin() -> Origin:
-    """Where the acts of this thread of work come from; all empty on the command line."""
+    """The origin of this context; all fields are empty on the command line."""
     return _origin.get()
 
 
 def come_from(origin: Origin) -> Token[Origin]:
-    """Bind until `leave`; web/session.py calls it once a request, whoever acts in it."""
+    """Bind until `leave`; web/session.py calls it once per request, whoever the actor is."""
     return _origin.set(origin)
 
 

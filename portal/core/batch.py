@@ -1,7 +1,7 @@
-"""How are many rows written at once without leaving the rules behind?
+"""Write many rows at once, under the same rules as single rows.
 
-The rules of scoping.py hold for each helper; the stamping trigger sees bulk statements as it sees single ones.
-Call them inside a @command.
+The rules of scoping.py apply to each helper, and the stamping trigger to bulk statements too. Call them inside a
+@command.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from portal.core.keys import uuid7
 from portal.core.models import Audited, Keyed, SoftDeletable, TenantOwned
 
 Model = TypeVar("Model", bound=Keyed)
-# Left out for rows that come with their dates: they are neither new nor changed, and one event tells of all of them.
+# Disabled for rows that come with their own dates: one event covers all of them.
 OF_NEW_ROWS = ("stamp", "history_insert")
 
 
 def create_many(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
-    """Insert, in the order given. Returns the keys. NotAllowed when one row is outside the actor's reach."""
+    """Insert rows in this order, and return their keys. NotAllowed if a row is not the actor's to create."""
     prepared = [_prepared(model, row) for row in rows]
     if prepared:
         db.session.execute(insert(model), prepared)
@@ -34,7 +34,7 @@ def create_many(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[u
 
 
 def update_many(model: type[Model], ids: Sequence[uuid.UUID], values: Mapping[str, Any]) -> int:
-    """Set the same values in each row. All or nothing: Missing when one id is not a living row of the actor's."""
+    """Set the same values in each row. All or nothing: Missing if an id is not an active row of the actor's."""
     wanted = set(ids)
     _check_values(model, values, current_actor())
     conditions = [model.id.in_(wanted)]
@@ -46,16 +46,16 @@ def update_many(model: type[Model], ids: Sequence[uuid.UUID], values: Mapping[st
 
 
 def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -> list[uuid.UUID]:
-    """Insert, or update the living row of the same tenant that has the same `key`, a column unique without case.
+    """Insert rows, or update the active row of the same tenant with the same `key`, a column unique regardless of case.
 
-    A deleted row is never revived. Conflict when a key belongs to another tenant's row, or to one that the actor may
-    not touch, or stands in two of the rows; then nothing is written. Returns the keys of the rows, in the order given.
+    A deleted row is never restored. Conflict, and nothing is written, if a key belongs to another tenant's row, to one
+    that the actor may not change, or to two of the rows. Returns the keys of the rows in this order.
     """
     prepared = [_prepared(model, row) for row in rows]
     if not prepared:
         return []
     if len({str(row[key]).lower() for row in prepared}) != len(prepared):
-        raise Conflict(key, "This value stands there twice.")
+        raise Conflict(key, "This value occurs twice.")
     statement = postgresql.insert(model)
     column = getattr(model, key)
     fixed = {"id", key, model.tenant().key if issubclass(model, TenantOwned) else "", *Audited.__annotations__}
@@ -75,7 +75,7 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
 
 @contextmanager
 def without_triggers(connection: Connection, table: str, triggers: Iterable[str]) -> Iterator[None]:
-    """Leave these triggers of a table out. Its owner alone may, and other writers wait until the transaction ends."""
+    """Disable these triggers of a table. Only its owner may; other writers wait until the transaction ends."""
     for trigger in triggers:
         connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
     yield
@@ -93,7 +93,7 @@ def _prepared(model: type[Keyed], row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_values(model: type[Keyed], values: Mapping[str, Any], actor: Actor) -> None:
-    """A row made of these values must be one that the actor may leave behind."""
+    """Check that the actor may create a row with these values."""
     if actor.is_unlimited or not issubclass(model, TenantOwned):
         return
     tenant = model.tenant().key
@@ -103,7 +103,7 @@ def _check_values(model: type[Keyed], values: Mapping[str, Any], actor: Actor) -
 
 
 def _reachable(model: type[Keyed], excluded: Any, actor: Actor) -> ColumnElement[bool] | None:
-    """The existing row is of the tenant that the new one names, and within the actor's reach."""
+    """Whether the existing row belongs to the tenant that the new one names, and the actor may change it."""
     if not issubclass(model, TenantOwned):
         return None
     tenant = model.tenant()

@@ -1,4 +1,4 @@
-"""What is a check of an installation, and what a gauge? Functions, which features give to those who ask them all."""
+"""Checks of an installation, and gauges for metrics, which features declare."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class Ailing(Exception):
-    """Something is not as it should be; the message is one line that says what to do."""
+    """A check failed; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of `flask doctor`. `look` runs as the system; Ailing is its way to complain."""
+    """A check of `flask doctor`. `look` runs as the system, and raises Ailing if something is wrong."""
 
     name: str
     look: Callable[[], str]
@@ -22,7 +22,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Gauge:
-    """One number that /metrics reads from the database, as the system."""
+    """A number that /metrics reads from the database, as the system."""
 
     name: str
     meaning: str

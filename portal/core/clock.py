@@ -1,4 +1,4 @@
-"""What time is it, and where does the reader's clock go? The only source of time."""
+"""The current time, and the reader's time zone. The only source of time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ _stopped: ContextVar[datetime | None] = ContextVar("stopped", default=None)
 
 
 def now() -> datetime:
-    """The present moment, in UTC."""
+    """The current time, in UTC."""
     return _stopped.get() or datetime.now(UTC)
 
 
 @contextmanager
 def stopped() -> Iterator[None]:
-    """Stop the clock, so that pages made one after the other tell the same times. PostgreSQL's clock goes on."""
+    """Stop the clock, so that pages rendered one after the other show the same times. PostgreSQL's clock continues."""
     token = _stopped.set(now())
     try:
         yield
@@ -25,12 +25,12 @@ def stopped() -> Iterator[None]:
 
 
 def zone() -> tzinfo:
-    """Where days begin and times are told for whoever reads: UTC unless they chose another."""
+    """The reader's time zone; UTC unless they chose another."""
     return _zone.get()
 
 
 def read_in(zone: tzinfo) -> Token[tzinfo]:
-    """Until `read_on`; web/session.py calls it once a request."""
+    """Set the time zone until `read_on`; web/session.py calls it once per request."""
     return _zone.set(zone)
 
 
@@ -39,5 +39,5 @@ def read_on(token: Token[tzinfo]) -> None:
 
 
 def local(then: datetime) -> datetime:
-    """A moment as the reader's clock shows it."""
+    """A time in the reader's time zone."""
     return then.astimezone(zone())

@@ -1,7 +1,7 @@
 """Set up connections to PostgreSQL, and refuse databases that the portal can't run on.
 
-What a login, a database or an address sets by itself (ALTER ROLE ... SET, ?options=) counts for less than what is
-said here: tables are found in the schema `public`, whatever other schemas there are.
+These settings override what a login, a database or a URL sets (ALTER ROLE ... SET, ?options=), so that tables are found
+in the schema `public` whatever other schemas exist.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
 }
-# What can only be said when a session begins. Plans are made for the values at hand: one for any search term or any
-# role would be a bad one for most. Locks are taken before what they protect is read, hence READ COMMITTED.
+# Settings that can only be set when a connection starts. Plans are made for the values at hand, because a plan for any
+# search term or role would be bad for most. Rows are read after they are locked, hence READ COMMITTED.
 LASTING = {
     "plan_cache_mode": "force_custom_plan",
     "default_transaction_isolation": r"read\ committed",
@@ -59,8 +59,8 @@ def parameters(url: str, settings: Mapping[str, str], application_name: str) -> 
 
 @event.listens_for(Engine, "first_connect", named=True)
 def refuse_unsuitable(dbapi_connection: psycopg.Connection[Any], **_: Any) -> None:
-    """Look at what the server says of itself by itself, before anything is asked. UnsuitableDatabase is a driver's
-    error, so that whoever does without a database that is away does without this one.
+    """Check what the server reports when a connection starts. UnsuitableDatabase is a driver error, so that code which
+    tolerates an unavailable database tolerates this one too.
     """
     told = dbapi_connection.info
     if told.server_version < OLDEST * 10_000:

@@ -10,30 +10,30 @@ from sqlalchemy import column, func, select, table
 BOUND = 50_000  # below it counts are exact
 COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
-SEARCH_COUNTED_BELOW = 2_000  # the same by estimate
+SEARCH_COUNTED_BELOW = 2_000  # the same, by estimate
 PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows; `more` than the value, or `about` as many, where counting them all would cost too much."""
+    """A number of rows; `more` than the value, or `about` as many, if an exact count would cost too much."""
 
     value: int
     kind: Literal["exact", "more", "about"] = "exact"
 
     @classmethod
     def bounded(cls, counted: int, bound: int) -> Count:
-        """What a count that stopped one above `bound` says."""
+        """The meaning of a count that stopped one above `bound`."""
         return cls(counted) if counted <= bound else cls(bound, "more")
 
 
 def number_of(number: int, one: str, several: str = "") -> str:
-    """`1 column`, `2 columns`, `1,234 people`: in words, with the noun as the number wants it."""
+    """`1 column`, `2 columns`, `1,234 people`: the number with its noun in the singular or plural."""
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def is_counted(about: int | None, *, searched: bool) -> bool:
-    """Whether rows are counted in the statement that reads a page, given the planner's estimate if it was asked."""
+    """Whether the statement that reads a page also counts, given the planner's estimate if there is one."""
     return about is None or about <= (SEARCH_COUNTED_BELOW if searched else COUNTED_BELOW)
 
 

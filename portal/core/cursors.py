@@ -1,4 +1,4 @@
-"""How is a place in a list written into an address, and read from one that anybody could have written?"""
+"""Write the position in a list into a URL, and read it back from untrusted input."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def ranked(text: str) -> str:
 
 
 def written(row: Row[Any]) -> str:
-    """A row's place: the value it is sorted by, and its key."""
+    """A row's position: its sort value and its key."""
     text = row.sort_key.isoformat() if isinstance(row.sort_key, datetime) else row.sort_key
     plain = json.dumps([text, str(row.id)], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(plain.encode("utf-8")).decode("ascii").rstrip("=")
 
 
 def read(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uuid.UUID] | None:
-    """The place again, or None for whatever is no such place. The reader raises ValueError."""
+    """The position, or None if the text isn't one. The reader raises ValueError."""
     if not text or len(text) > LONGEST:
         return None
     try:

@@ -1,4 +1,4 @@
-"""How does a transaction begin, who is it for, and how does it end?"""
+"""Transactions: how they begin, for which actor, and how they end."""
 
 from __future__ import annotations
 
@@ -27,23 +27,19 @@ from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin
 from portal.core.connecting import LASTING, SETTINGS, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # a rehearsal takes it away here
+from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation self-test changes it here
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger("portal")
 
-DIRECT = "direct"  # the engine for what a pooler of transactions can't do: session locks, LISTEN
-MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migrator of one database
+DIRECT = "direct"  # the engine for what a transaction pooler can't do: session locks, LISTEN
+MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migration of one database
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
 TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
-ENDED = (
-    "operation_id",
-    "undoes",
-    "undone",
-)  # what belongs to one transaction alone; a connection shared by tests keeps it
+ENDED = ("operation_id", "undoes", "undone")  # what belongs to a single transaction; shared connections keep it
 WHO = ", ".join(
     (
         "SELECT set_config('role', %s, true)",
@@ -57,7 +53,7 @@ _scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
 
 
 class ClosingSession(FlaskSession):
-    """A session whose end does not fail because its connection was lost: there is nothing left to give back."""
+    """A session that closes without an error even if its connection was lost."""
 
     def close(self) -> None:
         try:
@@ -82,7 +78,7 @@ for _event, _filter in FILTERS.items():
 
 @contextmanager
 def acting_as(actor: Actor) -> Iterator[None]:
-    """Act as somebody else, in a session of its own, which ends with the block."""
+    """Act as somebody else, in a session of its own that ends with the block."""
     token, scope = bind(actor), _scope.set(object())
     try:
         yield
@@ -96,7 +92,7 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 @event.listens_for(db.session, "after_begin")
 def set_actor(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """Tell PostgreSQL who is acting, for the life of the transaction, unless it knows already."""
+    """Tell PostgreSQL who is acting in this transaction, unless it was told already."""
     if transaction.nested:
         return
     actor = session.info["actor"] = current_actor()
@@ -107,7 +103,7 @@ def set_actor(session: Session, transaction: SessionTransaction, connection: Con
 
 
 def settings_of(actor: Actor) -> tuple[str, ...]:
-    """What PostgreSQL is told: the role to take, 'none' for those whom no tenant bounds, and the settings TOLD."""
+    """The settings for PostgreSQL: the role to take ('none' for actors without a tenant), and those of TOLD."""
     origin = current_origin()
     return (
         "none" if actor.is_unlimited else TENANT_ROLE,
@@ -127,7 +123,7 @@ def forget_actor(session: Session, transaction: SessionTransaction) -> None:
 
 
 def forget_settings(connection: Connection, *_: Any) -> None:
-    """Settings end with their transaction, and a savepoint's rollback takes them back to something older."""
+    """Settings end with their transaction, and rolling back to a savepoint restores older ones."""
     if not connection.invalidated:  # a lost connection has nothing to forget, and can't be asked
         connection.info.pop("told", None)
 
@@ -144,7 +140,7 @@ event.listen(Engine, "rollback_savepoint", doubt_settings)
 
 @event.listens_for(Engine, "begin")
 def set_locally(connection: Connection) -> None:
-    """What a connection of our own is told once (see engine_options), a pooler's is told in each transaction."""
+    """Set in each transaction of a pooler what our own connections set once (see engine_options)."""
     settings: dict[str, str] = connection.get_execution_options().get("local_settings", {})
     if settings:
         calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
@@ -161,10 +157,10 @@ def explain(
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function one transaction: the only commit. Inside another command it joins that one's.
+    """Make a function one transaction; nothing else commits. Inside another command it joins that transaction.
 
     Serialization failures and deadlocks run the function again, so it must read what it needs itself. Raises Conflict
-    where a constraint is violated, and Busy when the retries are used up.
+    if a constraint is violated, and Busy once the retries are used up.
     """
 
     @wraps(function)
@@ -208,7 +204,7 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
 
 
 def conflict_of(error: IntegrityError) -> Conflict:
-    """The violated constraint as the field it is named for: users_email_key is `email` of `users`."""
+    """The field of a violated constraint, from its name: users_email_key is `email` of `users`."""
     diagnosis = getattr(error.orig, "diag", None)
     constraint = str(getattr(diagnosis, "constraint_name", None) or "")
     table = str(getattr(diagnosis, "table_name", None) or "")
@@ -224,8 +220,8 @@ def engine_options(
 ) -> dict[str, Any]:
     """How the engine connects. Durations in seconds.
 
-    Behind a pooler of transactions a connection's settings would be somebody else's next: there each transaction has
-    its own, and no statement is prepared.
+    Behind a transaction pooler, a connection's settings would leak to the next client: there each transaction has its
+    own, and no statement is prepared.
     """
     settings = {"statement_timeout": str(int(statement_timeout * 1000)), **SETTINGS}
     connect = arguments(url, {} if pools_transactions else {**settings, **LASTING})
@@ -237,13 +233,13 @@ def engine_options(
         "max_overflow": 0,
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
-        "hide_parameters": True,  # an error's text goes to the log: no key, hash or address may be in it
+        "hide_parameters": True,  # error messages go to the log, so they must not contain keys, hashes or addresses
         "connect_args": connect,
     }
 
 
 def direct_engine() -> Engine:
-    """The engine that leads to PostgreSQL itself. NeedsDirectUrl where only a pooler's address is known."""
+    """The engine that connects to PostgreSQL itself. NeedsDirectUrl if only a pooler's address is known."""
     engines = db.engines
     if DIRECT in engines:
         return engines[DIRECT]
@@ -253,7 +249,7 @@ def direct_engine() -> Engine:
 
 
 def locked(statement: Select[R], *, with_deleted: bool = False) -> R:
-    """The one row of the statement as it is now, locked until the command ends. Missing where there is none."""
+    """The statement's only row in its current state, locked until the command ends. Missing if there is none."""
     options = {"with_deleted": with_deleted, "populate_existing": True}
     row = db.session.scalar(statement.with_for_update(), execution_options=options)
     if row is None:
@@ -262,14 +258,14 @@ def locked(statement: Select[R], *, with_deleted: bool = False) -> R:
 
 
 def was_made(model: type[Keyed], row_id: uuid.UUID) -> bool:
-    """Whether that very row was ever made, by whom and for whom it may be: a form that was sent twice asks."""
+    """Whether the row was ever created, by any actor: to recognize a form that was sent twice."""
     with acting_as(SYSTEM):
         found = select(model.id).where(model.id == row_id)
         return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """COPY rows into a table, inside the running command; returns how many. The triggers see them as any other."""
+    """COPY rows into a table inside the running command, with all triggers; returns how many."""
     names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
     connection: Any = db.session.connection().connection.driver_connection
@@ -283,6 +279,6 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 @contextmanager
 def without_time_limit() -> Iterator[None]:
-    """Lift the statement timeout for the transaction that the block begins: long work of the command line."""
+    """Lift the statement timeout for the transaction of the block, for long tasks of the command line."""
     db.session.connection().exec_driver_sql("SELECT set_config('statement_timeout', '0', true)")
     yield

@@ -62,9 +62,9 @@ def _without_joiners(address: str) -> str:
 def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     """Normalize an address: lowercase, with its domain in ASCII. Raise ValueError that says what to do.
 
-    `kinds` are those taken beside public ASCII ones: INTERNAL, INTERNATIONAL. Letters that only look like others can't
-    make a twin: an international domain becomes its ASCII form (RFC 5891), and other letters before the @ are of one
-    script, in a form that Unicode normalization leaves alone, and not all shaped like Latin ones.
+    `kinds` are accepted besides public ASCII addresses: INTERNAL, INTERNATIONAL. To avoid look-alikes, an international
+    domain becomes its ASCII form (RFC 5891), and non-ASCII letters before the @ must be of one script, normalized, and
+    not all shaped like Latin ones.
     """
     text = pasted_email(text)
     if "@" not in text:
@@ -72,7 +72,7 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     try:
         name, domain, ascii_domain = _parts(text, kinds)
     except EmailNotValidError as error:
-        raise ValueError(f"This is not a valid email address: {error}") from None
+        raise ValueError(f"Enter a valid email address, such as name@example.com. {error}") from None
     if len(name.encode()) > LONGEST_LOCAL_PART:
         raise ValueError(f"Use at most {LONGEST_LOCAL_PART} characters before the @.")
     if not name.isascii() and _could_be_another(name, domain):

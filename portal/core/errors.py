@@ -1,4 +1,4 @@
-"""What can go wrong that a person should hear about?"""
+"""Errors that people should hear about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotAllowed(Exception):
 
 
 class Busy(Exception):
-    """The database was asked to do too much at once; trying again later is right."""
+    """The database has too much to do at once; trying again later helps."""
 
 
 class Occupied(Exception):
@@ -33,15 +33,15 @@ class Overdue(Exception):
 
 
 class RateLimited(Exception):
-    """This was tried too often; after so many seconds it may be tried again."""
+    """There were too many attempts; `seconds` is how long to wait."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"too many tries: wait {seconds} s")
+        super().__init__(f"too many attempts: wait {seconds} s")
         self.seconds = max(seconds, 1)
 
 
 class Conflict(Exception):
-    """Some other row, or a rule, stands in the way. `field` names the form's field, None the whole form.
+    """Another row, or a rule, prevents the change. `field` names the form's field, None means the whole form.
 
     `constraint` is the database's name for it, `deleted_id` a deleted row that could be restored instead.
     """
@@ -57,7 +57,7 @@ class Conflict(Exception):
 
 
 class Stale(Exception):
-    """The row is newer than the one that the edit began from; `current` is the row as it is now."""
+    """Someone else saved changes since the edit began; `current` is the row as it is now."""
 
     def __init__(self, current: Any) -> None:
         super().__init__("the row was changed by somebody else")
@@ -65,11 +65,11 @@ class Stale(Exception):
 
 
 class NeedsDirectUrl(Exception):
-    """The work needs a connection of its own, and only the address of a pooler of transactions is known."""
+    """The task needs a direct connection, and only the address of a transaction pooler is known."""
 
 
 class UnsuitableDatabase(psycopg.OperationalError):
-    """The portal can't run on this database or with this login; the message says who must do what."""
+    """The portal can't run on this database or with this login; the message says who has to do what."""
 
 
 class RightsMissing(UnsuitableDatabase):

@@ -1,4 +1,4 @@
-"""How is a primary key made?"""
+"""Create primary keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 
 
 def uuid7(milliseconds: int | None = None, random: Random | None = None) -> uuid.UUID:
-    """A time-ordered UUID, version 7 (RFC 9562, section 5.7). Keys made here let the ORM insert in bulk.
+    """A time-ordered UUID, version 7 (RFC 9562, section 5.7). Keys made in Python let the ORM insert in bulk.
 
     `milliseconds` since 1970 and `random` make it reproducible; by default both come from the machine.
     """

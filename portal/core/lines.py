@@ -1,4 +1,4 @@
-"""How does text that anybody may have written become one harmless line, in a terminal or a log?"""
+"""Write untrusted text as one harmless line, in a terminal or a log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 
 def one_line(text: str) -> str:
-    """The text with every sign that can't be seen written out: line ends, terminal codes, changes of direction."""
+    """The text with invisible characters escaped: line ends, terminal codes, direction marks."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 class Formatter(logging.Formatter):
-    """Entries that nobody can forge: what follows the first line of one is indented, codes are written out."""
+    """Log entries that nobody can forge: further lines are indented, and control codes escaped."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -25,7 +25,7 @@ class Formatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Entries for programs: one object a line. What a record has in `fields` are entries of their own."""
+    """Log entries for programs: one JSON object per line, with the entries of the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -40,10 +40,10 @@ def fields_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 def log_to_stderr(*, as_json: bool = False) -> None:
-    """What the portal says of itself, the digests of the newest seals among it."""
+    """Log the portal's own messages, including the digests of the newest seals."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else Formatter())
     log = logging.getLogger("portal")
     log.addHandler(handler)
-    log.propagate = False  # to no handler that would write the same line as it came
+    log.propagate = False  # no other handler may write the line unescaped
     log.setLevel(logging.INFO)

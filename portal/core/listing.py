@@ -1,4 +1,4 @@
-"""How does an address become one page of a list? Search, filters, sort, keyset pages and honest counts."""
+"""Turn a URL into one page of a list: search, filters, sorting, keyset pages and counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, selec
 
 from portal.core import counts, cursors
 from portal.core.actor import current_actor
-from portal.core.counts import Count as Count  # where lists are spoken of, it stands beside them
+from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
@@ -23,7 +23,7 @@ from portal.core.sources import Source as Source
 from portal.core.sources import Tab as Tab
 from portal.core.terms import matches, words_of
 
-NOT_A_DAY = "This is no date, so it filters nothing. Write it like 2026-03-31."
+NOT_A_DAY = "This is not a valid date, so it has no effect. Enter one such as 2026-03-31."
 BEST = "best"
 PER_PAGE = (25, 50, 100)
 # With more matches, walking an index until a page is full reads fewer rows than sorting all matches.
@@ -31,7 +31,7 @@ WALKED_ABOVE = 5_000
 
 
 class Listing:
-    """A list as one address describes it. What that says wrongly is as if it were not said; `refused` tells of it."""
+    """A list as described by a URL. Invalid arguments are ignored and listed in `refused`."""
 
     per_page_choices = PER_PAGE
 
@@ -67,7 +67,7 @@ class Listing:
         self._after = cursors.read(arguments.get("after"), sorted_by.read)
         self._before = cursors.read(arguments.get("before"), sorted_by.read)
 
-    # What it asks the database
+    # Queries
 
     def page(self) -> Page:
         """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
@@ -80,7 +80,7 @@ class Listing:
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self._options()).all()
-        if not found and (self._after or self._before):  # what was here is gone: the nearest page that has rows
+        if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
         backward = self._from_end or self._before is not None
@@ -100,7 +100,7 @@ class Listing:
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
-        """Every row of the list, whichever page it stands at, so many at a time and in a statement each."""
+        """Every row of the list, from the first page on, in batches of one statement each."""
         self.per_page, self._from_end, self._before, self._after = size, False, None, None
         while True:
             found = db.session.execute(self._page_statement(), execution_options=self._options()).all()
@@ -111,7 +111,7 @@ class Listing:
 
     @staticmethod
     def totals(*lists: Listing) -> list[Count]:
-        """How many rows each list has, as its first page would say. One statement counts them all."""
+        """The count of each list, as on its first page, in one statement."""
         is_unlimited = current_actor().is_unlimited
         abouts = [one._estimate() if is_unlimited else None for one in lists]
         counted = [
@@ -145,7 +145,7 @@ class Listing:
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
             )
-        # Walking an index by name until enough rows match could read them all: find the matches first, then sort.
+        # Scanning an index by name until enough rows match could read all of it: find the matches first, then sort.
         matching = self._narrowed(select(entity.id, column.label("sort_key")))
         hits = matching.cte("hits").prefix_with("MATERIALIZED").c
         page = self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id).subquery("page").c
@@ -153,7 +153,7 @@ class Listing:
         return self._ordered(rows, page.sort_key, page.id)
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
-        """The rows from where the page begins on, and one more than it shows."""
+        """The rows from the start of the page on, and one more than it shows."""
         cursor = self._before or self._after
         if cursor is not None:
             down = self._downward()
@@ -213,7 +213,7 @@ class Listing:
         return select(func.count()).select_from(rows).scalar_subquery()
 
     def _estimate(self) -> int:
-        """The planner's, of the same rows; nothing is read."""
+        """The planner's estimate for the same rows; nothing is read."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
         rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
         plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
@@ -222,7 +222,7 @@ class Listing:
     def _options(self) -> dict[str, bool]:
         return {"with_deleted": True} if self.tab.with_deleted else {}
 
-    # Where it stands, as an address
+    # URLs
 
     @property
     def is_filtered(self) -> bool:
@@ -230,7 +230,7 @@ class Listing:
 
     @property
     def url(self) -> str:
-        """This very list, written in one way only."""
+        """The canonical URL of this list."""
         return self.url_with()
 
     @property
@@ -259,7 +259,7 @@ class Listing:
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
-        """What the search form must carry along besides what it shows."""
+        """The hidden fields of the search form."""
         return [(name, value) for name, value in self._arguments().items() if name != "q" and value]
 
     def sort_url(self, name: str) -> str:
@@ -274,7 +274,7 @@ class Listing:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
 
     def url_with(self, **changes: str | None) -> str:
-        """This list with some arguments changed; it begins at its first page again."""
+        """The URL of this list with some arguments changed, from its first page."""
         return self._url({**self._arguments(), **changes})
 
     def _arguments(self) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""What do tables have in common?"""
+"""Base classes of all tables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Keyed:
 
 
 class Audited:
-    """Who made and who changed the row, and when: the stamping trigger fills these in, from who is acting."""
+    """Who created and changed the row, and when; the stamping trigger sets these from the actor."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
     updated_at: Mapped[datetime] = mapped_column(
@@ -76,7 +76,7 @@ class Audited:
 
 
 class SoftDeletable:
-    """A row with `deleted_at` is gone for every query that does not ask `with_deleted`."""
+    """A row with `deleted_at` is hidden from every query without `with_deleted`."""
 
     deleted_at: Mapped[datetime | None] = mapped_column(sort_order=92)
     deleted_by: Mapped[uuid.UUID | None] = mapped_column(
@@ -95,7 +95,7 @@ class SoftDeletable:
 
 
 class TenantOwned:
-    """A row that belongs to a tenant. Subclasses say which column names it and, where it differs, who may see it."""
+    """A row that belongs to a tenant. Subclasses define the tenant's column and, if it differs, who may see the row."""
 
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:
@@ -105,16 +105,16 @@ class TenantOwned:
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """The rows that an actor within a tenant may read, change and delete."""
+        """The rows that a tenant's actor may read, change and delete."""
         return cls.tenant() == actor.organization_id
 
     @classmethod
     def row_policy(cls) -> str:
-        """The same as `visible_to`, in the SQL of the table's row-level security policy (see core/row_security.py)."""
+        """The same as `visible_to`, as SQL for the table's row-level security policy (see core/row_security.py)."""
         return f"{cls.tenant().key} = {OWN_TENANT}"
 
     def is_writable_by(self, actor: Actor) -> bool:
-        """Whether an actor within a tenant may leave the row as it now stands."""
+        """Whether a tenant's actor may save the row in its current state."""
         return actor.organization_id is not None and getattr(self, self.tenant().key) == actor.organization_id
 
 

@@ -1,4 +1,4 @@
-"""Who may do what? A permission names the roles that hold it. Each feature declares its own."""
+"""Permissions and the roles that have them. Each feature declares its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRANTABLE: dict[Role, tuple[Role, ...]] = {
 
 @dataclass(frozen=True, order=True)
 class Permission:
-    """`resource:action`, the roles that hold it, and what the holder may do, as a label for token scopes."""
+    """`resource:action`, the roles that have it, and its label as a token scope."""
 
     name: str
     roles: frozenset[Role]
@@ -28,7 +28,7 @@ class Permission:
 
 @dataclass(frozen=True)
 class Permissions:
-    """What can be permitted about one resource. `others` are permissions that only this resource has."""
+    """The permissions of one resource. `others` are those that only this resource has."""
 
     list: Permission
     read: Permission
@@ -38,12 +38,12 @@ class Permissions:
     others: tuple[Permission, ...] = ()
 
     def __iter__(self) -> Iterator[Permission]:
-        """Each of them once."""
+        """All of them."""
         return iter(dict.fromkeys((self.list, self.read, self.create, self.write, self.delete, *self.others)))
 
 
 def allows(actor: Actor, permission: Permission) -> bool:
-    """Whether the actor's role holds the permission. The system holds all."""
+    """Whether the actor's role has the permission. The system has all."""
     return actor.role is None or actor.role in permission.roles
 
 

@@ -1,8 +1,8 @@
-"""How often may something be tried? Counters in PostgreSQL, one for all processes, which also outlive them.
+"""Limit how often something may be attempted, with counters in PostgreSQL that all processes share.
 
-A counter is one moment, until which it is in use: each try moves that on by `Bound.every`, time brings it back, and
-where it would lead too far ahead there is no try (the generic cell rate algorithm). A counter whose moment has passed
-says nothing any more, and is removed in passing. The clock is the database's.
+A counter is a single moment. Each attempt moves it forward by `Bound.every`, and an attempt that would move it too far
+ahead of now is refused (the generic cell rate algorithm). A counter whose moment has passed has no effect, and is
+removed by later attempts. The clock is the database's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NO_SYNC = {"synchronize_session": False}
 
 
 class RateLimit(Base):
-    """One counter. The key is a keyed digest: neither addresses nor names are kept."""
+    """A counter. The key is a keyed digest: neither addresses nor names are stored."""
 
     __tablename__ = "rate_limits"
     __table_args__ = (Index("rate_limits_free_at_idx", "free_at"),)
@@ -38,25 +38,25 @@ class RateLimit(Base):
 
 @dataclass(frozen=True)
 class Bound:
-    """At most so many tries in any stretch of so many seconds: half of them at once, the others one by one."""
+    """At most so many attempts in any period of so many seconds: half of them at once, the others one by one."""
 
     most: int
     seconds: float
 
     @property
     def every(self) -> timedelta:
-        """How long it takes until one try more is free."""
+        """How long it takes until one more attempt is allowed."""
         return timedelta(seconds=self.seconds) / (self.most - self.most // 2)
 
     @property
     def full(self) -> timedelta:
-        """How far ahead of now a counter leads that allows no try."""
+        """How far ahead of now a counter is that allows no attempt."""
         return self.every * max(self.most // 2, 1)
 
 
 @dataclass(frozen=True)
 class Counter:
-    """What tries are counted in. Success empties one's own; of what is shared it takes back one try."""
+    """A counter of attempts. Success clears a counter, but takes only one attempt back from a shared one."""
 
     key: bytes
     bound: Bound
@@ -65,7 +65,7 @@ class Counter:
 
 @command
 def attempt(*counters: Counter) -> None:
-    """Count one try in each of these; RateLimited, and nothing is counted, where one of them allows none."""
+    """Count one attempt in each counter. RateLimited, and nothing is counted, if one of them is full."""
     for counter in counters:
         if db.session.scalar(_counted(counter)) is None:
             raise RateLimited(wait(counter))
@@ -73,10 +73,10 @@ def attempt(*counters: Counter) -> None:
 
 
 def _counted(counter: Counter) -> Any:
-    """One statement, so that tries at once are told apart; it returns nothing where there is no room.
+    """Count in one statement, so that concurrent attempts don't get lost; it returns nothing if the counter is full.
 
-    A moment further ahead than can be comes of a clock that was set back: it counts as full from now on, else nobody
-    would get in until the clock is there again.
+    A moment that is too far ahead means that the clock was set back: it then counts as full from now on, because nobody
+    could sign in until the clock has caught up.
     """
     every, full = counter.bound.every, counter.bound.full
     counted = func.least(func.greatest(RateLimit.free_at, _now()) + every, _now() + full)
@@ -93,12 +93,12 @@ def _counted(counter: Counter) -> Any:
 
 
 def _remove_old() -> None:
-    """After counting: who waits for nobody any more can be in no deadlock."""
+    """Called after counting, when it can't cause a deadlock any more."""
     _prune(_now(), REMOVED_AT_ONCE)
 
 
 def prune(before: datetime) -> int:
-    """Remove the counters that were free by then."""
+    """Remove the counters whose moment was before then."""
     return in_batches(lambda: command(_prune)(func.least(before, _now()), PRUNED_AT_ONCE))
 
 
@@ -109,7 +109,7 @@ def _prune(before: ColumnElement[datetime], most: int) -> int:
 
 
 def wait(counter: Counter) -> int:
-    """How many seconds until it allows a try again; 0 where it does."""
+    """How many seconds until the counter allows an attempt; 0 if it does now."""
     ahead = func.extract("epoch", RateLimit.free_at - _now())
     found = db.session.scalar(select(ahead).where(RateLimit.key == counter.key))
     room = (counter.bound.full - counter.bound.every).total_seconds()
@@ -118,7 +118,7 @@ def wait(counter: Counter) -> int:
 
 @command
 def forgive(counters: Iterable[Counter]) -> None:
-    """What was counted was no guess."""
+    """Take back an attempt that succeeded."""
     for counter in counters:
         own = RateLimit.key == counter.key
         fewer = update(RateLimit).where(own).values(free_at=RateLimit.free_at - counter.bound.every)

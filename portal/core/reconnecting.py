@@ -1,6 +1,6 @@
 """Replace idle connections that the server closed, before any statement is sent on them.
 
-That is so after idle_session_timeout, a restart or a failover. No statement is ever sent twice.
+This happens after idle_session_timeout, a restart or a failover. No statement is ever sent twice.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def look_before_use(dbapi_connection: psycopg.Connection[Any], record: Connectio
 def begin_at_once(connection: Connection) -> None:
     """Send BEGIN before the first statement instead of together with it, at the same cost.
 
-    A connection whose end was not seen yet fails here, where nothing was asked, and another takes its place; so may all
-    of the pool.
+    A closed connection that was not noticed yet fails here, before any statement, and is replaced; so are all others of
+    the pool if needed.
     """
     pool = connection.engine.pool
     for _ in range(pool.size() if isinstance(pool, QueuePool) else 1):

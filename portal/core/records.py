@@ -1,4 +1,4 @@
-"""Create, change, delete, restore and undo the rows of one resource. A feature adds what is special about its own."""
+"""Create, change, delete, restore and undo the rows of one resource. Features override what differs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Records(Generic[Row]):
     unique: ClassVar[tuple[str, ...]] = ()  # columns whose values no two rows may share until one is deleted
 
     def create(self, values: Mapping[str, Any], *, row_id: uuid.UUID, **options: Any) -> uuid.UUID:
-        """Create a row; the same `row_id` again leads to the same row. Conflict, NotAllowed."""
+        """Create a row; repeating it with the same `row_id` returns the same row. Conflict, NotAllowed."""
 
         def make() -> None:
             try:
@@ -47,7 +47,7 @@ class Records(Generic[Row]):
         return row_id
 
     def update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
-        """Change a row. Missing, Stale where it is newer than `version`, Conflict, NotAllowed."""
+        """Change a row. Missing, Stale if it is newer than `version`, Conflict, NotAllowed."""
         return self.around(row_id, values, lambda: self._update(row_id, version, values))
 
     @command
@@ -58,13 +58,13 @@ class Records(Generic[Row]):
         return row
 
     def restore(self, row_id: uuid.UUID) -> Row:
-        """Restore a deleted row. Missing; Conflict where another row has taken its unique value."""
+        """Restore a deleted row. Missing; Conflict if another row has taken its unique value."""
         return self.around(row_id, self._taken(row_id, {"deleted_at": None}), lambda: self._restore(row_id))
 
     def undo(self, row_id: uuid.UUID, version: int) -> Row:
         """Undo the operation that made this version of a row, under the rules for changes of that kind.
 
-        Missing, Conflict, NotAllowed; history.Superseded where somebody changed the same since.
+        Missing, Conflict, NotAllowed; history.Superseded if somebody changed the same values since.
         """
         values = self._taken(row_id, history.before(self.model, row_id, version))
         return self.around(row_id, values, lambda: self._undo(row_id, version))
@@ -73,13 +73,13 @@ class Records(Generic[Row]):
         return select(self.model).where(self.model.id == row_id)
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
-        """The row. Missing where there is none."""
+        """The row. Missing if there is none."""
         row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": with_deleted})
         if row is None:
             raise Missing
         return row
 
-    # What a feature overrides
+    # Hooks for features
 
     def insert(self, values: Mapping[str, Any], row_id: uuid.UUID, **options: Any) -> None:
         """Add the new row."""
@@ -87,11 +87,11 @@ class Records(Generic[Row]):
         db.session.add(made(**values, id=row_id))
 
     def edited(self, row: Row, changes: dict[str, Any]) -> dict[str, Any]:
-        """The changes that editing the form makes, where these are not what was typed."""
+        """The changes that editing makes, if they differ from the entered values."""
         return changes
 
     def change(self, row: Row, changes: Mapping[str, Any]) -> None:
-        """Set values that differ from the row's: by editing, or by undoing an edit."""
+        """Set values that differ from the row's, for an edit or for undoing one."""
         for name, value in changes.items():
             setattr(row, name, value)
 
@@ -104,7 +104,7 @@ class Records(Generic[Row]):
         row.deleted_at = None
 
     def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
-        """A conflict in words for the person who meets it, given the values that the row was to have."""
+        """A conflict with a message for the person, given the values that the row was to have."""
         return conflict
 
     def around(self, row_id: uuid.UUID, values: Mapping[str, Any], act: Callable[[], R]) -> R:
@@ -153,11 +153,11 @@ class Records(Generic[Row]):
         return row
 
     def undone(self, row: Row, version: int, values: dict[str, Any]) -> dict[str, Any]:
-        """The changes that undoing makes, where these are not the values from before alone."""
+        """The changes that undoing makes, if they are more than the former values."""
         return values
 
     def _taken(self, row_id: uuid.UUID, values: Mapping[str, Any]) -> dict[str, Any]:
-        """These values, and where they restore the row its own unique ones."""
+        """These values, and the row's own unique values if they restore it."""
         if values.get("deleted_at", ...) is not None:
             return dict(values)
         row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": True})

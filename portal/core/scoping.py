@@ -1,7 +1,7 @@
-"""Which rows exist for whoever is acting? THE tenant rule and THE soft-delete rule.
+"""Scope every query to the rows that exist for the actor: the tenant rule and the soft-delete rule.
 
-A query names neither tenant nor `deleted_at`. Ways out, to be found by searching for them: `with_deleted=True`
-and `all_tenants=True` as execution options, `acting_as(SYSTEM)`.
+Queries name neither tenant nor `deleted_at`. The exceptions are explicit and easy to search for: the execution options
+`with_deleted=True` and `all_tenants=True`, and `acting_as(SYSTEM)`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from portal.core.models import Base, SoftDeletable, TenantOwned
 
 
 def narrow(state: ORMExecuteState) -> None:
-    """Narrow every ORM statement to living rows of the actor's tenant."""
+    """Scope every ORM statement to active rows of the actor's tenant."""
     actor = _who_began(state.session)
     if state.is_column_load:
         return
@@ -26,7 +26,7 @@ def narrow(state: ORMExecuteState) -> None:
         _refuse_foreign_values(state, actor)
     options: list[ExecutableOption] = []
     if not state.execution_options.get("with_deleted", False):
-        options += _living()
+        options += _not_deleted()
     if not actor.is_unlimited and not state.execution_options.get("all_tenants", False):
         options += _own_tenant(actor)
     if options and not state.is_insert:
@@ -34,7 +34,7 @@ def narrow(state: ORMExecuteState) -> None:
 
 
 def check_written(session: Session, _context: UOWTransaction) -> None:
-    """Refuse rows that a flush would leave outside the actor's reach. After the flush foreign keys are set."""
+    """Refuse rows that the actor may not save. Runs after the flush, when foreign keys are set."""
     actor = _who_began(session)
     if actor.is_unlimited:
         return
@@ -44,7 +44,7 @@ def check_written(session: Session, _context: UOWTransaction) -> None:
 
 
 def _who_began(session: Session) -> Actor:
-    """The actor, who must be the one that the open transaction has told PostgreSQL of."""
+    """The actor, who must be the one that PostgreSQL was told of in the open transaction."""
     actor = current_actor()
     if session.info.get("actor", actor) != actor:
         raise ActorChangedError("the transaction was begun by another actor; end it first")
@@ -52,7 +52,7 @@ def _who_began(session: Session) -> Actor:
 
 
 def _refuse_foreign_values(state: ORMExecuteState, actor: Actor) -> None:
-    """Bulk statements: an INSERT names the own tenant in every row, an UPDATE moves none."""
+    """Check bulk statements: an INSERT must name the actor's tenant in every row, an UPDATE must not change it."""
     mapper = state.bind_mapper
     if mapper is None or not issubclass(mapper.class_, TenantOwned):
         return
@@ -67,7 +67,7 @@ def _refuse_foreign_values(state: ORMExecuteState, actor: Actor) -> None:
 def _written_rows(state: ORMExecuteState) -> list[dict[str, Any]]:
     """What the statement writes, by column: its own values, or those of each row of parameters.
 
-    A form of INSERT that holds neither (FROM SELECT, several VALUES) gives a row without a tenant, which is refused.
+    An INSERT without either (FROM SELECT, several VALUES) yields a row without a tenant, which is refused.
     """
     values: dict[Any, Any] = getattr(state.statement, "_values", None) or {}
     own = {getattr(column, "key", column): getattr(value, "value", value) for column, value in values.items()}
@@ -76,7 +76,7 @@ def _written_rows(state: ORMExecuteState) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def _living() -> list[ExecutableOption]:
+def _not_deleted() -> list[ExecutableOption]:
     return [
         with_loader_criteria(model, model.deleted_at.is_(None), include_aliases=True)
         for model in _mapped(SoftDeletable)

@@ -22,7 +22,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of rows, how many there are in all, and where the neighbouring pages are (None: there is none)."""
+    """One page of rows, how many there are in all, and where the neighboring pages are (None: there is none)."""
 
     rows: Sequence[Row[Any]]
     total: Count

@@ -1,4 +1,4 @@
-"""Which statements does a piece of work send, and how long does each take? Their text, never their parameters."""
+"""Record the SQL statements of a block and their times; their text, never their parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _seen: ContextVar[tuple[list[Statement], ...]] = ContextVar("statements", defaul
 
 @contextmanager
 def watched() -> Iterator[list[Statement]]:
-    """Yield the list that fills with what the block sends."""
+    """Yield a list that collects the statements of the block."""
     found: list[Statement] = []
     token = _seen.set((*_seen.get(), found))
     try:

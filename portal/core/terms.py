@@ -1,4 +1,4 @@
-"""How is a search term read?"""
+"""Parse search terms."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def words_of(text: str) -> list[str]:
 
 
 def patterns_of(text: str) -> list[Any]:
-    """What each word is looked up by; PostgreSQL folds case and accents and takes % and _ literally."""
+    """The LIKE pattern of each word; PostgreSQL folds case and accents, and % and _ are literal."""
     return [func.portal_search_pattern(word) for word in words_of(text)]
 
 
 def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
-    """Conditions for a search term: every word is found."""
+    """Conditions for a search term: every word must be found."""
     return [column.like(pattern) for pattern in patterns_of(text)]
 
 

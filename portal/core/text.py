@@ -1,8 +1,8 @@
 """Clean pasted text: remove characters that are invisible or change the text direction.
 
-Stripped, not refused: word processors, chats and PDF files add such characters without being asked. What is left is
-what the reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep
-them out of names. Joiners and variation selectors stay where they change how the sign beside them is written.
+They are stripped, not refused, because word processors, chats and PDF files add them unasked. What remains is what the
+reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep
+them out of names. Joiners and variation selectors stay where they change how the character next to them looks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How is a line drawn? Numbers become points of an SVG, on the server."""
+"""Draw a line chart as SVG, on the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, in the units of a view box of 1000 by 220."""
+    """The coordinates for the template, in a view box of 1000 by 220."""
 
     title: str
     finding: str
@@ -29,7 +29,7 @@ class Chart:
 
 
 def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Chart:
-    """New people a day, from `first` on; at least two days. Nobody counted above `bound`, where the line ends."""
+    """New people per day, from `first` on, for at least two days. Counts stop at `bound`, and so does the line."""
     counts = [min(count, bound) for count in daily]
     over = sum(count > bound for count in daily)
     top = _round_top(max(counts))
@@ -44,7 +44,7 @@ def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Cha
     return Chart(
         title=f"New people, last {len(counts)} days",
         finding=_finding(counts[best], first + timedelta(days=best), over),
-        desc=f"{min(counts):,} to {counts[best]:,}{' or more' if over else ''} new people a day.",
+        desc=f"{min(counts):,} to {counts[best]:,}{' or more' if over else ''} new people per day.",
         total=total,
         grid=[(TOP + height * (1 - step / STEPS), f"{top * step // STEPS:,}") for step in range(STEPS + 1)],
         line=line,
@@ -56,8 +56,8 @@ def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Cha
 
 def _finding(most: int, on: date, over: int) -> str:
     if over:
-        return f"More than {most:,} people came on {over} of these days; the line stops at {most:,}."
-    return f"Most came on {on.day} {on:%b}: {most:,}." if most else "Nobody is new in these days."
+        return f"On {over} of these days, more than {most:,} people were added; the line stops at {most:,}."
+    return f"Busiest day: {on.day} {on:%b} ({most:,})." if most else "No new people in this period."
 
 
 def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[float, str, str]]:
@@ -67,7 +67,7 @@ def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[flo
 
 
 def _round_top(most: int) -> int:
-    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the grid's steps."""
+    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the number of grid lines."""
     size = STEPS
     while True:
         for factor in (1, 2, 4, 5):

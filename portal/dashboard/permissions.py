@@ -1,4 +1,4 @@
-"""Who may see the dashboard?"""
+"""The permission to see the dashboard."""
 
 from __future__ import annotations
 

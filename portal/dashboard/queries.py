@@ -1,4 +1,4 @@
-"""Which figures does the first page show? Each is bounded, so that the page stays fast at any size."""
+"""The numbers of the dashboard, each bounded so that the page stays fast at any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY_BOUND = 2_000
 
 
 def new_people_a_day(first: datetime, days: int) -> Rows:
-    """(day number, active people created on it), stopped above DAY_BOUND each. Days are those of `first`'s zone."""
+    """(day number, number of active people created that day, up to DAY_BOUND). Days are in the zone of `first`."""
     counts = [
         select(literal(number).label("number"), _created(first + timedelta(days=number)).label("people"))
         for number in range(days)
@@ -31,6 +31,6 @@ def _created(begin: datetime) -> Any:
 
 
 def sum_of(counts: list[int]) -> Count:
-    """All days together; `more` where one of them was stopped."""
+    """The sum of all days; `more` if the count of one of them stopped."""
     total = sum(min(count, DAY_BOUND) for count in counts)
     return Count(total, "more" if any(count > DAY_BOUND for count in counts) else "exact")

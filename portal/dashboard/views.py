@@ -1,4 +1,4 @@
-"""The first page: a few figures, each a link to exactly those rows, and one chart."""
+"""The dashboard: a few numbers, each a link to exactly the rows that it counts, and a chart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAYS = 30
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and the list of the rows that it counts."""
+    """A number, and the list that it links to."""
 
     label: str
     count: Count
@@ -43,7 +43,7 @@ class Figure:
 @bp.get("/")
 @signed_in()
 def index() -> ResponseReturnValue:
-    """What an administrator wants to know first. Whoever administers nothing is led to their own account."""
+    """What administrators want to know first. USERs are redirected to their account."""
     if not allows(current_actor(), DASHBOARD_READ):
         return redirect(url_for("account.index"))
     today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,1 +1,1 @@
-"""The visual browser of the database."""
+"""The data browser."""

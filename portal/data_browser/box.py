@@ -1,4 +1,4 @@
-"""What became of a query that somebody wrote: rows, or why not and where?"""
+"""Run a query of the SQL page, and describe its rows or its error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from portal.data_browser.vetting import RefusedQueryError
 
 WIDEST = 500
 WAYS = {"run": "", "explain": "EXPLAIN ", "analyze": "EXPLAIN (ANALYZE, BUFFERS) "}
-NUMBERS = frozenset({20, 21, 23, 26, 700, 701, 1700})  # PostgreSQL's numbers of its number types
+NUMBERS = frozenset({20, 21, 23, 26, 700, 701, 1700})  # the OIDs of PostgreSQL's numeric types
 NO_ROWS = (
     "Only queries that return rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or an EXPLAIN of one of these."
 )
-SECRET = "Passwords, tokens and the like can't be read here, so * can't be either where a table has some."  # noqa: S105
+SECRET = "Passwords, tokens and other secrets can't be read here, and neither can * in tables that contain some."  # noqa: S105
 OVERDUE = (
     "The query took longer than {:g} s. PostgreSQL can't interrupt what it is doing, so it is still running."
     " You can run another query once it has ended."
@@ -45,7 +45,7 @@ class Trouble:
 
 
 def asked(query: str, way: str, *, seconds: float, places: int, most: int) -> Answer | Trouble:
-    """Run it for so long, for so many rows."""
+    """Run the query, limited in time and rows."""
     statement = WAYS[way] + (explained(query)[1] if WAYS[way] else query)
     readable: set[str] = set()
     try:
@@ -76,13 +76,13 @@ def is_number(kind: int) -> bool:
 
 def _trouble(error: Error, query: str, offset: int, seconds: float, readable: Set[str]) -> Trouble:
     told = error.diag
-    message, hint = told.message_primary or "PostgreSQL refused the query.", told.message_hint or None
+    message, hint = told.message_primary or "PostgreSQL rejected the query.", told.message_hint or None
     if isinstance(error, pg.QueryCanceled):
-        message, hint = f"The query took longer than {seconds:g} s and was stopped.", "Narrow it, or look at its plan."
+        message, hint = f"The query took longer than {seconds:g} s and was stopped.", "Narrow it, or check its plan."
     elif isinstance(error, pg.InsufficientPrivilege) and "table" in message:
         hint = SECRET
     elif "multiple commands" in message:
-        message = "One statement at a time."
+        message = "Enter a single statement."
     elif isinstance(error, pg.UndefinedColumn) and hint:
         named = {one.rpartition(".")[2] for one in NAMED.findall(hint)}
         hint = hint if named <= readable else None
@@ -90,7 +90,7 @@ def _trouble(error: Error, query: str, offset: int, seconds: float, readable: Se
 
 
 def _place(told: Any, query: str, offset: int) -> dict[str, Any]:
-    """Of statements within the statement PostgreSQL tells the place in those: it is not the reader's."""
+    """The position in the query; None if PostgreSQL reports one inside a function."""
     place = int(told.statement_position or 0) - 1 + offset
     if not told.statement_position or not 0 <= place <= len(query):
         return {}

@@ -1,4 +1,4 @@
-"""How does what somebody typed beside a column become a condition, and what is wrong with it otherwise?"""
+"""Parse filters of columns into conditions, or describe what is wrong with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMPARED: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class OfType(UserDefinedType[str]):
-    """A type by its name in the catalog: PostgreSQL reads the text."""
+    """A type by its name in the catalog; PostgreSQL parses the value."""
 
     cache_ok = True
 
@@ -55,7 +55,7 @@ class OfType(UserDefinedType[str]):
 
 
 class Unfit(Exception):
-    """What was asked for can't be: the message is for whoever asked, `column` the one it is about."""
+    """A filter is invalid; the message is for the person, about `column`."""
 
     def __init__(self, message: str, column: str | None = None) -> None:
         super().__init__(message)
@@ -65,7 +65,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """One column compared with one value."""
+    """A column compared with a value."""
 
     column: str
     operator: str
@@ -79,17 +79,17 @@ class Condition:
 
 
 def read(table: Table, written: str) -> Condition:
-    """The condition of an address. Unfit says why it can't be asked."""
+    """The condition in a URL. Unfit if it is invalid."""
     name, _, rest = written.partition(":")
     operator, _, value = visible(rest).partition(":")
     column = table.columns.get(name)
     if column is None:
         raise Unfit(f"{table.name} has no column {name[:60]!r}.")
     if column.secret is not None:
-        raise Unfit(f"{name} can't be filtered by: it is secret.", name)
+        raise Unfit(f"{name} is secret and can't be used in a filter.", name)
     operators = operators_of(column)
     if operator not in operators:
-        raise Unfit(f"{name} can't be compared like that.", name)
+        raise Unfit(f"{name} doesn't support this comparison.", name)
     if operator in EMPTY:
         value = ""
     chip = f"{name} {operators[operator]} {value}".strip()
@@ -97,13 +97,13 @@ def read(table: Table, written: str) -> Condition:
 
 
 def operators_of(column: Column) -> dict[str, str]:
-    """What the column can be asked, and the words for it."""
+    """The operators of a column, with their labels."""
     known = OPERATORS[column.kind]
     return known if column.is_orderable else {name: words for name, words in known.items() if name not in COMPARED}
 
 
 def value_of(column: Column, text: str) -> Any:
-    """A value as the column's own type. PostgreSQL reads what was found to be right."""
+    """A valid value as the column's type."""
     return cast(literal(text, Text), OfType(column.type))
 
 
@@ -111,7 +111,7 @@ def _clause(one: Any, column: Column, operator: str, value: str) -> ColumnElemen
     if operator in EMPTY:
         return one.is_(None) if operator == "null" else one.is_not(None)  # type: ignore[no-any-return]
     if len(value) > LONGEST:
-        raise Unfit(f"That is too long; {LONGEST} characters are the most.", column.name)
+        raise Unfit(f"Use {LONGEST} characters at most.", column.name)
     if operator in ("has", "begins"):
         words = one if column.type == "text" else cast(one, Text)
         escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -138,7 +138,7 @@ def _number(column: Column, value: str) -> str:
 
 
 def _moment(column: Column, value: str) -> str:
-    """Without a zone it is told by the reader's clock."""
+    """A time without a time zone is in the reader's."""
     if column.type == "date":
         return date.fromisoformat(value).isoformat()
     if column.type.startswith("time"):
@@ -167,9 +167,9 @@ CHECKS: dict[str, Callable[[Column, str], str]] = {
     "uuid": lambda _column, value: str(uuid.UUID(value)),
 }
 WRONG = {
-    "number": "Write a number that fits into the column.",
-    "moment": "Write a day like 2026-03-04, or a time like 2026-03-04 16:30.",
-    "enum": "Choose one of the list.",
+    "number": "Enter a number that fits the column.",
+    "moment": "Enter a date such as 2026-03-04, or a time such as 2026-03-04 16:30.",
+    "enum": "Choose one from the list.",
     "boolean": "Choose yes or no.",
-    "uuid": "Write a whole UUID.",
+    "uuid": "Enter a complete UUID.",
 }

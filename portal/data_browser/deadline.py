@@ -1,8 +1,8 @@
 """Stop waiting for a statement that PostgreSQL doesn't interrupt.
 
-`statement_timeout` holds where PostgreSQL looks for it, which it doesn't within one long expression; canceling and
-terminating from outside wait for the same look. So the client hangs up: whoever asked gets an answer, and the server's
-process ends by itself as soon as it looks. Until then it keeps the locks of its transaction.
+PostgreSQL checks `statement_timeout` regularly, but not within a single long expression; canceling and terminating from
+outside depend on the same check. So the client closes the connection: the person gets a response, and the server
+process ends at its next check. Until then it keeps the locks of its transaction.
 """
 
 from __future__ import annotations

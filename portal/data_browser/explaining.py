@@ -1,7 +1,7 @@
 """Find the statement inside an EXPLAIN, because EXPLAIN ANALYZE executes it, whatever it is.
 
-What is recognized here is put together anew from known words and the rest, and PostgreSQL says whether the rest is one
-whole query. What is not recognized is refused, so that a mistake here lets nothing through.
+A recognized EXPLAIN is rebuilt from known words and its statement, and PostgreSQL checks that this is a single query.
+Anything else is refused, so that a mistake here lets nothing through.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def explained(statement: str) -> tuple[str, str]:
 
 
 def is_query(statement: str) -> bool:
-    """Whether it begins like one. Others can give rows, too, such as EXECUTE of what a library prepared."""
+    """Whether it begins like a query. Other statements return rows too, such as EXECUTE of a prepared one."""
     return QUERY.match(statement, _after_empty(statement)) is not None
 
 
 def _options(statement: str, place: int) -> tuple[str, int] | None:
-    """The options in parentheses, without comments, and where the statement begins; None if it is something else."""
+    """The options in parentheses, without comments, and the position of the statement; None if these aren't options."""
     if not statement.startswith("(", place):
         return None
     place, words = _after_blank(statement, place + 1), []
@@ -58,7 +58,7 @@ def _options(statement: str, place: int) -> tuple[str, int] | None:
 
 
 def _after_empty(statement: str) -> int:
-    """Where the first statement begins, after comments and empty statements."""
+    """The position of the first statement, after comments and empty statements."""
     place = _after_blank(statement, 0)
     while statement.startswith(";", place):
         place = _after_blank(statement, place + 1)
@@ -66,7 +66,7 @@ def _after_empty(statement: str) -> int:
 
 
 def _after_blank(statement: str, place: int) -> int:
-    """Where spaces and comments end. Comments can contain comments; one without an end is left to PostgreSQL."""
+    """The end of spaces and comments, which can be nested; PostgreSQL reports unterminated ones."""
     while True:
         found = BLANK.match(statement, place)
         place = found.end() if found else place

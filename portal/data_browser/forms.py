@@ -1,4 +1,4 @@
-"""What may be asked in one's own words?"""
+"""The form of the SQL page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def seen(_form: Any, field: Any) -> None:
 
 
 class QueryForm(Form):
-    """One statement of SQL."""
+    """A single SQL statement."""
 
     query = TextAreaField(
         "Query",

@@ -1,4 +1,4 @@
-"""How does an address become one page of a table, in the order of an index and from a place on?"""
+"""Turn a URL into one page of a table, in the order of an index, from a position on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_CONDITIONS = 12
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the page: what tells it from all others, and its values in the order of the columns."""
+    """A row of the page: its unique key, and its values in the order of the columns."""
 
     key: Sequence[str]
     values: Sequence[Value]
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """What pagers read: rows, how many there are in all, and where the neighbouring pages are."""
+    """What pagers read: rows, how many there are in all, and where the neighboring pages are."""
 
     rows: Sequence[Line]
     total: Count
@@ -46,14 +46,14 @@ class Page:
 
 
 class View:
-    """A table as one address shows it. What the address wants wrongly is told in `problem`, and not done."""
+    """A table as described by a URL. Invalid arguments are reported in `problem` and ignored."""
 
     def __init__(self, table: Table, arguments: MultiDict[str, str], path: str) -> None:
         self.table = table
         self.path = path
         self.problem: Unfit | None = None
         self.conditions = self._conditions(arguments)
-        self.asked = table.columns.get(arguments.get("column", ""))  # the column whose filter is being written
+        self.asked = table.columns.get(arguments.get("column", ""))  # the column whose filter is being edited
         self.typed = arguments.get("operator", ""), arguments.get("value", "")
         if self.asked is not None and "operator" in arguments:
             self._add(f"{self.asked.name}:{self.typed[0]}:{self.typed[1]}")
@@ -65,7 +65,7 @@ class View:
         self._before = None if self._after else self._place(arguments.get("before"))
         self._from_end = arguments.get("page") == "last" and not (self._after or self._before)
 
-    # What the address says
+    # Arguments of the URL
 
     def _conditions(self, arguments: MultiDict[str, str]) -> list[Condition]:
         found = []
@@ -84,11 +84,11 @@ class View:
             self.problem = error
 
     def _sort(self, wanted: str) -> str:
-        """The key, newest first, unless a column is asked for that can be sorted by."""
+        """The sort column of the URL if it can be sorted by, else the key, newest first."""
         column = self.table.columns.get(wanted.removeprefix("-"))
         if column is not None and not column.is_sortable:
             why = "it is secret" if column.secret else f"{column.type} has no order"
-            self.problem = Unfit(f"{column.name} can't be sorted by: {why}.", column.name)
+            self.problem = Unfit(f"The table can't be sorted by {column.name}: {why}.", column.name)
             column = None
         if column is not None:
             return wanted
@@ -96,7 +96,7 @@ class View:
         return f"-{(list(self.table.key) or [one for one in ordered if one.endswith('_at')] or ordered)[0]}"
 
     def _place(self, text: str | None) -> list[Any] | None:
-        """Where the page begins: the sort value (True: look it up by the key) and the key. None if invalid."""
+        """The position of the page: the sort value (True: look it up by the key) and the key. None if invalid."""
         if not text or len(text) > LONGEST_PLACE or not self.table.key:
             return None
         try:
@@ -110,10 +110,10 @@ class View:
         fits = value is None or value is True or (isinstance(value, str) and _is_storable(value))
         return found if fits else None
 
-    # What it asks the database
+    # Queries
 
     def page(self, connection: Connection) -> Page:
-        """Read the page, and one row more to know whether there is another."""
+        """Read the page, and one row more to know whether there is a next one."""
         found = connection.execute(self._statement()).all()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
@@ -128,7 +128,7 @@ class View:
 
     @property
     def _keys(self) -> list[str]:
-        """What tells rows of one sort value apart."""
+        """The columns that distinguish rows with the same sort value."""
         return [name for name in self.table.key if name != self._column.name]
 
     def _down(self) -> bool:
@@ -155,7 +155,7 @@ class View:
         return [one for one in self.table.readable if one.name in wanted]
 
     def _beyond(self, columns: Sequence[Any], place: Sequence[Any]) -> Any:
-        """What comes after the place. PostgreSQL has what is empty behind everything, or downwards before it."""
+        """The condition for rows after the position. NULLs are last, or first in descending order."""
         given = dict(zip(self.table.key, place[1:], strict=True))
         rest = [value_of(self.table.columns[name], given[name] or "") for name in self._keys]
         down, first, others = self._down(), columns[0], columns[1:]
@@ -173,7 +173,7 @@ class View:
         return select(row.c[self._column.name]).where(*is_row).scalar_subquery()
 
     def _count(self, connection: Connection) -> Count:
-        """Exact below a bound; for a whole large table what the planner thinks."""
+        """The exact count below a bound; the planner's estimate for a large table as a whole."""
         if not self.conditions and self.table.estimate > COUNTED_BELOW:
             return Count(self.table.estimate, "about")
         counted = select(literal(1)).select_from(self.table.clause).where(*(one.clause for one in self.conditions))
@@ -200,12 +200,12 @@ class View:
         reference = self.table.references.get(column.name)
         return Value(column, text[:LONG] if is_cut else text, is_cut, reference if text is not None else None)
 
-    # Where it stands, as an address
+    # URLs
 
     def _links(self, lines: Sequence[Line], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None
         has_next = (self._before is not None) if backward else more
-        if not self.table.key:  # nothing tells where the next page would begin
+        if not self.table.key:  # there is no position for the next page
             has_previous = has_next = False
         first, last = (lines[0].place, lines[-1].place) if lines else (None, None)
         return {
@@ -239,7 +239,7 @@ class View:
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
-        """What a form carries along that asks for a filter."""
+        """The hidden fields of the filter form."""
         return [pair for pair in self._pairs() if pair[0] != "per_page"]
 
     def without(self, condition: Condition) -> str:
@@ -247,7 +247,7 @@ class View:
 
     @property
     def without_deleted_url(self) -> str | None:
-        """The list without deleted rows, which many an index leaves out; None where that is said already."""
+        """The list without deleted rows, which many indexes leave out; None if they are filtered already."""
         if not self.table.knows_deleted or any(one.column == "deleted_at" for one in self.conditions):
             return None
         return self._url([("where", "deleted_at:null:"), *self._pairs()])
@@ -275,7 +275,7 @@ class View:
 
 
 def _beyond(columns: Sequence[Any], values: Sequence[Any], down: bool) -> Any:
-    """Compared as a row, which an index can look up."""
+    """Compare a row of values, which can use an index."""
     if len(columns) == 1:
         return columns[0] < values[0] if down else columns[0] > values[0]
     left, right = tuple_(*columns), tuple_(*values)

@@ -1,4 +1,4 @@
-"""Who may see the data browser?"""
+"""The permission to use the data browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which queries did the one who acts write before? The history knows them: there is no second list."""
+"""The actor's former queries, from the history: there is no second list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACTION = "browser_queried"
 
 
 def own() -> Select[Any]:
-    """The newest ones, and the keys that addresses name them by."""
+    """The newest queries, and their keys in URLs."""
     mine = Operation.shown(), Operation.actor_id == current_actor().id, Operation.action == ACTION
     found = select(Operation.key, Operation.at, Operation.changes["query"][1].astext.label("query")).where(*mine)
     return found.order_by(Operation.at.desc(), Operation.key.desc()).limit(KEPT)

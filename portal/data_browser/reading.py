@@ -1,8 +1,8 @@
-"""How does the data browser read? As a role that can read no secret, where nothing can be written, for some seconds.
+"""Read with a role that can read no secrets, in read-only transactions that are limited in time.
 
-The role holds where the Python above is wrong. What somebody wrote runs in `portal_query`, out of which PostgreSQL
-itself lets no statement change the role. Each person reads one thing at a time, and few people read at once, in all
-processes together: a place is an advisory lock of the reading's own transaction, kept until the server is done with it.
+The role protects secrets even if the Python code has a mistake. Queries that people write run in `portal_query`, in
+which PostgreSQL lets no statement change the role. Each person runs one query at a time, and few people at once, across
+all processes: a slot is an advisory lock of the transaction, held until the server is done.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SELECT set_config('role', %(role)s, true), set_config('transaction_read_only', '
         THEN NULL ELSE %(all)s END
 """
 
-# All that the role may read: a table with its columns, its key, what it refers to, and what an index begins with.
+# All that the role can read: tables with columns, key, foreign keys, and the first columns of indexes.
 SHELF = """
 SELECT n.nspname AS schema, c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
     c.reltuples::bigint AS estimate, pg_total_relation_size(c.oid) AS size,
@@ -91,20 +91,20 @@ class Answer:
 
 
 class NoRowsError(Exception):
-    """The statement is no query: it would do something, or nothing."""
+    """The statement isn't a query that returns rows."""
 
 
 @contextmanager
 def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits: bool = False) -> Iterator[Connection]:
-    """A transaction of its own that reads as the role; nothing that happens in it stays.
+    """A transaction that reads with the role, and is rolled back.
 
-    Each statement may take so many seconds; `statements` says how many long ones there may be. Occupied where there is
-    no place, at once unless it `waits` a moment; Overdue where PostgreSQL doesn't interrupt what runs.
+    Each statement is limited in time; `statements` is the number of long ones. Occupied if there is no slot, at once
+    unless it `waits` a moment; Overdue if PostgreSQL doesn't interrupt a statement.
     """
     actor = current_actor()
     if not actor.is_unlimited:
         raise NotAllowed
-    db.session.rollback()  # no connection waits for another
+    db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(actor):
         connection = _placed(str(actor.id or ""), seconds, places, PAUSES if waits else ())
         with hanging_up_after(seconds * statements + GRACE, connection):
@@ -124,20 +124,19 @@ def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -
         if pause is not None:
             time.sleep(pause)
     if taken == OWN:
-        raise Occupied("A query of yours is still running. Wait until it ends, then try again.", is_own=True)
-    raise Occupied("Others are running queries right now. Try again in a few seconds.", is_own=False)
+        raise Occupied("Your previous query is still running. Wait until it ends, then try again.", is_own=True)
+    raise Occupied("Other people are running queries right now. Try again in a few seconds.", is_own=False)
 
 
 def shelf(connection: Connection) -> list[dict[str, Any]]:
-    """The tables that the role may read."""
+    """The tables that the role can read."""
     return [dict(row) for row in connection.exec_driver_sql(SHELF).mappings()]
 
 
 def run(connection: Connection, statement: str, *, most: int) -> Answer:
     """Run one query that a person wrote.
 
-    Raise NoRowsError, RefusedQueryError, or psycopg's error with its position in the statement. Locks of the session
-    would outlive the transaction, and be in everybody's way.
+    Raise NoRowsError, RefusedQueryError, or psycopg's error with its position in the statement.
     """
     connection.exec_driver_sql("SAVEPOINT asked")
     try:
@@ -165,7 +164,7 @@ def _used(rows: Sequence[Sequence[str | None]]) -> int:
 
 
 def _described(connection: Connection, statement: str) -> tuple[list[str], list[int]]:
-    """What the statement would give. PostgreSQL parses it, and nothing runs; of two statements it refuses both."""
+    """Describe the result of a statement. PostgreSQL parses it without running it, and refuses several statements."""
     driver: Any = connection.connection.driver_connection
     for answer in (
         driver.pgconn.prepare(b"", statement.encode()),

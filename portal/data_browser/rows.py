@@ -1,4 +1,4 @@
-"""What is one row, whole: its values, whom it names, who names it, and as JSON?"""
+"""A single row: its values, its references in both directions, and its JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = "..."  # exists in every database encoding
 
 @dataclass(frozen=True)
 class Pointing:
-    """How many rows of another table name this one, by which column."""
+    """How many rows of another table reference this one, by which column."""
 
     table: Table
     reference: Reference
@@ -35,7 +35,7 @@ class Pointing:
 
 
 def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[Value]:
-    """Every column of the row; Missing where there is none."""
+    """Every column of the row. Missing if there is none."""
     texts = [func.left(cast(table.of(one.name), Text), longest(table) + 1).label(one.name) for one in table.readable]
     told = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
     if told is None:
@@ -46,7 +46,7 @@ def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[
 def pointing(
     connection: Connection, tables: Mapping[str, Table], table: Table, values: Sequence[Value]
 ) -> list[Pointing]:
-    """Who names the row, counted up to a bound, all in one statement."""
+    """The rows that reference this one, counted up to a bound in one statement."""
     found = [
         (other, reference, one.text)
         for one in values
@@ -60,7 +60,7 @@ def pointing(
 
 
 def longest(table: Table) -> int:
-    """How many characters of each value to read on the page of a single row."""
+    """How many characters of each value to read on the page of a row."""
     return MOST_SHOWN // max(len(table.readable), 1)
 
 

@@ -1,4 +1,4 @@
-"""Which tables, columns and references can be looked at?"""
+"""The tables, columns and references that the data browser shows."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from portal.resources.resource import resources
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
 NAMED = {"uuid": "uuid", "json": "json", "jsonb": "json", "bytea": "bytes"}
-UNTOLD = "It is not granted to the data browser."
+UNTOLD = "The data browser has no access to it."
 
 ABOUT = {
-    "activity": "The history: one row for each event. Only ever added to.",
-    "activity_leaves": "What the seals of the history are made of, one leaf an event.",
-    "activity_repeats": "Repeated events of the running minute, until they are counted into the history.",
-    "activity_seals": "Seals over the history, each over all before it.",
-    "alembic_version": "Which migration the database is at.",
-    "api_tokens": "Tokens that people made for their programs.",
-    "authenticators": "Authenticator apps, the second step of a sign-in.",
-    "idempotency_keys": "Answers that programs get again when they ask the same again.",
+    "activity": "The history: one row per event. Append-only.",
+    "activity_leaves": "The leaves of the seals, one per event.",
+    "activity_repeats": "Repeated events of the current minute, before they are added to the history.",
+    "activity_seals": "Seals of the history, each based on the previous one.",
+    "alembic_version": "The migration of the database.",
+    "api_tokens": "API tokens that people created for their scripts.",
+    "authenticators": "Authenticator apps for two-factor authentication.",
+    "idempotency_keys": "Responses to programs, for repeated requests.",
     "outbox_emails": "The demo's outbox.",
-    "operations": "What one transaction did, as a whole and as each organization sees it.",
-    "passkeys": "Devices that sign people in.",
-    "recovery_codes": "What replaces the second step, once each.",
-    "refresh_tokens": "What programs renew their access with, once each.",
-    "sessions": "Browsers and programs that are or were signed in.",
-    "rate_limits": "How much somebody tried lately.",
-    "queue.procrastinate_events": "What became of the queue's jobs.",
-    "queue.procrastinate_jobs": "Emails to be sent.",
-    "queue.procrastinate_periodic_defers": "Jobs that come again by the clock.",
-    "queue.procrastinate_workers": "Who sends emails.",
+    "operations": "Transactions, as a whole and as each organization sees them.",
+    "passkeys": "Passkeys of people.",
+    "recovery_codes": "Recovery codes, each of which works once.",
+    "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
+    "sessions": "Sessions of browsers and API clients, current and ended.",
+    "rate_limits": "Counters of attempts.",
+    "queue.procrastinate_events": "Events of the queue's jobs.",
+    "queue.procrastinate_jobs": "Queued emails.",
+    "queue.procrastinate_periodic_defers": "Recurring jobs.",
+    "queue.procrastinate_workers": "Workers that send emails.",
 }
 
-# Columns that the portal derives from others, to search and sort by. They are shown on request.
+# Columns that the portal derives from others for searching and sorting. They are shown on request.
 INTERNAL = frozenset({"search_text", "sort_name"})
 
-# Columns that name a person without a constraint, so that the person can be removed.
+# Columns that reference a person without a constraint, so that the person can be removed.
 PEOPLE = ("created_by", "updated_by", "deleted_by", "actor_id")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A column that names a row of another table."""
+    """A column that references a row of another table."""
 
     column: str
     table: str
@@ -60,7 +60,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `secret` says why nobody reads it."""
+    """A column; `secret` says why it can't be read."""
 
     name: str
     type: str
@@ -86,9 +86,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the browser shows it. The key is empty where none can be read: its rows have no address then."""
+    """A table. Its key is empty if it can't be read: its rows then have no URL."""
 
-    name: str  # with its schema, unless that is the usual one
+    name: str  # with its schema, unless that is public
     comment: str | None
     estimate: int
     size: int
@@ -119,7 +119,7 @@ def all_tables(connection: Connection) -> dict[str, Table]:
 
 
 def table_named(tables: Mapping[str, Table], name: str) -> Table:
-    """Missing where nothing of that name can be looked at."""
+    """The table with this name. Missing if there is none."""
     try:
         return tables[name]
     except KeyError:
@@ -133,7 +133,7 @@ def readable_everywhere(connection: Connection) -> set[str]:
 
 
 def counted(connection: Connection, tables: Collection[Table]) -> dict[str, Count]:
-    """How many rows each table has: counted in one statement, or for large ones what the planner thinks."""
+    """The number of rows of each table: counted in one statement, or estimated by the planner for large ones."""
     kinds = {one.name: Count(one.estimate, "about") for one in tables}
     small = [one for one in tables if one.estimate <= COUNTED_BELOW]
     bounded = [select(literal(1)).select_from(one.clause).limit(BOUND + 1).subquery() for one in small]
@@ -143,7 +143,7 @@ def counted(connection: Connection, tables: Collection[Table]) -> dict[str, Coun
 
 
 def pointing_at(tables: Mapping[str, Table], table: Table, target: str) -> list[tuple[Table, Reference]]:
-    """The indexed columns of other tables that name a row of this one by that column."""
+    """The indexed columns of other tables that reference this column."""
     return [
         (other, reference)
         for other in tables.values()
@@ -191,7 +191,7 @@ def _column(table: str, told: Mapping[str, Any]) -> Column:
 
 
 def _references(found: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> dict[str, Reference]:
-    """Of one column each; those of several would need an address of their own, and there are none."""
+    """Foreign keys with one column; there are none with several."""
     named = {one: Reference(one, "users", "id") for one in PEOPLE if one in columns}
     held = {
         one["columns"][0]: Reference(one["columns"][0], _named(one["schema"], one["table"]), one["targets"][0])

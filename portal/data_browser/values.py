@@ -1,4 +1,4 @@
-"""How does a value of the database look to people?"""
+"""Format values of the database for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Value:
-    """One value as text; None is NULL. `links_to` is where a reference leads."""
+    """A value as text; None is NULL. `links_to` is the target of a reference."""
 
     column: Column
     text: str | None
@@ -26,7 +26,7 @@ class Value:
 
     @property
     def moment(self) -> datetime | None:
-        """The moment, for the reader's clock; None where it is none that Python knows, such as infinity."""
+        """The time; None if Python can't represent it, such as infinity."""
         if self.column.type != "timestamp with time zone" or not self.text:
             return None
         try:
@@ -36,12 +36,12 @@ class Value:
 
     @property
     def short(self) -> str:
-        """The end of a UUID tells those apart that were made one after the other."""
+        """The end of a UUID, which differs even if UUIDs were created one after the other."""
         return f"…{(self.text or '')[-SHORT:]}"
 
 
 def as_text(count: int) -> str:
-    """Bytes in few words: 1.2 MB."""
+    """A size in bytes: 1.2 MB."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":

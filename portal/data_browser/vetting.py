@@ -1,8 +1,8 @@
 """Refuse queries that call a function with effects beyond their own result, such as taking an advisory lock.
 
-Only a superuser could revoke such functions, so they are found by name, in the statement's text. That is enough because
-functions that run a text as a statement are refused too, and Unicode escapes, which could disguise a name, as well.
-Names in comments and strings count: a statement is never refused too little because it was parsed differently here.
+Only a superuser could revoke such functions, so they are found by name in the statement's text. That is enough because
+functions that run text as a statement are refused too, and so are Unicode escapes, which could disguise a name. Names
+in comments and strings count, so that parsing differences never let a call through.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages of the data browser: tables, rows, and queries of one's own."""
+"""The pages of the data browser: tables, rows and the SQL page."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from portal.web.rendering import keep_address, render, wants_fragment
 from portal.web.urls import here
 
 bp = Blueprint("data_browser", __name__, url_prefix="/browser")
-UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value, or a comparison, that the column's type does not know
+UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value or comparison that the column's type doesn't support
 LONG_STATEMENTS = 2  # per page: its rows, and a count
 INTERNAL = "internal"
 
-# Where a row is changed by forms that know its rules, or ended, and by which of its columns that is found.
+# The page on which a row can be changed under its rules, and the column that leads there.
 PAGES = {
     **{
         name: ("users.show", "user_id")
@@ -61,7 +61,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/<table>")
 @requires(BROWSER_READ)
 def show(table: str) -> ResponseReturnValue:
-    """One table, a page of its rows."""
+    """A page of a table."""
     with _reading() as connection:
         tables = all_tables(connection)
         view = View(table_named(tables, table), request.args, here())
@@ -84,7 +84,7 @@ def show(table: str) -> ResponseReturnValue:
 @bp.get("/<table>/row")
 @requires(BROWSER_READ)
 def row(table: str) -> ResponseReturnValue:
-    """One row with all that it names and is named by; for htmx a glance at it."""
+    """A row with its references in both directions; for htmx a preview."""
     key = _key()
     with _reading() as connection:
         tables = all_tables(connection)
@@ -111,7 +111,7 @@ def row(table: str) -> ResponseReturnValue:
 @bp.get("/<table>/row.json")
 @requires(BROWSER_READ)
 def copy(table: str) -> ResponseReturnValue:
-    """One row as JSON, without its secrets; for htmx in a dialog with a button that copies it."""
+    """A row as JSON, without secrets; for htmx in a dialog with a copy button."""
     key = _key()
     with _reading() as connection:
         one = table_named(all_tables(connection), table)
@@ -125,7 +125,7 @@ def copy(table: str) -> ResponseReturnValue:
 @bp.get("/sql")
 @requires(BROWSER_READ)
 def sql() -> ResponseReturnValue:
-    """The box, with a query of before or one that a table's page proposes."""
+    """The SQL page, with a former query or one suggested by a table's page."""
     form = QueryForm(query=_wanted())
     return _box(form)
 
@@ -134,7 +134,7 @@ def sql() -> ResponseReturnValue:
 @requires(BROWSER_READ)
 @reauthentication.required
 def query() -> ResponseReturnValue:
-    """Run what somebody wrote, or explain it."""
+    """Run or explain a query."""
     form = QueryForm()
     if not form.validate_on_submit():
         return _box(form, status=422)
@@ -188,7 +188,7 @@ def _wants_internal() -> bool:
 
 
 def _wanted() -> str:
-    """The query that the address names: one's own by its key, or the one to begin a table with."""
+    """The query in the URL: a former one by its key, or a starting point for a table."""
     name = request.args.get("table", "")
     if name:
         with _reading() as connection:
@@ -219,23 +219,23 @@ def _reading() -> Iterator[Connection]:
 
 
 def _page(view: View, connection: Connection) -> Any:
-    """The rows; None where what is asked for is wrong, or takes too long, which the view then tells."""
+    """Read the rows; None if the request is invalid or takes too long, which `problem` then says."""
     try:
         return view.page(connection)
     except DBAPIError as error:
         if isinstance(error.orig, pg.QueryCanceled):
             view.problem = Unfit(
-                "That took too long. Narrow it, leave out deleted rows, or sort by a column with an index."
+                "That took too long. Add a filter, leave out deleted rows, or sort by an indexed column."
             )
         elif isinstance(error.orig, UNFIT):
-            view.problem = Unfit("A value or a place in the list does not fit its column.")
+            view.problem = Unfit("A value or position doesn't fit its column.")
         else:
             raise
         return None
 
 
 def _found(read: Any) -> Any:
-    """What is read of a row; what is no key names none."""
+    """Read a row. Missing if the key is invalid."""
     try:
         return read()
     except DBAPIError as error:
@@ -252,7 +252,7 @@ def _key() -> list[str]:
 
 
 def _page_of(table: Table, values: Sequence[Value]) -> str | None:
-    """The real form or page of a row, if there is one."""
+    """The URL of the page on which the row can be changed, if there is one."""
     edited = (f"{table.name}.edit", "id") if table.name in resources() else (None, None)
     endpoint, name = PAGES.get(table.name, edited)
     told: Mapping[str, str | None] = {value.column.name: value.text for value in values}

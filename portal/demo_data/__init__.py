@@ -1,1 +1,1 @@
-"""Believable demo data."""
+"""Realistic demo data."""

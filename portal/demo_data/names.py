@@ -1,4 +1,4 @@
-"""What are demo people and organizations called?"""
+"""Names of demo people and organizations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Robotics Schools Security Shipping Software Solar Studios Systems Textiles Tools
 
 
 def organizations(random: Random) -> Iterator[str]:
-    """Names without end, no two alike."""
+    """Endless distinct names."""
     yield from FOREMOST
     pairs = [f"{place} {trade}" for place in PLACES for trade in TRADES]
     random.shuffle(pairs)

@@ -1,4 +1,4 @@
-"""How does an installation get its first people: the first super administrator, and a believable demo?"""
+"""Create the first super administrator, or fill the database with demo data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ SEED = 20_260_101
 YEARS = 2
 AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 ADMIN_EMAIL = "admin@example.com"
-LATELY = timedelta(days=21)  # who came since and never signed in is invited, and the invitation may have expired
+LATELY = timedelta(
+    days=21
+)  # people created since then who never signed in are invited; the invitation may have expired
 GUESTS = (  # days since they were invited, and whether the invitation was revoked
     ("noor.halabi", "Noor", "Halabi", 0.2, False),
     ("tomas.brandt", "Tomás", "Brandt", 2.0, False),
@@ -44,7 +46,7 @@ COLUMNS = (
 
 
 def is_empty() -> bool:
-    """Whether nobody was ever here."""
+    """Whether the database has never contained people."""
     with acting_as(SYSTEM):
         return db.session.scalar(select(User.id).limit(1), execution_options={"with_deleted": True}) is None
 
@@ -52,7 +54,7 @@ def is_empty() -> bool:
 def ensure_super_admin(
     email: str, password: str | None, first_name: str | None = "Admin", last_name: str | None = "User"
 ) -> bool:
-    """Create the super administrator unless the living address is there already; True if it was created."""
+    """Create the super administrator unless the address is in use already; True if it was created."""
     with acting_as(SYSTEM):
         return _ensure_super_admin(email, password, first_name, last_name)
 
@@ -70,7 +72,7 @@ def _ensure_super_admin(email: str, password: str | None, first_name: str | None
 def seed_demo(people: int, *, with_sign_ins: bool = True, progress: Any = None) -> int:
     """Fill an empty database; the same people each time. Returns how many there are. `progress` wraps the iterator.
 
-    Only `with_sign_ins` do the demo's accounts get their well-known password.
+    The demo's accounts get their public password only `with_sign_ins`.
     """
     with acting_as(SYSTEM):
         return _seed_demo(people, with_sign_ins, progress or (lambda rows: rows))
@@ -78,7 +80,7 @@ def seed_demo(people: int, *, with_sign_ins: bool = True, progress: Any = None) 
 
 @command
 def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
-    """The rows keep their dates. Events can't have dates of the past, so one tells of all of them (see batch.py)."""
+    """The rows keep their dates. Events can't have past dates, so a single one covers all rows (see batch.py)."""
     random = Random(SEED)  # noqa: S311 -- believable, not secret
     today = now()
     hashes = {email: passwords.hash_password(DEMO_PASSWORD) for _, email in DEMO_ACCOUNTS if with_sign_ins}
@@ -100,7 +102,7 @@ def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
 
 
 def _organizations(people: int, random: Random, today: datetime) -> Iterator[dict[str, Any]]:
-    """One for about a hundred people; at least a dozen, at most ten thousand. Acme Logistics is the first."""
+    """One per hundred people or so; 12 to 10,000. Acme Logistics is the first."""
     wanted = min(max(people // 100, 12), 10_000)
     seen: set[str] = set()
     for name in names.organizations(random):
@@ -128,7 +130,7 @@ def _people(
         yield _row(random, today, local, first, last, role, home, hashed=hashes.get(f"{local}@example.com"))
     yield from _guests(today, acme)
     keys = [row["id"] for row in organizations]
-    living = {row["id"] for row in organizations if row["deleted_at"] is None}
+    active = {row["id"] for row in organizations if row["deleted_at"] is None}
     weights = list(accumulate(1 / (place + 3) for place in range(len(keys))))
     taken = {local for local, *_ in GUESTS}
     for number in range(wanted - len(DEMO_ACCOUNTS) - len(GUESTS)):
@@ -140,11 +142,11 @@ def _people(
             local = f"{local}{number}"
         else:
             taken.add(local)
-        yield _row(random, today, local, first, last, role, home, settled=home not in living)
+        yield _row(random, today, local, first, last, role, home, settled=home not in active)
 
 
 def _guests(today: datetime, organization: uuid.UUID) -> Iterator[tuple[Any, ...]]:
-    """People of Acme who were invited, in demos of every size."""
+    """Invited people of Acme, in demos of every size."""
     for number, (local, first, last, days, revoked) in enumerate(GUESTS):
         at = today - timedelta(days=days)
         key = uuid7(int(at.timestamp() * 1000), Random(SEED + number))  # noqa: S311 -- believable, not secret
@@ -175,6 +177,6 @@ def _row(
 
 
 def _last_sign_in(key: uuid.UUID, since: datetime, until: datetime) -> datetime | None:
-    """Most were here lately, one in twelve never: by the key, as drawing lots anew would change all who follow."""
+    """Most signed in recently, one in twelve never; derived from the key, so that it changes nobody else's values."""
     chance = key.int % 1_000_000 / 1_000_000
     return None if chance > 11 / 12 else until - (until - since) * chance**5

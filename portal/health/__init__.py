@@ -1,1 +1,1 @@
-"""Is the portal alive, and ready?"""
+"""Liveness, readiness and metrics."""

@@ -1,4 +1,4 @@
-"""Liveness, which asks nobody; readiness: the database answers and is migrated; and what was counted."""
+"""Liveness, which needs no database; readiness, which needs a migrated one; and metrics."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def live() -> Response:
 @bp.get("/readyz")
 @public
 def ready() -> Response:
-    """503 while the database can't be reached or a migration is missing."""
+    """503 while the database is unavailable or a migration is missing."""
     try:
         with db.engine.begin() as connection:
             is_pending = migrations.are_pending(connection)
     except SQLAlchemyError:
-        return _plain("the database can't be reached", 503)
+        return _plain("the database is unavailable", 503)
     return _plain("migrations are pending", 503) if is_pending else _plain("ready", 200)
 
 
 @bp.get("/metrics")
 @public
 def metrics() -> Response:
-    """What was counted, for Prometheus: to whoever brings the token; without one set there is no such page."""
+    """Metrics for Prometheus, with the token of PORTAL_METRICS_TOKEN; 404 if it isn't set."""
     settings = current_settings()
     if settings.metrics_token is None:
         raise Missing
     if not hmac.compare_digest(_bearer(), settings.metrics_token.encode()):
-        refused = _plain("a token is needed", 401)
+        refused = _plain("a token is required", 401)
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused
     response = make_response(observing.exposition())

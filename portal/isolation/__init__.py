@@ -1,1 +1,1 @@
-"""Test the isolation between tenants: a rehearsed attack on a copy of every page."""
+"""Test tenant isolation: look for another tenant's rows on every page, and roll everything back."""

@@ -1,4 +1,4 @@
-"""Do tenants stay apart on this installation? One of two made for it looks for the other, and nothing of it stays."""
+"""The command `flask tenancy check`: one temporary tenant looks for the other's rows."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ LAYERS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "row-level security off": without_row_security,
 }
 
-tenancy = click.Group("tenancy", help="What keeps organizations apart.")
+tenancy = click.Group("tenancy", help="Test tenant isolation.")
 
 
 @tenancy.command("check")
-@click.option("--only", metavar="ADDRESS", default="/", show_default=True, help="Only addresses that begin so.")
+@click.option("--only", metavar="ADDRESS", default="/", show_default=True, help="Only paths that begin with this.")
 @click.pass_obj
 def check_command(info: ScriptInfo, only: str) -> None:
-    """Walk every address as one organization's administrator, looking for another's rows; leaves nothing behind."""
+    """Visit every page as an organization's administrator, looking for another's rows. Everything is rolled back."""
     try:
         requests, findings = contextvars.Context().run(check, info.load_app(), only)
     except stage.NoSamples as error:
         raise click.ClickException(str(error)) from None
     except NothingSeen:
         raise click.ClickException(
-            "The walk saw nothing, not even its own organization: it can't tell anything."
+            "The walk saw nothing, not even its own organization, so it proves nothing."
         ) from None
     for finding in findings:
         click.echo(finding)
     if findings:
         raise SystemExit(1)
-    click.echo(f"{requests:,} requests, nothing of another tenant.")
+    click.echo(f"{requests:,} requests, no rows of another tenant.")
 
 
 def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
-    """Three walks: each layer must hold alone. Returns how many requests were made, and a line for each finding."""
+    """Walk three times, so that each layer is tested alone. Returns the number of requests, and a line per finding."""
     requests, findings = 0, list[str]()
     for name in LAYERS:
         click.echo(f"Walking with {name} ...", err=True)  # each takes a while
@@ -56,7 +56,7 @@ def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
 
 
 def walked(app: Flask, layers: str, only: str = "/") -> Walk:
-    """One walk, with these layers. Call it where no application context is."""
+    """A walk with these layers. Call it outside of application contexts."""
     with app.app_context():
         engine = db.engine
     with LAYERS[layers](), rolled_back(engine) as connection:

@@ -1,6 +1,6 @@
-"""How is the portal run whole so that nothing of it stays, and with one of its two isolation layers switched off?
+"""Run the portal in a transaction that is rolled back, optionally with one isolation layer switched off.
 
-For the self-test and the tests alone: it rearranges the sessions of the whole process.
+Only for the self-test and tests: it changes the sessions of the whole process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
     plain, former = factory.class_, dict(factory.kw)
     with engine.connect() as connection:
         outer = connection.begin()
-        # What is a savepoint here is a transaction elsewhere: the next one tells who acts, and is an act of its own.
+        # Savepoints replace transactions here: after each, PostgreSQL is told the actor again.
         event.listen(connection, "release_savepoint", doubt_settings)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
@@ -34,7 +34,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """Take back what the block writes, and nothing before it."""
+    """Undo what the block writes, and nothing before it."""
     savepoint = connection.begin_nested()
     try:
         yield
@@ -44,7 +44,7 @@ def undone(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def without_filters() -> Iterator[None]:
-    """Switch core/scoping.py off, so that row-level security stands alone. Around `rolled_back`, not inside it."""
+    """Switch core/scoping.py off, so that only row-level security is active. Use it around `rolled_back`."""
     for name, function in FILTERS.items():
         event.remove(db.session, name, function)
     try:
@@ -56,7 +56,7 @@ def without_filters() -> Iterator[None]:
 
 @contextmanager
 def without_row_security() -> Iterator[None]:
-    """Let tenants act as the login role, so that core/scoping.py stands alone."""
+    """Let tenants act as the login role, so that only core/scoping.py is active."""
     role = transactions.TENANT_ROLE
     transactions.TENANT_ROLE = "none"
     try:

@@ -1,4 +1,4 @@
-"""Who plays in the isolation self-test? Two tenants made to be thrown away, and what of the second must never show."""
+"""The data of the isolation self-test: two temporary tenants, and what must not show of the second one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from portal.users.resource import email_sample
 
 Pair = tuple[str, str]
 Dump = dict[str, list[tuple[Any, ...]]]
-TEST_NETWORK = "192.0.2.1"  # of documents alone (RFC 5737): no visitor of a live installation has it
+TEST_NETWORK = "192.0.2.1"  # reserved for documentation (RFC 5737), so no visitor has it
 DAY = Lifetime(timedelta(days=1), timedelta(days=1))
 PEOPLE = ("admin", "user", "deleted")
 
 
 class NoSamples(Exception):
-    """Models that the check would miss: tenant-owned ones of which the other tenant has no row."""
+    """Tenant-owned models without a row of the other tenant, which the check would miss."""
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
@@ -49,10 +49,10 @@ class NoSamples(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """What the walk needs to know. Every text of the other tenant has a word to search for and a canary.
+    """The data for the walk. Every text of the other tenant contains a word to search for and a canary.
 
-    `marks` are what must never show, each with its kind, and `keys` those of them that may address a row. `words`,
-    `references` and `emails` are what to send, each beside one that nobody has. `rows` are the other tenant's own.
+    `marks` must never show, each with its kind; `keys` are those that can be part of a URL. `words`, `references` and
+    `emails` are sent, each beside one that nobody has. `rows` are the other tenant's.
     """
 
     email: str
@@ -67,13 +67,13 @@ class Stage:
     emails: tuple[Pair, ...]
 
     def prints(self, app: Flask) -> dict[str, str | None]:
-        """The other tenant's rows as they are now: what to compare, by table, read in one statement."""
+        """The current rows of the other tenant by table, read in one statement, for comparison."""
         with app.app_context(), acting_as(SYSTEM):
             return {name: texts for name, texts in db.session.execute(_texts(), {"keys": list(self.rows)})}
 
 
 def set_up(app: Flask) -> Stage:
-    """Make both tenants, and somebody of one's own whom its ADMIN must not see. Whoever calls rolls back."""
+    """Create both tenants, and somebody of the first whom its ADMIN must not see. The caller rolls back."""
     own, foreign = _texts_of_its_own(), _texts_of_its_own()
     password = secrets.token_urlsafe(24)
     with app.app_context(), acting_as(SYSTEM):
@@ -123,7 +123,7 @@ def tenant_owned() -> dict[str, str]:
 
 
 def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
-    """What is the other tenant's, each beside the like of it that nobody has."""
+    """Values of the other tenant, each beside a similar one that nobody has."""
     nobodys = _texts_of_its_own()
     ids = (other.id, other.people["user"])
     emails = [(email_sample(foreign, who), email_sample(nobodys, who)) for who in (*PEOPLE, "hidden")]
@@ -139,7 +139,7 @@ def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
 
 @command
 def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
-    """Make the tenant's rows, of all resources or some: first those that others refer to."""
+    """Create the tenant's rows of all or some resources, starting with those that others reference."""
     described = resources()
     for table in db.metadata.sorted_tables:
         if table.name in described and (not only or table.name in only):
@@ -174,7 +174,7 @@ def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
 
 
 def _keys(dump: Dump) -> dict[str, str]:
-    """Every UUID in these rows, and which column's it is, first of all which table's key."""
+    """Every UUID in these rows with its column, preferably the table's key."""
     found = [
         (not column.primary_key, str(value), f"a key ({column.name} of {table})")
         for table, rows in dump.items()
@@ -215,7 +215,7 @@ def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:
 
 
 def _indexed(table: Table) -> Iterator[Column[Any]]:
-    """The columns of keys that a whole index begins with."""
+    """The key columns that begin an index over the whole table."""
     whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
     for column in (*list(table.primary_key)[:1], *(index.expressions[0] for index in whole)):
         if isinstance(column, Column) and isinstance(column.type, Uuid):

@@ -1,4 +1,4 @@
-"""With what does the self-test come to the door? A browser that reads pages, and notes what addresses ask for."""
+"""The self-test's browser, which reads pages and records the arguments that routes read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOLD = ("Location", "HX-Redirect", "HX-Push-Url", "Content-Disposition", "ETag")
 
 
 class Noted(ImmutableMultiDict[str, str]):
-    """Arguments that remember which of them were asked for: what a route reads, it is sent."""
+    """Arguments that remember which of them a route read, so that it can be sent them."""
 
     asked: ClassVar[set[str]] = set()
 
@@ -44,7 +44,7 @@ class Noted(ImmutableMultiDict[str, str]):
 
 @contextmanager
 def noting(app: Flask) -> Iterator[None]:
-    """Let the arguments of every request be Noted."""
+    """Make the arguments of every request Noted."""
     plain = app.request_class
     app.request_class = type("NotingRequest", (plain,), {"parameter_storage_class": Noted})
     try:
@@ -55,14 +55,14 @@ def noting(app: Flask) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status and everything that can be read, where it led to included."""
+    """A response: the status and all readable text, including that of redirects."""
 
     status: int
     text: str
     asked: frozenset[str]
 
     def without(self, *sent: str) -> tuple[int, str]:
-        """The answer, less what was sent and what differs each time."""
+        """The response without what was sent and what differs each time."""
         text = self.text
         for one in sent:
             text = text.replace(one, "").replace(quote_plus(one), "")
@@ -71,7 +71,7 @@ class Answer:
 
 @dataclass
 class Form:
-    """What a browser would send, and for each name the values that it could choose."""
+    """A form: what a browser would send, and the possible values of each name."""
 
     method: str
     action: str
@@ -111,7 +111,7 @@ class Page(HTMLParser):
 
 
 class Visitor:
-    """The ADMIN's browser. Each request begins with the cookie of the sign-in, whatever an answer did to it."""
+    """The ADMIN's browser. Each request starts with the session's original cookie."""
 
     def __init__(self, app: Flask) -> None:
         settings = current_settings.of(app)
@@ -124,7 +124,7 @@ class Visitor:
         self.token = ""
 
     def sign_in(self, email: str, password: str) -> Answer:
-        """Through the form. Returns the answer with the first page."""
+        """Sign in with the form. Returns the response with the first page."""
         client = FlaskClient(self.app, self.app.response_class)
         path = self.app.url_map.bind(self.host, self.root or "/").build("auth.login")
         token = _token(self._open(client, "GET", path).text)
@@ -151,7 +151,7 @@ class Visitor:
         return client
 
     def _open(self, client: FlaskClient, method: str, path: str, **kwargs: Any) -> Answer:
-        """Where the answer leads to is read too: what was done is told there."""
+        """Follow redirects, where results are shown."""
         kwargs["headers"] = {"Referer": self.base, **kwargs.get("headers", {})}
         client.environ_base["REMOTE_ADDR"] = TEST_NETWORK
         always: dict[str, Any] = {"base_url": self.base, "buffered": True}

@@ -1,4 +1,4 @@
-"""What does an ADMIN get to see and to change on every route, and is any of it another tenant's?"""
+"""Visit every route as an ADMIN, and report what shows or changes rows of another tenant."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from portal.web.guards import PUBLIC, rule_of
 from portal.web.session import UNBOUND
 
 ARGUMENT = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
-KEY = "\x00"  # in an address: where a foreign row's key goes
-ALSO = "last"  # a value that stands in no link of a short list: its last page
+KEY = "\x00"  # in a URL, the place of another tenant's key
+ALSO = "last"  # an argument that short lists don't link to
 MOST_VIEWS = 100  # of one page
 
 Pair = tuple[str, str]
@@ -35,7 +35,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Finding:
-    """A place where another tenant shows or changes."""
+    """A route that shows or changes another tenant's row."""
 
     method: str
     address: str
@@ -54,11 +54,11 @@ class Request:
 
 
 class NothingSeen(RuntimeError):
-    """The walk saw nothing of its own tenant either, or no address at all, so that it proves nothing."""
+    """The walk didn't see its own tenant either, or no route at all, so it proves nothing."""
 
 
 class Walk:
-    """One walk through the address map. What a request writes is undone before the next."""
+    """A walk through the URL map. What a request writes is undone before the next."""
 
     def __init__(self, app: Flask, stage: Stage, connection: Connection) -> None:
         self.app = app
@@ -72,9 +72,9 @@ class Walk:
         self._answered: dict[Request, tuple[int, str]] = {}
 
     def run(self, begin: str = "/") -> None:
-        """Every address that begins so. NothingSeen where the walk would prove nothing.
+        """Visit every path that begins with this. NothingSeen if the walk proves nothing.
 
-        The clock is stopped: answers are compared, and pages tell how long ago something was.
+        The clock is stopped, because responses are compared and pages show relative times.
         """
         with noting(self.app), stopped():
             if self.stage.own_word not in self.visitor.sign_in(self.stage.email, self.stage.password).text:
@@ -86,7 +86,7 @@ class Walk:
             raise NothingSeen
 
     def _try_rule(self, rule: Rule) -> None:
-        """What is posted to a public address is posted by a stranger: it can't be the ADMIN's act."""
+        """Public routes are posted to by strangers, so that the ADMIN isn't the actor."""
         methods, stated = rule.methods or set(), rule_of(self.app.view_functions[rule.endpoint])
         if "GET" in methods:
             self._read(rule)
@@ -102,7 +102,7 @@ class Walk:
                 self._explore(rule, path)
 
     def _explore(self, rule: Rule, path: str) -> None:
-        """One's own page, all that it leads to on the same address, and every argument that is read there."""
+        """Visit a page of one's own, its links to itself, and every argument that it reads."""
         first = self._look(rule.rule, path)
         if first.status != 200:
             return
@@ -119,7 +119,7 @@ class Walk:
             self._try_argument(rule, path, name, views)
 
     def _try_argument(self, rule: Rule, path: str, name: str, views: Sequence[str]) -> None:
-        """What is the other tenant's finds nothing; what is looked for, in no view of a list."""
+        """Values of the other tenant must find nothing, in any view of a list."""
         address = f"{rule.rule}?{name}"
         self._look(address, _with(path, name, ALSO))
         for pair in (*self.stage.words, *self.stage.references, *self.stage.emails[:1]):
@@ -128,7 +128,7 @@ class Walk:
             self._compare(address, self.stage.words[0], partial(_asking, view, name))
 
     def _matters(self, path: str, name: str) -> bool:
-        """Whether any word in this argument is looked for: of an argument with a few names, others are ignored."""
+        """Whether the argument searches for any word; others take only certain values."""
         word = self.stage.words[0][1]
         with_it, plain = (self.visitor.get(one, htmx=True) for one in (_with(path, name, word), path))
         return with_it.without(word) != plain.without(word)
@@ -146,7 +146,7 @@ class Walk:
             self._try_fields(rule, path, typed)
 
     def _try_fields(self, rule: Rule, path: str, typed: tuple[Pair, ...]) -> None:
-        """What is typed names rows of the other tenant, and takes what is theirs."""
+        """Send forms that name rows of the other tenant, and values that it uses."""
         plain = self._ask(rule.rule, Request("POST", path, fields=typed))
         if plain.status in (403, 404):
             return
@@ -155,22 +155,22 @@ class Walk:
                 self._try_field(f"{rule.rule} {name}", pair, plain.status, partial(_typing, path, typed, name))
 
     def _try_field(self, address: str, pair: Pair, usual: int, make: Callable[[str], Request]) -> None:
-        """The status tells whether a value is in use; of an e-mail address the one sentence may say so."""
+        """The status must not reveal whether a value is in use, except for the known message about emails."""
         answer = self._ask(address, make(pair[0]), *pair)
         if answer.status == usual or answer.status == self._ask(address, make(pair[1]), *pair).status:
             return
         if ADDRESS_TAKEN_ELSEWHERE not in html.unescape(answer.text):
-            self._found("POST", address, "tells what another tenant uses")
+            self._found("POST", address, "reveals a value of another tenant")
 
     def _fields(self, path: str) -> tuple[Pair, ...]:
-        """What the page's own form would send."""
+        """The data that the page's form would send."""
         forms = Page(self.visitor.get(path).text).forms
         return next((_filled_in(form) for form in forms if form.method == "post" and form.action in ("", path)), ())
 
-    # What holds everywhere
+    # Checks of every response
 
     def _try_keys(self, rule: Rule, method: str, fields: tuple[Pair, ...]) -> None:
-        """A foreign row answers as one that never was."""
+        """Another tenant's row must look like one that doesn't exist."""
         for address, key, htmx in product(self._foreign(rule), self.stage.keys, (False, True)):
             self._compare(rule.rule, (key, self._nobody), partial(_naming, method, address, htmx, fields))
 
@@ -180,7 +180,7 @@ class Walk:
         if nobodys not in self._answered:
             self._answered[nobodys] = self._ask(address, nobodys, *pair).without(*pair)
         if answer != self._answered[nobodys]:
-            self._found(foreign.method, address, "answers otherwise than to what nobody has")
+            self._found(foreign.method, address, "responds differently than for a value that nobody has")
 
     def _ask(self, address: str, request: Request, *sent: str) -> Answer:
         self.requests += 1
@@ -212,11 +212,11 @@ class Walk:
         self.findings[Finding(method, address, what)] = None
 
     def _own(self, rule: Rule) -> list[str]:
-        """The rule's addresses with every key of one's own."""
+        """The rule's URLs with each key of one's own."""
         return [self._filled(rule, keys) for keys in product(self.stage.own_keys, repeat=_places(rule))]
 
     def _foreign(self, rule: Rule) -> list[str]:
-        """The rule's address with KEY in every place; then in each place alone, one's own in the others."""
+        """The rule's URL with KEY in every place; then in each place alone, with one's own keys in the others."""
         places = _places(rule)
         every = [(KEY,) * places] if places else []
         alone = [
@@ -233,12 +233,12 @@ class Walk:
 
 
 def _places(rule: Rule) -> int:
-    """How many keys the address takes."""
+    """How many keys the URL contains."""
     return sum(match.group(1) != "int" for match in ARGUMENT.finditer(rule.rule))
 
 
 def _same_page(answer: Answer, path: str) -> list[str]:
-    """Where the page leads to that is itself with arguments: tabs, sorts, pages, and the choices of its filters."""
+    """The page's links to itself with arguments: tabs, sorting, pages, and the choices of its filters."""
     found = _links(answer, path)
     for form in Page(answer.text).forms:
         if form.method == "get" and form.action in ("", path):
@@ -268,7 +268,7 @@ def _naming(method: str, address: str, htmx: bool, fields: tuple[Pair, ...], val
 
 
 def _filled_in(form: Form) -> tuple[Pair, ...]:
-    """Something in every field: what stands there, else the last choice, else something new."""
+    """A value for every field: the present one, else the last choice, else a new one."""
     return tuple(
         (name, value or form.choices.get(name, [""])[-1] or _made_up(name)) for name, value in form.fields.items()
     )
@@ -280,5 +280,5 @@ def _made_up(name: str) -> str:
 
 
 def _squeezed(text: str) -> str:
-    """So that a key is found however it is written."""
+    """A key in all its notations."""
     return text.lower().replace("-", "")

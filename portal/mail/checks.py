@@ -1,4 +1,4 @@
-"""Can emails leave, and do they? Two lines of `flask doctor`."""
+"""Checks of `flask doctor`: whether emails can be sent, and whether they are."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def mail() -> str:
     if settings.missing_for_mail:
         raise Ailing(settings.missing_for_mail)
     if settings.smtp_url is None:
-        return "no mail server is named: emails are kept, to be read at /outbox/"
+        return "no mail server is set: emails are kept at /outbox/"
     try:
         return probe(settings.smtp_url)
     except Unreachable as error:
-        raise Ailing(f"{error} Look at PORTAL_SMTP_URL.") from None
+        raise Ailing(f"{error} Check PORTAL_SMTP_URL.") from None
 
 
 def queue() -> str:
     found = db.session.execute(state_of_queue(timedelta(seconds=STALLED_SECONDS))).one()
     waits = now() - found.since if found.since else timedelta(0)
     if found.due and not found.workers:
-        raise Ailing(f"{_waiting(found)}, and no worker is there: run `flask worker`, or `flask serve`.")
+        raise Ailing(f"{_waiting(found)}, and no worker is running: start `flask worker` or `flask serve`.")
     if waits > LONGEST:
-        raise Ailing(f"{_waiting(found)}, though a worker is there: its log says why.")
+        raise Ailing(f"{_waiting(found)}, although a worker is running: see its log.")
     return "; ".join(
         (
             _waiting(found),
-            f"{found.later} will be tried again, {found.failed} were given up (the log says why)",
+            f"{found.later} will be tried again, {found.failed} could not be sent (see the log)",
             f"{found.workers} at work",
         )
     )

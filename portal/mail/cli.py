@@ -1,4 +1,4 @@
-"""What does `flask worker` do?"""
+"""The command `flask worker`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.web.given import current_settings, served_at
 @click.command("worker")
 @with_appcontext
 def worker() -> None:
-    """Send emails until Ctrl-C; the one at hand is finished first."""
+    """Send emails until Ctrl-C; the current one is finished first."""
     settings = current_settings()
     if settings.missing_for_mail:
         raise click.ClickException(settings.missing_for_mail)

@@ -1,4 +1,4 @@
-"""How does an email get on its way?"""
+"""Queue emails, and remove old ones."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ REMOVED_AT_ONCE = 10_000
 
 @command
 def send_later(kind: str, user_id: uuid.UUID) -> None:
-    """Have an email of this kind written and sent to a person, if the transaction of the caller is committed.
+    """Queue an email of this kind to a person. It is sent only if the caller's transaction is committed.
 
-    Of a changed address the job names the event too, which knows the former one.
+    After a change of address, the job also names the event, which contains the former address.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no email of the kind {kind}")
@@ -44,7 +44,7 @@ def send_later(kind: str, user_id: uuid.UUID) -> None:
 
 
 def remove_kept(before: datetime) -> int:
-    """What the demo's outbox kept before then."""
+    """Remove emails that the outbox has kept since before then."""
     return in_batches(lambda: _remove_kept(before))
 
 
@@ -56,12 +56,14 @@ def _remove_kept(before: datetime) -> int:
 
 
 def remove_given_up(before: datetime) -> int:
-    """Jobs of emails that were given up before then."""
+    """Remove jobs of emails that could not be sent before then."""
     return in_batches(lambda: _remove_given_up(before))
 
 
 @command
 def _remove_given_up(before: datetime) -> int:
-    db.session.execute(select(func.set_config("search_path", "queue, public", True)))  # its triggers name no schema
+    db.session.execute(
+        select(func.set_config("search_path", "queue, public", True))
+    )  # its triggers use names without a schema
     old = given_up(before).limit(REMOVED_AT_ONCE)
     return len(db.session.execute(delete(JOBS).where(JOBS.c.id.in_(old)).returning(JOBS.c.id)).all())

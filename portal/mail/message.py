@@ -1,4 +1,4 @@
-"""What stands in an email, and who writes it? A feature above provides the writers."""
+"""The contents of an email. Features above provide the functions that write each kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portal.web.rendering import text_of
 
 @dataclass(frozen=True)
 class Email:
-    """To one address. `link` is what the button opens; what is `said_after` stands below it."""
+    """An email to one address. The button opens `link`; `said_after` is below it."""
 
     recipient: str
     subject: str
@@ -33,24 +33,24 @@ class Email:
 
 
 Writer = Callable[[uuid.UUID, int | None], Email | None]
-# Who writes the emails of each kind, given a person's id and an event's. No email where none is due.
+# The functions that write each kind of email, given the ids of a person and an event; None if none is due.
 writers: Given[Mapping[str, Writer]] = Given("writers of emails")
 
 
 def written(kind: str, user_id: uuid.UUID, event: int | None = None) -> Email | None:
-    """The email as it is due now."""
+    """The email with its current contents; None if it is not due any more."""
     return writers()[kind](user_id, event)
 
 
 def message_of(email: Email, sender: str) -> EmailMessage:
-    """Plain text and HTML. A line break in a header is a ValueError."""
+    """A message with plain text and HTML. ValueError if a header contains a line break."""
     message: Any = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = email.recipient
     message["Subject"] = email.subject
     message["Date"] = format_datetime(now())
     message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
     message.set_content(email.content("txt"))
     message.add_alternative(email.content("html"), subtype="html")
     return message  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What does the demo keep of the emails that it can't send?"""
+"""The outbox, which keeps the demo's emails, and the tables of the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.models import Base, Keyed
 
-# What is read of the queue's own tables: see migration 0006_email_queue.
+# The columns of the queue's own tables that we read: see migration 0006_email_queue.
 JOBS = table(
     "procrastinate_jobs", column("id"), column("status", Text), column("scheduled_at", DateTime(True)), schema="queue"
 )
@@ -18,7 +18,7 @@ WORKERS = table("procrastinate_workers", column("last_heartbeat", DateTime(True)
 
 
 class OutboxEmail(Keyed, Base):
-    """An email that would have been sent. In production, and where a mail server is named, there are none."""
+    """An email that would have been sent. There are none in production, or with a mail server."""
 
     __tablename__ = "outbox_emails"
     __table_args__ = (Index("outbox_emails_kept_at_idx", "kept_at"),)

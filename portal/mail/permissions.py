@@ -1,4 +1,4 @@
-"""Who may see the outbox?"""
+"""The permission to read the outbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does an email leave the house? Through the SMTP server that PORTAL_SMTP_URL names."""
+"""Deliver emails to the SMTP server of PORTAL_SMTP_URL."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PORTS = {"smtp": 587, "smtps": 465}
 
 
 class Undelivered(Exception):
-    """The server did not take it; later it may. The text names nobody."""
+    """The server didn't accept the email, but may later. The message contains no addresses."""
 
 
 class Unwanted(Exception):
-    """The server will never take it: there is no such address, or not for us."""
+    """The server will never accept the email, for example because the address doesn't exist."""
 
 
 class Unreachable(Exception):
-    """Nothing could be handed over there; the message is one sentence that says why."""
+    """The server can't be used; the message is one sentence that says why."""
 
 
 def probe(url: str) -> str:
-    """Go as far as handing an email over, and hand none over; says how one gets in. Unreachable."""
+    """Connect to the server as if to send an email, and describe the connection. Unreachable."""
     address = urlsplit(url)
     place = f"{address.hostname}:{address.port or PORTS[address.scheme]}"
     try:
@@ -36,29 +36,29 @@ def probe(url: str) -> str:
             server.noop()
             is_private = isinstance(server.sock, ssl.SSLSocket)
     except smtplib.SMTPAuthenticationError:
-        raise Unreachable(f"{place} refuses the name and password.") from None
+        raise Unreachable(f"{place} rejects the user name or password.") from None
     except smtplib.SMTPNotSupportedError:
-        raise Unreachable(f"{place} offers no STARTTLS, or no signing in under it.") from None
+        raise Unreachable(f"{place} offers no STARTTLS, or no authentication after it.") from None
     except ssl.SSLError as error:
-        raise Unreachable(f"{place} can't be spoken with under TLS ({error.reason}).") from None
+        raise Unreachable(f"{place}: the TLS connection failed ({error.reason}).") from None
     except OSError as error:
         raise Unreachable(f"{place} can't be reached ({type(error).__name__}).") from None
-    tls = "under TLS" if is_private else "without TLS, on this machine"
+    tls = "with TLS" if is_private else "without TLS, on this machine"
     return f"{place} answers, {tls}" + (f", as {unquote(address.username)}" if address.username else "")
 
 
 def deliver(message: EmailMessage, url: str) -> None:
-    """Hand the message over. Undelivered, Unwanted."""
+    """Deliver the message. Undelivered, Unwanted."""
     try:
         with _connected(urlsplit(url)) as server:
             _send(server, message)
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
-        raise _judged(max(codes, default=0), "the recipient was refused") from None  # its text holds the address
+        raise _judged(max(codes, default=0), "the recipient was refused") from None  # its text contains the address
     except smtplib.SMTPDataError as error:
         raise _judged(error.smtp_code, "the email was refused") from None
-    except OSError as error:  # of the network, and every other of SMTP
-        raise Undelivered(f"the mail server did not take it: {type(error).__name__}") from None
+    except OSError as error:  # network errors, and all other SMTP errors
+        raise Undelivered(f"the mail server did not accept it: {type(error).__name__}") from None
 
 
 def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
@@ -69,16 +69,16 @@ def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
 
 
 def _judged(code: int, words: str) -> Undelivered | Unwanted:
-    """What begins with 5 is meant to last (RFC 5321, section 4.2.1)."""
+    """Codes that begin with 5 are permanent (RFC 5321, section 4.2.1)."""
     return (Unwanted if 500 <= code < 600 else Undelivered)(f"{words} ({code})")
 
 
 @contextmanager
 def _connected(address: SplitResult) -> Iterator[smtplib.SMTP]:
-    """Always under TLS, but for a server on this machine that offers none."""
+    """Connect with TLS, unless the server is on this machine and doesn't offer it."""
     host, port = address.hostname or "", address.port or PORTS[address.scheme]
     context = ssl.create_default_context()
-    if host in LOOPBACK:  # nobody stands between, and such servers certify themselves
+    if host in LOOPBACK:  # local servers have self-signed certificates
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     server = (
         smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)

@@ -1,4 +1,4 @@
-"""Which emails does the demo show, and which wait to be sent?"""
+"""The emails of the outbox, and the state of the queue."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _is(status: str) -> ColumnElement[bool]:
     return cast(JOBS.c.status, Text) == status
 
 
-def state_of_queue(living: timedelta) -> Select[Any]:
-    """How many emails are due and since when, how many come later or were given up, and how many workers live."""
+def state_of_queue(alive: timedelta) -> Select[Any]:
+    """How many emails are due and since when, how many are delayed or failed, and how many workers are alive."""
     at = now()
     is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
     began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
@@ -31,11 +31,11 @@ def state_of_queue(living: timedelta) -> Select[Any]:
         func.min(func.coalesce(JOBS.c.scheduled_at, began)).filter(is_due).label("since"),
         func.count().filter(_is("todo") & ~is_due).label("later"),
         func.count().filter(_is("failed")).label("failed"),
-        select(func.count()).where(WORKERS.c.last_heartbeat > at - living).scalar_subquery().label("workers"),
+        select(func.count()).where(WORKERS.c.last_heartbeat > at - alive).scalar_subquery().label("workers"),
     ).select_from(JOBS)
 
 
 def given_up(before: datetime) -> Select[Any]:
-    """The jobs to which nothing happened since then."""
+    """Failed jobs without any event since then."""
     lately = select(JOB_EVENTS.c.at).where(JOB_EVENTS.c.job_id == JOBS.c.id, JOB_EVENTS.c.at >= before)
     return select(JOBS.c.id).where(_is("failed"), ~lately.exists())

@@ -1,7 +1,7 @@
-"""Who sends the emails? A worker that takes one job after the other from a queue in the database.
+"""The worker, which takes jobs from a queue in the database and sends emails.
 
-A job holds ids alone. It is put there by portal_send_later (portal/sql/mail) in the transaction of what it tells of,
-and is done at least once: a worker that is killed between sending and noting that leaves it to be done again.
+A job contains only ids. portal_send_later (portal/sql/mail) adds it in the transaction that causes the email. It runs
+at least once: if a worker is killed after sending and before recording that, the job is repeated.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
 RETENTION_CRON = "17 3 * * *"  # UTC
-DAY_SECONDS = 86_400  # within which a worker that was away makes up for it
+DAY_SECONDS = 86_400  # within which a restarted worker catches up
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MISTAKES = 10
 RESCUE_SECONDS, STALLED_SECONDS, RESTART_SECONDS = 30.0, 30.0, 5.0
@@ -51,22 +51,22 @@ log = logging.getLogger("portal")
 
 
 class Patience(BaseRetryStrategy):
-    """Try again after 10 seconds, 20, 40 and so on, then every hour; give up only what will never be taken.
+    """Try again after 10 seconds, 20, 40 and so on, then every hour, unless the server will never accept the email.
 
-    What fails in another way than by the mail server is a mistake of ours, tried a few times.
+    Any other failure is a bug, and is retried a few times.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, Unwanted) or (not isinstance(exception, Undelivered) and job.attempts >= MISTAKES):
-            log.error("job %s: an email is given up: %s", job.id, exception)
+            log.error("job %s: an email could not be sent: %s", job.id, exception)
             return None
         pause = min(FIRST_PAUSE * 2 ** min(job.attempts, 20), LONGEST_PAUSE)
-        log.warning("job %s: an email waits for %s s: %s", job.id, pause, exception)
+        log.warning("job %s: an email is delayed for %s s: %s", job.id, pause, exception)
         return RetryDecision(retry_in={"seconds": pause})
 
 
 def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
-    """Write the email as it is due now, and send it; nothing where the person is gone or none is due any more."""
+    """Write the email with current contents and send it, unless the person is gone or it is not due any more."""
     settings = current_settings()
     with acting_as(SYSTEM):
         email = written(kind, user_id, event)
@@ -80,11 +80,11 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
 
 
 def _addressed(email: Email, sender: str) -> EmailMessage:
-    """The message, to exactly the stored address: an invalid one could be parsed as somebody else's."""
+    """The message to exactly the stored address; an invalid one could be parsed as somebody else's."""
     try:
         recipient = mailable_email(email.recipient)
     except ValueError:
-        raise Unwanted("its address is not one that email can be sent to") from None
+        raise Unwanted("its address can't receive email") from None
     return message_of(replace(email, recipient=recipient), sender)
 
 
@@ -95,10 +95,10 @@ def _keep(email: Email) -> None:
 
 
 def queue_of(app: Flask) -> App:
-    """The queue of an application's database, not by way of a pooler: LISTEN needs a connection of one's own."""
+    """The queue of an application's database, without a pooler, because LISTEN needs a direct connection."""
     settings = current_settings.of(app)
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
-    # It waits for new jobs without a limit, so its connection must not be closed for being idle.
+    # It waits for jobs without a time limit, so its connection must not be closed for being idle.
     told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
     connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
@@ -129,15 +129,15 @@ def remove_old_rows() -> dict[str, int]:
             with acting_as(SYSTEM):
                 removed[one.name] = one.remove(now() - one.age(settings))
         except (DBAPIError, Busy) as error:
-            log.warning("%s are not removed: %s", one.name, type(error).__name__)
+            log.warning("could not remove %s: %s", one.name, type(error).__name__)
     if any(removed.values()):
         log.info("removed as old: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))
     return removed
 
 
 async def work(queue: App, *, until_empty: bool = False, with_signals: bool = False) -> None:
-    """Do the jobs; without `until_empty` until a signal ends it, which lets the job at hand be finished."""
-    if until_empty:  # it would wait for the next day's
+    """Do jobs, until the queue is empty or until a signal, which lets the current job finish."""
+    if until_empty:  # it would wait for the next day
         queue.periodic_registry.periodic_tasks.clear()
     async with queue.open_async():
         rescuing = asyncio.create_task(_rescue(queue))
@@ -157,7 +157,7 @@ async def work(queue: App, *, until_empty: bool = False, with_signals: bool = Fa
 
 
 async def _rescue(queue: App) -> None:
-    """Again and again put back what a worker that is no more had begun."""
+    """Keep returning the jobs of dead workers to the queue."""
     while True:
         with suppress(*UNREACHABLE):
             for job in await queue.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
@@ -166,10 +166,10 @@ async def _rescue(queue: App) -> None:
 
 
 def work_on(app: Flask, *, with_signals: bool = False) -> None:
-    """Work until a signal ends it; where the database goes away, from anew when it is back."""
+    """Work until a signal, and start again when the database is back after an outage."""
     while True:
         try:
-            with app.app_context():  # a pool of connections would not say why it has none
+            with app.app_context():  # the connection pool doesn't report why it can't connect
                 try_reading(db.engines.get(DIRECT, db.engine), f"{SCHEMA}.procrastinate_jobs")
             asyncio.run(work(queue_of(app), with_signals=with_signals))
         except UNREACHABLE as error:
@@ -182,7 +182,7 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
 
 
 def work_beside_pages(app: Flask) -> None:
-    """Work in a thread of this process, which ends with it; not where emails can't be sent."""
+    """Work in a thread of this process, unless emails can't be sent."""
     settings = current_settings.of(app)
     if not settings.worker_inside:
         return

@@ -1,1 +1,1 @@
-"""What people show beside the password: codes of an app, passkeys, recovery codes."""
+"""Two-factor authentication: authenticator apps, passkeys, recovery codes."""

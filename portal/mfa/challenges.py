@@ -1,4 +1,4 @@
-"""What is a browser asked, so that an answer to anything else, or given before, counts for nothing?"""
+"""Passkey challenges, each valid for one purpose and one response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACE = "asked"
 
 
 def site() -> Site | None:
-    """This portal as passkeys know it; None where it was asked for under another name, or under a number."""
+    """This portal as a site for passkeys; None if it was requested under another host name, or by IP address."""
     settings = current_settings()
     parts = urlsplit(settings.public_url or request.host_url)
     host = parts.hostname or ""
@@ -40,7 +40,7 @@ def site() -> Site | None:
 
 
 def better_address() -> str:
-    """Where passkeys work, for people who came by another name."""
+    """The URL at which passkeys work, for people who use another host name."""
     settings = current_settings()
     if settings.public_url and settings.public_url != request.root_url.rstrip("/"):
         return settings.public_url
@@ -49,7 +49,7 @@ def better_address() -> str:
 
 
 def asked(purpose: str) -> bytes:
-    """The challenge of this browser for that purpose: the same while it holds, so that two tabs don't disturb."""
+    """The browser's challenge for a purpose; the same one while it is valid, so that two tabs both work."""
     kept = cookie.get(PLACE, {})
     challenge, at = kept.get(purpose, ("", 0))
     if not SECONDS / 2 > now().timestamp() - at >= 0:
@@ -59,7 +59,7 @@ def asked(purpose: str) -> bytes:
 
 
 def answered(purpose: str, credential: str) -> Answer | None:
-    """The answer, with what was asked, which ends with it; None where nothing was, or it was answered before."""
+    """The browser's response with its challenge, which is then used up; None if there was none."""
     kept = dict(cookie.get(PLACE, {}))
     challenge, at = kept.pop(purpose, ("", 0))
     cookie[PLACE] = kept
@@ -68,7 +68,9 @@ def answered(purpose: str, credential: str) -> Answer | None:
         return None
     try:
         with acting_as(SYSTEM):
-            rate_limit.attempt(once("challenge", challenge, seconds=2 * SECONDS))  # a copy of the cookie knows it still
+            rate_limit.attempt(
+                once("challenge", challenge, seconds=2 * SECONDS)
+            )  # a copy of the cookie still contains it
     except RateLimited:
         return None
     return Answer(credential, base64url_to_bytes(challenge), here)

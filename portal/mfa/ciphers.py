@@ -1,4 +1,4 @@
-"""How are secrets kept that have to be read again? Encrypted, with keys derived from the installation's."""
+"""Encrypt the secrets of authenticator apps, with keys derived from SECRET_KEY."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def encrypted(text: str) -> str:
 
 
 def decrypted(token: str, *, seconds: int | None = None) -> str | None:
-    """The text; None where none of the keys made the token, or longer ago than so many seconds."""
+    """The text; None if no key fits, or it was encrypted more than so many seconds ago."""
     try:
         return _cipher().decrypt(token.encode(), ttl=seconds).decode()
     except (InvalidToken, UnicodeError):
@@ -26,7 +26,7 @@ def decrypted(token: str, *, seconds: int | None = None) -> str | None:
 
 
 def _cipher() -> MultiFernet:
-    """Encrypts with the key of today, and reads what a former one encrypted while that is still a fallback."""
+    """A cipher that encrypts with the current key and decrypts with the fallbacks too."""
     settings = current_settings()
     return MultiFernet([_key(one) for one in (settings.secret_key, *settings.secret_key_fallbacks)])
 

@@ -1,4 +1,4 @@
-"""Is this the code that an app shows now? And what do recovery codes look like?"""
+"""One-time codes of authenticator apps, and recovery codes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from portal.core.text import narrow, visible
 
 ISSUER = "Portal"
 SECONDS = 30
-DRIFT = 1  # steps that a clock may be ahead or behind
+DRIFT = 1  # time steps that a clock may be ahead or behind
 DIGITS = 6
-ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look alike
 GROUPS, LETTERS = 4, 4  # 80 bits
 RECOVERY_CODES = 10
 SPACES_AND_DASHES = ("Zs", "Zl", "Zp", "Cc", "Pd")  # tabs and line breaks too
@@ -29,7 +29,7 @@ def new_secret() -> str:
 
 
 def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
-    """The time step whose code was typed, if it is about now and later than `after`; else None."""
+    """The time step of the entered code, if it is current and later than `after`; else None."""
     plain = _plain(typed)
     if len(plain) != DIGITS or not (plain.isascii() and plain.isdigit()):
         return None
@@ -39,13 +39,13 @@ def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
 
 
 def picture(secret: str, email: str) -> str:
-    """What a camera reads: a QR code as the address of an SVG."""
+    """A QR code, as the data URI of an SVG."""
     address = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
     return str(segno.make_qr(address, error="m").svg_data_uri(scale=4, border=4, light="#fff", omitsize=True))
 
 
 def in_groups(secret: str) -> str:
-    """A secret for typing."""
+    """A secret in groups, for typing."""
     return " ".join(secret[place : place + 4] for place in range(0, len(secret), 4))
 
 
@@ -54,7 +54,7 @@ def new_recovery_codes() -> list[str]:
 
 
 def digest(typed: str) -> str:
-    """SHA-256 of a recovery code, however its groups were typed: of 80 random bits it gives nothing away."""
+    """SHA-256 of a recovery code, however it was typed; with 80 random bits it reveals nothing."""
     plain = "".join(letter for letter in _plain(typed).lower() if letter in ALPHABET)
     return hashlib.sha256(plain.encode("ascii")).hexdigest()
 

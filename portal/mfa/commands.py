@@ -1,4 +1,4 @@
-"""How do second factors come to be, prove somebody, and go? All of it acts as the system: nobody else reads them."""
+"""Add, verify and remove second factors. All of it runs as the system: nobody else can read them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from portal.mfa.passkeys import Answer, NewPasskey
 from portal.mfa.words import APP, CODE, MEANS, PASSKEY
 
 MOST_PASSKEYS = 10
-NOT_THE_CODE = "This isn’t the code that the app shows now. Wait for the next one and write its six digits."
+NOT_THE_CODE = "This isn’t the app’s current code. Wait for the next one and enter its six digits."
 NOT_FINISHED = "The passkey was not added. Try again."
 NO_SYNC = {"synchronize_session": False}
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What somebody has set up."""
+    """The second factors that somebody has set up."""
 
     app: Authenticator | None
     passkeys: Sequence[Passkey]
@@ -55,9 +55,9 @@ def methods_of(user_id: uuid.UUID) -> Factors:
 
 
 def add_authenticator(secret: str, typed: str) -> list[str]:
-    """Count on the app of whoever acts, in place of a former one, once it shows the right code; Conflict if not.
+    """Set up the actor's authenticator app, in place of a former one. Conflict if its code is wrong.
 
-    Returns the recovery codes, where these are the first: they are told once.
+    Returns recovery codes with the first second factor; they are shown once.
     """
     step = codes.step_of(secret, typed)
     if step is None:
@@ -77,7 +77,7 @@ def _add_authenticator(person: Actor, secret: str, step: int) -> list[str]:
 
 
 def add_passkey(name: str, answer: Answer | None) -> list[str]:
-    """Count on a passkey of whoever acts. Conflict where the browser's answer won't do. Returns the same."""
+    """Add a passkey of the actor's. Conflict if the browser's response is invalid. Returns the same."""
     made = passkeys.made(answer) if answer else None
     if made is None:
         raise Conflict(None, NOT_FINISHED)
@@ -92,7 +92,7 @@ def _add_passkey(person: Actor, name: str, made: NewPasskey) -> list[str]:
     if len(db.session.scalars(queries.passkeys_of(_id(person))).all()) >= MOST_PASSKEYS:
         raise Conflict(None, f"You have {MOST_PASSKEYS} passkeys. Remove one first.")
     if db.session.scalar(queries.by_credential(made.credential_id)):
-        raise Conflict(None, "This passkey is in use already.")
+        raise Conflict(None, "This passkey is already in use.")
     row = {
         "id": uuid7(),
         "user_id": person.id,
@@ -112,7 +112,7 @@ def _added(person: Actor, what: str) -> list[str]:
 
 
 def renew_codes() -> list[str]:
-    """New recovery codes for whoever acts; those of before end. Missing where there is nothing to recover."""
+    """Replace the actor's recovery codes. Missing without a second factor."""
     person = current_actor()
     with acting_as(SYSTEM):
         return _renew_codes(person)
@@ -135,9 +135,9 @@ def _make_codes(user_id: uuid.UUID) -> list[str]:
 
 
 def remove(passkey_id: uuid.UUID | None, *, last: str | None = None) -> None:
-    """Count no more on one passkey of whoever acts, or on the app. Missing where there is none.
+    """Remove one passkey of the actor's, or the app. Missing if there is none.
 
-    `last` says why the last factor stays: then a Conflict.
+    `last` says why the last one can't be removed, as a Conflict.
     """
     person = current_actor()
     with acting_as(SYSTEM):
@@ -164,7 +164,7 @@ def _remove_one(person: Actor, passkey_id: uuid.UUID | None, last: str | None) -
 
 @command
 def remove_all(user_id: uuid.UUID) -> bool:
-    """Everything that a person has set up; whether there was anything. Inside the caller's command, as the system."""
+    """Remove all second factors of a person, inside the caller's command; returns whether there were any."""
     _wait_for(user_id)
     found = [_remove(table, table.user_id == user_id) for table in (Authenticator, Passkey, RecoveryCode)]
     return any(found)
@@ -172,7 +172,7 @@ def remove_all(user_id: uuid.UUID) -> bool:
 
 @command
 def use_code(user_id: uuid.UUID, typed: str) -> str | None:
-    """What a code proves the person by, an app or a recovery code; None where it is neither, or was used before."""
+    """Verify a code: returns whether it was of the app or a recovery code; None if it is wrong or was used before."""
     if _use_app(user_id, typed):
         return APP
     return CODE if _use_recovery_code(user_id, typed) else None
@@ -184,7 +184,7 @@ def _use_app(user_id: uuid.UUID, typed: str) -> bool:
     step = codes.step_of(secret, typed, after=app.last_step) if app and secret else None
     if secret is None or step is None:
         return False
-    used = {"last_step": step, "used_at": now(), "secret": ciphers.encrypted(secret)}  # with the key of today
+    used = {"last_step": step, "used_at": now(), "secret": ciphers.encrypted(secret)}  # with the current key
     own = Authenticator.user_id == user_id
     return _changes(update(Authenticator).where(own, Authenticator.last_step < step).values(used))
 
@@ -196,7 +196,7 @@ def _use_recovery_code(user_id: uuid.UUID, typed: str) -> bool:
 
 @command
 def use_passkey(answer: Answer | None, *, owner: uuid.UUID | None = None) -> uuid.UUID | None:
-    """Whom a passkey's answer proves: `owner`, or whoever it belongs to where it stands alone; else None."""
+    """Verify a passkey's response: returns its owner, who must be `owner` if given; else None."""
     credential = passkeys.credential_in(answer.credential) if answer else None
     passkey = db.session.scalar(queries.by_credential(credential)) if credential else None
     if answer is None or passkey is None or owner not in (None, passkey.user_id):
@@ -210,7 +210,7 @@ def use_passkey(answer: Answer | None, *, owner: uuid.UUID | None = None) -> uui
 
 
 def _wait_for(user_id: uuid.UUID | None) -> None:
-    """One change of a person's factors at a time: which was the first, and which the last, has one answer."""
+    """Lock a person's second factors, so that it is clear which is the first and which the last."""
     db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"factors {user_id}", 0))))
 
 
@@ -224,7 +224,7 @@ def _changes(statement: Any) -> bool:
 
 
 def _tell(action: str, person: Actor, what: str | None = None) -> None:
-    """In the history, and by an email."""
+    """Record the change in the history, and queue an email."""
     details = {MEANS: what} if what else None
     history.record(action, by=person, about=person.id, tenant=person.seen_by, details=details)
     send_later(action, _id(person))
@@ -232,5 +232,5 @@ def _tell(action: str, person: Actor, what: str | None = None) -> None:
 
 def _id(person: Actor) -> uuid.UUID:
     if person.id is None:
-        raise Missing  # the system has no factors
+        raise Missing  # the system has no second factors
     return person.id

@@ -1,4 +1,4 @@
-"""What is asked for where the second step is set up, and at the door?"""
+"""Forms for setting up and removing second factors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LONGEST_NAME = 60
 
 
 class AuthenticatorForm(Form):
-    """The code that proves that the app has the secret, which travels with the form, encrypted."""
+    """The code of the app, with its secret, encrypted."""
 
     sealed = HiddenField()
-    code = StringField("Code", validators=[InputRequired("Write the six digits that the app shows."), Length(max=64)])
+    code = StringField("Code", validators=[InputRequired("Enter the six digits that the app shows."), Length(max=64)])
 
 
 class PasskeyForm(Form):
@@ -24,7 +24,7 @@ class PasskeyForm(Form):
 
 
 class RemovalForm(Form):
-    """Which one (empty: the app), and the password."""
+    """The passkey to remove (empty: the app), and the password."""
 
     passkey = HiddenField()
-    password = PasswordField("Your password", validators=[InputRequired("Write your password."), Length(max=LONGEST)])
+    password = PasswordField("Your password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])

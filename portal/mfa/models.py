@@ -1,4 +1,4 @@
-"""What proves, beside the password, who somebody is? No actor within a tenant reads these tables: the system does."""
+"""Second factors. Tenants can't read these tables; only the system does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.core.models import Base, Keyed
 
 
 class Authenticator(Base):
-    """A person's app that shows codes (RFC 6238). The secret is encrypted; no step counts twice."""
+    """A person's authenticator app (RFC 6238). The secret is encrypted; each time step works once."""
 
     __tablename__ = "authenticators"
 
@@ -26,7 +26,7 @@ class Authenticator(Base):
 
 
 class Passkey(Keyed, Base):
-    """A key pair that a person's device keeps (WebAuthn): the public half of it."""
+    """A passkey (WebAuthn): the public key of a pair that the person's device keeps."""
 
     __tablename__ = "passkeys"
     __table_args__ = (
@@ -44,7 +44,7 @@ class Passkey(Keyed, Base):
 
 
 class RecoveryCode(Base):
-    """A code for the day when everything else is lost: its SHA-256. It is gone once it was used."""
+    """The SHA-256 of a recovery code; the row is deleted once it is used."""
 
     __tablename__ = "recovery_codes"
 

@@ -1,4 +1,4 @@
-"""What does a browser ask a passkey, and was its answer the right one?"""
+"""Create passkey options for browsers, and verify their responses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from webauthn.helpers import structs
 from portal.mfa.models import Passkey
 
 NAME = "Portal"
-TIMEOUT = 120_000  # milliseconds, for whoever has to look for the key first
+TIMEOUT = 120_000  # milliseconds, enough to fetch a security key
 
 
 @dataclass(frozen=True)
 class Site:
-    """For which name passkeys are made, and at which origin alone they may be used."""
+    """The host name that passkeys are created for, and the only origin at which they work."""
 
     id: str
     origin: str
@@ -26,7 +26,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the browser sent, as JSON, and what it had been asked where."""
+    """The browser's response, as JSON, with its challenge and site."""
 
     credential: str
     challenge: bytes
@@ -41,7 +41,7 @@ class NewPasskey:
 
 
 def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str, known: Iterable[Passkey]) -> str:
-    """What `navigator.credentials.create` is told, as JSON. The device keeps the person's number and address."""
+    """The options for `navigator.credentials.create`, as JSON. The device stores the person's id and email."""
     options = webauthn.generate_registration_options(
         rp_id=site.id,
         rp_name=NAME,
@@ -59,7 +59,7 @@ def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str,
 
 
 def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (), *, alone: bool = False) -> str:
-    """What `navigator.credentials.get` is told. `alone`: no password came before, so the device asks who is there."""
+    """The options for `navigator.credentials.get`. `alone`: without a password, so the device must verify its user."""
     wanted = structs.UserVerificationRequirement
     options = webauthn.generate_authentication_options(
         rp_id=site.id,
@@ -72,7 +72,7 @@ def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (),
 
 
 def made(answer: Answer) -> NewPasskey | None:
-    """The new passkey; None where the answer was not to what was asked, or from elsewhere."""
+    """The new passkey; None if the response is for another challenge or site."""
     try:
         found = webauthn.verify_registration_response(
             credential=answer.credential,
@@ -80,13 +80,13 @@ def made(answer: Answer) -> NewPasskey | None:
             expected_rp_id=answer.site.id,
             expected_origin=answer.site.origin,
         )
-    except Exception:  # whatever a stranger's bytes make the parsers of JSON, CBOR and keys raise
+    except Exception:  # the parsers of JSON, CBOR and keys raise all kinds of errors for invalid bytes
         return None
     return NewPasskey(found.credential_id, found.credential_public_key, found.sign_count)
 
 
 def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
-    """The passkey's counter after this answer; None where the answer was not its, not to what was asked, or old."""
+    """The passkey's counter after this response; None if the response is of another passkey or challenge, or old."""
     try:
         found = webauthn.verify_authentication_response(
             credential=answer.credential,
@@ -103,7 +103,7 @@ def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
 
 
 def credential_in(credential: str) -> bytes | None:
-    """Which passkey answered, as the browser says it: nothing is proved by that."""
+    """The id of the passkey, as sent by the browser and not verified yet."""
     try:
         return webauthn.base64url_to_bytes(json.loads(credential)["id"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

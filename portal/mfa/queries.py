@@ -1,4 +1,4 @@
-"""Which second factors are there?"""
+"""Second factors of people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.mfa.models import Authenticator, Passkey, RecoveryCode
 
 
 def has_two_factor(user_id: Any) -> ColumnElement[bool]:
-    """Whether a person has one, for statements of everybody: the tables themselves are the system's."""
+    """Whether a person has a second factor, for any actor; only the system can read the tables."""
     return func.portal_has_two_factor(user_id, type_=Boolean())
 
 
@@ -20,7 +20,7 @@ def authenticator_of(user_id: uuid.UUID) -> Select[Authenticator]:
 
 
 def passkeys_of(user_id: uuid.UUID) -> Select[Passkey]:
-    """The oldest first."""
+    """A person's passkeys, oldest first."""
     return select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.created_at, Passkey.id)
 
 

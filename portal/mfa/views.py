@@ -24,17 +24,17 @@ bp = Blueprint("mfa", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
 ADDING = "adding a passkey"
-LAST_OF_ROLE = "Your role needs two-step sign-in. Add another app or passkey first, then remove this one."
+LAST_OF_ROLE = "Your role requires two-factor authentication. Add another app or passkey first, then remove this one."
 TOO_SHORT = (
-    "Your password has {} characters, which is enough only with two-step sign-in."
-    " Choose one of {} or more first, then come back."
+    "Your password has {} characters, which is enough only with two-factor authentication."
+    " Choose one with at least {} characters first."
 )
 
 
 @bp.get(URL)
 @signed_in(without_two_factor=True)
 def index() -> ResponseReturnValue:
-    """What is set up, and what can be."""
+    """What is set up, and what can be added."""
     return _overview(PasskeyForm())
 
 
@@ -59,7 +59,7 @@ def _overview(form: PasskeyForm, status: int = 200) -> Response:
 @signed_in(without_two_factor=True)
 @reauthentication.required
 def app() -> ResponseReturnValue:
-    """Set up an authenticator app. Its secret counts once the app has shown the right code."""
+    """Set up an authenticator app. Its secret is saved once the app has shown the right code."""
     form = AuthenticatorForm()
     secret = _unsealed(form.sealed.data) if form.is_submitted() else None
     if secret is None:
@@ -81,7 +81,7 @@ def app() -> ResponseReturnValue:
 
 
 def _unsealed(sealed: str | None) -> str | None:
-    """The secret of a form that was opened by the same person a little while ago."""
+    """The secret of a form that the same person opened a short while ago."""
     owner, _, secret = (ciphers.decrypted(sealed or "", seconds=SEALED_SECONDS) or "").partition(" ")
     return secret if owner == str(current_user.id) else None
 
@@ -90,13 +90,13 @@ def _unsealed(sealed: str | None) -> str | None:
 @signed_in(without_two_factor=True)
 @reauthentication.required
 def passkey() -> ResponseReturnValue:
-    """Add a passkey, which the browser has made."""
+    """Add a passkey that the browser created."""
     form = PasskeyForm()
     if form.validate_on_submit():
         answer = challenges.answered(ADDING, form.credential.data or "")
         name = form.name.data or f"Passkey of {day(now())}"
         with reporting_conflicts(form):
-            return _added(commands.add_passkey(name, answer), "Your passkey is added.")
+            return _added(commands.add_passkey(name, answer), "Passkey added.")
     return _overview(form, 422)
 
 
@@ -104,14 +104,14 @@ def passkey() -> ResponseReturnValue:
 @signed_in()
 @reauthentication.required
 def recovery_codes() -> ResponseReturnValue:
-    """New recovery codes, told once; those of before end."""
+    """Create recovery codes in place of the former ones, and show them once."""
     return render("mfa/codes.html", codes=commands.renew_codes())
 
 
 @bp.route(f"{URL}/remove", methods=["GET", "POST"])
 @signed_in()
 def remove() -> ResponseReturnValue:
-    """Count no more on the app or on a passkey. GET asks first, and for the password."""
+    """Remove the app or a passkey. GET asks first, and for the password."""
     form = RemovalForm(data={"passkey": request.args.get("passkey", "")})
     mine, chosen = commands.methods_of(current_user.id), _key(form.passkey.data)
     named = [f"{PASSKEY} {one.name}" for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and APP]
@@ -120,14 +120,14 @@ def remove() -> ResponseReturnValue:
     if form.validate_on_submit() and _is_password(form):
         with reporting_conflicts(form):
             commands.remove(chosen, last=_why_the_last_stays(form.password.data or ""))
-            flash(f"The {named[0]} is removed.", "success")
+            flash(f"Your {named[0]} was removed.", "success")
             return redirect(url_for(".index"))
     status = 422 if form.errors else 200
     return render("mfa/remove.html", form=form, what=named[0], is_last=mine.count == 1, status=status)
 
 
 def _key(text: str | None) -> uuid.UUID | None:
-    """None, without which the app is meant; Missing for what is no key."""
+    """The key of a passkey; None means the app. Missing if it isn't a key."""
     try:
         return uuid.UUID(text) if text else None
     except ValueError:
@@ -138,7 +138,7 @@ def _is_password(form: RemovalForm) -> bool:
     try:
         if reauthentication.is_own_password(form.password.data or ""):
             return True
-        form.password.errors = ["This is not your password."]
+        form.password.errors = ["Wrong password. Try again."]
     except RateLimited as rate_limited:
         attempts.refuse(form, rate_limited)
     return False
@@ -153,7 +153,7 @@ def _why_the_last_stays(password: str) -> str | None:
 
 
 def _added(recovery: list[str], text: str) -> Response:
-    """The first factor brings recovery codes, which this answer tells, once."""
+    """Respond to a new second factor; the first one comes with recovery codes, shown once."""
     if not recovery:
         flash(text, "success")
         return redirect(url_for(".index"))

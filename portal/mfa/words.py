@@ -1,9 +1,9 @@
-"""What is it called that somebody shows beside a password?"""
+"""Names of second factors."""
 
 from __future__ import annotations
 
 APP, PASSKEY, CODE = "authenticator app", "passkey", "recovery code"
-MEANS = "means"  # its place among what the history notes of an act
+MEANS = "means"  # the key of the second factor in an event's details
 
 
 def called(means: str) -> str:

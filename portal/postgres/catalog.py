@@ -1,4 +1,4 @@
-"""What makes a database's schema, in a form that can be compared? No login's name and no number is part of it."""
+"""Read a database's schema in a form that can be compared, without names of logins and internal numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from portal.postgres import extensions
 
-# Each query gives: what it is part of (a table, a function ...), its own name, and all that is to be said of it.
-# Not null is the column's to say: PostgreSQL 18 began to keep it as a constraint too. Grants to other roles than
-# everybody and the portal's two are the operator's own affair.
+# Each query returns what an object belongs to (a table, a function ...), its name and its definition. NOT NULL is part
+# of the column: PostgreSQL 18 also stores it as a constraint. Grants to roles other than PUBLIC and the portal's two
+# are up to the operator.
 QUERIES = {
     "column": """
         SELECT c.relname, a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -68,14 +68,14 @@ QUERIES = {
 }  # fmt: skip
 GRANTEES = "ARRAY(SELECT 0::oid UNION ALL SELECT oid FROM pg_roles WHERE rolname IN ('portal_tenant', 'portal_reader'))"
 
-RESTORED = " AS unknown"  # what a dump adds to a NULL of no type, for which it means nothing
+RESTORED = " AS unknown"  # which dumps add to untyped NULLs, without a meaning
 
 Catalog = dict[tuple[str, str, str], str]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not as it should be: `how` is missing, changed or added."""
+    """A difference: `how` is missing, changed or added."""
 
     how: str
     kind: str
@@ -88,7 +88,7 @@ class Difference:
 
 
 def read(connection: Connection) -> Catalog:
-    """Every part of the schema `public`: its kind, what it belongs to and its name, and what it says."""
+    """Every object of the schema `public`: its kind, what it belongs to, its name and its definition."""
     extensions.find(connection)  # so that their names are written the same, whatever their schema
     rows = ((kind, row) for kind, query in QUERIES.items() for row in _rows(connection, query))
     return {(kind, str(about), str(name)): str(told).replace(RESTORED, "") for kind, (about, name, told) in rows}
@@ -99,7 +99,7 @@ def _rows(connection: Connection, query: str) -> Iterator[Any]:
 
 
 def differences(expected: Catalog, found: Catalog) -> list[Difference]:
-    """How one differs from the other. What other programs keep beside our tables is theirs."""
+    """How one differs from the other, without objects of other programs."""
     ours = {about for _, about, _ in expected}
     added = {key for key in found.keys() - expected.keys() if key[1] in ours or key[1].startswith("portal_")}
     odd = [("missing", key) for key in expected.keys() - found.keys()]

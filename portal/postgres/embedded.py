@@ -1,4 +1,4 @@
-"""How does the portal run a PostgreSQL of its own? Initialise, start or adopt, connect, stop."""
+"""Run an embedded PostgreSQL: initialize, start or join it, connect, stop."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
 class Embedded:
     """A PostgreSQL whose files and socket lie in `data`, a directory of mode 0700.
 
-    With `durable=False` a power failure may cost the data: for tests.
+    With `durable=False`, for tests, a power failure may destroy the data.
     """
 
     data: Path
@@ -70,9 +70,9 @@ class Embedded:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Start, or adopt what runs already; at the end stop it, unless another process uses it too.
+        """Start the server, or use it if it is running; stop it at the end, unless another process uses it.
 
-        A fork that leaves the block (a server's worker) stops nothing.
+        A fork that leaves the block (a worker of the web server) stops nothing.
         """
         starter = os.getpid()
         self.data.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class Embedded:
         return self.url
 
     def stop(self) -> None:
-        """End the server and everybody's connections to it; without a server nothing happens."""
+        """Stop the server and all connections to it, if it is running."""
         if (server := self._server()) is None:
             return
         with suppress(psutil.NoSuchProcess):
@@ -115,7 +115,7 @@ class Embedded:
             server.wait(timeout=START_SECONDS)
 
     def _initialise(self, programs: Programs, account: Account) -> None:
-        """Make the data directory whole or not at all: under another name first."""
+        """Create the data directory completely or not at all, under another name first."""
         unfinished = self._beside(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
@@ -179,7 +179,7 @@ class Embedded:
             )
 
     def _wait_until_it_answers(self, programs: Programs, account: Account) -> None:
-        """Start as often as it takes: the remains of a killed server may need a moment to let go."""
+        """Start the server, retrying while a killed server's processes are still ending."""
         deadline = time.monotonic() + START_SECONDS
         process: subprocess.Popen[bytes] | None = None
         starts = 0
@@ -196,10 +196,10 @@ class Embedded:
                 raise EmbeddedError(f"PostgreSQL did not answer within {START_SECONDS} s:\n{self._end_of_log()}")
             time.sleep(0.05)
         if process is not None:
-            process.returncode = 0  # it is meant to outlive this object, which would complain of that
+            process.returncode = 0  # the server outlives this object, which would warn about that
 
     def _spawn(self, programs: Programs, account: Account) -> subprocess.Popen[bytes]:
-        """Start the server in a session of its own: a Ctrl-C meant for the portal must not reach it."""
+        """Start the server in a process group of its own, so that a Ctrl-C for the portal doesn't reach it."""
         self._disown_process_id()
         settings = SETTINGS if self.durable else SETTINGS | CARELESS
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
@@ -213,7 +213,7 @@ class Embedded:
             )
 
     def _server(self) -> psutil.Process | None:
-        """The server that runs on this data: a process id alone may have been given to a stranger since."""
+        """The server that runs on this data; the process id alone could belong to another program by now."""
         try:
             process = psutil.Process(self._process_id())
             is_server = process.name() == "postgres" and Path(process.cwd()).samefile(self.data)
@@ -227,7 +227,7 @@ class Embedded:
     def _disown_process_id(self) -> None:
         """Put our own process id into the two files that a killed server left.
 
-        PostgreSQL takes its parent's id for a leftover, but still looks whether the killed server's memory is
+        PostgreSQL ignores its parent's id, but still checks whether the killed server's memory is
         in use, which it would not do without the files.
         """
         for path in (self._process_file(), self.data / f".s.PGSQL.{PORT}.lock"):
@@ -235,7 +235,7 @@ class Embedded:
                 _, newline, rest = path.read_text(encoding="utf-8").partition("\n")
                 if newline:
                     path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
-                else:  # killed while it wrote the file: PostgreSQL would refuse to judge it
+                else:  # killed while it wrote the file, which PostgreSQL can't read
                     path.unlink()
 
     def _process_file(self) -> Path:
@@ -265,7 +265,7 @@ class Embedded:
         )
 
     def _socket_directory(self) -> Path:
-        """The data directory, or a short way to it: the path of a socket has room for 107 bytes."""
+        """The data directory, or a short link to it: a socket's path is limited to 107 bytes."""
         data = self.data.absolute()
         if len(os.fsencode(data)) <= SOCKET_PATH_MOST - len(f"/.s.PGSQL.{PORT}"):
             return data

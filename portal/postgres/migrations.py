@@ -1,4 +1,4 @@
-"""Which migrations are there, which of them has a database, and what do they make of an empty one?"""
+"""The migrations of this code, those of a database, and the schema that they create."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from portal.postgres import catalog
 from portal.postgres.catalog import Catalog
 from portal.postgres.embedded import Embedded
 
-# Whoever waits for a table's lock makes all who come later wait behind it: no request shall for long. So a migration
-# gives up soon, lets them pass, and tries again; where it waits for two tables one after the other, sooner than
-# PostgreSQL (after a second) ends a request that waits for it in turn.
+# A migration that waits for a table's lock makes all later requests wait behind it. So it gives up soon, lets them pass
+# and tries again; and sooner than a deadlock between two tables makes PostgreSQL end a request, after a second.
 LOCK_SECONDS = 0.4
 ATTEMPTS = 30
 PAUSE_SECONDS = 2.0
@@ -39,12 +38,12 @@ def config() -> Config:
 
 @lru_cache(maxsize=1)
 def heads() -> frozenset[str]:
-    """What a database should have that this code works on."""
+    """The migrations that a database must have for this code."""
     return frozenset(ScriptDirectory.from_config(config()).get_heads())
 
 
 def applied(connection: Connection) -> frozenset[str]:
-    """What a database has; nothing of one that was never migrated."""
+    """The migrations of a database; none if it was never migrated."""
     return frozenset(MigrationContext.configure(connection).get_current_heads())
 
 
@@ -58,12 +57,12 @@ def known() -> frozenset[str]:
 
 
 def made_by(revision: str) -> Catalog:
-    """What the migrations up to this one make of an empty database, on a server that lives as long as this takes.
+    """The schema that the migrations up to this one create, on a temporary server.
 
-    It needs neither a right nor room on the real server. Call it in an application context.
+    It needs no privilege and no space on the real server. Call it in an application context.
     """
     with tempfile.TemporaryDirectory(prefix="portal-schema-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)  # the server may run under another account than ours
+        Path(folder).chmod(0o711)  # the server may run as another account
         with Embedded(Path(folder) / "postgres", durable=False).running() as url:
             engine = create_engine(url, poolclass=NullPool)
             wanted = config()
@@ -74,7 +73,7 @@ def made_by(revision: str) -> Catalog:
 
 
 def patiently(work: Callable[[], None], connection: Connection, say: Callable[[str], None]) -> None:
-    """Run it again where others hold a lock that it needs; what they hold for longer than all attempts is raised."""
+    """Retry while others hold a lock that it needs; raise the error once all attempts are used up."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             work()
@@ -83,5 +82,5 @@ def patiently(work: Callable[[], None], connection: Connection, say: Callable[[s
             connection.rollback()
             if attempt == ATTEMPTS or not isinstance(error.orig, RETRIED):
                 raise
-            say(f"Others use the tables; trying again in {PAUSE_SECONDS:g} s ({attempt} of {ATTEMPTS}).")
+            say(f"The tables are in use; trying again in {PAUSE_SECONDS:g} s ({attempt} of {ATTEMPTS}).")
             time.sleep(PAUSE_SECONDS)

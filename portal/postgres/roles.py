@@ -1,4 +1,4 @@
-"""Which roles of PostgreSQL does the portal act as, and may it take them?"""
+"""The PostgreSQL roles that the portal acts as, and whether it may take them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STRONG = text("SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole F
 
 
 def have_roles(connection: Connection) -> None:
-    """The roles, and the right to take them. RightsMissing says what whoever may run it is to run."""
+    """Create the roles, and the privilege to take them. RightsMissing says what an administrator has to run."""
     for role in ROLES:
         for statement in _lacking(connection, role):
             if not _ran(connection, statement):
@@ -22,11 +22,13 @@ def have_roles(connection: Connection) -> None:
                     f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{told}"
                 )
         if connection.scalar(STRONG, {"role": role}):
-            raise RightsMissing(f"The role {role} may log in, or may too much; it must be NOLOGIN and no more.")
+            raise RightsMissing(
+                f"The role {role} can log in or has too many privileges; it must be NOLOGIN without other attributes."
+            )
 
 
 def _lacking(connection: Connection, role: str) -> list[str]:
-    """The statements that are still to be run for a role: made it must be, and granted to this login."""
+    """The missing statements for a role: it must exist, and be granted to this login."""
     new = int(connection.dialect.server_version_info[0]) >= 16  # type: ignore[index]
     owner = connection.scalar(text("SELECT quote_ident(session_user)"))
     grant = f"GRANT {role} TO {owner}" + (" WITH INHERIT FALSE, SET TRUE" if new else "")
@@ -37,7 +39,7 @@ def _lacking(connection: Connection, role: str) -> list[str]:
 
 
 def _ran(connection: Connection, statement: str) -> bool:
-    """Run it, unless another migrator of the server was faster. False without the right."""
+    """Run a statement, unless another migration on this server already did. False without the privilege."""
     try:
         with connection.begin_nested():
             connection.execute(text(statement))

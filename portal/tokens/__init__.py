@@ -1,1 +1,1 @@
-"""Refresh tokens: one row a sign-in, kept as SHA-256."""
+"""Sessions, refresh tokens and API tokens. Only their SHA-256 is stored."""

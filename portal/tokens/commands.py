@@ -1,4 +1,4 @@
-"""How does a sign-in begin, go on and end?"""
+"""Open, extend and end sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_SYNC = {"synchronize_session": False}
 
 @dataclass(frozen=True)
 class Lifetime:
-    """How long a sign-in holds: unused, and at most; whether the browser keeps it when it is closed."""
+    """How long a session lasts: unused, and at most; and whether the browser keeps it after it is closed."""
 
     idle: timedelta
     absolute: timedelta
@@ -32,7 +32,7 @@ class Lifetime:
 
 @command
 def open_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> str:
-    """Begin a browser's sign-in. Returns its token, which is stored as a digest only."""
+    """Open a browser's session. Returns its token, of which only a digest is stored."""
     token = secrets.token_urlsafe(BYTES)
     add_session(user_id, organization_id, lifetime=lifetime, token=token)
     return token
@@ -41,7 +41,7 @@ def open_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifet
 def add_session(
     user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime, token: str | None
 ) -> uuid.UUID:
-    """One row; without a token the session of an API client, which has its own."""
+    """Add a session; without a token it is an API client's, which has refresh tokens."""
     at, origin, key = now(), current_origin(), uuid7()
     row = {
         "id": key,
@@ -62,7 +62,7 @@ def add_session(
 
 @command
 def use(session_id: uuid.UUID, seen: datetime) -> None:
-    """Note that a sign-in goes on being used, unless another request did so since it was `seen`."""
+    """Extend a session, unless another request did since it was `seen`."""
     at, origin = now(), current_origin()
     statement = (
         update(Session)
@@ -79,51 +79,51 @@ def use(session_id: uuid.UUID, seen: datetime) -> None:
 
 @command
 def reauthenticated(session_id: uuid.UUID) -> None:
-    """Note that the person of a session has just entered their password again."""
+    """Record that the person of a session has just entered their password again."""
     statement = update(Session).where(Session.id == session_id).values(authenticated_at=now())
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 @command
 def revoke(token: str) -> None:
-    """End the sign-in of a browser's token."""
+    """End the session of a browser's token."""
     end(Session.token == digest(token))
 
 
 @command
 def revoke_all(user_id: uuid.UUID) -> None:
-    """End every sign-in and API token of a person whom the caller may change: those too that began elsewhere."""
+    """End all sessions and API tokens of a person, in all tenants. The caller must be allowed to change the person."""
     end(Session.user_id == user_id, all_tenants=True)
     revoke_api_tokens(user_id)
 
 
 @command
 def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> int:
-    """End one sign-in of a person; returns how many that were."""
+    """End one session of a person; returns how many ended."""
     return end((Session.user_id == user_id) & (Session.id == session_id))
 
 
 @command
 def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
-    """End every sign-in of a person but one; returns how many that were."""
+    """End all sessions of a person except one; returns how many ended."""
     return end((Session.user_id == user_id) & Session.id.is_distinct_from(kept))
 
 
 @command
 def end_of_organization(organization_id: uuid.UUID) -> None:
-    """End what the API clients of an organization's people hold. A session knows where: moving its person ends it."""
+    """End the API clients' sessions in an organization. A session names it: moving its person ends the session."""
     end((Session.organization_id == organization_id) & ~Session.is_browser)
 
 
 @command
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
-    """End sign-ins, then the tokens of these sessions: in the order in which rotating locks them.
+    """End sessions, then their refresh tokens, in the order in which rotation locks them.
 
-    What has ended keeps its moment. Returns how many these were.
+    Sessions that ended before keep their time. Returns how many ended.
     """
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
-    living = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
-    ended = db.session.scalars(living, execution_options=options).all()
+    active = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
+    ended = db.session.scalars(active, execution_options=options).all()
     tokens = update(RefreshToken).where(RefreshToken.session_id.in_(ended), RefreshToken.revoked_at.is_(None))
     if ended:
         db.session.execute(tokens.values(revoked_at=at), execution_options=options)
@@ -131,7 +131,7 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
 
 
 def prune(before: datetime) -> int:
-    """Remove the sign-ins that were over before then, with their tokens, so many at once; returns how many."""
+    """Remove sessions that ended before then, with their tokens, in batches; returns how many."""
     return in_batches(lambda: _prune(before))
 
 
@@ -154,7 +154,7 @@ def revoke_api_tokens(user_id: uuid.UUID) -> None:
 
 @command
 def end_client_sessions(user_id: uuid.UUID, *, has_moved: bool) -> None:
-    """End the sign-ins of a person's programs, who has another role; under another tenant, their API tokens too."""
+    """End the API clients' sessions of a person whose role changed; if the tenant changed, also their API tokens."""
     if has_moved:
         revoke_api_tokens(user_id)
     end((Session.user_id == user_id) & ~Session.is_browser, all_tenants=True)

@@ -1,4 +1,4 @@
-"""What is a program to be allowed, and for how long?"""
+"""The form for creating an API token."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
 
 
 def scopes_held() -> list[SelectChoice]:
-    """What whoever acts may allow: what they may do themselves, as far as an address for programs does it."""
+    """The scopes that the actor may grant: their own permissions, if the API uses them."""
     held = {PROFILE, *(name for name, one in permissions().items() if allows(current_actor(), one))}
     usable = held & scopes_in_use(current_app)
     return [SelectChoice(scope, label) for scope, label in scope_labels().items() if scope in usable]
 
 
 def scope_labels() -> dict[str, str]:
-    """What each scope allows, in words."""
-    return {PROFILE: "Read who you are", **{name: one.label for name, one in permissions().items()}}
+    """The scopes with their labels."""
+    return {PROFILE: "Read your profile", **{name: one.label for name, one in permissions().items()}}
 
 
 class TokenForm(Form):
-    """A name to know it by, what it is for, and when it ends."""
+    """The name, permissions and expiry of an API token."""
 
     row = HiddenField()
-    name = TextField("Name", longest=80, validators=(InputRequired("Give it a name, such as that of the program."),))
-    days = SelectField("Holds for", choices=[SelectChoice(*one) for one in DAYS.items()], default="30")
+    name = TextField("Name", longest=80, validators=(InputRequired("Enter a name, such as the name of the program."),))
+    days = SelectField("Expires in", choices=[SelectChoice(*one) for one in DAYS.items()], default="30")
     scopes = SelectMultipleField(
-        "May", validators=[InputRequired("Choose at least one thing that it may do.")], default=[PROFILE]
+        "Permissions", validators=[InputRequired("Choose at least one permission.")], default=[PROFILE]
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is a sign-in?"""
+"""Sessions and tokens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from portal.core.models import Base, Keyed, TenantOwned
 
 
 def digest(token: str) -> str:
-    """SHA-256 of a token, in hexadecimal: all that is ever stored of it."""
+    """SHA-256 of a token, in hexadecimal; nothing else of it is stored."""
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
 
 
 class OfPerson(TenantOwned):
-    """What belongs to one person's sign-ins: to be seen and ended by them, and by whoever administers them."""
+    """A row that belongs to a person, and that they and their administrators can see and end."""
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE", onupdate="CASCADE"))
     organization_id: Mapped[uuid.UUID | None] = mapped_column(
@@ -41,9 +41,9 @@ class OfPerson(TenantOwned):
 
 
 class Session(Keyed, OfPerson, Base):
-    """One sign-in of one person on one device: a browser's, which `token` names, or an API client's session of tokens.
+    """A session: a browser's, identified by `token`, or an API client's with its refresh tokens.
 
-    It holds until `expires_at`, which use moves on by `idle`, but never beyond `ends_at`.
+    It lasts until `expires_at`, which use extends by `idle`, but never beyond `ends_at`.
     """
 
     __tablename__ = "sessions"
@@ -62,7 +62,7 @@ class Session(Keyed, OfPerson, Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     authenticated_at: Mapped[datetime] = mapped_column(
         server_default=func.now()
-    )  # when the person last said who they are
+    )  # when the person last entered their password
     used_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     ends_at: Mapped[datetime]
@@ -70,7 +70,7 @@ class Session(Keyed, OfPerson, Base):
 
 
 class RefreshToken(Keyed, OfPerson, Base):
-    """What an API client comes back with. Tokens that follow one another by rotation share a session."""
+    """A refresh token of an API client. Rotation replaces it with the next one of the same session."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -91,7 +91,7 @@ class RefreshToken(Keyed, OfPerson, Base):
 
 
 class ApiToken(Keyed, OfPerson, Base):
-    """What a program of a person's comes with, for as long as the person allows: never for more than they may do."""
+    """A token that a person creates for a script. It never allows more than the person may do."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (
@@ -102,7 +102,7 @@ class ApiToken(Keyed, OfPerson, Base):
 
     token: Mapped[str] = mapped_column(deferred=True, deferred_raiseload=True)
     name: Mapped[str]
-    beginning: Mapped[str]  # of the token: enough to know it again, too little to use it
+    beginning: Mapped[str]  # of the token: enough to recognize it, too little to use it
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]

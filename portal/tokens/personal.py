@@ -1,4 +1,4 @@
-"""What may a person's own programs come with, and until when?"""
+"""Create, use and revoke API tokens."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from portal.tokens.models import ApiToken, digest
 
 PREFIX = "portal_pat_"
 SHOWN = len(PREFIX) + 4
-MOST = 50  # of one person, in use
+MOST = 50  # active, per person
 LONGEST = timedelta(days=365)
 NO_SYNC = {"synchronize_session": False}
 
 
 def make(name: str, scopes: Collection[str], lasts: timedelta, *, row_id: uuid.UUID) -> str | None:
-    """A token for a program of whoever acts, told once; None where this very one was made before."""
+    """Create an API token for the actor, and return it once; None if it was created before."""
     actor = current_actor()
-    db.session.rollback()  # no connection waits for another
+    db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         return _make(actor, name, scopes, min(lasts, LONGEST), row_id)
 
 
 @command
 def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, row_id: uuid.UUID) -> str | None:
-    """By the system: the role of tenants may make none, so that nobody makes any for others."""
+    """Runs as the system: the tenant role can't create tokens, so that nobody creates them for others."""
     own = db.session.execute(
         select(ApiToken.id, ApiToken.revoked_at, ApiToken.expires_at).where(ApiToken.user_id == actor.id)
     ).all()
@@ -42,7 +42,7 @@ def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, ro
         return None
     at = now()
     if sum(one.revoked_at is None and one.expires_at > at for one in own) >= MOST:
-        raise Conflict(None, f"You have {MOST} tokens. Revoke those that you no longer need.")
+        raise Conflict(None, f"You have {MOST} tokens. Revoke one that you no longer need.")
     token = PREFIX + secrets.token_urlsafe(BYTES)
     row = {
         "id": row_id,
@@ -60,7 +60,7 @@ def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, ro
 
 
 def revoke(token_id: uuid.UUID) -> str:
-    """End one of the actor's own; returns its name. Missing where it is none of theirs."""
+    """Revoke a token of the actor's, and return its name. Missing if it isn't theirs."""
     actor = current_actor()
     db.session.rollback()
     with acting_as(SYSTEM):
@@ -73,8 +73,8 @@ def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
     name = db.session.scalar(select(ApiToken.name).where(own))
     if name is None:
         raise Missing
-    living = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
-    if db.session.scalar(living.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
+    active = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
+    if db.session.scalar(active.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
         history.record("token_revoked", by=actor, about=actor.id)
     return name
 

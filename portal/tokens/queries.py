@@ -1,4 +1,4 @@
-"""Which sign-ins are there?"""
+"""Sessions and API tokens of people."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def is_live() -> ColumnElement[bool]:
 
 
 def live_of(user_id: uuid.UUID) -> Select[int]:
-    """How many sign-ins a person has now, those too that began under another tenant."""
+    """How many active sessions a person has, in all tenants."""
     return (
         select(func.count(Session.id)).where(Session.user_id == user_id, is_live()).execution_options(all_tenants=True)
     )
 
 
 def latest_of(user_id: uuid.UUID, most: int) -> Rows:
-    """The sign-ins that a person has now, used last first; in `total` how many there are, in `rotations` how often
-    its token was renewed, stopped one above ROTATIONS_BOUND."""
+    """A person's active sessions, most recently used first, with their number in `total`, and how often refresh tokens
+    were rotated in `rotations`, counted up to ROTATIONS_BOUND."""
     session = select(literal(1)).where(RefreshToken.session_id == Session.id).limit(ROTATIONS_BOUND + 2)
     tokens = select(func.count()).select_from(session.correlate(Session).lateral()).scalar_subquery()
     columns = (Session.id, Session.is_browser, Session.is_kept, Session.address, Session.agent, Session.created_at)
@@ -43,18 +43,18 @@ def latest_of(user_id: uuid.UUID, most: int) -> Rows:
 
 
 def agent_of(user_id: uuid.UUID, session_id: uuid.UUID) -> Select[str]:
-    """What a person signed in with, if that is theirs; ended or not."""
+    """The user agent of a person's session, ended or not."""
     mine = select(Session.agent).where(Session.user_id == user_id, Session.id == session_id)
     return mine.execution_options(all_tenants=True)
 
 
 def is_usable() -> ColumnElement[bool]:
-    """Of a person's API token: neither revoked nor expired."""
+    """An API token that is neither revoked nor expired."""
     return ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > now())
 
 
 def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:
-    """A person's own that can be used, newest first."""
+    """A person's active API tokens, newest first."""
     return select(ApiToken).where(ApiToken.user_id == user_id, is_usable()).order_by(ApiToken.id.desc())
 
 

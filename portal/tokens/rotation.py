@@ -1,4 +1,4 @@
-"""How does an API client's sign-in go on? Each refresh token is used once; its use makes the next (RFC 9700, 4.14)."""
+"""Rotate refresh tokens: each is used once, and using it creates the next (RFC 9700, 4.14)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NO_SYNC = {"synchronize_session": False}
 class Refusal(enum.Enum):
     """Why there is no next token."""
 
-    UNKNOWN = "nobody has it, or its session has ended"
-    JUST_USED = "its successor is there and unused: two requests of one client met"
-    REPLAYED = "it was spent before: somebody else may have it, so its session has ended"
+    UNKNOWN = "unknown, or its session has ended"
+    JUST_USED = "its successor is unused: two requests of one client arrived at once"
+    REPLAYED = "it was used before: somebody else may have it, so its session has ended"
 
 
 @dataclass(frozen=True)
 class ClientSession:
-    """A sign-in of an API client, and whose."""
+    """An API client's session and its person."""
 
     id: uuid.UUID
     user_id: uuid.UUID
@@ -38,7 +38,7 @@ class ClientSession:
 
 @dataclass(frozen=True)
 class Opened:
-    """A session and its living token, which is told once."""
+    """A session and its unused token, which is shown once."""
 
     session: ClientSession
     token: str
@@ -46,7 +46,7 @@ class Opened:
 
 @command
 def open_client_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> Opened:
-    """Begin an API client's sign-in."""
+    """Open an API client's session."""
     key = add_session(user_id, organization_id, lifetime=lifetime, token=None)
     at = now()
     token = _add(key, user_id, organization_id, at, at + min(lifetime.idle, lifetime.absolute))
@@ -58,7 +58,7 @@ def session_id_of(token: str) -> Select[uuid.UUID]:
 
 
 def successor_of(token: str) -> Select[uuid.UUID]:
-    """The living token that the use of this one made: at the moment at which this one was spent."""
+    """The unused token that replaced this one, created at the moment at which this one was used."""
     spent = aliased(RefreshToken)
     return (
         select(RefreshToken.id)
@@ -68,7 +68,7 @@ def successor_of(token: str) -> Select[uuid.UUID]:
 
 
 def client_session_of(token: str) -> ClientSession | None:
-    """The session in which a token is or was; locked, so that its tokens are used one after the other."""
+    """The session of a token, used or not; locked, so that its tokens are used one after the other."""
     wanted = select(Session.id, Session.user_id).where(Session.id == session_id_of(token).scalar_subquery())
     found = db.session.execute(wanted.with_for_update()).first()
     return ClientSession(found.id, found.user_id) if found else None
@@ -76,9 +76,9 @@ def client_session_of(token: str) -> ClientSession | None:
 
 @command
 def rotate(token: str, *, grace: timedelta) -> Opened | Refusal:
-    """Spend a token and make the next. A spent one ends the session, unless it was spent within `grace` for the living.
+    """Use a token and create the next. A used one ends the session, except within `grace` after it was used.
 
-    What is read is read after the lock: whoever waited for it sees what the other did.
+    Everything is read after the lock, so that a request that waited for it sees what the other one did.
     """
     session, at = client_session_of(token), now()
     if session is None:
@@ -110,12 +110,12 @@ def _spent(session: ClientSession, token: str, spent_at: datetime, at: datetime,
 
 
 def _next(session: ClientSession, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime) -> str:
-    """The index refresh_tokens_unspent_key lets no session have two living tokens, whatever happens here."""
-    living = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
+    """The index refresh_tokens_unspent_key lets no session have two unused tokens, whatever happens here."""
+    unused = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
     origin = current_origin()
     moved = {"used_at": at, "expires_at": expires_at, "address": origin.address, "agent": origin.agent}
     for statement in (
-        update(RefreshToken).where(living).values(revoked_at=at),
+        update(RefreshToken).where(unused).values(revoked_at=at),
         update(Session).where(Session.id == session.id).values(**moved),
     ):
         db.session.execute(statement, execution_options=NO_SYNC)
@@ -133,5 +133,5 @@ def _add(
 
 @command
 def close_client_session(session: ClientSession) -> None:
-    """End an API client's sign-in."""
+    """End an API client's session."""
     end(Session.id == session.id)

@@ -1,4 +1,4 @@
-"""A person's own API tokens: made, shown once, listed and revoked."""
+"""A person's API tokens: create, show once, list and revoke."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ bp.add_app_template_filter(api_tokens)
 @signed_in()
 @reauthentication.required
 def index() -> ResponseReturnValue:
-    """The tokens that can be used. POST makes one; its answer alone shows it."""
+    """Active tokens. POST creates one and shows it, once."""
     form, made = TokenForm(data={"row": signed_row(), "days": "30", "scopes": ["profile"]}), None
     if form.validate_on_submit():
         try:
@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
             form.add_conflict(conflict)
         else:
             if made is None:
-                flash("This token was made already. It was shown once; revoke it and make another if you lost it.")
+                flash("This token was already created and shown once. If you lost it, revoke it and create another.")
                 return redirect(url_for(".index"))
     tokens = db.session.scalars(api_tokens_of(current_user.id)).all()
     status = 201 if made else 422 if form.errors else 200
@@ -46,7 +46,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/<uuid:id>/revoke")
 @signed_in()
 def revoke(id: uuid.UUID) -> ResponseReturnValue:
-    """Let a token be used no more."""
+    """Revoke a token."""
     name = personal.revoke(id)
-    flash(f"The token {name} can be used no more.", "success")
+    flash(f"Token {name} revoked.", "success")
     return redirect(url_for(".index"))

@@ -15,4 +15,4 @@ def tokens_ended(number: int | None) -> str:
     if not number:
         return ""
     needed = "it need a new one" if number == 1 else "them need new ones"
-    return f"{api_tokens(number)} ended too: programs that used {needed}."
+    return f"{api_tokens(number)} ended too: apps that used {needed}."

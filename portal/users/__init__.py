@@ -1,1 +1,1 @@
-"""People: the model slice, the one to copy."""
+"""People: the feature to copy for a new resource."""

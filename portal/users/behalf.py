@@ -23,7 +23,7 @@ def on_behalf(user_id: uuid.UUID, change: Callable[[User, Record], R], *counters
     """Run `change` on a person whom the actor may change, or on the actor, in one transaction of the system.
 
     It gets the locked row and a function that records an event about it. History and stamps name the actor.
-    Attempts are counted first. Missing, NotAllowed; RateLimited where a counter is full.
+    Attempts are counted first. Missing, NotAllowed; RateLimited if a counter is full.
     """
     by = current_actor()
     db.session.rollback()  # don't hold a connection while waiting for another

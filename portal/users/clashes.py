@@ -15,7 +15,9 @@ from portal.web.attempts import of_foreign_addresses
 
 KEY = "users_email_key"
 ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
-TOO_MANY_ELSEWHERE = "Too many addresses that can't be used here; wait a while, or ask your system administrator."
+TOO_MANY_ELSEWHERE = (
+    "Too many attempts with addresses that can't be used here. Wait a while, or ask your system administrator."
+)
 
 R = TypeVar("R")
 
@@ -23,9 +25,9 @@ R = TypeVar("R")
 def asking_for(email: str | None, change: Callable[[], R]) -> R:
     """Make a change that sets this address, if any. Every change that reveals whether an address is free must use it.
 
-    Conflict where the address is in use, which says by whom as far as the actor may know. Within a tenant the question
-    is counted before it is asked, so that many at once get no more answers than one after the other. It is given back
-    if the address was free or the tenant's own. Once too many were counted, every address gets the same Conflict.
+    Conflict if the address is in use, which names the person if the actor may see them. Within a tenant each check is
+    counted beforehand, so that concurrent ones can't exceed the limit, and taken back if the address was free or the
+    tenant's own. Above the limit, every address gets the same Conflict.
     """
     if email is None:
         return change()

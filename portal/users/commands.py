@@ -95,7 +95,9 @@ class Users(Records[User]):
 
     def insert(self, values: Mapping[str, Any], row_id: uuid.UUID, **options: Any) -> None:
         actor = current_actor()
-        organization_id = _house(values.get("organization_id") if actor.is_unlimited else actor.organization_id)
+        organization_id = _active_organization(
+            values.get("organization_id") if actor.is_unlimited else actor.organization_id
+        )
         role = values.get("role") or Role.USER
         if role not in grantable_roles(actor):
             raise NotAllowed
@@ -152,7 +154,7 @@ class Users(Records[User]):
         revoke_all(row.id)
 
     def bring_back(self, row: User) -> None:
-        _house(row.organization_id)
+        _active_organization(row.organization_id)
         super().bring_back(row)
 
 
@@ -188,13 +190,13 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
     if "organization_id" in changes:
         if not allows(actor, USERS_ANY_TENANT):
             raise NotAllowed
-        _house(changes["organization_id"])
+        _active_organization(changes["organization_id"])
     if "role" in changes or changes.get("is_active") is False:
         keep_a_super_admin(user)
 
 
 def set_password(user_id: uuid.UUID, password: str, *, temporary: bool = False) -> User:
-    """Set a password; a temporary one is to be changed at the next sign-in. Every sign-in ends."""
+    """Set a password; a temporary one has to be changed at the next sign-in. All sessions end."""
     return _set_password(user_id, passwords.hash_password(password), temporary=temporary)
 
 
@@ -241,8 +243,8 @@ def keep_a_super_admin(*leaving: User) -> None:
         raise Conflict(None, LAST_SUPER_ADMIN)
 
 
-def _house(organization_id: uuid.UUID | None) -> uuid.UUID | None:
-    """A living organization, its row locked so that it can't be deleted meanwhile; None stays None."""
+def _active_organization(organization_id: uuid.UUID | None) -> uuid.UUID | None:
+    """An active organization, with its row locked so that it can't be deleted meanwhile; None stays None."""
     if organization_id is None:
         return None
     wanted = select(Organization.id).where(Organization.id == organization_id).with_for_update(read=True)

@@ -33,7 +33,7 @@ NO_ADMIN = "{} is no longer an administrator, and can only use their own account
 UNSEEN = "Administrators of {} no longer see {}."
 ASK_LATER = "After that, a new link can be requested on the sign-in page."
 HIDDEN = "Super admins are hidden from the administrators of {}."
-PROGRAMS_SIGNED_OUT = "Programs signed in as {} are signed out."
+PROGRAMS_SIGNED_OUT = "Apps that are signed in as {} are signed out."
 TOKENS_END = "The API tokens of {} ({}) stop working for good."
 UNMAILED = "No email is sent because the account is deactivated."
 
@@ -79,12 +79,12 @@ def of_creating(form: UserForm) -> list[str]:
 
 
 def of_editing(form: UserForm, user: User, home: Organization | None) -> list[str]:
-    """Consequences of moving a person, of another role, and of letting an administrator sign in again."""
+    """Consequences of moving a person, changing their role, or letting an administrator sign in again."""
     return _of_changing(user, form.values(), home, form.organization)
 
 
 def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
-    """The same, where undoing a change sets these values back. Who isn't allowed to isn't asked, but refused."""
+    """The same for undoing a change. Actors without the permission are refused without a question."""
     may_move = "organization_id" not in values or allows(current_actor(), USERS_ANY_TENANT)
     if not may_move or values.get("role", Role.USER) not in grantable_roles(current_actor()):
         return []
@@ -110,7 +110,7 @@ def _of_changing(
     user: User, values: Mapping[str, Any], home: Organization | None, joined: Organization | None
 ) -> list[str]:
     if user.id == current_actor().id:
-        return []  # one's own access can't be changed
+        return []  # people can't change their own access
     role = values.get("role", user.role)
     organization = joined if "organization_id" in values else home
     moved = values.get("organization_id", user.organization_id) != user.organization_id

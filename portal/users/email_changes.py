@@ -1,4 +1,4 @@
-"""How does an e-mail address come to count? Its owner opens the link that is mailed there."""
+"""Change and confirm email addresses: a new one takes effect once its owner opens the emailed link."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from portal.mail.commands import send_later
 from portal.users import queries
 from portal.users.models import User
 
-VERIFIED = "This address is confirmed already."
+VERIFIED = "This address is already confirmed."
 
 R = TypeVar("R")
 _is_counted: ContextVar[bool] = ContextVar("is_counted", default=True)
 
 
 class Uncounted(Exception):
-    """A change would mail somebody, which is to be counted first."""
+    """The change would send an email that wasn't counted yet."""
 
 
 def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
-    """Have a new address confirmed; until then the former one counts. RateLimited: each asking sends an email."""
+    """Request a new address, which takes effect once it is confirmed. RateLimited, because it sends an email."""
     _count(counter)
     _ask_for(user_id, email)
 
@@ -36,21 +36,21 @@ def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
 def _ask_for(user_id: uuid.UUID, email: str) -> None:
     user = locked(queries.by_id(user_id))
     if user.email == email:
-        raise Conflict("email", "This is your address already.")
+        raise Conflict("email", "This is already your address.")
     user.pending_email = email
     send_later("verification", user.id)
 
 
 @command
 def cancel(user_id: uuid.UUID) -> User:
-    """Keep the present address; the link that was sent is dead."""
+    """Keep the current address; the link that was sent stops working."""
     user = locked(queries.by_id(user_id))
     user.pending_email = None
     return user
 
 
 def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
-    """Mail the link again, to the new address where there is one. Missing, Conflict, RateLimited."""
+    """Send the link again, to the new address if there is one. Missing, Conflict, RateLimited."""
     user = db.session.scalar(queries.by_id(user_id))
     if user is None:
         raise Missing
@@ -62,7 +62,7 @@ def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
 
 
 def _count(counter: Counter) -> None:
-    db.session.rollback()  # no connection waits for another
+    db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         rate_limit.attempt(counter)
 

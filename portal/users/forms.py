@@ -57,7 +57,9 @@ class UserForm(Form):
     """A person as an administrator writes them. Fields that the actor may not set are not there."""
 
     layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"))
-    proof_reason = "It has been a while since you signed in, and this changes an email, a role or an organization."
+    reauthentication_reason = (
+        "It has been a while since you signed in, and this changes an email, a role or an organization."
+    )
     first_name = TextField("First name", longest=LONGEST_NAME)
     last_name = TextField("Last name", longest=LONGEST_NAME)
     email = EmailField("Email", render_kw={"type": "email"})

@@ -20,7 +20,7 @@ from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
 bp = blueprint(resource)
-ENOUGH_EMAILS = "Enough emails for now. Try again in {} minutes."
+ENOUGH_EMAILS = "Too many emails. Try again in {} minutes."
 REVOKED = (
     "Links that were sent or shown before stop working.",
     "The person is kept. You can send a new invitation at any time.",
@@ -43,14 +43,14 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
 @requires(USERS_WRITE)
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
-    """Take the invitation back. GET asks first."""
+    """Revoke the invitation. GET asks first."""
     if request.method != "POST":
         user = resource.one(id)
         invitations.check_waiting(user)
         title, back_url = f"Revoke the invitation of {user.name}?", url_for(".show", id=id)
         return render_question(title, REVOKED, verb="Revoke invitation", back_url=back_url, risky=True)
     user = invitations.revoke(id)
-    flash(f"The invitation of {user.name} is revoked: its link opens nothing any more.", "success")
+    flash(f"Invitation of {user.name} revoked. Its link no longer works.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -58,7 +58,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
-    """A link to hand over, shown by this answer alone."""
+    """Show a link to hand over, once."""
     user, link = invitations.link_of(id)
     return render("users/invitation_link.html", user=user, link=link)
 
@@ -66,7 +66,7 @@ def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification")
 @requires(USERS_WRITE)
 def verification(id: uuid.UUID) -> ResponseReturnValue:
-    """Mail the link again by which a person confirms the address."""
+    """Send the link for confirming the address again."""
     try:
         user = email_changes.send_verification(id, attempts.of_emails_to(id))
     except RateLimited as rate_limited:
@@ -80,7 +80,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification/cancellation")
 @requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
-    """Keep the present address; the one that was asked for never counts."""
+    """Keep the current address; the requested one is dropped."""
     user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))

@@ -1,4 +1,4 @@
-"""How does an administrator invite again, take an invitation back, or hand it over by another way than mail?"""
+"""Send an invitation again, revoke it, or get its link to hand over."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ INACTIVE = "{} is deactivated. Activating sends the invitation."
 
 
 def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
-    """Send a new invitation; older ones are dead. Missing, Conflict; RateLimited where the counter is full."""
+    """Send a new invitation; older ones stop working. Missing, Conflict; RateLimited if the counter is full."""
     return on_behalf(user_id, partial(_change, "invited"), *([counter] if counter else []))
 
 
 def revoke(user_id: uuid.UUID) -> User:
-    """Take the invitation back. Missing, Conflict."""
+    """Revoke the invitation. Missing, Conflict."""
     return on_behalf(user_id, partial(_change, "invitation_revoked"))
 
 
 def link_of(user_id: uuid.UUID) -> tuple[User, str]:
-    """A new link to hand over; that does not show whose the address is. Older ones are dead. Missing, Conflict."""
+    """A new link to hand over, which doesn't confirm the address. Older ones stop working. Missing, Conflict."""
     user = on_behalf(user_id, partial(_change, "invitation_copied"))
     with acting_as(SYSTEM):
         found = links.person(user_id)
@@ -41,7 +41,7 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
 
 
 def check_waiting(user: User) -> None:
-    """Conflict if there is no invitation that could still be accepted, now or once it is sent again."""
+    """Conflict unless there is an invitation to accept, now or after sending it again."""
     if user.invitation not in WAITING:
         raise Conflict(None, ACCEPTED.format(user.name))
 

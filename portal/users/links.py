@@ -1,8 +1,8 @@
-"""What makes a link that is mailed good for one use, by one person, for a while?
+"""Links in emails that work once, for one person, for a limited time.
 
-A link is a signature (itsdangerous) over whose it is, what it is for, when it was made, and a digest of what must not
-change meanwhile: password, e-mail, the address that is not confirmed yet, role, organization, and a counter that each
-use moves on. So nothing usable is stored, and a link is dead once one of these changes.
+A link is a signature (itsdangerous) over the person, its purpose and time, and a digest of values that must not change:
+password, email, pending email, role, organization, and a counter that each use increases. So nothing usable is stored,
+and a link stops working once one of these values changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from portal.users.queries import by_id
 from portal.web.given import current_settings, served_at
 
 INVITATION, HANDED, RESET, VERIFICATION = "invitation", "handed", "reset", "verification"
-INVITATIONS = (INVITATION, HANDED)  # by mail, which proves the address, or by an administrator's hand
+INVITATIONS = (INVITATION, HANDED)  # by email, which confirms the address, or handed over by an administrator
 HOLDS = {
     INVITATION: INVITATION_HOLDS,
     HANDED: INVITATION_HOLDS,
@@ -58,24 +58,24 @@ COLUMNS = (
     User.revoked_at,
     User.time_zone,
 )
-NO_ADDRESS = "PORTAL_URL is not set, so no link can be made. Ask whoever runs the portal to set it."
+NO_ADDRESS = "PORTAL_URL is not set, so no link can be created. Ask the operator of the portal to set it."
 
 
 class DeadLink(Exception):
-    """It was used, changed, outlived or made up; which of these is not said."""
+    """The link was used, changed, has expired or is forged; the error doesn't say which."""
 
 
 def person(user_id: uuid.UUID) -> Row[Any] | None:
-    """Somebody who could use a link now: active, and of a living organization or none. As the system alone."""
-    return db.session.execute(_housed(user_id).where(_may_sign_in())).first()
+    """A person who can use a link now: active, and of an active organization or none. Only as the system."""
+    return db.session.execute(_with_organization(user_id).where(_may_sign_in())).first()
 
 
 def locked_out(user_id: uuid.UUID) -> Row[Any] | None:
     """A person who is deactivated, or whose organization is deleted. Only for the system."""
-    return db.session.execute(_housed(user_id).where(not_(_may_sign_in()))).first()
+    return db.session.execute(_with_organization(user_id).where(not_(_may_sign_in()))).first()
 
 
-def _housed(user_id: uuid.UUID) -> Rows:
+def _with_organization(user_id: uuid.UUID) -> Rows:
     columns: tuple[Any, ...] = (*COLUMNS, Organization.name.label("organization_name"))
     return select(*columns).where(User.id == user_id).outerjoin(Organization, Organization.id == User.organization_id)
 
@@ -85,12 +85,12 @@ def _may_sign_in() -> ColumnElement[bool]:
 
 
 def address(found: Row[Any], purpose: str) -> str:
-    """The whole address of a new link. Conflict in production where PORTAL_URL is not set."""
+    """The URL of a new link. Conflict in production if PORTAL_URL is not set."""
     return _built(found, purpose, urlsplit(_base()))
 
 
 def path(found: Row[Any], purpose: str) -> str:
-    """The path of a new link, where the portal's address isn't known."""
+    """The path of a new link, if the portal's URL isn't known."""
     return urlsplit(_built(found, purpose, urlsplit("http://localhost"))).path
 
 
@@ -101,7 +101,7 @@ def _built(found: Row[Any], purpose: str, base: SplitResult) -> str:
 
 
 def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:
-    """What a link is for, and whose it is. Changes nothing. DeadLink."""
+    """The purpose of a link and its person. Changes nothing. DeadLink."""
     purpose, user_id, digest, made = _opened(token)
     if purpose not in purposes or now() - made > HOLDS[purpose]:
         raise DeadLink
@@ -114,7 +114,7 @@ def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:
 
 
 def redeem(token: str, purposes: Collection[str]) -> tuple[str, User, Row[Any]]:
-    """Use a link inside the running command: of several at once one succeeds. DeadLink."""
+    """Use a link inside the running command; only one of several concurrent uses succeeds. DeadLink."""
     _, user_id, _, _ = _opened(token)
     try:
         user = locked(by_id(user_id))
@@ -145,7 +145,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def _base() -> str:
-    """The public address; in the demo the one that it is served at."""
+    """The public URL; in the demo the one at which it is served."""
     settings = current_settings()
     if settings.public_url:
         return settings.public_url

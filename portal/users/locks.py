@@ -1,4 +1,4 @@
-"""Whom do wrong passwords hold back, and who ends that?"""
+"""Rate limits on a person's sign-in, and unlocking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.web.attempts import blocking_sign_in
 
 
 def unlock(user_id: uuid.UUID) -> str:
-    """Let a person try to sign in again at once, from whatever device, after too many wrong passwords.
+    """Let a person try to sign in again at once, from any device, after too many wrong passwords.
 
     Returns the person's name. Missing.
     """

@@ -1,4 +1,4 @@
-"""What do organizations get to know of their people?"""
+"""Provide organizations with the numbers and sessions of their people."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class People:
     def counted(self) -> Any:
         rows = select(literal(1)).select_from(User).where(User.organization_id == Organization.id)
         active = rows.where(User.deleted_at.is_(None), queries.ACCEPTED)
-        living = active.limit(BOUND + 1).correlate(Organization).lateral()
-        return select(func.count()).select_from(living).scalar_subquery().label("people")
+        counted = active.limit(BOUND + 1).correlate(Organization).lateral()
+        return select(func.count()).select_from(counted).scalar_subquery().label("people")
 
     def of(self, organization_id: uuid.UUID) -> members.Membership:
         inside = User.organization_id == organization_id

@@ -12,14 +12,14 @@ from portal.tokens.commands import revoke_all
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 
-YOURSELF = "You take your own two-step sign-in away in your account, where your password is asked for."
+YOURSELF = "Remove your own two-factor authentication on your account page, where you enter your password."
 
 
 def reset(user_id: uuid.UUID) -> str:
-    """Take away all that somebody else has set up; every sign-in of theirs ends. Returns the name.
+    """Remove another person's second factors and end all their sessions. Returns the name.
 
-    What was long enough beside a second step may be too short alone, so another password is asked for.
-    Missing, NotAllowed; Conflict for oneself.
+    They have to choose a new password, because a short one may have been acceptable only with a second factor.
+    Missing, NotAllowed; Conflict for yourself.
     """
     if user_id == current_actor().id:
         raise Conflict(None, YOURSELF)

@@ -1,4 +1,4 @@
-"""What is a person?"""
+"""People."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import BY_NAME, Organization
 
 INVITATION_HOLDS = timedelta(days=7)
-SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives power over an account, or to it
-LIVING = text("deleted_at IS NULL")
+SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives control over an account
+NOT_DELETED = text("deleted_at IS NULL")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
@@ -29,23 +29,23 @@ class User(Record, Base):
 
     __tablename__ = "users"
     __table_args__ = (
-        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=LIVING),
+        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=NOT_DELETED),
         Index("users_email_idx", "email"),
         Index("users_organization_id_idx", "organization_id"),
         Index(
             "users_created_at_idx",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
         ),
-        Index("users_name_idx", "sort_name", "id", postgresql_where=LIVING, postgresql_ops=BY_NAME),
+        Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
         Index(
             "users_organization_created_at_idx",
             "organization_id",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at", "search_text"],
         ),
         Index(
@@ -53,16 +53,16 @@ class User(Record, Base):
             "organization_id",
             "sort_name",
             "id",
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
             postgresql_ops=BY_NAME,
         ),
-        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=LIVING),
+        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=NOT_DELETED),
         Index(
             "users_organization_last_sign_in_idx",
             "organization_id",
             text(f"{NEVER} DESC"),
             text("id DESC"),
-            postgresql_where=LIVING,
+            postgresql_where=NOT_DELETED,
         ),
         Index(
             "users_role_idx",
@@ -128,11 +128,11 @@ class User(Record, Base):
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
     last_sign_in_at: Mapped[datetime | None]
-    pending_email: Mapped[str | None]  # counts when its link is confirmed
+    pending_email: Mapped[str | None]  # takes effect when its link is confirmed
     link_counter: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # see users/links.py
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]  # the invitation, which one sent later replaces
+    revoked_at: Mapped[datetime | None]  # the newest invitation
     time_zone: Mapped[str | None]  # by its name in the time zone database
     sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
@@ -151,28 +151,28 @@ class User(Record, Base):
 
     @property
     def invitation(self) -> str | None:
-        """`pending`, `accepted`, `expired` or `revoked`; None for somebody who came in another way."""
+        """`pending`, `accepted`, `expired` or `revoked`; None for people who weren't invited."""
         return invitation_of(self)
 
     @property
     def seen_by(self) -> uuid.UUID | None:
-        """The tenant that sees what is done to this person."""
+        """The tenant that sees changes to this person."""
         return Actor(self.id, self.role, self.organization_id).seen_by
 
     def may_be_changed_by(self, actor: Actor) -> bool:
-        """Whom the actor sees, the actor may change, but only a SUPER_ADMIN another SUPER_ADMIN."""
+        """The actor may change people they can see; only SUPER_ADMINs may change SUPER_ADMINs."""
         return actor.is_unlimited or (actor.role is Role.ADMIN and self.role is not Role.SUPER_ADMIN)
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """An ADMIN sees the people of the own organization but its SUPER_ADMINs, everybody else the own row."""
+        """ADMINs see the people of their organization except SUPER_ADMINs, others only themselves."""
         if actor.role is Role.ADMIN and actor.organization_id is not None:
             return and_(cls.organization_id == actor.organization_id, cls.role != Role.SUPER_ADMIN)
         return cls.id == actor.id
 
     @classmethod
     def row_policy(cls) -> str:
-        # As CASE it is one condition: as OR it would keep the indexes from being walked in their order.
+        # CASE is a single condition; with OR, indexes couldn't be scanned in order.
         return f"CASE WHEN id = {ONESELF} THEN true ELSE organization_id = {OWN_TENANT} AND role <> 'SUPER_ADMIN' END"
 
     def is_writable_by(self, actor: Actor) -> bool:
@@ -182,7 +182,7 @@ class User(Record, Base):
 
 
 def invitation_of(person: Any) -> str | None:
-    """How the invitation of a person or of a row of a list stands."""
+    """The invitation state of a person, or of a row of a list."""
     if person.invited_at is None:
         return None
     if person.accepted_at is not None:
@@ -199,5 +199,5 @@ def full_name_of(person: Any) -> ColumnElement[str]:
 
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
-    """How a person is called: the name, or the address where there is none."""
+    """The name of a person, or the email address if they have none."""
     return " ".join(part for part in (first_name, last_name) if part) or readable_email(email)

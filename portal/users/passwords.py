@@ -1,4 +1,4 @@
-"""How are passwords kept and checked, and which will do?"""
+"""Hash and check passwords, and decide which are acceptable."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
 from portal.web.given import current_settings
 
-BCRYPT_READS = 72  # bytes; what comes after is not looked at by bcrypt
+BCRYPT_READS = 72  # bytes; bcrypt ignores what comes after
 LONGEST = 4096  # characters taken from a form
-SHORTEST_OF_TWO = 8  # characters, where a second factor is asked for too
+SHORTEST_OF_TWO = 8  # characters, with a second factor
 PRODUCT = "portal"
 SHORTEST_LISTED = 10  # characters, in the long list
-SHORTEST_UNIT = 8  # characters, of what may stand there twice
+SHORTEST_UNIT = 8  # characters, of a part that may be repeated
 SHORTEST_WORD = 3
 TRACKS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 STEPS = {step for track in TRACKS for way in (track, track[::-1]) for step in map("".join, pairwise(way))}
 _spaces = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look alike
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the password was right, and whether its hash should be made anew."""
+    """Whether the password was right, and whether it should be hashed again."""
 
     right: bool
     outdated: bool = False
@@ -58,8 +58,8 @@ def hash_password(password: str) -> str:
 def verify(password: str, stored: str | None) -> Verdict:
     """Check a password. Missing hashes take as long, so that timing doesn't reveal whether a person exists.
 
-    Other programs' hashes, and our own of before passwords were prepared, may be of the text as it was typed, or of
-    its first 72 bytes alone: such a hash is outdated.
+    Hashes of other programs, and our own from before passwords were normalized, may be of the text as typed, or of its
+    first 72 bytes: such a hash is outdated.
     """
     typed = password.encode()
     ours, *others = dict.fromkeys((_key(prepared(password)), _key(password), typed[:BCRYPT_READS]))
@@ -75,46 +75,45 @@ def is_demo(password: str) -> bool:
 
 
 def random_password() -> str:
-    """Four groups of five characters: 100 bits, and readable over a telephone."""
+    """Four groups of five characters: 100 bits, easy to read out on the phone."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
 
 
 def shortest(*, has_two_factor: bool) -> int:
-    """How many characters a new password needs: a second factor makes up for a short one."""
+    """The minimum length of a new password; with a second factor it may be shorter."""
     settings = current_settings()
     return min(SHORTEST_OF_TWO, settings.password_minimum) if has_two_factor else settings.password_minimum
 
 
 def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str | None:
-    """Why a password won't do, in words; None where it will. `words` come of `words_about`.
+    """Why a password is not acceptable, as a message; None if it is. `words` are those of `words_about`.
 
-    Length, and nothing that is known or expected (NIST SP 800-63B-4, section 3.1.1.2); no rule about kinds of
-    characters.
+    Checks the length, and known or expected passwords (NIST SP 800-63B-4, section 3.1.1.2); no kinds of characters.
     """
     if len(password) > LONGEST:
         return f"Use {LONGEST} characters at most."
     password = prepared(password)
     if first_unseen(password):
-        return "This contains invisible characters, perhaps from where it was copied. Type it instead."
+        return "This contains invisible characters, perhaps because it was copied. Type it instead."
     if len(password) < minimum:
-        return f"Use {minimum} characters or more. A few words in a row are easy to remember."
+        return f"Use {minimum} characters or more. A few words are easy to remember."
     if is_demo(password):
-        return "Everybody knows this one: it is the demo’s."
+        return "This is the demo’s public password. Choose another one."
     if _is_common(password) or _is_common(password.casefold()):
-        return "Many people use this one, and it stands on lists that attackers try. Choose another."
+        return "Many people use this password, and attackers try it. Choose another one."
     if _is_repeated(password):
-        return "This is a few characters again and again. Use different words."
+        return "This repeats a few characters. Use different words."
     if _is_sequence(password.casefold()):
-        return "These characters follow one another on the keyboard or in the alphabet. Use different words."
+        return "These characters are a sequence on the keyboard or in the alphabet. Use different words."
     if _is_mostly(password, {PRODUCT, *words}):
-        return "This is mostly your name, your address, or that of your organization or this site. Use different words."
+        return "This is mostly your name, your email address, your organization or this site. Use different words."
     return None
 
 
 def words_about(*known: str | None) -> set[str]:
-    """What a password must not mostly be: the names and addresses that are known of a person, and this site's.
+    """The words that a password must not mostly consist of: names and addresses of the person, and the site's name.
 
-    Of an address, what stands before the @ counts by itself too.
+    They include the part of an address before the @.
     """
     given = {word for word in known if word}
     host = urlsplit(current_settings().public_url or "").hostname
@@ -122,7 +121,7 @@ def words_about(*known: str | None) -> set[str]:
 
 
 def _is_common(password: str) -> bool:
-    """Whether it is on a list of passwords that leaked: a short one for short ones, which the long one leaves out."""
+    """Whether the password leaked; there is a separate list for short passwords."""
     if len(password) < SHORTEST_LISTED:
         return password in RANKED_DICTIONARIES["passwords"]
     return bool(is_bad_password(password))
@@ -133,14 +132,14 @@ def _is_repeated(password: str) -> bool:
 
 
 def _is_sequence(password: str) -> bool:
-    """Whether most characters are the next on a track, or the same again."""
+    """Whether most characters follow one another on the keyboard or in the alphabet, or are repeated."""
     pairs = [one + other for one, other in pairwise(password)]
     steps = sum(pair[0] == pair[1] or pair in STEPS for pair in pairs)
     return steps * 3 > len(pairs) * 2
 
 
 def _is_mostly(password: str, words: Collection[str]) -> bool:
-    """Whether less than half is left without the words. Spaces, signs, case and digits at the ends don't count."""
+    """Whether the words make up more than half of it. Spaces, signs, case and trailing digits don't count."""
     bare = rest = _bare(password)
     for word in sorted(map(_bare, words), key=len, reverse=True):
         if len(word) >= SHORTEST_WORD:

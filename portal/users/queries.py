@@ -149,7 +149,7 @@ def reached_by(actor: Actor, user_id: uuid.UUID) -> Select[User]:
 
 
 def by_email(email: str) -> Select[User]:
-    """The living person with this address, compared without case."""
+    """The active person with this address, regardless of case."""
     return select(User).where(func.lower(User.email) == func.lower(email))
 
 

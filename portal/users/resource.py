@@ -41,7 +41,7 @@ class People(Resource[User]):
     records = records
     plural = "people"
     icon, icon_new = "users", "user-plus"
-    about = "The people, deleted ones too."
+    about = "People, including deleted ones."
     searched = "Name or email"
     columns = (
         Column("name", "Name", "name"),

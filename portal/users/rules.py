@@ -33,8 +33,10 @@ def rule_for(user_id: uuid.UUID) -> PasswordRule:
     """The rule for an existing person. Raise Missing."""
     has_one = has_two_factor(User.id).label("has_two_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
-    house = Organization.name.label("house"), Organization.slug
-    joined = select(*names, *house, has_one).outerjoin(Organization, Organization.id == User.organization_id)
+    organization_names = Organization.name.label("organization"), Organization.slug
+    joined = select(*names, *organization_names, has_one).outerjoin(
+        Organization, Organization.id == User.organization_id
+    )
     with acting_as(SYSTEM):
         found = db.session.execute(joined.where(User.id == user_id)).first()
     if found is None:

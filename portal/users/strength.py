@@ -1,4 +1,4 @@
-"""How hard is a password to guess, as far as one can tell while it is typed?"""
+"""Estimate the strength of a password while it is typed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zxcvbn import zxcvbn
 from portal.core.counts import number_of
 from portal.users.passwords import prepared, problem_of
 
-LOOKED_AT = 32  # characters: the work grows faster than the length
+LOOKED_AT = 32  # characters, because the work grows faster than the length
 SIGNS = frozenset("4@8({[<3690!1|7$5+%2")  # which zxcvbn reads as letters too, in every combination
 MOST_SIGNS = 6
 WORDS = ("Very weak", "Weak", "Fair", "Good", "Strong")
@@ -18,7 +18,7 @@ WORDS = ("Very weak", "Weak", "Fair", "Good", "Strong")
 
 @dataclass(frozen=True)
 class Strength:
-    """0 to 4, a word for it, and what would help. Refused: it will not be taken."""
+    """A score from 0 to 4, a word for it, and advice; or why the password is refused."""
 
     score: int
     word: str
@@ -27,7 +27,7 @@ class Strength:
 
 
 def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Strength:
-    """What to say of a password: why it is refused, else how good it is."""
+    """Why a password is refused, or else its strength."""
     problem = problem_of(password, minimum, words)
     password = prepared(password)
     if problem and len(password) < minimum:
@@ -43,7 +43,7 @@ def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Str
 
 
 def _looked_at(password: str) -> str:
-    """The beginning; where it has many signs that may mean letters, the others are taken as one that means none."""
+    """The beginning of the password. If it has many signs that zxcvbn may read as letters, others are replaced."""
     start = password[:LOOKED_AT]
     kept = sorted(SIGNS.intersection(start), key=start.index)[:MOST_SIGNS]
     return "".join("~" if sign in SIGNS and sign not in kept else sign for sign in start)

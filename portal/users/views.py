@@ -109,7 +109,7 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
-    """Let a person whom wrong passwords hold back try again at once."""
+    """Let a person sign in again at once after too many wrong passwords."""
     name = locks.unlock(id)
     flash(f"{name} can try to sign in again.", "success")
     return redirect(url_for(".show", id=id))
@@ -119,7 +119,7 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def end_session(id: uuid.UUID) -> ResponseReturnValue:
-    """End one sign-in of a person."""
+    """End one session of a person."""
     flash(f"{browser_of(end_one(id, posted_key('session')))} is signed out.", "success")
     return redirect(url_for(".show", id=id))
 

@@ -1,4 +1,4 @@
-"""What stands in the history of a row, for the page that shows the row? And what confirms an act that can be undone?"""
+"""Show the history of a row on its page, and confirm changes that can be undone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from portal.web.rendering import redirect
 
 
 class ActivityFeed(Protocol):
-    """What the feature that tells the history provides; entries are those of portal/activity/telling.py."""
+    """What the activity feature provides; entries are those of portal/activity/telling.py."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
         """The newest entries about a row."""
 
     def latest(self) -> Sequence[Any]:
-        """The newest acts of all."""
+        """The newest operations."""
 
 
 feed: Given[ActivityFeed] = Given("feed")
@@ -32,12 +32,12 @@ def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
 
 
 def latest_changes() -> Sequence[Any]:
-    """The newest acts that the reader may know of."""
+    """The newest operations that the reader may see."""
     return feed().latest()
 
 
 def confirm(row: Any, text: str, undo_url: str) -> None:
-    """Flash what was done to a row, with an undo button if this request changed something."""
+    """Flash what happened to a row, with an undo button if this request changed something."""
     if was_made_here(row, row.version):
         flash({"text": text, "url": undo_url, "version": row.version}, "undo")  # type: ignore[arg-type]
     else:
@@ -45,6 +45,6 @@ def confirm(row: Any, text: str, undo_url: str) -> None:
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
-    """Answer the edit of a row that is gone by now: where it can be restored, with a word on what was typed."""
+    """Respond to an edit of a row that was deleted meanwhile: lead to where it can be restored."""
     flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
     return redirect(url)

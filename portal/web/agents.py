@@ -1,4 +1,4 @@
-"""What is a browser or program called, by the name that it gives itself, and what is said when some are signed out?"""
+"""Name browsers and programs by their User-Agent, and say how many were signed out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": 
 
 
 def browser_of(agent: str) -> str:
-    """`Chrome on Linux`; of other programs the name with which they begin."""
+    """`Chrome on Linux`; for other programs, the first word of their name."""
     browser = next((name for mark, name in BROWSERS.items() if f"{mark}/" in agent), agent.split("/")[0].strip()[:40])
     system = next((name for mark, name in SYSTEMS.items() if mark in agent), None)
     return f"{browser} on {system}" if system else browser or "An unnamed program"

@@ -1,8 +1,8 @@
-"""Whose tries are counted together, and what is said when they were too many?
+"""Decide which attempts are counted together, and respond when there were too many.
 
-A guess at a password is counted for its account and for the network it comes from, unless it comes from a device on
-which that account signed in lately: such a device has a counter of its own, so that strangers who guess keep nobody
-out of their own account (device cookies, as in OWASP's "Slow Down Online Guessing Attacks with Device Cookies").
+A wrong password counts for the account and for the network it comes from, unless it comes from a device on which that
+account signed in recently: such a device has its own counter, so that strangers can't lock anybody out (device cookies,
+as in OWASP's "Slow Down Online Guessing Attacks with Device Cookies").
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from portal.web.given import current_settings
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 STRENGTHS_PER_MINUTE = 240
 REMEMBERED_SECONDS = 90 * 86_400
-ACCOUNTS = 5  # of one device
-TWO_FACTOR_ATTEMPTS = 10  # in an hour: of a million codes three are right at a time
+ACCOUNTS = 5  # per device
+TWO_FACTOR_ATTEMPTS = 10  # per hour: three of a million codes are right at a time
 
 
 def at_sign_in(email: str) -> tuple[Counter, ...]:
-    """For a guess at the password of this account, which need not exist."""
+    """For a password attempt on this account, whether it exists or not."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
         return (_counter("device", f"{device} {email}", current_settings().guesses_per_account),)
@@ -43,50 +43,50 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
 
 
 def of_account(email: str) -> Counter:
-    """For guesses from devices that are not known."""
+    """For attempts from unknown devices."""
     return _counter("account", email.lower(), current_settings().guesses_per_account)
 
 
 def blocking_sign_in(email: str, user_id: uuid.UUID) -> tuple[Counter, Counter]:
-    """What keeps somebody from signing in on a new device, once it is full."""
+    """The counters that prevent somebody from signing in on a new device once they are full."""
     return of_account(email), _of_two_factor(user_id)
 
 
 def of_own_password(user_id: uuid.UUID) -> Counter:
-    """For the current password in the own account: strangers who guess at the door don't fill it."""
+    """For the current password on account pages; attempts on the sign-in page don't count here."""
     return _counter("own password", str(user_id), current_settings().guesses_per_account)
 
 
 def at_refresh() -> Counter:
-    """For refresh tokens from one network, right or wrong: nobody guesses one, but each try is work."""
+    """For refresh tokens from one network, right or wrong: nobody can guess one, but each attempt costs work."""
     most = current_settings().refreshes_per_network
     return _counter("refresh", _network(), most, is_shared=True)
 
 
 def at_two_factor(email: str, user_id: uuid.UUID) -> Counter:
-    """For a code, or another second proof, after the right password."""
+    """For a code or passkey after the right password."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
-        return _counter("second step", f"{device} {user_id}", TWO_FACTOR_ATTEMPTS, seconds=HOUR)
+        return _counter("two-factor", f"{device} {user_id}", TWO_FACTOR_ATTEMPTS, seconds=HOUR)
     return _of_two_factor(user_id)
 
 
 def _of_two_factor(user_id: uuid.UUID) -> Counter:
-    return _counter("second step", str(user_id), TWO_FACTOR_ATTEMPTS, seconds=HOUR)
+    return _counter("two-factor", str(user_id), TWO_FACTOR_ATTEMPTS, seconds=HOUR)
 
 
 def of_network() -> Counter:
-    """For tries that name no account."""
+    """For attempts that name no account."""
     return _counter("network", _network(), current_settings().guesses_per_network, is_shared=True)
 
 
 def once(kind: str, what: str, *, seconds: float) -> Counter:
-    """Allows one try, and none after it: for what may be used a single time, by whichever process."""
+    """Allows a single attempt, in whichever process: for what may be used once."""
     return _counter(kind, what, 1, seconds=seconds)
 
 
 def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[Counter, ...]:
-    """Counters for administrators who find out addresses that are in use elsewhere.
+    """For administrators who find out addresses that are in use elsewhere.
 
     An organization's administrators share one, so that adding administrators doesn't raise the limit.
     """
@@ -99,7 +99,7 @@ def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) 
 
 
 def at_forgotten(email: str) -> tuple[Counter, ...]:
-    """For asking for a link to a new password, whether anybody has the address or not."""
+    """For requesting a password reset link, whether anybody has the address or not."""
     network = _network()
     return (
         _counter("forgotten by network", network, current_settings().guesses_per_network, is_shared=True),
@@ -108,18 +108,18 @@ def at_forgotten(email: str) -> tuple[Counter, ...]:
 
 
 def of_emails_to(user_id: uuid.UUID) -> Counter:
-    """For links to an address that is to be confirmed."""
+    """For emails with links to one person."""
     return _counter("emails to", str(user_id), current_settings().emails_per_hour, seconds=HOUR)
 
 
 def of_strength() -> Counter:
-    """For asking how good a password is: far more than people type, so that nobody keeps the processor busy."""
+    """For password strength checks: far more than people type, but not enough to keep the processor busy."""
     network = _network()
     return _counter("strength", network, STRENGTHS_PER_MINUTE, seconds=MINUTE, is_shared=True)
 
 
 def remember_device(email: str) -> None:
-    """This account signed in here: the cookie names it by a pseudonym, which tells its readers nothing."""
+    """Remember in a cookie, under a pseudonym, that this account signed in on this device."""
     device, accounts = _device()
     own = _pseudonym(email, current_settings().secret_key)
     value = str(_signer().dumps([device, *[own, *(one for one in accounts if one != own)][:ACCOUNTS]]))
@@ -131,10 +131,10 @@ def remember_device(email: str) -> None:
 
 
 def refuse(form: Form, rate_limited: RateLimited) -> None:
-    """Say above the form when to come back; the answer that shows it becomes a 429 that says so too."""
+    """Say above the form when to try again, and make the response a 429 with Retry-After."""
     seconds = rate_limited.seconds
     minutes = number_of(-(-seconds // 60), "minute") if seconds > 90 else number_of(seconds, "second")
-    form.form_errors.append(f"Too many tries. Wait {minutes}, then try again.")
+    form.form_errors.append(f"Too many attempts. Try again in {minutes}.")
 
     @after_this_request
     def say_when(response: Response) -> Response:
@@ -144,7 +144,7 @@ def refuse(form: Form, rate_limited: RateLimited) -> None:
 
 
 def _device() -> tuple[str, list[str]]:
-    """Its id and the accounts that signed in there; a new one where the cookie is none of ours, or too old."""
+    """The device's id and the accounts that signed in there; a new one if the cookie is invalid or too old."""
     try:
         device, *accounts = _signer().loads(cookies.read("device"), max_age=REMEMBERED_SECONDS)
     except (BadData, ValueError, TypeError):

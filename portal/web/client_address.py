@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LONGEST = 100
-UNKNOWN = "unknown"  # the network of all addresses that can't be read
+UNKNOWN = "unknown"  # the network of all unreadable addresses
 NAT64 = IPv6Network("64:ff9b::/96")
 # Formats that proxies use: IPv4, or IPv6 in brackets, optionally with a port; bare IPv6. IPv6 may have a zone.
 IPV6 = r"([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%[\w.~-]+)?"

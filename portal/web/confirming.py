@@ -1,7 +1,6 @@
-"""Ask before a change that has consequences: name them, and make the change only once the same ones are confirmed.
+"""Ask before a change that has consequences: name them, and make the change only once exactly these are confirmed.
 
-What a confirmation sends back is a keyed digest, for this person and this address: nothing that wasn't shown to them is
-confirmed.
+A confirmation sends back a keyed digest for this person and this URL, so that nobody confirms what they weren't shown.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def digest_of(consequences: Sequence[str], key: str | None = None) -> str:
 
 
 def is_confirmed(sent: str | None, consequences: Sequence[str]) -> bool:
-    """Whether this person was shown these consequences here. None need no confirmation."""
+    """Whether this person was shown these consequences here; without any, nothing has to be confirmed."""
     keys = (current_settings().secret_key, *current_settings().secret_key_fallbacks)
     given = (sent or "").encode()
     return not consequences or any(hmac.compare_digest(digest_of(consequences, key).encode(), given) for key in keys)
@@ -56,7 +55,7 @@ class ConfirmForm(Form):
 
 
 def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: str) -> Response | None:
-    """The question in place of this POST, then that for the password; None once both are answered.
+    """Respond to this POST with the question, then with the one for the password; None once both are answered.
 
     Each sends the same fields again. Without consequences nothing is asked.
     """
@@ -76,7 +75,7 @@ def render_question(
     fields: Sequence[tuple[str, str]] = (),
     risky: bool = False,
 ) -> Response:
-    """A page, or a dialog where htmx asked, whose button sends the fields to this address."""
+    """A page, or a dialog for htmx, whose button sends the fields to this URL."""
     context: dict[str, Any] = {
         "title": title,
         "consequences": consequences,

@@ -1,4 +1,4 @@
-"""Two people edited one row: what clashes, and what is merged already?"""
+"""Show an edit conflict: which fields both people changed, and which are merged already."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.web.rendering import render
 
 @dataclass(frozen=True)
 class Clash:
-    """A field that both changed. Values are sent, labels are shown."""
+    """A field that both people changed. Values are sent, labels are shown."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class Clash:
 
 @dataclass(frozen=True)
 class Merged:
-    """A field that one of the two changed."""
+    """A field that only one of them changed."""
 
     label: str
     was: str
@@ -38,7 +38,7 @@ class Merged:
 
 
 def answer(form: EditForm, current: Any, now: Mapping[str, str], *, endpoint: str) -> Response:
-    """409 with both edits. `current` is the row, `now` its values as the form writes them."""
+    """Respond 409 with both edits. `current` is the row, `now` its values in the form's notation."""
     seen = {name: str(value) for name, value in form.seen_values().items()}
     mine = {name: str(form[name].data or "") for name in now if name in form}
     theirs_by, clashes, merged, kept = name_of(current.updated_by), [], [], []

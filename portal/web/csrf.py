@@ -18,7 +18,7 @@ from portal.web.guards import PUBLIC, rule_of
 from portal.web.rendering import redirect
 from portal.web.urls import here
 
-OTHER_SESSION = "Nothing was saved: this form was opened under another sign-in. Look it over, then send it again."
+OTHER_SESSION = "Nothing was saved: this form was opened in another session. Check it, then send it again."
 
 
 class Csrf(CSRFProtect):  # type: ignore[misc]
@@ -63,7 +63,7 @@ def _is_dealt_with(secret: str) -> bool:
 
 
 def _ask_again() -> None:
-    """Go on as if the page had been asked for, which changes nothing; its form finds what was typed (web/forms.py)."""
+    """Continue as a GET of the page, which changes nothing; its form finds what was typed (web/forms.py)."""
     g.typed = request.form
     request.method = "GET"
     flash(OTHER_SESSION, "error")

@@ -1,4 +1,4 @@
-"""How does a table leave as a file that no spreadsheet takes for formulas?"""
+"""Export tables as CSV without values that spreadsheets take for formulas."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")  # OWASP, CSV injection
 
 
 def formula_safe(text: str) -> str:
-    """The text, quoted by an apostrophe where a spreadsheet would compute it. `as_written` takes that back."""
+    """The text, with an apostrophe before anything that a spreadsheet would calculate. `as_written` removes it."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def as_written(text: str) -> str:
-    """What `formula_safe` was given."""
+    """The text that `formula_safe` was given."""
     return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
 
 
 def csv_response(name: str, batches: Iterable[Iterable[Sequence[object]]]) -> Response:
-    """Stream rows as `name`.csv, in UTF-8 with the mark by which spreadsheets know it; None becomes empty.
+    """Stream rows as `name`.csv, in UTF-8 with the byte order mark that spreadsheets need; None becomes empty.
 
-    The request has ended when the batches are made, but they are made for the one who acts now.
+    The batches are made after the request has ended, but for the actor of the request.
     """
     response = Response(stream_with_context(_acting(current_actor(), batches)), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -45,7 +45,7 @@ def _lines(batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[str]:
     yield "\ufeff"
     for batch in batches:
         page = io.StringIO()
-        writer = csv.writer(page, quoting=csv.QUOTE_ALL)  # whatever a spreadsheet takes for the separator
+        writer = csv.writer(page, quoting=csv.QUOTE_ALL)  # some spreadsheets use other separators
         for row in batch:
             writer.writerow("" if cell is None else formula_safe(str(cell)) for cell in row)
         yield page.getvalue()

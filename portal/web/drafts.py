@@ -1,9 +1,9 @@
 """Keep a form that was sent after its session ended, and show it filled in to the same person.
 
-The token in each form says for whom its page was made (`secret_for`), and only that person sees it again: another site
-can't have such a token, and nobody else at the same browser is shown what was typed. Until they have signed in, the
-fields wait in the browser, encrypted, in a cookie: so that every way of signing in leads back to them, also in another
-tab and without scripts. Showing the form acts on nothing.
+The token in each form names the person that the page was made for (`secret_for`), and only they see the form again:
+other sites can't have such a token, and nobody else at the same browser is shown what was typed. Until the person has
+signed in, the fields wait in an encrypted cookie, so that every way of signing in leads back to them, also in another
+tab and without scripts. Showing the form changes nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COOKIE = "draft"
 SECONDS = 3600
 LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
 SECRET = frozenset({"csrf_token", "password", "current_password", "own_password", "code", "credential", "sealed"})
-BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Look it over, then save it."
+BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Check it, then save it."
 KEPT_FOR = "The form you left open was kept for {}, so it is not shown here."
 ANOTHER = "the account that was signed in before"
 
@@ -121,7 +121,7 @@ def leave_to_its_owner() -> bool:
 
 
 def _say_for_whom(owner: str) -> None:
-    """By name only to those who may read it."""
+    """Their name, only for readers who may see it."""
     key = uuid.UUID(owner)
     flash(KEPT_FOR.format(names_of()([key]).get(key, ANOTHER)), "error")
 

@@ -1,4 +1,4 @@
-"""What does a person see when something goes wrong? A plain page with an id, in the portal's look."""
+"""Error pages, with the id of the request."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ from portal.web.session import do_without_database
 log = logging.getLogger("portal")
 
 LONGEST_PATH = 200
-ASK_HIGHER = "Your role doesn't include this. A super administrator can help."
+ASK_HIGHER = "Your role doesn't allow this. Ask a super administrator."
 RETRY_AFTER = "5"
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 WORDS = {
     400: (
-        "That request can't be read",
-        "Something in the address or the form is not as it should be. Go back and try again.",
+        "Invalid request",
+        "The address or the form contains something invalid. Go back and try again.",
     ),
-    403: ("Not allowed", "Your role doesn't include this. An administrator of your organization can help."),
-    404: ("Nothing here", "This page doesn't exist, or not for you. It may have been moved or deleted."),
-    405: ("Not that way", "This address doesn't answer to that kind of request."),
-    409: ("Something stands in the way", "Somebody changed this meanwhile. Go back, reload and try again."),
-    413: ("Too much at once", "What was sent is larger than the portal takes. Shorten it and send it again."),
-    422: ("Something is missing", "Look at the marked fields and send the form again."),
-    429: ("Too many tries", "Wait a little, then try again."),
+    403: ("Not allowed", "Your role doesn't allow this. Ask an administrator of your organization."),
+    404: ("Page not found", "It doesn't exist, or you don't have access. It may have been moved or deleted."),
+    405: ("Method not allowed", "This address doesn't accept this kind of request."),
+    409: ("Conflict", "Someone else changed this in the meantime. Go back, reload the page and try again."),
+    413: ("Too large", "The request is larger than the portal accepts. Shorten it and send it again."),
+    422: ("Invalid form", "Check the marked fields and send the form again."),
+    429: ("Too many attempts", "Wait a moment, then try again."),
     500: (
-        "That was our fault",
-        "The portal made a mistake. Nothing was half saved. Try again, and name the id below if it stays.",
+        "Something went wrong",
+        "The portal made an error. Nothing was partly saved. Try again, and report the id below if it keeps happening.",
     ),
     503: (
-        "Back in a moment",
-        "The database can't be reached or is very busy. Nothing was half saved. Try again in a few seconds.",
+        "Temporarily unavailable",
+        "The database is unavailable or very busy, and nothing was partly saved. Try again in a few seconds.",
     ),
 }
 OCCUPIED = "The data browser is busy"
-OVERDUE = "The database didn't answer in time. Narrow your search, then try again."
+OVERDUE = "The database didn't respond in time. Narrow your search, then try again."
 EXPIRED = (
-    "This form was opened under another sign-in, so nothing was saved. Go back: what you typed is still there to be"
-    " copied. Open the page anew, and send it from there."
+    "This form was opened in another session, so nothing was saved. Go back and copy what you typed, reload the page,"
+    " and send it from there."
 )
 
 
@@ -80,7 +80,7 @@ def init_app(app: Flask) -> None:
 
 
 def page(code: int, message: str | None = None, *, title: str | None = None) -> Response:
-    """The error's page; htmx gets a note beside the page it came from, which stays as it is."""
+    """The error page; htmx gets a note beside the current page, which stays as it is."""
     if is_api():
         return problem(code, message)
     if request_ctx.url_adapter is None:  # the Host was invalid, so Flask built no URL adapter, but the page has links
@@ -96,7 +96,7 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     }
     try:
         response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
-    except UNAVAILABLE as error:  # who is signed in was not known yet, and can't be looked up
+    except UNAVAILABLE as error:  # the person wasn't looked up yet, and can't be now
         return unavailable(error)
     if wants_fragment():
         response.headers["HX-Retarget"] = "#toasts"
@@ -117,7 +117,7 @@ def status_of(error: Occupied) -> int:
 
 
 def refused(_error: NotAllowed) -> Response:
-    """403, and an event of it."""
+    """403, recorded in the history."""
     try:
         if current_user.is_authenticated:
             record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})

@@ -1,4 +1,4 @@
-"""What do forms have in common? One base, fields that tidy what was typed, conflicts beside their field."""
+"""What all forms share: a base class, fields that clean their input, conflicts beside their field."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ LONGEST_BASE = 4000
 
 
 class Form(FlaskForm):  # type: ignore[misc]
-    """The base of every form. Fields are named after the model's; what is not a field is not read."""
+    """The base of every form. Fields have the names of the model's columns; other input is ignored."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """Fields come from forms alone: JSON can hold what is no text. One to be sent again stays filled in."""
+            """Read form data only, because JSON can contain values that aren't text. A kept draft fills the form in."""
             if request.is_json:
                 return MultiDict()
             sent = super().wrap_formdata(form, formdata)
             return g.get("typed") or sent if formdata is _Auto else sent
 
     def add_conflict(self, conflict: Conflict) -> None:
-        """Show a conflict beside its field, or above the form where it concerns none of them."""
+        """Show a conflict beside its field, or above the form."""
         field = getattr(self, conflict.field or "", None)
         if field is not None and hasattr(field, "errors"):
             field.errors = [*field.errors, conflict.message]
@@ -42,7 +42,7 @@ class Form(FlaskForm):  # type: ignore[misc]
 
 
 def posted_key(name: str) -> uuid.UUID:
-    """The key of a row that a button sends along. Missing where it is none."""
+    """The key of a row that a button sends. Missing if it isn't a key."""
     try:
         return uuid.UUID(request.form.get(name, ""))
     except ValueError:
@@ -50,7 +50,7 @@ def posted_key(name: str) -> uuid.UUID:
 
 
 class StoredForm(Form):
-    """A form for an existing row. Values equal to the database's are neither validated nor changed.
+    """A form for an existing row. Values equal to those in the database are neither validated nor changed.
 
     `stored` is the row as the form renders it. Other programs or former rules may have left invalid values.
     """
@@ -67,7 +67,7 @@ class StoredForm(Form):
         return not self.errors
 
     def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
-        """The typed values that differ from the row, by field name."""
+        """The entered values that differ from the row, by field name."""
         return {name: value for name, value in typed.items() if name not in self.unchanged}
 
     def _is_sent_as(self, name: str, value: str) -> bool:
@@ -105,12 +105,12 @@ class EditForm(StoredForm):
         return not self.errors
 
     def seen_version(self) -> int:
-        """The version that the person saw; 0, which no row has, when the form does not say."""
+        """The version that the person saw; 0, which no row has, if the form doesn't contain it."""
         text = (self.version.raw_data or [""])[0]
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
     def seen_values(self) -> dict[str, Any]:
-        """The values that the person saw, for telling their changes from others'. Never written anywhere."""
+        """The values that the person saw, to distinguish their changes from others'. Never saved."""
         try:
             values = json.loads((self.base.raw_data or [""])[0][:LONGEST_BASE])
         except (ValueError, RecursionError):
@@ -124,13 +124,13 @@ def form_base(values: Mapping[str, str]) -> str:
 
 
 def _is_shown(value: object) -> bool:
-    """Whether a page can show it: half of a surrogate pair, which JSON can write, is no text."""
+    """Whether a page can show it; half of a surrogate pair, which JSON can contain, can't be shown."""
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
 @contextmanager
 def reporting_conflicts(form: Form) -> Iterator[None]:
-    """Put a Conflict of the block onto the form; the view then shows the form again."""
+    """Put a Conflict raised in the block onto the form; the view then shows the form again."""
     try:
         yield
     except Conflict as conflict:
@@ -156,6 +156,6 @@ class TextField(StringField):
 
 
 def printable(_form: Any, field: Any) -> None:
-    """Refuse control characters; every letter of every script stays as it was typed."""
+    """Refuse control characters; letters of every script are kept as typed."""
     if has_control(field.data or ""):
         raise ValidationError(CONTROL)

@@ -1,6 +1,6 @@
-"""What was the application given when it was made? Its settings, and what features provide to layers below them.
+"""Typed values of the application: its settings, and what features provide to the layers below them.
 
-Each is a typed value of one application, which `create_app` and portal/features.py set by name. Importing sets nothing.
+`create_app` and portal/features.py set each value by name. Importing sets nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Given(Generic[T]):
         app.extensions[self.key] = value
 
     def by(self, value: T) -> Provision[T]:
-        """What a feature says to provide it."""
+        """The entry with which a feature provides the value."""
         return Provision(self, value)
 
 
@@ -57,7 +57,7 @@ class Provision(Generic[T]):
 
 
 current_settings: Given[Settings] = Given("settings")
-served_at: Given[str] = Given("address it is served at")  # where there is no public one
+served_at: Given[str] = Given("address it is served at")  # if there is no public one
 lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list of their rows
 navigation: Given[Sequence[Link]] = Given("navigation")
 permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

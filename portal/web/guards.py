@@ -1,4 +1,4 @@
-"""May this request come in? Every route states its rule; a route without one does not start."""
+"""Guard every route by its rule. The portal doesn't start if a route has none."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from portal.web.urls import here, home, safe_next
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
 SIGNED_IN = "signed in"
-PROFILE = "profile"  # the scope for what every signed-in person may
-OWN_PASSWORD_FIRST = "Your password is a temporary one. Sign in with a browser and choose one of your own first."  # noqa: S105
+PROFILE = "profile"  # the scope for what every signed-in person may do
+OWN_PASSWORD_FIRST = "Your password is temporary. Sign in with a browser and choose your own password first."  # noqa: S105
 
-TWO_FACTOR_FIRST = "Your role needs two-step sign-in. Sign in with a browser and set it up first."
-KEPT = "You are signed out, so nothing was saved. Sign in, and the form comes back as you filled it in."
-UNKEPT = "You are signed out, so nothing was done. Sign in, then go back and send it again."
+TWO_FACTOR_FIRST = "Your role requires two-factor authentication. Sign in with a browser and set it up first."
+KEPT = "You are signed out, so nothing was saved. Sign in to get the form back as you filled it in."
+UNKEPT = "You are signed out, so nothing was changed. Sign in, then go back and try again."
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where somebody is led, and what marks the views that are open until it is done."""
+    """A page that a person has to visit first, and the mark of views that are open before that."""
 
     endpoint: str
     way_in: str
@@ -45,13 +45,13 @@ TWO_FACTOR = Step("mfa.index", "without_two_factor")
 
 
 def public(view: View) -> View:
-    """Open to everybody."""
+    """Allow everybody."""
     view.rule = PUBLIC  # type: ignore[attr-defined]
     return view
 
 
 def signed_in(*, with_temporary_password: bool = False, without_two_factor: bool = False) -> Callable[[View], View]:
-    """Open to every signed-in person, about themselves; before the rest is, where the view is for that."""
+    """Allow every signed-in person, for their own account. The flags allow it before a required step is done."""
 
     def mark(view: View) -> View:
         view.rule = SIGNED_IN  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def signed_in(*, with_temporary_password: bool = False, without_two_factor: bool
 
 
 def requires(permission: Permission) -> Callable[[View], View]:
-    """Open to the roles that hold the permission."""
+    """Allow the roles that have the permission."""
 
     def mark(view: View) -> View:
         view.rule = permission  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def init_app(app: Flask) -> None:
 
 
 def rule_of(view: Callable[..., Any]) -> str | Permission:
-    """The stated rule; LookupError where there is none."""
+    """The rule of a view; LookupError if it has none."""
     rule: str | Permission | None = getattr(view, "rule", None)
     if rule is None:
         raise LookupError(f"the view {view} states no rule: @requires, @signed_in or @public")
@@ -85,37 +85,37 @@ def rule_of(view: Callable[..., Any]) -> str | Permission:
 
 
 def scope_of(rule: str | Permission) -> str:
-    """What a program's token must have been allowed, for an address with this rule."""
+    """The scope that an API token needs for a route with this rule."""
     return rule.name if isinstance(rule, Permission) else PROFILE
 
 
 def scopes_in_use(app: Flask) -> frozenset[str]:
-    """The scopes that addresses for programs ask for."""
+    """The scopes that API routes require."""
     views = (app.view_functions[one.endpoint] for one in app.url_map.iter_rules() if one.rule.startswith(ROOT))
     return frozenset(scope_of(rule) for rule in map(rule_of, views) if rule != PUBLIC)
 
 
 def check_routes(app: Flask) -> None:
-    """Refuse to start with a route that states no rule."""
+    """Refuse to start if a route has no rule."""
     for view in app.view_functions.values():
         rule_of(view)
 
 
 def must_have_two_factor(role: Role | None) -> bool:
-    """Whether this installation wants one of everybody in the role."""
+    """Whether this installation requires two-factor authentication of the role."""
     settings = current_settings()
     return role is not None and role.name in settings.two_factor_roles
 
 
 def what_comes_first(person: SignedIn) -> Step | None:
-    """What somebody who is signed in has to do before anything else."""
+    """What a signed-in person has to do before anything else."""
     if person.must_change_password:
         return NEW_PASSWORD
     return None if person.has_two_factor or not must_have_two_factor(person.role) else TWO_FACTOR
 
 
 def enforce() -> ResponseReturnValue | None:
-    """Sign-in page for strangers, 403 for those whose role does not hold the permission."""
+    """Redirect strangers to the sign-in page; 403 if the role lacks the permission."""
     if request.endpoint is None:  # no such address: 404 for everybody
         is_other_spelling = isinstance(request.routing_exception, RequestRedirect)
         return problem(404) if is_other_spelling and is_api() else None
@@ -137,7 +137,7 @@ def enforce() -> ResponseReturnValue | None:
 
 
 def _to_the_door() -> Response:
-    """Redirect to the sign-in page and back; a sent form is kept for the person its page was made for."""
+    """Redirect to the sign-in page and back; a sent form is kept for the person that its page was made for."""
     there = here(with_query=True)
     if request.method != "GET":
         has_ended()  # so the sign-in page needn't say it again
@@ -154,14 +154,14 @@ def _page_before() -> str:
 
 
 def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
-    """401 instead of the sign-in page; of what the role holds, a program's token may allow less."""
+    """401 instead of the sign-in page; an API token may allow less than the role."""
     if not current_user.is_authenticated:
         return problem(401)
     if first := what_comes_first(current_user):
         return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else TWO_FACTOR_FIRST)
     scope = scope_of(rule)
     if current_user.scopes is not None and scope not in current_user.scopes:
-        return problem(403, f"This token is not for {scope}.", code="insufficient_scope")
+        return problem(403, f"This token doesn't have the scope {scope}.", code="insufficient_scope")
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         raise NotAllowed
     return None

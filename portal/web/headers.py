@@ -1,4 +1,4 @@
-"""What does every answer say about itself?"""
+"""Set the security and caching headers of every response."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CSP = "; ".join(
 ALWAYS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # not no-referrer: Flask-WTF wants a Referer under https
+    "Referrer-Policy": "same-origin",  # not no-referrer: Flask-WTF requires a Referer under https
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",

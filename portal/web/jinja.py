@@ -1,4 +1,4 @@
-"""What do all templates know?"""
+"""Filters and globals of all templates."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def about_request() -> dict[str, Any]:
 
 
 def can(permission: str, row: Any = None) -> bool:
-    """Whether to show what leads there: the same table as the guard's, and the row's own rule."""
+    """Whether to show a link or button: the permissions of the guards, and the row's own rule."""
     if not has_actor():
         return False
     actor = current_actor()
@@ -64,7 +64,7 @@ def shown_links() -> Iterator[tuple[Link, str, str]]:
 
 
 def ago(then: datetime) -> str:
-    """`3 days ago`, `in 2 hours`; a date from a month on."""
+    """`3 days ago`, `in 2 hours`; a date if it is a month or more away."""
     seconds = int((now() - then).total_seconds())
     size = abs(seconds)
     if size < MINUTE:
@@ -86,23 +86,23 @@ def iso(then: datetime) -> str:
 
 
 def day(then: date) -> str:
-    """`4 Mar 2025`, where the reader is."""
+    """`4 Mar 2025`, in the reader's time zone."""
     then = local(then) if isinstance(then, datetime) else then
     return f"{then.day} {then:%b %Y}"
 
 
 def clock(then: datetime) -> str:
-    """`16:03`, where the reader is."""
+    """`16:03`, in the reader's time zone."""
     return f"{local(then):%H:%M}"
 
 
 def exact(then: datetime) -> str:
-    """`4 Mar 2025, 16:03:10 CET`, where the reader is."""
+    """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
     return f"{day(then)}, {local(then):%H:%M:%S %Z}"
 
 
 def zone_name() -> str:
-    """`UTC`, `Europe/Berlin`: what the times on the page are in."""
+    """`UTC`, `Europe/Berlin`: the time zone of the page."""
     return str(zone())
 
 
@@ -113,7 +113,7 @@ def initials(name: str) -> str:
 
 
 def hue(key: uuid.UUID) -> int:
-    """One of six colours, always the same for one row."""
+    """One of six colors, always the same for a row."""
     return key.int % HUES + 1
 
 
@@ -133,7 +133,7 @@ def count(counted: Count) -> str:
 
 
 def compact(counted: Count) -> str:
-    """The same in little room: `1,234`, `10,000+`, `1.2 M`."""
+    """The same, abbreviated: `1,234`, `10,000+`, `1.2 M`."""
     if counted.kind == "about" and counted.value >= 1_000_000:
         return f"{counted.value / 1_000_000:.1f} M"
     if counted.kind == "about":

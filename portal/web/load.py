@@ -1,4 +1,4 @@
-"""How much is done at once? What is above that is told to come back, so that the rest, and health, still answer."""
+"""Shed load: requests above the limit get 503, so that others, and the health checks, still get a response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD_CHECKS = (
     "account.email",
     "api.login",
     "mfa.remove",
-)  # a quarter of a second of a processor each
+)  # each takes a quarter of a second of processor time
 
 _exporting: set[uuid.UUID | None] = set()
 _exporting_lock = threading.Lock()
@@ -32,12 +32,12 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def take() -> None:
-        """Busy at once when every slot is taken: waiting would only fill the server's threads."""
+        """Busy at once if every slot is taken: waiting would only occupy the server's threads."""
         if request.endpoint in EXEMPT:
             return
         wanted = [slots]
         if request.method == "POST" and request.endpoint in PASSWORD_CHECKS:
-            wanted.append(checks)  # so that a flood of sign-ins leaves room for everybody else
+            wanted.append(checks)  # so that a flood of sign-ins leaves capacity for everybody else
         g.slots = []
         for slot in wanted:
             if not slot.acquire(blocking=False):
@@ -52,16 +52,16 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def hold_export(response: Response, who: uuid.UUID | None) -> Response:
-    """Keep one of the few places for long answers until the last byte is sent; a person gets one at a time.
+    """Hold one of the few slots for long responses until the last byte is sent; each person gets one at a time.
 
-    They are fewer than the connections of the pool, and apart from the places of other requests: whoever reads slowly
-    or not at all keeps nobody else waiting. Conflict where none is free.
+    There are fewer of them than pooled connections, and they are separate from the slots of other requests, so that
+    slow readers keep nobody waiting. Conflict if none is free.
     """
     with _exporting_lock:
         if who in _exporting:
-            raise Conflict(None, "You are downloading a file already. Wait until it is there, or stop it.")
+            raise Conflict(None, "You are already downloading a file. Wait until it is finished, or cancel it.")
         if len(_exporting) >= EXPORTS:
-            raise Conflict(None, "Others are downloading files just now. Try again in a minute.")
+            raise Conflict(None, "Other people are downloading files right now. Try again in a minute.")
         _exporting.add(who)
     response.call_on_close(lambda: _exporting.discard(who))
     return response

@@ -1,4 +1,4 @@
-"""What is told to those who watch the portal? A line in the log for each request, and numbers for Prometheus."""
+"""Observability: a log line per request, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ OUTCOMES = {
 }  # fmt: skip
 
 log = logging.getLogger("portal.requests")
-# When each number began to be counted would double what is told.
+# The time at which each counter was created would double the output.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Numbers:
-    """What one application has counted."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
         labels = ("endpoint", "method", "status")
-        self.requests = Counter("portal_requests", "Requests that were answered.", labels, registry=own)
+        self.requests = Counter("portal_requests", "Completed requests.", labels, registry=own)
         self.seconds = Histogram(
-            "portal_request_seconds", "How long answers took.", ("endpoint",), buckets=SECONDS, registry=own
+            "portal_request_seconds", "Response times.", ("endpoint",), buckets=SECONDS, registry=own
         )
-        self.sheds = Counter("portal_sheds", "Requests that got 503 for all places were taken.", registry=own)
-        self.sign_ins = Counter("portal_sign_ins", "Tries to sign in.", ("outcome",), registry=own)
+        self.sheds = Counter("portal_sheds", "Requests that got 503 because all slots were taken.", registry=own)
+        self.sign_ins = Counter("portal_sign_ins", "Attempts to sign in.", ("outcome",), registry=own)
         self.in_use = Gauge(
-            "portal_pool_in_use", "Database connections at work.", multiprocess_mode="livesum", registry=own
+            "portal_pool_in_use", "Database connections in use.", multiprocess_mode="livesum", registry=own
         )
         for outcome in set(OUTCOMES.values()):
             self.sign_ins.labels(outcome)
@@ -56,7 +56,7 @@ counted: Given[Numbers] = Given("numbers")
 
 
 class FromDatabase(Collector):
-    """What is read when it is asked for; left out while the database can't be asked."""
+    """Gauges that are read on request; left out while the database is unavailable."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         for gauge in gauges():
@@ -85,12 +85,12 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def count_sign_in(action: str) -> None:
-    """One try to sign in, as the history names its outcome."""
+    """Count an attempt to sign in, by the name of its outcome in the history."""
     counted().sign_ins.labels(OUTCOMES[action]).inc()
 
 
 def exposition() -> bytes:
-    """All numbers as Prometheus reads them: of this process, or of all that share PROMETHEUS_MULTIPROC_DIR."""
+    """All metrics in Prometheus' format: of this process, or of all that share PROMETHEUS_MULTIPROC_DIR."""
     settings = current_settings()
     registry = counted().registry
     if settings.metrics_folder:
@@ -103,7 +103,7 @@ def exposition() -> bytes:
 
 def _count(response: Response, took: float) -> None:
     numbers, endpoint = counted(), request.endpoint or "none"
-    method = request.method if request.url_rule else "any"  # what strangers make up must not become a label
+    method = request.method if request.url_rule else "any"  # made-up methods must not become labels
     numbers.requests.labels(endpoint, method, str(response.status_code)).inc()
     numbers.seconds.labels(endpoint).observe(took)
     numbers.in_use.set(db.engine.pool.checkedout())  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def _count(response: Response, took: float) -> None:
 
 
 def _told(response: Response, took: float) -> dict[str, object]:
-    """Ids and nothing else of persons: neither query nor address, and of the path what the portal itself made."""
+    """The fields of the log line: only ids of people, no query, no address, and only known parts of the path."""
     actor = g.get("actor")
     return {
         "request_id": g.get("request_id"),

@@ -1,4 +1,4 @@
-"""How is somebody called who stands in `created_by`, `updated_by` or `deleted_by`?"""
+"""Names of the people in `created_by`, `updated_by` and `deleted_by`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ names_of: Given[NamesOf] = Given("names of people")
 
 
 def name_of(person: uuid.UUID | None) -> str:
-    """The name that the actor may read; somebody outside the actor's tenant is 'system administrator'."""
+    """The name that the actor may read; people outside the actor's tenant are 'system administrator'."""
     return _name(person, names_of()([person] if person else []))
 
 

@@ -1,4 +1,4 @@
-"""What does a program get to read when something goes wrong? Problem details after RFC 9457, never HTML."""
+"""Error responses for programs: problem details as in RFC 9457, never HTML."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ ROOT = "/api/"
 RETRY_AFTER = "5"
 SCHEME = 'Bearer realm="portal"'
 WORDS = {
-    400: "The request can't be read.",
-    401: "Bring an access token that is valid, as `Authorization: Bearer`.",
-    403: "Your role doesn't include this.",
-    404: "There is nothing at this address, or not for you.",
-    405: "This address doesn't answer to that method.",
-    409: "Something changed meanwhile.",
-    413: "The body is larger than is taken here.",
+    400: "The request is invalid.",
+    401: "Send a valid access token as `Authorization: Bearer`.",
+    403: "Your role doesn't allow this.",
+    404: "It doesn't exist, or you don't have access.",
+    405: "This address doesn't accept that method.",
+    409: "It was changed in the meantime.",
+    413: "The body is too large.",
     415: "Send JSON, as `Content-Type: application/json`.",
-    422: "Some fields are not as they should be.",
-    429: "Too many tries. Come back after the seconds in Retry-After.",
-    500: "The portal made a mistake. Nothing was half saved.",
-    503: "The database can't be reached or is very busy. Nothing was half saved.",
+    422: "Some fields are invalid.",
+    429: "Too many attempts. Try again after the seconds in Retry-After.",
+    500: "The portal made an error, and nothing was partly saved.",
+    503: "The database is unavailable or very busy, and nothing was partly saved.",
 }
 
 
 def is_api() -> bool:
-    """Whether a program asks, which authenticates by what it brings in a header and reads JSON."""
+    """Whether a program sent the request: it authenticates by a header and reads JSON."""
     return request.path.startswith(ROOT) or request.path == ROOT.rstrip("/")
 
 
 def problem(status: int, detail: str | None = None, *, code: str | None = None, **members: Any) -> Response:
-    """An answer about an error. `code` is for programs to tell problems of one status apart."""
+    """An error response. `code` distinguishes problems with the same status."""
     told = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -1,7 +1,6 @@
 """Map requests to the URL that browsers use: PORTAL_URL's host, port and path.
 
-The path that all addresses of the portal begin with is SCRIPT_NAME for the application, whether the proxy passes it on
-or strips it: what url_for makes has it, and routes are without it.
+PORTAL_URL's path becomes SCRIPT_NAME, whether the proxy passes it on or strips it: url_for includes it, routes don't.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What does each request ask of the database? For those who develop: in the log, and in the browser's own tools."""
+"""Show developers the SQL statements of each request, in the log and in the browser's tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
 
 
 def watch() -> None:
-    """Nothing in production, unless it is asked for."""
+    """Off in production, unless it is enabled."""
     settings = current_settings()
     if settings.production and not settings.sql:
         return
@@ -30,7 +30,7 @@ def watch() -> None:
 
 
 def tell(response: Response) -> Response:
-    """Server-Timing for SUPER_ADMINs alone: how long an answer took can tell what it was about."""
+    """Send Server-Timing to SUPER_ADMINs only: response times can reveal contents."""
     settings = current_settings()
     statements: list[Statement] = g.get("statements", [])
     total = sum(one.milliseconds for one in statements)
@@ -39,7 +39,7 @@ def tell(response: Response) -> Response:
         response.headers["Server-Timing"] = f'db;dur={total:.1f};desc="{len(statements)} statements"'
     if settings.sql and statements:
         listed = "\n".join(str(one) for one in statements)
-        place = request.url_rule.rule if request.url_rule else "no page"  # a path can hold the token of an email
+        place = request.url_rule.rule if request.url_rule else "no page"  # a path can contain the token of an email
         log.info("%s %s: %s statements, %.1f ms\n%s", request.method, place, len(statements), total, listed)
     return response
 

@@ -73,7 +73,7 @@ def confirmed(form: ReauthenticationForm) -> bool:
         if is_own_password(form.own_password.data or ""):
             return True
         form.own_password.errors = [
-            "This is not your password." if form.own_password.data else "Write your password to go on."
+            "Wrong password. Try again." if form.own_password.data else "Enter your password to continue."
         ]
     except RateLimited as rate_limited:
         attempts.refuse(form, rate_limited)

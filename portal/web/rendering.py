@@ -1,4 +1,4 @@
-"""Is a page wanted, or a fragment of it?"""
+"""Render pages, or the fragments of them that htmx requests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ VARY = "HX-Request, HX-Request-Type, Cookie"
 
 
 def wants_fragment() -> bool:
-    """htmx asks for a part of a page; going back in history it asks for the whole one."""
+    """Whether htmx requests a part of a page; when going back in history it requests the whole page."""
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") == "partial"
 
 
 def render(template: str, /, *, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
-    """The page, or its fragment file where htmx asked for a part and there is one."""
+    """The page, or its fragment template if htmx requests a part and there is one."""
     chosen = fragment if fragment is not None and wants_fragment() else template
     unsaved = "typed" in g or status in SHOWN_AGAIN
     response = make_response(render_template(chosen, unsaved=unsaved, **context), status)
@@ -26,19 +26,19 @@ def render(template: str, /, *, fragment: str | None = None, status: int = 200, 
 
 
 def text_of(template: str, /, **context: Any) -> str:
-    """A template that is no page, where there need be no request: an email's."""
+    """Render a template outside of a request, such as an email."""
     return current_app.jinja_env.get_template(template).render(**context)
 
 
 def keep_address(response: Response, url: str, *, extends: bool) -> Response:
-    """Let the browser's address follow a fragment: a new entry in its history, or in place of the last (`extends`)."""
+    """Set the browser's URL for a fragment, as a new history entry or in place of the last one (`extends`)."""
     if wants_fragment():
         response.headers["HX-Replace-Url" if extends else "HX-Push-Url"] = url
     return response
 
 
 def redirect(url: str) -> Response:
-    """Go there with a whole page. fetch would follow 303 silently, so htmx is told in its own words."""
+    """Redirect the whole page. fetch would follow a 303 silently, so htmx gets its own header."""
     url = iri_to_uri(url)
     if request.headers.get("HX-Request") == "true":
         response = make_response("", 200)

@@ -1,7 +1,7 @@
-"""From which page of a list did somebody come to a row, and how do they get back there?
+"""Return to the page of a list from which a person opened a row.
 
-Browsers say it when a link or a button of the list leads to the row. From then on addresses of the same row carry it:
-as `next` where an act was opened from the list and leads back there when it is done, as `back` everywhere else.
+Browsers name that page in the Referer when a link or button of the list leads to the row. From then on, URLs of the
+same row contain it: as `next` if a change was opened from the list and returns there afterwards, else as `back`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ def init_app(app: Flask) -> None:
 
 
 def list_url(to_list: str) -> str:
-    """The page of the list from which somebody came to this row, else the list's beginning."""
+    """The page of the list from which the person opened this row, or else the list's first page."""
     return _opened_from() or _given(BACK) or to_list
 
 
 def next_url(otherwise: str) -> str:
-    """Where the list that opened this act wants to be led when it is done."""
+    """Where to go after this change: the page of the list that opened it, or else `otherwise`."""
     return _opened_from() or otherwise
 
 
 def carry_along(endpoint: str, values: dict[str, Any]) -> None:
-    """Add the way to an address of the row that this request is about."""
+    """Add the page of the list to URLs of the row that this request is about."""
     if not has_request_context() or "id" not in values or str(values["id"]) != str((request.view_args or {}).get("id")):
         return
     opened_from = _opened_from()
@@ -51,7 +51,7 @@ def _given(name: str) -> str:
 
 
 def _list_before() -> str:
-    """The address of the list that held what led here. No list names it in its rows: it would stand there often."""
+    """The URL of the list that led here, from the Referer. The rows of a list don't contain it, to keep them short."""
     before = request.headers.get("Referer", "")
     if request.blueprint not in lists() or not before.startswith(request.host_url):
         return ""

@@ -1,4 +1,4 @@
-"""Is the request made of text at all? NUL and broken UTF-8 are refused once, before anything reads them."""
+"""Refuse requests with NUL or broken UTF-8 before anything reads them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-UNREAD_BYTES = 2_000_000  # of a refused body; documented proxies pass no more on
-REPLACED = "\ufffd"  # what decoding makes of bytes that are no UTF-8
+UNREAD_BYTES = 2_000_000  # of a refused body; documented proxies pass on no more
+REPLACED = "\ufffd"  # what invalid UTF-8 is decoded to
 
 
 def init_app(app: Flask) -> None:
@@ -18,7 +18,7 @@ def init_app(app: Flask) -> None:
 
 
 def read_to_the_end(answer: Response) -> Response:
-    """Read what is left of a refused body: closing with unread bytes resets the connection, and the answer is lost."""
+    """Read the rest of a refused body: closing with unread bytes resets the connection, and the response is lost."""
     if answer.status_code >= 400 and request.environ.get("wsgi.input_terminated"):
         left = UNREAD_BYTES
         try:
@@ -30,26 +30,26 @@ def read_to_the_end(answer: Response) -> Response:
 
 
 def refuse_nonsense() -> None:
-    """400 for NUL or invalid UTF-8 in path, query, cookies or form; 413 for more form than anybody fills in."""
+    """400 for NUL or invalid UTF-8 in path, query, cookies or form; 413 for a form that is too large."""
     _check_bytes(request.environ.get("PATH_INFO", "").encode("latin-1", "replace"))
     _check_bytes(unquote_to_bytes(request.query_string))
     _check_body()
     for text in _texts():
-        if text is None or "\x00" in text or REPLACED in text:  # a part of a multipart form can lack its name
-            raise BadRequest("This address or form holds characters that can't be read.")
+        if text is None or "\x00" in text or REPLACED in text:  # parts of multipart forms can lack a name
+            raise BadRequest("This address or form contains invalid characters.")
 
 
 def _check_bytes(raw: bytes) -> None:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadRequest("This address holds characters that can't be read.") from None
+        raise BadRequest("This address contains invalid characters.") from None
     if "\x00" in text:
-        raise BadRequest("This address holds characters that can't be read.")
+        raise BadRequest("This address contains invalid characters.")
 
 
 def _check_body() -> None:
-    """A body that can be read, within the limits that Flask keeps for multipart forms alone."""
+    """Limit the body as Flask limits multipart forms."""
     try:
         _ = request.form
     except HTTPException:

@@ -1,4 +1,4 @@
-"""How does a list answer, whole or as the part that a search replaces?"""
+"""Render a list, as a page or as the part that a search replaces."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from flask import Response, request
 from portal.core.listing import Listing
 from portal.web.rendering import keep_address, render
 
-# A date is one from its first digit on: the year 2, 20, 202 and 2026.
+# While a date is typed, its year is 2, 20, 202 and 2026.
 TYPED = frozenset({"q", "from", "to", "last_sign_in_before"})
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:
-    """The list's page or table. Typing makes one entry in the browser's history."""
+    """The page or the table of a list. Typing creates a single entry in the browser's history."""
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
@@ -26,5 +26,5 @@ def is_typed(address: str) -> bool:
     """Whether the list's address holds what somebody is typing."""
     try:
         return not TYPED.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
-    except ValueError:  # what the header holds is no address
+    except ValueError:  # the header isn't a URL
         return False

@@ -1,4 +1,4 @@
-"""Who is signed in on this request? The sign-in's row is looked up each time; its person becomes the actor."""
+"""Find out who is signed in: each request looks its session up, and the session's person becomes the actor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
 
 @dataclass(frozen=True)
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """The person behind the request's cookie, as the database knows them now; not an entity."""
+    """The person of the request's session, with current values from the database; not an entity."""
 
     actor: Actor
     token: str
@@ -40,9 +40,9 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     must_change_password: bool
     has_two_factor: bool
     session_id: uuid.UUID
-    is_kept: bool  # by the browser, when it is closed
-    authenticated_at: datetime  # when they last said who they are
-    scopes: frozenset[str] | None = None  # what their program was allowed; None: whatever they may
+    is_kept: bool  # by the browser, after it is closed
+    authenticated_at: datetime  # when they last entered their password
+    scopes: frozenset[str] | None = None  # of an API token; None: everything that the person may do
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -64,7 +64,7 @@ LookUp = Callable[[str], SignedIn | None]
 
 _manager = LoginManager()
 _manager._load_user_from_remember_cookie = lambda cookie: None  # there is none, so none is read
-_manager.session_protection = None  # the row is the session; nothing is derived from addresses or agents
+_manager.session_protection = None  # sessions are rows; nothing is derived from addresses or user agents
 by_cookie: Given[LookUp] = Given("people by cookie")  # how a session's token becomes a person
 by_bearer: Given[LookUp] = Given("people by bearer token")  # how an API client's token does
 
@@ -77,7 +77,7 @@ def init_app(app: Flask) -> None:
 
 @_manager.user_loader  # type: ignore[untyped-decorator]
 def load(token: str) -> SignedIn | None:
-    """The sign-in's person, read as SYSTEM in a short transaction of its own."""
+    """The session's person, read as SYSTEM in a short transaction of its own."""
     if g.get("without_database", False):
         return None
     return _looked_up(by_cookie, token)
@@ -89,18 +89,18 @@ def _looked_up(look_up: Given[LookUp], token: str) -> SignedIn | None:
 
 
 def _bearer() -> SignedIn | None:
-    """Whom the Authorization header names. Under /api/ the cookie names nobody."""
+    """The person of the Authorization header. Under /api/ cookies are ignored."""
     found = BEARER.fullmatch(request.headers.get("Authorization", ""))
     return _looked_up(by_bearer, found.group(1)) if found else None
 
 
 def do_without_database() -> None:
-    """Whoever is not looked up yet stays nobody for the rest of the request: it tells that looking up fails."""
+    """Treat the request as anonymous: looking the session up failed."""
     g.without_database = True
 
 
 def bind_actor() -> None:
-    """Bind the signed-in person's Actor and time zone for the rest of the request; strangers stay nobody."""
+    """Bind the signed-in person's Actor and time zone for the rest of the request; strangers stay anonymous."""
     if request.endpoint in UNBOUND:
         return
     agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
@@ -127,8 +127,8 @@ def release_actor(_error: BaseException | None) -> None:
 
 
 def begin(person: SignedIn) -> None:
-    """Put a new sign-in into a cookie of its own. Of the cookie before it nothing is kept, but that the forms which the
-    same person has open in other tabs go on working."""
+    """Start a session in a fresh cookie. Of the former cookie only the CSRF secret is kept, for the same person's open
+    forms in other tabs."""
     former = cookie.get(CSRF)
     cookie.clear()
     login_user(person)
@@ -137,12 +137,12 @@ def begin(person: SignedIn) -> None:
 
 
 def end() -> None:
-    """Forget the sign-in in the browser."""
+    """Remove the session from the browser."""
     logout_user()
     cookie.clear()
     drafts.forget()
 
 
 def has_ended() -> bool:
-    """Whether this browser came with a sign-in that holds no more. It is asked once: the browser forgets it."""
+    """Whether the browser sent a session that has ended. True only once: the cookie is then removed."""
     return not current_user.is_authenticated and cookie.pop("_user_id", None) is not None

@@ -1,4 +1,4 @@
-"""How does a form that is sent twice make one row? It carries the row's key, signed for the actor who opened it."""
+"""Keys in forms, signed for the actor who opened the form, so that sending it twice creates one row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from portal.core.keys import uuid7
 
 
 def signed_row() -> str:
-    """A key for a row to be made by this actor."""
+    """A key for a row that this actor will create."""
     return str(_signer().dumps(str(uuid7())))
 
 
 def read_row(text: str | None) -> uuid.UUID:
-    """The key that the form was opened with; a fresh one if it was not given by us to this actor."""
+    """The key that the form was opened with; a new one if it wasn't signed for this actor."""
     try:
         return uuid.UUID(_signer().loads(text or ""))
     except (BadData, ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Light, dark, or what the system says? A cookie of the browser's, chosen by a form."""
+"""The theme: light, dark or the system's, stored in a cookie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ bp = Blueprint("theme", __name__)
 @bp.post("/theme")
 @public
 def choose() -> ResponseReturnValue:
-    """Keep the choice for a year and go back to the page it was made on."""
+    """Keep the choice for a year and return to the same page."""
     response = redirect(safe_next(request.form.get("next")))
     theme = request.form.get("theme")
     if theme == "system":

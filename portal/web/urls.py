@@ -25,8 +25,8 @@ def safe_next(target: str | None, default: str | None = None) -> str:
     """The target if it is a safe path within the portal, else the default, which is the home page.
 
     Browsers read backslashes as slashes and drop control characters, and proxies resolve dot segments and merge
-    slashes, so none of these may be in it: nowhere as they are, and in the path not percent-encoded either. Encoded
-    within the query they are what somebody searched for.
+    slashes, so none of these may be in it, and not percent-encoded in the path either. Encoded in the query they are
+    part of a search.
     """
     default = home() if default is None else default
     if not target or len(target) > LONGEST or not target.startswith(home()) or " " in target:

@@ -1,7 +1,7 @@
 """Time zones: the choices, the browser's, and lookup by name.
 
-Every day and time of a page is written by the server in one zone: the account's, else the browser's, else UTC. The
-page's script keeps the browser's in a cookie, so that the server knows it from the next request on.
+The server renders all dates and times of a page in one time zone: the account's, else the browser's, else UTC. The
+page's script stores the browser's in a cookie, so that the server knows it from the next request on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def choices() -> Choices:
 
 
 def label_of(name: str | None) -> str:
-    """What was chosen under this name: `Berlin`, `Indiana, Knox`."""
+    """The label of a time zone: `Berlin`, `Indiana, Knox`."""
     return next((label for places in choices().values() for key, label in places if key == (name or "")), name or "")
 
 
@@ -44,7 +44,7 @@ def of_browser() -> str | None:
 
 @lru_cache(maxsize=1000)
 def zone_named(name: str | None) -> tzinfo:
-    """UTC for none, and for one that this machine does not know (any more)."""
+    """The time zone of this name; UTC if it is empty or unknown on this machine."""
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):

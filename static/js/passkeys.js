@@ -1,4 +1,4 @@
-// How does a passkey's answer get into a form? Without this file, or in a browser that can't, the form stays hidden.
+// Fill a passkey's response into a form. Without this file, or without support in the browser, the form stays hidden.
 
 const { PublicKeyCredential: Passkey, navigator: { credentials } } = window;
 

@@ -1,8 +1,8 @@
-// What does the browser do beyond HTML and htmx? Every page works without this file too.
+// Enhancements beyond HTML and htmx. Every page works without this file too.
 
 const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
 
-// Requests of htmx carry the token.
+// Send the CSRF token with htmx requests.
 document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   ctx.request.headers['X-CSRFToken'] = document.querySelector('meta[name="csrf-token"]').content;
   const field = ctx.sourceElement;
@@ -40,7 +40,7 @@ document.addEventListener('click', (event) => {
   }
 });
 
-// The theme changes in place: whoever went away and came back would lose what a page shows once.
+// Change the theme in place, because a reload would lose what a page shows only once.
 each('form.theme', (form) => {
   form.hidden = false;
   form.addEventListener('submit', (event) => {
@@ -55,7 +55,7 @@ each('form.theme', (form) => {
   });
 });
 
-// A form is sent once; coming back by the browser's button, or getting no answer, opens it again.
+// Send a form only once; going back in the browser, or getting no response, enables it again.
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.method !== 'post') return;
@@ -107,7 +107,7 @@ function followSearch() {
   });
 }
 
-// What a field was sent with is no longer in it.
+// Remove a field's error once its value has changed.
 function forgetError(field) {
   const error = document.getElementById(`${field.id}-error`);
   if (!error) return;

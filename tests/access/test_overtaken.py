@@ -1,4 +1,4 @@
-"""Does an act that the system does for an administrator hold at the moment of writing, whatever happened meanwhile?"""
+"""Does what the system does for an administrator respect concurrent changes?"""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ ACTS: list[Callable[[uuid.UUID], Any]] = [
     locks.unlock,
     reset,
 ]
-NAMES = ["invite again", "revoke", "hand over", "end sign-ins", "unlock", "reset the second step"]
+NAMES = ["invite again", "revoke", "hand over", "end sessions", "unlock", "reset two-factor"]
 SOMEBODY_WAITS = text("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
 
 
 @pytest.mark.parametrize("change", [MOVED, PROMOTED], ids=["moved", "promoted"])
 @pytest.mark.parametrize("act", ACTS, ids=NAMES)
-def test_whoever_went_out_of_reach_while_an_administrator_waited_is_not_touched(
+def test_a_person_who_left_the_tenant_while_an_administrator_waited_is_not_changed(
     fresh_app: Flask, act: Callable[[uuid.UUID], Any], change: Any
 ) -> None:
     build = Builder(fresh_app)
@@ -59,7 +59,7 @@ def test_whoever_went_out_of_reach_while_an_administrator_waited_is_not_touched(
 def overtaken(
     app: Flask, person: Person, act: Callable[[], Any], change: Callable[[Connection], object]
 ) -> Exception | None:
-    """What the act meets that waits for another connection's change, and goes on once that is committed."""
+    """What a change finds that waited for another connection's commit."""
 
     def as_person() -> None:
         with acting(app, person):

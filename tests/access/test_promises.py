@@ -66,7 +66,7 @@ def test_ac3_a_search_for_a_foreign_word_is_as_empty_as_one_for_nonsense(
     assert foreign[2].replace("quetzal", "") == nonsense[2].replace("qzxqzxq", "")
 
 
-def test_ac3_the_figures_count_the_own_tenant_alone(
+def test_ac3_the_dashboard_counts_only_the_admins_tenant(
     app: Flask, build: Builder, ada: Person, uma: Person, stranger: Person
 ) -> None:
     visitor = Visitor(app, ada)
@@ -132,7 +132,7 @@ def test_ac5_the_beginning_of_a_hash_finds_nobody(app: Flask, ada: Person, uma: 
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_ac6_an_admin_can_do_nothing_to_a_super_admin_in_the_own_tenant(
+def test_ac6_an_admin_can_do_nothing_to_a_super_admin_of_the_same_tenant(
     app: Flask, build: Builder, acme: Tenant, ada: Person, act: str
 ) -> None:
     sue = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme, first_name="Hidden")
@@ -295,7 +295,7 @@ def test_ac13_deleted_people_are_shown_only_where_asked(app: Flask, ada: Person,
     assert visitor.get(f"/users/{gil.id}").status_code == 200
 
 
-def test_ac13_whoever_may_not_delete_may_not_restore(
+def test_ac13_people_who_may_not_delete_may_not_restore(
     app: Flask, build: Builder, uma: Person, bea: Person, gil: Person
 ) -> None:
     answers = [Visitor(app, person).post(f"/users/{gil.id}/restore").status_code for person in (uma, bea)]

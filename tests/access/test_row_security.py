@@ -79,7 +79,7 @@ def peopled(app: Flask) -> World:
 
 @contextmanager
 def copy_of(server: Server, template: str, login: str) -> Iterator[str]:
-    name = f"wall{next(_copies)}"
+    name = f"isolated{next(_copies)}"
     server.create(name, template=template)
     try:
         yield server.address(name, as_owner=login == "plain owner")
@@ -175,7 +175,7 @@ def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(w
 
 def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone(world: World) -> None:
     found = text(
-        "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:house AS uuid),"
+        "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:organization AS uuid),"
         " NULL, NULL, NULL, NULL, NULL, 'name', false, NULL, NULL, 100)"
     )
     for person, own in (
@@ -184,12 +184,12 @@ def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone
         (world.uma, set[Any]()),
     ):
         with world.sql(person) as connection:
-            assert set(connection.scalars(found, {"house": None})) == own
+            assert set(connection.scalars(found, {"organization": None})) == own
             foreign = world.acme if person is world.bea else world.birch
-            assert connection.scalars(found, {"house": foreign.id}).all() == []
+            assert connection.scalars(found, {"organization": foreign.id}).all() == []
     with world.sql(world.root) as connection:  # whom no tenant bounds
-        assert len(set(connection.scalars(found, {"house": None}))) == 5
-        assert set(connection.scalars(found, {"house": world.birch.id})) == {world.bea.id}
+        assert len(set(connection.scalars(found, {"organization": None}))) == 5
+        assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
 
 
 def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:
@@ -210,7 +210,7 @@ def test_ac15_each_reads_through_plain_sql_whom_the_filters_would_show(world: Wo
     own = {"ada@example.com", "uma@example.com"}
 
     assert world.emails(world.ada) == own
-    assert world.emails(world.uma) == own  # the wall is the tenant's; that a USER sees one row is the filters' work
+    assert world.emails(world.uma) == own  # the policy is the tenant's; scoping limits a USER to one row
     assert world.emails(world.bea) == {"bea@example.com"}
     assert len(world.emails(world.root)) == len(world.emails(None)) == 5
 
@@ -260,7 +260,7 @@ def test_ac15_secrets_and_what_is_not_granted_are_not_read(world: World, stateme
         assert refused(connection, statement) is DENIED
 
 
-def test_ac15_copy_and_views_of_the_invokers_rights_show_the_own_tenant(world: World) -> None:
+def test_ac15_copy_and_security_invoker_views_show_only_the_actors_tenant(world: World) -> None:
     with world.sql(None) as connection:
         connection.exec_driver_sql("CREATE VIEW everybody WITH (security_invoker = true) AS SELECT email FROM users")
         connection.exec_driver_sql(f"GRANT SELECT ON everybody TO {TENANT_ROLE}")
@@ -292,7 +292,7 @@ def new(home: Tenant | None, *, role: str = "USER", email: str = "new@example.co
     return {"id": uuid7(), "email": email, "home": home.id if home else None, "role": role}
 
 
-def test_ac15_rows_are_put_into_the_own_tenant_alone(world: World) -> None:
+def test_ac15_rows_can_only_be_inserted_into_the_actors_tenant(world: World) -> None:
     with world.sql(world.ada) as connection:
         assert refused(connection, INSERT, **new(world.birch)) is DENIED
         assert refused(connection, INSERT, **new(None)) is DENIED
@@ -345,7 +345,7 @@ def test_ac15_foreign_and_hidden_rows_are_neither_changed_nor_locked_nor_deleted
             assert refused(connection, statement) is DENIED, statement
 
 
-def test_ac15_a_foreign_address_is_neither_overwritten_nor_told_of_in_the_error(world: World) -> None:
+def test_ac15_another_tenants_address_is_neither_overwritten_nor_revealed_in_the_error(world: World) -> None:
     taken = new(world.acme, email="bea@example.com")
     clash = " ON CONFLICT (lower(email)) WHERE deleted_at IS NULL"
     plain = INSERT.removesuffix(" RETURNING id")

@@ -221,7 +221,7 @@ SELECT email FROM (SELECT *, CASE
         WHEN search_text LIKE ALL (CAST(:beginnings AS text[])) THEN 3
         ELSE 4 END AS rank FROM users) u
 WHERE search_text LIKE ALL (CAST(:patterns AS text[]))
-    AND (organization_id = :house OR CAST(:house AS uuid) IS NULL) AND {}
+    AND (organization_id = :organization OR CAST(:organization AS uuid) IS NULL) AND {}
 ORDER BY {} LIMIT 60
 """
 HOME = "organization_id NOT IN (SELECT id FROM organizations WHERE deleted_at IS NOT NULL)"
@@ -243,7 +243,7 @@ TERMS = (
 )  # fmt: skip
 
 
-def expected(q: str, asked: str, house: Any, turned: bool) -> list[str]:
+def expected(q: str, asked: str, organization: Any, turned: bool) -> list[str]:
     """The emails of the first 60 rows of a list, or of the last ones turned round, by reading everybody."""
     condition, order = LISTS[asked]
     if turned:
@@ -251,7 +251,7 @@ def expected(q: str, asked: str, house: Any, turned: bool) -> list[str]:
     patterns = [str(db.session.scalar(select(func.portal_search_pattern(word)))) for word in q.split()]
     beginnings = [f"% {pattern.lstrip('% ')}" for pattern in patterns]
     words = {"q": q, "turned": " ".join(reversed(q.split()))}
-    values = {**words, "patterns": patterns, "beginnings": beginnings, "house": house}
+    values = {**words, "patterns": patterns, "beginnings": beginnings, "organization": organization}
     return list(db.session.scalars(text(REFERENCE.format(condition, ", ".join(order))), values))
 
 
@@ -274,8 +274,8 @@ def crowd(fresh_app: Flask) -> dict[str, Person | None]:
     """20,000 people, and who looks for them: everybody's and a large organization's administrator."""
     with acting(fresh_app):
         command(fill)()
-        house = db.session.scalar(text("SELECT id FROM organizations WHERE slug = 'home-1'"))
-    admin = Person(uuid.uuid4(), "admin@example.com", "Admin", Role.ADMIN, house)
+        organization = db.session.scalar(text("SELECT id FROM organizations WHERE slug = 'home-1'"))
+    admin = Person(uuid.uuid4(), "admin@example.com", "Admin", Role.ADMIN, organization)
     return {"everybody's": None, "an organization's": admin}
 
 

@@ -174,7 +174,7 @@ def test_people_sign_in_with_their_old_password(portal: Flask) -> None:
     assert not opens(portal, "person40@example.com")  # deactivated
 
 
-def test_the_wall_bounds_those_who_were_there(portal: Flask) -> None:
+def test_row_security_applies_to_adopted_people(portal: Flask) -> None:
     with acting(portal):
         admin = db.session.scalars(select(User).where(User.role == Role.ADMIN).limit(1)).one()
         own = db.session.scalars(select(func.count()).where(User.organization_id == admin.organization_id)).one()
@@ -187,7 +187,7 @@ def test_the_wall_bounds_those_who_were_there(portal: Flask) -> None:
     assert len(homes) == own
 
 
-def test_tokens_are_kept_as_digests_and_each_is_a_sign_in(portal: Flask) -> None:
+def test_only_digests_of_tokens_are_stored(portal: Flask) -> None:
     with acting(portal):
         token = db.session.scalars(
             select(RefreshToken).where(RefreshToken.token == digest("token of person4@example.com"))
@@ -222,10 +222,10 @@ def test_rt6_programs_go_on_with_the_refresh_token_they_have_and_not_with_a_revo
 def test_rt2_an_adopted_token_used_again_later_ends_what_came_of_it(portal: Flask) -> None:
     program = Program(portal)
     token = "token of person10@example.com"
-    living = program.next(program.next(token))
+    unused = program.next(program.next(token))
 
     assert program.refresh(token).status_code == 400
-    assert program.refresh(living).status_code == 400
+    assert program.refresh(unused).status_code == 400
 
 
 def test_se6_no_token_is_left_in_clear(taken_over: tuple[str, dict[str, Any], Result]) -> None:
@@ -237,7 +237,7 @@ def test_se6_no_token_is_left_in_clear(taken_over: tuple[str, dict[str, Any], Re
     assert clear == (0,)
 
 
-def test_one_event_tells_of_the_adoption(portal: Flask) -> None:
+def test_one_event_records_the_adoption(portal: Flask) -> None:
     with acting(portal):
         event = db.session.scalars(select(Activity).where(Activity.action == "adopt")).one()
         told, who, tenant = event.changes, event.actor_role, event.organization_id
@@ -292,7 +292,7 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(theirs: str) -> None:
 
     assert result.exit_code == 0
     assert f"{FEW} people, 2 of them deleted" in result.output
-    assert "It can be taken over. Nothing was changed." in result.output
+    assert "The database can be taken over. Nothing was changed." in result.output
     assert everything(theirs) == before
 
 
@@ -302,7 +302,7 @@ def test_it_asks_first_and_takes_no_for_an_answer(theirs: str) -> None:
     result = run(theirs, typed="n\n")
 
     assert result.exit_code == 1
-    assert "shall it be taken over now? [y/N]" in result.output
+    assert "do you want to take the database over now? [y/N]" in result.output
     assert everything(theirs) == before
     assert run(theirs, typed="y\n").exit_code == 0
 
@@ -310,26 +310,26 @@ def test_it_asks_first_and_takes_no_for_an_answer(theirs: str) -> None:
 BAD = "0e0b7d4c-6a1f-4d6e-9c43-5f2f1c7a9b10"
 STOPS = {
     "INSERT INTO organizations VALUES ('clxyz', 'C', 'c', now(), now())":
-        "Ids of organizations that are no UUIDs: 1 (clxyz)",
+        "Ids of organizations that aren't UUIDs: 1 (clxyz)",
     "UPDATE users SET id = 'x' || id WHERE email IN ('person7@example.com', 'person9@example.com')":
-        "Ids of users that are no UUIDs: 2 (x",
-    "UPDATE refresh_tokens SET id = 'x' || id": "Ids of refresh_tokens that are no UUIDs: 30 (x",
+        "Ids of users that aren't UUIDs: 2 (x",
+    "UPDATE refresh_tokens SET id = 'x' || id": "Ids of refresh_tokens that aren't UUIDs: 30 (x",
     f"INSERT INTO organizations VALUES ('{BAD}', 'A', 'a', now(), now()), (upper('{BAD}'), 'B', 'b', now(), now())":
-        "Ids of organizations that differ in capital letters only: 1 (",
+        "Ids of organizations that differ only in case: 1 (",
     "UPDATE users SET email = 'PERSON2@example.com' WHERE email = 'person3@example.com'":
-        "E-mail addresses of people who are not deleted that differ in capital letters or in their Unicode form only:"
+        "Emails of people who are not deleted that differ only in case or Unicode form:"
         " 1 (PERSON2@example.com and person2@example.com)",
     "UPDATE users SET email = 'a@bücher.example' WHERE email = 'person3@example.com';"
     "UPDATE users SET email = 'a@bu\u0308cher.example' WHERE email = 'person2@example.com'":
-        "E-mail addresses of people who are not deleted that differ",
+        "Emails of people who are not deleted that differ",
     "UPDATE organizations SET slug = 'ORGANIZATION-1' WHERE slug = 'organization-2'":
-        "Short names of organizations that are not deleted that differ",
+        "Slugs of organizations that are not deleted that differ",
     "UPDATE organizations SET slug = CASE slug WHEN 'organization-1' THEN 'café' ELSE 'cafe\u0301' END":
-        "Short names of organizations that are not deleted that differ",
+        "Slugs of organizations that are not deleted that differ",
     """ALTER TYPE "Role" ADD VALUE 'OWNER'; COMMIT; UPDATE users SET role = 'OWNER' WHERE email LIKE '%7@%'""":
-        "Roles that the portal does not know: 1 (OWNER)",
+        "Unknown roles: 1 (OWNER)",
     "ALTER TABLE users ALTER password DROP NOT NULL; UPDATE users SET password = NULL WHERE email LIKE '%7@%'":
-        "Rows of users without a value that must be there: 6 (",
+        "Rows of users without a required value: 6 (",
     "UPDATE users SET created_at = 'infinity' WHERE email = 'person2@example.com'":
         "Rows of users with a date outside the years 1 to 9999: 1 (",
     "UPDATE refresh_tokens SET expires_at = '12000-01-01'":
@@ -356,7 +356,7 @@ LOOSE = "ALTER TABLE {0} DROP CONSTRAINT {0}_{1}_fkey;"
 NOBODY = "3d9f2a77-1c52-4f0e-8a55-b0c1d2e3f4a5"
 MENDED = {
     "UPDATE users SET email = 'Person2@Example.COM' WHERE email = 'person2@example.com'": (
-        "E-mail addresses that will be written in their one canonical form: 1 (Person2@Example.COM as person2@",
+        "Emails that will get their canonical form: 1 (Person2@Example.COM as person2@",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com'",
     ),
     "UPDATE users SET email = ' a@Bücher.example' WHERE email = 'person2@example.com'": (
@@ -364,25 +364,25 @@ MENDED = {
         "SELECT count(*) FROM users WHERE email = 'a@xn--bcher-kva.example'",
     ),
     "UPDATE organizations SET slug = 'Acme-Co' WHERE slug = 'organization-1'": (
-        "Short names that will be written in small letters: 1 (Acme-Co as acme-co)",
+        "Slugs that will be lowercased: 1 (Acme-Co as acme-co)",
         "SELECT count(*) FROM organizations WHERE slug = 'acme-co'",
     ),
     "UPDATE organizations SET slug = 'acme_' WHERE slug = 'organization-1'": (
-        "Short names that a form would refuse, which stay until somebody changes them: 1 (acme_)",
+        "Slugs that forms would refuse, which stay until somebody changes them: 1 (acme_)",
         "SELECT count(*) FROM organizations WHERE slug = 'acme_'",
     ),
     f"UPDATE users SET created_by = '{NOBODY}', updated_by = 'system' WHERE email = 'person2@example.com'": (
-        "Values of updated_by that name nobody, and will be empty: 1 (system)",
+        "Values of updated_by that name nobody, and will become empty: 1 (system)",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com' AND num_nulls(created_by, updated_by) = 2",
     ),
     f"{LOOSE.format('users', 'organization_id')}"
     f"UPDATE users SET organization_id = '{NOBODY}' WHERE email = 'person2@example.com'": (
-        "People whose organization is not there, who will belong to none: 1 (person2@example.com)",
+        "People whose organization is missing, who will belong to none: 1 (person2@example.com)",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com' AND organization_id IS NULL",
     ),
     f"{LOOSE.format('refresh_tokens', 'user_id')}"
     f"UPDATE refresh_tokens SET user_id = '{NOBODY}' WHERE token LIKE '%person1_@%'": (
-        "Refresh tokens of nobody, which will be left behind: 5 (",
+        "Refresh tokens without an owner, which will be left out: 5 (",
         "SELECT (count(*) = 25)::int FROM refresh_tokens",
     ),
     "UPDATE refresh_tokens SET organization_id = NULL WHERE token LIKE '%person2@%'": (
@@ -390,7 +390,7 @@ MENDED = {
         "SELECT (count(*) = 0)::int FROM refresh_tokens WHERE organization_id IS NULL",
     ),
     "UPDATE users SET password = '$argon2id$v=19$abc' WHERE email = 'person2@example.com'": (
-        "People whose password is no bcrypt hash, who need a new one to sign in: 1 (person2@example.com)",
+        "People whose password is not a bcrypt hash, who need a new one to sign in: 1 (person2@example.com)",
         "SELECT count(*) FROM users WHERE password LIKE '$argon2%'",
     ),
     "UPDATE users SET email = 'PERSON3@example.com' WHERE email = 'person29@example.com'": (  # who is deleted
@@ -398,7 +398,7 @@ MENDED = {
         "SELECT count(*) - 1 FROM users WHERE email = 'person3@example.com'",
     ),
     "UPDATE users SET id = upper(id)": (
-        "It can be taken over",
+        "The database can be taken over",
         "SELECT (count(*) = 60 AND count(created_by) = 6)::int FROM users",
     ),
 }
@@ -418,26 +418,27 @@ def test_what_is_mended_is_said_before(theirs: str, change: Callable[[str], None
 
 
 OBSTACLES = {
-    "CREATE TABLE alembic_version (version_num text)": "This database is the portal's already",
-    "DROP TABLE refresh_tokens, users, organizations": "For a new portal run `flask db upgrade`",
-    "DROP TABLE refresh_tokens": "It is not the seed's: there is no table refresh_tokens.",
-    "ALTER TABLE users DROP COLUMN email_verified": "It is not the seed's: users has no column email_verified.",
+    "CREATE TABLE alembic_version (version_num text)": "This database is already the portal's",
+    "DROP TABLE refresh_tokens, users, organizations": "For a new portal, run `flask db upgrade`",
+    "DROP TABLE refresh_tokens": "This is not the former backend's database: the table refresh_tokens is missing.",
+    "ALTER TABLE users DROP COLUMN email_verified":
+        "This is not the former backend's database: the column users.email_verified is missing.",
     "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE text":
-        "It is not the seed's: users.is_active is of the type text.",
+        "This is not the former backend's database: users.is_active has the type text.",
     "ALTER TABLE users ADD COLUMN phone text":
         "The portal has no place for the column users.phone, so its values would be lost.",
-    "CREATE TABLE activity (id int)": "The portal makes a table activity, and there is another one of that name.",
+    "CREATE TABLE activity (id int)": "The portal needs a table activity, and there is another one with that name.",
     "CREATE TABLE posts (author text REFERENCES users)":
-        "The constraint posts_author_fkey on table posts hangs on the seed's tables.",
-    "CREATE VIEW everybody AS SELECT email FROM users": "view everybody hangs on the seed's tables.",
+        "The constraint posts_author_fkey on table posts depends on the former tables.",
+    "CREATE VIEW everybody AS SELECT email FROM users": "view everybody depends on the former tables.",
     "CREATE FUNCTION one() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM users; END":
-        "The function one() hangs on the seed's tables.",
+        "The function one() depends on the former tables.",
     "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
     "CREATE TRIGGER told BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION nothing()":
-        "The trigger told on table users hangs on the seed's tables.",
-    "CREATE POLICY own ON users USING (true)": "The policy own on table users hangs on the seed's tables.",
+        "The trigger told on table users depends on the former tables.",
+    "CREATE POLICY own ON users USING (true)": "The policy own on table users depends on the former tables.",
     "CREATE SCHEMA prisma_before": "The schema prisma_before is there already, of an earlier adoption.",
-    "UPDATE _prisma_migrations SET finished_at = NULL": "Prisma's migration 20240101000000_init has not ended well.",
+    "UPDATE _prisma_migrations SET finished_at = NULL": "The Prisma migration 20240101000000_init failed.",
     "CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql RETURN value":
         """The database already contains objects that the portal would create: function "portal_fold" already exists""",
 }  # fmt: skip
@@ -484,7 +485,7 @@ def test_an_extension_that_somebody_else_installed_in_another_schema_is_used(
         assert connection.execute("SELECT portal_fold('\u00c9') = portal_fold('e')").fetchone() == (True,)
 
 
-def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: Server) -> None:
+def test_a_login_that_can_not_create_a_schema_gets_the_grant_to_run(theirs: str, database_server: Server) -> None:
     with connect(database_server.address("theirs", as_owner=False)) as administrator:
         administrator.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(),"
                               " current_user); END $$")  # fmt: skip
@@ -495,14 +496,14 @@ def test_who_may_make_no_schema_is_told_the_grant(theirs: str, database_server: 
     assert "its owner must run GRANT CREATE ON DATABASE" in result.output
 
 
-def test_what_does_not_stop_it_and_is_to_be_known_is_told(theirs: str, change: Callable[[str], None]) -> None:
+def test_notes_are_printed_that_do_not_prevent_the_adoption(theirs: str, change: Callable[[str], None]) -> None:
     change("GRANT SELECT ON users TO PUBLIC; UPDATE users SET is_active = false WHERE role = 'SUPER_ADMIN'")
     with connect(theirs) as former:
         former.execute("SET application_name = 'former backend'")
         shown = run(theirs, "--dry-run").output
 
-    assert "Rights of other roles don't come along; grant them anew afterwards: PUBLIC (users)." in shown
-    assert "Others are connected, and will wait or fail: former backend." in shown
+    assert "Privileges of other roles are lost; grant them again afterwards: PUBLIC (users)." in shown
+    assert "Other programs are connected, and will wait or fail: former backend." in shown
     assert "No SUPER_ADMIN can sign in" in shown
 
 
@@ -561,7 +562,7 @@ def test_a_second_one_while_one_runs_is_refused(theirs: str) -> None:
         result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "A migration or another adoption is at work in this database; nothing was changed." in result.output
+    assert "A migration or another adoption is running in this database; nothing was changed." in result.output
     assert run(theirs, "--yes").exit_code == 0
 
 
@@ -587,7 +588,7 @@ def test_what_changed_since_the_plan_is_looked_at_again(
     result = run(theirs)
 
     assert result.exit_code == 1
-    assert "It was changed meanwhile and can't be taken over; nothing was changed." in result.output
+    assert "The database was changed in the meantime and can't be taken over; nothing was changed." in result.output
     assert "PERSON2@example.com and person2@example.com" in result.output
 
 
@@ -628,7 +629,7 @@ def test_a_row_that_would_be_lost_undoes_everything(theirs: str, monkeypatch: py
     result = run(theirs, "--yes")
 
     assert result.exit_code == 1
-    assert "Of users, 59 of 60 rows would have come over; nothing was changed." in result.output
+    assert "Only 59 of 60 rows of users could be moved; nothing was changed." in result.output
     assert everything(theirs) == before
 
 
@@ -643,18 +644,18 @@ def test_an_upgrade_of_the_former_backends_database_says_what_to_run(theirs: str
 
 
 def test_what_was_kept_is_let_go_when_asked(theirs: str, change: Callable[[str], None]) -> None:
-    assert "No adoption has kept anything." in run(theirs, "--drop").output
+    assert "There are no former tables to drop." in run(theirs, "--drop").output
     run(theirs, "--yes")
 
     refused = run(theirs, "--drop", typed="n\n")
-    assert "Kept in the schema prisma_before: _prisma_migrations, organizations, users." in refused.output
+    assert "Tables in the schema prisma_before: _prisma_migrations, organizations, users." in refused.output
     assert refused.exit_code == 1
     change("CREATE VIEW prisma_before.mine AS SELECT id FROM prisma_before.users")
     hindered = run(theirs, "--drop", "--yes")
     assert (hindered.exit_code, "Something else depends on it" in hindered.output) == (1, True)
     change("DROP VIEW prisma_before.mine")
     assert run(theirs, "--drop", "--yes").output.endswith("Dropped.\n")
-    assert "No adoption has kept anything." in run(theirs, "--drop").output
+    assert "There are no former tables to drop." in run(theirs, "--drop").output
 
 
 def test_an_adoption_again_is_refused(theirs: str) -> None:
@@ -663,7 +664,7 @@ def test_an_adoption_again_is_refused(theirs: str) -> None:
     again = run(theirs, "--yes")
 
     assert again.exit_code == 1
-    assert "This database is the portal's already" in again.output
+    assert "This database is already the portal's" in again.output
 
 
 def test_without_database_url_nothing_is_taken_over(tmp_path: Path) -> None:
@@ -672,11 +673,11 @@ def test_without_database_url_nothing_is_taken_over(tmp_path: Path) -> None:
     result = app.test_cli_runner().invoke(args=["database", "adopt"])
 
     assert result.exit_code == 1
-    assert "Say in DATABASE_URL which database is to be taken over." in result.output
+    assert "Set DATABASE_URL to the database to take over." in result.output
 
 
 def test_organizations_that_were_deleted_stay_so(portal: Flask) -> None:
     with acting(portal):
-        living = db.session.scalar(select(func.count()).select_from(Organization))
+        active = db.session.scalar(select(func.count()).select_from(Organization))
 
-    assert living == 980
+    assert active == 980

@@ -31,5 +31,5 @@ def test_other_addresses_are_looked_at_one_by_one(email: str) -> None:
     assert not re.search(PLAIN_EMAIL, email)
 
 
-def test_a_short_name_has_one_unicode_form() -> None:
+def test_a_slug_has_one_unicode_form() -> None:
     assert canonical_slug(" Cafe\u0301") == canonical_slug("café") == "café"

@@ -141,7 +141,7 @@ def test_rt7_a_refresh_token_is_no_access_token(program: Program, uma: Person) -
     assert program.me(program.sign_in(uma)["refresh_token"]).status_code == 401
 
 
-def test_rt7_a_family_of_a_browser_has_no_access_token(
+def test_rt7_a_session_of_a_browser_has_no_access_token(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person
 ) -> None:
     sign_in(uma, client)

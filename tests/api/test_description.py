@@ -34,7 +34,7 @@ def test_every_address_of_the_interface_stands_in_the_description_and_no_other(a
     assert routes == {(path, method) for path, methods in described()["paths"].items() for method in methods}
 
 
-def test_what_takes_a_body_tells_its_refusals_and_what_takes_a_token_says_so() -> None:
+def test_operations_document_their_errors_and_security() -> None:
     for path, methods in described()["paths"].items():
         for method, operation in methods.items():
             codes = set(operation["responses"])

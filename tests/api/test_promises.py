@@ -49,8 +49,8 @@ def age(app: Flask, by: timedelta = LATER) -> None:
         work()
 
 
-def living(app: Flask) -> int:
-    """How many refresh tokens could be used: client_sessions that are alive and tokens of theirs that are not spent."""
+def usable(app: Flask) -> int:
+    """How many refresh tokens could be used: active sessions and their unused tokens."""
     with acting(app):
         found = (
             select(RefreshToken.id)
@@ -86,10 +86,10 @@ def test_rt1_a_refresh_gives_the_next_tokens_and_spends_the_one_that_was_used(
     assert again.status_code == 409
     assert program.me(second["access_token"]).status_code == 200
     assert program.refresh(second["refresh_token"]).status_code == 200
-    assert living(app) == 1
+    assert usable(app) == 1
 
 
-def test_rt2_using_a_spent_token_again_ends_its_family_with_an_event_and_an_email_and_no_other_family(
+def test_rt2_using_a_spent_token_again_ends_its_session_with_an_event_and_an_email_and_no_other(
     app: Flask, program: Program, uma: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = emails(monkeypatch)
@@ -110,7 +110,7 @@ def test_rt2_using_a_spent_token_again_ends_its_family_with_an_event_and_an_emai
     assert (event.row_id, event.organization_id, event.actor_id) == (uma.id, acme.id, None)
 
 
-def test_rt2_the_access_token_of_an_ended_family_ends_with_it(program: Program, uma: Person, app: Flask) -> None:
+def test_rt2_the_access_token_of_an_ended_session_ends_with_it(program: Program, uma: Person, app: Flask) -> None:
     first = program.sign_in(uma)
     program.next(first["refresh_token"])
     age(app)
@@ -119,7 +119,7 @@ def test_rt2_the_access_token_of_an_ended_family_ends_with_it(program: Program, 
     assert program.me(first["access_token"]).status_code == 401
 
 
-def test_rt2_what_is_done_to_a_super_admin_is_not_told_to_a_tenant(app: Flask, program: Program, root: Person) -> None:
+def test_rt2_tenants_do_not_see_events_about_super_admins(app: Flask, program: Program, root: Person) -> None:
     first = program.sign_in(root)["refresh_token"]
     program.next(program.next(first))
     program.refresh(first)
@@ -136,14 +136,14 @@ def test_rt3_within_the_grace_the_direct_predecessor_alone_is_refused_without_an
 
     third = program.next(second)
     assert program.refresh(second).status_code == 409
-    assert living(app) == 1
+    assert usable(app) == 1
 
     assert program.refresh(first).status_code == 400
     assert program.refresh(third).status_code == 400
-    assert living(app) == 0
+    assert usable(app) == 0
 
 
-def test_rt3_after_the_grace_the_direct_predecessor_ends_the_family_too(
+def test_rt3_after_the_grace_the_direct_predecessor_ends_the_session_too(
     app: Flask, program: Program, uma: Person
 ) -> None:
     first = program.sign_in(uma)["refresh_token"]
@@ -174,13 +174,13 @@ def test_rt3_of_fifty_refreshes_at_once_with_one_token_exactly_one_succeeds(port
         assert Counter(one.json.get("code") for one in answers) == {None: 1, "just_used": THREADS - 1}  # type: ignore[union-attr]
         assert Counter(one.status_code for one in answers) == {200: 1, 409: THREADS - 1}
         token = next(one.json["refresh_token"] for one in answers if one.status_code == 200)  # type: ignore[index]
-        assert living(portal) == 1
+        assert usable(portal) == 1
 
     assert program.refresh(first).status_code == 400
-    assert living(portal) == 0
+    assert usable(portal) == 0
 
 
-def test_rt3_the_database_itself_refuses_a_family_two_living_tokens(app: Flask, program: Program, uma: Person) -> None:
+def test_rt3_the_database_itself_refuses_a_session_two_unused_tokens(app: Flask, program: Program, uma: Person) -> None:
     program.sign_in(uma)
     with acting(app):
         twin = text(
@@ -211,7 +211,7 @@ def test_rt4_of_tokens_only_sha_256_is_stored_and_none_is_logged_or_in_an_addres
     assert len(second["refresh_token"]) >= 43  # 256 bits in base64
 
 
-def test_rt5_a_family_ends_unused_and_at_its_end_however_much_it_is_used(fresh_database: str) -> None:
+def test_rt5_a_session_ends_unused_and_at_its_end_however_much_it_is_used(fresh_database: str) -> None:
     with portal_on(fresh_database, kept_idle_hours=10, session_hours=24) as app:
         build, program = Builder(app), Program(app)
         uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
@@ -270,11 +270,11 @@ def _by(work: Callable[[Person], object]) -> Callable[[Flask, Person, Person, Pr
 
 
 def moved(uma: Person) -> None:
-    house = db.session.scalars(select(Organization.id).where(Organization.slug == "birch")).one()
-    users.update(uma.id, 1, {"organization_id": house})
+    birch = db.session.scalars(select(Organization.id).where(Organization.slug == "birch")).one()
+    users.update(uma.id, 1, {"organization_id": birch})
 
 
-def house_deleted(uma: Person) -> None:
+def organization_deleted(uma: Person) -> None:
     assert uma.organization_id is not None
     organizations.delete(uma.organization_id)
 
@@ -289,7 +289,7 @@ ENDS = {
     "a reset": _by(lambda uma: resets.reset_password(uma.id)),
     "deactivation": _by(lambda uma: users.set_active(uma.id, is_active=False)),
     "deletion": _by(lambda uma: users.delete(uma.id)),
-    "deletion of the organization": _by(house_deleted),
+    "deletion of the organization": _by(organization_deleted),
     "a move": _by(moved),
     "demotion": _by(demoted),
 }
@@ -312,7 +312,7 @@ def test_rt6_it_ends_with(
     assert program.refresh(bystander["refresh_token"]).status_code == 200
 
 
-def test_rt6_logging_out_with_a_spent_token_ends_the_family_and_with_nobodys_says_the_same(
+def test_rt6_logging_out_with_a_spent_token_ends_the_session_and_with_an_unknown_one_says_the_same(
     app: Flask, program: Program, uma: Person
 ) -> None:
     first = program.sign_in(uma)["refresh_token"]
@@ -321,7 +321,7 @@ def test_rt6_logging_out_with_a_spent_token_ends_the_family_and_with_nobodys_say
     answers = [program.post(LOGOUT, {"refresh_token": token}) for token in (first, first, "of nobody")]
 
     assert {(one.status_code, one.text) for one in answers} == {(204, "")}
-    assert living(app) == 0
+    assert usable(app) == 0
     assert len(events(app, "sign_out")) == 1
 
 
@@ -359,7 +359,7 @@ def test_au4_who_may_not_come_in_gets_the_same_answer_for_each_reason(
     assert len(told) == 1
     assert next(iter(told))[0] == 401
     assert len(events(app, "sign_in_failed")) >= 1
-    assert living(app) == 0
+    assert usable(app) == 0
 
 
 def _headers(answer: Any) -> list[tuple[str, str]]:

@@ -135,9 +135,7 @@ def test_co7_who_died_at_work_holds_the_key_for_a_minute_alone(
     assert program.post(LOGIN, again, headers=ONE).status_code == 200
 
 
-def test_co7_rt2_whoever_found_an_old_request_with_its_key_learns_no_tokens_from_it(
-    program: Program, uma: Person
-) -> None:
+def test_co7_rt2_an_old_request_with_its_key_reveals_no_tokens(program: Program, uma: Person) -> None:
     first = program.sign_in(uma)["refresh_token"]
     second = program.refresh(first, headers=ONE).json
     assert second is not None
@@ -148,7 +146,7 @@ def test_co7_rt2_whoever_found_an_old_request_with_its_key_learns_no_tokens_from
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e9"])
-def test_co7_a_key_that_is_none_is_400(program: Program, key: str) -> None:
+def test_co7_an_invalid_key_is_400(program: Program, key: str) -> None:
     answer = program.post(REFRESH, {"refresh_token": "t"}, headers={"Idempotency-Key": key})
 
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""What does a program learn of a second step: its owner all, and who has not the password nothing?"""
+"""What does the API reveal about two-factor authentication: everything to its owner, nothing without the password?"""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def asked(app: Flask, email: str, password: str, **more: str) -> tuple[int, dict
     return answer.status_code, said
 
 
-def test_a_missing_code_and_a_wrong_one_are_told_apart_once_the_password_is_right(
-    app: Flask, uma: Person, phone: Phone
-) -> None:
+def test_a_missing_and_a_wrong_code_differ_once_the_password_is_right(app: Flask, uma: Person, phone: Phone) -> None:
     missing, wrong = asked(app, uma.email, PASSWORD), asked(app, uma.email, PASSWORD, otp="000000")
     right = asked(app, uma.email, PASSWORD, otp=phone.code())
     again = asked(app, uma.email, PASSWORD, otp=phone.code())
@@ -40,7 +38,7 @@ def test_a_missing_code_and_a_wrong_one_are_told_apart_once_the_password_is_righ
     assert (again[0], again[1]["code"]) == (401, "two_factor_invalid")
 
 
-def test_au4_without_the_password_no_code_tells_whether_there_is_a_second_step(
+def test_au4_without_the_password_nothing_reveals_whether_two_factor_is_on(
     app: Flask, uma: Person, ada: Person, phone: Phone
 ) -> None:
     answers = [

@@ -25,7 +25,7 @@ from tests.database import disconnect
 WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 
 
-def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(app: Flask, uma: Person) -> None:
+def test_a_password_that_was_changed_while_it_was_checked_opens_no_session(app: Flask, uma: Person) -> None:
     with acting(app):
         read = db.session.execute(queries.by_email(uma.email)).one()
         set_password(uma.id, "another battery horse staple")
@@ -35,7 +35,7 @@ def test_a_password_that_was_changed_while_it_was_checked_opens_nothing(app: Fla
         assert db.session.scalar(live_of(uma.id)) == 0
 
 
-def test_the_right_password_opens_one_sign_in(app: Flask, uma: Person) -> None:
+def test_the_right_password_opens_one_session(app: Flask, uma: Person) -> None:
     with app.app_context():
         person = commands.sign_in(uma.email, PASSWORD, lifetime=WEEK, demo=False)
 
@@ -55,7 +55,7 @@ def used_long_ago(app: Flask) -> None:
         db.session.commit()
 
 
-def test_se6_use_is_noted_with_where_from_and_at_most_once_a_minute(app: Flask, uma: Person) -> None:
+def test_se6_use_is_recorded_with_its_origin_at_most_once_a_minute(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     first = noted(app, uma)
     visitor.get("/account/")
@@ -72,7 +72,7 @@ def test_se6_use_is_noted_with_where_from_and_at_most_once_a_minute(app: Flask, 
     assert after.expires_at - after.used_at == first.expires_at - first.used_at
 
 
-def test_looking_a_sign_in_up_is_one_statement_and_an_index_finds_it(app: Flask, uma: Person) -> None:
+def test_looking_a_session_up_is_one_statement_that_uses_an_index(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     seen: list[tuple[str, Any]] = []
     with app.app_context():
@@ -93,7 +93,7 @@ def test_looking_a_sign_in_up_is_one_statement_and_an_index_finds_it(app: Flask,
     assert "Index Scan using sessions_token_key" in plan
 
 
-def test_a_use_that_many_requests_see_at_once_is_noted_by_one_of_them(fresh_app: Flask) -> None:
+def test_concurrent_requests_record_the_use_of_a_session_once(fresh_app: Flask) -> None:
     uma = Builder(fresh_app).person("uma@example.com")
     Visitor(fresh_app, uma)
     row = noted(fresh_app, uma)
@@ -129,4 +129,4 @@ def test_a_database_that_is_read_only_keeps_people_signed_in(
 
     assert visitor.get("/account/").status_code == 200
     assert noted(fresh_app, uma).used_at == before
-    assert "the use of a sign-in is not noted: ReadOnlySqlTransaction" in caplog.text
+    assert "the use of a session could not be recorded: ReadOnlySqlTransaction" in caplog.text

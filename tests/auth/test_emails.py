@@ -39,7 +39,7 @@ def invited(app: Flask, by: Person | None, **values: Any) -> Any:
         return users.create(row, row_id=uuid7())
 
 
-def test_an_invitation_names_the_administrator_of_the_own_organization(app: Flask, ada: Person, acme: Tenant) -> None:
+def test_an_invitation_names_an_administrator_of_the_same_organization(app: Flask, ada: Person, acme: Tenant) -> None:
     guest = invited(app, ada)
 
     text = said(app, "invitation", guest)
@@ -118,8 +118,8 @@ def test_the_email_says_how_many_api_tokens_ended_with_the_password(
         personal.revoke(made_token())
     for names, sentence in (
         ((), ""),
-        (("One",), "1 API token ended too: programs that used it need a new one."),
-        (("A", "B", "C"), "3 API tokens ended too: programs that used them need new ones."),
+        (("One",), "1 API token ended too: apps that used it need a new one."),
+        (("A", "B", "C"), "3 API tokens ended too: apps that used them need new ones."),
     ):
         with_tokens(app, uma, *names)
         with acting(app, ada):
@@ -149,10 +149,10 @@ def test_a_reset_by_an_administrator_says_by_whom_and_one_that_was_asked_for_doe
 
     text = said(app, "password_reset", uma.id)
     assert "administrator" not in text
-    assert "If you did not ask for this" in text
+    assert "If you didn’t request this" in text
 
 
-def test_whoever_is_deactivated_and_asks_for_a_reset_is_told_whom_to_ask(
+def test_deactivated_people_who_request_a_reset_learn_whom_to_ask(
     app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     gone: dict[str, Any] = {"is_active": False, "tenant": acme}
@@ -221,7 +221,7 @@ def test_a_deleted_person_gets_nothing_and_a_deactivated_one_no_more_than_others
     assert [message.recipient for message in emails(app)] == [out.email] * 2
 
 
-def test_ac14_an_email_tells_no_browser_of_somebody_outside_the_tenant(
+def test_ac14_an_email_does_not_reveal_the_browser_of_somebody_outside_the_tenant(
     app: Flask, root: Person, ada: Person, uma: Person
 ) -> None:
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
@@ -239,7 +239,7 @@ def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma
     assert message.recipient == "uma@xn--bcher-kva.example"
     assert list(message.said) == [
         "Please confirm that uma@bücher.example is your address."
-        f" You then sign in to Portal with it instead of {uma.email}."
+        f" You will then sign in to Portal with it instead of {uma.email}."
     ]
 
 

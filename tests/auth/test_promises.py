@@ -124,7 +124,7 @@ def test_au6_the_answer_says_when_to_come_back_and_keeps_the_address(portal: Fla
 
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert "Too many tries. Wait" in answer.text
+    assert "Too many attempts. Try again in" in answer.text
     assert f'value="{uma.email}"' in answer.text
     assert PASSWORD not in answer.text
 
@@ -246,7 +246,7 @@ def test_au7_a_device_is_known_too_where_another_program_stored_the_address_in_c
     assert guess(signed_out(known), person.email, PASSWORD) == 303
 
 
-def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_throttled(
+def test_au7_from_a_known_device_the_victim_gets_in_though_its_whole_network_is_rate_limited(
     fresh_database: str, uma: Person
 ) -> None:
     with portal_on(fresh_database, guesses_per_account=10, guesses_per_network=4) as portal:
@@ -355,13 +355,15 @@ def test_au7_an_administrator_unlocks_and_is_offered_it_only_then(portal: Flask,
     assert (one.actor_id, one.row_id, one.organization_id) == (ada.id, uma.id, ada.organization_id)
 
 
-def test_au7_unlocking_somebody_who_is_not_held_back_changes_nothing(portal: Flask, ada: Person, uma: Person) -> None:
+def test_au7_unlocking_somebody_who_is_not_rate_limited_changes_nothing(
+    portal: Flask, ada: Person, uma: Person
+) -> None:
     assert Visitor(portal, ada).post(f"/users/{uma.id}/unlock").status_code == 303
 
     assert events(portal, "unlock") == []
 
 
-def test_au7_the_tenant_is_not_told_who_unlocked_a_super_admin(portal: Flask, acme: Tenant, ada: Person) -> None:
+def test_au7_the_tenant_does_not_see_who_unlocked_a_super_admin(portal: Flask, acme: Tenant, ada: Person) -> None:
     build = Builder(portal)
     root = build.person("root@example.com", role=Role.SUPER_ADMIN)
     sue = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -389,7 +391,7 @@ def test_lg2_a_rate_limited_guess_is_an_event_with_a_sentence_for_the_persons_te
     assert re.search(r"Somebody.{0,200}made too many failed attempts at the password of.{0,300}Uma Example", told, re.S)
 
 
-def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_use_that_up(
+def test_au6_attempts_at_the_current_password_have_their_own_limit(
     portal: Flask, uma: Person, checked: list[str]
 ) -> None:
     visitor = Visitor(portal, uma)
@@ -401,7 +403,7 @@ def test_au6_the_own_password_is_guessed_at_only_so_often_and_strangers_don_t_us
         answer = visitor.post("/account/password", sent)
         assert answer.status_code == status
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert "Too many tries. Wait" in answer.text
+    assert "Too many attempts. Try again in" in answer.text
     assert len(checked) == AT_ONCE
     assert events(portal, "rate_limited")[-1].actor_id == uma.id
 

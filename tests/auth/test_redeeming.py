@@ -43,7 +43,7 @@ def acts(app: Flask, person: Person) -> list[tuple[str, bool]]:
         return [(action, actor == person.id) for action, actor in db.session.execute(found)]
 
 
-def test_whoever_accepts_is_signed_in_and_the_address_is_proved(
+def test_accepting_an_invitation_signs_in_and_confirms_the_address(
     app: Flask, client: PageClient, build: Builder, guest: Person
 ) -> None:
     client.get(path(app, "invitation", guest))
@@ -77,7 +77,7 @@ def test_an_invitation_that_was_handed_over_proves_no_address(
     assert jobs(app) == [("verification", guest.id)]
 
 
-def test_a_new_password_by_a_link_ends_every_sign_in_and_tells_the_person(
+def test_a_new_password_by_link_ends_all_sessions_and_notifies_the_person(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, uma: Person
 ) -> None:
     sign_in(uma, other_client)
@@ -95,7 +95,7 @@ def test_a_new_password_by_a_link_ends_every_sign_in_and_tells_the_person(
     assert ("reset_used", True) in acts(app, uma)
 
 
-def test_a_new_address_counts_once_confirmed_and_the_former_one_is_told(
+def test_a_new_address_takes_effect_once_confirmed_and_the_former_one_is_notified(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
 ) -> None:
     sign_in(uma)
@@ -129,7 +129,7 @@ def test_an_address_that_somebody_else_has_by_then_is_said_plainly(
 
     answer = client.send("/verify")
 
-    assert (answer.status_code, "Somebody else uses this address" in answer.text) == (422, True)
+    assert (answer.status_code, "Someone else uses this address" in answer.text) == (422, True)
     assert build.read(User, uma.id).email == uma.email
 
 
@@ -202,11 +202,11 @@ def asked(client: PageClient, email: str) -> tuple[int, str]:
     return answer.status_code, client.get("/login").text.replace(email, "EMAIL")
 
 
-def test_au4_asking_for_a_link_tells_nobody_whether_an_address_is_known(
+def test_au4_requesting_a_link_does_not_reveal_whether_an_address_is_known(
     app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
 ) -> None:
     answers = [
-        (status, "EMAIL, an email with a link is on its way" in text)
+        (status, "If an account with EMAIL exists, an email with a link is on its way" in text)
         for status, text in (asked(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
     ]
 

@@ -157,7 +157,7 @@ def test_au12_the_kelvin_sign_is_a_k(app: Flask, ada: Person, build: Builder) ->
     assert build.read(User, UUID(answer.headers["Location"].split("/")[-1])).email == "kim@example.com"
 
 
-def test_a_user_lands_on_the_own_account_and_an_admin_on_the_dashboard(app: Flask, uma: Person, ada: Person) -> None:
+def test_a_user_lands_on_their_account_and_an_admin_on_the_dashboard(app: Flask, uma: Person, ada: Person) -> None:
     visitor = Visitor(app)
 
     assert visitor.sign_in(uma).headers["Location"] == "/account/"
@@ -229,7 +229,7 @@ def test_se2_signing_out_ends_it_on_the_server_and_only_by_post(app: Flask, uma:
 
 
 @pytest.mark.parametrize("end", ["deactivate", "delete", "delete organization"])
-def test_se3_whoever_may_not_come_in_is_out_with_the_next_request(
+def test_se3_people_who_may_no_longer_sign_in_are_signed_out_by_the_next_request(
     app: Flask, acme: Tenant, uma: Person, root: Person, end: str
 ) -> None:
     two = Visitor(app, uma), Visitor(app, uma)
@@ -276,9 +276,7 @@ def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
 
 
 @pytest.mark.parametrize("path", ["/login", "/account/", "/users/"])
-def test_whose_sign_in_was_ended_elsewhere_reads_so_once_and_nobody_else_does(
-    app: Flask, ada: Person, path: str
-) -> None:
+def test_people_whose_session_ended_elsewhere_are_told_once(app: Flask, ada: Person, path: str) -> None:
     here, there, stranger = Visitor(app, ada), Visitor(app, ada), Visitor(app)
     forged = Visitor(app)
     forged.client.set_cookie("session", cookie_of(here)[::-1])
@@ -293,13 +291,13 @@ def test_whose_sign_in_was_ended_elsewhere_reads_so_once_and_nobody_else_does(
     assert door.ENDED not in there.client.get(path, follow_redirects=True).text
 
 
-def test_a_form_of_an_ended_sign_in_says_it_in_one_way(app: Flask, ada: Person) -> None:
+def test_forms_of_ended_sessions_all_show_the_same_message(app: Flask, ada: Person) -> None:
     here, there = Visitor(app, ada), Visitor(app, ada)
     there.post("/account/devices/end-others")
 
     shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
 
-    assert "You are signed out, so nothing was done." in shown
+    assert "You are signed out, so nothing was changed." in shown
     assert door.ENDED not in shown + here.get("/login").text
 
 
@@ -351,7 +349,7 @@ def aged(app: Flask, hours: float) -> None:
 
 
 @pytest.mark.parametrize(("keep", "idle"), [("", 8), ("y", 168)], ids=["closed with the browser", "kept"])
-def test_se6_a_sign_in_ends_after_its_idle_time_and_use_begins_that_anew(
+def test_se6_a_session_ends_after_its_idle_timeout_which_use_restarts(
     app: Flask, uma: Person, keep: str, idle: float
 ) -> None:
     visitor = Visitor(app)

@@ -141,7 +141,7 @@ class SharedTabs(Tabs):
 def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = "/login") -> None:
     """Through the form, as a person would."""
     page.goto(at)
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
@@ -151,12 +151,12 @@ def guess_too_often(page: Page, email: str) -> None:
     """Try wrong passwords until the portal says to wait."""
     page.goto("/login")
     for _ in range(6):
-        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Email").fill(email)
         page.get_by_label("Password").fill("not the one")
         with page.expect_response("**/login"):
             page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("alert").wait_for()
-    expect(page.get_by_role("alert")).to_contain_text("Too many tries. Wait")
+    expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
 
 
 def focused(page: Page) -> str:

@@ -174,10 +174,10 @@ def pending_address(tabs: Tabs) -> Page:
     page = tabs.open()
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/email")
-    page.get_by_label("New e-mail").fill(f"new.{person.email}")
+    page.get_by_label("New email").fill(f"new.{person.email}")
     page.get_by_label("Current password").fill(PASSWORD)
-    page.locator("form").get_by_role("button", name="Send the link").last.click()
-    page.get_by_role("button", name="Send it again").wait_for()
+    page.locator("form").get_by_role("button", name="Send link").last.click()
+    page.get_by_role("button", name="Send again").wait_for()
     return page
 
 
@@ -186,7 +186,7 @@ def forced_choice(tabs: Tabs) -> Page:
     person = tabs.site.build.person(f"{tabs.site.fresh('temporary')}@example.com", must_change_password=True)
     theirs = tabs.open()
     sign_in(theirs, person.email, PASSWORD)
-    expect(theirs.get_by_role("heading", name="Choose a password of your own")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="Choose your own password")).to_be_visible()
     return theirs
 
 
@@ -226,8 +226,8 @@ def rate_limited(tabs: Tabs) -> Page:
     return page
 
 
-def held_back(tabs: Tabs) -> Page:
-    """Somebody whom wrong passwords hold back, as an administrator sees them."""
+def rate_limited_person(tabs: Tabs) -> Page:
+    """A person after too many wrong passwords, as an administrator sees them."""
     person = somebody(tabs)
     guess_too_often(tabs.open(), person.email)
     page = tabs.open(ADMIN)
@@ -385,7 +385,7 @@ SCENES: dict[str, Scene] = {
     "person, new": at("/users/new"),
     "person, new and wrong": pressed(at("/users/new"), "Create person", ".error"),
     "person, new and known": deleted_address,
-    "person, held back": held_back,
+    "person, rate limited": rate_limited_person,
     "person, edit": of_person("/edit"),
     "person, deleting": of_person("/delete"),
     "person, delete dialog": dialog(of_person(), "Delete…"),
@@ -396,7 +396,7 @@ SCENES: dict[str, Scene] = {
     "person, invited": invited,
     "person, invitation to hand over": handed,
     "outbox": outbox,
-    "account, e-mail": pending_address,
+    "account, email": pending_address,
     "password, forgotten": at("/password/forgot", None),
     "invitation": opened("invitation"),
     "password, reset by a link": opened("password_reset"),
@@ -437,11 +437,11 @@ SCENES: dict[str, Scene] = {
     "account": at("/account/", UMA),
     "devices": at("/account/devices", UMA),
     "password": at("/account/password", UMA),
-    "password, wrong": pressed(at("/account/password", UMA), "Set the new password", ".error"),
+    "password, wrong": pressed(at("/account/password", UMA), "Set new password", ".error"),
     "password, forced": forced_choice,
     "password, its strength": strength,
     "own_password": long_ago("/password", "Reset password"),
-    "proof in a form": long_ago("/edit", "Save changes", Role="ADMIN"),
+    "reauthentication in a form": long_ago("/edit", "Save changes", Role="ADMIN"),
     "phone menu": phone_menu,
     "error 400": without_token,
     "error 403": at("/users/", UMA),

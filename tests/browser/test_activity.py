@@ -155,7 +155,7 @@ def test_an_act_is_undone_by_keyboard_alone(tabs: Tabs, person: Person, scripts:
     expect(page.get_by_role("heading", level=1)).to_have_text(person.name)
 
 
-def test_to_oneself_the_own_account_says_you(tabs: Tabs) -> None:
+def test_ones_own_activity_says_you(tabs: Tabs) -> None:
     page = tabs.open(UMA)
     page.goto("/account/")
 

@@ -23,7 +23,7 @@ def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, pers
     page.get_by_role("link", name="Data browser").click()
     page.get_by_role("link", name="users", exact=True).click()
     page.get_by_label("Column to filter by").select_option("email")
-    page.get_by_role("button", name="Filter by it").click()
+    page.get_by_role("button", name="Add filter").click()
     page.get_by_label("How email is compared").select_option("is")
     page.get_by_label("Value of email").fill(person.email)
     page.get_by_role("button", name="Filter", exact=True).click()
@@ -35,7 +35,7 @@ def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, pers
     page.get_by_role("link", name=str(tabs.site.acme.id)).click()
     if scripts:
         expect(page.get_by_role("dialog")).to_contain_text(tabs.site.acme.name)
-        page.get_by_role("link", name="Open the row").click()
+        page.get_by_role("link", name="Open row").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(str(tabs.site.acme.id))
     expect(page.locator("main")).to_contain_text(tabs.site.acme.name)
 
@@ -94,6 +94,6 @@ def test_on_a_phone_nothing_is_cut_and_no_field_makes_the_page_zoom(tabs: Tabs, 
     assert set(page.locator(TYPED_IN).evaluate_all(SIZES)) <= {"16px"}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     if not path:
-        about = page.get_by_text("The people, deleted ones too.").bounding_box()
+        about = page.get_by_text("People, including deleted ones.").bounding_box()
         assert about is not None
         assert about["x"] + about["width"] <= 390

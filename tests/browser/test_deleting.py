@@ -52,7 +52,7 @@ def test_the_keyboard_stays_inside_the_dialog(tabs: Tabs, person: Person) -> Non
         assert inside
 
 
-def test_without_scripts_the_question_is_a_page_with_a_way_back(tabs: Tabs, person: Person) -> None:
+def test_without_scripts_the_question_is_a_page_with_a_link_back(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN, scripts=False)
     ask(page, person)
     expect(page).to_have_url(re.compile(rf"/users/{person.id}/delete$"))

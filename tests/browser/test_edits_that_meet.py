@@ -27,10 +27,10 @@ def test_two_edits_that_meet_are_both_shown_and_neither_is_lost(tabs: Tabs, scri
     choice = mine.get_by_role("group", name="First name")
     expect(choice.get_by_label("Rosalind")).not_to_be_checked()
     expect(choice.get_by_label("Rosie")).to_be_checked()
-    expect(mine.get_by_role("region", name="Merged without a clash")).to_contain_text("Castellano")
+    expect(mine.get_by_role("region", name="Already merged")).to_contain_text("Castellano")
     choice.get_by_label("Rosalind").check()
     choice.get_by_label("Rosie").check()
-    mine.get_by_role("button", name="Save the choice").click()
+    mine.get_by_role("button", name="Save changes").click()
 
     expect(mine.get_by_role("heading", name="Rosie Castellano")).to_be_visible()
 
@@ -44,6 +44,6 @@ def test_my_edit_can_be_dropped(tabs: Tabs, scripts: bool) -> None:
     expect(theirs.get_by_role("heading", name="Theirs Example")).to_be_visible()
 
     save(mine, first_name="Mine")
-    mine.get_by_role("link", name="Drop my edit").click()
+    mine.get_by_role("link", name="Discard my changes").click()
 
     expect(mine.get_by_role("heading", name="Theirs Example")).to_be_visible()

@@ -54,7 +54,7 @@ def sign_out_in_another_tab(page: Page) -> Page:
 
 def sign_in_here(page: Page, person: Person) -> None:
     """At the sign-in page that is shown."""
-    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -83,7 +83,7 @@ def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(tabs: Tab
             revoke_all(person.id)
 
     page.get_by_role("button", name="Create person").click()
-    expect(page.locator("#toasts")).to_contain_text("the form comes back as you filled it in")
+    expect(page.locator("#toasts")).to_contain_text("to get the form back as you filled it in")
     sign_in_here(page, person)
 
     expect(page).to_have_url(re.compile(f"{NEW}$"))
@@ -177,7 +177,7 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     page.get_by_label("First name").fill("Adeline")
     page.get_by_label("First name").fill("Chief1")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Your profile is saved")).to_be_visible()
+    expect(page.get_by_text("Profile saved")).to_be_visible()
     page.get_by_label("Last name").fill("Another")
     page.get_by_label("Last name").fill("Example")
     page.get_by_role("link", name="People", exact=True).click()
@@ -189,7 +189,7 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     assert asked == []
 
 
-def test_what_htmx_is_told_after_the_session_ended_takes_nothing_that_was_typed(tabs: Tabs) -> None:
+def test_an_htmx_response_after_the_session_ended_keeps_what_was_typed(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN)
     email = typed_in(tabs, page)
@@ -259,9 +259,9 @@ def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tab
     page.goto("/login")
     sign_in_here(page, person)
     page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).at(now()))
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.goto("/account/second-factor")
-    page.get_by_role("button", name="Make new codes").click()
+    page.get_by_role("button", name="Create new codes").click()
     shown = page.locator("#codes > li").all_inner_texts()
 
     with page.expect_download() as downloading:
@@ -287,7 +287,7 @@ def test_clicking_a_demo_account_fills_in_the_form(tabs: Tabs, scripts: bool) ->
 
     page.get_by_role("link", name=ADA).click()
 
-    expect(page.get_by_label("E-mail")).to_have_value(ADA)
+    expect(page.get_by_label("Email")).to_have_value(ADA)
     if scripts:
         expect(page.get_by_label("Password", exact=True)).to_have_value(DEMO_PASSWORD)
         assert focused(page) == "BUTTON"

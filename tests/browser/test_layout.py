@@ -62,8 +62,8 @@ def test_messages_of_narrow_pages_stand_above_the_form_and_cover_nothing(tabs: T
     page = tabs.open()
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("/password/forgot")
-    page.get_by_label("E-mail").fill(f"nobody{width}@example.com")
-    page.get_by_role("button", name="Send the link").click()
+    page.get_by_label("Email").fill(f"nobody{width}@example.com")
+    page.get_by_role("button", name="Send link").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
     message, form = (page.locator(one).bounding_box() for one in ("#toasts .note", "main form.card"))

@@ -42,7 +42,7 @@ def test_the_theme_changes_without_leaving_what_is_shown_once(tabs: Tabs, script
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/tokens/")
     page.get_by_label("Name").fill("Nightly report")
-    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("button", name="Create token").click()
     token = page.locator("#token").inner_text()
 
     if scripts:
@@ -87,7 +87,7 @@ def test_the_skip_link_comes_first_and_leads_to_the_content(tabs: Tabs, scripts:
     page.goto("/users/")
 
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
 
     assert focused(page) == "main"
@@ -100,7 +100,7 @@ def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> Non
 
     page.get_by_role("searchbox").press_sequentially("okafor")
 
-    expect(page.locator("#toasts")).to_contain_text("The portal can’t be reached")
+    expect(page.locator("#toasts")).to_contain_text("The portal is unavailable")
     expect(page.locator(".list tbody tr")).to_have_count(25)
     assert focused(page) == "q"
     page.context.set_offline(False)
@@ -110,7 +110,7 @@ def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> Non
     tabs.complaints.clear()
 
 
-def test_a_search_after_the_sign_in_has_ended_leads_to_the_door(tabs: Tabs) -> None:
+def test_a_search_after_the_session_ended_leads_to_the_sign_in_page(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN, at="/users/")
     other = page.context.new_page()

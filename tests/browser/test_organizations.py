@@ -12,7 +12,7 @@ from tests.browser.browsing import ADA, ADMIN, Tabs
 from tests.organizations.test_models import SLUGS
 
 
-def test_a_short_name_follows_the_name_until_somebody_writes_it(tabs: Tabs) -> None:
+def test_a_slug_follows_the_name_until_it_is_edited(tabs: Tabs) -> None:
     word = tabs.site.fresh("orchard")
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
@@ -51,7 +51,7 @@ def test_the_script_and_the_server_agree_on_every_email_of_the_basic_plane(tabs:
     assert [hex(code) for code, one in zip(known, proposed, strict=True) if one != slug_of(f"a{chr(code)}b")] == []
 
 
-def test_without_scripts_an_empty_short_name_is_made_of_the_name(tabs: Tabs) -> None:
+def test_without_scripts_an_empty_slug_is_derived_from_the_name(tabs: Tabs) -> None:
     word = tabs.site.fresh("bakery")
     page = tabs.open(ADMIN, scripts=False)
     page.goto("/organizations/new")
@@ -62,7 +62,7 @@ def test_without_scripts_an_empty_short_name_is_made_of_the_name(tabs: Tabs) -> 
     expect(page.locator(".facts")).to_contain_text(f"capek-{word}")
 
 
-def test_a_taken_short_name_is_told_beside_the_field_and_nothing_is_lost(tabs: Tabs, scripts: bool) -> None:
+def test_a_taken_slug_is_reported_beside_the_field_and_nothing_is_lost(tabs: Tabs, scripts: bool) -> None:
     tenant = tabs.site.build.tenant(tabs.site.fresh("Quarry"))
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/organizations/new")
@@ -91,7 +91,7 @@ def test_an_organization_is_changed(tabs: Tabs, scripts: bool) -> None:
     expect(page.locator(".details")).to_contain_text("Grace Lindqvist")
 
 
-def test_an_administrator_changes_the_name_and_finds_no_short_name_to_change(tabs: Tabs, scripts: bool) -> None:
+def test_an_administrator_changes_the_name_and_finds_no_slug_to_change(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADA, scripts=scripts)
     page.goto("/")
 

@@ -35,14 +35,14 @@ def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: 
     theirs.goto(urlsplit(link).path)
     expect(theirs).to_have_url(re.compile("/invitations/$"))
     theirs.get_by_label("New password").fill(OWN)
-    theirs.get_by_role("button", name="Set the password and sign in").click()
+    theirs.get_by_role("button", name="Set password and sign in").click()
 
     expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
     theirs.get_by_role("button", name="Sign out").click()
     sign_in(theirs, email, OWN)
     expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
     theirs.goto(urlsplit(link).path)
-    expect(theirs.get_by_role("heading", name="This link does nothing any more")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
 def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> None:

@@ -34,22 +34,22 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scri
     page.goto("/login")
     assert focused(page) == "email"
 
-    page.get_by_label("E-mail").fill(ADA)
+    page.get_by_label("Email").fill(ADA)
     page.get_by_label("Password").fill("not the one")
     page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("alert")).to_contain_text("don’t match")
-    expect(page.get_by_label("E-mail")).to_have_value(ADA)
+    expect(page.get_by_label("Email")).to_have_value(ADA)
 
 
-def test_au7_whoever_guessed_too_often_is_told_to_wait_and_is_unlocked_by_an_administrator(
+def test_au7_after_too_many_attempts_a_person_has_to_wait_or_is_unlocked_by_an_administrator(
     tabs: Tabs, scripts: bool
 ) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('held-back')}@example.com", tenant=tabs.site.acme)
     page, chief = tabs.open(scripts=scripts), tabs.open(ADMIN, scripts=scripts)
 
     guess_too_often(page, person.email)
-    expect(page.get_by_label("E-mail")).to_have_value(person.email)
+    expect(page.get_by_label("Email")).to_have_value(person.email)
     chief.goto(f"/users/{person.id}")
     chief.get_by_role("button", name="Unlock").click()
     expect(chief.get_by_text("can try to sign in again")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Does the second step work for a person with a phone, or with a passkey?"""
+"""Does two-factor authentication work with an app, and with a passkey?"""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tab
     person = tabs.site.build.person(f"{tabs.site.fresh('app')}@example.com", tenant=tabs.site.acme)
     page = tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
-    page.get_by_role("link", name="Two-step sign-in").click()
+    page.get_by_role("link", name="Two-factor authentication").click()
     page.get_by_role("link", name="Set up an app").click()
     app = pyotp.TOTP(page.locator("#key").inner_text().replace(" ", ""))
     while now().timestamp() % 30 > 15:  # or the step would end between reading the clock and sending the code
         page.wait_for_timeout(500)
     page.get_by_label("Code").fill(app.at(now() - timedelta(seconds=30)))
-    page.get_by_role("button", name="Confirm the code", exact=True).click()
+    page.get_by_role("button", name="Confirm code", exact=True).click()
     recovery = texts(page.locator(".codes li"))
     page.get_by_role("link", name="I’ve saved them").click()
     expect(page.get_by_text("10 are left")).to_be_visible()
@@ -54,7 +54,7 @@ def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tab
         sign_in(page, person.email, PASSWORD)
         expect(page.get_by_label("Code")).to_be_focused()
         page.get_by_label("Code").fill(code)
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         expect(page).to_have_url(ACCOUNT)
 
 

@@ -70,7 +70,7 @@ def test_flask_seed_again_changes_nothing(fresh_app: Flask) -> None:
     result = run(fresh_app, "seed", "--password", "something else entirely")
 
     assert result.exit_code == 0
-    assert "there already" in result.output
+    assert "exists already" in result.output
     assert opens(fresh_app, "admin@example.com", PASSWORD)
     assert len(people(fresh_app)) == 1
 
@@ -116,7 +116,7 @@ def test_au8_a_fresh_installation_has_no_default_account(fresh_app: Flask) -> No
     assert not opens(fresh_app, "admin@example.com", "admin123")
 
 
-def test_au8_the_demos_password_opens_nothing_in_production(fresh_database: str) -> None:
+def test_au8_the_demos_password_does_not_work_in_production(fresh_database: str) -> None:
     with portal_on(fresh_database) as demo:
         run(demo, "seed", "--demo", "--people", "20")
         assert opens(demo, "admin@example.com", DEMO_PASSWORD)
@@ -164,7 +164,7 @@ def test_the_demo_is_for_an_empty_database(fresh_app: Flask) -> None:
 def test_the_demo_shows_its_progress_and_its_sign_in(fresh_app: Flask) -> None:
     result = run(fresh_app, "seed", "--demo", "--people", "50")
 
-    assert "Made 50 people." in result.output
+    assert "Created 50 people." in result.output
     assert DEMO_PASSWORD in result.output
 
 
@@ -183,8 +183,8 @@ def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
     )
 
     assert result.exit_code == 0, result.output
-    unknown = "PORTAL_URL is not set. Invitation, for 7 days, at this path of the portal's address: "
-    told = f"Invitation, for 7 days: {url}" if url else unknown
+    unknown = "PORTAL_URL is not set. Invitation link, valid for 7 days, as a path: "
+    told = f"Invitation link, valid for 7 days: {url}" if url else unknown
     link = re.fullmatch(rf"Created new@example\.com\. {re.escape(told)}(/invitations/\S+)\n", result.output)
     assert link
     at_settings(public_url=None)
@@ -247,7 +247,7 @@ def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Pe
     assert run(app, "users", "create", "new@example.com", "--organization", "acme").exit_code == 1
 
 
-def test_users_set_password_sets_it_and_ends_every_sign_in(app: Flask, uma: Person) -> None:
+def test_users_set_password_sets_it_and_ends_all_sessions(app: Flask, uma: Person) -> None:
     with acting(app):
         open_session(uma.id, uma.organization_id, lifetime=DAY)
 
@@ -289,7 +289,7 @@ def test_users_reset_two_factor_lets_the_password_alone_open(app: Flask, uma: Pe
 
     result = run(app, "users", "reset-two-factor", uma.email)
 
-    assert result.output == f"The password alone signs {uma.email} in.\n"
+    assert result.output == f"{uma.email} can now sign in with the password alone.\n"
     with acting(app):
         assert not mfa.methods_of(uma.id).are_there
     assert run(app, "users", "reset-two-factor", "nobody@example.com").exit_code == 1
@@ -304,15 +304,15 @@ def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: 
     assert opens(app, uma.email, PASSWORD)
 
 
-def test_users_prune_sign_ins_removes_those_that_are_long_over(app: Flask, uma: Person) -> None:
+def test_users_prune_sessions_removes_those_that_ended_long_ago(app: Flask, uma: Person) -> None:
     with acting(app):
         for days in (-100, -80, 1):
             open_session(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))
 
     first, second = run(app, "users", "prune-sessions"), run(app, "users", "prune-sessions", "--days", "70")
 
-    assert first.output == "Removed 1 sign-ins that were over for more than 90 days.\n"
-    assert second.output == "Removed 1 sign-ins that were over for more than 70 days.\n"
+    assert first.output == "Removed 1 sessions that ended more than 90 days ago.\n"
+    assert second.output == "Removed 1 sessions that ended more than 70 days ago.\n"
     with acting(app):
         assert db.session.scalar(live_of(uma.id)) == 1
     assert run(app, "users", "prune-sessions", "--days", "0").exit_code == 2

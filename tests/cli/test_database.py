@@ -47,7 +47,7 @@ def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: 
         made = catalog.read(connection)
         connection.exec_driver_sql("DROP TABLE rate_limits")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0020'")  # from before the first release
-        connection.exec_driver_sql("CREATE TABLE leftover (id int)")
+        connection.exec_driver_sql("CREATE TABLE other (id int)")
     before = rows(for_trying)
 
     result = reset(for_trying, answer="y\n")
@@ -63,7 +63,7 @@ def test_a_reset_asks_and_does_nothing_without_a_yes(for_trying: Flask, answer: 
     result = reset(for_trying, answer=answer)
 
     assert result.exit_code == 1
-    assert "will be lost" in result.output
+    assert "will be deleted" in result.output
     assert rows(for_trying) == 1
 
 
@@ -73,7 +73,7 @@ def test_a_database_that_somebody_may_need_is_not_reset(fresh_app: Flask, databa
     disconnect(app)
 
     assert result.exit_code == 1
-    assert "may hold what somebody needs" in result.output
+    assert "may contain data that somebody needs" in result.output
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,12 @@ def test_what_is_well_is_green_and_what_is_not_is_red(fresh_app: Flask) -> None:
     assert click.style("no", fg="red", bold=True) in result.output
 
 
-def test_a_restored_database_in_which_everyone_creates_temporary_tables_is_told(fresh_app: Flask) -> None:
+def test_a_restored_database_in_which_everyone_creates_temporary_tables_is_reported(fresh_app: Flask) -> None:
     with fresh_app.app_context():
         name = db.engine.url.database
     change(fresh_app, f'GRANT TEMPORARY ON DATABASE "{name}" TO PUBLIC')
 
-    result = asked(fresh_app, "role of the data browser")
+    result = asked(fresh_app, "data browser role")
 
     assert result.exit_code == 1
     assert "REVOKE TEMPORARY ON DATABASE portal_test_" in result.output
@@ -85,7 +85,7 @@ def test_without_a_database_it_says_so_and_looks_at_the_rest() -> None:
     assert result.exit_code == 1
     assert "ok  secret key" in result.output
     assert "no  connection: No database server listens" in result.output
-    assert "checks were left out" in result.output
+    assert "checks were skipped" in result.output
     assert "hunter2" not in result.output
 
 
@@ -93,7 +93,7 @@ def test_a_database_that_was_never_migrated_needs_an_upgrade_and_nothing_else_is
     result = asked(unmigrated)
 
     assert result.exit_code == 1
-    assert result.output == "no  migrations: none is applied yet: run `flask db upgrade`.\n"
+    assert result.output == "no  migrations: none applied yet: run `flask db upgrade`.\n"
 
 
 def test_what_needs_the_newest_tables_is_left_out_where_migrations_are_pending(fresh_app: Flask) -> None:
@@ -109,10 +109,10 @@ def test_what_needs_the_newest_tables_is_left_out_where_migrations_are_pending(f
     assert result.exit_code == 1
     assert len(troubles) == 2
     assert troubles[0].startswith("no  migrations: pending (found 0003_row_level_security")
-    assert re.fullmatch(r"no  the rest: \d+ checks were left out\.", troubles[1])
+    assert re.fullmatch(r"no  the rest: \d+ checks were skipped\.", troubles[1])
 
 
-def test_a_migration_of_a_later_version_is_told_from_one_that_is_pending(fresh_app: Flask) -> None:
+def test_a_migration_of_a_later_version_differs_from_a_pending_one(fresh_app: Flask) -> None:
     change(fresh_app, "UPDATE alembic_version SET version_num = '9999'")
 
     assert "newer than this code" in asked(fresh_app, "migrations").output
@@ -126,7 +126,7 @@ def test_a_database_from_before_the_first_release_is_to_be_reset(fresh_app: Flas
         assert "can't be upgraded: run `flask database reset` to create it again" in result.output
 
 
-def test_drift_is_told_with_its_first_differences(fresh_app: Flask) -> None:
+def test_drift_is_reported_with_its_first_differences(fresh_app: Flask) -> None:
     change(fresh_app, "DROP INDEX users_email_key", "GRANT ALL ON users TO portal_tenant")
 
     result = asked(fresh_app, "drift")
@@ -141,13 +141,13 @@ def test_an_extension_that_is_missing_is_named(fresh_app: Flask) -> None:
     assert "no  extensions: pg_trgm missing" in asked(fresh_app, "extensions").output
 
 
-def test_a_clock_that_is_wrong_is_told(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_reported(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.cli.checks.now", lambda: now() + timedelta(hours=1))
 
     assert "no  clock: this machine and the database are 3600 s apart" in asked(fresh_app, "clock").output
 
 
-def test_a_pooler_without_a_direct_address_and_one_that_leads_elsewhere_are_told(
+def test_a_pooler_without_a_direct_url_or_with_a_wrong_one_is_reported(
     fresh_app: Flask, fresh_database: str, unmigrated: Flask
 ) -> None:
     elsewhere = unmigrated.config["SQLALCHEMY_DATABASE_URI"]
@@ -165,25 +165,25 @@ def test_a_pooler_without_a_direct_address_and_one_that_leads_elsewhere_are_told
     assert said["same"].startswith("ok")
 
 
-def test_a_role_of_tenants_that_may_not_be_taken_is_told(fresh_app: Flask, database_server: Server) -> None:
+def test_a_tenant_role_that_the_login_can_not_take_is_reported(fresh_app: Flask, database_server: Server) -> None:
     owner = database_server.owner
     assert owner
     database_server.execute(f"REVOKE portal_tenant FROM {owner}")
     try:
-        said = asked(fresh_app, "role of tenants")
+        said = asked(fresh_app, "tenant role")
     finally:
         again = " WITH INHERIT FALSE, SET TRUE" if database_server.version() >= 160000 else ""
         database_server.execute(f"GRANT portal_tenant TO {owner}{again}")
 
-    assert "can't be taken: GRANT portal_tenant" in said.output
+    assert "can't take portal_tenant: run GRANT portal_tenant" in said.output
 
 
-def test_a_misspelled_setting_is_told(fresh_database: str) -> None:
+def test_a_misspelled_setting_is_reported(fresh_database: str) -> None:
     with portal_on(fresh_database, misspelled=("PORTAL_X is not a setting.",)) as app:
         assert asked(app, "settings").output == "no  settings: PORTAL_X is not a setting.\n"
 
 
-def test_production_without_its_address_is_told(fresh_database: str) -> None:
+def test_production_without_a_public_url_is_reported(fresh_database: str) -> None:
     address = "https://portal.example.com"
     for told, url, proxies in (
         ("set PORTAL_URL", None, 0),
@@ -196,7 +196,7 @@ def test_production_without_its_address_is_told(fresh_database: str) -> None:
         disconnect(app)
 
 
-def test_events_that_wait_long_and_seals_of_another_key_are_told(fresh_app: Flask, fresh_database: str) -> None:
+def test_late_seals_and_seals_of_another_key_are_reported(fresh_app: Flask, fresh_database: str) -> None:
     change(fresh_app, "INSERT INTO organizations (name, slug) VALUES ('Acme', 'acme')")
     soon = asked(fresh_app, "seals of the history").output
     with fresh_app.app_context(), acting_as(SYSTEM):

@@ -22,7 +22,7 @@ def slugs(app: Flask) -> set[str]:
         return set(db.session.scalars(select(Organization.slug)))
 
 
-def test_an_organization_is_made_with_a_slug_of_its_name_and_the_history_tells_of_it(app: Flask) -> None:
+def test_an_organization_is_created_with_a_slug_from_its_name_and_recorded(app: Flask) -> None:
     result = run(app, "organizations", "create", "  Nordic\u200b Optics ")
 
     assert (result.exit_code, result.output) == (0, "Created Nordic Optics (nordic-optics).\n")

@@ -163,11 +163,11 @@ def test_two_portals_run_beside_each_other(instance: Path) -> None:
 
 def test_a_database_that_does_not_answer_keeps_nothing_from_being_served(instance: Path) -> None:
     with running(instance, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", SECRET_KEY=SECRET_KEY) as run:
-        assert any("does not answer yet" in line for line in run.lines)
+        assert any("does not respond yet" in line for line in run.lines)
         assert run.get("/healthz") == 200
 
 
-def test_pending_migrations_of_a_database_of_ones_own_are_told_and_not_run(
+def test_pending_migrations_of_the_operators_database_are_reported_and_not_run(
     instance: Path, database_server: Server
 ) -> None:
     empty = database_server.create("unmigrated")

@@ -28,7 +28,7 @@ def upsert_people(rows: list[dict[str, Any]]) -> list[uuid.UUID]:
 
 
 def everybody() -> dict[str, str | None]:
-    """First names by address, of the living and the deleted of every tenant."""
+    """First names by address, of active and deleted people of every tenant."""
     found = db.session.scalars(select(User).order_by(User.id), execution_options={"with_deleted": True})
     return {user.email: user.first_name for user in found}
 
@@ -81,7 +81,7 @@ def test_updated_rows_are_stamped_and_their_versions_raised(
     assert (row.is_active, row.updated_by, row.version) == (False, ada.id, 2)
 
 
-def test_ac12_one_foreign_deleted_or_unknown_id_changes_nothing_and_tells_nothing(
+def test_ac12_a_foreign_deleted_or_unknown_id_changes_and_reveals_nothing(
     app: Flask, ada: Person, uma: Person, bea: Person, gil: Person
 ) -> None:
     for stray in (bea.id, gil.id, uuid.uuid4()):
@@ -153,7 +153,7 @@ def test_ac12_an_upsert_never_writes_a_foreign_row_and_then_writes_none(
         assert "new@example.com" not in everybody()
 
 
-def test_ac6_an_upsert_never_writes_a_super_admin_of_the_own_organization(
+def test_ac6_an_upsert_never_writes_a_super_admin_of_the_same_organization(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)

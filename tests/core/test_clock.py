@@ -12,5 +12,5 @@ def test_the_present_moment_is_in_utc_and_says_so() -> None:
     assert now().utcoffset() == timedelta(0)
 
 
-def test_time_goes_on() -> None:
+def test_the_clock_moves_on() -> None:
     assert now() <= now()

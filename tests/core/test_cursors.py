@@ -84,7 +84,7 @@ def test_a_moment_without_a_zone_is_of_utc() -> None:
         base64.urlsafe_b64encode(b"12").decode(),
     ],
 )
-def test_in3_whatever_is_no_place_is_none(text: str | None) -> None:
+def test_in3_an_invalid_cursor_is_ignored(text: str | None) -> None:
     assert read(text, str) is None
     assert read(text, moment) is None
 

@@ -180,7 +180,7 @@ class Writer:
         return f"w{self.number}@example.com"
 
     def some(self, many: int) -> list[uuid.UUID]:
-        """Living people of Acme."""
+        """Active people of Acme."""
         found = self.psql.execute(
             "SELECT id FROM users WHERE organization_id = %s AND deleted_at IS NULL AND starts_with(email, 'w')"
             " ORDER BY email",
@@ -232,7 +232,7 @@ class Writer:
 
     def bulk_insert(self) -> Person | str:
         with acting(self.app):
-            _execute(insert(Organization).values(name=f"House {self.email()}", slug=f"house-{self.number}"))
+            _execute(insert(Organization).values(name=f"Company {self.email()}", slug=f"company-{self.number}"))
         return "SYSTEM"
 
     def bulk_delete(self) -> Person | str:

@@ -390,7 +390,7 @@ def test_ac5_the_search_does_not_look_into_passwords(app: Flask, ada: Person) ->
             assert found(q) == set()
 
 
-def test_organizations_are_found_by_name_and_short_name(app: Flask, root: Person, build: Builder) -> None:
+def test_organizations_are_found_by_name_and_slug(app: Flask, root: Person, build: Builder) -> None:
     build.tenant("Blåbær Café", slug="berries")
     for q in ("blabaer", "cafe", "berries", "BERRIES cafe"):
         with acting(app, root):

@@ -45,7 +45,7 @@ def rows() -> int:
 
 
 @pytest.mark.parametrize("bound", [TEN, Bound(100, 300), Bound(20, 3600), Bound(7, 60), Bound(2, 10)])
-def test_au6_whoever_tries_all_the_time_gets_no_more_than_the_bound_in_any_stretch(app: Flask, bound: Bound) -> None:
+def test_au6_constant_attempts_never_exceed_the_limit_in_any_period(app: Flask, bound: Bound) -> None:
     step, counter, allowed = timedelta(seconds=bound.seconds / 40), Counter(b"eager", bound), list[int]()
     with acting(app):
         for moment in range(120):

@@ -100,7 +100,7 @@ def test_re1_no_request_fails_whichever_connections_were_closed(portal: Flask, c
         assert set(db.session.scalars(select(Organization.slug))) == {"o0", "o1", "o2"}
 
 
-def test_re1_every_engine_goes_on_after_all_its_connections_were_closed(portal: Flask, close: Close) -> None:
+def test_re1_every_engine_recovers_after_all_its_connections_were_closed(portal: Flask, close: Close) -> None:
     with portal.app_context():
         assert direct_engine() is not db.engine
         for engine in (db.engine, direct_engine()):
@@ -111,7 +111,7 @@ def test_re1_every_engine_goes_on_after_all_its_connections_were_closed(portal: 
                     assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_re1_sealing_goes_on_after_all_connections_were_closed(
+def test_re1_sealing_continues_after_all_connections_were_closed(
     portal: Flask, close: Close, caplog: pytest.LogCaptureFixture
 ) -> None:
     root_of(portal)

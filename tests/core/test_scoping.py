@@ -1,4 +1,4 @@
-"""Does every kind of statement see the actor's living rows alone, and write no others?"""
+"""Does every kind of statement see and write only active rows of the actor's tenant?"""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ READS: list[Callable[[Cast], set[str]]] = [
 
 
 @pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
-def test_ac2_an_admin_reaches_living_people_of_the_own_organization_alone(
+def test_ac2_an_admin_reaches_only_active_people_of_their_organization(
     app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
 ) -> None:
     with acting(app, cast["ada"]):
@@ -114,7 +114,7 @@ def test_ac2_an_admin_reaches_living_people_of_the_own_organization_alone(
 
 
 @pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
-def test_a_user_reaches_the_own_row_alone(app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]) -> None:
+def test_a_user_can_access_only_their_own_row(app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]) -> None:
     expected = {"uma@example.com"}
 
     with acting(app, cast["uma"]):
@@ -122,7 +122,7 @@ def test_a_user_reaches_the_own_row_alone(app: Flask, cast: Cast, statement: Cal
 
 
 @pytest.mark.parametrize("statement", [one for one in READS if one is not a_join_from_the_organization])
-def test_a_super_admin_and_the_system_reach_every_living_row(
+def test_a_super_admin_and_the_system_reach_every_active_row(
     app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
 ) -> None:
     with acting(app, cast["root"]):
@@ -199,7 +199,7 @@ def test_sign_ins_are_seen_by_their_person_and_by_administrators_of_the_organiza
     assert seen == {"ada": {"ada", "uma"}, "uma": {"uma"}, "bea": {"bea"}, "root": {"ada", "uma", "bea"}}
 
 
-def test_ac6_an_admin_does_not_see_a_super_admin_of_the_own_organization(
+def test_ac6_an_admin_does_not_see_a_super_admin_of_the_same_organization(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -244,7 +244,7 @@ def test_ac8_a_bulk_insert_into_another_tenant_is_refused(app: Flask, ada: Perso
         assert db.session.scalar(select(func.count(User.id))) == 1
 
 
-def test_a_bulk_insert_into_the_own_tenant_is_taken(app: Flask, ada: Person, acme: Tenant) -> None:
+def test_a_bulk_insert_into_the_actors_tenant_is_allowed(app: Flask, ada: Person, acme: Tenant) -> None:
     with acting(app, ada):
         db.session.execute(insert(User), [row(organization_id=acme.id), row(organization_id=acme.id, email="b@x.org")])
 

@@ -101,10 +101,10 @@ def test_days_are_those_of_the_readers_zone(
 
     assert number == "2", "the administrator, and who came a minute after midnight"
     assert rows_at(client, url) == 2
-    assert f"Days are {zone}." in text
+    assert f"Time zone: {zone}." in text
 
 
-def test_a_user_is_led_to_the_own_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_a_user_is_redirected_to_their_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:
     sign_in(uma)
 
     assert client.get("/").headers["Location"] == "/account/"
@@ -116,11 +116,11 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
     assert figures(client.get("/").text)["Organizations"][1] == "0"
 
 
-def test_a_day_with_more_people_than_are_counted_is_not_told_as_that_many() -> None:
+def test_a_day_with_more_people_than_are_counted_says_more() -> None:
     daily = [3, 11, 11, 10]
 
     chart = chart_of(daily, date(2026, 10, 29), sum_of(daily), 10)
 
-    assert chart.finding == "More than 10 people came on 2 of these days; the line stops at 10."
-    assert chart.desc == "3 to 10 or more new people a day."
-    assert chart_of([3, 10], date(2026, 10, 29), sum_of([3, 10]), 10).finding == "Most came on 30 Oct: 10."
+    assert chart.finding == "On 2 of these days, more than 10 people were added; the line stops at 10."
+    assert chart.desc == "3 to 10 or more new people per day."
+    assert chart_of([3, 10], date(2026, 10, 29), sum_of([3, 10]), 10).finding == "Busiest day: 30 Oct (10)."

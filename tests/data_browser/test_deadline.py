@@ -39,7 +39,7 @@ def asked(query: str, *, seconds: float = 5, most: int = 20) -> Answer:
 def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person], waits: bool) -> None:
     root, other = people[:2]
     with busy(fresh_app, root):
-        refused = pytest.raises(Occupied, match="of yours is still running")
+        refused = pytest.raises(Occupied, match="Your previous query is still running")
         with acting(fresh_app, root), refused as caught, reading(5, waits=waits):
             raise AssertionError("came in")
         with acting(fresh_app, other):
@@ -53,7 +53,7 @@ def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person
 def test_few_people_run_queries_at_a_time(fresh_app: Flask, people: list[Person]) -> None:
     with busy(fresh_app, people[0]), busy(fresh_app, people[1]):
         with busy(fresh_app, people[2]), acting(fresh_app, people[3]):
-            with pytest.raises(Occupied, match="Others are running") as caught, reading(5):
+            with pytest.raises(Occupied, match="Other people are running") as caught, reading(5):
                 raise AssertionError("came in")
             assert not caught.value.is_own
         with acting(fresh_app, people[3]):

@@ -71,8 +71,8 @@ def test_a_second_query_is_refused_and_stays_in_the_box(
         others = [visit.get(path).status_code for path in ("/", "/users/", "/activity/", "/browser/sql")]
 
     assert (answer.status_code, listed.status_code) == (429, 429)
-    assert "of yours is still running" in answer.text
-    assert "of yours is still running" in listed.text
+    assert "Your previous query is still running" in answer.text
+    assert "Your previous query is still running" in listed.text
     assert listed.headers["Retry-After"] == answer.headers["Retry-After"] == "5"
     assert headers or "SELECT 'kept'" in html.unescape(answer.text)
     assert others == [200] * 4
@@ -86,8 +86,8 @@ def test_when_others_run_queries_the_page_says_so(portal: Flask, visit: PageClie
         listed = visit.get("/browser/")
 
     assert (answer.status_code, listed.status_code) == (503, 503)
-    assert "Others are running queries" in answer.text
-    assert "Others are running queries" in listed.text
+    assert "Other people are running queries" in answer.text
+    assert "Other people are running queries" in listed.text
 
 
 @pytest.mark.usefixtures("hurried")
@@ -110,7 +110,7 @@ def test_a_page_that_cannot_be_interrupted_says_so(visit: PageClient, monkeypatc
     answer = visit.get("/browser/users")
 
     assert answer.status_code == 503
-    assert "didn't answer in time" in html.unescape(answer.text)
+    assert "didn't respond in time" in html.unescape(answer.text)
 
 
 @pytest.mark.parametrize("way", ["run", "analyze"])
@@ -160,7 +160,7 @@ def heads(page: str) -> list[str]:
     return re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>|<span>)?(\w+)', page)
 
 
-def test_columns_made_for_searching_are_shown_to_whoever_asks_for_them(browser: PageClient, uma: Person) -> None:
+def test_internal_columns_are_shown_on_request(browser: PageClient, uma: Person) -> None:
     page = browser.get("/browser/users")
     address = re.search(r'href="([^"]+)">Show internal columns', page.text)
     assert address

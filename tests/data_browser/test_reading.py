@@ -199,12 +199,12 @@ def test_every_column_is_either_granted_to_the_data_browser_or_named_as_a_secret
             }
     secret = {(table, name) for table, names in SECRETS.items() for name in names}
 
-    assert columns - granted - secret == set(), "granted by wall.opened in a migration, or named in wall.SECRETS"
+    assert columns - granted - secret == set(), "grant it in a migration, or add it to row_security.SECRETS"
     assert granted & secret == set()
     assert secret <= columns
 
 
-def test_every_table_behind_the_wall_lets_the_data_browser_see_all_rows(app: Flask, root: Person) -> None:
+def test_every_table_with_row_security_lets_the_data_browser_see_all_rows(app: Flask, root: Person) -> None:
     shut = """
         SELECT relname FROM pg_class c WHERE relrowsecurity AND NOT EXISTS (
             SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY['portal_reader'::regrole::oid])"""

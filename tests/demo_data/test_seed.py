@@ -43,7 +43,7 @@ def seeded(fresh_app: Flask) -> Flask:
 def test_the_demo_is_the_same_on_two_databases(seeded: Flask, database_server: Server, template_database: str) -> None:
     person = (User.email, User.first_name, User.last_name, User.role, User.is_active, Organization.name)
     query = select(*person).outerjoin(Organization, Organization.id == User.organization_id).order_by(User.email)
-    houses = select(Organization.name, Organization.slug).order_by(Organization.slug)
+    organizations = select(Organization.name, Organization.slug).order_by(Organization.slug)
     with portal_on(database_server.create("second", template=template_database)) as second:
         with second.app_context():
             seed.seed_demo(PEOPLE)
@@ -51,7 +51,9 @@ def test_the_demo_is_the_same_on_two_databases(seeded: Flask, database_server: S
         for app in (seeded, second):
             with acting(app):
                 options = {"with_deleted": True}
-                found.append([list(db.session.execute(one, execution_options=options)) for one in (query, houses)])
+                found.append(
+                    [list(db.session.execute(one, execution_options=options)) for one in (query, organizations)]
+                )
     database_server.drop("second")
 
     assert found[0] == found[1]
@@ -87,11 +89,11 @@ def test_people_are_unlike_each_other_and_none_is_without_name(seeded: Flask) ->
 
 def test_every_organization_has_people_and_an_administrator(seeded: Flask) -> None:
     with acting(seeded):
-        houses = set(db.session.scalars(select(Organization.id)))
+        organizations = set(db.session.scalars(select(Organization.id)))
         administered = set(db.session.scalars(select(User.organization_id).where(User.role == Role.ADMIN)))
 
-    assert len(houses) >= 12
-    assert houses <= administered
+    assert len(organizations) >= 12
+    assert organizations <= administered
 
 
 def test_the_demo_shows_every_state_that_a_list_can_show(seeded: Flask) -> None:
@@ -121,7 +123,7 @@ def test_keys_are_in_the_order_in_which_people_came(seeded: Flask) -> None:
     assert late == 0
 
 
-def test_a_demo_that_fails_half_way_leaves_nothing(fresh_app: Flask) -> None:
+def test_a_demo_that_fails_halfway_leaves_nothing_behind(fresh_app: Flask) -> None:
     def failing(rows: Any) -> Any:
         for number, row in enumerate(rows):
             if number == 50:

@@ -33,7 +33,7 @@ def test_re9_with_its_database_and_migrations_the_portal_is_ready(fresh_database
 
 def test_re9_without_a_database_it_is_alive_and_not_ready() -> None:
     with portal_on(NOWHERE) as app:
-        assert answers(app) == {"/healthz": (200, "alive\n"), "/readyz": (503, "the database can't be reached\n")}
+        assert answers(app) == {"/healthz": (200, "alive\n"), "/readyz": (503, "the database is unavailable\n")}
 
 
 def test_re9_with_no_migration_it_is_not_ready(unmigrated: str) -> None:

@@ -124,7 +124,7 @@ def test_in6_in7_in9_fields_of_edits(everything: Prober, build: Builder, acme: T
 
 
 @GROUP
-def test_in1_in6_in9_fields_of_the_own_account(everything: Prober, stranger: Prober, group: str) -> None:
+def test_in1_in6_in9_account_fields_take_hostile_values(everything: Prober, stranger: Prober, group: str) -> None:
     for value in GROUPS[group]:
         everything.post("/account/", {**dict.fromkeys(PROFILE, value), "time_zone": ""})
         everything.post("/account/", {"time_zone": value})
@@ -197,7 +197,7 @@ def test_in8_messages_dialogs_and_titles_are_escaped(everything: Prober, value: 
 
 
 @pytest.mark.parametrize("value", ["<b>x</b>", "\"'><x>", "{{1234567*7654321}}", "<script>alert(1)</script>"])
-def test_in8_what_the_history_tells_of_a_change_is_escaped(everything: Prober, uma: Person, value: str) -> None:
+def test_in8_changed_values_are_escaped_in_the_history(everything: Prober, uma: Person, value: str) -> None:
     right = {**_person(), "email": uma.email, "organization_id": "acme", "base": "{}"}
     for version, name in enumerate((value, f"{value}2", f"{value}3"), start=1):
         everything.post(f"/users/{uma.id}/edit", {**right, "first_name": name, "version": str(version)})

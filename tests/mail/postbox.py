@@ -27,7 +27,7 @@ LOGIN = LoginPassword(b"portal", b"p@ss/word")
 
 
 class Postbox:
-    """`answer` is what the server says to each letter; `letters` are those that it took."""
+    """`answer` is the server's reply to each email; `emails` are those that it accepted."""
 
     def __init__(self) -> None:
         self.emails: list[EmailMessage] = []

@@ -77,8 +77,8 @@ def test_without_a_mail_server_the_outbox_is_named_and_in_production_what_is_mis
     ("kind", "how"),
     [
         ({}, "without TLS, on this machine"),
-        ({"starttls": True}, "under TLS"),
-        ({"tls": True}, "under TLS"),
+        ({"starttls": True}, "with TLS"),
+        ({"tls": True}, "with TLS"),
         ({"login": True}, "without TLS, on this machine, as portal"),
     ],
     ids=["plain", "STARTTLS", "TLS", "a login"],
@@ -92,10 +92,10 @@ def test_a_mail_server_that_answers_is_asked_and_gets_no_email(app: Flask, kind:
     assert "p@ss" not in said
 
 
-def test_a_mail_server_that_can_not_be_used_is_told_with_its_reason(app: Flask) -> None:
+def test_an_unusable_mail_server_is_reported_with_the_reason(app: Flask) -> None:
     with postbox(login=True) as box:
         wrong = {
-            box.url.replace("p%40ss", "other"): "refuses the name and password",
+            box.url.replace("p%40ss", "other"): "rejects the user name or password",
             f"smtp://127.0.0.1:{free_port()}": "can't be reached",
         }
         for url, why in wrong.items():
@@ -107,29 +107,29 @@ def test_a_mail_server_that_can_not_be_used_is_told_with_its_reason(app: Flask) 
 
 
 def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> None:
-    assert looked(fresh_app) == "0 waiting; 0 will be tried again, 0 were given up (the log says why); 0 at work"
+    assert looked(fresh_app) == "0 waiting; 0 will be tried again, 0 could not be sent (see the log); 0 at work"
     change(fresh_app, AT_WORK, GONE)
     assert looked(fresh_app).endswith("; 1 at work")
 
 
-def test_emails_that_wait_without_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_without_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, GONE)
 
-    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is there: run `flask worker`"):
+    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"):
         looked(waiting)
     change(waiting, AT_WORK)
     assert looked(waiting).startswith("1 waiting since")
 
 
-def test_emails_that_wait_long_beside_a_worker_are_told(waiting: Flask) -> None:
+def test_emails_that_wait_long_despite_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, AT_WORK, AGED)
 
-    with pytest.raises(Ailing, match="though a worker is there"):
+    with pytest.raises(Ailing, match="although a worker is running"):
         looked(waiting)
 
 
 def test_emails_that_were_not_taken_and_those_given_up_are_counted(waiting: Flask) -> None:
     change(waiting, RETRIED)
-    assert looked(waiting).startswith("0 waiting; 1 will be tried again, 0 were given up")
+    assert looked(waiting).startswith("0 waiting; 1 will be tried again, 0 could not be sent")
     change(waiting, FAILED)
-    assert looked(waiting).startswith("0 waiting; 0 will be tried again, 1 were given up")
+    assert looked(waiting).startswith("0 waiting; 0 will be tried again, 1 could not be sent")

@@ -13,7 +13,7 @@ from portal.mail.message import Email, message_of
 from tests.acting import acting
 
 SENDER = "Portal <portal@example.com>"
-LETTER = Email(
+EMAIL = Email(
     recipient="uma@example.com",
     subject="A subject",
     greeting="Hello <b>Uma</b>,",
@@ -26,7 +26,7 @@ LETTER = Email(
 
 def test_an_email_says_the_same_in_plain_text_and_in_html(app: Flask) -> None:
     with acting(app):
-        message = message_of(LETTER, SENDER)
+        message = message_of(EMAIL, SENDER)
     plain, html = (part.get_content() for part in message.iter_parts())
 
     assert " ".join(plain.split()) == (
@@ -41,7 +41,7 @@ def test_an_email_says_the_same_in_plain_text_and_in_html(app: Flask) -> None:
 
 def test_an_email_has_the_headers_that_servers_ask_for(app: Flask) -> None:
     with acting(app):
-        message = message_of(LETTER, SENDER)
+        message = message_of(EMAIL, SENDER)
 
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, "uma@example.com", "A subject")
     assert message["Date"]
@@ -52,7 +52,7 @@ def test_an_email_has_the_headers_that_servers_ask_for(app: Flask) -> None:
 @pytest.mark.parametrize("field", ["recipient", "subject"])
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_a_line_break_makes_no_header(app: Flask, field: str, end: str) -> None:
-    evil = replace(LETTER, **{field: f"uma@example.com{end}Bcc: eve@example.com"})
+    evil = replace(EMAIL, **{field: f"uma@example.com{end}Bcc: eve@example.com"})
 
     with acting(app), pytest.raises(ValueError, match="newline|linefeed"):
         message_of(evil, SENDER)

@@ -1,4 +1,4 @@
-"""Does each letter leave, once what it tells of is committed, whatever happens to servers, workers and people?"""
+"""Is each email sent once its transaction is committed, whatever happens to servers, workers and people?"""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_email_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask,
     send_waiting(fresh_app)
 
     (message,) = box.emails
-    assert (message["To"], message["Subject"]) == (nia.email, "Confirm your e-mail address")
+    assert (message["To"], message["Subject"]) == (nia.email, "Confirm your email address")
     assert states(fresh_app) == []
 
 
@@ -224,12 +224,12 @@ def test_the_demo_keeps_emails_instead(fresh_app: Flask, nia: Person) -> None:
 
     with fresh_app.app_context(), acting_as(SYSTEM):
         kept = db.session.scalars(select(OutboxEmail)).one()
-        assert (kept.recipient, kept.subject) == (nia.email, "Confirm your e-mail address")
+        assert (kept.recipient, kept.subject) == (nia.email, "Confirm your email address")
         assert kept.link is not None
         assert kept.link in kept.content
 
 
-def test_flask_worker_sends_what_comes_and_ends_cleanly_when_told_to(
+def test_flask_worker_sends_emails_and_ends_cleanly_on_a_signal(
     fresh_app: Flask, fresh_database: str, nia: Person
 ) -> None:
     with postbox() as box:
@@ -306,8 +306,8 @@ def test_how_long_it_is_kept_is_a_setting(aged: Flask) -> None:
     with aged.app_context():
         removed = queue.remove_old_rows()
 
-    kept = {"sign-ins": 2, "emails of the outbox": 0, "emails given up": 0}
-    assert removed == {**kept, "answers to programs": 1, "counters of tries": 1}
+    kept = {"sign-ins": 2, "emails in the outbox": 0, "emails that could not be sent": 0}
+    assert removed == {**kept, "responses to programs": 1, "rate limits": 1}
 
 
 def test_what_can_not_be_removed_leaves_the_others_be(aged: Flask) -> None:

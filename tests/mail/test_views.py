@@ -45,4 +45,4 @@ def test_an_administrator_is_not_sent_to_an_administrator(client: PageClient, si
     answer = client.get("/outbox/")
 
     assert answer.status_code == 403
-    assert "A super administrator can help." in answer.text
+    assert "Ask a super administrator." in answer.text

@@ -19,7 +19,7 @@ def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codes, "now", lambda: AT)
 
 
-def test_the_code_of_the_rfc_counts_and_its_step_is_told() -> None:
+def test_the_example_code_of_the_rfc_is_accepted_with_its_time_step() -> None:
     assert codes.step_of(SECRET, "005924") == STEP
 
 

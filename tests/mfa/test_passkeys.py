@@ -54,11 +54,13 @@ def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
 
     hint = re.search(r"<noscript>.*</noscript>", page)
     assert hint
-    assert "A passkey needs JavaScript." in hint[0]
-    assert "write a code below" in hint[0]
+    assert "Passkeys need JavaScript." in hint[0]
+    assert "enter a code below" in hint[0]
 
 
-def test_a_passkey_is_the_second_step_and_the_first_one_brings_recovery_codes(app: Flask, uma: Person) -> None:
+def test_a_passkey_is_accepted_after_the_password_and_the_first_one_brings_recovery_codes(
+    app: Flask, uma: Person
+) -> None:
     browser, device = Visitor(app, uma), Device()
     answer = browser.post(f"{URL}/passkeys", {"credential": device.make(challenge_at(browser, URL))})
     assert len(re.findall(r"<li>[a-z2-9-]{19}</li>", answer.text)) == 10
@@ -82,7 +84,7 @@ def test_a_passkey_of_another_origin_is_neither_added_nor_opens_anything(
     assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
 
 
-def test_an_answer_that_is_sent_again_opens_nothing_even_with_the_cookie_of_before(app: Flask, uma: Person) -> None:
+def test_a_replayed_response_is_refused_even_with_the_former_cookie(app: Flask, uma: Person) -> None:
     device = Device()
     assert add(Visitor(app, uma), device) == 200
     door = half_way(app, uma)
@@ -99,7 +101,7 @@ def test_an_answer_that_is_sent_again_opens_nothing_even_with_the_cookie_of_befo
     assert show(thief, answer) == 422
 
 
-def test_a_copied_key_whose_counter_stands_still_opens_nothing(app: Flask, uma: Person, device: Device) -> None:
+def test_a_copied_passkey_whose_counter_does_not_move_is_refused(app: Flask, uma: Person, device: Device) -> None:
     door = half_way(app, uma)
     device.counts = 0
     assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
@@ -108,7 +110,7 @@ def test_a_copied_key_whose_counter_stands_still_opens_nothing(app: Flask, uma: 
     assert show(door, device.answer(challenge_at(door, "/login/second"))) == 303
 
 
-def test_another_persons_passkey_opens_nothing(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+def test_another_persons_passkey_is_refused(app: Flask, uma: Person, ada: Person, device: Device) -> None:
     own = Device()
     assert add(Visitor(app, ada), own) == 200
     door = half_way(app, ada)
@@ -158,7 +160,7 @@ def test_a_passkey_alone_signs_in_where_the_device_asked_who_is_there(app: Flask
     assert "Uma" in door.get("/account/").text
 
 
-def test_a_passkey_of_somebody_deactivated_opens_nothing(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+def test_a_deactivated_persons_passkey_is_refused(app: Flask, uma: Person, ada: Person, device: Device) -> None:
     Visitor(app, ada).post(f"/users/{uma.id}/deactivation", {"is_active": ""})
     door = Visitor(app)
 
@@ -174,7 +176,7 @@ def test_under_a_number_passkeys_are_not_offered(app: Flask) -> None:
     assert not CHALLENGE.search(browser.get("/login", base_url="http://127.0.0.1:8000").text)
 
 
-def test_a_removed_passkey_opens_nothing(app: Flask, uma: Person, device: Device) -> None:
+def test_a_removed_passkey_is_refused(app: Flask, uma: Person, device: Device) -> None:
     with acting(app):
         key = mfa.methods_of(uma.id).passkeys[0].id
     browser = half_way(app, uma)

@@ -1,4 +1,4 @@
-"""Setting the second step up, showing it at the door, and taking it away, as people and attackers do it."""
+"""Setting up, using and removing second factors, as people and attackers do it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def phone(app: Flask, uma: Person) -> Phone:
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-def test_a_sign_in_begins_after_both_steps_and_not_before(app: Flask, uma: Person, htmx: bool) -> None:
+def test_a_session_opens_after_both_factors_and_not_before(app: Flask, uma: Person, htmx: bool) -> None:
     phone = set_up(Visitor(app, uma), htmx=htmx)
     before = live(app, uma)
 
@@ -100,7 +100,7 @@ def test_a_sign_in_begins_after_both_steps_and_not_before(app: Flask, uma: Perso
     assert told(app, uma)[-1] == "sign_in"
 
 
-def test_a_code_opens_one_sign_in_and_is_spent(app: Flask, uma: Person, phone: Phone) -> None:
+def test_a_code_opens_one_session_and_is_used_up(app: Flask, uma: Person, phone: Phone) -> None:
     code = phone.code()
     assert show(half_way(app, uma), code) == 303
 
@@ -109,11 +109,11 @@ def test_a_code_opens_one_sign_in_and_is_spent(app: Flask, uma: Person, phone: P
     assert told(app, uma)[-1] == "two_factor_failed"
 
 
-def test_the_code_that_set_the_app_up_opens_nothing(app: Flask, uma: Person, phone: Phone) -> None:
+def test_the_code_that_set_the_app_up_is_refused_afterwards(app: Flask, uma: Person, phone: Phone) -> None:
     assert show(half_way(app, uma), phone.code(-1)) == 422
 
 
-def test_a_recovery_code_opens_once_and_is_missing_then(app: Flask, uma: Person, phone: Phone) -> None:
+def test_a_recovery_code_works_once_and_is_removed(app: Flask, uma: Person, phone: Phone) -> None:
     assert len(phone.recovery) == 10
     browser = half_way(app, uma)
     assert show(browser, phone.recovery[3].upper()) == 303
@@ -123,7 +123,7 @@ def test_a_recovery_code_opens_once_and_is_missing_then(app: Flask, uma: Person,
     assert show(half_way(app, uma), phone.recovery[4]) == 303
 
 
-def test_new_recovery_codes_end_those_of_before(app: Flask, uma: Person, phone: Phone) -> None:
+def test_new_recovery_codes_replace_the_former_ones(app: Flask, uma: Person, phone: Phone) -> None:
     browser = half_way(app, uma)
     assert show(browser, phone.code()) == 303
 
@@ -222,14 +222,14 @@ def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longe
     short = browser.post(f"{URL}/remove", {"password": PASSWORD})
     monkeypatch.undo()
     assert short.status_code == 422
-    assert "40 or more" in short.text
+    assert "at least 40 characters" in short.text
     assert browser.post(f"{URL}/remove", {"password": PASSWORD}).status_code == 303
 
     assert "Off." in browser.get(URL).text
     assert told(app, eve)[-1] == "two_factor_removed"
 
 
-def test_au1_eight_characters_suffice_beside_a_second_step_and_not_without(app: Flask, uma: Person) -> None:
+def test_au1_eight_characters_suffice_with_two_factor_and_not_without(app: Flask, uma: Person) -> None:
     browser = Visitor(app, uma)
     sent = {"current_password": PASSWORD, "password": "kqzv7wyx"}
 
@@ -252,12 +252,12 @@ def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
     browser.token = token_in(browser.get(URL).text)
     set_up(browser)
     assert browser.get("/users/").status_code == 200
-    assert "Your role needs" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
+    assert "Your role requires" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
     assert Visitor(app, uma).get("/account/").status_code == 200
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
+def test_an_administrators_reset_ends_sessions_and_makes_the_password_enough(
     app: Flask, uma: Person, ada: Person, phone: Phone, htmx: bool
 ) -> None:
     chief = Visitor(app, ada)
@@ -274,7 +274,7 @@ def test_an_administrators_reset_ends_sign_ins_and_lets_the_password_alone_open(
     )  # one that is long enough alone
 
 
-def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_an_email_of_its_own(
+def test_each_change_of_two_factor_and_a_used_recovery_code_is_announced_by_email(
     app: Flask, ada: Person, uma: Person
 ) -> None:
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/130.0"}
@@ -288,17 +288,17 @@ def test_each_change_of_two_step_sign_in_and_a_used_recovery_code_is_told_by_an_
     said = {message.subject: " ".join(message.said) for message in emails(app)}
 
     assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
-    assert "an authenticator app was set up" in said["Your two-step sign-in has something new"]
-    used = said["A recovery code of yours was used"]
-    assert "with Firefox on Linux, one of your recovery codes opened" in used
+    assert "an authenticator app was added" in said["Two-factor authentication: a new method was added"]
+    used = said["A recovery code was used"]
+    assert "with Firefox on Linux, one of your recovery codes was used" in used
     assert "None are left" in used, "by the time it is written they are taken away"
-    assert "Those of before work no more" in said["You have new recovery codes"]
-    reset = said["Your two-step sign-in was reset"]
-    assert "Ada Example, your administrator, reset the two-step sign-in" in reset
-    assert "If you did not ask for this" in reset
+    assert "The former ones no longer work" in said["You have new recovery codes"]
+    reset = said["Your two-factor authentication was reset"]
+    assert "Ada Example, your administrator, reset the two-factor authentication" in reset
+    assert "If you didn’t ask for this" in reset
 
 
-def test_how_many_recovery_codes_are_left_is_told_and_no_outsider_by_name(
+def test_the_email_says_how_many_recovery_codes_are_left_and_names_no_outsider(
     app: Flask, root: Person, uma: Person, phone: Phone
 ) -> None:
     half_way(app, uma).post("/login/second", {"code": phone.recovery[0]})
@@ -311,7 +311,7 @@ def test_how_many_recovery_codes_are_left_is_told_and_no_outsider_by_name(
     assert root.name not in said
 
 
-def test_whoever_sets_it_up_freely_has_the_menu_all_along(app: Flask, uma: Person) -> None:
+def test_the_menu_stays_for_people_who_set_it_up_voluntarily(app: Flask, uma: Person) -> None:
     browser = Visitor(app, uma)
 
     for path in (URL, f"{URL}/app"):

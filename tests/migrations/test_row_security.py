@@ -1,4 +1,4 @@
-"""Does the second wall go up whoever migrates, and say what is missing where the migrator may not make a role?"""
+"""Is row-level security set up whoever migrates, with a message if the login can't create a role?"""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def holds(address: str) -> bool:
 
 
 @pytest.mark.parametrize("attribute", ["SUPERUSER", "CREATEROLE"])
-def test_ac15_whoever_may_make_roles_needs_no_administrator(cluster: str, administrator: Run, attribute: str) -> None:
+def test_ac15_a_login_that_can_create_roles_needs_no_administrator(
+    cluster: str, administrator: Run, attribute: str
+) -> None:
     address = address_of(cluster, administrator, attribute)
 
     code, said = upgrade(address)
@@ -93,7 +95,7 @@ def test_ac15_whoever_may_make_roles_needs_no_administrator(cluster: str, admini
     assert holds(address)
 
 
-def test_ac15_a_plain_owner_is_told_the_statements_and_goes_on_when_they_were_run(
+def test_ac15_a_plain_owner_gets_the_statements_to_run_and_continues_afterwards(
     cluster: str, administrator: Run
 ) -> None:
     address = address_of(cluster, administrator)
@@ -109,7 +111,7 @@ def test_ac15_a_plain_owner_is_told_the_statements_and_goes_on_when_they_were_ru
     assert holds(address)
 
 
-def test_ac15_a_plain_owner_is_told_only_the_statements_that_are_missing(cluster: str, administrator: Run) -> None:
+def test_ac15_a_plain_owner_gets_only_the_missing_statements(cluster: str, administrator: Run) -> None:
     address = address_of(cluster, administrator)
     for statement in (*CREATE, GRANT[0]):
         administrator(statement)
@@ -131,7 +133,7 @@ def test_ac15_a_role_that_may_too_much_is_refused(cluster: str, administrator: R
     code, said = upgrade(address)
 
     assert code == 1
-    assert "must be NOLOGIN and no more" in said
+    assert "must be NOLOGIN without other attributes" in said
 
 
 def test_ac15_a_downgrade_takes_back_what_was_granted_and_keeps_the_role(cluster: str, administrator: Run) -> None:

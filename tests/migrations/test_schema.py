@@ -254,7 +254,7 @@ def test_the_seeds_indexes_are_there_and_unique_where_it_says_so(fresh_database:
             assert any(f"btree {column}" in definition for definition in definitions), (table, column)
 
 
-def test_co4_slug_and_address_are_unique_among_living_rows_alone(fresh_database: str) -> None:
+def test_co4_slug_and_address_are_unique_among_active_rows(fresh_database: str) -> None:
     indexes = dict(catalog(fresh_database)["indexes"])
 
     assert indexes["users_email_key"].endswith("(lower(email)) WHERE (deleted_at IS NULL)")

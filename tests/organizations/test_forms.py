@@ -23,7 +23,7 @@ def errors_of(app: Flask, person: Person, sent: dict[str, str]) -> dict[str, lis
 
 
 @pytest.mark.parametrize("slug", ["a", "acme", "acme-logistics", "a1-b2-c3", "2000", "x" * 63])
-def test_a_short_name_is_small_letters_digits_and_hyphens(app: Flask, root: Person, slug: str) -> None:
+def test_a_slug_consists_of_lowercase_letters_digits_and_hyphens(app: Flask, root: Person, slug: str) -> None:
     assert errors_of(app, root, {"name": "Acme", "slug": slug}) == {}
 
 
@@ -33,7 +33,7 @@ def test_any_other_is_refused_beside_its_field(app: Flask, root: Person, slug: s
 
 
 @pytest.mark.parametrize("slug", ["a\n", "a\u200bb", "\ufeffab", " ab "])
-def test_a_short_name_is_read_without_what_nobody_can_see(app: Flask, root: Person, slug: str) -> None:
+def test_invisible_characters_are_removed_from_a_slug(app: Flask, root: Person, slug: str) -> None:
     assert errors_of(app, root, {"name": "Acme", "slug": slug}) == {}
 
 
@@ -48,7 +48,7 @@ def test_an_admin_writes_the_name_alone(app: Flask, ada: Person) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_an_organization_whose_short_name_the_form_would_not_take_can_be_renamed(
+def test_an_organization_whose_slug_the_form_would_not_accept_can_be_renamed(
     app: Flask, root: Person, build: Builder, headers: dict[str, str]
 ) -> None:
     old = build.tenant("N" * 200, slug="Old_Style")
@@ -63,9 +63,7 @@ def test_an_organization_whose_short_name_the_form_would_not_take_can_be_renamed
     assert (row.name, row.slug) == ("New", "Old_Style")
 
 
-def test_its_short_name_can_be_changed_and_undone_while_the_long_name_stays(
-    app: Flask, root: Person, build: Builder
-) -> None:
+def test_its_slug_can_be_changed_and_undone_while_the_long_name_stays(app: Flask, root: Person, build: Builder) -> None:
     old = build.tenant("N" * 200, slug="Old_Style")
     visitor, path = Visitor(app, root), f"/organizations/{old.id}/edit"
 
@@ -78,7 +76,7 @@ def test_its_short_name_can_be_changed_and_undone_while_the_long_name_stays(
     assert (row.name, row.slug) == ("N" * 200, "Old_Style")
 
 
-def test_an_admin_renames_the_own_organization_whatever_its_short_name(app: Flask, build: Builder) -> None:
+def test_an_admin_renames_their_organization_whatever_its_slug(app: Flask, build: Builder) -> None:
     old = build.tenant("Old", slug="Old_Style")
     visitor, path = (
         Visitor(app, build.person("a@example.com", role=Role.ADMIN, tenant=old)),

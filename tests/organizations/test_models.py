@@ -1,4 +1,4 @@
-"""Is a short name made of a name alike by the server and by the page's script?"""
+"""Do the server and the page's script derive the same slug from a name?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLUGS = {
 
 
 @pytest.mark.parametrize(("name", "slug"), SLUGS.items())
-def test_a_short_name_is_made_of_letters_without_their_accents(name: str, slug: str) -> None:
+def test_a_slug_has_letters_without_their_accents(name: str, slug: str) -> None:
     assert slug_of(name) == slug
 
 

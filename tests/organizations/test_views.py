@@ -16,7 +16,7 @@ def names_in(text: str) -> list[str]:
     return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
 
 
-def test_the_list_shows_living_organizations_and_how_many_people_each_has(
+def test_the_list_shows_active_organizations_and_how_many_people_each_has(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, uma: Person, gil: Person
 ) -> None:
     build.tenant("Gone", deleted_at=now())
@@ -74,7 +74,7 @@ def test_an_organization_is_created_and_asks_for_its_first_administrator(
     assert "Add its first administrator next." in client.get(answer.headers["Location"]).text
 
 
-def test_a_short_name_in_use_is_named_beside_its_field(
+def test_a_slug_in_use_is_named_beside_its_field(
     client: PageClient, sign_in: SignIn, root: Person, acme: Tenant
 ) -> None:
     sign_in(root)
@@ -86,7 +86,7 @@ def test_a_short_name_in_use_is_named_beside_its_field(
     assert 'value="Other"' in answer.text
 
 
-def test_a_wrong_short_name_is_explained(client: PageClient, sign_in: SignIn, root: Person) -> None:
+def test_an_invalid_slug_is_explained(client: PageClient, sign_in: SignIn, root: Person) -> None:
     sign_in(root)
 
     for slug in ("Äpfel", "two words", "-x", "x--y", "UPPER!"):
@@ -95,7 +95,7 @@ def test_a_wrong_short_name_is_explained(client: PageClient, sign_in: SignIn, ro
         assert 'id="slug-error"' in answer.text
 
 
-def test_an_admin_renames_the_own_organization_but_keeps_its_short_name(
+def test_an_admin_renames_their_organization_but_keeps_its_slug(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     sign_in(ada)
@@ -170,7 +170,7 @@ def test_a_restored_organization_gives_everybody_access_again(
     sign_in(ada, other_client)
 
 
-def test_co4_a_restore_whose_short_name_is_taken_says_by_whom(
+def test_co4_a_restore_whose_slug_is_taken_says_by_whom(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     gone = build.tenant("Old", slug="same", deleted_at=now())

@@ -131,7 +131,7 @@ def test_migrations_want_the_direct_address_and_take_it(pooled_url: str, direct_
     disconnect(given)
 
 
-def test_a_pooler_that_nothing_was_said_about_is_told_in_a_sentence(pooled_url: str, database_server: Server) -> None:
+def test_an_undeclared_pooler_is_reported_in_a_sentence(pooled_url: str, database_server: Server) -> None:
     app = portal(pooled_url.split("?")[0])
 
     result = app.test_cli_runner().invoke(args=["users", "unlock", "nobody@example.com"])

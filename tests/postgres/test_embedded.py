@@ -289,7 +289,7 @@ def test_a_server_of_a_former_version_that_still_runs_is_restarted_with_a_passwo
         assert not let_in(address)
 
 
-def test_a_password_that_was_set_and_not_written_down_is_set_anew(server: Embedded) -> None:
+def test_a_lost_password_of_the_embedded_server_is_set_again(server: Embedded) -> None:
     with server.running():
         pass
     (server.data / "portal.passfile").unlink()

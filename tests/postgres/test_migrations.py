@@ -85,7 +85,7 @@ def test_re8_an_upgrade_tries_again_until_others_let_go(
         flask_migrate.upgrade()
 
     assert revision_of(behind) == migrations.heads()
-    assert "Others use the tables; trying again" in capsys.readouterr().err
+    assert "The tables are in use; trying again" in capsys.readouterr().err
 
 
 def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
@@ -129,7 +129,7 @@ def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
     assert len(waits) == 20
 
 
-def test_re8_an_index_whose_making_was_interrupted_is_made_anew(
+def test_re8_an_interrupted_index_is_created_again(
     far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("migrations.helpers.online.PATIENCE", "100ms")
@@ -139,7 +139,7 @@ def test_re8_an_index_whose_making_was_interrupted_is_made_anew(
         flask_migrate.upgrade()
 
     assert revision_of(far_behind) == migrations.heads()
-    assert "Others use the tables; trying again" in capsys.readouterr().err
+    assert "The tables are in use; trying again" in capsys.readouterr().err
     with far_behind.app_context(), db.engine.connect() as connection:
         assert connection.exec_driver_sql(INVALID).scalars().all() == []
 

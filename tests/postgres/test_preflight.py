@@ -266,7 +266,7 @@ def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(
     assert "must own the portal's tables" in said
 
 
-def test_migrating_goes_on_where_what_was_in_the_way_is_gone(make: Make, database_server: Server) -> None:
+def test_migrating_continues_once_the_obstacle_is_gone(make: Make, database_server: Server) -> None:
     address = make("CREATE TABLE outbox_emails (id int)")
     assert run(address, "db", "upgrade")[0] == 1
     name = str(make_url(address).database).removeprefix(PREFIX)

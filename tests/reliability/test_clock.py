@@ -106,7 +106,7 @@ def test_re15_a_jump_unlocks_nobody_whose_guesses_are_used_up(app_here: Flask, j
     assert client.send("/login", {"email": root.email, "password": root.password}).status_code == 429
 
 
-def test_re15_the_system_in_another_time_zone_tells_the_same_moment() -> None:
+def test_re15_a_server_in_another_time_zone_stores_the_same_times() -> None:
     code = "from portal.core.clock import now; print(now().timestamp())"
     told = [
         subprocess.run(  # noqa: S603

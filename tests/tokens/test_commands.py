@@ -35,7 +35,7 @@ def live(person: Person) -> int:
     return db.session.scalar(live_of(person.id)) or 0
 
 
-def test_a_sign_in_is_one_row_of_a_family_of_its_own(app: Flask, uma: Person) -> None:
+def test_opening_a_session_adds_one_row(app: Flask, uma: Person) -> None:
     with acting(app):
         token = open_session(uma.id, uma.organization_id, lifetime=WEEK)
 
@@ -54,7 +54,7 @@ def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
     assert all(len(token) >= 43 and token not in stored for token in tokens)
 
 
-def test_a_sign_in_that_was_ended_or_has_expired_is_not_alive(app: Flask, uma: Person) -> None:
+def test_an_ended_or_expired_session_is_not_active(app: Flask, uma: Person) -> None:
     with acting(app):
         ended = open_session(uma.id, None, lifetime=WEEK)
         open_session(uma.id, None, lifetime=PAST)
@@ -105,7 +105,7 @@ def test_ac2_nobody_ends_sign_ins_of_another_organization(app: Flask, uma: Perso
 
 @command
 def client_session_of(person: Person) -> uuid.UUID:
-    """What an API client of theirs holds, with one living token."""
+    """What an API client of theirs holds, with one unused token."""
     key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
     token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, session_id=key)
     token.expires_at = now() + WEEK.idle
@@ -113,13 +113,13 @@ def client_session_of(person: Person) -> uuid.UUID:
     return key
 
 
-def living() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+def active() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
     """The sign-ins, and the client_sessions of tokens."""
     tokens = select(RefreshToken.session_id).where(RefreshToken.revoked_at.is_(None))
     return set(db.session.scalars(select(Session.id).where(is_live()))), set(db.session.scalars(tokens))
 
 
-def test_ending_families_leaves_browsers_and_other_people_alone(app: Flask, uma: Person, ada: Person) -> None:
+def test_ending_client_sessions_leaves_browsers_and_other_people_alone(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app):
         open_session(uma.id, uma.organization_id, lifetime=WEEK)
         browser = db.session.scalars(select(Session.id).where(Session.is_browser)).one()
@@ -128,11 +128,11 @@ def test_ending_families_leaves_browsers_and_other_people_alone(app: Flask, uma:
         end_client_sessions(uma.id, has_moved=False)
 
     with acting(app):
-        assert living() == ({browser, theirs}, {theirs})
+        assert active() == ({browser, theirs}, {theirs})
         assert set(db.session.scalars(select(Session.id).where(Session.ended_at.is_not(None)))) == ours
 
 
-def test_ending_an_organizations_families_leaves_those_of_others(
+def test_ending_an_organizations_client_sessions_leaves_those_of_others(
     app: Flask, uma: Person, ada: Person, bea: Person
 ) -> None:
     with acting(app):
@@ -142,7 +142,7 @@ def test_ending_an_organizations_families_leaves_those_of_others(
             open_session(person.id, person.organization_id, lifetime=WEEK)
         end_of_organization(require(uma.organization_id))
 
-        assert living()[1] == {foreign}
+        assert active()[1] == {foreign}
         assert (live(uma), live(ada), live(bea)) == (1, 1, 1)
 
 
@@ -151,7 +151,7 @@ def require(key: uuid.UUID | None) -> uuid.UUID:
     return key
 
 
-def test_pruning_removes_what_was_over_before_that_and_nothing_that_goes_on(
+def test_pruning_removes_sessions_that_ended_before_then_and_no_active_ones(
     app: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.tokens.commands.PRUNED_AT_ONCE", 2)

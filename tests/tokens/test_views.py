@@ -92,7 +92,7 @@ def test_rt9_a_scope_is_offered_once_an_address_asks_for_it(app: Flask) -> None:
     assert scopes_in_use(grown) == {USERS_READ.name}
 
 
-def test_rt9_me_tells_the_owner_what_the_role_holds_and_what_the_token_is_for(
+def test_rt9_me_returns_the_roles_permissions_and_the_tokens_scopes(
     app: Flask, ada: Person, acme: Tenant, program: Program
 ) -> None:
     token = allowed(app, ada, PROFILE, USERS_READ.name)
@@ -176,7 +176,7 @@ def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
     assert program.me(token).status_code == 200
     assert client.post(address, data=client.form(PAGE)).status_code == 303
     assert program.me(token).status_code == 401
-    assert "can be used no more" in client.get(PAGE).text
+    assert "revoked" in client.get(PAGE).text
     with acting(app):
         found = db.session.execute(select(Activity.action, Activity.actor_id).where(Activity.action.like("token%")))
         assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
@@ -229,7 +229,7 @@ def test_a_form_sent_twice_makes_one_token(app: Flask, client: PageClient, sign_
     sent = {**client.form(PAGE), "name": "Backup"}
 
     assert [client.post(PAGE, data=sent).status_code for _ in range(2)] == [201, 303]
-    assert "was made already" in client.get(PAGE).text
+    assert "was already created" in client.get(PAGE).text
     with acting(app):
         assert len(db.session.scalars(select(ApiToken.id)).all()) == 1
 

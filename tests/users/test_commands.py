@@ -488,7 +488,7 @@ def test_au9_nobody_resets_their_own_password_without_the_current_one(app: Flask
 
 
 @pytest.mark.parametrize("act", ["role", "tenant", "undo", "name", "organization"])
-def test_se5_another_role_or_tenant_ends_the_families_of_api_clients_and_no_browser(
+def test_se5_another_role_or_tenant_ends_the_sessions_of_api_clients_and_no_browser(
     app: Flask, root: Person, uma: Person, acme: Tenant, birch: Tenant, act: str
 ) -> None:
     with acting(app):

@@ -159,7 +159,7 @@ def test_another_role_within_an_organization_says_what_it_means(
     lowered = confirmed(client, path, {"role": "USER"})
 
     assert f"{uma.name} becomes an administrator of Acme, and can manage its people and its name." in raised
-    assert f"Programs signed in as {uma.name} are signed out." in raised
+    assert f"Apps that are signed in as {uma.name} are signed out." in raised
     assert f"{uma.name} is no longer an administrator, and can only use their own account." in lowered
     assert ("last active administrator" in lowered) is (by == "root")
     assert build.read(User, uma.id).role is Role.USER
@@ -215,7 +215,7 @@ def is_back(build: Builder, person: Person) -> bool:
 
 @pytest.mark.parametrize("how", ["restore", "activate", "edit", "undo deleting", "undo deactivating"])
 @pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.ADMIN, Role.USER])
-def test_who_has_power_over_others_returns_only_after_confirmation_and_proof(
+def test_who_has_power_over_others_returns_only_after_confirmation_and_the_password(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, how: str, role: Role
 ) -> None:
     person = build.person("kim@example.com", role=role, tenant=acme)
@@ -239,12 +239,12 @@ def test_who_has_power_over_others_returns_only_after_confirmation_and_proof(
         return
     assert AGAIN[role] in asked.text
     assert not is_back(build, person)
-    proof = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
-    assert "own_password" in fields_of(proof.text, path)
+    asked_again = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
+    assert "own_password" in fields_of(asked_again.text, path)
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "own_password": "wrong"}).status_code == 422
+    assert client.post(path, data={**fields_of(asked_again.text, path), "own_password": "wrong"}).status_code == 422
     assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(proof.text, path), "own_password": PASSWORD}).status_code == 303
+    assert client.post(path, data={**fields_of(asked_again.text, path), "own_password": PASSWORD}).status_code == 303
     assert is_back(build, person)
 
 

@@ -1,4 +1,4 @@
-"""Do people see and end their sign-ins, administrators those of their people, and nobody anybody else's?"""
+"""Can people see and end their own sessions, and administrators those of their people, but nobody else's?"""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def session(
     origin = come_from(Origin("", address, agent))
     try:
         with acting(app):
-            return _family(person, rotated)
+            return _client_session(person, rotated)
     finally:
         leave(origin)
 
 
 @command
-def _family(person: Person, rotated: int) -> uuid.UUID:
+def _client_session(person: Person, rotated: int) -> uuid.UUID:
     key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
     for number in range(rotated + 1):
         token = RefreshToken(token=f"{key} {number}", user_id=person.id, organization_id=person.organization_id)
@@ -61,7 +61,7 @@ def _family(person: Person, rotated: int) -> uuid.UUID:
     return key
 
 
-def living(app: Flask, person: Person) -> set[uuid.UUID]:
+def active_sessions(app: Flask, person: Person) -> set[uuid.UUID]:
     with acting(app):
         return set(db.session.scalars(select(Session.id).where(Session.user_id == person.id, is_live())))
 
@@ -102,7 +102,7 @@ def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
 
     assert "3 devices are signed out." in here.get("/account/devices").text
     assert [outcome(one.get("/account/")) for one in (*others, foreign)] == [SIGN_IN, SIGN_IN, "page"]
-    assert client not in living(app, uma)
+    assert client not in active_sessions(app, uma)
     here.post("/account/devices/end-others", htmx=htmx)
     assert acts(app) == [("end_sessions", uma.id, uma.id, uma.organization_id)]  # the second time there was nothing
 
@@ -119,9 +119,9 @@ def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_o
     assert page.count("This device") == 1
     assert re.search(r"Chrome on Linux.{0,200}This device.{0,300}In use now from 127\.0\.0\.1", page, re.S)
     assert re.search(
-        r"python-requests.{0,100}API client.{0,300}from 198\.51\.100\.7.{0,200}renewed 14 times", page, re.S
+        r"python-requests.{0,100}API client.{0,300}from 198\.51\.100\.7.{0,200}refreshed 14 times", page, re.S
     )
-    assert re.search(r"An unnamed program.{0,300}renewed 1 time\.", page, re.S)
+    assert re.search(r"An unnamed program.{0,300}refreshed 1 time\.", page, re.S)
     assert len(buttons(page)) == 2
 
 
@@ -149,11 +149,11 @@ def test_se7_an_administrator_ends_one_or_all_of_their_people(
     boss = {"ada": ada, "root": root}[who]
     theirs, visitor, client = Visitor(app, uma), Visitor(app, boss), session(app, uma)
     shown = visitor.get(f"/users/{uma.id}").text
-    assert set(buttons(shown)) == {str(key) for key in living(app, uma)}
+    assert set(buttons(shown)) == {str(key) for key in active_sessions(app, uma)}
 
     visitor.post(f"/users/{uma.id}/sign-ins/end", {"session": client}, htmx=htmx)
     assert outcome(theirs.get("/account/")) == "page"
-    assert len(living(app, uma)) == 1
+    assert len(active_sessions(app, uma)) == 1
     visitor.post(f"/users/{uma.id}/sign-ins/end-all", htmx=htmx)
 
     assert outcome(theirs.get("/account/")) == SIGN_IN
@@ -178,8 +178,8 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
         assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"session": own}, htmx=htmx)) == GONE
         assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end-all", htmx=htmx)) == GONE
         assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == GONE
-        assert living(app, person) == {key}
-    assert living(app, uma) == {own}
+        assert active_sessions(app, person) == {key}
+    assert active_sessions(app, uma) == {own}
     assert acts(app) == []
 
 
@@ -193,7 +193,7 @@ def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Per
             with pytest.raises(Missing):
                 end()
 
-    assert living(app, ada) == {key}
+    assert active_sessions(app, ada) == {key}
 
 
 def test_se7_the_command_asks_for_the_right_to_change_the_person(
@@ -205,7 +205,7 @@ def test_se7_the_command_asks_for_the_right_to_change_the_person(
     with acting(app, ada), pytest.raises(NotAllowed):
         end_one(uma.id, key)
 
-    assert living(app, uma) == {key}
+    assert active_sessions(app, uma) == {key}
 
 
 @HTMX
@@ -216,7 +216,7 @@ def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Pers
     for path in ("/account/devices/end", f"/users/{uma.id}/sign-ins/end"):
         assert visitor.post(path, {"session": value}, htmx=htmx).status_code in (400, 404)
 
-    assert living(app, uma) == {key}
+    assert active_sessions(app, uma) == {key}
 
 
 def test_ending_twice_says_the_same_and_is_told_once(app: Flask, uma: Person) -> None:
@@ -230,7 +230,7 @@ def test_ending_twice_says_the_same_and_is_told_once(app: Flask, uma: Person) ->
 
 def test_a_person_who_signs_out_this_very_device_is_out(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
-    (key,) = living(app, uma)
+    (key,) = active_sessions(app, uma)
 
     visitor.post("/account/devices/end", {"session": key})
 
@@ -269,7 +269,7 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
     page = visitor.get("/account/devices").text
 
     assert len(buttons(page)) + page.count("This device") == SHOWN
-    assert f"There are {SHOWN + 10} in all." in page
+    assert f"These are the most recently used of {SHOWN + 10}." in page
 
 
 def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> None:
@@ -278,7 +278,7 @@ def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> No
     with acting(app):
         command(lambda: db.session.execute(update(Session).where(Session.id == fresh).values(is_kept=True)))()
 
-    assert "tokens renewed" not in (page := visitor.get("/account/devices").text)
+    assert "refreshed" not in (page := visitor.get("/account/devices").text)
     assert "Kept signed in" not in page
     session(app, uma, rotated=1)
-    assert "tokens renewed 1 time" in visitor.get("/account/devices").text
+    assert "refreshed 1 time" in visitor.get("/account/devices").text

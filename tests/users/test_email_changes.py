@@ -84,7 +84,7 @@ def test_emails_to_an_address_are_not_sent_without_end(
 
     client.send("/account/email/verification", at="/account/email")
 
-    assert "Enough emails for now" in client.get("/account/email").text
+    assert "Too many emails" in client.get("/account/email").text
     assert len(jobs(app)) == 2
 
 
@@ -112,7 +112,7 @@ def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_forme
 
     user = build.read(User, uma.id)
     assert (user.email, user.pending_email, user.email_verified) == (NEW, None, True)
-    told = [message.recipient for message in emails(app) if message.subject == "Your e-mail address was changed"]
+    told = [message.recipient for message in emails(app) if message.subject == "Your email address was changed"]
     assert told == [uma.email]
 
 
@@ -195,7 +195,7 @@ def test_an_administrators_emails_to_one_person_have_an_end(
     answers = [edit(client, uma, f"victim{number}@example.com") for number in range(4)]
 
     assert answers[-1].status_code == 429
-    assert "Too many tries" in answers[-1].text
+    assert "Too many attempts" in answers[-1].text
     assert 'value="victim3@example.com"' in answers[-1].text
     assert len(jobs(app)) == sum(answer.status_code == 303 for answer in answers) > 0
 

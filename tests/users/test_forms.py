@@ -231,7 +231,7 @@ def test_a_person_can_be_moved_from_a_deleted_organization_to_its_namesake(
     assert (kept, build.read(User, person.id).organization_id) == (gone.id, anew.id)
 
 
-def test_an_organization_with_capital_letters_in_its_short_name_is_found_by_it(
+def test_an_organization_with_capital_letters_in_its_slug_is_found_by_it(
     app: Flask, build: Builder, root: Person, uma: Person
 ) -> None:
     old = build.tenant("Old", slug="Old_Style")

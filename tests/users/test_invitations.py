@@ -181,7 +181,7 @@ def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada:
     for _ in range(10):
         visitor.post(f"/users/{guest.id}/invitation")
 
-    assert "Enough emails for now" in visitor.get(f"/users/{guest.id}").text
+    assert "Too many emails" in visitor.get(f"/users/{guest.id}").text
     assert len(jobs(app)) < 10
 
 

@@ -82,8 +82,8 @@ def test_au10_of_two_uses_at_once_one_succeeds(fresh_app: Flask, purpose: str) -
 CHANGES: dict[str, dict[str, Any]] = {
     "password": {"password": "$2b$04$something-else"},
     "no password": {"password": None},
-    "e-mail": {"email": "other@example.com"},
-    "new e-mail": {"pending_email": "other@example.com"},
+    "email": {"email": "other@example.com"},
+    "new email": {"pending_email": "other@example.com"},
     "another link used": {"link_counter": 1},
     "deactivated": {"is_active": False},
     "deleted": {"deleted_at": now()},

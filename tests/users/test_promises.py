@@ -92,7 +92,7 @@ def test_au4_editing_is_counted_with_creating_and_other_edits_go_on(portal: Flas
     assert renamed.status_code == 303
 
 
-def test_au4_another_organization_and_whoever_sees_everybody_are_not_held_back(
+def test_au4_another_organization_and_whoever_sees_everybody_are_not_rate_limited(
     portal: Flask, build: Builder, ada: Person
 ) -> None:
     root = build.person("root@example.com", role=Role.SUPER_ADMIN)

@@ -87,7 +87,7 @@ def test_a_super_admin_sees_people_of_deleted_organizations_in_a_view(app: Flask
     assert emails(app, actor_of(root), {"status": "organization-deleted"}) == [lost.email]
 
 
-def test_an_address_is_found_without_case_and_among_the_living(app: Flask, uma: Person, gil: Person) -> None:
+def test_an_address_is_found_without_case_and_among_active_people(app: Flask, uma: Person, gil: Person) -> None:
     with app.app_context(), acting_as(SYSTEM):
         found = db.session.scalar(queries.by_email("UMA@Example.com"))
         gone = db.session.scalar(queries.by_email(gil.email))

@@ -22,7 +22,7 @@ def test_a_password_gets_stronger_with_each_word() -> None:
     [
         ("", "Too short", "15 more characters."),
         ("fourteen signs", "Too short", "1 more character."),
-        ("passwordpassword", "Refused", "lists"),
+        ("passwordpassword", "Refused", "attackers"),
         ("grey dolphin under lamps", "Strong", ""),
         ("monkey1monkey1!", "Weak", "Add another word"),
     ],

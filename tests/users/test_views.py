@@ -308,7 +308,7 @@ def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
     met = client.confirm(client.post(there, data={**mine, "first_name": "Mine", "role": "ADMIN"}))
 
     assert met.status_code == 409
-    for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Drop my edit"):
+    for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Discard my changes"):
         assert words in met.text
     choice = fields_of(met.text, there)
     assert choice["first_name"] == "Mine"
@@ -335,7 +335,7 @@ def test_co1_edits_that_do_not_clash_are_merged(
     met = client.post(there, data={**mine, "first_name": "Mine"})
 
     assert met.status_code == 409
-    assert "Merged without a clash" in met.text
+    assert "Already merged" in met.text
     assert "System administrator saved this" in met.text
     assert client.post(there, data=fields_of(met.text, there)).status_code == 303
     row = build.read(User, uma.id)
@@ -355,7 +355,7 @@ def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
     met = client.post(there, data={**mine, "last_name": "Mine"})
 
     assert (met.status_code, "becomes a super admin" in met.text) == (409, False)
-    assert "Merged without a clash" in met.text
+    assert "Already merged" in met.text
     assert client.post(there, data=fields_of(met.text, there)).status_code == 303
     row = build.read(User, boss.id)
     assert (row.last_name, row.role) == ("Mine", Role.USER)
@@ -454,7 +454,7 @@ def test_the_page_of_a_person_says_who_and_when(
     assert "<time datetime=" in text
 
 
-def test_a_super_admin_chooses_the_organization_by_its_short_name(
+def test_a_super_admin_chooses_the_organization_by_its_slug(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, birch: Tenant
 ) -> None:
     sign_in(root)
@@ -483,7 +483,7 @@ def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
     wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-error"'
 
     for query, told in (
-        ("last_sign_in_before=tomorrow", "This is no date"),
+        ("last_sign_in_before=tomorrow", "This is not a valid date"),
         ("last_sign_in=never&last_sign_in_before=2026-01-01", "the date is left aside"),
     ):
         page = client.get(f"/users/?{query}").text
@@ -493,7 +493,7 @@ def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
         assert told in part
         assert uma.name in page
     assert "aria-invalid" not in client.get("/users/?last_sign_in_before=2026-01-01").text
-    assert "This is no date" in client.get("/activity/?from=2026-13-01").text
+    assert "This is not a valid date" in client.get("/activity/?from=2026-13-01").text
 
 
 def test_an_empty_list_blames_no_letters_where_none_were_written(

@@ -78,7 +78,7 @@ def test_an_address_is_read_without_port_brackets_and_zone(text: str, address: s
 
 
 @pytest.mark.parametrize("text", NONSENSE)
-def test_what_is_no_address_is_none_and_counts_as_one_unknown_network(text: str) -> None:
+def test_invalid_addresses_count_as_one_unknown_network(text: str) -> None:
     assert parse(text) is None
     assert network_of(text) == UNKNOWN
 

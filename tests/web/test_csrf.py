@@ -32,7 +32,7 @@ def signed_in_anew(client: PageClient, sign_in: SignIn, person: Person, path: st
     return fields
 
 
-def test_a_form_of_an_ended_sign_in_is_shown_with_all_that_was_typed_and_can_be_sent(
+def test_a_form_of_an_ended_session_is_shown_filled_in_and_can_be_sent(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
     sign_in(ada)
@@ -96,7 +96,7 @@ def test_passwords_are_not_written_into_the_form_again(client: PageClient, sign_
     assert secret not in again.text
 
 
-def test_whoever_may_not_see_the_page_is_told_no_more_than_by_asking_for_it(
+def test_people_who_may_not_see_the_page_learn_no_more_than_from_a_get(
     client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     sign_in(uma)
@@ -109,7 +109,7 @@ def test_whoever_may_not_see_the_page_is_told_no_more_than_by_asking_for_it(
 
 
 @pytest.mark.parametrize("path", ["/users/{id}/restore", "/logout", "/login", "/theme"])
-def test_where_no_page_of_the_own_shows_a_form_it_stays_an_error(
+def test_a_form_that_no_page_shows_stays_an_error(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, path: str
 ) -> None:
     sign_in(ada)
@@ -117,7 +117,7 @@ def test_where_no_page_of_the_own_shows_a_form_it_stays_an_error(
     answer = client.post(path.format(id=uma.id), data={"csrf_token": "x", "email": ada.email}, headers=OWN_SITE)
 
     assert answer.status_code == 400
-    assert "This form was opened under another sign-in" in answer.text
+    assert "This form was opened in another session" in answer.text
     assert "Go back" in answer.text
 
 
@@ -172,7 +172,7 @@ def test_a_sign_in_page_works_whose_cookie_is_gone(client: PageClient, ada: Pers
     assert client.post("/login", data=fields, headers=OWN_SITE).status_code == 303
 
 
-def test_a_sign_in_page_leads_on_whoever_signed_in_in_another_tab(
+def test_a_sign_in_page_redirects_people_who_signed_in_in_another_tab(
     client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
     sign_in(ada)
@@ -181,7 +181,7 @@ def test_a_sign_in_page_leads_on_whoever_signed_in_in_another_tab(
     assert client.get("/login?next=//evil.example").headers["Location"] == "/"
 
 
-def test_signing_out_works_from_a_page_of_before(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_signing_out_works_from_an_outdated_page(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
     fields = signed_in_anew(client, sign_in, ada, "/account/")
 

@@ -116,7 +116,7 @@ def test_somebody_else_at_the_same_browser_is_not_shown_it(
 
 
 @pytest.mark.parametrize("is_seen", [False, True])
-def test_somebody_else_who_may_not_see_the_page_is_told_for_whom_the_form_was_kept(
+def test_somebody_else_without_access_learns_for_whom_the_form_was_kept(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, root: Person,
     is_seen: bool,
 ) -> None:  # fmt: skip
@@ -241,9 +241,7 @@ def test_a_button_of_a_page_leads_back_to_that_page(
 
 
 @pytest.mark.parametrize("value", ["", "x", "gAAAAA", "a" * 3000, '"[]"', "%00"])
-def test_a_cookie_that_is_none_of_ours_says_nothing(
-    client: PageClient, sign_in: SignIn, ada: Person, value: str
-) -> None:
+def test_a_foreign_cookie_has_no_effect(client: PageClient, sign_in: SignIn, ada: Person, value: str) -> None:
     sign_in(ada)
     client.set_cookie(COOKIE, value)
 

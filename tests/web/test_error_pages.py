@@ -1,4 +1,4 @@
-"""What does a person see when something goes wrong?"""
+"""Do error pages say what happened and what to do?"""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_each_request_is_one_line_with_ids_and_time(
     }
 
 
-def test_no_line_tells_an_address_a_password_a_cookie_or_what_was_searched(
+def test_no_log_line_contains_an_address_a_password_a_cookie_or_a_search(
     watched: Flask, ada_here: Person, caught: pytest.LogCaptureFixture
 ) -> None:
     client = client_of(watched)
@@ -111,7 +111,7 @@ def test_without_the_setting_there_is_no_line(fresh_database: str, caught: pytes
     assert lines(caught) == []
 
 
-def test_a_line_is_one_line_whatever_it_tells() -> None:
+def test_a_log_entry_is_one_line_whatever_it_contains() -> None:
     record = logging.LogRecord("portal", logging.INFO, "", 0, "two\nlines \x1b[31m", None, None)
     record.fields = {"path": "/a\nb", "nothing": None}
 
@@ -186,7 +186,7 @@ def test_what_is_shed_is_counted_and_can_be_read_while_every_place_is_taken(fres
         assert numbers(app)["portal_sheds_total"] == 1
 
 
-def test_how_long_events_wait_to_be_sealed_is_told(watched: Flask) -> None:
+def test_metrics_contain_how_long_events_wait_to_be_sealed(watched: Flask) -> None:
     assert numbers(watched)["portal_seal_lag_seconds"] == 0
     Builder(watched).tenant("Acme", slug=f"acme-{uuid.uuid4().hex[:6]}")
     assert 0 < numbers(watched)["portal_seal_lag_seconds"] < 60
@@ -196,7 +196,7 @@ def test_how_long_events_wait_to_be_sealed_is_told(watched: Flask) -> None:
     assert numbers(watched)["portal_seal_lag_seconds"] == 0
 
 
-def test_without_the_database_the_other_numbers_are_told() -> None:
+def test_without_the_database_the_other_metrics_remain() -> None:
     with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none", metrics_token=TOKEN) as app:
         found = numbers(app)
 

@@ -131,7 +131,7 @@ def test_every_page_redirect_and_cookie_stays_below_the_path(
     assert len(forms) > {"stranger": 2, "uma": 6, "ada": 12, "root": 15}[who], sorted(forms)
 
 
-def test_the_door_leads_back_and_nowhere_out_of_the_portal(portal: Flask, uma: Person) -> None:
+def test_signing_in_leads_back_and_never_out_of_the_portal(portal: Flask, uma: Person) -> None:
     browser = Below(portal)
     asked = browser.open(f"{ROOT}/account/devices?x=1")
     assert asked.headers["Location"] == f"{ROOT}/login?next={ROOT}/account/devices?x%3D1"

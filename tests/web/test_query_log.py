@@ -14,7 +14,7 @@ from tests.acting import portal_on
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
-# Statements of a page for a SUPER_ADMIN and for an ADMIN, the look-up of who asks and the telling of it included.
+# Statements of a page for a SUPER_ADMIN and an ADMIN, with the look-up of the session and set_actor.
 BUDGET = {
     "/": (10, 6),
     "/users/": (5, 4),
@@ -66,7 +66,7 @@ def told(caught: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caught.records if one.name == "portal.sql"]
 
 
-def test_the_statements_of_a_request_are_told_where_it_is_asked_for(
+def test_the_statements_of_a_request_are_logged_on_request(
     fresh_database: str, caught: pytest.LogCaptureFixture
 ) -> None:
     with portal_on(fresh_database, sql=True, production=True) as app:
@@ -87,7 +87,7 @@ def test_the_statements_of_a_request_are_told_where_it_is_asked_for(
     assert "Server-Timing" not in answer.headers  # in production nobody gets it
 
 
-def test_without_being_asked_for_nothing_is_told(fresh_app: Flask, caught: pytest.LogCaptureFixture) -> None:
+def test_without_the_setting_nothing_is_logged(fresh_app: Flask, caught: pytest.LogCaptureFixture) -> None:
     fresh_app.test_client().get("/login")
     fresh_app.test_client().get("/readyz")
 

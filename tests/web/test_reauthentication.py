@@ -18,7 +18,7 @@ from tests.database import disconnect
 from tests.pages import HTMX, PageClient, fields_of
 
 ASKS = "Your password"
-WRONG = "This is not your password."
+WRONG = "Wrong password. Try again."
 SENSITIVE = pytest.mark.parametrize(
     "changed", [{"role": "ADMIN"}, {"email": "other@example.com"}], ids=["role", "email"]
 )
@@ -119,8 +119,8 @@ def test_se10_an_act_of_one_button_asks_first_and_is_then_done(
     wrong = aged.post(path, data={**fields_of(asked.text), "own_password": "not this one"})
 
     assert (asked.status_code, empty.status_code, wrong.status_code) == (200, 422, 422)
-    assert "Is it you?" in asked.text
-    assert "Write your password" in empty.text
+    assert "Confirm it’s you" in asked.text
+    assert "Enter your password" in empty.text
     assert WRONG in wrong.text
     assert asked.text.count('name="kept"') == 2
     assert f'action="{path}"' in asked.text
@@ -128,7 +128,7 @@ def test_se10_an_act_of_one_button_asks_first_and_is_then_done(
     assert other_client.get("/account/").status_code == 200
     done = aged.post(path, data={**fields_of(wrong.text), "own_password": PASSWORD})
     assert done.status_code == 303
-    assert "Is it you?" not in done.text
+    assert "Confirm it’s you" not in done.text
     assert (outcome(other_client.get("/account/")) == SIGN_IN) == (act != "unlock")
 
 
@@ -153,7 +153,7 @@ def test_se10_undoing_a_change_of_role_or_e_mail_asks_too(
 
     undo = {"csrf_token": aged.form("/account/")["csrf_token"], "version": version}
     asked = aged.post(f"/activity/people/{uma.id}/undo", data=undo)
-    assert "Is it you?" in asked.text
+    assert "Confirm it’s you" in asked.text
     assert told(build, uma)[0] == "second@example.com"
 
     aged.post(f"/activity/people/{uma.id}/undo", data={**fields_of(asked.text), "own_password": PASSWORD})
@@ -176,7 +176,7 @@ def strict(fresh_database: str) -> Iterator[Flask]:
         disconnect(portal)
 
 
-def test_se10_guessing_at_the_password_there_is_throttled(strict: Flask) -> None:
+def test_se10_guessing_the_password_there_is_rate_limited(strict: Flask) -> None:
     build = Builder(strict)
     acme: Tenant = build.tenant("Acme")
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
@@ -191,7 +191,7 @@ def test_se10_guessing_at_the_password_there_is_throttled(strict: Flask) -> None
 
     assert [answer.status_code for answer in answers] == [422, 422, 429]
     assert act.status_code == 429
-    assert "Too many tries" in act.text
+    assert "Too many attempts" in act.text
     assert int(act.headers["Retry-After"]) > 0
     assert told(build, uma)[1] is Role.USER
 
@@ -204,4 +204,4 @@ def test_se10_making_somebody_who_may_more_asks_and_making_a_user_does_not(aged:
     done = aged.post("/users/new", data={**fields_of(asked.text), "own_password": PASSWORD})
 
     assert (user.status_code, asked.status_code, done.status_code) == (303, 422, 303)
-    assert "Write your password" in asked.text
+    assert "Enter your password" in asked.text

@@ -25,16 +25,16 @@ HOSTILE = (
     "javascript:alert(1)",
     "evil",
 )
-LISTS = {"people": "/users/?q=example&sort=name", "organizations": "/organizations/?q=house&sort=name"}
+LISTS = {"people": "/users/?q=example&sort=name", "organizations": "/organizations/?q=company&sort=name"}
 
 
 @pytest.fixture
 def crowd(app: Flask, acme: Tenant) -> None:
     """Enough of both that lists have three pages."""
     people = [{"email": f"p{n:02}@example.com", "last_name": f"P{n:02}", "organization_id": acme.id} for n in range(60)]
-    houses = [{"name": f"House {n:02}", "slug": f"house-{n:02}"} for n in range(60)]
+    companies = [{"name": f"Company {n:02}", "slug": f"company-{n:02}"} for n in range(60)]
     with acting(app):
-        command(lambda: [create_many(User, people), create_many(Organization, houses)])()
+        command(lambda: [create_many(User, people), create_many(Organization, companies)])()
 
 
 def link_in(text: str, pattern: str) -> str:
@@ -82,7 +82,7 @@ def test_an_edit_opened_from_a_list_leads_back_to_that_page_of_it(
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_the_page_of_a_row_keeps_the_way_back_through_whatever_is_done_there(
+def test_the_page_of_a_row_keeps_the_link_to_the_list_through_whatever_is_done_there(
     client: PageClient, sign_in: SignIn, root: Person, crowd: None, kind: str
 ) -> None:
     sign_in(root)
@@ -132,7 +132,7 @@ def test_an_edit_that_meets_another_still_leads_back(
 
 @pytest.mark.parametrize("target", HOSTILE)
 @pytest.mark.parametrize("name", ["back", "next"])
-def test_au11_the_way_back_leads_nowhere_else(
+def test_au11_the_link_to_the_list_leads_nowhere_else(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, name: str, target: str
 ) -> None:
     sign_in(ada)

@@ -50,14 +50,14 @@ SWITCH = re.compile(r'<form class="theme"[^>]*>')
 
 
 @pytest.mark.parametrize("minutes", [0, 16], ids=["just signed in", "asked who it is"])
-def test_no_page_that_answers_a_post_offers_a_way_back_to_itself(
+def test_no_page_that_answers_a_post_offers_to_return_to_itself(
     app: Flask, root: Person, uma: Person, minutes: int
 ) -> None:
     """Coming back would be a GET: of no page at all, of one that was shown once, or of an empty form."""
     found = {}
     for rule in app.url_map.iter_rules():
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/"):
-            visitor = Visitor(app, root)  # anew: some of the acts sign out
+            visitor = Visitor(app, root)  # anew: some of the buttons sign out
             with acting(app):
                 say_who_long_ago(root, minutes)
             answer = visitor.post(rule.rule.replace("<uuid:id>", str(uma.id)))
@@ -69,5 +69,5 @@ def test_no_page_that_answers_a_post_offers_a_way_back_to_itself(
     assert " hidden" not in SWITCH.findall(visitor.get("/account/").text)[0]
 
 
-def test_a_key_that_is_new_each_time_offers_no_way_back_either(app: Flask, ada: Person) -> None:
+def test_a_key_that_is_new_each_time_offers_no_return_either(app: Flask, ada: Person) -> None:
     assert " hidden" in SWITCH.findall(Visitor(app, ada).get("/account/second-factor/app").text)[0]

@@ -47,7 +47,7 @@ def at(text: str) -> datetime:
         ("2026-06-30T20:00:00", "", "30 Jun 2026, 20:00:00 UTC"),
     ],
 )
-def test_a_moment_is_told_by_the_clock_of_that_day(moment: str, name: str, told: str) -> None:
+def test_a_time_uses_the_offset_of_its_day(moment: str, name: str, told: str) -> None:
     with read_from(name):
         assert exact(at(moment)) == told
         assert day(at(moment)) == told.split(",")[0]
@@ -123,7 +123,7 @@ def test_a_person_who_chose_no_zone_reads_every_page_in_that_of_the_browser(
     page = client.get(f"/users/{gone.id}").text
     assert '<time datetime="2025-07-01T22:30:00Z" title="2 Jul 2025, 00:30:00 CEST">2 Jul 2025<' in page
     assert 'data-browser-time="GET"' in page
-    assert f"Days are {BERLIN}." in client.get("/").text
+    assert f"Time zone: {BERLIN}." in client.get("/").text
     client.send("/account/", {"time_zone": KATHMANDU})
     assert "2 Jul 2025, 04:15:00 +0545" in client.get(f"/users/{gone.id}").text
 

@@ -14,7 +14,7 @@ from portal.account.views import bp as account
 from portal.activity import seals
 from portal.activity.cli import activity as activity_commands
 from portal.activity.permissions import ACTIVITY_READ
-from portal.activity.views import Telling
+from portal.activity.views import Telling, of_resource
 from portal.activity.views import bp as activity
 from portal.api import access, repeats
 from portal.api.views import bp as api
@@ -170,6 +170,8 @@ def register(app: Flask) -> None:
     for feature in FEATURES:
         for blueprint in feature.pages:
             app.register_blueprint(blueprint)
+        if feature.resource:
+            app.register_blueprint(of_resource(feature.resource))
         for command in feature.commands:
             app.cli.add_command(command)
         for provision in feature.provides:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy import Row, and_, false, func, null, or_, select, true
 from sqlalchemy.orm import aliased
 
-from portal.activity.words import ACTIONS, FIELDS, SIGN_INS
+from portal.activity.words import ACTIONS, SIGN_INS, fields
 from portal.core.actor import Role
 from portal.core.clock import zone
 from portal.core.cursors import moment
@@ -21,9 +21,8 @@ from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.operations import Operation
 from portal.core.terms import matches
-from portal.organizations.models import Organization
+from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
-from portal.users.queries import called
 
 FEW = 5  # rows of which an operation holds the ids and names
 FOUND = 200
@@ -33,8 +32,6 @@ SHOWN = 8
 LATEST = 5
 
 ACTOR = aliased(User, name="actor")
-PERSON = aliased(User, name="person")
-HOUSE = aliased(Organization, name="house")
 NOT_LISTED = (
     "id", "key", "xid", "event_id", "events", "counts", "actions", "fields", "row_ids", "names", "statements",
     "search_text",
@@ -111,13 +108,13 @@ def events() -> Rows:
 
 def _names(entity: type[Activity] | type[Operation]) -> list[Any]:
     """Subqueries, not joins: the session narrows an alias there."""
-    is_person = entity.table_name == "users"
-    wanted = (
-        ("actor_name", full_name_of(ACTOR), (ACTOR.id == entity.actor_id,)),
-        ("person_name", full_name_of(PERSON), (is_person, PERSON.id == entity.row_id)),
-        ("house_name", HOUSE.name, (~is_person, HOUSE.id == entity.row_id)),
-    )
-    return [select(name).where(*how).correlate(entity).scalar_subquery().label(label) for label, name, how in wanted]
+    rows = [
+        select(one.sql_name(one.named)).where(entity.table_name == one.name, one.named.id == entity.row_id)
+        for one in resources().values()
+    ]
+    actor = select(full_name_of(ACTOR)).where(ACTOR.id == entity.actor_id)
+    name = func.coalesce(null(), *(row.correlate(entity).scalar_subquery() for row in rows))
+    return [actor.correlate(entity).scalar_subquery().label("actor_name"), name.label("row_name")]
 
 
 def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) -> dict[str, Tab]:
@@ -139,8 +136,7 @@ def _named(text: str) -> list[Condition[bool]]:
     Where very many have such a name, the names that the operations hold are searched, and who may act on others.
     """
     names = and_(*matches(Operation.search_text, text))
-    houses = select(Organization.id).where(*matches(Organization.search_text, text)).limit(FOUND + 1)
-    found = [*called(text, FOUND + 1), *db.session.scalars(houses, execution_options={"with_deleted": True})]
+    found = [key for one in resources().values() for key in one.called(text, FOUND + 1)]
     if len(found) <= FOUND:
         return [or_(names, _about(found), Operation.actor_id.in_(found))]
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
@@ -177,7 +173,7 @@ def _by_action(value: str) -> Condition[bool] | None:
 
 
 def _by_field(value: str) -> Condition[bool] | None:
-    return Operation.fields.contains([value]) if value in FIELDS else None
+    return Operation.fields.contains([value]) if value in fields() else None
 
 
 def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], Condition[bool] | None]:
@@ -196,14 +192,14 @@ def _by_whom(_value: str, row: Row[Any] | None) -> str:
 
 
 def _about_whom(_value: str, row: Row[Any] | None) -> str:
-    return f"About {readable_email((row.house_name or row.person_name if row else None) or 'one record')}"
+    return f"About {readable_email((row.row_name if row else None) or 'one record')}"
 
 
 FILTERS = {
     "row": Filter(lambda value: _about([_uuid(value)]), _about_whom),
     "by": Filter(_by, _by_whom),
     "action": Filter(_by_action, lambda value, _: ACTIONS[value]),
-    "field": Filter(_by_field, lambda value, _: f"Field: {FIELDS[value]}"),
+    "field": Filter(_by_field, lambda value, _: f"Field: {fields()[value]}"),
     "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
     "to": Filter(
         _by_day(lambda day: Operation.at < day + timedelta(days=1)), lambda value, _: f"Until {value}", NOT_A_DAY

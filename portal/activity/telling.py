@@ -13,14 +13,13 @@ from sqlalchemy import Row
 
 from portal.activity.undoable import undoable_among
 from portal.activity.words import (
-    FIELDS,
     ICONS,
     ICONS_OF_FIELDS,
     TELLS_TOO,
     TURNS,
     TWO_FACTOR_CHANGES,
     VERBS,
-    WORDS,
+    fields,
     verb_of_values,
 )
 from portal.core.actor import Role, current_actor
@@ -29,7 +28,7 @@ from portal.core.email_addresses import readable_email
 from portal.core.history import came
 from portal.mfa.words import MEANS
 from portal.organizations import queries as organizations
-from portal.users.models import User
+from portal.resources.resource import resources
 from portal.users.queries import REMOVED_NAME, colleagues, removed
 from portal.web.agents import browser_of
 from portal.web.jinja import day
@@ -145,7 +144,7 @@ def _entry(
     name = readable_email(row.actor_name or names.get(row.actor_id) or "") or None  # no name: the address
     is_hidden = row.actor_name is None and not current_actor().is_unlimited and (row.actor_id or row.actor_role is None)
     verb, preposition = _verb(row)
-    words = WORDS.get(row.table_name)
+    resource = resources().get(row.table_name)
     return Entry(
         at=row.at,
         operation_id=row.operation_id,
@@ -156,8 +155,8 @@ def _entry(
         preposition=preposition,
         table=row.table_name,
         row_id=row.row_id,
-        url=words.endpoint if words and (row.house_name or row.person_name) else None,
-        undo=words.undo if words else None,
+        url=f"{resource.name}.show" if resource and row.row_name else None,
+        undo=resource.undo_endpoint if resource else None,
         names_no_field=not verb.startswith("changed the"),
         says_all=row.action == "password_reset" or _says_all(row.changes or {}),
         is_change=row.row_version is not None,
@@ -188,8 +187,8 @@ def _icon(row: Row[Any]) -> str:
     changed = next((ICONS_OF_FIELDS[name] for name in ICONS_OF_FIELDS if name in (row.changes or {})), None)
     if row.undoes is not None:
         return "arrow-back-up"
-    if row.action == "create" and row.table_name == "users":
-        return "user-plus"
+    if row.action == "create" and row.table_name in resources():
+        return resources()[row.table_name].icon_new
     return (changed if row.action == "update" else None) or ICONS.get(row.action, "edit")
 
 
@@ -208,12 +207,13 @@ def _verb(row: Row[Any]) -> tuple[str, str]:
     if "password" in changes:
         return _verb_of_password(row, changes)
     beside = ("email_verified", "pending_email") if "email" in changes else ()
-    fields = [name for name in changes if name in FIELDS and name not in beside]
-    if len(fields) != 1:
-        return f"changed {len(fields)} fields", "of"
+    known = fields()
+    names = [name for name in changes if name in known and name not in beside]
+    if len(names) != 1:
+        return f"changed {len(names)} fields", "of"
     if _says_all(changes):
-        return TURNS[fields[0]][bool(changes[fields[0]][1])]
-    label = FIELDS[fields[0]]
+        return TURNS[names[0]][bool(changes[names[0]][1])]
+    label = known[names[0]]
     return f"changed the {label[0].lower()}{label[1:]}", "of"
 
 
@@ -238,24 +238,25 @@ def _subject(row: Row[Any]) -> str | None:
         return "an address that nobody has" if row.action in GUESSES else None
     if row.action in (*ABOUT_ONESELF, *TWO_FACTOR_CHANGES):
         return None
-    known: str | None = row.house_name or row.person_name or row.former_name
+    known: str | None = row.row_name or row.former_name
     changes = row.changes or {}  # empty where the values were erased
     if known is None and row.action == "remove":
         known = (changes.get("name") or changes.get("email") or [None])[0]
-    noun = WORDS[row.table_name].noun if row.table_name in WORDS else "record"
+    noun = resources()[row.table_name].noun if row.table_name in resources() else "record"
     return readable_email(known) if known else f"a {noun} that no longer exists"
 
 
 def _differences(row: Row[Any], houses: Mapping[uuid.UUID, str]) -> Iterator[Difference]:
+    labels, resource = fields(), resources().get(row.table_name)
+    other = resource is not None and came(resource.records.model, row.changes or {})
     for name, change in (row.changes or {}).items():
-        if name == MEANS or (name not in FIELDS and row.table_name in WORDS and row.row_version is not None):
+        if name == MEANS or (name not in labels and resource and row.row_version is not None):
             continue  # as deleted_at, which the verb says
-        label = FIELDS.get(name, name.capitalize())
+        label = labels.get(name, name.capitalize())
         if not change:
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (shown(name, value, houses) for value in change)
-            other = came(User, row.changes)
             known = None if other else before
             yield Difference(label, known, after, told=TOLD.get(row.action), had_other=other)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,22 +14,14 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.telling import Entry, days, shown, told
-from portal.activity.words import ACTIONS, FIELDS, WORDS
+from portal.activity.words import ACTIONS, fields
 from portal.core.clock import local, now, zone
 from portal.core.db import db
-from portal.core.email_addresses import readable_email
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
 from portal.organizations import queries as organizations
-from portal.organizations.commands import organizations as organization_records
-from portal.organizations.members import members
-from portal.organizations.models import Organization
-from portal.organizations.permissions import ORGANIZATIONS_READ, ORGANIZATIONS_WRITE
-from portal.users.commands import users
-from portal.users.consequences import of_undoing
-from portal.users.models import SENSITIVE, User
-from portal.users.permissions import USERS_READ, USERS_WRITE
+from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
@@ -41,7 +33,6 @@ from portal.web.urls import here
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
-UNSAID = "(not kept)"
 HEADINGS = (
     "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
     "request_id", "operation_id", "more",
@@ -78,7 +69,9 @@ def index() -> ResponseReturnValue:
     """The list of acts."""
     listing = queries.listing(request.args, here())
     export_url = listing.url.replace(listing.path, url_for(".export"), 1)
-    return render_list("activity", listing, told=told, days=days, actions=ACTIONS, fields=FIELDS, export_url=export_url)
+    return render_list(
+        "activity", listing, told=told, days=days, actions=ACTIONS, fields=fields(), export_url=export_url
+    )
 
 
 @bp.get("/export")
@@ -100,66 +93,40 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     return render("activity/show.html", listing=listing, page=page, entries=told(page.rows))
 
 
-@bp.get("/people/<uuid:id>")
-@requires(USERS_READ)
-def person(id: uuid.UUID) -> ResponseReturnValue:
-    """The history of one person, and the person as they were at some time."""
-    return _of_row("users", users.by_id(id))
+def of_resource(resource: Resource[Any]) -> Blueprint:
+    """The history of one row, the row as it was at some time, and undo."""
+    own = Blueprint(f"{resource.name}_activity", __name__, url_prefix=f"/activity/{resource.plural}")
+
+    @own.get("/<uuid:id>")
+    @requires(resource.permissions.read)
+    def show(id: uuid.UUID) -> ResponseReturnValue:
+        """The history of one row, and the row as it was at some time."""
+        return _of_row(resource, id)
+
+    @own.post("/<uuid:id>/undo")
+    @requires(resource.permissions.write)
+    def undo(id: uuid.UUID) -> ResponseReturnValue:
+        """Undo what made the named version of a row."""
+        return _undo(resource, id)
+
+    return own
 
 
-@bp.get("/organizations/<uuid:id>")
-@requires(ORGANIZATIONS_READ)
-def organization(id: uuid.UUID) -> ResponseReturnValue:
-    """The history of one organization, and the organization as it was at some time."""
-    return _of_row("organizations", organizations.by_id(id))
-
-
-@bp.post("/people/<uuid:id>/undo")
-@requires(USERS_WRITE)
-def undo_person(id: uuid.UUID) -> ResponseReturnValue:
-    """Undo what made the named version of a person."""
-    values = before(User, id, _version())
-    user = db.session.scalar(users.by_id(id), execution_options={"with_deleted": True})
-    means = of_undoing(user, values) if user else []
-    asked = ask_first("Undo this change?", means, verb="Undo", back_url=url_for("users.show", id=id))
-    if asked or (SENSITIVE & set(values) and (asked := ask())):
+def _undo(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
+    values, back_url = before(resource.records.model, row_id, _version()), resource.url("show", row_id)
+    means = resource.means_of_undoing(resource.one(row_id, with_deleted=True), values)
+    asked = ask_first("Undo this change?", means, verb="Undo", back_url=back_url)
+    if asked or (resource.sensitive & values.keys() and (asked := ask())):
         return asked
-    return _undo("users", id, users.undo, values)
-
-
-@bp.post("/organizations/<uuid:id>/undo")
-@requires(ORGANIZATIONS_WRITE)
-def undo_organization(id: uuid.UUID) -> ResponseReturnValue:
-    """Undo what made the named version of an organization."""
-    if before(Organization, id, _version()).get("deleted_at", UNSAID) is None:
-        means, back_url = members().of_restoring(id), url_for("organizations.show", id=id)
-        if asked := ask_first("Undo this change?", means, verb="Undo", back_url=back_url):
-            return asked
-    return _undo("organizations", id, organization_records.undo)
-
-
-def _undo(
-    table: str, row_id: uuid.UUID, command: Callable[[uuid.UUID, int], Any], values: Collection[str] = ()
-) -> ResponseReturnValue:
     try:
-        row = command(row_id, _version())
+        row = resource.records.undo(row_id, _version())
     except Superseded as error:
         flash(f"Not undone. {_clashes(error)}", "error")
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
-        confirm(row, _undone(row, values), url_for(WORDS[table].undo, id=row_id))
-    return redirect(url_for(WORDS[table].endpoint, id=row_id))
-
-
-def _undone(row: Any, values: Collection[str]) -> str:
-    """What undoing did. An email comes back without a new link: none goes to one that was asked for in the meantime."""
-    if row.is_deleted:
-        return f"{row.name} deleted again."
-    if "email" not in values:
-        return "Change undone."
-    state = "" if row.email_verified else " The address is not confirmed yet."
-    return f"Change undone. {row.name} signs in with {readable_email(row.email)} again.{state}"
+        confirm(row, resource.undone(row, values), resource.undo_url(row_id))
+    return redirect(back_url)
 
 
 def _version() -> int:
@@ -175,7 +142,7 @@ def _clashes(error: Superseded) -> str:
         value for name, *values in error.clashes if name == "organization_id" for value in values if value
     )
     return " ".join(
-        f"{FIELDS.get(name, 'The state')} was changed since: it is {_quoted(name, is_now, houses)} now,"
+        f"{fields().get(name, 'The state')} was changed since: it is {_quoted(name, is_now, houses)} now,"
         f" and was {_quoted(name, before, houses)}."
         for name, is_now, before in error.clashes
     )
@@ -186,33 +153,30 @@ def _quoted(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str:
     return f"“{text}”" if text else "empty"
 
 
-def _of_row(table: str, statement: Any) -> ResponseReturnValue:
-    row = db.session.scalar(statement, execution_options={"with_deleted": True})
-    if row is None:
-        raise Missing
-    listing = queries.of_row(table, row.id, request.args, here())
+def _of_row(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
+    row = resource.one(row_id, with_deleted=True)
+    listing = queries.of_row(resource.name, row.id, request.args, here())
     page = listing.page()
     at = _moment(request.args.get("at", ""))
     return render(
         "activity/record.html",
+        resource=resource,
         row=row,
-        words=WORDS[table],
-        table=table,
         listing=listing,
         page=page,
         entries=told(page.rows, of_one_row=True),
         at=at,
         shown_at=local(at or now()),
-        past=_compared(table, row, at) if at else None,
+        past=_compared(resource, row, at) if at else None,
     )
 
 
-def _compared(table: str, row: Any, at: datetime) -> list[Then] | None:
+def _compared(resource: Resource[Any], row: Any, at: datetime) -> list[Then] | None:
     """Each field then and now; None where the row was not there yet."""
     past = as_it_was(row, at)
     if past is None:
         return None
-    labels = {name: label for name, label in WORDS[table].labels.items() if name != "password"}
+    labels = {name: label for name, label in resource.labels.items() if name != "password"}
     is_now = {name: getattr(row, name) for name in labels}
     both = [is_now, {**is_now, **past}]
     houses = organizations.names_of({one["organization_id"] for one in both if one.get("organization_id")})

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from portal.core.email_addresses import readable_email
-from portal.core.policy import Permission
 from portal.mfa.words import MEANS, called
-from portal.organizations.permissions import ORGANIZATIONS_WRITE
-from portal.users.permissions import USERS_WRITE
+from portal.resources.resource import resources
 
 VERBS = {
     "create": "created",
@@ -66,46 +63,10 @@ ICONS = {
 ICONS_OF_FIELDS = {"password": "key", "role": "shield"}
 
 
-@dataclass(frozen=True)
-class Words:
-    """A table: what one row is, where it is shown, and which columns people know under which name."""
+def fields() -> dict[str, str]:
+    """The columns that people know, of all resources, by what they call them."""
+    return {name: label for one in resources().values() for name, label in one.labels.items()}
 
-    noun: str
-    endpoint: str
-    undo: str
-    permission: Permission
-    labels: Mapping[str, str]
-
-
-WORDS = {
-    "users": Words(
-        "person",
-        "users.show",
-        "activity.undo_person",
-        USERS_WRITE,
-        {
-            "email": "E-mail",
-            "password": "Password",
-            "first_name": "First name",
-            "last_name": "Last name",
-            "role": "Role",
-            "is_active": "Active",
-            "email_verified": "E-mail verified",
-            "pending_email": "Address to be confirmed",
-            "must_change_password": "Password is temporary",
-            "organization_id": "Organization",
-            "time_zone": "Time zone",
-        },
-    ),
-    "organizations": Words(
-        "organization",
-        "organizations.show",
-        "activity.undo_organization",
-        ORGANIZATIONS_WRITE,
-        {"name": "Name", "slug": "Short name"},
-    ),
-}
-FIELDS = {name: label for words in WORDS.values() for name, label in words.labels.items()}
 
 # What a filter calls an act; what a sentence does.
 ACTIONS = {

@@ -53,6 +53,7 @@ class Organizations(Resource[Organization]):
         ),
     }
     labels = {"name": "Name", "slug": "URL name"}
+    guarded = frozenset({"slug"})
     restoring = "Gives all its people their access back, on devices that were signed in then too."
     deleting = "Locks its people out at once. Can be restored."
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import url_for
-from sqlalchemy import Select
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
 from portal.core.db import db
@@ -18,6 +20,7 @@ from portal.core.listing import Listing
 from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
+from portal.core.terms import matches
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form
 from portal.web.given import Given
@@ -64,9 +67,11 @@ class Resource(Generic[Row]):
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[Mapping[str, Empty]]  # by tab
     labels: ClassVar[Mapping[str, str]]  # the columns that people know, by what they call them
+    guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
     restoring: ClassVar[str]  # what it means, on the button's card
     deleting: ClassVar[str]
+    acts: ClassVar[bool] = False  # its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # its mark, beside the name
 
     @property
@@ -88,10 +93,14 @@ class Resource(Generic[Row]):
         return url_for(f"{self.name}.{page}", **where, **arguments)
 
     def history_url(self, row_id: uuid.UUID) -> str:
-        return url_for(f"activity.{self.noun}", id=row_id)
+        return url_for(f"{self.name}_activity.show", id=row_id)
 
     def undo_url(self, row_id: uuid.UUID) -> str:
-        return url_for(f"activity.undo_{self.noun}", id=row_id)
+        return url_for(self.undo_endpoint, id=row_id)
+
+    @property
+    def undo_endpoint(self) -> str:
+        return f"{self.name}_activity.undo"
 
     def navigation(self) -> tuple[str, str] | None:
         """The label and address in the navigation, for those who may see the list."""
@@ -121,6 +130,34 @@ class Resource(Generic[Row]):
     def title_of(self, row: Any) -> str:
         """How a row, or one of the list's, is called."""
         return str(row.name)
+
+    # Its history
+
+    @cached_property
+    def named(self) -> Any:
+        """An alias of the model, whose names the history shows."""
+        return aliased(self.records.model, name=f"named_{self.name}")
+
+    def sql_name(self, row: Any) -> Any:
+        """`title_of` in SQL, of the model or an alias of it."""
+        return row.name
+
+    def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
+        """The keys of some rows, deleted ones too, that a search finds."""
+        model: Any = self.records.model
+        found = select(model.id).where(*matches(model.search_text, text)).limit(most)
+        return db.session.scalars(found, execution_options={"with_deleted": True}).all()
+
+    def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
+        """Whether the actor may undo these changes, as far as that can be told without the row."""
+        actor, may = current_actor(), self.permissions
+        if "deleted_at" in changes and not allows(actor, may.delete):
+            return False
+        return allows(actor, may.write) and (actor.is_unlimited or self.guarded.isdisjoint(changes))
+
+    def undone(self, row: Row, values: Mapping[str, Any]) -> str:
+        """What undoing did, as a sentence."""
+        return f"{self.title_of(row)} deleted again." if row.is_deleted else "Change undone."
 
     # One row
 

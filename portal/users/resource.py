@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from flask import flash, request
@@ -15,7 +15,7 @@ from portal.core.clock import now
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Listing
-from portal.core.policy import allows
+from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
@@ -25,11 +25,12 @@ from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
 from portal.users.devices import devices_of
 from portal.users.forms import EditUserForm, NewUserForm, written
-from portal.users.models import SENSITIVE, User, full_name
+from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import EditForm, Form
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
+OWN_ACCESS = frozenset({"role", "is_active", "organization_id", "deleted_at"})
 EMAIL_LATER = "{} takes effect once its link is opened. Until then, {} is used to sign in."
 NO_ADMINISTRATOR = "{} has no active administrator now: nobody there can manage its people."
 
@@ -88,6 +89,7 @@ class People(Resource[User]):
         "organization_id": "Organization",
         "time_zone": "Time zone",
     }
+    acts = True
     sensitive = SENSITIVE
     restoring = "Brings the person back as before. They need to sign in again on every device."
     deleting = "Can be restored from the deleted people."
@@ -106,6 +108,27 @@ class People(Resource[User]):
 
     def title_of(self, row: Any) -> str:
         return full_name(row.first_name, row.last_name, row.email)
+
+    def sql_name(self, row: Any) -> Any:
+        return full_name_of(row)
+
+    def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
+        return queries.called(text, most)
+
+    def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
+        """Nobody undoes a change of their own access, or grants a role that they can't."""
+        own = row_id == current_actor().id and not OWN_ACCESS.isdisjoint(changes)
+        former = (changes.get("role") or [None])[0]
+        is_grantable = former is None or Role[former] in grantable_roles(current_actor())
+        return not own and is_grantable and super().may_be_undone(row_id, changes)
+
+    def undone(self, row: User, values: Mapping[str, Any]) -> str:
+        """An email comes back without a new link: none goes to one that was asked for in the meantime."""
+        text = super().undone(row, values)
+        if row.is_deleted or "email" not in values:
+            return text
+        state = "" if row.email_verified else " The address is not confirmed yet."
+        return f"{text} {row.name} signs in with {readable_email(row.email)} again.{state}"
 
     def detailed(self, row_id: uuid.UUID) -> Select[User]:
         """With the organization, which isn't loaded later."""

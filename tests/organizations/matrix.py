@@ -36,8 +36,8 @@ RULES: Rules = {
     ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
     ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
     ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
-    ("activity.organization", "GET"): row(TENANT_READ, SUPER_READS),
-    ("activity.undo_organization", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+    ("organizations_activity.show", "GET"): row(TENANT_READ, SUPER_READS),
+    ("organizations_activity.undo", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
 
@@ -56,5 +56,5 @@ def _edited(_world: World, key: uuid.UUID) -> dict[str, Any]:
 BODIES: dict[str, Body] = {
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited,
-    "activity.undo_organization": changed(Organization, "name"),
+    "organizations_activity.undo": changed(Organization, "name"),
 }

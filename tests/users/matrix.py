@@ -63,8 +63,8 @@ RULES: Rules = {
     ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
-    ("activity.person", "GET"): row(ADMIN_READS, SUPER_READS),
-    ("activity.undo_person", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # of the deleted it says: restore first
+    ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
+    ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # of the deleted it says: restore first
 }
 
 
@@ -95,5 +95,5 @@ BODIES: dict[str, Body] = {
     "users.end_session": session_of,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
     "users.edit": _edited,
-    "activity.undo_person": changed(User, "first_name"),
+    "users_activity.undo": changed(User, "first_name"),
 }

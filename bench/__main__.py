@@ -136,6 +136,9 @@ def _everywhere(tenant: Any) -> list[tuple[str, str]]:
         ("organizations", "/organizations/"),
         ("new person", "/users/new"),
         ("dashboard", "/"),
+        ("activity", "/activity/"),
+        ("activity, frequent name", "/activity/?q=martin"),
+        ("activity, one month", "/activity/?from=2026-01-01&to=2026-01-31"),
     ]
 
 
@@ -146,6 +149,7 @@ def _inside() -> list[tuple[str, str]]:
         ("ADMIN: search, two letters", "/users/?q=za"),
         ("ADMIN: by name, last page", "/users/?sort=name&page=last"),
         ("ADMIN: dashboard", "/"),
+        ("ADMIN: activity", "/activity/"),
     ]
 
 

@@ -77,7 +77,7 @@ class Entry:
     differences: Sequence[Difference]
     is_undo: bool
     times: int
-    rest: int  # further events of the same act
+    rest: int  # further events of the same operation
     address: str | None
     agent: str | None
     request_id: str | None

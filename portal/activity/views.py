@@ -66,7 +66,7 @@ class Telling:
 @bp.get("/")
 @requires(ACTIVITY_READ)
 def index() -> ResponseReturnValue:
-    """The list of acts."""
+    """The list of operations."""
     listing = queries.listing(request.args, here())
     export_url = listing.url.replace(listing.path, url_for(".export"), 1)
     return render_list(
@@ -85,7 +85,7 @@ def export() -> ResponseReturnValue:
 @bp.get("/<uuid:id>")
 @requires(ACTIVITY_READ)
 def show(id: uuid.UUID) -> ResponseReturnValue:
-    """One act with all its events."""
+    """One operation with all its events."""
     listing = queries.of_operation(id, request.args, here())
     page = listing.page()
     if not page.rows:

@@ -1,4 +1,4 @@
-"""What is each table, column and act called, where people read of them?"""
+"""Names of tables, columns and actions for people who read the history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERBS = {
     "end_session": "ended a sign-in of",
     "end_sessions": "ended all sign-ins of",
     "sign_in_failed": "failed to sign in",
-    "rate_limited": "guessed too often at the password of",
+    "rate_limited": "made too many failed attempts at the password of",
     "unlock": "unlocked the sign-in of",
     "invited": "sent the invitation again to",
     "invitation_copied": "made an invitation link for",
@@ -39,7 +39,7 @@ VERBS = {
     "recovery_codes_renewed": "made new recovery codes",
     "refused": "was refused access",
     "address_refused": "asked for an address that is in use elsewhere",
-    "adopt": "took over the data of the former backend",
+    "adopt": "migrated the data of the former backend",
     "seed": "added the demo data",
     "browser_opened": "looked into the table",
     "browser_copied": "copied the row",
@@ -68,7 +68,7 @@ def fields() -> dict[str, str]:
     return {name: label for one in resources().values() for name, label in one.labels.items()}
 
 
-# What a filter calls an act; what a sentence does.
+# Labels of the filter by action.
 ACTIONS = {
     "create": "Created",
     "update": "Changed",
@@ -77,7 +77,7 @@ ACTIONS = {
     "remove": "Removed for good",
     "sign_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
-    "rate_limited": "Guessed too often",
+    "rate_limited": "Too many failed attempts",
     "unlock": "Unlocked",
     "sign_out": "Signed out",
     "invited": "Invited again",
@@ -99,7 +99,7 @@ ACTIONS = {
     "recovery_codes_renewed": "Made recovery codes",
     "refused": "Refused access",
     "address_refused": "Refused address",
-    "adopt": "Took over data",
+    "adopt": "Migrated data",
     "seed": "Added demo data",
     "browser_opened": "Looked into a table",
     "browser_copied": "Copied a row",
@@ -120,7 +120,7 @@ TURNS = {
     "must_change_password": (("stopped asking for a new password", "of"), ("asked for a new password", "of")),
 }
 
-# How many events of the same act a sentence tells too: the new password, and the sign-in.
+# How many further events of the operation a sentence covers: the new password, and the sign-in.
 TELLS_TOO = {"invitation_accepted": 2, "reset_used": 1, "password_reset": 1}
 SHOWN = {"sign_in": "signed in with {}", "two_factor_added": "set up {}", "two_factor_removed": "removed {}"}
 

@@ -258,7 +258,7 @@ def test_a_super_admin_reads_of_the_adoption(portal: Flask) -> None:
 
     page = said(client.get("/activity/").text)
 
-    assert "took over the data of the former backend" in page
+    assert "migrated the data of the former backend" in page
 
 
 def test_who_came_over_is_changed_like_anybody(portal: Flask) -> None:

@@ -388,7 +388,7 @@ def test_lg2_a_rate_limited_guess_is_an_event_with_a_sentence_for_the_persons_te
     assert (one.row_id, one.organization_id, one.address) == (uma.id, uma.organization_id, "192.0.2.77")
     assert (one.actor_id, one.actor_role) == (None, "SYSTEM")
     told = Visitor(portal, ada).get("/activity/?action=rate_limited").text
-    assert re.search(r"Somebody.{0,200}guessed too often at the password of.{0,300}Uma Example", told, re.S)
+    assert re.search(r"Somebody.{0,200}made too many failed attempts at the password of.{0,300}Uma Example", told, re.S)
 
 
 def test_au6_attempts_at_the_current_password_have_their_own_limit(

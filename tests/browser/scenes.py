@@ -287,7 +287,7 @@ def one_act(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto("/activity/?status=changes")
     page.get_by_role("link", name=" more").first.click()
-    expect(page.get_by_role("heading", name="One act")).to_be_visible()
+    expect(page.get_by_role("heading", name="Change details")).to_be_visible()
     return page
 
 
@@ -297,7 +297,7 @@ def act_of_one(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto(f"/activity/?row={person.id}")
     page.locator(".trail a", has=page.locator("time")).first.click()
-    expect(page.get_by_role("heading", name="One act")).to_be_visible()
+    expect(page.get_by_role("heading", name="Change details")).to_be_visible()
     return page
 
 

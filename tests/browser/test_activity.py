@@ -112,7 +112,7 @@ def test_without_scripts_the_button_sends_every_filter_at_once(tabs: Tabs, perso
     page.goto("/activity/")
 
     page.get_by_role("searchbox").fill(person.email.split("@")[0])
-    page.get_by_label("Any act").select_option("update")
+    page.get_by_label("All actions").select_option("update")
     page.get_by_label("Any field").select_option("first_name")
     page.get_by_label("From").fill("2020-01-02")
     page.get_by_label("Until").fill("2999-01-01")
@@ -132,11 +132,11 @@ def test_the_time_of_an_entry_leads_to_the_act_which_says_from_where(tabs: Tabs,
 
     page.locator(".trail a", has=page.locator("time")).first.click()
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("One act")
-    origin = page.get_by_role("region", name="By whom and from where")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Change details")
+    origin = page.get_by_role("region", name="Source")
     expect(origin).to_contain_text("127.0.0.1")
     expect(origin).to_contain_text("Chrome on ")
-    origin.get_by_role("link", name="All that they did").click()
+    origin.get_by_role("link", name="All their activity").click()
     expect(page.locator(".chip")).to_contain_text("By Grace Lindqvist")
 
 

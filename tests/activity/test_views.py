@@ -19,6 +19,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.core.history import Activity
+from portal.core.operations import Operation
 from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
@@ -215,6 +216,9 @@ def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
     newest = of_row(app, uma.id)[-1]
     assert (newest.actor_id, newest.undoes, newest.action) == (ada.id, 2, "update")
     assert newest.changes == {"first_name": ["Ulla", "Uma"]}
+    with acting(app, ada):
+        undone = select(Operation.undoes).where(Operation.id == newest.operation_id)
+        assert db.session.scalars(undone).one() == of_row(app, uma.id)[-2].operation_id
     assert "by undo" in page
     undo_from(client, uma, page, "message", htmx=False)
 

@@ -457,6 +457,18 @@ def test_lg1_several_statements_of_a_transaction_are_one_operation_whatever_they
     check_operations(psql)
 
 
+def test_lg1_an_operation_of_very_many_statements_is_counted_when_it_ends(people: Cast, psql: Connection) -> None:
+    with psql.transaction():
+        for number in range(520):
+            psql.execute(
+                "INSERT INTO users (email, organization_id) VALUES (%s, %s)", [f"n{number}@x.example", people.acme.id]
+            )
+        psql.execute("UPDATE users SET last_name = 'Late' WHERE email = 'n7@x.example'")
+
+    assert operations(psql)[-1]["counts"] == {"users.create": 520, "users.update": 1}
+    check_operations(psql)
+
+
 def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, psql: Connection) -> None:
     psql.execute(
         "CREATE TABLE teams (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, version int DEFAULT 1,"
@@ -577,6 +589,31 @@ def test_lg3_the_applications_own_login_only_adds_to_the_history(login: str, tab
                     psql.execute(f"{act}{nowhere}".encode())
 
         assert psql.execute("SELECT count(*) FROM activity").fetchone() == (1,)
+
+
+def test_lg3_an_operation_of_an_ended_transaction_stays_as_it_is(login: str) -> None:
+    with connected(login) as psql:
+        psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
+        before = operations(psql)
+        (operation,) = before
+        joined = f"SELECT set_config('portal.operation_id', '{operation['id']}', true)"
+        acts = (
+            "UPDATE operations SET names = NULL",
+            "UPDATE operations SET xid = pg_current_xact_id()",
+            "DELETE FROM operations",
+            "TRUNCATE operations",
+            f"INSERT INTO users (email) SELECT 'b@example.com' FROM ({joined}) s WHERE set_config <> ''",  # noqa: S608
+        )
+        for act in acts:
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="operations can only be added to"):
+                psql.execute(act.encode())
+
+        assert operations(psql) == before
+        psql.execute(f"SET ROLE {TENANT_ROLE}")
+        for act in ("UPDATE operations SET names = NULL", "DELETE FROM operations", "TRUNCATE operations",
+                    "INSERT INTO operations DEFAULT VALUES"):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                psql.execute(act.encode())
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -166,7 +166,7 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
         assert [one for one in told_so if "invitation" in one or "password" in one] == [sentence], path
         assert "Newt Example signed in" not in told_so
     page = client.get(f"/activity/people/{newt.id}").text
-    assert "E-mail verified" in words(trails(page)[0])
+    assert "Email verified" in words(trails(page)[0])
     assert "Same as the browser Indiana, Knox" in words(trails(page)[0])
     lines = client.get(f"/activity/export?row={newt.id}").text.splitlines()
     assert [line.split(",")[-1] for line in lines[1:] if "invitation" in line] == ['"0"']

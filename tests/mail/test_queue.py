@@ -306,7 +306,7 @@ def test_how_long_it_is_kept_is_a_setting(aged: Flask) -> None:
     with aged.app_context():
         removed = queue.remove_old_rows()
 
-    kept = {"sign-ins": 2, "emails in the outbox": 0, "emails that could not be sent": 0}
+    kept = {"sessions": 2, "emails in the outbox": 0, "emails that could not be sent": 0}
     assert removed == {**kept, "responses to programs": 1, "rate limits": 1}
 
 

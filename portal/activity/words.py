@@ -116,7 +116,7 @@ SIGN_INS = (
 # What a sentence says of a yes or no that became a no, and a yes; and the word between that and whose it is.
 TURNS = {
     "is_active": (("deactivated", ""), ("activated", "")),
-    "email_verified": (("marked the e-mail as not verified", "for"), ("marked the e-mail as verified", "for")),
+    "email_verified": (("marked the email as not verified", "for"), ("marked the email as verified", "for")),
     "must_change_password": (("stopped asking for a new password", "of"), ("asked for a new password", "of")),
 }
 

@@ -51,7 +51,7 @@ ACTS: dict[str, Callable[[Person], object]] = {
     "changed 2 fields of Ulla Else": lambda uma: users.update(uma.id, 1, {"first_name": "Ulla", "last_name": "Else"}),
     "deactivated Uma Example": lambda uma: users.set_active(uma.id, is_active=False),
     "set a new password for Uma Example": lambda uma: set_password(uma.id, "a new one for uma"),
-    "marked the e-mail as verified for Uma Example": lambda uma: users.update(uma.id, 1, {"email_verified": True}),
+    "marked the email as verified for Uma Example": lambda uma: users.update(uma.id, 1, {"email_verified": True}),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0007_data_browser"
+revision = "0007_data_browser_reader"
 down_revision = "0006_email_queue"
 branch_labels = None
 depends_on = None

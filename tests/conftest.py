@@ -13,10 +13,11 @@ from tests.database import (
     rolled_back_after,
     template_database,
 )
+from tests.pages import exports_ended
 
 __all__ = [
-    "acme", "ada", "app", "at_settings", "bea", "birch", "build", "client", "database_server", "scoping_alone",
-    "fresh_app", "fresh_database", "gil", "other_client", "rolled_back_after", "root", "sign_in",
+    "acme", "ada", "app", "at_settings", "bea", "birch", "build", "client", "database_server", "exports_ended",
+    "scoping_alone", "fresh_app", "fresh_database", "gil", "other_client", "rolled_back_after", "root", "sign_in",
     "template_database", "uma",
 ]  # fmt: skip
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import html5lib
+import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from portal.web import load
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 CONTROLS = ("input", "select", "textarea")
 UNLABELLED = ("hidden", "submit", "button")
+
+
+@pytest.fixture(autouse=True)
+def exports_ended() -> Iterator[None]:
+    """End the exports of a test: a test's client closes no response, so they would occupy their places for ever."""
+    yield
+    load._exporting.clear()
 
 
 class Reader(FlaskClient):

@@ -60,4 +60,4 @@ def test_who_never_signed_in_is_found_and_leaves_the_list_with_the_first_sign_in
     sign_in(theirs, person.email, PASSWORD)
     page.reload()
 
-    expect(page.get_by_role("heading", name="Nobody matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No people match")).to_be_visible()

@@ -43,7 +43,7 @@ def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tab
     app = pyotp.TOTP(page.locator("#key").inner_text().replace(" ", ""))
     while now().timestamp() % 30 > 15:  # or the step would end between reading the clock and sending the code
         page.wait_for_timeout(500)
-    page.get_by_label("Code").fill(app.at(now() - timedelta(seconds=30)))
+    page.get_by_label("Code", exact=True).fill(app.at(now() - timedelta(seconds=30)))
     page.get_by_role("button", name="Confirm code", exact=True).click()
     recovery = texts(page.locator(".codes li"))
     page.get_by_role("link", name="I’ve saved them").click()
@@ -52,8 +52,8 @@ def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tab
     for code in (app.at(now()), recovery[0]):
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, person.email, PASSWORD)
-        expect(page.get_by_label("Code")).to_be_focused()
-        page.get_by_label("Code").fill(code)
+        expect(page.get_by_label("Code", exact=True)).to_be_focused()
+        page.get_by_label("Code", exact=True).fill(code)
         page.get_by_role("button", name="Continue").click()
         expect(page).to_have_url(ACCOUNT)
 

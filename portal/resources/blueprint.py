@@ -19,9 +19,9 @@ from portal.web.confirming import ConfirmForm, ask_first, render_question
 from portal.web.forms import Form, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.people import stamps_of
-from portal.web.rendering import keep_address, redirect, render
+from portal.web.rendering import redirect, render
 from portal.web.return_to import list_url, next_url
-from portal.web.searching import is_typed
+from portal.web.searching import render_list
 from portal.web.signed_keys import read_row
 from portal.web.urls import here
 
@@ -31,11 +31,8 @@ BOTH = ("GET", "POST")
 
 def blueprint(resource: Resource[Row]) -> Blueprint:
     """The resource's pages at `/<table>/`. Its feature adds further ones."""
-    bp, pages, may = (
-        Blueprint(resource.name, __name__, url_prefix=f"/{resource.name}"),
-        Pages(resource),
-        resource.permissions,
-    )
+    bp = Blueprint(resource.name, __name__, url_prefix=f"/{resource.name}")
+    pages, may = Pages(resource), resource.permissions
     for rule, name, view, permission, methods in (
         ("/", "index", pages.index, may.list, ("GET",)),
         ("/new", "new", pages.new, may.create, BOTH),
@@ -69,16 +66,8 @@ class Pages(Generic[Row]):
         """The list, whole or the part that a search replaces."""
         listing = self.resource.listing(request.args, here())
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
-        response = render(
-            "resources/index.html",
-            fragment="resources/_table.html",
-            resource=self.resource,
-            listing=listing,
-            page=listing.page(),
-            columns=columns,
-            cells=[(self._macro(one), _phone_label(one, listing)) for one in columns],
-        )
-        return keep_address(response, listing.url, extends=is_typed(request.headers.get("HX-Current-URL", "")))
+        cells = [(self._macro(one), _phone_label(one, listing)) for one in columns]
+        return render_list("resources", listing, resource=self.resource, columns=columns, cells=cells)
 
     def _macro(self, column: Column) -> Any:
         template = current_app.jinja_env.get_template(f"{self.resource.name}/cells.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +56,7 @@ class Empty:
     offers_new: bool = False
 
 
-class Resource(Generic[Row]):
+class Resource(ABC, Generic[Row]):
     """One kind of record, with pages of its own. Subclasses declare the fields and override what differs."""
 
     records: Records[Row]
@@ -109,9 +110,9 @@ class Resource(Generic[Row]):
 
     # The list
 
+    @abstractmethod
     def lead(self) -> str:
         """Below the list's title."""
-        raise NotImplementedError
 
     def why_empty(self, listing: Listing) -> Empty:
         """What a list without rows says."""
@@ -124,8 +125,9 @@ class Resource(Generic[Row]):
         text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
         return Empty(title, text, "search", offers_new=True)
 
+    @abstractmethod
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
-        raise NotImplementedError
+        """The list that an address asks for."""
 
     def title_of(self, row: Any) -> str:
         """How a row, or one of the list's, is called."""
@@ -182,23 +184,25 @@ class Resource(Generic[Row]):
 
     # Its forms
 
+    @abstractmethod
     def new_form(self) -> Form:
-        raise NotImplementedError
+        """The form for a new row."""
 
+    @abstractmethod
     def edit_form(self, row: Row) -> EditForm:
-        raise NotImplementedError
+        """The form for an existing row."""
 
+    @abstractmethod
     def written(self, row: Row) -> dict[str, str]:
         """The row's values as the form writes them."""
-        raise NotImplementedError
 
     def options(self, form: Form) -> dict[str, Any]:
         """Further arguments for `records.create`."""
         return {}
 
+    @abstractmethod
     def created(self, form: Form) -> None:
         """Say what was created."""
-        raise NotImplementedError
 
     def edited(self, row: Row, form: Form) -> None:
         """Say what an edit leads to, besides that it is saved."""
@@ -225,8 +229,9 @@ class Resource(Generic[Row]):
     def means_of_editing(self, form: Form, row: Row) -> list[str]:
         return []
 
+    @abstractmethod
     def means_of_deleting(self, row: Row) -> list[str]:
-        raise NotImplementedError
+        """At least one sentence: deleting is always confirmed."""
 
     def means_of_restoring(self, row: Row) -> list[str]:
         return []

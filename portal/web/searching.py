@@ -19,10 +19,10 @@ def render_list(name: str, listing: Listing, **context: Any) -> Response:
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
-    return keep_address(response, listing.url, extends=is_typed(request.headers.get("HX-Current-URL", "")))
+    return keep_address(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", "")))
 
 
-def is_typed(address: str) -> bool:
+def _is_typed(address: str) -> bool:
     """Whether the list's address holds what somebody is typing."""
     try:
         return not TYPED.isdisjoint(parse_qs(urlsplit(address[:2000]).query))

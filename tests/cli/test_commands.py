@@ -175,9 +175,9 @@ def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number:
 
 @pytest.mark.parametrize("url", [None, "https://portal.example.com", "https://example.com/portal"])
 def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
-    app: Flask, acme: Tenant, at_settings: Callable[..., None], url: str | None
+    app: Flask, acme: Tenant, change_settings: Callable[..., None], url: str | None
 ) -> None:
-    at_settings(public_url=url)
+    change_settings(public_url=url)
     result = run(
         app, "users", "create", "New@Example.com", "--role", "ADMIN", "--organization", "acme", "--first-name", "New"
     )
@@ -187,7 +187,7 @@ def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
     told = f"Invitation link, valid for 7 days: {url}" if url else unknown
     link = re.fullmatch(rf"Created new@example\.com\. {re.escape(told)}(/invitations/\S+)\n", result.output)
     assert link
-    at_settings(public_url=None)
+    change_settings(public_url=None)
     visitor = Visitor(app)
     visitor.get(link[1])
     assert "new@example.com" in visitor.get("/invitations/").text

@@ -169,7 +169,7 @@ def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(w
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
     with world.sql(None) as connection:
-        known = {"portal_find_users", "portal_has_two_factor", "portal_send_later"}
+        known = {"portal_count_people", "portal_find_users", "portal_has_two_factor", "portal_send_later"}
         assert set(connection.scalars(text(callable_ones))) == known
 
 
@@ -190,6 +190,19 @@ def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone
     with world.sql(world.root) as connection:  # whom no tenant bounds
         assert len(set(connection.scalars(found, {"organization": None}))) == 5
         assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
+
+
+def test_ac15_the_count_that_acts_as_the_owner_counts_an_admins_own_people_alone(world: World) -> None:
+    counted = text("SELECT portal_count_people(:state, :most)")
+    for person, own in ((world.ada, 2), (world.bea, 1), (world.uma, 0), (world.root, 0), (None, 0)):
+        with world.sql(person) as connection:
+            assert connection.scalar(counted, {"state": "active", "most": 100}) == own
+            assert connection.scalar(counted, {"state": "active", "most": 1}) == min(own, 1)
+            for state in ("invited", "deactivated"):
+                assert connection.scalar(counted, {"state": state, "most": 100}) == 0
+    with world.sql(world.ada) as connection:  # whoever signed in is who is asked for, not whom a caller names
+        connection.execute(text("SELECT set_config('portal.actor_role', 'USER', true)"))
+        assert connection.scalar(counted, {"state": "active", "most": 100}) == 0
 
 
 def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:

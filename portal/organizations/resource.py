@@ -13,10 +13,12 @@ from portal.core.listing import Listing
 from portal.core.policy import allows
 from portal.organizations import queries
 from portal.organizations.commands import organizations as records
-from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
+from portal.organizations.demo import demo_rows
+from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
+from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import Column, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
@@ -29,7 +31,7 @@ class Organizations(Resource[Organization]):
 
     records = records
     plural = "organizations"
-    icon = icon_new = "building"
+    icon = "building"
     about = "The tenants."
     searched = "Name or URL name"
     is_square = True
@@ -53,6 +55,8 @@ class Organizations(Resource[Organization]):
         ),
     }
     labels = {"name": "Name", "slug": "URL name"}
+    new_form = NewOrganizationForm
+    edit_form = EditOrganizationForm
     guarded = frozenset({"slug"})
     restoring = "Gives all its people their access back, on devices that were signed in then too."
     deleting = "Locks its people out at once. Can be restored."
@@ -77,14 +81,8 @@ class Organizations(Resource[Organization]):
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)
         yield Organization, {"id": tenant.id, "name": name, "slug": slug}
 
-    def new_form(self) -> Form:
-        return NewOrganizationForm()
-
-    def edit_form(self, row: Organization) -> EditOrganizationForm:
-        return EditOrganizationForm(row)
-
-    def written(self, row: Organization) -> dict[str, str]:
-        return written(row)
+    def demo(self, demo: Demo) -> DemoRows:
+        return demo_rows(demo)
 
     def created(self, form: Form) -> None:
         flash("Organization created. Add its first administrator next.", "success")

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core import history
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Role
 from portal.core.batch import OF_NEW_ROWS, create_many, without_triggers
 from portal.core.clock import now
@@ -28,6 +29,7 @@ SEED = 20_260_101
 YEARS = 2
 AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 ADMIN_EMAIL = "admin@example.com"
+SEED_ADDED = Action("seed", "added the demo data", "Added demo data", "plus")
 LATELY = timedelta(
     days=21
 )  # people created since then who never signed in are invited; the invitation may have expired
@@ -96,7 +98,7 @@ def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
                 made += many
         others = {one.plural: f"{rows:,}" for one in resources().values() if (rows := one.demo(random))}
         told = {"organizations": f"{len(organizations):,}", "people": f"{made:,}", **others}
-        history.record("seed", details=told)
+        history.record(SEED_ADDED, details=told)
         connection.exec_driver_sql(f"ANALYZE {', '.join(resources())}")  # names of tables
         return made
 

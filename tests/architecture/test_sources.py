@@ -31,6 +31,7 @@ SUITES = (
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
+    "actions",
 }  # fmt: skip
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, insert, make_url, select, update
 
+from portal.auth.actions import SIGN_IN
 from portal.core import history
 from portal.core.actor import Role
 from portal.core.batch import create_many, update_many, upsert
@@ -27,6 +28,7 @@ from portal.organizations.models import Organization
 from portal.postgres.roles import ROLES
 from portal.users.commands import users
 from portal.users.models import User
+from portal.web.error_pages import REFUSED
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
 from tests.database import Server, app_for, disconnect
@@ -443,7 +445,7 @@ def test_lg1_several_statements_of_a_transaction_are_one_operation_whatever_they
         psql.execute("INSERT INTO users (email) VALUES ('late@example.com')")
         psql.execute("SELECT portal_record('refused', NULL, 'SYSTEM', NULL, NULL, NULL, NULL, false)")
     with acting(fresh_app, people.root):
-        history.record("sign_in", about=people.root.id)
+        history.record(SIGN_IN, about=people.root.id)
 
     found = events(psql, last)
     assert len({one["operation_id"] for one in found}) == 2
@@ -706,9 +708,9 @@ def test_lg7_what_the_portal_does_by_itself_says_so_and_other_programs_say_nothi
 
 def test_an_event_that_no_row_tells_says_what_it_was_told(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     with acting(fresh_app, people.ada):
-        history.record("refused", details={"path": "GET /organizations/new"})
+        history.record(REFUSED, details={"path": "GET /organizations/new"})
     with acting(fresh_app, people.root):
-        history.record("refused")
+        history.record(REFUSED)
 
     told, silent = events(psql)[-2:]
     assert told["changes"] == {"path": [None, "GET /organizations/new"]}

@@ -277,7 +277,7 @@ def test_ac17_every_use_is_in_the_history(app: Flask, browser: PageClient, uma: 
     assert events(app, "browser_copied") == [("users", {"row": [None, str(uma.id)]})]
     assert events(app, "browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
     told = text_of(browser.get("/activity/").text)
-    assert "looked into the table users" in told
+    assert "viewed the table users" in told
     assert f"copied the row with the key {uma.id} of the table users" in told
     assert "queried the database: SELECT 17" in told
 

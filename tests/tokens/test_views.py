@@ -179,7 +179,7 @@ def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
     assert "revoked" in client.get(PAGE).text
     with acting(app):
         found = db.session.execute(select(Activity.action, Activity.actor_id).where(Activity.action.like("token%")))
-        assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
+        assert [tuple(row) for row in found] == [("token_created", uma.id), ("token_revoked", uma.id)]
 
 
 def test_rt9_its_last_use_is_shown(client: PageClient, sign_in: SignIn, uma: Person, program: Program) -> None:

@@ -24,10 +24,10 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.web.given import current_settings
-from tests.acting import acting, at_once, portal_on
+from tests.acting import acting, portal_on, run_concurrently
 from tests.activity.chain import Owner, act, connected, resign, run, tamper, troubles
 from tests.cast import Builder
-from tests.cli.test_doctor import asked
+from tests.cli.test_doctor import diagnose
 from tests.database import SECRET_KEY, Server, settings_for
 from tests.reliability.serving import serving
 
@@ -63,7 +63,7 @@ def make(app: Flask, name: str, many: int = 1) -> None:
 def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
     make(fresh_app, "o", 40)
 
-    outcomes = at_once(fresh_app, [seals.seal] * 6)
+    outcomes = run_concurrently(fresh_app, [seals.seal] * 6)
 
     with acting(fresh_app):
         assert not [one for one in outcomes if isinstance(one, Exception)]
@@ -75,7 +75,7 @@ def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
 def test_an_act_while_the_history_is_sealed_waits_for_nothing_and_is_sealed_next(fresh_app: Flask) -> None:
     works = [lambda: seals.seal()] * 2 + [lambda place=place: make(fresh_app, f"o{place}", 20) for place in range(4)]
 
-    outcomes = at_once(fresh_app, works)
+    outcomes = run_concurrently(fresh_app, works)
 
     with acting(fresh_app):
         assert not [one for one in outcomes if isinstance(one, Exception)]
@@ -415,7 +415,7 @@ def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothin
     act(owner, 2, "later")
     with portal_on(fresh_database, secret_key=NEW_KEY) as app:
         refused(app, UNKNOWN)
-        assert re.match(rf"no  seals of the history: nothing .* because .*{UNKNOWN}", asked(app, CHECK).output)
+        assert re.match(rf"no  seals of the history: nothing .* because .*{UNKNOWN}", diagnose(app, CHECK).output)
     with portal_on(fresh_database, secret_key=NEW_KEY, secret_key_fallbacks=(SECRET_KEY,)) as app:
         assert "2 events sealed." in run(app, "seal").output
 
@@ -423,7 +423,7 @@ def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothin
 def test_the_doctor_says_that_nothing_is_sealed_and_why(sealed: Flask, intruder: Owner) -> None:
     for column, value, reason in (("kept_from", "9", CHANGED), ("key_id", "'x'", UNKNOWN)):
         with exchanged(intruder, 3, column, value):
-            result = asked(sealed, CHECK)
+            result = diagnose(sealed, CHECK)
         assert result.exit_code == 1
         assert re.match(rf"no  seals of the history: nothing can be sealed because .*{reason}", result.output)
 

@@ -70,7 +70,8 @@ CONFINED = {
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
     "account/views.py", "activity/cli.py", "activity/queries.py", "activity/row_names.py", "activity/seals.py",
-    "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py",
+    "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
+    "auth/redeeming.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",

@@ -48,6 +48,8 @@ from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
+from portal.resources.linking import blueprint_of
+from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
@@ -66,6 +68,7 @@ class Feature:
 
     pages: tuple[Blueprint, ...] = ()
     resource: Resource[Any] | None = None
+    relations: tuple[Relation, ...] = ()  # of its rows with those of other resources
     permissions: tuple[Permission, ...] = ()
     links: tuple[Link, ...] = ()  # in the navigation
     commands: tuple[click.Command, ...] = ()
@@ -172,12 +175,15 @@ def register(app: Flask) -> None:
             app.register_blueprint(blueprint)
         if feature.resource:
             app.register_blueprint(of_resource(feature.resource))
+        for relation in feature.relations:
+            app.register_blueprint(blueprint_of(relation))
         for command in feature.commands:
             app.cli.add_command(command)
         for provision in feature.provides:
             provision.give(app)
     permissions.set(app, PERMISSIONS)
     resources.set(app, RESOURCES)
+    relations.set(app, [relation for feature in FEATURES for relation in feature.relations])
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})

@@ -75,11 +75,15 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
 
 @contextmanager
 def without_triggers(connection: Connection, table: str, triggers: Iterable[str]) -> Iterator[None]:
-    """Disable these triggers of a table. Only its owner may; other writers wait until the transaction ends."""
-    for trigger in triggers:
+    """Disable these triggers of a table, those that it has. Only its owner may; other writers wait until the end of
+    the transaction.
+    """
+    named = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = ANY(%s)"
+    found = connection.exec_driver_sql(named, (table, list(triggers))).scalars().all()
+    for trigger in found:
         connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
     yield
-    for trigger in triggers:
+    for trigger in found:
         connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 

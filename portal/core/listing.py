@@ -55,7 +55,6 @@ class Listing:
                 self._conditions.append(condition)
             elif value and one.wrong:
                 self.refused[name] = one.wrong
-        self._can_find = source.find is not None and all(source.filters[name].is_found for name in self.filters)
         self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
         sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
         self.default_sort = BEST if self.has_best else self.tab.default_sort
@@ -178,6 +177,10 @@ class Listing:
 
     def _downward(self) -> bool:
         return self.sort.startswith("-") != (self._from_end or self._before is not None)
+
+    @property
+    def _can_find(self) -> bool:
+        return self.source.find is not None and all(self.source.filters[name].is_found for name in self.filters)
 
     @property
     def _finds(self) -> bool:

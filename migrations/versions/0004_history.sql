@@ -435,13 +435,12 @@ BEGIN
                 nullif(others #>> ARRAY[other::text, '2'], '')::uuid AS other_tenant
             FROM pairs CROSS JOIN known)
         INSERT INTO activity (organization_id, action, table_name, row_id, changes)
-        SELECT CASE tenant WHEN other_tenant THEN tenant END, $3, side.kind, side.id, jsonb_build_object(side.other_kind,
-            CASE WHEN $4 THEN jsonb_build_array(NULL, side.other_id) ELSE jsonb_build_array(side.other_id, NULL) END)
+        SELECT CASE tenant WHEN other_tenant THEN tenant END, $3, side.kind, side.id,
+            jsonb_build_object(side.other_kind, jsonb_build_array(NULL, side.other_id))
         FROM seen CROSS JOIN LATERAL (VALUES ($1, one, $2, other), ($2, other, $1, one))
             AS side (kind, id, other_kind, other_id)
         $sql$, TG_ARGV[2], TG_ARGV[4])
-    USING TG_ARGV[1], TG_ARGV[3], TG_ARGV[0] || CASE TG_OP WHEN 'INSERT' THEN '_added' ELSE '_removed' END,
-        TG_OP = 'INSERT';
+    USING TG_ARGV[1], TG_ARGV[3], TG_ARGV[0] || CASE TG_OP WHEN 'INSERT' THEN '_added' ELSE '_removed' END;
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION portal_record_links FROM PUBLIC;

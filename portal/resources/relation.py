@@ -12,7 +12,7 @@ from flask import url_for
 from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
-from portal.core import links
+from portal.core.relations import link, unlink
 from portal.core.counts import BOUND
 from portal.core.db import db
 from portal.core.models import Link
@@ -81,7 +81,7 @@ class Side:
         """Add or remove a link; False if nothing was to be done. Conflict, NotAllowed."""
         keys = {self._own_key.key: row.id, self._other_key.key: other_id}
         model = self.relation.model
-        return links.add(model, tenant_of(self.own, row), keys) if adds else links.remove(model, keys)
+        return link(model, tenant_of(self.own, row), keys) if adds else unlink(model, keys)
 
     def sentence(self, row: Any, other: Any, *, adds: bool) -> str:
         """What a change did: "Ada Lovelace added to Drivers."."""

@@ -14,7 +14,7 @@ from portal.core.models import Link
 
 
 @command
-def add(model: type[Link], organization_id: uuid.UUID, keys: Mapping[str, uuid.UUID]) -> bool:
+def link(model: type[Link], organization_id: uuid.UUID, keys: Mapping[str, uuid.UUID]) -> bool:
     """Link two rows, given by the link's columns; False if they already are.
 
     Conflict if one of them is gone or no longer in the organization; NotAllowed if that isn't the actor's.
@@ -25,7 +25,7 @@ def add(model: type[Link], organization_id: uuid.UUID, keys: Mapping[str, uuid.U
 
 
 @command
-def remove(model: type[Link], keys: Mapping[str, uuid.UUID]) -> bool:
+def unlink(model: type[Link], keys: Mapping[str, uuid.UUID]) -> bool:
     """Remove the link between two rows; False if there is none."""
     linked: Any = (getattr(model, name) == key for name, key in keys.items())
     return db.session.execute(delete(model).where(*linked).returning(model.organization_id)).first() is not None

@@ -12,11 +12,11 @@ from flask import url_for
 from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
-from portal.core.relations import link, unlink
 from portal.core.counts import BOUND
 from portal.core.db import db
 from portal.core.models import Link
 from portal.core.policy import Permission
+from portal.core.relations import link, unlink
 from portal.core.sources import Filter
 from portal.resources.resource import Resource
 from portal.web.forms import Form, TextField

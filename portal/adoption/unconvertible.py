@@ -91,14 +91,30 @@ def _odd(connection: Connection, table: str, column: str, plain: str) -> list[st
 
 def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
     """What prevents an adoption, and what is changed on the way; empty if all rows can be converted."""
-    asked = [*((*one, True) for one in _stopping()), *((*one, False) for one in _mended())]
     found = []
-    for what, query, stops in asked:
-        counted = f"SELECT example, count(*) OVER () FROM ({query}) found(example) LIMIT {SHOWN}"
-        rows = connection.exec_driver_sql(counted, spelling.parameters).all()
+    for what, query, stops in every_check():
+        rows = connection.exec_driver_sql(counted(query), spelling.parameters).all()
         if rows:
             found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), stops))
     return found
+
+
+def every_check() -> Iterator[tuple[str, str, bool]]:
+    """What is looked for, the query that finds it, and whether it prevents an adoption."""
+    yield from ((*one, True) for one in _stopping())
+    yield from ((*one, False) for one in _mended())
+
+
+def counted(query: str) -> str:
+    """Some examples, each with the number of all rows.
+
+    Materialized, the query is planned for all its rows. With the LIMIT in it, PostgreSQL 15 would plan for the first
+    few, and compare every token with every person.
+    """
+    return (
+        f"WITH found(example) AS MATERIALIZED ({query})"
+        f" SELECT example, (SELECT count(*) FROM found) FROM found LIMIT {SHOWN}"
+    )
 
 
 def _stopping() -> Iterator[tuple[str, str]]:

@@ -28,8 +28,10 @@ SETTINGS = {
 }
 # Settings that can only be set when a connection starts. Plans are made for the values at hand, because a plan for any
 # search term or role would be bad for most. Rows are read after they are locked, hence READ COMMITTED.
+# Compiling a plan takes longer than any statement of a page.
 LASTING = {
     "plan_cache_mode": "force_custom_plan",
+    "jit": "off",
     "default_transaction_isolation": r"read\ committed",
 }
 

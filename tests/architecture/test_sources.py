@@ -31,7 +31,7 @@ SUITES = (
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
-    "demo",
+    "actions", "demo",
 }  # fmt: skip
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them
@@ -69,8 +69,9 @@ CONFINED = {
 # The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
 WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 TAKES_WAYS_OUT = {
-    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/undoable.py",
-    "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py",
+    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/row_names.py", "activity/seals.py",
+    "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
+    "auth/redeeming.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",

@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from portal.web.rendering import redirect, wants_fragment
 from portal.web.session import UNBOUND
-from portal.web.urls import home
+from portal.web.urls import here, home
 
 ARRIVAL = "arrival"
 CLOSED = (403, 404, 405)
@@ -39,4 +39,4 @@ def arrive() -> None:
 def instead_of(code: int) -> Response | None:
     """The redirect that replaces an error page on arrival; None if the error is to be shown."""
     is_arrival = g.get("arrives", False) and current_user.is_authenticated
-    return redirect(home()) if is_arrival and code in CLOSED and request.path != "/" else None
+    return redirect(home()) if is_arrival and code in CLOSED and here() != home() else None

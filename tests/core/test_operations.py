@@ -66,9 +66,9 @@ class Portal:
 
         def explain(_connection: Any, cursor: Any, statement: str, values: Any, context: Any, _many: bool) -> None:
             if statement.startswith(("SELECT", "WITH")) and "set_config" not in statement:
-                beside = cursor.connection.cursor()
-                beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
-                (plan,) = beside.fetchone()
+                explaining = cursor.connection.cursor()
+                explaining.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+                (plan,) = explaining.fetchone()
                 plan = json.loads(plan) if isinstance(plan, str) else plan
                 found[statement] = found.get(statement, 0) + sum(_read(plan[0]["Plan"]))
 

@@ -1,4 +1,4 @@
-"""Is every action that the portal records declared, once, by a feature?"""
+"""Every action that the portal records is declared by exactly one feature."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,21 +11,19 @@ from flask import Response, request
 from portal.core.listing import Listing
 from portal.web.rendering import keep_address, render
 
-# While a date is typed, its year is 2, 20, 202 and 2026.
-TYPED = frozenset({"q", "from", "to", "last_sign_in_before"})
-
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:
     """The page or the table of a list. Typing creates a single entry in the browser's history."""
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
-    return keep_address(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", "")))
+    typed = {"q", *(name for name, one in listing.source.filters.items() if one.wrong)}
+    return keep_address(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", ""), typed))
 
 
-def _is_typed(address: str) -> bool:
-    """Whether the list's address holds what somebody is typing."""
+def _is_typed(address: str, names: Set[str]) -> bool:
+    """Whether the list's address contains an argument that is being typed, as a date is with its year 2, 20, 202."""
     try:
-        return not TYPED.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
+        return not names.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
     except ValueError:  # the header isn't a URL
         return False

@@ -1,5 +1,5 @@
--- What rows of a table are called, by key: portal_watch wrote the function that knows. Of removed rows, `remains` holds
--- their values.
+-- Names, search texts and tenants of rows, by key, from the function that portal_watch writes for each table. Of
+-- removed rows, `remains` holds the values.
 CREATE OR REPLACE FUNCTION portal_names(kind text, ids uuid[], remains jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

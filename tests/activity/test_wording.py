@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from portal.activity import queries
 from portal.activity.entries import days, entries_of
@@ -23,6 +23,7 @@ from portal.core.db import command, db
 from portal.core.history import record
 from portal.mfa.actions import RECOVERY_CODES_RENEWED, TWO_FACTOR_ADDED
 from portal.mfa.words import CODE, MEANS
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.users.actions import TWO_FACTOR_RESET
 from portal.users.commands import set_password, users
@@ -283,3 +284,26 @@ def test_one_form_contains_all_undo_buttons_and_works_without_scripts(
     assert [button.get("value") for button in buttons] == ["3", "2"]
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name) == ("Uma", "Else")
+
+
+def test_a_changed_url_name_keeps_its_capitals(
+    app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, root: Person
+) -> None:
+    with acting(app, root):
+        organizations.update(acme.id, 1, {"slug": "acme-two"})
+    sign_in(root)
+
+    assert "Root Example changed the URL name of Acme" in sentences(client.get("/activity/").text)
+
+
+def test_a_change_whose_values_were_erased_names_no_number_of_fields(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
+) -> None:
+    with acting(app, root):
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+    with acting(app):
+        command(lambda: db.session.scalar(select(func.portal_erase_activity("users", uma.id))))()
+    sign_in(root)
+
+    assert "Root Example changed Ulla Example" in sentences(client.get("/activity/").text)
+    assert "The system erased the values in the history of Ulla Example" in sentences(client.get("/activity/").text)

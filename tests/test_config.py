@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from portal import create_app
-from portal.config import ROOT, Noting, Refused, Settings, load_settings
+from portal.config import ROOT, ConfigurationError, RecordingEnviron, Settings, load_settings
 from tests.database import SECRET_KEY
 
 URL = "postgresql://portal:hunter2hunter2@db.example.com/portal"
@@ -47,15 +47,15 @@ def test_in15_production_refuses_to_start_with_a_missing_or_weak_key_in_one_sent
 
 @pytest.mark.parametrize("key", WEAK)
 def test_in15_weak_keys_are_refused_also_among_the_former_ones(key: str) -> None:
-    with pytest.raises(Refused, match="weak"):
+    with pytest.raises(ConfigurationError, match="weak"):
         load(DATABASE_URL=URL, SECRET_KEY=key)
-    with pytest.raises(Refused, match="weak"):
+    with pytest.raises(ConfigurationError, match="weak"):
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=f"{SECRET_KEY},{key}")
 
 
 @pytest.mark.parametrize("key", WEAK)
 def test_a_weak_key_for_seals_is_refused_by_its_name(key: str) -> None:
-    with pytest.raises(Refused, match="PORTAL_SEAL_KEY is weak"):
+    with pytest.raises(ConfigurationError, match="PORTAL_SEAL_KEY is weak"):
         load(PORTAL_SEAL_KEY=key, SECRET_KEY=SECRET_KEY)
 
 
@@ -85,7 +85,7 @@ def test_every_way_to_write_a_postgresql_address_is_taken(scheme: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/name", "nonsense", "postgresql+asyncpg://host/name"])
 def test_other_databases_are_refused_without_repeating_the_address(url: str) -> None:
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         load(DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
 
     assert str(raised.value).count(". ") <= 1
@@ -114,7 +114,7 @@ def test_re13_secrets_can_stand_in_files(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_secrets_file_is_reported_without_its_content(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
+    with pytest.raises(ConfigurationError, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
         load(SECRET_KEY_FILE=str(tmp_path / "absent"))
 
 
@@ -149,7 +149,7 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
     ],
 )  # fmt: skip
 def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:
-    with pytest.raises(Refused, match=name):
+    with pytest.raises(ConfigurationError, match=name):
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: value})
 
 
@@ -188,7 +188,7 @@ def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
 @pytest.mark.parametrize("name", ["PORTAL_SESSION_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
 def test_se6_an_invalid_time_is_refused(name: str, value: str) -> None:
-    with pytest.raises(Refused, match=name):
+    with pytest.raises(ConfigurationError, match=name):
         load(**{name: value})
 
 
@@ -227,7 +227,7 @@ def test_the_mail_servers_password_can_stand_in_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_mail_that_could_not_be_sent_is_refused_at_the_start(tmp_path: Path, name: str, value: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         load(PORTAL_INSTANCE=str(tmp_path), **{**MAIL, name: value})
 
     assert name in str(refused.value)
@@ -256,7 +256,7 @@ def test_an_unknown_setting_is_reported_with_the_closest_one_and_without_its_val
 
 def test_every_setting_of_the_readme_is_one() -> None:
     table = re.findall(r"^\| `(PORTAL_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    environ = Noting({})
+    environ = RecordingEnviron({})
     load_settings(environ)
 
     assert len(table) > 20

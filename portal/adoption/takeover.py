@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from portal.adoption.prisma import KEPT, LEDGER, TABLES
 from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
-from portal.core.batch import OF_NEW_ROWS, without_triggers
+from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
 SETTINGS = {
@@ -28,7 +28,7 @@ BUSY = "A migration or another adoption is running in this database; nothing was
 LOST = "Only {found:,} of {wanted:,} rows of {table} could be moved; nothing was changed."
 
 # The sessions of refresh tokens exist already.
-SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("open_session",)}
+SILENT = {"organizations": IMPORT_TRIGGERS, "users": IMPORT_TRIGGERS, "refresh_tokens": ("open_session",)}
 
 INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index

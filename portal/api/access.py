@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 
 from portal.auth import queries
-from portal.auth.commands import NOTED_EVERY, person_of
+from portal.auth.commands import USE_RECORDED_EVERY, person_of
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import personal
@@ -54,7 +54,7 @@ def _of_api_token(token: str) -> SignedIn | None:
     row = db.session.execute(queries.by_api_token(token)).first()
     if row is None:
         return None
-    if row.used_at is None or now() - row.used_at > NOTED_EVERY:
+    if row.used_at is None or now() - row.used_at > USE_RECORDED_EVERY:
         personal.note_use(row.session_id)
     return replace(person_of(row, token), scopes=frozenset(row.scopes))
 

@@ -1,4 +1,4 @@
-"""Write the emails to people. Each is written when it is sent, with current data."""
+"""Write the emails to people. The worker calls these functions when it sends an email, so the data is current."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from portal.web.zones import zone_named
 
 NOT_YOU = "If this wasn’t you, set a new password immediately and tell your administrator."
 UNASKED = "If you didn’t request this, you can ignore this email."
-NAMED = 3  # administrators named in an email that says whom to ask
+NAMED = 3  # administrators to contact, named in an email
 INVITES = or_(  # events that send an invitation: the actor of the newest one is the inviter
     Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
 )
@@ -35,7 +35,7 @@ Found = Row[Any]
 
 
 def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """For people who have not accepted yet. The link counter shows whether there were earlier links."""
+    """The email to people who have not accepted yet. The link counter shows whether there were earlier links."""
     found = links.person(user_id)
     if found is None or invitation_of(found) != "pending":
         return None
@@ -54,7 +54,7 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def _inviter(found: Found) -> str:
-    """The inviter's name, if the person may see it: an administrator of their organization, or a fellow super admin."""
+    """The inviter's name, if the person may see it: an administrator of their organization, or another super admin."""
     event = db.session.scalars(newest_event(found.id, INVITES)).first()
     if event is None or event.actor_id is None:
         return ""
@@ -64,7 +64,7 @@ def _inviter(found: Found) -> str:
 
 
 def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To people who requested it, or whose administrator did; not to people who were only invited."""
+    """The email to people who requested a reset or whose administrator did, except people who were only invited."""
     found = links.person(user_id)
     if found is None:
         return _whom_to_ask(user_id)
@@ -91,7 +91,7 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
-    """For deactivated people who request a new password. Deleted people get no email."""
+    """The email to deactivated people who request a new password. Deleted people get none."""
     found = links.locked_out(user_id)
     if found is None:
         return None
@@ -113,7 +113,7 @@ def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
 
 
 def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To the address that has to be confirmed."""
+    """The email to the address that has to be confirmed."""
     found = links.person(user_id)
     if found is None or (found.email_verified and found.pending_email is None):
         return None
@@ -135,7 +135,7 @@ def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
-    """To the former address, which the event contains unless its values were erased."""
+    """The email to the former address, which the event contains unless its values were erased."""
     wanted = select(Activity.changes).where(Activity.id == event, Activity.row_id == user_id)
     changes = db.session.scalar(wanted) if event is not None else None
     found = links.person(user_id)
@@ -153,7 +153,7 @@ def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
 
 
 def notice(subject: str, *said: str) -> Writer:
-    """Emails with fixed sentences, to the person's address."""
+    """An email with fixed sentences, to the person's address."""
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
         found = links.person(user_id)
@@ -163,7 +163,7 @@ def notice(subject: str, *said: str) -> Writer:
 
 
 def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> Writer:
-    """Emails about the newest such event, optionally with a certain second factor: {when}, {what}, and by {whom}."""
+    """An email about the newest event with this action and, optionally, second factor. `_facts` are placeholders."""
     means = Activity.changes[MEANS][1].astext
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
@@ -179,7 +179,7 @@ def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> W
 
 
 def password_changed(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """Include the number of API tokens that ended."""
+    """The email about a changed password, with the number of API tokens that ended."""
     found = links.person(user_id)
     event = db.session.scalars(newest_event(user_id, Activity.changes.has_key("password"))).first()
     if found is None:
@@ -190,7 +190,7 @@ def password_changed(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
-    """The sentences, filled in with details of the event; those that end up empty are left out."""
+    """The sentences with details of the event filled in, without those that end up empty."""
     facts = _facts(act, found)
     return [filled for sentence in said if (filled := sentence.format(**facts))]
 
@@ -198,8 +198,8 @@ def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
 def _facts(act: Activity, found: Found) -> dict[str, str]:
     at = act.at.astimezone(zone_named(found.time_zone))
     left = db.session.scalar(codes_left(found.id)) or 0
-    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # other actors' browsers are private
-    browser = f", with {browser_of(act.agent)}," if act.agent and is_told else ""
+    is_shown = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # other actors' browsers are private
+    browser = f", with {browser_of(act.agent)}," if act.agent and is_shown else ""
     return {
         "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
         "tokens": tokens_ended(db.session.scalar(tokens_ended_by(act))),
@@ -210,7 +210,7 @@ def _facts(act: Activity, found: Found) -> dict[str, str]:
 
 
 def _administrator(act: Activity) -> str:
-    """The name of an administrator of the same organization; nobody outside it is named."""
+    """The name of an administrator of the same organization. Nobody outside it is named."""
     name = names_of([act.actor_id]).get(act.actor_id) if act.actor_id and act.actor_role == Role.ADMIN.name else None
     return f"{name}, your administrator," if name else "a system administrator"
 
@@ -234,17 +234,17 @@ WRITERS: dict[str, Writer] = {
     "two_factor_removed": of_act(
         "two_factor_removed",
         "Two-factor authentication: a method was removed",
-        "{when} {what} was removed from your Portal account. You can’t sign in with it any more.",
+        "{when} {what} was removed from your Portal account. You can no longer sign in with it.",
         NOT_YOU,
     ),
     "two_factor_reset": of_act(
         "two_factor_reset",
         "Your two-factor authentication was reset",
         "{when} {whom} reset the two-factor authentication of your Portal account.",
-        "Your app, passkeys and recovery codes no longer work, and every device is signed out.",
+        "Your app, passkeys and recovery codes no longer work, and every device was signed out.",
         "{tokens}",
         "Until you set up two-factor authentication again, your password is enough to sign in.",
-        "If you didn’t ask for this, set a new password immediately and contact your administrator.",
+        "If you didn’t request this, set a new password immediately and contact your administrator.",
     ),
     "recovery_codes_renewed": of_act(
         "recovery_codes_renewed",

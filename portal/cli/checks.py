@@ -1,4 +1,4 @@
-"""Checks of the installation. Each returns what it found, or raises Ailing with what to do."""
+"""Checks of the installation. Each returns what it found, or raises CheckFailed with what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Check, CheckFailed
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
 from portal.core.row_security import READER_ROLE, TENANT_ROLE
@@ -46,7 +46,7 @@ def characters() -> str:
         " WHERE datname = current_database())"
     )
     if encoding != "UTF8" or not folds:
-        raise Ailing(
+        raise CheckFailed(
             f"{encoding} with {name} can't lowercase non-English letters: dump the database, create it again with"
             " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0, and restore it there."
         )
@@ -60,7 +60,7 @@ def sort_order() -> str:
         " WHERE datname = current_database()"
     )
     if noted != actual:
-        raise Ailing(
+        raise CheckFailed(
             f"the server's sort order changed from version {noted} to {actual}: run REINDEX DATABASE, then"
             " ALTER DATABASE ... REFRESH COLLATION VERSION."
         )
@@ -70,7 +70,7 @@ def sort_order() -> str:
 def extensions() -> str:
     there = installed(db.session.connection())
     if missing := [name for name in EXTENSIONS if name not in there]:
-        raise Ailing(
+        raise CheckFailed(
             f"{' and '.join(missing)} missing: run `flask db upgrade`, or CREATE EXTENSION as an administrator."
         )
     return ", ".join(f"{name} in {there[name].schema}" for name in EXTENSIONS)
@@ -79,11 +79,11 @@ def extensions() -> str:
 def applied_migrations() -> str:
     found, wanted = migrations.applied(db.session.connection()), migrations.heads()
     if unknown := unknown_migrations(found):
-        raise Ailing(unknown)
+        raise CheckFailed(unknown)
     if found != wanted:
         obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
         pending = f"pending (found {_names(found)}, expected {_names(wanted)})"
-        raise Ailing(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
+        raise CheckFailed(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
     return f"all applied, up to {_names(found)}"
 
 
@@ -91,16 +91,18 @@ def drift() -> str:
     """Compare the schema with the one that the same migrations create on a temporary server."""
     found = migrations.applied(db.session.connection())
     if not found or not found <= migrations.known():
-        raise Ailing("apply the migrations first.")
+        raise CheckFailed("apply the migrations first.")
     try:
         expected = migrations.made_by(_names(found))
     except EmbeddedError as error:
-        raise Ailing(f"not compared, because PostgreSQL can't be started here: {str(error).splitlines()[0]}") from None
+        raise CheckFailed(
+            f"not compared, because PostgreSQL can't be started here: {str(error).splitlines()[0]}"
+        ) from None
     different = catalog.differences(expected, catalog.read(db.session.connection()))
     if different:
         listed = "; ".join(str(one) for one in different[:SHOWN])
         more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
-        raise Ailing(f"differs from the migrations: {listed}{more}. Fix it by hand, or write a migration.")
+        raise CheckFailed(f"differs from the migrations: {listed}{more}. Fix it by hand, or write a migration.")
     return f"none: all {len(expected)} objects of the schema match the migrations"
 
 
@@ -112,7 +114,7 @@ def owner() -> str:
     )
     if strange:
         names = ", ".join(name for (name,) in strange)
-        raise Ailing(f"{names} belong to another login: ALTER TABLE ... OWNER TO the login of DATABASE_URL.")
+        raise CheckFailed(f"{names} belong to another login: ALTER TABLE ... OWNER TO the login of DATABASE_URL.")
     return "the portal's tables belong to its login"
 
 
@@ -126,13 +128,15 @@ def reader_role() -> str:
     owned = _rows("SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'portal_query'")
     told = _takeable_and_weak(READER_ROLE)
     if owned != [(READER_ROLE,)]:
-        raise Ailing(f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md.")
+        raise CheckFailed(
+            f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md."
+        )
     (name, is_open) = _row(
         "SELECT quote_ident(current_database()), has_database_privilege(%s, current_database(), 'TEMPORARY')",
         READER_ROLE,
     )
     if is_open:
-        raise Ailing(
+        raise CheckFailed(
             f"everyone can create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
         )
     return told
@@ -145,16 +149,16 @@ def _takeable_and_weak(role: str) -> str:
         role,
     )
     if not found:
-        raise Ailing(f"{role} is missing: run CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
+        raise CheckFailed(f"{role} is missing: run CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
     if found[0][0]:
-        raise Ailing(
+        raise CheckFailed(
             f"{role} has too many privileges: run ALTER ROLE {role} NOLOGIN NOBYPASSRLS NOSUPERUSER,"
             " and REVOKE the roles it is a member of."
         )
     try:
         _row("SELECT set_config('role', %s, true)", role)
     except DBAPIError:
-        raise Ailing(f"the login of DATABASE_URL can't take {role}: run GRANT {role} TO the login.") from None
+        raise CheckFailed(f"the login of DATABASE_URL can't take {role}: run GRANT {role} TO the login.") from None
     return f"the login can take {role}"
 
 
@@ -164,7 +168,7 @@ def clock() -> str:
     after = now()
     apart = abs(there - (before + (after - before) / 2))
     if apart > SKEW:
-        raise Ailing(
+        raise CheckFailed(
             f"this machine and the database are {apart.total_seconds():.0f} s apart: synchronize both clocks with NTP."
         )
     return f"{apart.total_seconds() * 1000:.0f} ms from the database's"
@@ -176,15 +180,17 @@ def address() -> str:
     if not settings.pools_transactions:
         return "DATABASE_URL connects to PostgreSQL directly"
     if settings.direct_url is None:
-        raise Ailing("DATABASE_URL connects to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations.")
+        raise CheckFailed(
+            "DATABASE_URL connects to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations."
+        )
     (here,) = _rows(WHICH)
     try:
         with direct_engine().connect() as direct:
             there = direct.exec_driver_sql(WHICH).one()
     except DBAPIError as error:
-        raise Ailing(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
+        raise CheckFailed(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
     if tuple(here) != tuple(there):
-        raise Ailing(f"DIRECT_URL ({DIRECT}) and DATABASE_URL connect to different databases.")
+        raise CheckFailed(f"DIRECT_URL ({DIRECT}) and DATABASE_URL connect to different databases.")
     return "DATABASE_URL connects to a pooler, DIRECT_URL to the same database directly"
 
 
@@ -199,16 +205,18 @@ def secret_key() -> str:
 
 def names_of_settings() -> str:
     if misspelled := current_settings().misspelled:
-        raise Ailing(" ".join(misspelled))
+        raise CheckFailed(" ".join(misspelled))
     return "every PORTAL_... variable is a setting"
 
 
 def public_address() -> str:
     settings = current_settings()
     if settings.production and settings.public_url is None:
-        raise Ailing("set PORTAL_URL to the public address: without it, cookies are not `Secure`, and links are wrong.")
+        raise CheckFailed(
+            "set PORTAL_URL to the public address: without it, cookies are not `Secure`, and links are wrong."
+        )
     if settings.https and not settings.trusted_proxies:
-        raise Ailing("set PORTAL_TRUSTED_PROXIES: without it, all visitors seem to have the proxy's address.")
+        raise CheckFailed("set PORTAL_TRUSTED_PROXIES: without it, all visitors seem to have the proxy's address.")
     return settings.public_url or "this machine only"
 
 

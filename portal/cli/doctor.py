@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Check, CheckFailed
 from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
 from portal.postgres import migrations
@@ -71,10 +71,10 @@ def _tell(check: Check) -> bool:
         with acting_as(SYSTEM):
             if check.needs_database:
                 with without_time_limit():
-                    found = check.look()
+                    found = check.run()
             else:
-                found = check.look()
-    except Ailing as error:
+                found = check.run()
+    except CheckFailed as error:
         _line("no", check.name, str(error))
         return False
     except (DBAPIError, PoolTimeout) as error:

@@ -77,11 +77,11 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         contextvars.Context().run(Server(app, options).run)
 
 
-beside_pages: Given[Sequence[Callable[[Flask], None]]] = Given("work beside pages")
+background: Given[Sequence[Callable[[Flask], None]]] = Given("work beside pages")
 
 
 def _begin_beside_pages(app: Flask) -> None:
-    for begin in beside_pages.of(app):
+    for begin in background.of(app):
         begin(app)
 
 

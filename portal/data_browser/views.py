@@ -30,7 +30,7 @@ from portal.web import reauthentication
 from portal.web.error_pages import RETRY_AFTER, status_of
 from portal.web.given import current_settings
 from portal.web.guards import requires
-from portal.web.rendering import keep_address, render, wants_fragment
+from portal.web.rendering import render, set_browser_url, wants_fragment
 from portal.web.urls import here
 
 bp = Blueprint("data_browser", __name__, url_prefix="/browser")
@@ -78,7 +78,7 @@ def show(table: str) -> ResponseReturnValue:
         starter=starter(view.table),
         status=422 if view.problem else 200,
     )
-    return response if view.problem else keep_address(response, view.url, extends=False)
+    return response if view.problem else set_browser_url(response, view.url, extends=False)
 
 
 @bp.get("/<table>/row")

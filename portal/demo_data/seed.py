@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from portal.core import history
 from portal.core.actor import SYSTEM, Role
-from portal.core.batch import OF_NEW_ROWS, create_many, without_triggers
+from portal.core.batch import IMPORT_TRIGGERS, create_many, without_triggers
 from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
 from portal.core.keys import uuid7
@@ -87,11 +87,11 @@ def _seed_demo(people: int, with_sign_ins: bool, progress: Any) -> int:
     with without_time_limit():
         connection = db.session.connection()
         organizations = list(_organizations(people, random, today))
-        with without_triggers(connection, "organizations", OF_NEW_ROWS):
+        with without_triggers(connection, "organizations", IMPORT_TRIGGERS):
             create_many(Organization, organizations)
         rows = iter(progress(_people(people, random, today, organizations, hashes)))
         made = 0
-        with without_triggers(connection, "users", OF_NEW_ROWS):
+        with without_triggers(connection, "users", IMPORT_TRIGGERS):
             while many := copy_rows("users", COLUMNS, islice(rows, AT_ONCE)):
                 made += many
         others = {one.plural: f"{rows:,}" for one in resources().values() if (rows := one.demo(random))}

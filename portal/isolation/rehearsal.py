@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event
 
 from portal.core import db as transactions
-from portal.core.db import FILTERS, db, doubt_settings
+from portal.core.db import FILTERS, db, mark_settings_unknown
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         outer = connection.begin()
         # Savepoints replace transactions here: after each, PostgreSQL is told the actor again.
-        event.listen(connection, "release_savepoint", doubt_settings)
+        event.listen(connection, "release_savepoint", mark_settings_unknown)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
         try:

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Column, Table, TextClause, Uuid, or_, select, text
 
 from portal.core import history
-from portal.core.actor import SYSTEM, Actor, Origin, Role, come_from, leave
+from portal.core.actor import SYSTEM, Actor, Origin, Role, bind_origin, unbind_origin
 from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -78,7 +78,7 @@ def set_up(app: Flask) -> Stage:
     password = secrets.token_urlsafe(24)
     with app.app_context(), acting_as(SYSTEM):
         mine = _filled(_tenant(uuid7(), own, PEOPLE, passwords.hash_password(password)))
-    origin = come_from(Origin("", TEST_NETWORK, foreign.mark("the browser of a person")))
+    origin = bind_origin(Origin("", TEST_NETWORK, foreign.mark("the browser of a person")))
     try:
         with app.app_context(), acting_as(SYSTEM):
             other = _filled(_tenant(uuid7(), foreign, PEOPLE, None))
@@ -86,7 +86,7 @@ def set_up(app: Flask) -> Stage:
         _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])
         _act(app, Actor(other.people["admin"], Role.ADMIN, other.id), other.people["user"])
     finally:
-        leave(origin)
+        unbind_origin(origin)
     rows = frozenset({other.id, *other.people.values(), *hidden.people.values()})
     known = {str(key) for key in rows}
     ours = {

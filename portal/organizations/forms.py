@@ -1,4 +1,4 @@
-"""What may be typed about an organization?"""
+"""Forms for organizations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def valid_slug(_form: Any, field: Any) -> None:
 
 
 class OrganizationForm(Form):
-    """An organization as an administrator writes it. The URL name is for those who may change it."""
+    """The fields of an organization. Only people who may change the URL name get that field."""
 
     layout = ("name", "slug")
     name = TextField("Name", longest=LONGEST_NAME, validators=(DataRequired("Enter the organization's name."),))
@@ -57,14 +57,14 @@ class NewOrganizationForm(OrganizationForm):
         self.slug.render_kw = {**self.slug.render_kw, "data-slug-from": "name"}
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """A URL name that was left empty is made from the name."""
+        """If the URL name is empty, derive it from the name."""
         if not self.slug.data:
             self.slug.data = slug_of(self.name.data or "")
         return bool(super().validate(extra_validators))
 
 
 class EditOrganizationForm(OrganizationForm, EditForm):
-    """An organization that exists."""
+    """An existing organization."""
 
     def __init__(self, organization: Organization) -> None:
         super().__init__(written(organization), organization.version)
@@ -74,7 +74,7 @@ class EditOrganizationForm(OrganizationForm, EditForm):
 
 
 def written(organization: Organization) -> dict[str, str]:
-    """An organization's values as the form writes them."""
+    """An organization's values as the form renders them."""
     values = {"name": organization.name}
     if allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
         values["slug"] = organization.slug

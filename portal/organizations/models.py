@@ -1,4 +1,4 @@
-"""What is an organization?"""
+"""The table of organizations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.core.models import Base, Record
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
-BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
+BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because migration checks ignore collations
 LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
     "ŋ": "n",
@@ -21,7 +21,7 @@ LETTERS = {
 
 
 class Organization(Record, Base):
-    """A tenant. Deleting it writes this one row; its people stay as they are and can't sign in."""
+    """A tenant. Deleting it changes only this row; its people stay as they are, but can't sign in."""
 
     __tablename__ = "organizations"
     __table_args__ = (
@@ -55,7 +55,7 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # set by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )
@@ -68,7 +68,7 @@ class Organization(Record, Base):
 def slug_of(name: str) -> str:
     """Make a slug from a name: lowercase ASCII letters and digits, separated by single hyphens.
 
-    The page's script suggests the same as you type: `static/js/portal.js: slug`.
+    The form suggests the same while the name is typed: `static/js/portal.js: slug`.
     """
     text = unicodedata.normalize("NFKD", tidy(name[:LONGEST]) or "").lower()
     plain = "".join(LETTERS.get(one, one) for one in text if unicodedata.category(one) not in ("Mn", "Mc", "Me", "Cf"))

@@ -1,4 +1,4 @@
-"""The pages of organizations, besides those that every resource has."""
+"""Pages of organizations in addition to those of every resource."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ bp = blueprint(resource)
 @bp.get("/options")
 @requires(ORGANIZATIONS_LIST)
 def options() -> ResponseReturnValue:
-    """What a field for an organization suggests as you type."""
+    """Suggest organizations while a name is typed."""
     found = db.session.execute(queries.suggested(request.args.get("organization_id", ""))).all()
     names = Counter(one.name.casefold() for one in found)
     return render("organizations/_options.html", organizations=found, names=names)

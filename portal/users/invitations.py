@@ -1,4 +1,4 @@
-"""Send an invitation again, revoke it, or get its link to hand over."""
+"""Send an invitation again, revoke it, or create a link to hand over."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from portal.users.behalf import Record, on_behalf
 from portal.users.commands import WAITING
 from portal.users.models import User
 
-ACCEPTED = "{} has a password already, so there is nothing to accept."
-INACTIVE = "{} is deactivated. Activating sends the invitation."
+ACCEPTED = "{} already has a password, so there is no invitation to accept."
+INACTIVE = "{} is deactivated. Activate the person to send the invitation."
 
 
 def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
-    """Send a new invitation; older ones stop working. Missing, Conflict; RateLimited if the counter is full."""
+    """Send a new invitation. Older ones stop working. Raises Missing, Conflict; RateLimited if the counter is full."""
     return on_behalf(user_id, partial(_change, "invited"), *([counter] if counter else []))
 
 
 def revoke(user_id: uuid.UUID) -> User:
-    """Revoke the invitation. Missing, Conflict."""
+    """Revoke the invitation. Raises Missing, Conflict."""
     return on_behalf(user_id, partial(_change, "invitation_revoked"))
 
 
 def link_of(user_id: uuid.UUID) -> tuple[User, str]:
-    """A new link to hand over, which doesn't confirm the address. Older ones stop working. Missing, Conflict."""
+    """Create a link to hand over. It doesn't confirm the address. Older ones stop working. Missing, Conflict."""
     user = on_behalf(user_id, partial(_change, "invitation_copied"))
     with acting_as(SYSTEM):
         found = links.person(user_id)
@@ -41,7 +41,7 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
 
 
 def check_waiting(user: User) -> None:
-    """Conflict unless there is an invitation to accept, now or after sending it again."""
+    """Raise Conflict unless the person has an invitation that isn't accepted, even if it expired or was revoked."""
     if user.invitation not in WAITING:
         raise Conflict(None, ACCEPTED.format(user.name))
 

@@ -217,7 +217,7 @@ def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
     assert [answer.status_code for answer in answers.values()] == [200] * 4
     assert ["Strong" in answer.text for answer in answers.values()] == [True, False, False, False]
     assert "Too short" not in answers["grey dolphins"].text
-    assert "mostly your name" in answers["<b>Gray Dolphin</b>"].text
+    assert "mostly of your name" in answers["<b>Gray Dolphin</b>"].text
     assert not answers[""].text.strip()
     assert all(answer.headers["Cache-Control"] == "no-store" for answer in answers.values())
     assert "olphin" not in "".join(answer.text for answer in answers.values()) + caplog.text

@@ -58,7 +58,7 @@ def test_accepting_an_invitation_signs_in_and_confirms_the_address(
     assert (user.email_verified, user.invitation, user.updated_by) == (True, "accepted", guest.id)
     assert user.last_sign_in_at is not None
     with acting(app):
-        assert passwords.verify(NEW, commands.stored_password(guest.id)).right
+        assert passwords.verify(NEW, commands.stored_password(guest.id)).correct
     assert acts(app, guest) == [
         ("create", False), ("invitation_accepted", True), ("update", True), ("sign_in", True),
     ]  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_new_password_by_link_ends_all_sessions_and_notifies_the_person(
     assert other_client.get("/account/").headers["Location"].startswith("/login")
     with acting(app):
         assert not db.session.scalar(live_of(uma.id))
-        assert passwords.verify(NEW, commands.stored_password(uma.id)).right
+        assert passwords.verify(NEW, commands.stored_password(uma.id)).correct
     assert build.read(User, uma.id).email_verified
     assert jobs(app) == [("password_changed", uma.id)]
     assert ("reset_used", True) in acts(app, uma)
@@ -129,7 +129,7 @@ def test_an_address_that_somebody_else_has_by_then_is_said_plainly(
 
     answer = client.send("/verify")
 
-    assert (answer.status_code, "Someone else uses this address" in answer.text) == (422, True)
+    assert (answer.status_code, "This address is now used by someone else" in answer.text) == (422, True)
     assert build.read(User, uma.id).email == uma.email
 
 

@@ -74,7 +74,7 @@ def test_the_demo_has_its_accounts_and_they_open_with_the_demos_password(seeded:
     assert [found[email][0] for email in emails] == [Role.SUPER_ADMIN, Role.ADMIN, Role.USER]
     assert {(active, must) for _, _, active, must in found.values()} == {(True, False)}
     with seeded.app_context():
-        assert all(passwords.verify(DEMO_PASSWORD, password).right for _, password, _, _ in found.values())
+        assert all(passwords.verify(DEMO_PASSWORD, password).correct for _, password, _, _ in found.values())
 
 
 def test_people_are_unlike_each_other_and_none_is_without_name(seeded: Flask) -> None:

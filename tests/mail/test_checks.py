@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing
+from portal.core.checks import CheckFailed
 from portal.core.db import acting_as, db
 from portal.mail import checks
 from portal.mail.commands import send_later
@@ -64,11 +64,11 @@ def waiting(fresh_app: Flask) -> Flask:
 def test_without_a_mail_server_the_outbox_is_named_and_in_production_what_is_missing(app: Flask) -> None:
     with told(app):
         assert "/outbox/" in checks.mail()
-    with told(app, production=True), pytest.raises(Ailing, match="PORTAL_URL is not set"):
+    with told(app, production=True), pytest.raises(CheckFailed, match="PORTAL_URL is not set"):
         checks.mail()
     with (
         told(app, production=True, public_url="https://portal.example.com"),
-        pytest.raises(Ailing, match="PORTAL_SMTP_URL is not set"),
+        pytest.raises(CheckFailed, match="PORTAL_SMTP_URL is not set"),
     ):
         checks.mail()
 
@@ -99,10 +99,14 @@ def test_an_unusable_mail_server_is_reported_with_the_reason(app: Flask) -> None
             f"smtp://127.0.0.1:{free_port()}": "can't be reached",
         }
         for url, why in wrong.items():
-            with told(app, smtp_url=url), pytest.raises(Ailing, match=why) as complaint:
+            with told(app, smtp_url=url), pytest.raises(CheckFailed, match=why) as complaint:
                 checks.mail()
             assert "other" not in str(complaint.value)
-    with postbox() as box, told(app, smtp_url=box.url.replace("smtp:", "smtps:")), pytest.raises(Ailing, match="TLS"):
+    with (
+        postbox() as box,
+        told(app, smtp_url=box.url.replace("smtp:", "smtps:")),
+        pytest.raises(CheckFailed, match="TLS"),
+    ):
         checks.mail()
 
 
@@ -115,7 +119,9 @@ def test_an_empty_queue_is_well_with_or_without_a_worker(fresh_app: Flask) -> No
 def test_emails_that_wait_without_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, GONE)
 
-    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"):
+    with pytest.raises(
+        CheckFailed, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"
+    ):
         looked(waiting)
     change(waiting, AT_WORK)
     assert looked(waiting).startswith("1 waiting since")
@@ -124,7 +130,7 @@ def test_emails_that_wait_without_a_worker_are_reported(waiting: Flask) -> None:
 def test_emails_that_wait_long_despite_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, AT_WORK, AGED)
 
-    with pytest.raises(Ailing, match="although a worker is running"):
+    with pytest.raises(CheckFailed, match="although a worker is running"):
         looked(waiting)
 
 

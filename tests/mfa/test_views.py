@@ -295,7 +295,7 @@ def test_each_change_of_two_factor_and_a_used_recovery_code_is_announced_by_emai
     assert "The former ones no longer work" in said["You have new recovery codes"]
     reset = said["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-factor authentication" in reset
-    assert "If you didn’t ask for this" in reset
+    assert "If you didn’t request this" in reset
 
 
 def test_the_email_says_how_many_recovery_codes_are_left_and_names_no_outsider(

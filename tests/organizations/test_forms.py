@@ -1,4 +1,4 @@
-"""What may be typed about an organization?"""
+"""Forms for organizations."""
 
 from __future__ import annotations
 

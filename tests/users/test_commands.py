@@ -302,7 +302,7 @@ def test_a_rehash_replaces_no_password_that_was_changed_meanwhile(app: Flask, um
         commands.set_password(uma.id, "something else entirely")
         commands.rehash(uma.id, former, "stale")
 
-        assert passwords.verify("something else entirely", commands.stored_password(uma.id)).right
+        assert passwords.verify("something else entirely", commands.stored_password(uma.id)).correct
 
 
 # Many at once

@@ -183,7 +183,7 @@ def test_lowering_a_super_admin_says_what_is_lost(
 
     assert f"{chief.name} is no longer a super admin" in lowered
     assert f"{chief.name} becomes an administrator of Acme" in lowered
-    assert "belongs to no organization and so can manage nobody" in without
+    assert "belongs to no organization, so there is nobody to manage" in without
 
 
 def test_changing_the_own_role_is_refused_and_asks_nothing(client: PageClient, sign_in: SignIn, ada: Person) -> None:

@@ -484,7 +484,7 @@ def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
 
     for query, told in (
         ("last_sign_in_before=tomorrow", "This is not a valid date"),
-        ("last_sign_in=never&last_sign_in_before=2026-01-01", "the date is left aside"),
+        ("last_sign_in=never&last_sign_in_before=2026-01-01", "so this date is ignored"),
     ):
         page = client.get(f"/users/?{query}").text
         part = client.get(f"/users/?{query}", headers=HTMX).text

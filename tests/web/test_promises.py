@@ -82,7 +82,7 @@ def test_cs1_the_token_of_the_page_is_taken_from_the_header_too(app: Flask, ada:
 @pytest.fixture(autouse=True)
 def use_is_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     """That a sign-in goes on being used is noted once a minute, whatever is asked for."""
-    monkeypatch.setattr(commands, "NOTED_EVERY", timedelta(days=1))
+    monkeypatch.setattr(commands, "USE_RECORDED_EVERY", timedelta(days=1))
 
 
 @pytest.mark.parametrize("who", ["stranger", "uma", "ada", "root"])

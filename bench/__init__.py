@@ -1,1 +1,1 @@
-"""What is fast, measured beside a limit."""
+"""Benchmarks against limits."""

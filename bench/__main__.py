@@ -1,7 +1,7 @@
-"""How fast are the pages, beside the same SQL on a bare connection in the same run?
+"""Measure how fast pages are compared to the same SQL on a bare connection.
 
 `make bench` measures on 100,000 people, `make bench ARGS="--people 1000000"` on a million. BENCH_DATABASE_URL names a
-database to measure on (filled by `flask seed --demo` if it is empty); without it an embedded one is made and removed.
+database to measure on (filled by `flask seed --demo` if it is empty); by default an embedded one is used and removed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEAD = f"{'page':<34}{'pages/s':>9}{'bare SQL/s':>12}{'share':>7}{'ms SQL':>8}{'
 
 @dataclass
 class Watch:
-    """Which statements ran since it was last emptied, and how long they took."""
+    """The statements that ran since `empty` was called, and how long they took."""
 
     statements: list[tuple[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -77,7 +77,7 @@ def main() -> None:
         with app.app_context():
             watch.attach(db.engine)
         print(HEAD)
-        for email, pages in (("admin@example.com", _everywhere(tenant)), ("bench@example.com", _inside())):
+        for email, pages in (("admin@example.com", _super_admin_pages(tenant)), ("bench@example.com", _admin_pages())):
             client = _signed_in(app, email)
             for name, path in pages:
                 _measure(name, path, client, watch, url, options.pages)
@@ -97,7 +97,7 @@ def _database() -> Iterator[str]:
 
 
 def _prepare(app: Flask, people: int) -> Any:
-    """Fill the database once; give the two accounts that measure their password. Returns the largest tenant."""
+    """Fill the database once, set the passwords of the two accounts, and return the largest organization."""
     with app.app_context():
         flask_migrate.upgrade()
         if seed.is_empty():
@@ -119,7 +119,7 @@ def _prepare(app: Flask, people: int) -> Any:
         return tenant
 
 
-def _everywhere(tenant: Any) -> list[tuple[str, str]]:
+def _super_admin_pages(tenant: Any) -> list[tuple[str, str]]:
     return [
         ("first page of people", "/users/"),
         ("search, frequent word", "/users/?q=martin"),
@@ -142,7 +142,7 @@ def _everywhere(tenant: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _inside() -> list[tuple[str, str]]:
+def _admin_pages() -> list[tuple[str, str]]:
     return [
         ("ADMIN: first page", "/users/"),
         ("ADMIN: search", "/users/?q=martin"),
@@ -163,7 +163,7 @@ def _signed_in(app: Flask, email: str) -> FlaskClient:
 
 
 def _measure(name: str, path: str, client: FlaskClient, watch: Watch, url: str, pages: int) -> None:
-    """Turns of page and bare SQL, so that both see the same machine."""
+    """Alternate between the page and bare SQL, so that both run under the same conditions."""
     for _ in range(5):
         assert client.get(path).status_code == 200, path
     watch.empty()

@@ -1,7 +1,7 @@
-"""What does the history cost those who write, and how fast is it sealed and verified?
+"""Measure what the history costs writers, and how fast it is sealed and verified.
 
-People are copied into a table of the measurement's own; the same changes run by turns with its history triggers and
-without. Nothing is left behind.
+People are copied into a separate table; the same changes run alternately with its history triggers and
+without. The table is dropped afterwards.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 def measure(url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection, _table(connection):
         rows = connection.execute(f"SELECT 'y' || {COLUMNS} FROM bench_people LIMIT {MANY}").fetchall()  # noqa: S608
-        acts: dict[str, Callable[[Connection], None]] = {
+        writes: dict[str, Callable[[Connection], None]] = {
             f"UPDATE of {len(rows):,} people, s": _update,
             f"INSERT of {len(rows):,}, s": _insert,
             f"COPY of {len(rows):,}, s": lambda connection: _copy(connection, rows),
             "update of one + commit, ms": _single,
         }
         print(f"\n{'history (two runs each)':<34}{'without':>17}{'with':>17}{'more':>8}")
-        for name, act in acts.items():
-            _compare(name, act, connection)
+        for name, write in writes.items():
+            _compare(name, write, connection)
         _seal(connection)
 
 
@@ -59,16 +59,16 @@ def _table(connection: Connection) -> Iterator[None]:
             connection.execute("DELETE FROM activity WHERE table_name = 'bench_people'")
 
 
-def _compare(name: str, act: Callable[[Connection], None], connection: Connection) -> None:
+def _compare(name: str, write: Callable[[Connection], None], connection: Connection) -> None:
     took: dict[str, list[float]] = {"DISABLE": [], "ENABLE": []}
-    act(connection)  # the first is slower, whichever it is
+    write(connection)  # the first run is always slower
     for _ in range(2):
         for switch, times in took.items():
             for event in ("insert", "update", "delete"):
                 connection.execute(f"ALTER TABLE bench_people {switch} TRIGGER history_{event}".encode())
             connection.execute("VACUUM bench_people")
             begun = time.perf_counter()
-            act(connection)
+            write(connection)
             times.append(time.perf_counter() - begun)
     factor = 1000 / ROUNDS if name.endswith("ms") else 1
     without, with_it = ([one * factor for one in times] for times in took.values())
@@ -105,7 +105,7 @@ def _single(connection: Connection) -> None:
 
 
 def _seal(connection: Connection) -> None:
-    """A batch is sealed and all verified in a transaction that is rolled back."""
+    """Seal a batch and verify everything, in a transaction that is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
         sealing = "SELECT coalesce(max(sealed), 0) FROM portal_seal_activity(ARRAY[%s::bytea], 100000)"

@@ -1,8 +1,9 @@
-"""How does a test act as one of the cast, or as many at once?"""
+"""Helpers that act as one person of the cast, or as several concurrently."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,13 +30,13 @@ R = TypeVar("R")
 
 @pytest.fixture
 def scoping_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch row-level security off, so that only core/scoping.py is active."""
+    """Switch row-level security off, leaving only core/scoping.py."""
     monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
 
 
 @pytest.fixture
-def at_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Give the shared application other settings for one test."""
+def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Change the shared application's settings for one test."""
 
     def change(**changes: Any) -> None:
         monkeypatch.setitem(app.extensions, current_settings.key, replace(current_settings.of(app), **changes))
@@ -50,14 +51,14 @@ def actor_of(person: Person | None) -> Actor:
 
 @contextmanager
 def acting(app: Flask, person: Person | None = None) -> Iterator[None]:
-    """An application context in which this person acts; the system unless one is named."""
+    """An application context that acts as this person, or as the system by default."""
     with app.app_context(), acting_as(actor_of(person)):
         yield
 
 
 @contextmanager
 def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
-    """Another portal on a database, with other settings; the test client is the one that checks pages."""
+    """A second portal on a database, with changed settings and the client that checks pages."""
     app = create_app(replace(settings_for(address), **changes))
     app.testing = True
     app.test_client_class = PageClient
@@ -69,7 +70,7 @@ def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
 
 @contextmanager
 def busy(app: Flask, person: Person) -> Iterator[None]:
-    """The person reads in the data browser, in a thread of its own, until the block ends."""
+    """Keep the data browser busy for this person in another thread until the block ends."""
     begun, ended = threading.Event(), threading.Event()
 
     def read() -> None:
@@ -88,33 +89,38 @@ def busy(app: Flask, person: Person) -> Iterator[None]:
 
 
 @command
-def say_who_long_ago(person: Person, minutes: float = 16) -> None:
-    """Let the person's sign-ins be as old as that; they said so long ago who they are."""
-    aged = (
+def age_authentication(person: Person, minutes: float = 16) -> None:
+    """Pretend that the person last entered their password this many minutes ago."""
+    statement = (
         update(Session).where(Session.user_id == person.id).values(authenticated_at=now() - timedelta(minutes=minutes))
     )
-    db.session.execute(aged, execution_options={"synchronize_session": False})
+    db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def at_once(app: Flask, works: Sequence[Callable[[], R]], *persons: Person) -> list[R | Exception]:
-    """Run each work in a thread of its own, all let go at one moment, as these persons in turn (none: the system).
+def run_concurrently(app: Flask, tasks: Sequence[Callable[[], R]], *persons: Person) -> list[R | Exception]:
+    """Start each task in its own thread at the same moment, as these people in turn (by default as the system).
 
-    Returns what each gave or raised, in their order.
+    Returns what each task returned or raised, in order.
     """
-    gate = threading.Barrier(len(works))
-    outcomes: list[R | Exception] = [RuntimeError("did not run")] * len(works)
+    gate = threading.Barrier(len(tasks))
+    outcomes: list[R | Exception] = [RuntimeError("did not run")] * len(tasks)
 
-    def run(place: int) -> None:
-        with acting(app, persons[place % len(persons)] if persons else None):
+    def run(index: int) -> None:
+        with acting(app, persons[index % len(persons)] if persons else None):
             gate.wait(timeout=30)
             try:
-                outcomes[place] = works[place]()
+                outcomes[index] = tasks[index]()
             except Exception as error:
-                outcomes[place] = error
+                outcomes[index] = error
 
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(works))]
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(tasks))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=120)
     return outcomes
+
+
+def outcomes_of(results: list[Any]) -> Counter[str]:
+    """How many results are values ("done"), and how many are which exception."""
+    return Counter(type(one).__name__ if isinstance(one, Exception) else "done" for one in results)

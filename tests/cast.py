@@ -1,4 +1,4 @@
-"""Who plays in the tests? A named cast for meaning, builders for volume."""
+"""The people and organizations of the tests: a named cast, and a builder for more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass(frozen=True)
 class Person:
-    """What a test needs to know of somebody; not an entity, so that it outlives sessions."""
+    """What a test needs to know about a person. Not an entity, so it outlives database sessions."""
 
     id: uuid.UUID
     email: str
@@ -41,7 +41,7 @@ class Tenant:
 
 
 class Builder:
-    """Makes rows as the system, each in a transaction of its own."""
+    """Create rows as the system, each in its own transaction."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -62,7 +62,7 @@ class Builder:
             return Person(user.id, email, user.name, role, user.organization_id)
 
     def read(self, model: Any, row_id: uuid.UUID) -> Any:
-        """A row as it is now, deleted or not, with every column but the password."""
+        """The current row, deleted or not, with every column except the password."""
         with self.app.app_context(), acting_as(SYSTEM):
             return db.session.get(model, row_id, execution_options={"with_deleted": True}, populate_existing=True)
 
@@ -75,7 +75,7 @@ def _add(row: Any) -> Any:
 
 
 class SignIn:
-    """Signs a client in through the form, as a person would."""
+    """Sign a client in through the form."""
 
     def __init__(self, client: PageClient) -> None:
         self.client = client
@@ -151,5 +151,11 @@ def bea(build: Builder, birch: Tenant) -> Person:
 
 @pytest.fixture
 def gil(build: Builder, acme: Tenant) -> Person:
-    """Gone (deleted) from Acme."""
+    """A deleted person of Acme."""
     return build.person("gil@example.com", tenant=acme, deleted_at=now())
+
+
+@pytest.fixture
+def guest(build: Builder, acme: Tenant) -> Person:
+    """Invited to Acme."""
+    return build.person("guest@example.com", tenant=acme, invited_at=now())

@@ -1,13 +1,13 @@
-"""What does every test find prepared? Databases here; the cast and the clients below."""
+"""The fixtures that every test can use."""
 
 from __future__ import annotations
 
-from tests.acting import at_settings, scoping_alone
-from tests.cast import acme, ada, bea, birch, build, client, gil, other_client, root, sign_in, uma
+from tests.acting import change_settings, scoping_alone
+from tests.cast import acme, ada, bea, birch, build, client, gil, guest, other_client, root, sign_in, uma
 from tests.database import (
     app,
+    clear_environment,
     database_server,
-    forget_the_environment,
     fresh_app,
     fresh_database,
     rolled_back_after,
@@ -16,9 +16,9 @@ from tests.database import (
 from tests.pages import exports_ended
 
 __all__ = [
-    "acme", "ada", "app", "at_settings", "bea", "birch", "build", "client", "database_server", "exports_ended",
-    "scoping_alone", "fresh_app", "fresh_database", "gil", "other_client", "rolled_back_after", "root", "sign_in",
-    "template_database", "uma",
+    "acme", "ada", "app", "bea", "birch", "build", "change_settings", "client", "database_server", "exports_ended",
+    "fresh_app", "fresh_database", "gil", "guest", "other_client", "rolled_back_after", "root", "scoping_alone",
+    "sign_in", "template_database", "uma",
 ]  # fmt: skip
 
-forget_the_environment()
+clear_environment()

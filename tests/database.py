@@ -1,4 +1,4 @@
-"""Which databases do the tests run on, and who cleans up after them?"""
+"""The databases that the tests run on, and their cleanup."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ OWNER_PASSWORD = secrets.token_hex(16)
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
 
-def forget_the_environment() -> None:
-    """No test may see, let alone touch, the installation that the shell is set up for."""
+def clear_environment() -> None:
+    """Hide the installation that the shell is configured for, so that no test can touch it."""
     kept = (
         "PORTAL_REQUIRE_BROWSER",
         "PORTAL_REQUIRE_POOLER",
@@ -53,27 +53,27 @@ def forget_the_environment() -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A PostgreSQL server on which databases named PREFIX... come and go.
+    """A PostgreSQL server where databases named PREFIX... are created and dropped.
 
-    They belong to `owner`, a plain role that the portal signs in as; None where we may make no roles there.
+    They belong to `owner`, a plain role that the portal signs in as; None if we can't create roles there.
     """
 
     url: str
     owner: str | None = None
 
     def address(self, name: str, *, as_owner: bool = True) -> str:
-        """The SQLAlchemy address of one of its databases; not `as_owner` is as the server's own login."""
+        """The SQLAlchemy URL of one of its databases, as the owner or with the server's own login."""
         parsed = make_url(self.url).set(drivername="postgresql+psycopg", database=PREFIX + name)
         if as_owner and self.owner:
             parsed = parsed.set(username=self.owner, password=OWNER_PASSWORD)
         return parsed.render_as_string(hide_password=False)
 
     def create(self, name: str, *, template: str | None = None) -> str:
-        """Make an empty database, or a copy of one that nobody is connected to; return its address."""
+        """Create an empty database, or a copy of one that nobody is connected to, and return its URL."""
         copied = f' TEMPLATE "{PREFIX}{template}" STRATEGY = FILE_COPY' if template else " TEMPLATE template0"
         owned = f" OWNER {self.owner}" if self.owner else ""
         self.execute(f'CREATE DATABASE "{PREFIX}{name}"{copied}{owned}')
-        if template:  # what a migration did to the database itself is not copied
+        if template:  # a copy doesn't include privileges on the database itself
             self.execute(f'REVOKE TEMPORARY ON DATABASE "{PREFIX}{name}" FROM PUBLIC')
         return self.address(name)
 
@@ -90,7 +90,7 @@ class Server:
             self.execute(f"DROP ROLE IF EXISTS {self.owner}")
 
     def with_owner(self) -> Server:
-        """The same, with an owner that is no superuser and may take the portal's roles, as README.md advises."""
+        """This server, with an owner that isn't a superuser and has the portal's roles, as README.md advises."""
         owner = f"{PREFIX}owner"
         try:
             for role in ROLES:
@@ -124,9 +124,9 @@ class Server:
 
 
 def settings_for(database_url: str, **changes: Any) -> Settings:
-    """What the application is told in tests: cheap password hashes, a known key, and room for many wrong passwords."""
-    told: dict[str, Any] = {"guesses_per_account": 10_000, "guesses_per_network": 10_000, **changes}
-    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **told)
+    """The settings of tests: cheap password hashes, a known key, and high limits for wrong passwords."""
+    values: dict[str, Any] = {"guesses_per_account": 10_000, "guesses_per_network": 10_000, **changes}
+    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **values)
 
 
 def app_for(database_url: str, **changes: Any) -> Flask:
@@ -145,7 +145,7 @@ def disconnect(app: Flask) -> None:
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[Server]:
-    """The server that PORTAL_TEST_DATABASE_URL names, or one of the tests' own."""
+    """The server that PORTAL_TEST_DATABASE_URL names, or an embedded one."""
     if NAMED_SERVER is not None:
         yield from _cleaned(Server(NAMED_SERVER))
         return
@@ -167,7 +167,7 @@ def _cleaned(bare: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def template_database(database_server: Server) -> str:
-    """The name of a migrated database without rows, to be copied and never connected to."""
+    """The name of a migrated, empty database, which is only copied and never connected to."""
     app = app_for(database_server.create("template"))
     with app.app_context():
         flask_migrate.upgrade()
@@ -177,7 +177,7 @@ def template_database(database_server: Server) -> str:
 
 @pytest.fixture(scope="session")
 def app(database_server: Server, template_database: str) -> Iterator[Flask]:
-    """The application that tests share; what a test writes through it is rolled back (see `rolled_back`)."""
+    """The application that tests share. What a test writes through it is rolled back (see `rolled_back`)."""
     app = app_for(database_server.create("shared", template=template_database))
     yield app
     disconnect(app)
@@ -185,7 +185,7 @@ def app(database_server: Server, template_database: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def fresh_database(database_server: Server, template_database: str) -> Iterator[str]:
-    """The address of a migrated database for one test: for COPY, locks, commits and two connections."""
+    """The URL of a migrated database for one test that needs COPY, locks, commits or two connections."""
     name = f"copy{next(_copies)}"
     yield database_server.create(name, template=template_database)
     database_server.drop(name)
@@ -196,7 +196,7 @@ _copies = itertools.count(1)
 
 @pytest.fixture
 def fresh_app(fresh_database: str) -> Iterator[Flask]:
-    """An application on a database of its own, where a commit is a commit."""
+    """An application on its own database, where commits are real."""
     app = app_for(fresh_database)
     yield app
     disconnect(app)
@@ -204,7 +204,7 @@ def fresh_app(fresh_database: str) -> Iterator[Flask]:
 
 @pytest.fixture(autouse=True)
 def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Undo what a test wrote through the shared application."""
+    """Roll back what a test wrote through the shared application."""
     if "app" not in request.fixturenames:
         yield
         return

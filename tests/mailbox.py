@@ -1,4 +1,4 @@
-"""What emails wait, and what do they say?"""
+"""The queued emails, and their content."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from portal.core.db import db
 from portal.mail.message import Email, written
 from portal.mail.queue import queue_of, work
 from tests.acting import acting
+from tests.cast import Person
 
 WAITING = text("SELECT args FROM queue.procrastinate_jobs WHERE status = 'todo' ORDER BY id")
 
+# The pages that links of each kind open.
+PATHS = {"invitation": "/invitations/", "password_reset": "/password/reset", "verification": "/verify"}
+
 
 def waiting(app: Flask) -> list[dict[str, str | int]]:
-    """What each waiting job holds."""
+    """The arguments of each queued job."""
     with acting(app):
         return list(db.session.scalars(WAITING))
 
 
 def jobs(app: Flask) -> list[tuple[str, uuid.UUID]]:
-    """The kind of each waiting email, and whom it is for."""
+    """The kind and recipient of each queued email."""
     return [(str(one["kind"]), uuid.UUID(str(one["user_id"]))) for one in waiting(app)]
 
 
 def emails(app: Flask) -> list[Email]:
-    """The emails that are due now, as a worker would write them."""
+    """The queued emails, as a worker would write them."""
     with acting(app):
         return [
             message
@@ -44,7 +48,7 @@ def event_of(job: dict[str, str | int]) -> int | None:
 
 
 def email_of(app: Flask, kind: str, user_id: uuid.UUID) -> Email:
-    """One of this kind, written now; somebody must be there to get it."""
+    """The email of this kind to this person, written now."""
     with acting(app):
         message = written(kind, user_id)
     assert message is not None
@@ -52,12 +56,17 @@ def email_of(app: Flask, kind: str, user_id: uuid.UUID) -> Email:
 
 
 def path_of(message: Email) -> str:
-    """Where its link leads, without the portal's address."""
+    """The path of its link."""
     assert message.link is not None
     return urlsplit(message.link).path
 
 
-def send_waiting(app: Flask) -> None:
-    """Do what waits, as a worker does."""
+def link_path(app: Flask, kind: str, person: Person) -> str:
+    """The path of the link in an email of this kind to this person, written now."""
+    return path_of(email_of(app, kind, person.id))
+
+
+def send_queued_emails(app: Flask) -> None:
+    """Run the queued jobs, as the worker does."""
     with ThreadPoolExecutor(1) as apart:  # a browser's test has a loop of its own
         apart.submit(asyncio.run, work(queue_of(app), until_empty=True)).result(60)

@@ -1,7 +1,8 @@
-"""A client that reads like a person and checks every page it fetches."""
+"""A test client that checks every page it fetches."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -20,13 +21,13 @@ UNLABELLED = ("hidden", "submit", "button")
 
 @pytest.fixture(autouse=True)
 def exports_ended() -> Iterator[None]:
-    """End the exports of a test: a test's client closes no response, so they would occupy their places for ever."""
+    """End the exports of a test, because the test client never closes responses and they would count forever."""
     yield
     load._exporting.clear()
 
 
 class Reader(FlaskClient):
-    """Flask's test client. An answer's text is what people copy: without the places where lines may end in a word."""
+    """Flask's test client, whose text of a response leaves out <wbr>, as copying from a page does."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +36,7 @@ class Reader(FlaskClient):
 
 
 class PageClient(Reader):
-    """A client of which every HTML answer is checked, and that sends forms as a browser would."""
+    """A client that checks every HTML response and submits forms as a browser would."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = super().open(*args, **kwargs)
@@ -44,20 +45,22 @@ class PageClient(Reader):
         return response
 
     def form(self, path: str, *, action: str | None = None, **kwargs: Any) -> dict[str, str]:
-        """The fields of the page's first POST form (or of the one with this action), as they would be sent."""
+        """The fields of the page's first POST form (or of the one with this action), as a browser would submit them."""
         return fields_of(self.get(path, **kwargs).text, action)
 
     def send(
         self, path: str, values: dict[str, Any] | None = None, *, at: str | None = None, **kwargs: Any
     ) -> TestResponse:
-        """Fill in the form on `at` (default: the same path) and POST it to `path`."""
+        """Fill in the form on the page `at` (by default `path` itself) and POST it to `path`."""
         fields = self.form(at or path)
         return self.post(path, data={**fields, **(values or {})}, **kwargs)
 
-    def confirm(self, asked: TestResponse, **kwargs: Any) -> TestResponse:
-        """Confirm what an answer to a form asks; an answer that asks nothing stays."""
-        path = asked.request.path
-        return self.post(path, data=fields_of(asked.text, path), **kwargs) if asked.status_code == 200 else asked
+    def confirm(self, response: TestResponse, **kwargs: Any) -> TestResponse:
+        """Submit the confirmation that a response asks for. Other responses are returned unchanged."""
+        if response.status_code != 200:
+            return response
+        path = response.request.path
+        return self.post(path, data=fields_of(response.text, path), **kwargs)
 
 
 def check_page(response: TestResponse) -> None:
@@ -69,7 +72,7 @@ def check_page(response: TestResponse) -> None:
     errors = [error for error in parser.errors if error[1] != "expected-doctype-but-got-start-tag"]
     assert not errors, f"{response.request.path}: {errors[:3]}"
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
-    assert len(ids) == len(set(ids)), f"{response.request.path}: an id stands twice"
+    assert len(ids) == len(set(ids)), f"{response.request.path}: a duplicate id"
     for element in tree.iter():
         if isinstance(element.tag, str):
             check_element(tree, element)
@@ -84,10 +87,10 @@ def check_page(response: TestResponse) -> None:
 
 
 def name_of(tree: Element, element: Element) -> str:
-    """What a screen reader calls it."""
+    """Its accessible name."""
     labels = [tree.find(f".//*[@id='{key}']") for key in (element.get("aria-labelledby") or "").split()]
-    told = [" ".join("".join(label.itertext()).split()) for label in labels if label is not None]
-    return " ".join(told) or (element.get("aria-label") or "").strip()
+    names = [" ".join("".join(label.itertext()).split()) for label in labels if label is not None]
+    return " ".join(names) or (element.get("aria-label") or "").strip()
 
 
 def check_element(tree: Element, element: Element) -> None:
@@ -107,7 +110,7 @@ def check_element(tree: Element, element: Element) -> None:
 
 
 def fields_of(text: str, action: str | None = None) -> dict[str, str]:
-    """What a browser would send of a form: values, checked boxes, chosen options."""
+    """The fields of a form as a browser would submit them: values, checked boxes, selected options."""
     tree = html5lib.parse(text, namespaceHTMLElements=False)
     main = tree.find(".//main")
     for form in (main if main is not None else tree).iter("form"):
@@ -134,8 +137,13 @@ def _fields(form: Element) -> list[tuple[str, str]]:
     return found
 
 
+def names_in(text: str) -> list[str]:
+    """The names in a page's list of people or organizations, in order."""
+    return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
+
+
 def undo_in(text: str) -> dict[str, str]:
-    """The fields of the button that undoes what a page has just confirmed."""
+    """The fields of the Undo button in a page's confirmation."""
     toasts = html5lib.parse(text, namespaceHTMLElements=False).find(".//div[@id='toasts']")
     form = None if toasts is None else toasts.find(".//form")
     assert form is not None, f"nothing to undo: {text[-2000:]}"

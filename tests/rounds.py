@@ -1,4 +1,4 @@
-"""How often is repeated what goes wrong only now and then?"""
+"""How often to repeat tests of rare failures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 
 def rounds(kind: str, usual: int) -> int:
-    """As often as PORTAL_TEST_<kind> says: the promises name 200 ROUNDS, 100 KILLS, 10 RESTARTS, a million PEOPLE.
+    """The number in PORTAL_TEST_<kind>. The requirements ask for 200 ROUNDS, 100 KILLS, 10 RESTARTS, a million PEOPLE.
 
-    Without it as often as a few seconds allow.
+    By default only as many as take a few seconds.
     """
     return int(os.environ.get(f"PORTAL_TEST_{kind}", usual))

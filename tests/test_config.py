@@ -1,4 +1,4 @@
-"""Does the portal start only with a configuration that it can be trusted with?"""
+"""Settings from the environment, and the errors that stop an unsafe start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load(**environ: str) -> Settings:
 
 
 def started(**environ: str) -> subprocess.CompletedProcess[str]:
-    """Load the application as a server would."""
+    """Load the application as a web server does."""
     return subprocess.run(  # noqa: S603
         [sys.executable, "-c", "import wsgi"],
         cwd=ROOT,
@@ -37,7 +37,7 @@ def started(**environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 64])
-def test_in15_production_refuses_to_start_with_a_missing_or_weak_key_in_one_sentence(key: str | None) -> None:
+def test_in15_production_does_not_start_with_a_missing_or_weak_key(key: str | None) -> None:
     done = started(DATABASE_URL=URL, **({} if key is None else {"SECRET_KEY": key}))
 
     assert done.returncode != 0
@@ -46,7 +46,7 @@ def test_in15_production_refuses_to_start_with_a_missing_or_weak_key_in_one_sent
 
 
 @pytest.mark.parametrize("key", WEAK)
-def test_in15_weak_keys_are_refused_also_among_the_former_ones(key: str) -> None:
+def test_in15_weak_keys_are_refused_even_as_fallbacks(key: str) -> None:
     with pytest.raises(ConfigurationError, match="weak"):
         load(DATABASE_URL=URL, SECRET_KEY=key)
     with pytest.raises(ConfigurationError, match="weak"):
@@ -54,7 +54,7 @@ def test_in15_weak_keys_are_refused_also_among_the_former_ones(key: str) -> None
 
 
 @pytest.mark.parametrize("key", WEAK)
-def test_a_weak_key_for_seals_is_refused_by_its_name(key: str) -> None:
+def test_a_weak_seal_key_is_refused_with_its_name(key: str) -> None:
     with pytest.raises(ConfigurationError, match="PORTAL_SEAL_KEY is weak"):
         load(PORTAL_SEAL_KEY=key, SECRET_KEY=SECRET_KEY)
 
@@ -67,7 +67,7 @@ def test_in15_debug_is_off(name: str) -> None:
     assert not app.testing
 
 
-def test_an_address_and_a_key_alone_are_production() -> None:
+def test_a_database_url_and_a_key_alone_mean_production() -> None:
     settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY)
 
     assert settings.production
@@ -77,14 +77,14 @@ def test_an_address_and_a_key_alone_are_production() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_every_way_to_write_a_postgresql_address_is_taken(scheme: str) -> None:
+def test_every_scheme_of_postgresql_urls_is_accepted(scheme: str) -> None:
     settings = load(DATABASE_URL=f"{scheme}://host/name", SECRET_KEY=SECRET_KEY)
 
     assert settings.database_url == "postgresql+psycopg://host/name"
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/name", "nonsense", "postgresql+asyncpg://host/name"])
-def test_other_databases_are_refused_without_repeating_the_address(url: str) -> None:
+def test_other_databases_are_refused_without_repeating_the_url(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         load(DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
 
@@ -92,7 +92,7 @@ def test_other_databases_are_refused_without_repeating_the_address(url: str) -> 
     assert url not in str(raised.value)
 
 
-def test_nothing_at_all_is_the_demo_with_a_key_of_its_own(tmp_path: Path) -> None:
+def test_without_settings_the_demo_starts_with_a_generated_key(tmp_path: Path) -> None:
     first, second = load(PORTAL_INSTANCE=str(tmp_path)), load(PORTAL_INSTANCE=str(tmp_path))
 
     assert not first.production
@@ -102,7 +102,7 @@ def test_nothing_at_all_is_the_demo_with_a_key_of_its_own(tmp_path: Path) -> Non
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
-def test_re13_secrets_can_stand_in_files(tmp_path: Path) -> None:
+def test_re13_secrets_can_be_read_from_files(tmp_path: Path) -> None:
     key, url = tmp_path / "key", tmp_path / "url"
     key.write_text(f"{SECRET_KEY}\n", encoding="utf-8")
     url.write_text(f"{URL}\n", encoding="utf-8")
@@ -118,7 +118,7 @@ def test_an_unreadable_secrets_file_is_reported_without_its_content(tmp_path: Pa
         load(SECRET_KEY_FILE=str(tmp_path / "absent"))
 
 
-def test_re13_no_secret_is_in_what_settings_say_of_themselves() -> None:
+def test_re13_the_repr_of_settings_contains_no_secret() -> None:
     other = "another-key-0123456789-zyxwvutsrqpon"
     token = "what-prometheus-says-0123456789-abcdef"
     settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other, PORTAL_METRICS_TOKEN=token)
@@ -128,7 +128,7 @@ def test_re13_no_secret_is_in_what_settings_say_of_themselves() -> None:
         assert not [secret for secret in (SECRET_KEY, other, token, "hunter2") if secret in text]
 
 
-def test_re13_former_keys_are_kept_for_reading() -> None:
+def test_re13_former_keys_become_secret_key_fallbacks() -> None:
     other = "another-key-0123456789-zyxwvutsrqpon"
     app = create_app(load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=other))
 
@@ -148,28 +148,28 @@ def test_re13_former_keys_are_kept_for_reading() -> None:
         ("PORTAL_LOG", "xml"), ("PORTAL_METRICS_TOKEN", "short"), ("PORTAL_METRICS_TOKEN", "a" * 64),
     ],
 )  # fmt: skip
-def test_a_setting_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:
+def test_an_invalid_setting_is_refused_with_its_name(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: value})
 
 
-def test_au1_the_least_length_of_passwords_is_a_setting_never_below_eight() -> None:
+def test_au1_the_minimum_password_length_can_be_set_to_eight_or_more() -> None:
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY).password_minimum == 15
     assert load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASSWORD_MINIMUM="8").password_minimum == 8
 
 
-def test_the_roles_that_require_two_factor_are_named_in_any_order() -> None:
-    told = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_TWO_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
+def test_roles_that_require_two_factor_can_be_listed_in_any_order() -> None:
+    changed = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_TWO_FACTOR_ROLES="SUPER_ADMIN, ADMIN")
 
-    assert told.two_factor_roles == ("SUPER_ADMIN", "ADMIN")
+    assert changed.two_factor_roles == ("SUPER_ADMIN", "ADMIN")
 
 
-def test_the_kinds_of_addresses_beside_public_ones_are_named_in_any_order() -> None:
+def test_kinds_of_email_addresses_can_be_listed_in_any_order() -> None:
     assert load().email_kinds == ()
     assert load(PORTAL_EMAIL_KINDS="international, internal").email_kinds == ("international", "internal")
 
 
-def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:
+def test_cs8_only_the_public_host_and_localhost_are_trusted() -> None:
     settings = load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_URL="https://portal.example.com/")
 
     assert settings.public_url == "https://portal.example.com"
@@ -177,12 +177,12 @@ def test_cs8_only_the_public_name_and_this_machine_are_answered_to() -> None:
     assert settings.trusted_hosts == ["portal.example.com", "localhost", "127.0.0.1", "[::1]"]
 
 
-def test_se6_how_long_sign_ins_hold_is_a_setting() -> None:
+def test_se6_session_lengths_are_settings() -> None:
     plain = load()
-    told = load(PORTAL_SESSION_HOURS="24", PORTAL_IDLE_HOURS="0.5", PORTAL_KEPT_IDLE_HOURS="12")
+    changed = load(PORTAL_SESSION_HOURS="24", PORTAL_IDLE_HOURS="0.5", PORTAL_KEPT_IDLE_HOURS="12")
 
     assert (plain.session_hours, plain.idle_hours, plain.kept_idle_hours) == (720, 8, 168)
-    assert (told.session_hours, told.idle_hours, told.kept_idle_hours) == (24, 0.5, 12)
+    assert (changed.session_hours, changed.idle_hours, changed.kept_idle_hours) == (24, 0.5, 12)
 
 
 @pytest.mark.parametrize("name", ["PORTAL_SESSION_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
@@ -226,14 +226,14 @@ def test_the_mail_servers_password_can_stand_in_a_file(tmp_path: Path) -> None:
         ("PORTAL_MAIL_FROM", ""),
     ],
 )
-def test_mail_that_could_not_be_sent_is_refused_at_the_start(tmp_path: Path, name: str, value: str) -> None:
+def test_invalid_mail_settings_are_refused_at_startup(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(PORTAL_INSTANCE=str(tmp_path), **{**MAIL, name: value})
 
     assert name in str(refused.value)
 
 
-def test_what_mail_lacks_is_said_in_a_sentence() -> None:
+def test_missing_mail_settings_are_reported() -> None:
     production = Settings(secret_key=SECRET_KEY, production=True)
 
     assert str(production.missing_for_mail).startswith("PORTAL_URL is not set")
@@ -244,9 +244,9 @@ def test_what_mail_lacks_is_said_in_a_sentence() -> None:
 
 
 def test_an_unknown_setting_is_reported_with_the_closest_one_and_without_its_value() -> None:
-    told = {"PORTAL_SMPT_URL": "hunter2", "PORTAL_URL_FILE": "/x", "portal_url": "x", "PORTAL_12345678901": "x"}
+    changed = {"PORTAL_SMPT_URL": "hunter2", "PORTAL_URL_FILE": "/x", "portal_url": "x", "PORTAL_12345678901": "x"}
 
-    assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == (
+    assert load(SECRET_KEY=SECRET_KEY, **changed).misspelled == (
         "PORTAL_12345678901 is not a setting.",
         "PORTAL_SMPT_URL is not a setting; did you mean PORTAL_SMTP_URL?",
         "PORTAL_URL_FILE is not a setting; PORTAL_URL can't be read from a file.",
@@ -254,7 +254,7 @@ def test_an_unknown_setting_is_reported_with_the_closest_one_and_without_its_val
     )
 
 
-def test_every_setting_of_the_readme_is_one() -> None:
+def test_every_setting_in_the_readme_exists() -> None:
     table = re.findall(r"^\| `(PORTAL_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     environ = RecordingEnviron({})
     load_settings(environ)
@@ -263,19 +263,19 @@ def test_every_setting_of_the_readme_is_one() -> None:
     assert set(table) - environ.known == set()
 
 
-def test_what_tests_kubernetes_and_docker_set_is_no_misspelling(tmp_path: Path) -> None:
+def test_variables_of_tests_kubernetes_and_docker_are_not_misspellings(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(SECRET_KEY)
-    told = {
+    changed = {
         "PORTAL_TEST_ROUNDS": "4", "PORTAL_REQUIRE_BROWSER": "1", "PORTAL_SERVICE_HOST": "10.0.0.1",
         "PORTAL_WEB_SERVICE_PORT_HTTP": "80", "PORTAL_PORT": "tcp://10.0.0.1:80", "PORTAL_PORT_80_TCP_ADDR": "10.0.0.1",
         "PORTAL_SEAL_KEY": SECRET_KEY, "PORTAL_SEAL_KEY_FILE": str(key), "OTHER": "x",
     }  # fmt: skip
 
-    assert load(SECRET_KEY=SECRET_KEY, **told).misspelled == ()
+    assert load(SECRET_KEY=SECRET_KEY, **changed).misspelled == ()
 
 
-def test_a_misspelled_setting_is_reported_at_every_start_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_misspelled_setting_is_logged_at_startup_but_does_not_stop_it(tmp_path: Path) -> None:
     done = started(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, PORTAL_PASWORD_MINIMUM="20", PORTAL_INSTANCE=str(tmp_path))
 
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""Is the database's address understood as the seed's library and PostgreSQL's write it, and refused plainly?"""
+"""Database URLs as the seed's library and libpq write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEED = (
 )
 
 
-def test_the_seeds_arguments_mean_what_they_mean_there() -> None:
+def test_the_seeds_url_parameters_keep_their_meaning() -> None:
     found = database_url.read(SEED.format("secret") + "&sslmode=require")
 
     assert (found.connections, found.pool_timeout, found.pools_transactions) == (10, 5, True)
@@ -20,7 +20,7 @@ def test_the_seeds_arguments_mean_what_they_mean_there() -> None:
 
 
 @pytest.mark.parametrize("password", ["p@ss", "a/b?c#d", "100%", "ü:&=+ ", "'\"\\", "x@y:5432/z"])
-def test_a_password_may_hold_any_sign_written_as_percent(password: str) -> None:
+def test_a_password_can_contain_any_percent_encoded_character(password: str) -> None:
     written = "".join(f"%{byte:02X}" for byte in password.encode())
 
     assert make_url(database_url.read(SEED.format(written)).url).password == password
@@ -40,13 +40,13 @@ def test_a_password_may_hold_any_sign_written_as_percent(password: str) -> None:
         ("postgresql://a/x?sslidentity=me.p12", "sslcert=FILE&sslkey=FILE"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused_with_a_reason(url: str, reason: str) -> None:
+def test_an_invalid_url_is_refused_with_a_reason(url: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         database_url.read(url)
 
 
 @pytest.mark.parametrize(
-    ("hosts", "told"),
+    ("hosts", "arguments"),
     [
         ("h", {"host": "h"}), ("h:7", {"host": "h", "port": 7}), ("[::1]:7", {"host": "::1", "port": 7}),
         ("", {}), ("a:1,b:2", {"host": "a,b", "port": "1,2"}), ("a,b:2", {"host": "a,b", "port": ",2"}),
@@ -55,17 +55,15 @@ def test_what_cannot_be_meant_is_refused_with_a_reason(url: str, reason: str) ->
         ("%2Frun:7,b", {"host": "/run,b", "port": "7,"}),
     ],
 )  # fmt: skip
-def test_hosts_ports_and_sockets_reach_the_driver_as_postgresql_writes_them(
-    hosts: str, told: dict[str, str | int]
-) -> None:
+def test_hosts_ports_and_sockets_are_passed_to_the_driver(hosts: str, arguments: dict[str, str | int]) -> None:
     password = "a%40b%2Fc"  # noqa: S105
-    assert driver_told(f"postgresql://u:{password}@{hosts}/x?sslmode=require") == {
-        "user": "u", "password": "a@b/c", "dbname": "x", "sslmode": "require", **told
+    assert driver_arguments(f"postgresql://u:{password}@{hosts}/x?sslmode=require") == {
+        "user": "u", "password": "a@b/c", "dbname": "x", "sslmode": "require", **arguments
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "arguments"),
     [
         ("postgresql:///x?host=/run&port=7", {"host": "/run", "port": "7"}),
         ("postgresql:///x?host=a,b&port=7", {"host": "a,b", "port": "7,7"}),
@@ -76,19 +74,19 @@ def test_hosts_ports_and_sockets_reach_the_driver_as_postgresql_writes_them(
         ("postgresql:///x?service=portal&sslmode=a&sslmode=b", {"service": "portal", "sslmode": "b"}),
     ],
 )
-def test_hosts_among_the_arguments_count_for_more(url: str, told: dict[str, str | int]) -> None:
-    assert driver_told(url) == {"dbname": "x", **told}
+def test_hosts_in_the_parameters_take_precedence(url: str, arguments: dict[str, str | int]) -> None:
+    assert driver_arguments(url) == {"dbname": "x", **arguments}
 
 
-def driver_told(written: str) -> dict[str, object]:
+def driver_arguments(written: str) -> dict[str, object]:
     url = make_url(database_url.read(written).url)
-    told = url.get_dialect()().create_connect_args(url)[1]
-    if set(str(told.get("port", ""))) == {","}:  # the usual port of each host
-        del told["port"]
-    return {name: value for name, value in told.items() if name != "context"}
+    arguments = url.get_dialect()().create_connect_args(url)[1]
+    if set(str(arguments.get("port", ""))) == {","}:  # the usual port of each host
+        del arguments["port"]
+    return {name: value for name, value in arguments.items() if name != "context"}
 
 
-def test_re13_an_address_says_nothing_of_its_password() -> None:
+def test_re13_the_repr_and_errors_of_a_url_omit_its_password() -> None:
     assert "hunter2" not in repr(database_url.read(SEED.format("hunter2")))
     with pytest.raises(ValueError) as caught:
         database_url.read("mysql://user:hunter2@host/name")

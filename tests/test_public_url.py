@@ -1,4 +1,4 @@
-"""Is PORTAL_URL read in one spelling, and whatever can't be a public address refused in a sentence that says why?"""
+"""PORTAL_URL is normalized, and refused with a reason if it can't be a public URL."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from portal.public_url import read
         ("https://p", "https://p", "", "p"),
     ],
 )
-def test_a_public_address_has_one_spelling(text: str, url: str, root: str, trusted: str) -> None:
+def test_a_public_url_is_normalized(text: str, url: str, root: str, trusted: str) -> None:
     settings = load_settings({"PORTAL_URL": text, "PORTAL_INSTANCE": "/nowhere", "SECRET_KEY": "0123456789abcdef" * 2})
 
     assert (settings.public_url, settings.root, settings.trusted_hosts[0]) == (url, root, trusted)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("https://example.com ", "spaces or line breaks around"),
         (" https://example.com", "spaces or line breaks around"),
@@ -84,8 +84,8 @@ def test_a_public_address_has_one_spelling(text: str, url: str, root: str, trust
         ("http://[2001:db8::1]", "https://"),
     ],
 )
-def test_what_can_be_no_public_address_is_refused_in_one_sentence(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why) as refused:
+def test_an_invalid_public_url_is_refused_in_one_sentence(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
         read(text)
     with pytest.raises(ConfigurationError, match="^portal: PORTAL_URL ") as stopped:
         load_settings({"PORTAL_URL": text})
@@ -97,7 +97,7 @@ def test_what_can_be_no_public_address_is_refused_in_one_sentence(text: str, why
 
 
 @pytest.mark.parametrize(
-    ("url", "asked_for", "name"),
+    ("url", "request_url", "name"),
     [
         (None, "http://localhost/", "portal"),
         (None, "http://localhost:8001/", "portal-8001"),
@@ -110,5 +110,5 @@ def test_what_can_be_no_public_address_is_refused_in_one_sentence(text: str, why
         ("https://example.com:8443/a-b", "https://example.com/", "__Secure-portal-8443+a-b"),
     ],
 )
-def test_portals_of_one_host_name_their_cookies_differently(url: str | None, asked_for: str, name: str) -> None:
-    assert Settings(secret_key="", public_url=url).cookie_name(asked_for) == name
+def test_portals_on_the_same_host_have_different_cookie_names(url: str | None, request_url: str, name: str) -> None:
+    assert Settings(secret_key="", public_url=url).cookie_name(request_url) == name

@@ -1,4 +1,4 @@
-"""Which migrations come after the initial ones, and how is a database upgraded with samples of later ones on top?"""
+"""The initial migrations, and sample migrations that follow them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.postgres import migrations
 
 VERSIONS = ROOT / "migrations" / "versions"
 SAMPLES = ROOT / "tests" / "migrations" / "samples"
-INITIAL = "0007_data_browser_reader"  # the last of those that make an empty database; nobody works on it meanwhile
+INITIAL = "0007_data_browser_reader"  # the last migration that only runs on an empty database
 
 
 def with_samples(config: Config) -> Config:
@@ -26,7 +26,7 @@ def with_samples(config: Config) -> Config:
 
 @pytest.fixture
 def samples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The portal's own migrations, and the samples after them."""
+    """Add the sample migrations after the portal's own."""
     usual = migrations.config
     monkeypatch.setattr(migrations, "config", lambda: with_samples(usual()))
     migrations.heads.cache_clear()
@@ -40,6 +40,6 @@ def upgraded_with_samples(app: Flask) -> Flask:
 
 
 def revisions() -> list[str]:
-    """All of them, the first one first."""
+    """All revisions, oldest first."""
     script = ScriptDirectory.from_config(migrations.config())
     return [one.revision for one in reversed(list(script.walk_revisions()))]

@@ -44,7 +44,7 @@ password_option = click.option("--password", help="Prompted for if omitted; empt
 
 @click.command("seed")
 @click.option(
-    "--email", type=Email(), default=seeding.ADMIN_EMAIL, show_default=True, help="Of the first super administrator."
+    "--email", type=Email(), default="admin@example.com", show_default=True, help="Of the first super administrator."
 )
 @click.option("--name", type=Line(2 * LONGEST_NAME), default="Admin User", show_default=True, help="Their name.")
 @password_option
@@ -63,8 +63,9 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
         return
     first_name, last_name = _names(name)
     chosen, told = _chosen(password, rule_for_new(email, first_name, last_name))
-    if seeding.ensure_super_admin(email, chosen, first_name, last_name):
-        click.echo(f"Created the super administrator {email}.{told}")
+    with acting_as(SYSTEM):
+        _create(email, Role.SUPER_ADMIN, chosen, first_name=first_name, last_name=last_name, email_verified=True)
+    click.echo(f"Created the super administrator {email}.{told}")
 
 
 @users_group.command("create")
@@ -91,13 +92,8 @@ def create_command(
             raise click.ClickException(one_line(f"There is no organization {organization}."))
         named = (home.name, home.slug) if home else ()
         chosen = _chosen(password, rule_for_new(email, first_name, last_name, *named))[0] if password else None
-        values = {"email": email, "role": Role[role], "first_name": first_name or None, "last_name": last_name or None}
-        try:
-            user_id = users.create(
-                {**values, "organization_id": home.id if home else None}, row_id=uuid7(), anew=True, password=chosen
-            )
-        except Conflict as conflict:
-            raise click.ClickException(one_line(conflict.message)) from None
+        values = {"first_name": first_name or None, "last_name": last_name or None}
+        user_id = _create(email, Role[role], chosen, **values, organization_id=home.id if home else None)
         told = "" if chosen else _invitation(user_id)
     click.echo(f"Created {email}.{told}")
 
@@ -154,7 +150,7 @@ def reset_two_factor_command(email: str) -> None:
 def _seed_demo(people: int) -> None:
     settings = current_settings()
     if not seeding.is_empty():
-        click.echo("The database already contains people; demo data needs an empty one. Nothing was changed.")
+        click.echo("The database already contains data; demo data needs an empty one. Nothing was changed.")
         return
 
     def progress(rows: Iterable[Any]) -> Iterator[Any]:
@@ -162,11 +158,18 @@ def _seed_demo(people: int) -> None:
             yield from bar
 
     made = seeding.seed_demo(people, with_sign_ins=not settings.production, progress=progress)
-    click.echo(f"Created {made:,} people.")
+    click.echo(f"Created {', '.join(f'{many:,} {plural}' for plural, many in made.items())}.")
     if settings.production:
         click.echo("None of them can sign in; set a password with `flask users set-password`.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
+
+
+def _create(email: str, role: Role, password: str | None, **values: Any) -> uuid.UUID:
+    try:
+        return users.create({"email": email, "role": role, **values}, row_id=uuid7(), anew=True, password=password)
+    except Conflict as conflict:
+        raise click.ClickException(one_line(conflict.message)) from None
 
 
 def _names(name: str) -> tuple[str | None, str | None]:

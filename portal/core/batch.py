@@ -75,11 +75,16 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
 
 @contextmanager
 def without_triggers(connection: Connection, table: str, triggers: Iterable[str]) -> Iterator[None]:
-    """Disable a table's triggers during the block. Only its owner can; other writers wait for the transaction."""
-    for trigger in triggers:
+    """Disable the triggers of these names that a table has, during the block.
+
+    Only the table's owner can. Other writers wait until the end of the transaction.
+    """
+    named = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = ANY(%s)"
+    found = connection.exec_driver_sql(named, (table, list(triggers))).scalars().all()
+    for trigger in found:
         connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
     yield
-    for trigger in triggers:
+    for trigger in found:
         connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 

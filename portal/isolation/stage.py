@@ -21,7 +21,7 @@ from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.organizations.resource import SLUG_SAMPLE
-from portal.resources.resource import resources
+from portal.resources.resource import by_references
 from portal.resources.samples import SampleTenant, Texts
 from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import ApiToken
@@ -139,11 +139,10 @@ def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
 
 @command
 def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
-    """Create the tenant's rows of all or some resources, starting with those that others reference."""
-    described = resources()
-    for table in db.metadata.sorted_tables:
-        if table.name in described and (not only or table.name in only):
-            for model, row in described[table.name].samples(tenant):
+    """Create the tenant's rows of all or some resources."""
+    for resource in by_references():
+        if not only or resource.name in only:
+            for model, row in resource.samples(tenant):
                 create_many(model, [row])
     for who, person in tenant.people.items():
         _sign_in(tenant, who, person)

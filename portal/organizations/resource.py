@@ -13,10 +13,12 @@ from portal.core.listing import Listing
 from portal.core.policy import allows
 from portal.organizations import queries
 from portal.organizations.commands import organizations as records
+from portal.organizations.demo import demo_rows
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
+from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import Column, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
@@ -76,6 +78,9 @@ class Organizations(Resource[Organization]):
     def samples(self, tenant: SampleTenant) -> Samples:
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)
         yield Organization, {"id": tenant.id, "name": name, "slug": slug}
+
+    def demo(self, demo: Demo) -> DemoRows:
+        return demo_rows(demo)
 
     def new_form(self) -> Form:
         return NewOrganizationForm()

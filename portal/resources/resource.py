@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import url_for
@@ -22,6 +21,7 @@ from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
 from portal.core.terms import matches
+from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form
 from portal.web.given import Given
@@ -217,9 +217,9 @@ class Resource(ABC, Generic[Row]):
         """Rows of a tenant, with `tenant.texts` in every text."""
         return iter(())
 
-    def demo(self, random: Random) -> int:
-        """Fill the demo with believable rows, in the running command, once its people are there. Returns how many."""
-        return 0
+    def demo(self, demo: Demo) -> DemoRows:
+        """Believable rows for the demo, by model: first its own. Those that they reference are in the database then."""
+        return iter(())
 
     # What a change means, in sentences to be confirmed
 
@@ -246,3 +246,9 @@ class Resource(ABC, Generic[Row]):
 
 
 resources: Given[Mapping[str, Resource[Any]]] = Given("resources")  # by the name of their table
+
+
+def by_references() -> list[Resource[Any]]:
+    """All resources, each after those that it references."""
+    described = resources()
+    return [described[table.name] for table in db.metadata.sorted_tables if table.name in described]

@@ -19,10 +19,12 @@ from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
+from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import Column, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
+from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
 from portal.users.forms import EditUserForm, NewUserForm, written
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
@@ -159,6 +161,9 @@ class People(Resource[User]):
                     "deleted_at": now() if who == "deleted" else None,
                 },
             )
+
+    def demo(self, demo: Demo) -> DemoRows:
+        return demo_rows(demo)
 
     def new_form(self) -> Form:
         return NewUserForm(request.args.get("organization", ""))

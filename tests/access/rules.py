@@ -1,4 +1,4 @@
-"""How the answers of an endpoint are written down, for each visitor and each kind of row: see test_matrix.py."""
+"""How the responses of an endpoint are described, for each visitor and each kind of row: see test_matrix.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.core.db import command, db
-from tests.access.visitor import CLASH, DONE, GONE, NO, PAGE, SIGN_IN, Visitor
+from tests.access.visitor import CONFLICT, DONE, FORBIDDEN, NOT_FOUND, PAGE, SIGN_IN, Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
@@ -19,7 +19,7 @@ Row = tuple[str, str, str, str, str]
 KINDS = ("own", "foreign", "deleted", "random", "hidden")
 VISITORS = ("anonymous", "user", "admin", "super")
 PUBLIC = (PAGE, PAGE, PAGE, PAGE)
-NEVER_USER = (SIGN_IN, NO)
+NEVER_USER = (SIGN_IN, FORBIDDEN)
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,27 @@ class Rule:
 
 
 def row(admin: Row | str, everything: Row) -> Rule:
-    return Rule(SIGN_IN, NO, admin, everything)
+    return Rule(SIGN_IN, FORBIDDEN, admin, everything)
 
 
 #                        own    foreign deleted random hidden
-ADMIN_READS = (PAGE, GONE, PAGE, GONE, GONE)
-ADMIN_ASKED = (PAGE, GONE, GONE, GONE, GONE)
-ADMIN_WRITES = (DONE, GONE, GONE, GONE, GONE)
-ADMIN_RESTORES = (DONE, GONE, DONE, GONE, GONE)
-SUPER_READS = (PAGE, PAGE, PAGE, GONE, PAGE)
-SUPER_ASKED = (PAGE, PAGE, GONE, GONE, PAGE)
-SUPER_WRITES = (DONE, DONE, GONE, GONE, DONE)
-SUPER_RESTORES = (DONE, DONE, DONE, GONE, DONE)
-# Whoever has a password has nothing to accept; what invitations do is in tests/users/test_invitations.py.
-ADMIN_CLASHES = (CLASH, GONE, GONE, GONE, GONE)
-SUPER_CLASHES = (CLASH, CLASH, GONE, GONE, CLASH)
-TENANT_READ = (PAGE, GONE, GONE, GONE, GONE)
+ADMIN_READS = (PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND)
+ADMIN_CONFIRMS = (PAGE, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
+ADMIN_WRITES = (DONE, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
+ADMIN_RESTORES = (DONE, NOT_FOUND, DONE, NOT_FOUND, NOT_FOUND)
+SUPER_READS = (PAGE, PAGE, PAGE, NOT_FOUND, PAGE)
+SUPER_CONFIRMS = (PAGE, PAGE, NOT_FOUND, NOT_FOUND, PAGE)
+SUPER_WRITES = (DONE, DONE, NOT_FOUND, NOT_FOUND, DONE)
+SUPER_RESTORES = (DONE, DONE, DONE, NOT_FOUND, DONE)
+# People with a password can't be invited. Invitations are tested in tests/users/test_invitations.py.
+ADMIN_CONFLICTS = (CONFLICT, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
+SUPER_CONFLICTS = (CONFLICT, CONFLICT, NOT_FOUND, NOT_FOUND, CONFLICT)
+TENANT_READS = (PAGE, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
 
 
 @dataclass
 class World:
-    """Two tenants, somebody of each role, and rows to try things on."""
+    """Two tenants, a person of each role, and rows to try things on."""
 
     app: Flask
     build: Builder
@@ -74,7 +74,7 @@ Rules = dict[tuple[str, str], Rule]
 
 
 def changed(model: type[Any], column: str) -> Body:
-    """Change a row, deleted ones too, for somebody to undo."""
+    """Change a row, deleted or not, so that the change can be undone."""
 
     @command
     def change(key: uuid.UUID) -> None:

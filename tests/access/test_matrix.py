@@ -1,4 +1,4 @@
-"""Every endpoint of the address map x who asks x plain or htmx x whose row: is the answer the one that stands here?"""
+"""Every route as every visitor, plain and through htmx, with every kind of row."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from tests.access.rules import KINDS, NEVER_USER, PUBLIC, SUPER_READS, VISITORS,
 from tests.access.visitor import (
     CREATED,
     DONE,
-    GONE,
-    NO,
-    NO_JSON,
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
     PAGE,
     SIGN_IN,
-    STRANGER,
-    WRONG,
+    UNAUTHORIZED,
+    UNSUPPORTED,
     outcome,
     without_tokens,
 )
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, Tenant
-from tests.users.matrix import session_of
+from tests.users.matrix import session_body
 
-# Without a link in the cookie; with one: tests/auth/test_redeeming.py.
+# Without a link in the cookie. With one: tests/auth/test_redeeming.py.
 NO_LINK = Rule("410", "410", "410", "410")
 
 EXPECTED: dict[tuple[str, str], Rule] = {
     ("static", "GET"): Rule(*PUBLIC),
     ("health.live", "GET"): Rule(*PUBLIC),
     ("health.ready", "GET"): Rule(*PUBLIC),
-    ("health.metrics", "GET"): Rule(GONE, GONE, GONE, GONE),
+    ("health.metrics", "GET"): Rule(NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("theme.choose", "POST"): Rule(DONE, DONE, DONE, DONE),
     ("auth.login", "GET"): Rule(PAGE, DONE, DONE, DONE),
     ("auth.login", "POST"): Rule(DONE, DONE, DONE, DONE),
@@ -50,28 +50,28 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("links.reset_link", "GET"): Rule(DONE, DONE, DONE, DONE),
     ("links.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
     **{(f"links.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
-    ("mail.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
+    ("mail.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("account.email", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.verification", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.cancellation", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("auth.two_factor", "GET"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
     ("auth.two_factor", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
-    ("auth.passkey", "POST"): Rule(WRONG, WRONG, WRONG, WRONG),
+    ("auth.passkey", "POST"): Rule(INVALID, INVALID, INVALID, INVALID),
     ("account.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.devices", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
-    ("account.end_session", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # of a sign-in that is none of theirs
+    ("account.end_session", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),  # somebody else's session
     ("account.end_others", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("mfa.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("mfa.app", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
-    ("mfa.app", "POST"): Rule(SIGN_IN, PAGE, PAGE, PAGE),  # what was not sealed here begins anew
-    ("mfa.passkey", "POST"): Rule(SIGN_IN, WRONG, WRONG, WRONG),
-    ("mfa.recovery_codes", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),  # there is nothing to recover yet
-    ("mfa.remove", "GET"): Rule(SIGN_IN, GONE, GONE, GONE),
-    ("mfa.remove", "POST"): Rule(SIGN_IN, GONE, GONE, GONE),
+    ("mfa.app", "POST"): Rule(SIGN_IN, PAGE, PAGE, PAGE),  # a secret that wasn't issued here starts over
+    ("mfa.passkey", "POST"): Rule(SIGN_IN, INVALID, INVALID, INVALID),
+    ("mfa.recovery_codes", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),  # two-factor authentication is off
+    ("mfa.remove", "GET"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
+    ("mfa.remove", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("account.strength", "POST"): Rule(*PUBLIC),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
 }
@@ -79,30 +79,30 @@ EXPECTED: dict[tuple[str, str], Rule] = {
 EXPECTED |= {
     ("activity.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
-    ("activity.show", "GET"): row((PAGE, GONE, PAGE, GONE, GONE), SUPER_READS),
+    ("activity.show", "GET"): row((PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND), SUPER_READS),
 }
 
 EXPECTED |= {
     ("tokens.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("tokens.index", "POST"): Rule(SIGN_IN, CREATED, CREATED, CREATED),
-    ("tokens.revoke", "POST"): Rule(SIGN_IN, *(GONE,) * 3),  # the keys that are tried are of people
+    ("tokens.revoke", "POST"): Rule(SIGN_IN, *(NOT_FOUND,) * 3),  # the ids are those of people
 }
 
 EXPECTED |= {
-    ("data_browser.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("data_browser.show", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("data_browser.row", "GET"): Rule(*NEVER_USER, NO, GONE),  # no key is given
-    ("data_browser.copy", "GET"): Rule(*NEVER_USER, NO, GONE),
-    ("data_browser.sql", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("data_browser.query", "POST"): Rule(SIGN_IN, NO, NO, PAGE),
+    ("data_browser.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("data_browser.show", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("data_browser.row", "GET"): Rule(*NEVER_USER, FORBIDDEN, NOT_FOUND),  # without a key
+    ("data_browser.copy", "GET"): Rule(*NEVER_USER, FORBIDDEN, NOT_FOUND),
+    ("data_browser.sql", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("data_browser.query", "POST"): Rule(SIGN_IN, FORBIDDEN, FORBIDDEN, PAGE),
 }
 
-# Cookies count for nothing here: every visitor of pages is a stranger, whose forms are no JSON.
+# Under /api/ cookies don't count: every visitor is unauthenticated and sends a form instead of JSON.
 EXPECTED |= {
-    ("api.login", "POST"): Rule(*(NO_JSON,) * 4),
-    ("api.refresh", "POST"): Rule(*(NO_JSON,) * 4),
-    ("api.logout", "POST"): Rule(*(NO_JSON,) * 4),
-    ("api.me", "GET"): Rule(*(STRANGER,) * 4),
+    ("api.login", "POST"): Rule(*(UNSUPPORTED,) * 4),
+    ("api.refresh", "POST"): Rule(*(UNSUPPORTED,) * 4),
+    ("api.logout", "POST"): Rule(*(UNSUPPORTED,) * 4),
+    ("api.me", "GET"): Rule(*(UNAUTHORIZED,) * 4),
     ("api.openapi", "GET"): Rule(*PUBLIC),
 }
 
@@ -142,7 +142,7 @@ BODIES: dict[str, Body] = {
     "auth.forgotten": lambda _world, key: {"email": f"{key.hex}@example.com"},
     "links.accept": lambda _world, _key: {"password": "another horse battery staple"},
     "links.reset": lambda _world, _key: {"password": "another horse battery staple"},
-    "account.end_session": session_of,
+    "account.end_session": session_body,
     "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
     "data_browser.query": lambda _world, _key: {"query": "SELECT 1"},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
@@ -154,7 +154,7 @@ for matrix in MATRICES.values():
 
 
 def row_of(world: World, endpoint: str, kind: str) -> uuid.UUID:
-    """A fresh row of that kind, seen from Acme."""
+    """A new row of this kind, from Acme's point of view."""
     if kind == "random":
         return uuid.uuid4()
     if endpoint == "activity.show":
@@ -165,7 +165,7 @@ def row_of(world: World, endpoint: str, kind: str) -> uuid.UUID:
 
 
 def _operation(world: World, kind: str) -> uuid.UUID:
-    """The operation by which a person of that kind was created."""
+    """The operation that created a person of this kind."""
     made = select(Activity.operation_id).where(Activity.row_id == MATRICES["users"].row_of(world, kind))
     with acting(world.app):
         return db.session.scalars(made).one()
@@ -192,7 +192,7 @@ def body_of(world: World, endpoint: str, key: uuid.UUID) -> dict[str, Any]:
     return make(world, key) if make else {}
 
 
-def test_ac1_every_route_and_method_of_the_address_map_stands_in_the_table(app: Flask) -> None:
+def test_ac1_every_route_and_method_is_in_the_table(app: Flask) -> None:
     routes = {
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
@@ -205,7 +205,7 @@ def test_ac1_every_route_and_method_of_the_address_map_stands_in_the_table(app: 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 @pytest.mark.parametrize("visitor", VISITORS)
 @pytest.mark.parametrize(("endpoint", "method"), EXPECTED, ids=[f"{name}-{method}" for name, method in EXPECTED])
-def test_ac1_ac2_each_endpoint_answers_each_visitor_as_the_table_says(
+def test_ac1_ac2_every_endpoint_answers_each_visitor_as_in_the_table(
     world: World, endpoint: str, method: str, visitor: str, *, htmx: bool
 ) -> None:
     rule = EXPECTED[endpoint, method]
@@ -215,7 +215,7 @@ def test_ac1_ac2_each_endpoint_answers_each_visitor_as_the_table_says(
     for kind in KINDS if with_row else KINDS[:1]:
         key = row_of(world, endpoint, kind) if with_row else uuid.uuid4()
         path = address(world.app, endpoint, key if with_row else None)
-        answer = browser.ask(method, path, body_of(world, endpoint, key), htmx=htmx)
+        answer = browser.request(method, path, body_of(world, endpoint, key), htmx=htmx)
         assert outcome(answer) == rule.of(visitor, kind), f"{kind}: {answer.text[:600]}"
 
 
@@ -224,14 +224,14 @@ ROW_ROUTES = [(endpoint, method) for (endpoint, method), rule in EXPECTED.items(
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 @pytest.mark.parametrize(("endpoint", "method"), ROW_ROUTES, ids=[f"{name}-{method}" for name, method in ROW_ROUTES])
-def test_ac2_a_foreign_row_and_one_that_never_was_give_the_same_answer(
+def test_ac2_foreign_and_nonexistent_rows_give_the_same_response(
     world: World, endpoint: str, method: str, *, htmx: bool
 ) -> None:
     browser = world.visitor("admin")
     answers = []
     for kind in ("foreign", "random", "hidden"):
         key = row_of(world, endpoint, kind)
-        answer = browser.ask(method, address(world.app, endpoint, key), body_of(world, endpoint, key), htmx=htmx)
+        answer = browser.request(method, address(world.app, endpoint, key), body_of(world, endpoint, key), htmx=htmx)
         status, headers, text = without_tokens(answer)
         answers.append((status, headers, text.replace(str(key), "KEY")))
 
@@ -243,7 +243,7 @@ GETS = [endpoint for endpoint, method in EXPECTED if method == "GET"]
 
 
 @pytest.mark.parametrize("visitor", ["anonymous", "user", "admin"])
-def test_ac16_head_and_other_ways_to_write_an_address_get_no_other_rule(world: World, visitor: str) -> None:
+def test_ac16_head_requests_and_unusual_paths_follow_the_same_rules(world: World, visitor: str) -> None:
     browser = world.visitor(visitor)
 
     for endpoint in GETS:
@@ -251,7 +251,7 @@ def test_ac16_head_and_other_ways_to_write_an_address_get_no_other_rule(world: W
         path = address(world.app, endpoint, row_of(world, endpoint, "foreign") if with_row else None)
         plain = outcome(browser.get(path))
         assert outcome(browser.client.head(path)) == plain, path
-        if plain in (SIGN_IN, NO, GONE):
+        if plain in (SIGN_IN, FORBIDDEN, NOT_FOUND):
             for variant in (
                 path.rstrip("/"),
                 path + "/",
@@ -268,7 +268,7 @@ def test_ac16_head_and_other_ways_to_write_an_address_get_no_other_rule(world: W
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
-def test_ac16_a_method_override_deletes_nothing(world: World, header: str) -> None:
+def test_ac16_method_overrides_are_ignored(world: World, header: str) -> None:
     browser = world.visitor("admin")
     key = row_of(world, "users.show", "own")
 
@@ -280,7 +280,7 @@ def test_ac16_a_method_override_deletes_nothing(world: World, header: str) -> No
     assert browser.client.put(f"/users/{key}").status_code == 405
 
 
-def test_ac16_cs2_head_never_acts(world: World) -> None:
+def test_ac16_cs2_head_requests_change_nothing(world: World) -> None:
     browser = world.visitor("super")
 
     for endpoint, method in EXPECTED:

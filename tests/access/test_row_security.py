@@ -1,4 +1,4 @@
-"""AC15: does row-level security hold alone, whether the portal signs in as a plain owner or as a superuser?"""
+"""AC15: row-level security is effective by itself, whether the portal connects as a plain owner or as a superuser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from portal.isolation.cli import LAYERS, walked
 from portal.isolation.rehearsal import rolled_back, without_filters
 from portal.users.models import User
 from tests.access.visitor import Visitor
-from tests.acting import acting, at_once, portal_on
+from tests.acting import acting, portal_on, run_concurrently
 from tests.cast import Builder, Person, Tenant
 from tests.database import Server, app_for, disconnect
 
@@ -40,7 +40,7 @@ _copies = itertools.count()
 
 @dataclass
 class World:
-    """Two tenants, and who acts in them."""
+    """Two tenants and their people."""
 
     app: Flask
     acme: Tenant
@@ -53,7 +53,7 @@ class World:
 
     @contextmanager
     def sql(self, person: Person | None) -> Iterator[Connection]:
-        """Plain SQL as whoever acts: no filter narrows it. None is the system."""
+        """Plain SQL as this person, which scoping doesn't filter. None is the system."""
         with acting(self.app, person):
             yield db.session.connection()
 
@@ -62,7 +62,7 @@ class World:
             return set(connection.scalars(text("SELECT email FROM users")))
 
 
-def peopled(app: Flask) -> World:
+def create_world(app: Flask) -> World:
     build = Builder(app)
     acme, birch = build.tenant("Acme"), build.tenant("Birch")
     return World(
@@ -88,8 +88,8 @@ def copy_of(server: Server, template: str, login: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=LOGINS)
-def home(request: pytest.FixtureRequest, database_server: Server, template_database: str) -> Iterator[Flask]:
-    """A portal that signs in to its database in one of the two ways."""
+def portal(request: pytest.FixtureRequest, database_server: Server, template_database: str) -> Iterator[Flask]:
+    """A portal that connects to its database in one of the two ways."""
     with copy_of(database_server, template_database, request.param) as address:
         app = app_for(address)
         yield app
@@ -97,39 +97,37 @@ def home(request: pytest.FixtureRequest, database_server: Server, template_datab
 
 
 @pytest.fixture
-def world(home: Flask) -> Iterator[World]:
-    """Rolled back after each test."""
-    with home.app_context():
+def world(portal: Flask) -> Iterator[World]:
+    """The cast in that portal, rolled back after each test."""
+    with portal.app_context():
         engine = db.engine
     with rolled_back(engine):
-        yield peopled(home)
+        yield create_world(portal)
 
 
 @pytest.fixture(params=LOGINS)
 def address(request: pytest.FixtureRequest, database_server: Server, template_database: str) -> Iterator[str]:
-    """A database of the test's own, where a commit is a commit."""
+    """The URL of a database for one test, where commits are real."""
     with copy_of(database_server, template_database, request.param) as address:
         yield address
 
 
-# What stands in the catalog
+# The catalog
 
 
-def test_ac15_the_two_logins_are_what_they_are_called(home: Flask, request: pytest.FixtureRequest) -> None:
+def test_ac15_the_logins_have_the_expected_privileges(portal: Flask, request: pytest.FixtureRequest) -> None:
     is_superuser = text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
 
-    with acting(home):
+    with acting(portal):
         assert db.session.scalar(is_superuser) is ("superuser" in request.node.name)
 
 
-def test_ac15_there_are_tables_that_tenants_own() -> None:
+def test_ac15_the_expected_tables_are_tenant_owned() -> None:
     assert set(OWNED) >= {"organizations", "users", "sessions", "refresh_tokens", "api_tokens", "activity"}
 
 
 @pytest.mark.parametrize("table", sorted(OWNED))
-def test_ac15_every_table_that_tenants_own_stands_behind_the_policy_that_its_model_states(
-    world: World, table: str
-) -> None:
+def test_ac15_every_tenant_owned_table_has_the_policy_of_its_model(world: World, table: str) -> None:
     with world.sql(None) as connection:
         security = text("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = CAST(:name AS regclass)")
         assert connection.execute(security, {"name": table}).one() == (True, False)
@@ -143,12 +141,12 @@ def test_ac15_every_table_that_tenants_own_stands_behind_the_policy_that_its_mod
             " FROM pg_policy WHERE polrelid = CAST(:name AS regclass)"
             " AND polroles <> ARRAY[CAST(CAST(:reader AS regrole) AS oid)] ORDER BY polname"  # not for tenants
         )
-        stated, *there = [tuple(row) for row in connection.execute(policies, {"name": table, "reader": READER_ROLE})]
+        stated, *existing = [tuple(row) for row in connection.execute(policies, {"name": table, "reader": READER_ROLE})]
         assert stated[0] == "stated"
-        assert there == [("tenant", *stated[1:])]
+        assert existing == [("tenant", *stated[1:])]
 
 
-def test_ac15_nothing_is_granted_where_no_policy_bounds_it(world: World) -> None:
+def test_ac15_nothing_is_granted_without_a_policy(world: World) -> None:
     granted = f"""
         SELECT c.relname FROM pg_class c
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND CASE
@@ -164,7 +162,7 @@ def test_ac15_nothing_is_granted_where_no_policy_bounds_it(world: World) -> None
         assert set(connection.scalars(text(granted))) == {"everybody", "unbounded"}
 
 
-def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(world: World) -> None:
+def test_ac15_tenants_can_only_call_these_functions_of_the_owner(world: World) -> None:
     callable_ones = f"""
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
@@ -173,7 +171,7 @@ def test_ac15_of_the_functions_that_act_as_the_owner_a_tenant_calls_only_these(w
         assert set(connection.scalars(text(callable_ones))) == known
 
 
-def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone(world: World) -> None:
+def test_ac15_the_search_function_finds_only_an_admins_own_people(world: World) -> None:
     found = text(
         "SELECT id FROM portal_find_users(ARRAY['example'], '{}', 'any', CAST(:organization AS uuid),"
         " NULL, NULL, NULL, NULL, NULL, 'name', false, NULL, NULL, 100)"
@@ -187,12 +185,12 @@ def test_ac15_the_search_that_acts_as_the_owner_finds_an_admins_own_people_alone
             assert set(connection.scalars(found, {"organization": None})) == own
             foreign = world.acme if person is world.bea else world.birch
             assert connection.scalars(found, {"organization": foreign.id}).all() == []
-    with world.sql(world.root) as connection:  # whom no tenant bounds
+    with world.sql(world.root) as connection:  # who isn't limited to a tenant
         assert len(set(connection.scalars(found, {"organization": None}))) == 5
         assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
 
 
-def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None:
+def test_ac15_the_tenant_role_has_no_privileges_of_its_own(world: World) -> None:
     may = "rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
     attributes = f"SELECT {may} FROM pg_roles WHERE rolname = '{TENANT_ROLE}'"  # noqa: S608
     memberships = f"SELECT count(*) FROM pg_auth_members WHERE member = '{TENANT_ROLE}'::regrole"  # noqa: S608
@@ -203,10 +201,10 @@ def test_ac15_the_role_of_tenants_may_do_nothing_of_itself(world: World) -> None
         assert connection.scalar(text(owned)) == 0
 
 
-# What a tenant's transaction reads
+# Reading
 
 
-def test_ac15_each_reads_through_plain_sql_whom_the_filters_would_show(world: World) -> None:
+def test_ac15_plain_sql_shows_each_actor_their_own_tenant(world: World) -> None:
     own = {"ada@example.com", "uma@example.com"}
 
     assert world.emails(world.ada) == own
@@ -216,9 +214,9 @@ def test_ac15_each_reads_through_plain_sql_whom_the_filters_would_show(world: Wo
 
 
 @pytest.mark.parametrize("table", sorted(OWNED))
-@pytest.mark.parametrize("setting", ["never made", "empty"])
-def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, table: str, setting: str) -> None:
-    count = text(f"SELECT count(*) FROM {table}")  # noqa: S608 -- a table of ours
+@pytest.mark.parametrize("setting", ["never set", "empty"])
+def test_ac15_without_a_setting_the_tenant_role_sees_no_rows(world: World, table: str, setting: str) -> None:
+    count = text(f"SELECT count(*) FROM {table}")  # noqa: S608 -- our own table
     with world.sql(None) as connection:
         begun = text("INSERT INTO refresh_tokens (token, user_id, expires_at) VALUES ('t', :uma, now())")
         connection.execute(begun, {"uma": world.uma.id})
@@ -255,7 +253,7 @@ def test_ac15_without_a_setting_the_role_sees_no_row_of_any_table(world: World, 
         "SELECT * FROM alembic_version",
     ],
 )
-def test_ac15_secrets_and_what_is_not_granted_are_not_read(world: World, statement: str) -> None:
+def test_ac15_secrets_and_other_tables_cannot_be_read(world: World, statement: str) -> None:
     with world.sql(world.ada) as connection:
         assert refused(connection, statement) is DENIED
 
@@ -272,11 +270,11 @@ def test_ac15_copy_and_security_invoker_views_show_only_the_actors_tenant(world:
             assert list(copy.rows()) == [("bea@example.com",)]
 
 
-# What it writes
+# Writing
 
 
 def refused(connection: Connection, statement: str, **values: Any) -> type[Exception] | None:
-    """Why PostgreSQL refuses the statement; None if it does not."""
+    """The error with which PostgreSQL refuses the statement, or None."""
     try:
         with connection.begin_nested():
             connection.execute(text(statement), values)
@@ -285,11 +283,11 @@ def refused(connection: Connection, statement: str, **values: Any) -> type[Excep
     return None
 
 
-INSERT = "INSERT INTO users (id, email, organization_id, role) VALUES (:id, :email, :home, :role) RETURNING id"
+INSERT = "INSERT INTO users (id, email, organization_id, role) VALUES (:id, :email, :organization, :role) RETURNING id"
 
 
-def new(home: Tenant | None, *, role: str = "USER", email: str = "new@example.com") -> dict[str, Any]:
-    return {"id": uuid7(), "email": email, "home": home.id if home else None, "role": role}
+def new(tenant: Tenant | None, *, role: str = "USER", email: str = "new@example.com") -> dict[str, Any]:
+    return {"id": uuid7(), "email": email, "organization": tenant.id if tenant else None, "role": role}
 
 
 def test_ac15_rows_can_only_be_inserted_into_the_actors_tenant(world: World) -> None:
@@ -301,7 +299,7 @@ def test_ac15_rows_can_only_be_inserted_into_the_actors_tenant(world: World) -> 
         assert refused(connection, INSERT, **new(world.acme)) is None
 
 
-def test_ac15_without_a_setting_nothing_is_put_in(world: World) -> None:
+def test_ac15_without_a_setting_nothing_can_be_inserted(world: World) -> None:
     with world.sql(None) as connection:
         connection.exec_driver_sql(f"SET LOCAL ROLE {TENANT_ROLE}")
 
@@ -309,7 +307,7 @@ def test_ac15_without_a_setting_nothing_is_put_in(world: World) -> None:
         assert refused(connection, INSERT, **new(None)) is DENIED
 
 
-def test_ac15_nobody_is_moved_out_raised_or_given_another_key(world: World) -> None:
+def test_ac15_people_cannot_be_moved_promoted_or_given_another_key(world: World) -> None:
     uma = {"uma": world.uma.id}
     with world.sql(world.ada) as connection:
         for change in (
@@ -323,7 +321,7 @@ def test_ac15_nobody_is_moved_out_raised_or_given_another_key(world: World) -> N
         assert refused(connection, "UPDATE users SET role = 'ADMIN' WHERE id = :uma", **uma) is None
 
 
-def test_ac15_foreign_and_hidden_rows_are_neither_changed_nor_locked_nor_deleted(world: World) -> None:
+def test_ac15_foreign_and_hidden_rows_cannot_be_changed_locked_or_deleted(world: World) -> None:
     foreign = {"ids": [world.bea.id, world.sue.id, world.root.id]}
     with world.sql(world.ada) as connection:
         changed = text("UPDATE users SET first_name = 'Changed' WHERE id = ANY (:ids) RETURNING id")
@@ -345,7 +343,7 @@ def test_ac15_foreign_and_hidden_rows_are_neither_changed_nor_locked_nor_deleted
             assert refused(connection, statement) is DENIED, statement
 
 
-def test_ac15_another_tenants_address_is_neither_overwritten_nor_revealed_in_the_error(world: World) -> None:
+def test_ac15_a_foreign_email_is_neither_overwritten_nor_revealed_in_the_error(world: World) -> None:
     taken = new(world.acme, email="bea@example.com")
     clash = " ON CONFLICT (lower(email)) WHERE deleted_at IS NULL"
     plain = INSERT.removesuffix(" RETURNING id")
@@ -360,18 +358,18 @@ def test_ac15_another_tenants_address_is_neither_overwritten_nor_revealed_in_the
     assert "bea@example.com" not in str(caught.value.orig)
 
 
-def test_ac15_no_sign_in_is_made_or_ended_for_others(world: World) -> None:
-    made = "INSERT INTO sessions (token, user_id, idle, expires_at, ends_at) VALUES ('t', :whose, '1 h', now(), now())"
+def test_ac15_sessions_of_others_cannot_be_created_or_ended(world: World) -> None:
+    made = "INSERT INTO sessions (token, user_id, idle, expires_at, ends_at) VALUES ('t', :user, '1 h', now(), now())"
     with world.sql(None) as connection:
         for person in (world.uma, world.bea, world.sue):
             sign_in = text(made.replace("'t'", ":token"))
-            connection.execute(sign_in, {"token": person.email, "whose": person.id})
+            connection.execute(sign_in, {"token": person.email, "user": person.id})
         db.session.commit()
     with world.sql(world.ada) as connection:
-        assert refused(connection, made, whose=world.bea.id) is DENIED
+        assert refused(connection, made, user=world.bea.id) is DENIED
         ended = text("UPDATE sessions SET ended_at = now() RETURNING user_id")
         assert connection.scalars(ended).all() == [world.uma.id]
-        assert refused(connection, "UPDATE sessions SET user_id = :whose", whose=world.ada.id) is DENIED
+        assert refused(connection, "UPDATE sessions SET user_id = :user", user=world.ada.id) is DENIED
 
 
 def test_ac15_copy_into_a_table_with_row_security_is_refused(world: World) -> None:
@@ -385,13 +383,13 @@ def test_ac15_copy_into_a_table_with_row_security_is_refused(world: World) -> No
             copy.write_row(["copied@example.com"])
 
 
-def test_ac15_of_many_rows_with_a_foreign_one_none_is_written(address: str) -> None:
+def test_ac15_one_foreign_row_in_a_bulk_insert_rejects_all(address: str) -> None:
     with portal_on(address) as app:
-        world = peopled(app)
-        homes = [world.acme.id] * 2_499 + [world.birch.id]
+        world = create_world(app)
+        organizations = [world.acme.id] * 2_499 + [world.birch.id]
         rows = [
-            {"id": uuid7(), "email": f"n{place}@example.com", "organization_id": home}
-            for place, home in enumerate(homes)
+            {"id": uuid7(), "email": f"n{index}@example.com", "organization_id": organization}
+            for index, organization in enumerate(organizations)
         ]
         with without_filters(), acting(app, world.ada), pytest.raises(DBAPIError) as caught:
             db.session.execute(insert(User), rows)
@@ -400,12 +398,12 @@ def test_ac15_of_many_rows_with_a_foreign_one_none_is_written(address: str) -> N
         assert len(world.emails(None)) == 5
 
 
-# One connection, many actors
+# Several actors on one connection
 
 
-def test_ac15_actors_alternate_on_one_connection_and_none_leaves_a_trace(address: str) -> None:
+def test_ac15_actors_alternate_on_one_connection_without_leaving_a_trace(address: str) -> None:
     with portal_on(address, pool_size=1) as app:
-        world = peopled(app)
+        world = create_world(app)
         visitors = {person.email: Visitor(app, person) for person in (world.ada, world.bea, world.root)}
         for _ in range(3):
             for person, sees in ((world.ada, "Uma Ex"), (world.root, "Sue Ex"), (world.bea, "Bea Ex")):
@@ -416,11 +414,11 @@ def test_ac15_actors_alternate_on_one_connection_and_none_leaves_a_trace(address
                 assert visitors[person.email].get(f"/users/{world.bea.id}").status_code == (
                     404 if person is world.ada else 200
                 )
-                assert left_behind(app) == (True, True, True)
+                assert connection_is_clean(app) == (True, True, True)
 
 
-def left_behind(app: Flask) -> tuple[bool, ...]:
-    """Whether the connection that comes back from the pool acts as the login, for nobody, and knows no tenant."""
+def connection_is_clean(app: Flask) -> tuple[bool, ...]:
+    """Whether a connection from the pool has its login's role, no actor and no tenant."""
     with app.app_context(), db.engine.connect() as connection:
         statement = "SELECT current_user = session_user, " + ", ".join(
             f"coalesce(current_setting('portal.{name}', true), '') = ''" for name in ("actor_id", "organization_id")
@@ -428,22 +426,22 @@ def left_behind(app: Flask) -> tuple[bool, ...]:
         return tuple(connection.exec_driver_sql(statement).one())
 
 
-def test_ac15_after_an_error_the_next_actor_is_bound_as_ever(address: str) -> None:
+def test_ac15_after_an_error_the_next_actor_is_bound_as_usual(address: str) -> None:
     with portal_on(address, pool_size=1) as app:
-        world = peopled(app)
+        world = create_world(app)
         for _ in range(2):
             with world.sql(world.ada) as connection, pytest.raises(DBAPIError):
                 connection.exec_driver_sql("SELECT password FROM users")
-            assert left_behind(app) == (True, True, True)
+            assert connection_is_clean(app) == (True, True, True)
             assert world.emails(world.bea) == {"bea@example.com"}
             with acting(app, world.ada), pytest.raises(NotAllowed):
                 create_many(User, [{"email": "x@example.com", "organization_id": world.birch.id}])
             assert len(world.emails(None)) == 5
 
 
-def test_ac15_work_of_the_system_within_an_actors_leaves_the_actor_bound(address: str) -> None:
+def test_ac15_acting_as_the_system_leaves_the_outer_actor_bound(address: str) -> None:
     with portal_on(address) as app:
-        world = peopled(app)
+        world = create_world(app)
         with world.sql(world.ada) as connection:
             emails = text("SELECT email FROM users")
             assert len(connection.execute(emails).all()) == 2
@@ -453,9 +451,9 @@ def test_ac15_work_of_the_system_within_an_actors_leaves_the_actor_bound(address
             assert len(db.session.execute(emails).all()) == 2
 
 
-def test_ac15_eight_threads_of_both_tenants_read_their_own_each_time(address: str) -> None:
+def test_ac15_eight_threads_of_two_tenants_only_read_their_own_rows(address: str) -> None:
     with portal_on(address, pool_size=4) as app:
-        world = peopled(app)
+        world = create_world(app)
 
         def read() -> set[str]:
             seen = set()
@@ -464,7 +462,7 @@ def test_ac15_eight_threads_of_both_tenants_read_their_own_each_time(address: st
                 db.session.rollback()
             return seen
 
-        outcomes = at_once(app, [read] * 8, world.ada, world.bea)
+        outcomes = run_concurrently(app, [read] * 8, world.ada, world.bea)
 
     assert outcomes == [{"ada@example.com", "uma@example.com"}, {"bea@example.com"}] * 4
 
@@ -475,7 +473,7 @@ def test_ac15_eight_threads_of_both_tenants_read_their_own_each_time(address: st
 @pytest.mark.parametrize(
     ("login", "layers"), [*(("plain owner", layers) for layers in LAYERS), ("superuser", "scoping off")]
 )
-def test_ac3_ac15_an_admin_reads_and_writes_no_foreign_row_on_any_route_with_either_layer_alone(
+def test_ac3_ac15_an_admin_cannot_reach_a_foreign_row_on_any_route_with_one_layer_alone(
     database_server: Server, template_database: str, login: str, layers: str
 ) -> None:
     with copy_of(database_server, template_database, login) as address, portal_on(address) as app:

@@ -1,4 +1,4 @@
-"""Does a search list first what is meant, on every page and for everybody, without reading the whole table?"""
+"""Searches rank the best matches first, on every page and for everybody, without reading the whole table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PEOPLE = (
 
 @pytest.fixture
 def directory(app: Flask, acme: Tenant, ada: Person, root: Person) -> dict[str, Person]:
-    """Ada Admin is ada@example.com; others hold her name in some way, and are newer."""
+    """Ada Admin is ada@example.com; others have a similar name or address, and are newer."""
     rows = [
         {"email": email, "first_name": first, "last_name": last, "organization_id": acme.id}
         for email, first, last in PEOPLE
@@ -42,7 +42,7 @@ def directory(app: Flask, acme: Tenant, ada: Person, root: Person) -> dict[str, 
 
 
 def listed(arguments: dict[str, str], per_page: int = 100) -> list[str]:
-    """The emails of every page, one after the other."""
+    """The emails of all pages, in order."""
     emails: list[str] = []
     while True:
         listing = queries.listing(arguments, "/users/")
@@ -99,7 +99,7 @@ def test_a_whole_name_is_found_first_in_either_order(
 @pytest.mark.parametrize("who", ["ada", "root"])
 @pytest.mark.parametrize("q", ["ada", "ada@example.com", "example", "am", "a", "nobody"])
 @pytest.mark.parametrize("status", ["active", "deleted"])
-def test_ranked_pages_meet_every_row_once_forward_and_backward(
+def test_ranked_pages_show_every_row_once_forward_and_backward(
     app: Flask, directory: dict[str, Person], who: str, q: str, status: str
 ) -> None:
     if status == "deleted":
@@ -122,7 +122,7 @@ def test_ranked_pages_meet_every_row_once_forward_and_backward(
     assert backward == whole
 
 
-def test_a_search_is_sorted_otherwise_where_that_is_asked_for(app: Flask, directory: dict[str, Person]) -> None:
+def test_a_search_can_be_sorted_in_another_order(app: Flask, directory: dict[str, Person]) -> None:
     with acting(app, directory["ada"]):
         listing = queries.listing({"q": "ada"}, "/users/")
         by_name = queries.listing({"q": "ada", "sort": "name"}, "/users/")
@@ -134,7 +134,7 @@ def test_a_search_is_sorted_otherwise_where_that_is_asked_for(app: Flask, direct
 
 
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_names_sort_without_regard_to_accents_and_unnamed_people_last(
+def test_names_sort_without_accents_and_unnamed_people_come_last(
     app: Flask, directory: dict[str, Person], build: Builder, acme: Tenant, who: str
 ) -> None:
     for name in ("Åberg", "Abel", "Azur", "Zeta", "Ægir"):
@@ -195,7 +195,7 @@ def fill() -> None:
             db.session.connection().exec_driver_sql(statement.replace("%", "%%"))
 
 
-SAMPLE = 1_000  # portal_find_users reads so many rows first, to learn how frequent the words are
+SAMPLE = 1_000  # portal_find_users first reads this many rows, to estimate how frequent the words are
 READ = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'users'"
 
 
@@ -203,21 +203,23 @@ def test_a_ranked_page_reads_few_rows_of_many(fresh_app: Flask) -> None:
     with acting(fresh_app):
         command(fill)()
     bounds = {"ada": 4_000, "yamada": 1_500, "person83@example.com": 20, "person": 200, "da@example.com": 20}
-    for q, most in bounds.items():
+    for q, limit in bounds.items():
         with acting(fresh_app):
-            db.session.execute(text("SET LOCAL enable_seqscan = off"))  # 20,000 rows are few, a million are not
+            db.session.execute(
+                text("SET LOCAL enable_seqscan = off")
+            )  # 20,000 rows are so few that PostgreSQL would scan them
             before: Any = db.session.scalar(text(READ)) or 0
             rows = db.session.execute(queries.listing({"q": q}, "/users/")._page_statement()).all()
             read = db.session.scalar(text(READ)) - before
 
         assert rows
-        assert read <= SAMPLE + most, q
+        assert read <= SAMPLE + limit, q
 
 
 REFERENCE = """
 SELECT email FROM (SELECT *, CASE
         WHEN lower(email) = :q THEN 1
-        WHEN lower(concat_ws(' ', first_name, last_name)) IN (:q, :turned) THEN 2
+        WHEN lower(concat_ws(' ', first_name, last_name)) IN (:q, :reversed) THEN 2
         WHEN search_text LIKE ALL (CAST(:beginnings AS text[])) THEN 3
         ELSE 4 END AS rank FROM users) u
 WHERE search_text LIKE ALL (CAST(:patterns AS text[]))
@@ -243,20 +245,20 @@ TERMS = (
 )  # fmt: skip
 
 
-def expected(q: str, asked: str, organization: Any, turned: bool) -> list[str]:
-    """The emails of the first 60 rows of a list, or of the last ones turned round, by reading everybody."""
-    condition, order = LISTS[asked]
-    if turned:
+def expected(q: str, query: str, organization: Any, reversed_order: bool) -> list[str]:
+    """The emails of the first 60 rows of a list, or of the last ones in reverse, from a query without the index."""
+    condition, order = LISTS[query]
+    if reversed_order:
         order = tuple(key.removesuffix(" DESC") if key.endswith(" DESC") else f"{key} DESC" for key in order)
     patterns = [str(db.session.scalar(select(func.portal_search_pattern(word)))) for word in q.split()]
     beginnings = [f"% {pattern.lstrip('% ')}" for pattern in patterns]
-    words = {"q": q, "turned": " ".join(reversed(q.split()))}
+    words = {"q": q, "reversed": " ".join(reversed(q.split()))}
     values = {**words, "patterns": patterns, "beginnings": beginnings, "organization": organization}
     return list(db.session.scalars(text(REFERENCE.format(condition, ", ".join(order))), values))
 
 
 def paged(arguments: dict[str, str], link: str) -> list[str]:
-    """The emails of two pages, from the first one on, or backward from the last."""
+    """The emails of two pages, from the first one forward or from the last one backward."""
     emails: list[str] = []
     for _ in range(2):
         page = queries.listing(arguments, "/users/").page()
@@ -271,7 +273,7 @@ def paged(arguments: dict[str, str], link: str) -> list[str]:
 
 @pytest.fixture
 def crowd(fresh_app: Flask) -> dict[str, Person | None]:
-    """20,000 people, and who looks for them: everybody's and a large organization's administrator."""
+    """20,000 people, searched by the system and by the administrator of a large organization."""
     with acting(fresh_app):
         command(fill)()
         organization = db.session.scalar(text("SELECT id FROM organizations WHERE slug = 'home-1'"))
@@ -279,18 +281,18 @@ def crowd(fresh_app: Flask) -> dict[str, Person | None]:
     return {"everybody's": None, "an organization's": admin}
 
 
-def test_a_search_of_many_finds_what_reading_everybody_would_find(
+def test_a_search_among_many_finds_the_same_people_as_a_full_scan(
     fresh_app: Flask, crowd: dict[str, Person | None]
 ) -> None:
-    """Frequent and rare words, the first pages and the last ones."""
+    """Frequent and rare words, on the first and the last pages."""
     searches = [*zip(TERMS, itertools.repeat("")), *zip(TERMS * 2, itertools.cycle(LISTS))]
     for person in crowd.values():
-        for (q, asked), turned in itertools.product(searches, (False, True)):
+        for (q, query), reversed_order in itertools.product(searches, (False, True)):
             with acting(fresh_app):
-                wanted = expected(q, asked, person.organization_id if person else None, turned)
+                wanted = expected(q, query, person.organization_id if person else None, reversed_order)
             with acting(fresh_app, person):
-                arguments = {"q": q, **dict(parse_qsl(asked)), **({"page": "last"} if turned else {})}
-                found = paged(arguments, "previous" if turned else "next")
+                arguments = {"q": q, **dict(parse_qsl(query)), **({"page": "last"} if reversed_order else {})}
+                found = paged(arguments, "previous" if reversed_order else "next")
 
-            assert len(found) == min(len(wanted), 50), (q, asked, turned)
-            assert found == wanted[: len(found)], (q, asked, turned)
+            assert len(found) == min(len(wanted), 50), (q, query, reversed_order)
+            assert found == wanted[: len(found)], (q, query, reversed_order)

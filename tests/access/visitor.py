@@ -1,4 +1,4 @@
-"""Who comes to the door? A bare browser, signed in as anybody, that says what an answer means."""
+"""A bare browser, signed in as anybody, and the meaning of its responses."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="
 CHALLENGE = re.compile(r"challenge&#34;: &#34;([\w-]+)")
 
 PAGE, CREATED, DONE, SIGN_IN = "page", "created", "redirected", "asked to sign in"
-BAD, NO, GONE, CLASH, WRONG = "400", "403", "404", "409", "422"
-STRANGER, NO_JSON = "401", "415"
+BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, INVALID = "400", "403", "404", "409", "422"
+UNAUTHORIZED, UNSUPPORTED = "401", "415"
 
 
 class Browser(Reader):
-    """Reads each answer to its end, files too, and closes it."""
+    """Read each response to its end, including files, and close it."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         return super().open(*args, **{"buffered": True, **kwargs})
 
 
 class Visitor:
-    """A browser without page checks: for thousands of requests."""
+    """A browser without page checks, for thousands of requests."""
 
     def __init__(self, app: Flask, person: Person | None = None) -> None:
         self.client = Browser(app, app.response_class, use_cookies=True)
@@ -46,11 +46,11 @@ class Visitor:
         return self.client.get(path, headers=_headers(kwargs, htmx=htmx), **kwargs)
 
     def post(self, path: str, data: Any = None, *, htmx: bool = False, **kwargs: Any) -> TestResponse:
-        """POST with this browser's CSRF token, unless the data bring one."""
+        """POST with this browser's CSRF token, unless the data contains one."""
         sent = {"csrf_token": self.token, **(data or {})}
         return self.client.post(path, data=sent, headers=_headers(kwargs, htmx=htmx), **kwargs)
 
-    def ask(self, method: str, path: str, data: Any = None, *, htmx: bool = False) -> TestResponse:
+    def request(self, method: str, path: str, data: Any = None, *, htmx: bool = False) -> TestResponse:
         return self.post(path, data, htmx=htmx) if method == "POST" else self.get(path, htmx=htmx)
 
     def _token_at(self, path: str) -> str:
@@ -70,7 +70,7 @@ def token_in(text: str) -> str:
 
 
 def outcome(answer: TestResponse) -> str:
-    """What an answer means, plain or through htmx."""
+    """The meaning of a response, plain or through htmx."""
     target = answer.headers.get("Location" if answer.status_code == 303 else "HX-Redirect")
     if answer.status_code in (200, 303) and target is not None:
         return SIGN_IN if target.startswith("/login?") or target == "/login" else DONE
@@ -78,7 +78,7 @@ def outcome(answer: TestResponse) -> str:
 
 
 def without_tokens(answer: TestResponse) -> tuple[int, list[tuple[str, str]], str]:
-    """Status, headers and text, without what differs from answer to answer: tokens, cookies and ids of requests."""
+    """Status, headers and text, without what differs between responses: tokens, cookies and request ids."""
     names = ("Set-Cookie", "X-Request-Id", "Date", "Content-Length")
     headers = sorted((name, value) for name, value in answer.headers if name not in names)
     text = answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "REQUEST")

@@ -1,4 +1,4 @@
-"""The own profile and password."""
+"""The pages of one's own account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = " ".join(f"{number} bottles on the wall," for number in range(300))
 NEW = "quite another horse and battery"
 
 
-def test_a_person_changes_their_names(client: PageClient, sign_in: SignIn, build: Builder, uma: Person) -> None:
+def test_a_person_can_change_their_name(client: PageClient, sign_in: SignIn, build: Builder, uma: Person) -> None:
     sign_in(uma)
 
     answer = client.send("/account/", {"first_name": "  Uma   Karin ", "last_name": "Thurgood"})
@@ -34,7 +34,7 @@ def test_a_person_changes_their_names(client: PageClient, sign_in: SignIn, build
     assert "Profile saved." in client.get("/account/").text
 
 
-def test_a_name_that_is_too_long_stands_beside_its_field(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_an_overlong_name_is_reported_at_its_field(client: PageClient, sign_in: SignIn, uma: Person) -> None:
     sign_in(uma)
 
     answer = client.send("/account/", {"first_name": "x" * 81, "last_name": "Kept"})
@@ -45,7 +45,7 @@ def test_a_name_that_is_too_long_stands_beside_its_field(client: PageClient, sig
     assert 'value="Kept"' in answer.text
 
 
-def test_ac9_the_profile_takes_nothing_but_names(app: Flask, build: Builder, uma: Person) -> None:
+def test_ac9_the_profile_form_ignores_other_fields(app: Flask, build: Builder, uma: Person) -> None:
     forged = {"role": "SUPER_ADMIN", "email": "x@example.com", "organization_id": "", "email_verified": "y", "id": "1"}
 
     Visitor(app, uma).post("/account/", {"first_name": "Uma", "time_zone": "", **forged})
@@ -85,7 +85,7 @@ def test_a_changed_password_ends_all_other_sessions(app: Flask, uma: Person) -> 
         (("A", "B"), "other devices, and 2 API tokens: <a", "sessions have ended, and so have 2 API tokens."),
     ],
 )
-def test_a_changed_password_says_how_many_api_tokens_end(
+def test_changing_the_password_shows_how_many_api_tokens_end(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, names: tuple[str, ...], before: str, after: str
 ) -> None:
     with acting(app, uma):
@@ -101,7 +101,7 @@ def test_a_changed_password_says_how_many_api_tokens_end(
 
 
 @pytest.mark.parametrize("password", ["a" * 14, "", "\U0001f600" * 14, "welcome to the portal", PASSWORD])
-def test_au1_a_password_that_will_not_do_is_refused_with_the_reason(app: Flask, uma: Person, password: str) -> None:
+def test_au1_an_unacceptable_password_is_refused_with_the_reason(app: Flask, uma: Person, password: str) -> None:
     answer = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": password})
 
     assert answer.status_code == 422
@@ -111,7 +111,7 @@ def test_au1_a_password_that_will_not_do_is_refused_with_the_reason(app: Flask, 
 @pytest.mark.parametrize(
     "password", ["fifteen letters", LONG[:64], LONG[:200], "👍🌵🚲🐈🎈🍋🌊🎻🦉🧭🪁🏔🧩🚀🍄", " spaces at both ends "]
 )
-def test_au1_long_passwords_of_any_letters_are_taken_as_they_are(app: Flask, uma: Person, password: str) -> None:
+def test_au1_long_passwords_of_any_characters_are_accepted_unchanged(app: Flask, uma: Person, password: str) -> None:
     answer = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": password})
 
     assert answer.status_code == 303
@@ -120,7 +120,7 @@ def test_au1_long_passwords_of_any_letters_are_taken_as_they_are(app: Flask, uma
 
 
 @pytest.mark.parametrize("length", [73, 80, 1_000])
-def test_au2_of_a_password_that_was_chosen_every_character_counts(app: Flask, uma: Person, length: int) -> None:
+def test_au2_every_character_of_a_chosen_password_matters(app: Flask, uma: Person, length: int) -> None:
     visitor = Visitor(app, uma)
     chosen = "é7" * (length // 2) + "z"
 
@@ -132,17 +132,17 @@ def test_au2_of_a_password_that_was_chosen_every_character_counts(app: Flask, um
         assert visitor.post("/account/password", {"current_password": other, "password": NEW}).status_code == 422
 
 
-def test_au2_a_password_of_ten_kilobytes_is_refused_or_taken_whole_and_no_fault(app: Flask, uma: Person) -> None:
-    endless = "endless " * 1_250
+def test_au2_a_password_of_ten_kilobytes_is_refused_without_an_error(app: Flask, uma: Person) -> None:
+    huge = "endless " * 1_250
 
-    chosen = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": endless})
-    as_the_current = Visitor(app, uma).post("/account/password", {"current_password": endless, "password": NEW})
+    chosen = Visitor(app, uma).post("/account/password", {"current_password": PASSWORD, "password": huge})
+    as_the_current = Visitor(app, uma).post("/account/password", {"current_password": huge, "password": NEW})
 
     assert (chosen.status_code, as_the_current.status_code) == (422, 422)
     assert Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD}).status_code == 303
 
 
-def test_au9_a_temporary_password_forces_a_choice_before_anything_else(
+def test_au9_a_temporary_password_must_be_changed_before_anything_else(
     app: Flask, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     new = build.person("new@example.com", role=Role.ADMIN, tenant=acme, must_change_password=True)
@@ -157,7 +157,9 @@ def test_au9_a_temporary_password_forces_a_choice_before_anything_else(
     assert not build.read(User, new.id).must_change_password
 
 
-def test_the_password_page_never_shows_a_password_again(client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_the_password_page_never_shows_a_password_that_was_entered(
+    client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
     sign_in(uma)
 
     answer = client.send("/account/password", {"current_password": PASSWORD, "password": "short"})
@@ -167,7 +169,7 @@ def test_the_password_page_never_shows_a_password_again(client: PageClient, sign
     assert "short" not in answer.text.replace("a short", "")
 
 
-def test_au3_a_password_must_not_consist_of_facts_about_the_person(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_au3_a_password_made_of_personal_details_is_refused(app: Flask, build: Builder, acme: Tenant) -> None:
     long = build.tenant("Logistics of the North")
     eva = build.person("eva.lindqvist@example.com", tenant=long, first_name="Evangelina", last_name="Lindqvist")
     visitor = Visitor(app, eva)
@@ -185,9 +187,7 @@ def test_au3_a_password_must_not_consist_of_facts_about_the_person(app: Flask, b
     assert visitor.post("/account/password", {"current_password": PASSWORD, "password": NEW}).status_code == 303
 
 
-def test_the_parts_of_an_account_are_listed_where_there_are_such_pages(
-    client: PageClient, sign_in: SignIn, uma: Person
-) -> None:
+def test_the_tabs_of_an_account_link_to_existing_pages(client: PageClient, sign_in: SignIn, uma: Person) -> None:
     sign_in(uma)
 
     page = client.get("/account/password").text
@@ -198,7 +198,7 @@ def test_the_parts_of_an_account_are_listed_where_there_are_such_pages(
     assert all(client.get(address).status_code == 200 for address, _ in tabs)
 
 
-def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
+def test_password_strength_is_rated_for_everybody_and_never_stored_or_logged(
     client: PageClient, build: Builder, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = client.form("/login")["csrf_token"]
@@ -209,7 +209,7 @@ def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
         for typed, more in (
             ("grey dolphin under lamps", {}),
             ("grey dolphins", {"minimum": "8"}),
-            ("<b>Gray Dolphin</b>", {"words": "x\nGray Dolphin", "minimum": "no number"}),
+            ("<b>Gray Dolphin</b>", {"words": "x\nGray Dolphin", "minimum": "not a number"}),
             ("", {}),
         )
     }
@@ -226,8 +226,8 @@ def test_how_good_a_password_is_is_said_to_everybody_and_nothing_of_it_is_kept(
 
 def test_password_strength_checks_are_rate_limited(client: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.web.attempts.STRENGTHS_PER_MINUTE", 4)
-    asked = {"csrf_token": client.form("/login")["csrf_token"], "password": "grey dolphin under lamps"}
+    data = {"csrf_token": client.form("/login")["csrf_token"], "password": "grey dolphin under lamps"}
 
-    said = [bool(client.post("/account/password/strength", data=asked).text.strip()) for _ in range(4)]
+    shown = [bool(client.post("/account/password/strength", data=data).text.strip()) for _ in range(4)]
 
-    assert said == [True, True, False, False]
+    assert shown == [True, True, False, False]

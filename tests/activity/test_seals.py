@@ -24,7 +24,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.web.given import current_settings
-from tests.acting import acting, at_once, portal_on
+from tests.acting import acting, portal_on, run_concurrently
 from tests.activity.chain import Owner, act, connected, resign, run, tamper, troubles
 from tests.cast import Builder
 from tests.cli.test_doctor import asked
@@ -63,7 +63,7 @@ def make(app: Flask, name: str, many: int = 1) -> None:
 def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
     make(fresh_app, "o", 40)
 
-    outcomes = at_once(fresh_app, [seals.seal] * 6)
+    outcomes = run_concurrently(fresh_app, [seals.seal] * 6)
 
     with acting(fresh_app):
         assert not [one for one in outcomes if isinstance(one, Exception)]
@@ -75,7 +75,7 @@ def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
 def test_an_act_while_the_history_is_sealed_waits_for_nothing_and_is_sealed_next(fresh_app: Flask) -> None:
     works = [lambda: seals.seal()] * 2 + [lambda place=place: make(fresh_app, f"o{place}", 20) for place in range(4)]
 
-    outcomes = at_once(fresh_app, works)
+    outcomes = run_concurrently(fresh_app, works)
 
     with acting(fresh_app):
         assert not [one for one in outcomes if isinstance(one, Exception)]

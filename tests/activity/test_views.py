@@ -23,7 +23,7 @@ from portal.core.operations import Operation
 from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
-from tests.acting import acting, at_once
+from tests.acting import acting, run_concurrently
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import HTMX, PageClient, fields_of, undo_in
 
@@ -328,7 +328,7 @@ def test_of_many_undos_at_once_one_changes_the_row(fresh_app: Flask) -> None:
         with acting(fresh_app, admins[0]):
             users.update(uma.id, 1, {"first_name": "Ulla", "role": Role.ADMIN})
 
-        outcomes = at_once(fresh_app, [partial(users.undo, uma.id, 2)] * 4, *admins)
+        outcomes = run_concurrently(fresh_app, [partial(users.undo, uma.id, 2)] * 4, *admins)
 
         assert not [one for one in outcomes if isinstance(one, Exception)]
         assert [one.undoes for one in of_row(fresh_app, uma.id)] == [None, None, 2]

@@ -1,4 +1,4 @@
-"""How does a program ask? Every answer is checked against what the portal says of itself."""
+"""A client of the API, which checks every response against the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGIN, REFRESH, LOGOUT, ME = (f"{ROOT}/auth/{name}" for name in ("login", "refre
 
 
 class Program:
-    """A client without cookies, unless it is given some."""
+    """A client that stores no cookies, but sends those it is given."""
 
     def __init__(self, app: Flask) -> None:
         self.client = app.test_client()
@@ -50,29 +50,31 @@ class Program:
 
 
 @cache
-def described() -> dict[str, Any]:
+def description() -> dict[str, Any]:
     return document("/api/v1", list(PERMISSIONS))
 
 
 def checked(answer: TestResponse) -> TestResponse:
-    """Never HTML, never to be stored; in the form that stands in the description."""
+    """Check that a response is JSON, isn't cached, and matches the description."""
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Set-Cookie" not in answer.headers
     assert answer.mimetype in ("application/json", "application/problem+json") or answer.status_code == 204
-    operation = described()["paths"].get(answer.request.path.removeprefix(ROOT), {}).get(answer.request.method.lower())
-    told = operation["responses"].get(str(answer.status_code)) if operation else None
+    operation = (
+        description()["paths"].get(answer.request.path.removeprefix(ROOT), {}).get(answer.request.method.lower())
+    )
+    documented = operation["responses"].get(str(answer.status_code)) if operation else None
     if operation and answer.status_code not in (404, 405):
-        assert told is not None, f"{answer.request.path} does not tell of {answer.status_code}"
+        assert documented is not None, f"{answer.request.path} doesn't document {answer.status_code}"
     if answer.status_code >= 400:
-        assert_form(answer.json, {"$ref": "#/components/schemas/Problem"})
+        assert_valid(answer.json, {"$ref": "#/components/schemas/Problem"})
         assert answer.mimetype == "application/problem+json"
         assert answer.json["status"] == answer.status_code  # type: ignore[index]
-    elif told and "content" in told:
-        assert_form(answer.json, told["content"][answer.mimetype]["schema"])
+    elif documented and "content" in documented:
+        assert_valid(answer.json, documented["content"][answer.mimetype]["schema"])
     return answer
 
 
-def assert_form(value: Any, schema: dict[str, Any]) -> None:
-    whole = {**schema, "components": described()["components"]}
+def assert_valid(value: Any, schema: dict[str, Any]) -> None:
+    whole = {**schema, "components": description()["components"]}
     errors = [error.message for error in Draft202012Validator(whole).iter_errors(value)]
     assert errors == [], (value, errors)

@@ -1,4 +1,4 @@
-"""RT7, RT8, RT10: is an access token of one form, its person of now, and is it for programs alone?"""
+"""RT7, RT8, RT10: access tokens have one valid form, reflect the person's current state, and are for programs only."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ Claims = dict[str, Any]
 
 
 @pytest.fixture
-def program(app: Flask) -> Program:
-    return Program(app)
-
-
-@pytest.fixture
 def good(program: Program, uma: Person) -> str:
     return str(program.sign_in(uma)["access_token"])
 
@@ -46,7 +41,7 @@ def part(value: Any) -> str:
 
 
 def signed(claims: Claims, header: Claims, key: bytes = KEY) -> str:
-    """By hand, for libraries refuse to write some of these."""
+    """Signed by hand, because libraries refuse to write some of these."""
     body = f"{part(header)}.{part(claims)}"
     mac = hmac.digest(key, body.encode(), hashlib.sha256)
     return f"{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
@@ -69,11 +64,11 @@ def by_rsa(claims: Claims) -> str:
     return jwt.encode(claims, key, "RS256", headers={"typ": "at+jwt"})
 
 
-NO_TIMES: dict[str, Any] = {
-    "a text": str(int(time.time()) + 60), "a text with blanks": f" {int(time.time()) + 60}\n",
-    "true": True, "false": False, "an empty text": "", "a list": [int(time.time()) + 60],
+INVALID_TIMES: dict[str, Any] = {
+    "a string": str(int(time.time()) + 60), "a string with spaces": f" {int(time.time()) + 60}\n",
+    "true": True, "false": False, "an empty string": "", "a list": [int(time.time()) + 60],
     "an object": {}, "a fraction": time.time() + 60.5,
-    "infinite": 1e400, "endless before": -1e400, "no number": float("nan"), "huge": 10**400, "huge before": -(10**400),
+    "infinity": 1e400, "-infinity": -1e400, "not a number": float("nan"), "huge": 10**400, "minus huge": -(10**400),
 }  # fmt: skip
 FORGED: dict[str, Callable[[Claims], str]] = {
     "none": lambda claims: f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}.",
@@ -98,30 +93,30 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "no expiry": with_claims(exp=None),
     "no subject": with_claims(sub=None),
     "no session": with_claims(sid=None),
-    "a session that never was": with_claims(sid=str(uuid.UUID(int=1))),
+    "a session that doesn't exist": with_claims(sid=str(uuid.UUID(int=1))),
     "another person": with_claims(sub=str(uuid.UUID(int=1))),
-    "a number for a person": with_claims(sub=7),
-    "a session that is no key": with_claims(sid="' OR true"),
-    "of tomorrow": with_claims(iat=int(time.time()) + 86_400),
+    "a number as the person": with_claims(sub=7),
+    "a session with an invalid key": with_claims(sid="' OR true"),
+    "issued tomorrow": with_claims(iat=int(time.time()) + 86_400),
     **{
         f"{name} is {kind}": with_claims(**{name: value})
         for name in ("exp", "iat", "nbf")
-        for kind, value in NO_TIMES.items()
-        if (name, kind) != ("nbf", "huge before")
+        for kind, value in INVALID_TIMES.items()
+        if (name, kind) != ("nbf", "minus huge")
     },
-    "an expiry of tomorrow": with_claims(exp=int(time.time()) + 86_400),
-    "an expiry of another age": with_claims(exp=2**62),
-    "an issue that was long ago": with_claims(iat=0),
-    "an issue after the expiry": with_claims(iat=int(time.time()) + 600),
+    "expires too late": with_claims(exp=int(time.time()) + 86_400),
+    "expires in an absurd future": with_claims(exp=2**62),
+    "issued long ago": with_claims(iat=0),
+    "issued after its expiry": with_claims(iat=int(time.time()) + 600),
     "not yet": with_claims(nbf=int(time.time()) + 86_400),
-    "no JWT": lambda _claims: "a.b.c",
+    "not a JWT": lambda _claims: "a.b.c",
     "too few parts": lambda _claims: "eyJhbGciOiJIUzI1NiJ9.e30",
     "deep JSON": lambda _claims: base64.urlsafe_b64encode(b"[" * 1200).decode() + ".e30.AAAA",
 }
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_rt7_a_forged_token_is_401(program: Program, good: str, kind: str) -> None:
+def test_rt7_a_forged_token_is_rejected_with_401(program: Program, good: str, kind: str) -> None:
     claims = jwt.decode(good, options={"verify_signature": False})
     assert signed(claims, access.HEADER) and program.me(signed(claims, access.HEADER)).status_code == 200
     answer = program.me(FORGED[kind](claims))
@@ -131,17 +126,17 @@ def test_rt7_a_forged_token_is_401(program: Program, good: str, kind: str) -> No
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dTpw", "Bearer a b", "Token x", "Bearer \u00e9"])
-def test_rt7_another_way_to_bring_it_is_401(program: Program, good: str, header: str) -> None:
+def test_rt7_tokens_outside_the_bearer_header_are_rejected_with_401(program: Program, good: str, header: str) -> None:
     assert program.get(ME, headers={"Authorization": header}).status_code == 401
     assert program.get(f"{ME}?access_token={good}").status_code == 401
     assert program.get(ME, headers={"Authorization": f"bearer {good}"}).status_code == 200
 
 
-def test_rt7_a_refresh_token_is_no_access_token(program: Program, uma: Person) -> None:
+def test_rt7_a_refresh_token_is_not_an_access_token(program: Program, uma: Person) -> None:
     assert program.me(program.sign_in(uma)["refresh_token"]).status_code == 401
 
 
-def test_rt7_a_session_of_a_browser_has_no_access_token(
+def test_rt7_a_browser_session_has_no_access_token(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person
 ) -> None:
     sign_in(uma, client)
@@ -152,7 +147,7 @@ def test_rt7_a_session_of_a_browser_has_no_access_token(
     assert Program(app).me(token).status_code == 401
 
 
-def test_rt7_tokens_of_a_former_key_hold_until_they_expire(fresh_database: str) -> None:
+def test_rt7_tokens_of_a_former_key_stay_valid_until_they_expire(fresh_database: str) -> None:
     new = "another-key-for-tests-0123456789-abcdef"
     with portal_on(fresh_database) as former:
         build = Builder(former)
@@ -164,7 +159,7 @@ def test_rt7_tokens_of_a_former_key_hold_until_they_expire(fresh_database: str) 
         assert Program(app).me(token).status_code == 401
 
 
-def test_rt8_it_lives_minutes_and_says_neither_role_nor_tenant(good: str, uma: Person) -> None:
+def test_rt8_an_access_token_lives_five_minutes_and_contains_no_role_or_tenant(good: str, uma: Person) -> None:
     claims = jwt.decode(good, options={"verify_signature": False})
 
     assert claims["exp"] - claims["iat"] == 300
@@ -172,30 +167,30 @@ def test_rt8_it_lives_minutes_and_says_neither_role_nor_tenant(good: str, uma: P
     assert set(claims) == set(access.REQUIRED)
 
 
-def test_rt8_role_and_state_are_those_of_now(
+def test_rt8_role_and_state_are_current(
     app: Flask, build: Builder, program: Program, root: Person, acme: Tenant
 ) -> None:
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
     token = program.sign_in(ada)["access_token"]
-    told = program.me(token).json
-    assert told is not None
-    assert (told["role"], told["organization"]) == ("ADMIN", {"id": str(acme.id), "name": "Acme"})
-    assert "users:write" in told["permissions"]
+    me = program.me(token).json
+    assert me is not None
+    assert (me["role"], me["organization"]) == ("ADMIN", {"id": str(acme.id), "name": "Acme"})
+    assert "users:write" in me["permissions"]
 
     with acting(app, root):
         users.set_active(ada.id, is_active=False)
     assert program.me(token).status_code == 401
 
 
-def test_rt8_with_a_temporary_password_there_is_nothing_to_do_here(
-    program: Program, build: Builder, acme: Tenant
-) -> None:
+def test_rt8_a_person_who_must_change_their_password_is_refused(program: Program, build: Builder, acme: Tenant) -> None:
     new = build.person("new@example.com", tenant=acme, must_change_password=True)
 
     assert program.me(program.sign_in(new)["access_token"]).status_code == 403
 
 
-def test_rt10_a_cookie_authenticates_no_program(app: Flask, client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_rt10_a_cookie_does_not_authenticate_a_program(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
     sign_in(uma, client)
     assert client.get("/account/").status_code == 200
 
@@ -203,7 +198,7 @@ def test_rt10_a_cookie_authenticates_no_program(app: Flask, client: PageClient, 
     assert client.get(ME, headers={"Authorization": "Bearer x"}).status_code == 401
 
 
-def test_rt10_no_token_opens_a_page(app: Flask, client: PageClient, program: Program, uma: Person) -> None:
+def test_rt10_a_token_does_not_open_a_page(app: Flask, client: PageClient, program: Program, uma: Person) -> None:
     tokens = program.sign_in(uma)
 
     for token in (tokens["access_token"], tokens["refresh_token"]):
@@ -213,7 +208,7 @@ def test_rt10_no_token_opens_a_page(app: Flask, client: PageClient, program: Pro
             assert answer.headers["Location"].startswith("/login")
 
 
-def test_rt10_a_form_of_another_site_signs_nobody_in(client: PageClient, uma: Person) -> None:
+def test_rt10_a_cross_site_form_cannot_sign_in(client: PageClient, uma: Person) -> None:
     sent = {"email": uma.email, "password": uma.password}
 
     assert client.post(LOGIN, data=sent).status_code == 415

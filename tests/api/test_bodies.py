@@ -1,4 +1,4 @@
-"""Does whatever is sent instead of JSON get a plain refusal, and every error the form of a problem?"""
+"""Invalid requests are refused plainly, and every error is a problem document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
     "deep objects": (b'{"a":' * 3_000, 400),
     "NaN": (b'{"refresh_token": NaN}', 400),
     "Infinity": (b'{"email": -Infinity}', 400),
-    "twice": (b'{"refresh_token": "a", "refresh_token": "b"}', 400),
+    "duplicate member": (b'{"refresh_token": "a", "refresh_token": "b"}', 400),
     "a huge number": (b'{"refresh_token": ' + b"9" * 5_000 + b"}", 400),
     "a huge exponent": (b'{"refresh_token": 1e999999}', 422),
     "broken UTF-8": (b'{"refresh_token": "\xff\xfe"}', 400),
@@ -32,7 +32,7 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
     "cut": (b'{"refresh_token": "a', 400),
     "a raw control character": (b'{"refresh_token": "\x00"}', 400),
     "a list": (b"[]", 422),
-    "a text": (b'"refresh_token"', 422),
+    "a string": (b'"refresh_token"', 422),
     "null": (b"null", 422),
     "no member": (b"{}", 422),
     "large": (b'{"refresh_token": "' + b"x" * 20_000 + b'"}', 413),
@@ -41,11 +41,6 @@ WRONG: dict[str, Any] = {
     "a number": 7, "null": None, "a list": ["a"], "an object": {"$ne": 1}, "true": True, "empty": "",
     "NUL": "a\x00b", "half a pair": "\ud800", "long": "x" * 5_000,
 }  # fmt: skip
-
-
-@pytest.fixture
-def program(app: Flask) -> Program:
-    return Program(app)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -59,7 +54,7 @@ def test_in7_a_hostile_body_is_refused(program: Program, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_in7_a_member_that_is_no_text_is_named(program: Program, kind: str) -> None:
+def test_in7_an_invalid_member_is_named(program: Program, kind: str) -> None:
     for path in WRITES:
         for name in GOOD[path]:
             answer = program.post(
@@ -70,7 +65,7 @@ def test_in7_a_member_that_is_no_text_is_named(program: Program, kind: str) -> N
             assert [error["pointer"] for error in answer.json["errors"]] == [f"#/{name}"]
 
 
-def test_in7_members_that_nobody_asked_for_are_refused(program: Program) -> None:
+def test_in7_unknown_members_are_refused(program: Program) -> None:
     for path in WRITES:
         assert program.post(path, {**GOOD[path], "role": "SUPER_ADMIN"}).status_code == 422
 
@@ -90,7 +85,9 @@ def test_in7_members_that_nobody_asked_for_are_refused(program: Program) -> None
         ("GET", f"{ME}?a=%00", 400),
     ],
 )
-def test_every_error_is_a_problem_whatever_is_accepted(program: Program, method: str, path: str, status: int) -> None:
+def test_every_error_is_a_problem_document_whatever_is_accepted(
+    program: Program, method: str, path: str, status: int
+) -> None:
     for accept in ("text/html", "application/json", "*/*"):
         answer = program.client.open(path, method=method, headers={"Accept": accept, "HX-Request": "true"})
         assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
@@ -98,7 +95,7 @@ def test_every_error_is_a_problem_whatever_is_accepted(program: Program, method:
         assert (answer.json["status"], answer.json["request_id"]) == (status, answer.headers["X-Request-Id"])
 
 
-def test_a_foreign_host_too_large_a_body_and_another_type_are_problems(program: Program) -> None:
+def test_a_wrong_host_an_oversized_body_and_a_wrong_type_are_problem_documents(program: Program) -> None:
     for answer, status in (
         (program.client.get(ME, headers={"Host": "evil.example"}), 400),
         (program.client.post(LOGIN, data=b"x" * 2_000_000, content_type="application/json"), 413),
@@ -107,7 +104,7 @@ def test_a_foreign_host_too_large_a_body_and_another_type_are_problems(program: 
         assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
-def test_mistakes_and_a_missing_database_are_problems_without_a_word_of_the_inside(
+def test_errors_and_a_missing_database_reveal_nothing_internal(
     app: Flask, program: Program, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -115,20 +112,20 @@ def test_mistakes_and_a_missing_database_are_problems_without_a_word_of_the_insi
 
     monkeypatch.setattr(app, "testing", False)
     monkeypatch.setattr("portal.api.commands.refresh", fails)
-    mistake = program.refresh("t")
+    error = program.refresh("t")
 
-    def is_away(*_: object, **__: object) -> None:
+    def is_unreachable(*_: object, **__: object) -> None:
         raise OperationalError("secret", None, Exception("secret"))
 
-    monkeypatch.setattr("portal.api.commands.refresh", is_away)
-    away = program.refresh("t")
+    monkeypatch.setattr("portal.api.commands.refresh", is_unreachable)
+    unreachable = program.refresh("t")
 
-    assert (mistake.status_code, away.status_code) == (500, 503)
-    assert "secret" not in mistake.text + away.text
-    assert int(away.headers["Retry-After"]) > 0
+    assert (error.status_code, unreachable.status_code) == (500, 503)
+    assert "secret" not in error.text + unreachable.text
+    assert int(unreachable.headers["Retry-After"]) > 0
 
 
-def test_re4_what_is_above_the_limit_is_503(fresh_database: str) -> None:
+def test_re4_requests_above_the_limit_get_503(fresh_database: str) -> None:
     with portal_on(fresh_database, concurrent_requests=0) as app:
         answer = Program(app).refresh("t")
 

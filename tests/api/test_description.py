@@ -1,4 +1,4 @@
-"""Does the description stand, say every address, and nothing that is not there?"""
+"""The OpenAPI description is valid, and complete and correct for every route."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from portal.api.limits import MOST_BYTES
 from portal.config import ROOT as FOLDER
-from tests.api.calling import ROOT, Program, described
+from tests.api.calling import ROOT, Program, description
 
 
 def test_the_description_is_openapi_3_1(app: Flask) -> None:
-    told = Program(app).get(f"{ROOT}/openapi.json").json
+    document = Program(app).get(f"{ROOT}/openapi.json").json
 
-    assert told == described()
-    validate(described(), cls=OpenAPIV31SpecValidator)
+    assert document == description()
+    validate(description(), cls=OpenAPIV31SpecValidator)
 
 
-def test_every_address_of_the_interface_stands_in_the_description_and_no_other(app: Flask) -> None:
+def test_every_route_of_the_api_is_described_and_no_other(app: Flask) -> None:
     routes = {
         (rule.rule.removeprefix(ROOT), method.lower())
         for rule in app.url_map.iter_rules()
@@ -31,11 +31,11 @@ def test_every_address_of_the_interface_stands_in_the_description_and_no_other(a
         for method in (rule.methods or set()) - {"HEAD"}
     }
 
-    assert routes == {(path, method) for path, methods in described()["paths"].items() for method in methods}
+    assert routes == {(path, method) for path, methods in description()["paths"].items() for method in methods}
 
 
 def test_operations_document_their_errors_and_security() -> None:
-    for path, methods in described()["paths"].items():
+    for path, methods in description()["paths"].items():
         for method, operation in methods.items():
             codes = set(operation["responses"])
             assert {"400", "429", "500", "503"} <= codes, path
@@ -43,38 +43,38 @@ def test_operations_document_their_errors_and_security() -> None:
             assert ("security" in operation) is (path == "/auth/me")
 
 
-def codes_said() -> Iterator[str]:
-    """Every text that stands as the `code` of a problem in the portal's sources."""
+def codes_in_sources() -> Iterator[str]:
+    """Every `code` of a problem in the portal's sources."""
     for path in (FOLDER / "portal").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "problem":
-                for said in (one.value for one in node.keywords if one.arg == "code"):
-                    yield from (part.value for part in ast.walk(said) if isinstance(part, ast.Constant))  # type: ignore[misc]
+                for value in (one.value for one in node.keywords if one.arg == "code"):
+                    yield from (part.value for part in ast.walk(value) if isinstance(part, ast.Constant))  # type: ignore[misc]
 
 
-def test_every_code_of_a_problem_stands_in_the_description_and_no_other() -> None:
-    told = described()["components"]["schemas"]["Problem"]["properties"]["code"]
+def test_every_problem_code_is_described_and_no_other() -> None:
+    documented = description()["components"]["schemas"]["Problem"]["properties"]["code"]
 
-    assert set(told["enum"]) == set(codes_said())
-    assert all(f"`{code}`" in told["description"] for code in told["enum"])
+    assert set(documented["enum"]) == set(codes_in_sources())
+    assert all(f"`{code}`" in documented["description"] for code in documented["enum"])
 
 
-def test_only_what_takes_a_refresh_token_speaks_of_one() -> None:
-    for path, methods in described()["paths"].items():
+def test_only_the_refresh_operation_mentions_refresh_tokens() -> None:
+    for path, methods in description()["paths"].items():
         for operation in methods.values():
-            said = operation["responses"]["400"]["description"]
-            assert ("refresh token" in said) is (path == "/auth/refresh"), path
+            text = operation["responses"]["400"]["description"]
+            assert ("refresh token" in text) is (path == "/auth/refresh"), path
 
 
 BODIES = {
     path: methods["post"]["requestBody"]["content"]["application/json"]["schema"]
-    for path, methods in described()["paths"].items()
+    for path, methods in description()["paths"].items()
     if "post" in methods
 }
 MEMBERS = [(path, name) for path, schema in BODIES.items() for name in schema["properties"]]
 
 
-def body_of(path: str) -> dict[str, str]:
+def example_body(path: str) -> dict[str, str]:
     return {name: "x" for name in BODIES[path]["properties"]}
 
 
@@ -83,13 +83,13 @@ def fits(path: str, body: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize(("path", "name"), MEMBERS)
-def test_every_limit_of_a_member_is_enforced_as_described(app: Flask, path: str, name: str) -> None:
+def test_length_limits_of_members_are_enforced_as_described(app: Flask, path: str, name: str) -> None:
     program, member = Program(app), BODIES[path]["properties"][name]
     longest, shortest = member["maxLength"], member["minLength"]
     sent = {
-        "as short as may be": "x" * shortest,
-        "as long as may be": "x" * longest,
-        "as long as may be, of large characters": "\U0001f600" * longest,
+        "shortest": "x" * shortest,
+        "longest": "x" * longest,
+        "longest, of astral characters": "\U0001f600" * longest,
         "shorter": "x" * (shortest - 1),
         "longer": "x" * (longest + 1),
         "much longer": "x" * (longest * 2),
@@ -98,7 +98,7 @@ def test_every_limit_of_a_member_is_enforced_as_described(app: Flask, path: str,
     }
 
     for kind, value in sent.items():
-        body = {**body_of(path), name: value}
+        body = {**example_body(path), name: value}
         answer = program.client.post(ROOT + path, data=json.dumps(body), content_type="application/json")
         if answer.status_code == 413:
             assert len(json.dumps(body)) > MOST_BYTES
@@ -108,23 +108,23 @@ def test_every_limit_of_a_member_is_enforced_as_described(app: Flask, path: str,
 
 @pytest.mark.parametrize(("path", "name"), MEMBERS)
 def test_members_are_required_as_described(app: Flask, path: str, name: str) -> None:
-    body = {key: value for key, value in body_of(path).items() if key != name}
+    body = {key: value for key, value in example_body(path).items() if key != name}
 
     assert (Program(app).post(ROOT + path, body).status_code != 422) is (name not in BODIES[path]["required"])
-    assert Program(app).post(ROOT + path, {**body_of(path), "more": "x"}).status_code == 422
+    assert Program(app).post(ROOT + path, {**example_body(path), "more": "x"}).status_code == 422
     assert BODIES[path]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_a_body_may_be_as_large_as_described(app: Flask, path: str) -> None:
-    operation, program = described()["paths"][path]["post"], Program(app)
-    whole = json.dumps(body_of(path)).encode()
+def test_the_size_limit_of_bodies_is_enforced_as_described(app: Flask, path: str) -> None:
+    operation, program = description()["paths"][path]["post"], Program(app)
+    whole = json.dumps(example_body(path)).encode()
 
     for size, status in ((MOST_BYTES, (204, 400, 401)), (MOST_BYTES + 1, (413,))):
         answer = program.post(ROOT + path, data=whole.ljust(size), content_type="application/json")
         assert answer.status_code in status
-    for said in (operation["requestBody"]["description"], operation["responses"]["413"]["description"]):
-        assert f"{MOST_BYTES:,} bytes" in said
+    for text in (operation["requestBody"]["description"], operation["responses"]["413"]["description"]):
+        assert f"{MOST_BYTES:,} bytes" in text
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_body_may_be_as_large_as_described(app: Flask, path: str) -> None:
 )
 def test_the_idempotency_key_is_limited_as_described(app: Flask, key: str) -> None:
     for path in BODIES:
-        (parameter,) = described()["paths"][path]["post"]["parameters"]
-        answer = Program(app).post(ROOT + path, body_of(path), headers={"Idempotency-Key": key})
+        (parameter,) = description()["paths"][path]["post"]["parameters"]
+        answer = Program(app).post(ROOT + path, example_body(path), headers={"Idempotency-Key": key})
         is_refused = "Idempotency-Key" in answer.text
         assert is_refused is bool(list(Draft202012Validator(parameter["schema"]).iter_errors(key)))

@@ -1,4 +1,4 @@
-"""RT1 to RT6: does each refresh token make one sign-in go on once, and end with what ends sign-ins?"""
+"""RT1 to RT6: each refresh token continues its session once, and every way to end a session ends its tokens."""
 
 from __future__ import annotations
 
@@ -22,22 +22,17 @@ from portal.tokens.models import RefreshToken, Session
 from portal.users import resets
 from portal.users.commands import set_password, users
 from portal.users.models import User
-from tests.acting import acting, at_once, portal_on
+from tests.acting import acting, portal_on, run_concurrently
 from tests.api.calling import LOGIN, LOGOUT, REFRESH, Program
 from tests.cast import Builder, Person, Tenant
 from tests.rounds import rounds
 
 THREADS, ROUNDS = 50, rounds("ROUNDS", 12)
-LATER = timedelta(minutes=1)  # than any grace
-
-
-@pytest.fixture
-def program(app: Flask) -> Program:
-    return Program(app)
+LATER = timedelta(minutes=1)  # longer than any grace period
 
 
 def age(app: Flask, by: timedelta = LATER) -> None:
-    """Let all that happened to tokens have happened earlier."""
+    """Make all tokens older."""
 
     @command
     def work() -> None:
@@ -50,7 +45,7 @@ def age(app: Flask, by: timedelta = LATER) -> None:
 
 
 def usable(app: Flask) -> int:
-    """How many refresh tokens could be used: active sessions and their unused tokens."""
+    """How many refresh tokens are usable: unused ones of active sessions."""
     with acting(app):
         found = (
             select(RefreshToken.id)
@@ -71,9 +66,7 @@ def emails(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return sent
 
 
-def test_rt1_a_refresh_gives_the_next_tokens_and_spends_the_one_that_was_used(
-    app: Flask, program: Program, uma: Person
-) -> None:
+def test_rt1_a_refresh_returns_new_tokens_and_spends_the_used_one(app: Flask, program: Program, uma: Person) -> None:
     first = program.sign_in(uma)
     answer = program.refresh(first["refresh_token"])
     second = answer.json
@@ -89,7 +82,7 @@ def test_rt1_a_refresh_gives_the_next_tokens_and_spends_the_one_that_was_used(
     assert usable(app) == 1
 
 
-def test_rt2_using_a_spent_token_again_ends_its_session_with_an_event_and_an_email_and_no_other(
+def test_rt2_reusing_a_spent_token_ends_only_its_session_with_an_event_and_an_email(
     app: Flask, program: Program, uma: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = emails(monkeypatch)
@@ -110,7 +103,7 @@ def test_rt2_using_a_spent_token_again_ends_its_session_with_an_event_and_an_ema
     assert (event.row_id, event.organization_id, event.actor_id) == (uma.id, acme.id, None)
 
 
-def test_rt2_the_access_token_of_an_ended_session_ends_with_it(program: Program, uma: Person, app: Flask) -> None:
+def test_rt2_the_access_token_of_an_ended_session_is_invalid(program: Program, uma: Person, app: Flask) -> None:
     first = program.sign_in(uma)
     program.next(first["refresh_token"])
     age(app)
@@ -127,7 +120,7 @@ def test_rt2_tenants_do_not_see_events_about_super_admins(app: Flask, program: P
     assert [event.organization_id for event in events(app, "replay")] == [None]
 
 
-def test_rt3_within_the_grace_the_direct_predecessor_alone_is_refused_without_an_end(
+def test_rt3_within_the_grace_period_only_the_direct_predecessor_is_tolerated(
     app: Flask, program: Program, uma: Person
 ) -> None:
     first = program.sign_in(uma)["refresh_token"]
@@ -143,7 +136,7 @@ def test_rt3_within_the_grace_the_direct_predecessor_alone_is_refused_without_an
     assert usable(app) == 0
 
 
-def test_rt3_after_the_grace_the_direct_predecessor_ends_the_session_too(
+def test_rt3_after_the_grace_period_the_direct_predecessor_ends_the_session_too(
     app: Flask, program: Program, uma: Person
 ) -> None:
     first = program.sign_in(uma)["refresh_token"]
@@ -156,12 +149,12 @@ def test_rt3_after_the_grace_the_direct_predecessor_ends_the_session_too(
 
 @pytest.fixture
 def portal(fresh_database: str) -> Iterator[Flask]:
-    """Where a commit is a commit."""
+    """A portal where commits are real."""
     with portal_on(fresh_database, refreshes_per_network=100_000, concurrent_requests=100, pool_timeout=60) as app:
         yield app
 
 
-def test_rt3_of_fifty_refreshes_at_once_with_one_token_exactly_one_succeeds(portal: Flask) -> None:
+def test_rt3_of_fifty_concurrent_refreshes_exactly_one_succeeds(portal: Flask) -> None:
     build = Builder(portal)
     uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
     program = Program(portal)
@@ -169,7 +162,7 @@ def test_rt3_of_fifty_refreshes_at_once_with_one_token_exactly_one_succeeds(port
 
     for _ in range(ROUNDS):
         used = token
-        outcomes = at_once(portal, [lambda used=used: Program(portal).refresh(used)] * THREADS)  # type: ignore[misc]
+        outcomes = run_concurrently(portal, [lambda used=used: Program(portal).refresh(used)] * THREADS)  # type: ignore[misc]
         answers = [one for one in outcomes if not isinstance(one, Exception)]
         assert Counter(one.json.get("code") for one in answers) == {None: 1, "just_used": THREADS - 1}  # type: ignore[union-attr]
         assert Counter(one.status_code for one in answers) == {200: 1, 409: THREADS - 1}
@@ -180,7 +173,7 @@ def test_rt3_of_fifty_refreshes_at_once_with_one_token_exactly_one_succeeds(port
     assert usable(portal) == 0
 
 
-def test_rt3_the_database_itself_refuses_a_session_two_unused_tokens(app: Flask, program: Program, uma: Person) -> None:
+def test_rt3_the_database_allows_only_one_unused_token_per_session(app: Flask, program: Program, uma: Person) -> None:
     program.sign_in(uma)
     with acting(app):
         twin = text(
@@ -191,7 +184,7 @@ def test_rt3_the_database_itself_refuses_a_session_two_unused_tokens(app: Flask,
             db.session.execute(twin)
 
 
-def test_rt4_of_tokens_only_sha_256_is_stored_and_none_is_logged_or_in_an_address(
+def test_rt4_only_token_hashes_are_stored_and_tokens_are_never_logged(
     app: Flask, program: Program, uma: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -199,28 +192,28 @@ def test_rt4_of_tokens_only_sha_256_is_stored_and_none_is_logged_or_in_an_addres
     second = program.refresh(first["refresh_token"], headers={"Idempotency-Key": "two"}).json
     assert second is not None
     secrets = [one[name] for one in (first, second) for name in ("refresh_token", "access_token")]
-    program.refresh("of nobody")
+    program.refresh("of-nobody")
     with acting(app):
         tables = ("sessions", "refresh_tokens", "activity", "idempotency_keys", "rate_limits", "api_tokens", "users")
         dump = [str(db.session.execute(text(f"SELECT t::text FROM {table} t")).all()) for table in tables]  # noqa: S608
         stored = db.session.scalars(select(RefreshToken.token)).all()
 
-    told = "".join(dump) + caplog.text
-    assert not [secret for secret in secrets if secret in told or secret.encode().hex() in told]
+    texts = "".join(dump) + caplog.text
+    assert not [secret for secret in secrets if secret in texts or secret.encode().hex() in texts]
     assert hashlib.sha256(second["refresh_token"].encode()).hexdigest() in stored
     assert len(second["refresh_token"]) >= 43  # 256 bits in base64
 
 
-def test_rt5_a_session_ends_unused_and_at_its_end_however_much_it_is_used(fresh_database: str) -> None:
+def test_rt5_a_session_expires_when_unused_and_at_its_fixed_end(fresh_database: str) -> None:
     with portal_on(fresh_database, kept_idle_hours=10, session_hours=24) as app:
         build, program = Builder(app), Program(app)
         uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
         token = program.sign_in(uma)["refresh_token"]
-        assert moments(app) == (10, 24)
+        assert hours_left(app) == (10, 24)
         for _ in range(2):
             pass_hours(app, 9)
             token = program.next(token)
-        assert moments(app) == (6, 6)  # not 10: the end does not move
+        assert hours_left(app) == (6, 6)  # not 10: the end does not move
         pass_hours(app, 7)
         assert program.refresh(token).status_code == 400
 
@@ -229,8 +222,8 @@ def test_rt5_a_session_ends_unused_and_at_its_end_however_much_it_is_used(fresh_
         assert program.refresh(idle).status_code == 400
 
 
-def moments(app: Flask) -> tuple[int, int]:
-    """In how many hours the newest session ends unused, and at the latest; so do its tokens."""
+def hours_left(app: Flask) -> tuple[int, int]:
+    """In how many hours the newest session expires if unused, and at the latest; its tokens expire with it."""
     with acting(app):
         row = db.session.execute(select(Session.expires_at, Session.ends_at).order_by(Session.id.desc())).first()
         assert row is not None
@@ -248,8 +241,8 @@ def _earlier(hours: int) -> None:
         (Session, (Session.created_at, Session.used_at, Session.expires_at, Session.ends_at)),
         (RefreshToken, (RefreshToken.created_at, RefreshToken.revoked_at, RefreshToken.expires_at)),
     ):
-        moved = update(model).values({column: column - gone for column in columns})
-        db.session.execute(moved, execution_options={"synchronize_session": False})
+        move = update(model).values({column: column - gone for column in columns})
+        db.session.execute(move, execution_options={"synchronize_session": False})
 
 
 def pass_hours(app: Flask, hours: int) -> None:
@@ -257,46 +250,46 @@ def pass_hours(app: Flask, hours: int) -> None:
         _earlier(hours)
 
 
-def by_logout(_app: Flask, _root: Person, _uma: Person, program: Program, token: str) -> None:
+def log_out(_app: Flask, _root: Person, _uma: Person, program: Program, token: str) -> None:
     assert program.post(LOGOUT, {"refresh_token": token}).status_code == 204
 
 
-def _by(work: Callable[[Person], object]) -> Callable[[Flask, Person, Person, Program, str], None]:
-    def act(app: Flask, root: Person, uma: Person, _program: Program, _token: str) -> None:
+def as_root(work: Callable[[Person], object]) -> Callable[[Flask, Person, Person, Program, str], None]:
+    def end(app: Flask, root: Person, uma: Person, _program: Program, _token: str) -> None:
         with acting(app, root):
             work(uma)
 
-    return act
+    return end
 
 
-def moved(uma: Person) -> None:
+def move(uma: Person) -> None:
     birch = db.session.scalars(select(Organization.id).where(Organization.slug == "birch")).one()
     users.update(uma.id, 1, {"organization_id": birch})
 
 
-def organization_deleted(uma: Person) -> None:
+def delete_organization(uma: Person) -> None:
     assert uma.organization_id is not None
     organizations.delete(uma.organization_id)
 
 
-def demoted(uma: Person) -> None:
+def demote(uma: Person) -> None:
     users.update(uma.id, 1, {"role": Role.USER})
 
 
 ENDS = {
-    "logout": by_logout,
-    "a changed password": _by(lambda uma: set_password(uma.id, "another horse battery staple")),
-    "a reset": _by(lambda uma: resets.reset_password(uma.id)),
-    "deactivation": _by(lambda uma: users.set_active(uma.id, is_active=False)),
-    "deletion": _by(lambda uma: users.delete(uma.id)),
-    "deletion of the organization": _by(organization_deleted),
-    "a move": _by(moved),
-    "demotion": _by(demoted),
+    "logout": log_out,
+    "a changed password": as_root(lambda uma: set_password(uma.id, "another horse battery staple")),
+    "a reset": as_root(lambda uma: resets.reset_password(uma.id)),
+    "deactivation": as_root(lambda uma: users.set_active(uma.id, is_active=False)),
+    "deletion": as_root(lambda uma: users.delete(uma.id)),
+    "deletion of the organization": as_root(delete_organization),
+    "a move": as_root(move),
+    "demotion": as_root(demote),
 }
 
 
 @pytest.mark.parametrize("event", ENDS)
-def test_rt6_it_ends_with(
+def test_rt6_a_session_ends_after(
     app: Flask, build: Builder, program: Program, root: Person, acme: Tenant, birch: Tenant, event: str
 ) -> None:
     assert birch
@@ -312,7 +305,7 @@ def test_rt6_it_ends_with(
     assert program.refresh(bystander["refresh_token"]).status_code == 200
 
 
-def test_rt6_logging_out_with_a_spent_token_ends_the_session_and_with_an_unknown_one_says_the_same(
+def test_rt6_logging_out_with_a_spent_token_ends_the_session_and_unknown_tokens_look_the_same(
     app: Flask, program: Program, uma: Person
 ) -> None:
     first = program.sign_in(uma)["refresh_token"]
@@ -325,7 +318,7 @@ def test_rt6_logging_out_with_a_spent_token_ends_the_session_and_with_an_unknown
     assert len(events(app, "sign_out")) == 1
 
 
-def test_rt6_a_changed_name_ends_nothing(app: Flask, program: Program, root: Person, uma: Person) -> None:
+def test_rt6_a_changed_name_does_not_end_a_session(app: Flask, program: Program, root: Person, uma: Person) -> None:
     token = program.sign_in(uma)["refresh_token"]
     with acting(app, root):
         users.update(uma.id, 1, {"first_name": "Changed"})
@@ -333,7 +326,7 @@ def test_rt6_a_changed_name_ends_nothing(app: Flask, program: Program, root: Per
     assert program.refresh(token).status_code == 200
 
 
-def test_au4_who_may_not_come_in_gets_the_same_answer_for_each_reason(
+def test_au4_every_failed_sign_in_gets_the_same_response(
     app: Flask, build: Builder, program: Program, uma: Person, gil: Person
 ) -> None:
     closed = build.tenant("Closed")
@@ -348,16 +341,16 @@ def test_au4_who_may_not_come_in_gets_the_same_answer_for_each_reason(
         organizations.delete(closed.id)
 
     answers = {
-        why: program.post(LOGIN, {"email": email, "password": "wrong" if why == "wrong" else uma.password})
-        for why, email in people.items()
+        reason: program.post(LOGIN, {"email": email, "password": "wrong" if reason == "wrong" else uma.password})
+        for reason, email in people.items()
     }
 
-    told = {
+    responses = {
         (one.status_code, one.text.replace(one.headers["X-Request-Id"], "ID"), str(_headers(one)))
         for one in answers.values()
     }
-    assert len(told) == 1
-    assert next(iter(told))[0] == 401
+    assert len(responses) == 1
+    assert next(iter(responses))[0] == 401
     assert len(events(app, "sign_in_failed")) >= 1
     assert usable(app) == 0
 
@@ -366,7 +359,7 @@ def _headers(answer: Any) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in answer.headers if name not in ("X-Request-Id", "Date"))
 
 
-def test_au4_a_sign_in_of_a_program_is_an_event_and_the_last_sign_in(
+def test_au4_a_sign_in_by_a_program_is_recorded_and_becomes_the_last_sign_in(
     app: Flask, build: Builder, program: Program, uma: Person
 ) -> None:
     program.sign_in(uma)
@@ -375,15 +368,15 @@ def test_au4_a_sign_in_of_a_program_is_an_event_and_the_last_sign_in(
     assert build.read(User, uma.id).last_sign_in_at is not None
 
 
-def test_au5_guesses_and_refreshes_are_bounded_and_429_says_when_to_come_back(fresh_database: str) -> None:
+def test_au5_sign_ins_and_refreshes_are_rate_limited_with_retry_after(fresh_database: str) -> None:
     with portal_on(fresh_database, guesses_per_account=4, refreshes_per_network=4) as app:
         build, program = Builder(app), Program(app)
         uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
         wrong = {"email": uma.email, "password": "wrong"}
         guesses = [program.post(LOGIN, wrong) for _ in range(3)]
-        tries = [program.post(REFRESH, {"refresh_token": "of nobody"}) for _ in range(3)]
+        refreshes = [program.post(REFRESH, {"refresh_token": "of nobody"}) for _ in range(3)]
 
     assert [one.status_code for one in guesses] == [401, 401, 429]
-    assert [one.status_code for one in tries] == [400, 400, 429]
+    assert [one.status_code for one in refreshes] == [400, 400, 429]
     assert int(guesses[-1].headers["Retry-After"]) > 0
-    assert int(tries[-1].headers["Retry-After"]) > 0
+    assert int(refreshes[-1].headers["Retry-After"]) > 0

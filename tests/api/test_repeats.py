@@ -1,4 +1,4 @@
-"""CO7: is a request with an Idempotency-Key done once, however often it is sent?"""
+"""CO7: a request with an Idempotency-Key is executed once, however often it is sent."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ from tests.cast import PASSWORD, Builder, Person
 ONE = {"Idempotency-Key": "one"}
 
 
-@pytest.fixture
-def program(app: Flask) -> Program:
-    return Program(app)
-
-
 def client_sessions(app: Flask) -> int:
     with acting(app):
         return len(db.session.scalars(select(Session.id)).all())
@@ -46,7 +41,7 @@ def pass_time(app: Flask, by: timedelta) -> None:
         work()
 
 
-def test_co7_the_same_again_gives_the_same_answer_and_is_done_once(app: Flask, program: Program, uma: Person) -> None:
+def test_co7_a_repeated_request_gets_the_same_response_and_runs_once(app: Flask, program: Program, uma: Person) -> None:
     first = program.sign_in(uma, headers=ONE)
     again = program.post(LOGIN, {"email": uma.email, "password": uma.password}, headers=ONE)
     assert again.json == first
@@ -60,14 +55,14 @@ def test_co7_the_same_again_gives_the_same_answer_and_is_done_once(app: Flask, p
     assert [one.status_code for one in left] == [204] * 2
 
 
-def test_co7_another_key_or_none_is_another_request(app: Flask, program: Program, uma: Person) -> None:
+def test_co7_another_key_or_no_key_is_another_request(app: Flask, program: Program, uma: Person) -> None:
     for headers in (ONE, {"Idempotency-Key": "two"}, {}):
         program.sign_in(uma, headers=headers)
 
     assert client_sessions(app) == 3
 
 
-def test_co7_another_body_under_the_key_is_422(program: Program, uma: Person) -> None:
+def test_co7_another_body_under_the_same_key_is_422(program: Program, uma: Person) -> None:
     first = program.sign_in(uma, headers=ONE)["refresh_token"]
     wrong = program.post(LOGIN, {"email": uma.email, "password": PASSWORD, "otp": "000000"}, headers=ONE)
     second = program.refresh(first, headers=ONE).json
@@ -77,29 +72,31 @@ def test_co7_another_body_under_the_key_is_422(program: Program, uma: Person) ->
     assert [(one.status_code, one.json["code"]) for one in (wrong, other)] == [(422, "key_reused")] * 2  # type: ignore[index]
 
 
-def test_co7_callers_do_not_meet_under_one_key(program: Program, uma: Person, ada: Person) -> None:
+def test_co7_different_callers_can_use_the_same_key(program: Program, uma: Person, ada: Person) -> None:
     assert program.sign_in(uma, headers=ONE) != program.sign_in(ada, headers=ONE)
 
 
-def test_co7_a_twin_in_flight_is_409_and_both_are_one(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from_within, go_on = threading.Event(), threading.Event()
+def test_co7_a_request_still_in_flight_is_409_and_runs_once(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, proceed = threading.Event(), threading.Event()
     with portal_on(fresh_database) as app:
         build = Builder(app)
         uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
         log_in = commands.log_in
 
         def slow(*args: Any, **kwargs: Any) -> Any:
-            from_within.set()
-            assert go_on.wait(20)
+            started.set()
+            assert proceed.wait(20)
             return log_in(*args, **kwargs)
 
         monkeypatch.setattr("portal.api.commands.log_in", slow)
         first: list[dict[str, Any]] = []
         thread = threading.Thread(target=lambda: first.append(Program(app).sign_in(uma, headers=ONE)))
         thread.start()
-        assert from_within.wait(20)
+        assert started.wait(20)
         twin = Program(app).post(LOGIN, {"email": uma.email, "password": uma.password}, headers=ONE)
-        go_on.set()
+        proceed.set()
         thread.join(20)
 
         assert (twin.status_code, twin.json["code"]) == (409, "in_flight")  # type: ignore[index]
@@ -107,7 +104,7 @@ def test_co7_a_twin_in_flight_is_409_and_both_are_one(fresh_database: str, monke
         assert client_sessions(app) == 1
 
 
-def test_co7_after_a_day_the_key_is_free_again(app: Flask, program: Program, uma: Person) -> None:
+def test_co7_a_key_can_be_reused_after_a_day(app: Flask, program: Program, uma: Person) -> None:
     first = program.sign_in(uma, headers=ONE)
     pass_time(app, timedelta(hours=23))
     assert program.sign_in(uma, headers=ONE) == first
@@ -116,14 +113,14 @@ def test_co7_after_a_day_the_key_is_free_again(app: Flask, program: Program, uma
     assert (client_sessions(app), kept(app)) == (2, 1)
 
 
-def test_co7_a_refusal_is_not_remembered(app: Flask, program: Program, uma: Person) -> None:
+def test_co7_refused_requests_are_not_stored(app: Flask, program: Program, uma: Person) -> None:
     answer = program.post(LOGIN, {"email": uma.email, "password": "wrong"}, headers=ONE)
 
     assert (answer.status_code, kept(app)) == (401, 0)
     program.sign_in(uma, headers=ONE)
 
 
-def test_co7_who_died_at_work_holds_the_key_for_a_minute_alone(
+def test_co7_a_crashed_request_blocks_its_key_for_a_minute(
     app: Flask, program: Program, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What does the API reveal about two-factor authentication: everything to its owner, nothing without the password?"""
+"""The API reveals the state of two-factor authentication only to somebody who knows the password."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask
 from tests.access.visitor import Visitor
 from tests.api.calling import LOGIN, Program
 from tests.cast import PASSWORD, Person
-from tests.mfa.test_views import Phone, set_up, told
+from tests.mfa.test_views import Phone, actions_of, set_up
 
 WRONG = "another horse battery staple"
 
@@ -20,17 +20,17 @@ def phone(app: Flask, uma: Person) -> Phone:
     return set_up(Visitor(app, uma))
 
 
-def asked(app: Flask, email: str, password: str, **more: str) -> tuple[int, dict[str, Any]]:
+def sign_in(app: Flask, email: str, password: str, **more: str) -> tuple[int, dict[str, Any]]:
     answer = Program(app).post(LOGIN, {"email": email, "password": password, **more})
-    said = dict(answer.json or {})
-    said.pop("request_id", None)
-    return answer.status_code, said
+    body = dict(answer.json or {})
+    body.pop("request_id", None)
+    return answer.status_code, body
 
 
-def test_a_missing_and_a_wrong_code_differ_once_the_password_is_right(app: Flask, uma: Person, phone: Phone) -> None:
-    missing, wrong = asked(app, uma.email, PASSWORD), asked(app, uma.email, PASSWORD, otp="000000")
-    right = asked(app, uma.email, PASSWORD, otp=phone.code())
-    again = asked(app, uma.email, PASSWORD, otp=phone.code())
+def test_missing_and_wrong_codes_differ_once_the_password_is_right(app: Flask, uma: Person, phone: Phone) -> None:
+    missing, wrong = sign_in(app, uma.email, PASSWORD), sign_in(app, uma.email, PASSWORD, otp="000000")
+    right = sign_in(app, uma.email, PASSWORD, otp=phone.code())
+    again = sign_in(app, uma.email, PASSWORD, otp=phone.code())
 
     assert (missing[0], missing[1]["code"]) == (401, "two_factor_required")
     assert (wrong[0], wrong[1]["code"]) == (401, "two_factor_invalid")
@@ -42,12 +42,12 @@ def test_au4_without_the_password_nothing_reveals_whether_two_factor_is_on(
     app: Flask, uma: Person, ada: Person, phone: Phone
 ) -> None:
     answers = [
-        asked(app, email, WRONG, **more)
+        sign_in(app, email, WRONG, **more)
         for email in (uma.email, ada.email, "nobody@example.com")
         for more in ({}, {"otp": "000000"}, {"otp": phone.code()})
     ]
 
     assert answers == [answers[0]] * len(answers)
     assert answers[0][1]["code"] == "invalid_credentials"
-    assert "two_factor_failed" not in told(app, uma)
-    assert asked(app, uma.email, PASSWORD, otp=phone.code())[0] == 200  # the code was not spent
+    assert "two_factor_failed" not in actions_of(app, uma)
+    assert sign_in(app, uma.email, PASSWORD, otp=phone.code())[0] == 200  # the code was not spent

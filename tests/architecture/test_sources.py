@@ -31,6 +31,7 @@ SUITES = (
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
+    "demo",
 }  # fmt: skip
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them
@@ -73,7 +74,7 @@ TAKES_WAYS_OUT = {
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
-    "mfa/commands.py", "mail/queue.py", "organizations/queries.py",
+    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py",
     "resources/resource.py", "resources/blueprint.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",

@@ -1,4 +1,4 @@
-"""Does a sign-in begin only for the password that is stored when it begins?"""
+"""A session is only opened for the password that is stored at that moment."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from portal.tokens.models import Session
 from portal.tokens.queries import live_of
 from portal.users.commands import set_password
 from tests.access.visitor import Visitor
-from tests.acting import acting, at_once
+from tests.acting import acting, run_concurrently
 from tests.cast import PASSWORD, Builder, Person
 from tests.database import disconnect
 
 WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 
 
-def test_a_password_that_was_changed_while_it_was_checked_opens_no_session(app: Flask, uma: Person) -> None:
+def test_a_password_changed_during_the_check_opens_no_session(app: Flask, uma: Person) -> None:
     with acting(app):
         read = db.session.execute(queries.by_email(uma.email)).one()
         set_password(uma.id, "another battery horse staple")
@@ -44,12 +44,12 @@ def test_the_right_password_opens_one_session(app: Flask, uma: Person) -> None:
         assert db.session.scalar(live_of(uma.id)) == 1
 
 
-def noted(app: Flask, person: Person) -> Session:
+def session_of(app: Flask, person: Person) -> Session:
     with acting(app):
         return db.session.scalars(select(Session).where(Session.user_id == person.id)).one()
 
 
-def used_long_ago(app: Flask) -> None:
+def age_last_use(app: Flask) -> None:
     with acting(app):
         db.session.connection().exec_driver_sql("UPDATE sessions SET used_at = used_at - interval '2 minutes'")
         db.session.commit()
@@ -57,22 +57,22 @@ def used_long_ago(app: Flask) -> None:
 
 def test_se6_use_is_recorded_with_its_origin_at_most_once_a_minute(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
-    first = noted(app, uma)
+    first = session_of(app, uma)
     visitor.get("/account/")
-    assert noted(app, uma).used_at == first.used_at
+    assert session_of(app, uma).used_at == first.used_at
 
-    used_long_ago(app)
+    age_last_use(app)
     elsewhere = {"REMOTE_ADDR": "192.0.2.5", "HTTP_USER_AGENT": "robot/2"}
     for _ in range(3):
         visitor.get("/account/", environ_base=elsewhere)
 
-    after = noted(app, uma)
+    after = session_of(app, uma)
     assert first.used_at < after.used_at < now()
     assert (after.address, after.agent, after.created_at) == ("192.0.2.5", "robot/2", first.created_at)
     assert after.expires_at - after.used_at == first.expires_at - first.used_at
 
 
-def test_looking_a_session_up_is_one_statement_that_uses_an_index(app: Flask, uma: Person) -> None:
+def test_looking_up_a_session_is_one_statement_that_uses_an_index(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     seen: list[tuple[str, Any]] = []
     with app.app_context():
@@ -96,7 +96,7 @@ def test_looking_a_session_up_is_one_statement_that_uses_an_index(app: Flask, um
 def test_concurrent_requests_record_the_use_of_a_session_once(fresh_app: Flask) -> None:
     uma = Builder(fresh_app).person("uma@example.com")
     Visitor(fresh_app, uma)
-    row = noted(fresh_app, uma)
+    row = session_of(fresh_app, uma)
     with acting(fresh_app):
         connection = db.session.connection()
         connection.exec_driver_sql("CREATE TABLE noted (at timestamptz)")
@@ -107,20 +107,20 @@ def test_concurrent_requests_record_the_use_of_a_session_once(fresh_app: Flask) 
         connection.exec_driver_sql("CREATE TRIGGER note AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION note()")
         db.session.commit()
 
-    outcomes = at_once(fresh_app, [lambda: tokens.use(row.id, row.used_at)] * 8)
+    outcomes = run_concurrently(fresh_app, [lambda: tokens.use(row.id, row.used_at)] * 8)
 
     assert outcomes == [None] * 8
     with acting(fresh_app):
         assert db.session.connection().exec_driver_sql("SELECT count(*) FROM noted").scalar() == 1
 
 
-def test_a_database_that_is_read_only_keeps_people_signed_in(
+def test_people_stay_signed_in_while_the_database_is_read_only(
     fresh_app: Flask, fresh_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     uma = Builder(fresh_app).person("uma@example.com")
     visitor = Visitor(fresh_app, uma)
-    used_long_ago(fresh_app)
-    before = noted(fresh_app, uma).used_at
+    age_last_use(fresh_app)
+    before = session_of(fresh_app, uma).used_at
     with acting(fresh_app):
         name = db.session.connection().exec_driver_sql("SELECT current_database()").scalar()
         db.session.connection().exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
@@ -128,5 +128,5 @@ def test_a_database_that_is_read_only_keeps_people_signed_in(
     disconnect(fresh_app)
 
     assert visitor.get("/account/").status_code == 200
-    assert noted(fresh_app, uma).used_at == before
+    assert session_of(fresh_app, uma).used_at == before
     assert "the use of a session could not be recorded: ReadOnlySqlTransaction" in caplog.text

@@ -1,4 +1,4 @@
-"""Do emails say who did it, what ended with it, and whom to ask, and no more than the reader may know?"""
+"""Emails name the actor, the consequences and whom to ask, and nothing that the reader may not know."""
 
 from __future__ import annotations
 
@@ -28,72 +28,72 @@ from tests.pages import PageClient
 EARLIER = "Links from earlier invitations no longer work."
 
 
-def said(app: Flask, kind: str, user_id: Any) -> str:
+def text_of(app: Flask, kind: str, user_id: Any) -> str:
     message = email_of(app, kind, user_id)
     return "\n".join((*message.said, *message.said_after))
 
 
-def invited(app: Flask, by: Person | None, **values: Any) -> Any:
+def invite(app: Flask, by: Person | None, **values: Any) -> Any:
     row = {"email": "guest@example.com", "first_name": "Guy", "role": Role.USER, **values}
     with acting(app, by):
         return users.create(row, row_id=uuid7())
 
 
 def test_an_invitation_names_an_administrator_of_the_same_organization(app: Flask, ada: Person, acme: Tenant) -> None:
-    guest = invited(app, ada)
+    guest = invite(app, ada)
 
-    text = said(app, "invitation", guest)
+    text = text_of(app, "invitation", guest)
 
     assert f"{ada.name} invites you to Portal for {acme.name}." in text
     assert EARLIER not in text
 
 
-def test_ac14_an_invitation_into_a_tenant_names_nobody_from_outside(app: Flask, root: Person, acme: Tenant) -> None:
-    text = said(app, "invitation", invited(app, root, organization_id=acme.id))
+def test_ac14_an_invitation_to_a_tenant_names_nobody_from_outside(app: Flask, root: Person, acme: Tenant) -> None:
+    text = text_of(app, "invitation", invite(app, root, organization_id=acme.id))
 
     assert f"A system administrator invites you to Portal for {acme.name}." in text
     assert root.name not in text
 
 
-def test_a_super_admin_is_invited_by_name_and_the_command_line_names_nobody(app: Flask, root: Person) -> None:
-    by_name = invited(app, root, role=Role.SUPER_ADMIN)
-    by_system = invited(app, None, email="other@example.com")
+def test_an_invitation_names_a_super_admin_but_not_the_command_line(app: Flask, root: Person) -> None:
+    by_name = invite(app, root, role=Role.SUPER_ADMIN)
+    by_system = invite(app, None, email="other@example.com")
 
-    assert f"{root.name} invites you to Portal." in said(app, "invitation", by_name)
-    assert "You are invited to Portal." in said(app, "invitation", by_system)
+    assert f"{root.name} invites you to Portal." in text_of(app, "invitation", by_name)
+    assert "You are invited to Portal." in text_of(app, "invitation", by_system)
 
 
-def test_an_invitation_that_is_sent_again_names_who_did_so_and_says_that_earlier_links_are_dead(
+def test_an_invitation_sent_again_names_the_sender_and_invalidates_earlier_links(
     app: Flask, build: Builder, ada: Person, acme: Tenant
 ) -> None:
-    guest = invited(app, ada)
+    guest = invite(app, ada)
     second = build.person("second@example.com", role=Role.ADMIN, tenant=acme)
     with acting(app, ada):
         users.update(guest, 1, {"first_name": "Gustav"})
-    assert EARLIER not in said(app, "invitation", guest)
+    assert EARLIER not in text_of(app, "invitation", guest)
 
     with acting(app, second):
         invitations.invite_again(guest)
 
-    text = said(app, "invitation", guest)
+    text = text_of(app, "invitation", guest)
     assert f"{second.name} invites you" in text
     assert EARLIER in text
 
 
-@pytest.mark.parametrize("act", ["email", "activate"])
-def test_an_invitation_that_a_change_sends_names_who_made_the_change(
-    app: Flask, build: Builder, ada: Person, acme: Tenant, act: str
+@pytest.mark.parametrize("change", ["email", "activate"])
+def test_an_invitation_sent_by_a_change_names_its_author(
+    app: Flask, build: Builder, ada: Person, acme: Tenant, change: str
 ) -> None:
-    guest = invited(app, ada, is_active=act != "activate")
+    guest = invite(app, ada, is_active=change != "activate")
     second = build.person("second@example.com", role=Role.ADMIN, tenant=acme)
 
     with acting(app, second):
-        if act == "activate":
+        if change == "activate":
             users.set_active(guest, is_active=True)
         else:
             users.update(guest, 1, {"email": "right@example.com"})
 
-    assert f"{second.name} invites you" in said(app, "invitation", guest)
+    assert f"{second.name} invites you" in text_of(app, "invitation", guest)
 
 
 def with_tokens(app: Flask, person: Person, *names: str) -> None:
@@ -102,17 +102,17 @@ def with_tokens(app: Flask, person: Person, *names: str) -> None:
             personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
 
 
-ENDING: dict[str, tuple[str, Callable[[Any], object]]] = {
+PASSWORD_CHANGES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "own change": ("password_changed", lambda uma: commands.set_password(uma, "another horse battery staple")),
     "reset": ("password_reset", resets.reset_password),
 }
 
 
-@pytest.mark.parametrize("how", ENDING)
-def test_the_email_says_how_many_api_tokens_ended_with_the_password(
+@pytest.mark.parametrize("how", PASSWORD_CHANGES)
+def test_the_email_mentions_how_many_api_tokens_ended_with_the_password(
     app: Flask, ada: Person, uma: Person, how: str
 ) -> None:
-    kind, act = ENDING[how]
+    kind, change = PASSWORD_CHANGES[how]
     with_tokens(app, uma, "Revoked by hand")
     with acting(app, uma):
         personal.revoke(made_token())
@@ -123,8 +123,8 @@ def test_the_email_says_how_many_api_tokens_ended_with_the_password(
     ):
         with_tokens(app, uma, *names)
         with acting(app, ada):
-            act(uma.id)
-        text = said(app, kind, uma.id)
+            change(uma.id)
+        text = text_of(app, kind, uma.id)
         assert ("API token" in text, sentence in text) == (bool(sentence), True), text
 
 
@@ -132,32 +132,32 @@ def made_token() -> Any:
     return db.session.scalar(select(ApiToken.id))
 
 
-def test_a_reset_by_an_administrator_says_by_whom_and_one_that_was_asked_for_does_not(
+def test_the_email_names_who_reset_a_password_unless_it_was_the_person(
     app: Flask, client: PageClient, ada: Person, root: Person, uma: Person
 ) -> None:
     with acting(app, ada):
         resets.reset_password(uma.id)
-    assert f"{ada.name}, your administrator, reset the password of your Portal account." in said(
+    assert f"{ada.name}, your administrator, reset the password of your Portal account." in text_of(
         app, "password_reset", uma.id
     )
     with acting(app, root):
         resets.reset_password(uma.id)
-    assert "a system administrator reset the password" in (text := said(app, "password_reset", uma.id))
+    assert "a system administrator reset the password" in (text := text_of(app, "password_reset", uma.id))
     assert root.name not in text
 
     client.send("/password/forgot", {"email": uma.email})
 
-    text = said(app, "password_reset", uma.id)
+    text = text_of(app, "password_reset", uma.id)
     assert "administrator" not in text
     assert "If you didn’t request this" in text
 
 
-def test_deactivated_people_who_request_a_reset_learn_whom_to_ask(
+def test_deactivated_people_who_request_a_reset_are_told_whom_to_ask(
     app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
 ) -> None:
-    gone: dict[str, Any] = {"is_active": False, "tenant": acme}
-    out = build.person("out@example.com", **gone)
-    build.person("sleeping@example.com", role=Role.ADMIN, **gone)
+    deactivated: dict[str, Any] = {"is_active": False, "tenant": acme}
+    out = build.person("out@example.com", **deactivated)
+    build.person("sleeping@example.com", role=Role.ADMIN, **deactivated)
     build.person("invited@example.com", role=Role.ADMIN, tenant=acme, password=None, invited_at=now())
     build.person("deleted@example.com", role=Role.ADMIN, tenant=acme, deleted_at=now())
 
@@ -170,24 +170,26 @@ def test_deactivated_people_who_request_a_reset_learn_whom_to_ask(
     assert f"ask {ada.name} ({ada.email}), who administers {acme.name}." in text
 
 
-def test_where_no_administrator_is_left_a_system_administrator_is_to_be_asked(
+def test_without_an_administrator_people_are_referred_to_a_system_administrator(
     app: Flask, client: PageClient, build: Builder, root: Person, acme: Tenant
 ) -> None:
     out = build.person("out@example.com", is_active=False)
-    housed = build.person("housed@example.com", tenant=acme)
+    member = build.person("member@example.com", tenant=acme)
     with acting(app, root):
         organizations.delete(acme.id)
 
-    for email in (out.email, housed.email):
+    for email in (out.email, member.email):
         client.send("/password/forgot", {"email": email})
 
-    told = emails(app)
-    assert [one.recipient for one in told] == [out.email, housed.email]
-    assert all("ask a system administrator." in "\n".join(one.said) for one in told)
-    assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in told)
+    messages = emails(app)
+    assert [one.recipient for one in messages] == [out.email, member.email]
+    assert all("ask a system administrator." in "\n".join(one.said) for one in messages)
+    assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in messages)
 
 
-def test_whom_to_ask_has_a_readable_address(app: Flask, client: PageClient, build: Builder, acme: Tenant) -> None:
+def test_the_administrator_to_ask_is_shown_with_a_readable_address(
+    app: Flask, client: PageClient, build: Builder, acme: Tenant
+) -> None:
     build.person("anne@xn--mller-kva.example", role=Role.ADMIN, tenant=acme)
     out = build.person("out@example.com", is_active=False, tenant=acme)
 
@@ -196,7 +198,7 @@ def test_whom_to_ask_has_a_readable_address(app: Flask, client: PageClient, buil
     assert "(anne@müller.example)" in "\n".join(emails(app)[0].said)
 
 
-def test_a_deactivated_super_admin_is_not_sent_to_administrators_who_cannot_see_them(
+def test_a_deactivated_super_admin_is_not_referred_to_administrators_who_cannot_see_them(
     app: Flask, client: PageClient, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     out = build.person("out@example.com", role=Role.SUPER_ADMIN, tenant=acme, is_active=False)
@@ -208,10 +210,10 @@ def test_a_deactivated_super_admin_is_not_sent_to_administrators_who_cannot_see_
     assert ada.email not in text
 
 
-def test_a_deleted_person_gets_nothing_and_a_deactivated_one_no_more_than_others(
-    app: Flask, client: PageClient, build: Builder, gil: Person, at_settings: Callable[..., None]
+def test_a_deleted_person_gets_no_email_and_a_deactivated_one_is_rate_limited_too(
+    app: Flask, client: PageClient, build: Builder, gil: Person, change_settings: Callable[..., None]
 ) -> None:
-    at_settings(emails_per_hour=4)
+    change_settings(emails_per_hour=4)
     out = build.person("out@example.com", is_active=False)
 
     client.send("/password/forgot", {"email": gil.email})
@@ -225,12 +227,12 @@ def test_ac14_an_email_does_not_reveal_the_browser_of_somebody_outside_the_tenan
     app: Flask, root: Person, ada: Person, uma: Person
 ) -> None:
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
-    for person, is_told in ((ada, True), (root, False)):
+    for person, is_shown in ((ada, True), (root, False)):
         assert Visitor(app, person).post(f"/users/{uma.id}/password", headers=agent).status_code == 303
-        assert ("Firefox" in said(app, "password_reset", uma.id)) == is_told
+        assert ("Firefox" in text_of(app, "password_reset", uma.id)) == is_shown
 
 
-def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma: Person, ada: Person) -> None:
+def test_the_email_to_a_new_address_names_it_and_the_current_one(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app, ada):
         users.update(uma.id, 1, {"email": "uma@xn--bcher-kva.example"})
 
@@ -243,7 +245,7 @@ def test_the_email_to_a_new_address_names_it_and_the_present_one(app: Flask, uma
     ]
 
 
-def test_the_email_to_the_present_address_names_it_alone(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_the_email_to_the_current_address_names_only_that_one(app: Flask, build: Builder, acme: Tenant) -> None:
     person = build.person("new@example.com", tenant=acme, email_verified=False)
 
     assert list(email_of(app, "verification", person.id).said) == [

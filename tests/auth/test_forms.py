@@ -1,4 +1,4 @@
-"""Every door takes an address as people paste it."""
+"""Email addresses are accepted as people paste them, wherever they are entered."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PASTED = [
 
 
 @pytest.mark.parametrize("pasted", PASTED)
-def test_sign_in_takes_a_pasted_address(app: Flask, uma: Person, pasted: str) -> None:
+def test_sign_in_accepts_a_pasted_address(app: Flask, uma: Person, pasted: str) -> None:
     assert Visitor(app).post("/login", {"email": pasted, "password": PASSWORD}).status_code == 303
     assert Program(app).post(LOGIN, {"email": pasted, "password": PASSWORD}).status_code == 200
 
 
 @pytest.mark.parametrize("pasted", PASTED)
-def test_a_password_reset_takes_a_pasted_address(app: Flask, client: PageClient, uma: Person, pasted: str) -> None:
+def test_a_password_reset_accepts_a_pasted_address(app: Flask, client: PageClient, uma: Person, pasted: str) -> None:
     answer = client.send("/password/forgot", {"email": pasted})
 
     assert answer.status_code == 303
@@ -35,7 +35,7 @@ def test_a_password_reset_takes_a_pasted_address(app: Flask, client: PageClient,
 
 
 @pytest.mark.parametrize("pasted", PASTED)
-def test_the_person_form_stores_a_pasted_address_in_its_one_form(
+def test_the_person_form_stores_a_pasted_address_normalized(
     app: Flask, ada: Person, build: Builder, pasted: str
 ) -> None:
     sent = {"email": pasted, "role": "USER", "is_active": "true"}
@@ -47,15 +47,13 @@ def test_the_person_form_stores_a_pasted_address_in_its_one_form(
 
 
 @pytest.mark.parametrize("pasted", PASTED)
-def test_the_command_line_takes_a_pasted_address(app: Flask, uma: Person, pasted: str) -> None:
+def test_the_command_line_accepts_a_pasted_address(app: Flask, uma: Person, pasted: str) -> None:
     result = app.test_cli_runner().invoke(args=["users", "unlock", pasted])
 
     assert (result.exit_code, result.output) == (0, "uma@example.com can try to sign in again.\n")
 
 
-def test_operators_reach_a_person_whose_address_could_not_be_written_today(
-    app: Flask, build: Builder, acme: Tenant
-) -> None:
+def test_the_command_line_finds_a_person_with_a_legacy_address(app: Flask, build: Builder, acme: Tenant) -> None:
     build.person("Old.Style@corp", tenant=acme)
 
     result = app.test_cli_runner().invoke(args=["users", "set-password", "Old.Style@corp"], input="\n")
@@ -64,7 +62,7 @@ def test_operators_reach_a_person_whose_address_could_not_be_written_today(
     assert "is set" in result.output
 
 
-def test_a_person_whose_address_could_not_be_written_today_signs_in(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_a_person_with_a_legacy_address_can_sign_in(app: Flask, build: Builder, acme: Tenant) -> None:
     build.person("Old.Style@corp", tenant=acme)
 
     assert Visitor(app).post("/login", {"email": " old.style@CORP ", "password": PASSWORD}).status_code == 303

@@ -1,4 +1,4 @@
-"""Do mailed links open what they are for, as mail programs hand them on, and say what becomes of a session here?"""
+"""Mailed links open as mail programs pass them on, and their pages explain what happens to sessions."""
 
 from __future__ import annotations
 
@@ -8,37 +8,26 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from portal.core.clock import now
 from portal.core.keys import uuid7
 from portal.tokens import personal
 from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.mailbox import email_of, path_of
+from tests.mailbox import PATHS, link_path
 from tests.pages import PageClient
 
 NEW = "another horse battery staple"
-PATHS = {"invitation": "/invitations/", "password_reset": "/password/reset", "verification": "/verify"}
 TAILS = (
     ".", "..", ",", ";", ":", "!", "?", ")", ").", ">", "%3E", "%253E", ">.", "&gt;", '"', "'", "”", "’", "»", "]", "}",
     "*", "**", "|", "\\", "%20", "%0A", "…", "。", "=", "=3D", "<br>", "%22%3E", "\u200b",
 )  # fmt: skip
 
 
-@pytest.fixture
-def guest(build: Builder, acme: Tenant) -> Person:
-    return build.person("guest@example.com", tenant=acme, invited_at=now())
-
-
-def path(app: Flask, kind: str, person: Person) -> str:
-    return path_of(email_of(app, kind, person.id))
-
-
 @pytest.mark.parametrize("kind", PATHS)
-def test_a_link_works_with_whatever_stood_behind_it_in_the_text(
+def test_a_link_works_with_characters_appended_by_mail_programs(
     app: Flask, uma: Person, guest: Person, kind: str
 ) -> None:
-    link, visitor = path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
+    link, visitor = link_path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
 
     for tail in TAILS:
         visitor.get("/verify/none")
@@ -48,8 +37,8 @@ def test_a_link_works_with_whatever_stood_behind_it_in_the_text(
 
 
 @pytest.mark.parametrize("kind", PATHS)
-def test_au10_nothing_but_what_follows_a_link_is_cut_off(app: Flask, uma: Person, guest: Person, kind: str) -> None:
-    link, visitor = path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
+def test_au10_only_appended_characters_are_ignored(app: Flask, uma: Person, guest: Person, kind: str) -> None:
+    link, visitor = link_path(app, kind, guest if kind == "invitation" else uma), Visitor(app)
     start, _, token = link.rpartition("/")
 
     for other in (
@@ -66,14 +55,14 @@ def test_au10_nothing_but_what_follows_a_link_is_cut_off(app: Flask, uma: Person
         assert visitor.get(PATHS[kind]).status_code == 410, other
 
 
-def test_an_invitation_says_whose_session_it_replaces(
+def test_an_invitation_names_the_session_that_it_replaces(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, guest: Person
 ) -> None:
-    client.get(path(app, "invitation", guest))
+    client.get(link_path(app, "invitation", guest))
     assert "ends the session of" not in client.get("/invitations/").text
     sign_in(ada)
 
-    client.get(path(app, "invitation", guest))
+    client.get(link_path(app, "invitation", guest))
     page = client.get("/invitations/").text
 
     assert f"You are signed in as {ada.name}" in page
@@ -81,24 +70,24 @@ def test_an_invitation_says_whose_session_it_replaces(
     assert "ends the session of" in client.send("/invitations/", {"password": "short"}).text
 
 
-def test_an_invitation_names_the_other_session_by_its_readable_address(
+def test_an_invitation_shows_the_readable_address_of_the_other_session(
     app: Flask, client: PageClient, build: Builder, sign_in: SignIn, acme: Tenant, guest: Person
 ) -> None:
     sign_in(build.person("anne@xn--mller-kva.example", tenant=acme))
 
-    client.get(path(app, "invitation", guest))
+    client.get(link_path(app, "invitation", guest))
 
     assert "ends the session of anne@müller.example in this browser." in client.get("/invitations/").text
 
 
-def test_a_reset_says_how_many_tokens_end_and_leaves_the_session_of_somebody_else_alone(
+def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     with acting(app, uma):
         for name in ("Nightly", "Weekly"):
             personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
     sign_in(ada)
-    client.get(path(app, "password_reset", uma))
+    client.get(link_path(app, "password_reset", uma))
 
     page = client.get("/password/reset").text
     answer = client.send("/password/reset", {"password": NEW})

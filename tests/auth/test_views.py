@@ -46,13 +46,13 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
-def answer_to(app: Flask, email: str, password: str) -> tuple[int, list[tuple[str, str]], str]:
-    """The whole answer to a sign-in, with the address that was typed, which is shown again, left out."""
+def sign_in_response(app: Flask, email: str, password: str) -> tuple[int, list[tuple[str, str]], str]:
+    """The response to a sign-in, without the email that the form shows again."""
     status, headers, text = without_tokens(Visitor(app).post("/login", {"email": email, "password": password}))
     return status, headers, text.replace(email, "ADDRESS")
 
 
-def test_au4_five_reasons_to_be_refused_give_one_answer(
+def test_au4_all_reasons_for_a_failed_sign_in_give_the_same_response(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant
 ) -> None:
     here = build.person("here@example.com", tenant=acme)
@@ -63,18 +63,18 @@ def test_au4_five_reasons_to_be_refused_give_one_answer(
         organizations.delete(birch.id)
 
     answers = [
-        answer_to(app, "nobody@example.com", PASSWORD),
-        answer_to(app, here.email, WRONG),
-        answer_to(app, off.email, PASSWORD),
-        answer_to(app, gone.email, PASSWORD),
-        answer_to(app, locked_out.email, PASSWORD),
+        sign_in_response(app, "nobody@example.com", PASSWORD),
+        sign_in_response(app, here.email, WRONG),
+        sign_in_response(app, off.email, PASSWORD),
+        sign_in_response(app, gone.email, PASSWORD),
+        sign_in_response(app, locked_out.email, PASSWORD),
     ]
 
     assert answers[0][0] == 422
     assert all(answer == answers[0] for answer in answers)
 
 
-def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_au5_known_and_unknown_emails_take_the_same_time(app: Flask, build: Builder, acme: Tenant) -> None:
     settings = current_settings.of(app)
     current_settings.set(app, replace(settings, bcrypt_rounds=9))
     try:
@@ -85,7 +85,7 @@ def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: B
         times: dict[str, list[float]] = {"known@example.com": [], "unknown@example.com": []}
         for _ in range(50):
             for email, taken in times.items():
-                begun = time.thread_time()  # of the processor: what else the machine does is not measured
+                begun = time.thread_time()  # processor time, so that other load isn't measured
                 visitor.post("/login", {"email": email, "password": WRONG})
                 taken.append(time.thread_time() - begun)
     finally:
@@ -96,7 +96,7 @@ def test_au5_known_and_unknown_addresses_take_the_same_time(app: Flask, build: B
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)
-def test_au11_next_leads_nowhere_else(app: Flask, ada: Person, target: str) -> None:
+def test_au11_next_never_leads_to_another_site(app: Flask, ada: Person, target: str) -> None:
     answer = Visitor(app).post("/login", {"email": ada.email, "password": PASSWORD, "next": target})
 
     assert answer.status_code in (303, 400)
@@ -125,7 +125,7 @@ def test_au11_next_leads_to_a_path_of_this_site(app: Flask, ada: Person, target:
 
 
 @pytest.mark.parametrize("typed", ["UMA@Example.COM", "  uma@example.com ", "uma@EXAMPLE.com"])
-def test_au12_an_address_is_one_whatever_its_case(app: Flask, uma: Person, typed: str) -> None:
+def test_au12_the_case_of_an_email_does_not_matter(app: Flask, uma: Person, typed: str) -> None:
     answer = Visitor(app).post("/login", {"email": typed, "password": PASSWORD})
 
     assert answer.status_code == 303
@@ -135,20 +135,22 @@ def test_au12_an_address_is_one_whatever_its_case(app: Flask, uma: Person, typed
     "twin",
     ["UMA@EXAMPLE.COM", "Uma@example.com", "u\u043ca@example.com", "uma@ex\u0430mple.com", "\uff55ma@example.com"],
 )
-def test_au12_no_twin_of_an_address_can_be_made(app: Flask, ada: Person, uma: Person, twin: str) -> None:
+def test_au12_a_lookalike_of_an_existing_email_cannot_be_created(
+    app: Flask, ada: Person, uma: Person, twin: str
+) -> None:
     answer = Visitor(app, ada).post("/users/new", {"email": twin, "role": "USER", "is_active": "true"})
 
     assert answer.status_code == 422
 
 
 @pytest.mark.parametrize("letter", ["\u0131", "\u017f", "\u0430"])
-def test_au12_look_alikes_before_the_at_are_refused(app: Flask, ada: Person, letter: str) -> None:
+def test_au12_lookalike_letters_in_the_local_part_are_refused(app: Flask, ada: Person, letter: str) -> None:
     answer = Visitor(app, ada).post("/users/new", {"email": f"k{letter}m@example.com", "role": "USER"})
 
     assert answer.status_code == 422
 
 
-def test_au12_the_kelvin_sign_is_a_k(app: Flask, ada: Person, build: Builder) -> None:
+def test_au12_the_kelvin_sign_is_read_as_k(app: Flask, ada: Person, build: Builder) -> None:
     answer = Visitor(app, ada).post(
         "/users/new", {"email": "\u212aim@example.com", "role": "USER", "is_active": "true"}
     )
@@ -164,17 +166,19 @@ def test_a_user_lands_on_their_account_and_an_admin_on_the_dashboard(app: Flask,
     assert visitor.sign_in(ada).headers["Location"] == "/"
 
 
-def test_a_stranger_comes_back_to_the_page_that_was_asked_for(client: PageClient, sign_in: SignIn, ada: Person) -> None:
-    asked = client.get("/users/?q=ada&status=deactivated")
-    there = asked.headers["Location"]
+def test_after_signing_in_people_return_to_the_page_they_requested(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
+    redirect = client.get("/users/?q=ada&status=deactivated")
+    path = redirect.headers["Location"]
 
-    answer = client.post(there, data={**client.form(there), "email": ada.email, "password": PASSWORD})
+    answer = client.post(path, data={**client.form(path), "email": ada.email, "password": PASSWORD})
 
-    assert asked.status_code == 303
+    assert redirect.status_code == 303
     assert answer.headers["Location"] == "/users/?q=ada&status=deactivated"
 
 
-def test_what_was_typed_stays_but_the_password(client: PageClient, uma: Person) -> None:
+def test_a_failed_sign_in_keeps_the_email_but_not_the_password(client: PageClient, uma: Person) -> None:
     answer = client.send("/login", {"email": uma.email, "password": WRONG})
 
     assert answer.status_code == 422
@@ -183,7 +187,7 @@ def test_what_was_typed_stays_but_the_password(client: PageClient, uma: Person) 
     assert "<title>Error:" in answer.text
 
 
-def test_cs3_signing_in_and_out_without_a_token_does_nothing(app: Flask, uma: Person) -> None:
+def test_cs3_signing_in_or_out_without_a_csrf_token_does_nothing(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     refused = visitor.client.post("/login", data={"email": uma.email, "password": PASSWORD})
     visitor.sign_in(uma)
@@ -193,7 +197,7 @@ def test_cs3_signing_in_and_out_without_a_token_does_nothing(app: Flask, uma: Pe
     assert visitor.get("/account/").status_code == 200
 
 
-def test_se1_the_cookie_before_the_sign_in_is_worth_nothing_after_it(app: Flask, uma: Person) -> None:
+def test_se1_the_cookie_from_before_signing_in_is_worthless_afterwards(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     before = cookie_of(visitor)
     visitor.sign_in(uma)
@@ -205,7 +209,7 @@ def test_se1_the_cookie_before_the_sign_in_is_worth_nothing_after_it(app: Flask,
     assert outcome(victim.get("/account/")) == SIGN_IN
 
 
-def test_se1_each_sign_in_is_a_new_one_and_ends_the_one_it_replaces(app: Flask, uma: Person, ada: Person) -> None:
+def test_se1_a_new_sign_in_ends_the_session_it_replaces(app: Flask, uma: Person, ada: Person) -> None:
     visitor = Visitor(app, uma)
     first = cookie_of(visitor)
     visitor.sign_in(ada)
@@ -216,7 +220,7 @@ def test_se1_each_sign_in_is_a_new_one_and_ends_the_one_it_replaces(app: Flask, 
     assert outcome(visitor.get("/users/")) == "page"
 
 
-def test_se2_signing_out_ends_it_on_the_server_and_only_by_post(app: Flask, uma: Person) -> None:
+def test_se2_signing_out_ends_the_session_on_the_server_and_needs_a_post(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     kept = cookie_of(visitor)
     assert visitor.get("/logout").status_code == 405
@@ -229,7 +233,7 @@ def test_se2_signing_out_ends_it_on_the_server_and_only_by_post(app: Flask, uma:
 
 
 @pytest.mark.parametrize("end", ["deactivate", "delete", "delete organization"])
-def test_se3_people_who_may_no_longer_sign_in_are_signed_out_by_the_next_request(
+def test_se3_people_who_lose_access_are_signed_out_by_their_next_request(
     app: Flask, acme: Tenant, uma: Person, root: Person, end: str
 ) -> None:
     two = Visitor(app, uma), Visitor(app, uma)
@@ -247,20 +251,22 @@ def test_se3_people_who_may_no_longer_sign_in_are_signed_out_by_the_next_request
     assert [outcome(visitor.post("/account/", {"first_name": "X"})) for visitor in two] == [SIGN_IN, SIGN_IN]
 
 
-def test_se5_a_demotion_holds_from_the_next_request_on(app: Flask, build: Builder, acme: Tenant, root: Person) -> None:
+def test_se5_a_demotion_takes_effect_with_the_next_request(
+    app: Flask, build: Builder, acme: Tenant, root: Person
+) -> None:
     boss = build.person("boss@example.com", role=Role.ADMIN, tenant=acme)
     theirs, ours = Visitor(app, boss), Visitor(app, root)
     assert theirs.get("/users/").status_code == 200
 
     demoted = {"email": boss.email, "role": "USER", "is_active": "true", "organization_id": "acme", "version": "1"}
-    asked = ours.post(f"/users/{boss.id}/edit", demoted)
-    assert ours.post(f"/users/{boss.id}/edit", fields_of(asked.text)).status_code == 303
+    question = ours.post(f"/users/{boss.id}/edit", demoted)
+    assert ours.post(f"/users/{boss.id}/edit", fields_of(question.text)).status_code == 303
 
     assert theirs.get("/users/").status_code == 403
     assert theirs.post("/users/new", {"email": "x@example.com", "role": "ADMIN"}).status_code == 403
 
 
-def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
+def test_se5_a_move_to_another_tenant_takes_effect_with_the_next_request(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person
 ) -> None:
     boss = build.person("boss@example.com", role=Role.ADMIN, tenant=acme)
@@ -268,8 +274,8 @@ def test_se5_a_move_to_another_tenant_holds_from_the_next_request_on(
     assert uma.name in theirs.get("/users/").text
 
     moved = {"email": boss.email, "role": "ADMIN", "is_active": "true", "organization_id": "birch", "version": "1"}
-    asked = ours.post(f"/users/{boss.id}/edit", moved)
-    assert ours.post(f"/users/{boss.id}/edit", fields_of(asked.text)).status_code == 303
+    question = ours.post(f"/users/{boss.id}/edit", moved)
+    assert ours.post(f"/users/{boss.id}/edit", fields_of(question.text)).status_code == 303
 
     assert uma.name not in theirs.get("/users/").text
     assert theirs.get(f"/users/{uma.id}").status_code == 404
@@ -301,7 +307,7 @@ def test_forms_of_ended_sessions_all_show_the_same_message(app: Flask, ada: Pers
     assert door.ENDED not in shown + here.get("/login").text
 
 
-def test_se8_the_cookies_are_small_hidden_from_scripts_and_same_site(app: Flask, uma: Person) -> None:
+def test_se8_cookies_are_small_http_only_and_same_site(app: Flask, uma: Person) -> None:
     answer = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD})
 
     lines = answer.headers.getlist("Set-Cookie")
@@ -311,7 +317,7 @@ def test_se8_the_cookies_are_small_hidden_from_scripts_and_same_site(app: Flask,
         assert len(line) < 1000
 
 
-def test_se8_with_https_the_cookies_are_secure_and_bound_to_the_host(fresh_database: str) -> None:
+def test_se8_with_https_cookies_are_secure_and_bound_to_the_host(fresh_database: str) -> None:
     app, base = app_for(fresh_database, public_url="https://portal.example.com"), "https://portal.example.com"
     uma = Builder(app).person("uma@example.com")
     client = app.test_client()
@@ -327,7 +333,7 @@ def test_se8_with_https_the_cookies_are_secure_and_bound_to_the_host(fresh_datab
         assert "Domain" not in line
 
 
-def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) -> None:
+def test_se9_broken_cookies_are_ignored(app: Flask, uma: Person, ada: Person) -> None:
     cookie, other = cookie_of(Visitor(app, uma)), cookie_of(Visitor(app, ada))
     payload, stamp, signature = cookie.rsplit(".", 2)
     swapped = f"{payload}.{stamp}.{other.rsplit('.', 1)[1]}"
@@ -339,8 +345,8 @@ def test_se9_broken_cookies_are_strangers(app: Flask, uma: Person, ada: Person) 
         assert outcome(visitor.get("/account/")) == SIGN_IN, value
 
 
-def aged(app: Flask, hours: float) -> None:
-    """As if so many hours had passed."""
+def age_sessions(app: Flask, hours: float) -> None:
+    """Pretend that this many hours have passed."""
     moments = ("created_at", "authenticated_at", "used_at", "expires_at", "ends_at")
     earlier = ", ".join(f"{name} = {name} - %(hours)s * interval '1 hour'" for name in moments)
     with app.app_context(), acting_as(SYSTEM):
@@ -356,53 +362,51 @@ def test_se6_a_session_ends_after_its_idle_timeout_which_use_restarts(
     visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
 
     for _ in range(3):
-        aged(app, idle - 0.1)
+        age_sessions(app, idle - 0.1)
         assert outcome(visitor.get("/account/")) == "page"
-    aged(app, idle + 0.1)
+    age_sessions(app, idle + 0.1)
 
     assert outcome(visitor.get("/account/")) == SIGN_IN
 
 
-def test_se6_no_use_carries_a_sign_in_beyond_its_absolute_time(app: Flask, uma: Person) -> None:
+def test_se6_a_session_cannot_outlive_its_maximum_lifetime(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": "y"})
 
     for _ in range(7):
-        aged(app, 102)
+        age_sessions(app, 102)
         assert outcome(visitor.get("/account/")) == "page"
-    aged(app, 7)  # 721 hours in all
+    age_sessions(app, 7)  # 721 hours in total
 
     assert outcome(visitor.get("/account/")) == SIGN_IN
 
 
-def test_se6_the_settings_say_how_long(fresh_database: str) -> None:
+def test_se6_timeouts_can_be_configured(fresh_database: str) -> None:
     with portal_on(fresh_database, idle_hours=1, kept_idle_hours=2, session_hours=3) as app:
         uma = Builder(app).person("uma@example.com")
         for keep, hours in (("", 1.1), ("y", 2.1)):
             visitor = Visitor(app)
             visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
-            aged(app, hours - 0.2)
+            age_sessions(app, hours - 0.2)
             assert outcome(visitor.get("/account/")) == "page"
-            aged(app, hours)
+            age_sessions(app, hours)
             assert outcome(visitor.get("/account/")) == SIGN_IN
 
 
-def test_se6_the_browser_forgets_a_cookie_when_it_is_closed_unless_it_was_asked_to_keep_it(
-    app: Flask, uma: Person
-) -> None:
-    lives = []
+def test_se6_the_cookie_ends_with_the_browser_unless_keep_was_chosen(app: Flask, uma: Person) -> None:
+    expiries = []
     for keep in ("", "y"):
         answer = Visitor(app).post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
         (line,) = [one for one in answer.headers.getlist("Set-Cookie") if one.startswith("portal=")]
         until = re.search("Expires=([^;]+)", line)
-        lives.append(parsedate_to_datetime(until[1]) if until else None)
+        expiries.append(parsedate_to_datetime(until[1]) if until else None)
 
-    assert lives[0] is None
-    assert lives[1] is not None
-    assert abs(lives[1] - now() - timedelta(hours=720)) < timedelta(minutes=1)  # the sign-in's absolute time
+    assert expiries[0] is None
+    assert expiries[1] is not None
+    assert abs(expiries[1] - now() - timedelta(hours=720)) < timedelta(minutes=1)  # the session's maximum lifetime
 
 
-def test_se4_a_change_of_password_ends_all_others_and_gives_this_one_a_new_token(app: Flask, uma: Person) -> None:
+def test_se4_changing_the_password_ends_all_other_sessions_and_replaces_the_token(app: Flask, uma: Person) -> None:
     here, there = Visitor(app, uma), Visitor(app, uma)
     former = cookie_of(here)
     with app.app_context(), acting_as(SYSTEM):
@@ -421,9 +425,7 @@ def test_se4_a_change_of_password_ends_all_others_and_gives_this_one_a_new_token
 
 
 @pytest.mark.parametrize("keep", ["", "y"])
-def test_se1_after_a_change_of_password_the_browser_keeps_the_sign_in_as_long_as_before(
-    app: Flask, uma: Person, keep: str
-) -> None:
+def test_se1_after_a_password_change_the_cookie_expires_as_before(app: Flask, uma: Person, keep: str) -> None:
     visitor = Visitor(app)
     visitor.post("/login", {"email": uma.email, "password": PASSWORD, "keep": keep})
     visitor.token = token_in(visitor.get("/account/password").text)
@@ -434,7 +436,7 @@ def test_se1_after_a_change_of_password_the_browser_keeps_the_sign_in_as_long_as
     assert ("Expires=" in line) == bool(keep)
 
 
-def test_se1_a_change_of_role_needs_no_new_token_for_the_token_names_no_role(
+def test_se1_a_new_role_needs_no_new_token_because_tokens_contain_no_role(
     app: Flask, acme: Tenant, uma: Person, root: Person
 ) -> None:
     theirs, ours = Visitor(app, uma), Visitor(app, root)
@@ -442,14 +444,14 @@ def test_se1_a_change_of_role_needs_no_new_token_for_the_token_names_no_role(
     raised = {"email": uma.email, "role": "ADMIN", "is_active": "true", "organization_id": "acme", "version": "1"}
 
     assert theirs.get("/users/").status_code == 403
-    asked = ours.post(f"/users/{uma.id}/edit", raised)
-    ours.post(f"/users/{uma.id}/edit", fields_of(asked.text))
+    question = ours.post(f"/users/{uma.id}/edit", raised)
+    ours.post(f"/users/{uma.id}/edit", fields_of(question.text))
 
     assert theirs.get("/users/").status_code == 200
     assert cookie_of(theirs) == before
 
 
-def test_a_token_is_stored_as_a_digest_only(app: Flask, uma: Person) -> None:
+def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     with visitor.client.session_transaction() as cookie:
         token = cookie["_user_id"]
@@ -466,20 +468,22 @@ def cookie_of(visitor: Visitor) -> str:
     return cookie.value
 
 
-def test_password_managers_find_the_page_for_a_new_password(client: PageClient, sign_in: SignIn, uma: Person) -> None:
-    there = client.get("/.well-known/change-password")
-    assert (there.status_code, there.headers["Location"]) == (303, "/account/password")
+def test_password_managers_find_the_page_for_changing_the_password(
+    client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
+    redirect = client.get("/.well-known/change-password")
+    assert (redirect.status_code, redirect.headers["Location"]) == (303, "/account/password")
     assert client.get("/account/password").headers["Location"] == "/login?next=/account/password"
     sign_in(uma)
     assert client.get("/.well-known/change-password", follow_redirects=True).request.path == "/account/password"
 
 
-def test_no_other_well_known_address_answers(client: PageClient) -> None:
+def test_other_well_known_urls_are_404(client: PageClient) -> None:
     for name in ("resource-that-should-not-exist-whose-status-code-should-not-be-200", "change-password/", ""):
         assert client.get(f"/.well-known/{name}").status_code == 404
 
 
-def test_a_demo_account_is_filled_in_without_scripts_and_nothing_else_is(client: PageClient) -> None:
+def test_a_demo_account_can_be_filled_in_without_scripts_but_no_other_email(client: PageClient) -> None:
     page = client.get("/login").text
     assert 'href="/login?email=ada@example.com"' in page.replace("%40", "@")
 

@@ -12,10 +12,10 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.users.models import User
-from tests.acting import acting, say_who_long_ago
+from tests.acting import acting, age_authentication
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
 from tests.cast import PASSWORD, Person, Tenant
-from tests.mailbox import email_of, path_of, send_waiting
+from tests.mailbox import email_of, path_of, send_queued_emails
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
 Scene = Callable[[Tabs], Page]
@@ -163,7 +163,7 @@ def opened(kind: str) -> Scene:
 
 def outbox(tabs: Tabs) -> Page:
     page = pressed(invited, "Send again", ".note")(tabs)
-    send_waiting(tabs.site.build.app)
+    send_queued_emails(tabs.site.build.app)
     page.goto("/outbox/")
     page.get_by_role("link", name="Open the link").first.wait_for()
     return page
@@ -209,7 +209,7 @@ def long_ago(path: str, button: str, **chosen: str) -> Scene:
         page = tabs.open()
         sign_in(page, chief.email, PASSWORD)
         with acting(tabs.site.build.app):
-            say_who_long_ago(chief)
+            age_authentication(chief)
         page.goto(f"/users/{other.id}{path}")
         for label, value in chosen.items():
             page.get_by_label(label).select_option(value)

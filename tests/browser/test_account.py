@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from portal.core.actor import Role
-from tests.acting import acting, say_who_long_ago
+from tests.acting import acting, age_authentication
 from tests.browser.browsing import Tabs, sign_in
 from tests.cast import PASSWORD, Person
 
@@ -83,7 +83,7 @@ def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(t
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
     with acting(tabs.site.build.app):
-        say_who_long_ago(chief)
+        age_authentication(chief)
 
     page.goto(f"/users/{other.id}/edit")
     page.get_by_label("First name").fill("Ursula")
@@ -105,7 +105,7 @@ def test_se10_after_a_while_a_button_asks_for_the_password_and_continues(tabs: T
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
     with acting(tabs.site.build.app):
-        say_who_long_ago(chief)
+        age_authentication(chief)
 
     page.goto(f"/users/{other.id}")
     page.get_by_role("link", name="Reset…").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
 from tests.cast import PASSWORD
-from tests.mailbox import send_waiting
+from tests.mailbox import send_queued_emails
 
 OWN = "a password of my own"
 
@@ -26,7 +26,7 @@ def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: 
     page.get_by_role("button", name="Create person").click()
     expect(page.get_by_role("heading", name="Noor Halloran")).to_be_visible()
     expect(page.get_by_text("Pending, sent")).to_be_visible()
-    send_waiting(tabs.site.build.app)
+    send_queued_emails(tabs.site.build.app)
     page.goto("/outbox/")
     link = page.get_by_role("link", name="Open the link").first.get_attribute("href")
     assert link is not None

@@ -1,4 +1,4 @@
-"""A server that speaks TLS: what comes in encrypted goes on to the tests' own server, which may not be built for it."""
+"""A TLS server that forwards to the tests' own PostgreSQL server, which may be built without TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from portal.core.clock import now
 
-SSL_REQUEST = 8  # the bytes in which a client asks for TLS; it is answered with one
+SSL_REQUEST = 8  # the bytes of a client's TLS request; the server replies with one
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Encrypting:
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """One for localhost, signed by itself, and its key."""
+    """A self-signed certificate for localhost, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     made = (

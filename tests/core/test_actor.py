@@ -1,4 +1,4 @@
-"""Is it always known who is acting?"""
+"""The actor is always known."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_write_without_an_actor_raises(app: Flask) -> None:
         db.session.rollback()
 
 
-def test_a_plain_connection_of_the_session_without_an_actor_raises(app: Flask) -> None:
+def test_a_connection_of_the_session_without_an_actor_raises(app: Flask) -> None:
     with app.app_context(), pytest.raises(NoActorError):
         db.session.connection()
 
@@ -75,7 +75,7 @@ def test_the_actor_may_change_between_transactions(app: Flask, ada: Person, bea:
         unbind(token)
 
 
-def test_acting_as_has_a_session_of_its_own_which_ends_with_the_block(fresh_app: Flask) -> None:
+def test_acting_as_uses_its_own_session_until_the_block_ends(fresh_app: Flask) -> None:
     tenant = Builder(fresh_app).tenant("Acme")
     with acting(fresh_app):
         outer = db.session()
@@ -90,7 +90,7 @@ def test_acting_as_has_a_session_of_its_own_which_ends_with_the_block(fresh_app:
         assert db.session.scalar(select(func.count(Organization.id))) == 2
 
 
-def test_acting_as_ends_where_the_block_fails(app: Flask, ada: Person) -> None:
+def test_acting_as_ends_if_the_block_fails(app: Flask, ada: Person) -> None:
     with acting(app, ada):
         with pytest.raises(ZeroDivisionError), acting_as(SYSTEM):
             _ = 1 // 0
@@ -98,7 +98,7 @@ def test_acting_as_ends_where_the_block_fails(app: Flask, ada: Person) -> None:
         assert current_actor() == actor_of(ada)
 
 
-def test_acting_as_ends_where_the_connection_is_lost(fresh_app: Flask, fresh_database: str) -> None:
+def test_acting_as_ends_if_the_connection_is_lost(fresh_app: Flask, fresh_database: str) -> None:
     url = make_url(fresh_database).set(drivername="postgresql").render_as_string(hide_password=False)
     with fresh_app.app_context():
         with acting_as(SYSTEM):
@@ -112,7 +112,7 @@ def test_acting_as_ends_where_the_connection_is_lost(fresh_app: Flask, fresh_dat
             assert db.session.scalar(select(func.count(Organization.id))) == 0
 
 
-def test_a_new_thread_acts_for_nobody(app: Flask, ada: Person) -> None:
+def test_a_new_thread_has_no_actor(app: Flask, ada: Person) -> None:
     raised: list[Exception] = []
 
     def ask() -> None:
@@ -129,19 +129,19 @@ def test_a_new_thread_acts_for_nobody(app: Flask, ada: Person) -> None:
     assert len(raised) == 1
 
 
-def test_postgresql_is_told_who_is_acting_and_forgets_it_with_the_transaction(fresh_app: Flask) -> None:
+def test_postgresql_knows_the_actor_only_during_the_transaction(fresh_app: Flask) -> None:
     tenant: Tenant = Builder(fresh_app).tenant("Acme")
     ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
-    told = select(func.current_setting("portal.actor_id", True), func.current_setting("portal.organization_id", True))
+    known = select(func.current_setting("portal.actor_id", True), func.current_setting("portal.organization_id", True))
 
     with acting(fresh_app, ada):
-        assert tuple(db.session.execute(told).one()) == (str(ada.id), str(tenant.id))
+        assert tuple(db.session.execute(known).one()) == (str(ada.id), str(tenant.id))
         db.session.rollback()
         with db.engine.connect() as connection:
-            assert not any(connection.execute(told).one())
+            assert not any(connection.execute(known).one())
 
 
-def test_only_people_of_a_tenant_are_limited() -> None:
+def test_only_people_of_an_organization_are_limited() -> None:
     assert SYSTEM.is_unlimited
     assert Actor(uuid7(), Role.SUPER_ADMIN).is_unlimited
     assert not Actor(uuid7(), Role.ADMIN).is_unlimited

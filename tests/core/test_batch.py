@@ -1,4 +1,4 @@
-"""Do many rows written at once keep the rules that single ones keep?"""
+"""Batch writes follow the same rules as single ones."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def upsert_people(rows: list[dict[str, Any]]) -> list[uuid.UUID]:
 
 
 def everybody() -> dict[str, str | None]:
-    """First names by address, of active and deleted people of every tenant."""
+    """First names by email address, of active and deleted people of every tenant."""
     found = db.session.scalars(select(User).order_by(User.id), execution_options={"with_deleted": True})
     return {user.email: user.first_name for user in found}
 
 
-def test_created_rows_get_the_actors_tenant_a_key_each_and_stamps(app: Flask, ada: Person, build: Builder) -> None:
+def test_created_rows_get_the_actors_tenant_a_key_and_stamps(app: Flask, ada: Person, build: Builder) -> None:
     with acting(app, ada):
         keys = create(User, [{"email": f"p{number}@example.com"} for number in range(50)])
 
@@ -43,13 +43,13 @@ def test_created_rows_get_the_actors_tenant_a_key_each_and_stamps(app: Flask, ad
     assert {(row.created_by, row.updated_by, row.version) for row in rows} == {(ada.id, ada.id, 1)}
 
 
-def test_creating_nothing_is_nothing(app: Flask, ada: Person) -> None:
+def test_batches_can_be_empty(app: Flask, ada: Person) -> None:
     with acting(app, ada):
         assert create(User, []) == []
         assert upsert_people([]) == []
 
 
-def test_ac8_one_row_for_another_tenant_refuses_all(app: Flask, ada: Person, birch: Tenant) -> None:
+def test_ac8_one_row_for_another_tenant_rejects_the_whole_batch(app: Flask, ada: Person, birch: Tenant) -> None:
     rows: list[dict[str, Any]] = [{"email": "a@example.com"}, {"email": "b@example.com", "organization_id": birch.id}]
 
     with acting(app, ada), pytest.raises(NotAllowed):
@@ -61,7 +61,7 @@ def test_ac8_one_row_for_another_tenant_refuses_all(app: Flask, ada: Person, bir
         assert set(everybody()) == {ada.email}
 
 
-def test_ac7_an_admin_makes_no_super_admin_in_bulk(app: Flask, ada: Person, uma: Person) -> None:
+def test_ac7_admin_cannot_create_super_admins_in_bulk(app: Flask, ada: Person, uma: Person) -> None:
     row = {"email": "chief@example.com", "role": Role.SUPER_ADMIN}
     with acting(app, ada), pytest.raises(NotAllowed):
         create(User, [row])
@@ -71,7 +71,7 @@ def test_ac7_an_admin_makes_no_super_admin_in_bulk(app: Flask, ada: Person, uma:
         change(User, [uma.id], {"role": Role.SUPER_ADMIN})
 
 
-def test_updated_rows_are_stamped_and_their_versions_raised(
+def test_updated_rows_are_stamped_and_their_versions_incremented(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -94,13 +94,15 @@ def test_ac12_a_foreign_deleted_or_unknown_id_changes_and_reveals_nothing(
         assert "Changed" not in everybody().values()
 
 
-def test_ac8_updating_many_moves_nobody(app: Flask, ada: Person, uma: Person, birch: Tenant) -> None:
+def test_ac8_update_many_cannot_move_people_to_another_tenant(
+    app: Flask, ada: Person, uma: Person, birch: Tenant
+) -> None:
     for target in (birch.id, None):
         with acting(app, ada), pytest.raises(NotAllowed):
             change(User, [uma.id], {"organization_id": target})
 
 
-def test_an_upsert_writes_new_rows_and_those_with_the_same_address_whatever_its_case(
+def test_an_upsert_creates_new_rows_and_updates_those_with_the_same_email(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     rows = [
@@ -116,7 +118,7 @@ def test_an_upsert_writes_new_rows_and_those_with_the_same_address_whatever_its_
     assert (row.first_name, row.updated_by, row.version) == ("Renamed", ada.id, 2)
 
 
-def test_an_upsert_done_twice_leaves_the_same_rows(app: Flask, ada: Person) -> None:
+def test_repeating_an_upsert_leaves_the_same_rows(app: Flask, ada: Person) -> None:
     rows = [{"email": f"p{number}@example.com", "first_name": "P"} for number in range(20)]
 
     with acting(app, ada):
@@ -127,7 +129,7 @@ def test_an_upsert_done_twice_leaves_the_same_rows(app: Flask, ada: Person) -> N
     assert first == second
 
 
-def test_ac12_an_upsert_never_writes_a_deleted_row(app: Flask, ada: Person, gil: Person, build: Builder) -> None:
+def test_ac12_an_upsert_never_changes_a_deleted_row(app: Flask, ada: Person, gil: Person, build: Builder) -> None:
     with acting(app, ada):
         (key,) = upsert_people([{"email": gil.email, "first_name": "Second"}])
 
@@ -137,7 +139,7 @@ def test_ac12_an_upsert_never_writes_a_deleted_row(app: Flask, ada: Person, gil:
     assert build.read(User, key).first_name == "Second"
 
 
-def test_ac12_an_upsert_never_writes_a_foreign_row_and_then_writes_none(
+def test_ac12_an_upsert_that_matches_a_foreign_row_writes_nothing(
     app: Flask, ada: Person, bea: Person, build: Builder
 ) -> None:
     rows = [{"email": "new@example.com", "first_name": "New"}, {"email": bea.email.upper(), "first_name": "Taken"}]
@@ -153,7 +155,7 @@ def test_ac12_an_upsert_never_writes_a_foreign_row_and_then_writes_none(
         assert "new@example.com" not in everybody()
 
 
-def test_ac6_an_upsert_never_writes_a_super_admin_of_the_same_organization(
+def test_ac6_an_upsert_never_changes_a_super_admin_of_the_same_organization(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -164,12 +166,12 @@ def test_ac6_an_upsert_never_writes_a_super_admin_of_the_same_organization(
     assert build.read(User, chief.id).role is Role.SUPER_ADMIN
 
 
-def test_a_key_that_stands_twice_in_one_upsert_is_a_conflict(app: Flask, ada: Person) -> None:
+def test_a_duplicate_key_in_one_upsert_is_a_conflict(app: Flask, ada: Person) -> None:
     with acting(app, ada), pytest.raises(Conflict):
         upsert_people([{"email": "twice@example.com"}, {"email": "Twice@example.com"}])
 
 
-def test_an_upsert_of_the_system_moves_nobody_between_tenants(
+def test_an_upsert_by_the_system_cannot_move_people_between_tenants(
     app: Flask, uma: Person, birch: Tenant, build: Builder
 ) -> None:
     with acting(app), pytest.raises(Conflict):
@@ -178,14 +180,14 @@ def test_an_upsert_of_the_system_moves_nobody_between_tenants(
     assert build.read(User, uma.id).organization_id == uma.organization_id
 
 
-def test_an_upsert_of_people_without_a_tenant_finds_them(app: Flask, root: Person) -> None:
+def test_an_upsert_matches_people_without_a_tenant(app: Flask, root: Person) -> None:
     with acting(app):
         (key,) = upsert_people([{"email": root.email, "organization_id": None, "first_name": "Renamed"}])
 
     assert key == root.id
 
 
-def test_organizations_can_be_upserted_by_their_slug(app: Flask, acme: Tenant) -> None:
+def test_organizations_can_be_created_in_a_batch(app: Flask, acme: Tenant) -> None:
     with acting(app):
         keys = command(create_many)(Organization, [{"name": "Cedar", "slug": "cedar"}])
 

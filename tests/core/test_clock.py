@@ -1,16 +1,16 @@
-"""Is the present moment unmistakable?"""
+"""The clock is in UTC."""
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from portal.core.clock import now
 
 
-def test_the_present_moment_is_in_utc_and_says_so() -> None:
+def test_now_is_in_utc() -> None:
     assert now().tzinfo is UTC
     assert now().utcoffset() == timedelta(0)
 
 
-def test_the_clock_moves_on() -> None:
-    assert now() <= now()
+def test_now_is_the_current_time() -> None:
+    assert datetime.now(UTC) <= now() <= datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Does an address with certificates lead to the database, or is it said what is wrong with them?"""
+"""Connecting with certificates, and the errors when they are wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def address(server: Encrypting, database: str, arguments: str) -> str:
     return database_url.read(written).url
 
 
-def test_what_is_wrong_with_certificates_is_said(server: Encrypting, fresh_database: str, tmp_path: Path) -> None:
+def test_a_problem_with_certificates_is_reported(server: Encrypting, fresh_database: str, tmp_path: Path) -> None:
     absent, empty, readable = tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path / "readable.pem"
     empty.touch(mode=0o600)
     readable.write_bytes(server.key.read_bytes())
@@ -44,16 +44,16 @@ def test_what_is_wrong_with_certificates_is_said(server: Encrypting, fresh_datab
     }.items():
         wrong = address(server, fresh_database, arguments)
         for command in (["db", "upgrade"], ["users", "unlock", "ada@example.com"]):
-            code, said = run(wrong, *command)
-            assert (code, said.count("\n")) == (1, 1), said
-            assert "can't be secured" in said, said
-            assert sentence in said
-            assert str(make_url(fresh_database).password) not in said
+            code, output = run(wrong, *command)
+            assert (code, output.count("\n")) == (1, 1), output
+            assert "can't be secured" in output, output
+            assert sentence in output
+            assert str(make_url(fresh_database).password) not in output
 
 
-def test_certificates_that_are_right_lead_to_the_database(server: Encrypting, fresh_database: str) -> None:
-    told = f"sslmode=verify-full&sslrootcert={server.certificate}&application_name=ours&connect_timeout=9"
-    app = app_for(address(server, fresh_database, told))
+def test_correct_certificates_connect_to_the_database(server: Encrypting, fresh_database: str) -> None:
+    arguments = f"sslmode=verify-full&sslrootcert={server.certificate}&application_name=ours&connect_timeout=9"
+    app = app_for(address(server, fresh_database, arguments))
     with app.app_context(), db.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None

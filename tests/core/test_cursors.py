@@ -1,4 +1,4 @@
-"""Does a place in a list come back from an address as it was, and nothing from an address that is none?"""
+"""Cursors of lists survive the round trip through a URL, and invalid ones are ignored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def forged(*parts: object) -> str:
         (datetime(9999, 12, 31, tzinfo=UTC), KEY, moment),
     ],
 )
-def test_a_place_comes_back_as_it_was(sort_key: object, key: object, read_value: Callable[[str], Any]) -> None:
+def test_a_cursor_keeps_its_values(sort_key: object, key: object, read_value: Callable[[str], Any]) -> None:
     text = written(row(sort_key, key))
 
     assert read(text, read_value) == (sort_key, key)
@@ -47,8 +47,8 @@ def test_a_place_comes_back_as_it_was(sort_key: object, key: object, read_value:
     assert not set(text) & set("&=?#%/+ ")
 
 
-def test_a_thousand_names_come_back_as_they_were() -> None:
-    random = Random(7)  # noqa: S311 -- to be repeated
+def test_a_thousand_random_names_keep_their_values() -> None:
+    random = Random(7)  # noqa: S311 -- reproducible
     for _ in range(1000):
         name = "".join(
             chr(random.choice((random.randrange(1, 0xD800), random.randrange(0xE000, 0x110000)))) for _ in range(9)
@@ -56,7 +56,7 @@ def test_a_thousand_names_come_back_as_they_were() -> None:
         assert read(written(row(name, KEY)), str) == (name, KEY)
 
 
-def test_a_moment_without_a_zone_is_of_utc() -> None:
+def test_a_moment_without_a_time_zone_is_utc() -> None:
     assert moment("2026-11-22T19:00:00") == datetime(2026, 11, 22, 19, tzinfo=UTC)
     assert moment("2026-11-22T19:00:00+02:00") == datetime(2026, 11, 22, 19, tzinfo=timezone(timedelta(hours=2)))
 
@@ -89,7 +89,7 @@ def test_in3_an_invalid_cursor_is_ignored(text: str | None) -> None:
     assert read(text, moment) is None
 
 
-def test_in3_no_hostile_value_is_a_place_or_an_error() -> None:
+def test_in3_a_hostile_value_is_never_a_cursor_or_an_error() -> None:
     for value in EVERYTHING:
         for place in (value, forged(value, value), forged(value, str(KEY)), forged("2026-01-01", value)):
             found = read(place, moment)
@@ -99,10 +99,10 @@ def test_in3_no_hostile_value_is_a_place_or_an_error() -> None:
 
 
 @pytest.mark.parametrize("numeral", [1e309, -1e309, True, 1.9, 10**400])
-def test_in3_numerals_of_json_are_no_keys(numeral: float) -> None:
+def test_in3_json_numbers_are_not_keys(numeral: float) -> None:
     assert read(forged("2026-01-01", numeral), moment) is None
 
 
 @pytest.mark.parametrize("offset", ["+16:00", "-23:59", "+23:59:59.999999"])
-def test_a_moment_in_an_offset_that_postgresql_cannot_read_is_read_as_utc(offset: str) -> None:
+def test_an_offset_that_postgresql_does_not_accept_becomes_utc(offset: str) -> None:
     assert moment(f"2026-01-02T00:00:00{offset}").utcoffset() == timedelta(0)

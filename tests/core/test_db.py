@@ -1,4 +1,4 @@
-"""Is a command one transaction, that is tried again where that helps and explains itself where it doesn't?"""
+"""A command is one transaction, which is retried if that helps and raises a clear error if not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.core.errors import Busy, Conflict
 from portal.core.keys import uuid7
 from portal.organizations.models import Organization
 from portal.users.models import User
-from tests.acting import acting, at_once
+from tests.acting import acting, run_concurrently
 from tests.cast import Builder, Person, Tenant
 from tests.database import app_for, disconnect
 
@@ -39,7 +39,7 @@ def test_a_command_commits(fresh_app: Flask) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_a_command_that_fails_leaves_nothing(fresh_app: Flask, error: type[BaseException]) -> None:
+def test_a_failed_command_leaves_nothing(fresh_app: Flask, error: type[BaseException]) -> None:
     @command
     def fail() -> None:
         add("one")
@@ -52,7 +52,7 @@ def test_a_command_that_fails_leaves_nothing(fresh_app: Flask, error: type[BaseE
         assert slugs() == set()
 
 
-def test_a_command_inside_another_joins_it(fresh_app: Flask) -> None:
+def test_a_nested_command_joins_the_outer_one(fresh_app: Flask) -> None:
     @command
     def outer() -> None:
         add("one")
@@ -72,7 +72,7 @@ def test_a_command_inside_another_joins_it(fresh_app: Flask) -> None:
         assert slugs() == {"three", "four"}
 
 
-def test_a_command_begins_with_nothing_of_what_was_done_before_it(fresh_app: Flask) -> None:
+def test_a_command_discards_unsaved_changes_made_before_it(fresh_app: Flask) -> None:
     with acting(fresh_app):
         db.session.add(Organization(name="stray", slug="stray"))
         add("one")
@@ -81,7 +81,7 @@ def test_a_command_begins_with_nothing_of_what_was_done_before_it(fresh_app: Fla
 
 
 def failing_first(times: int, kind: str) -> tuple[Any, list[int]]:
-    """A command that PostgreSQL fails so many times, and how often it ran."""
+    """A command that fails this many times in PostgreSQL, and the list of its runs."""
     runs: list[int] = []
 
     @command
@@ -96,12 +96,12 @@ def failing_first(times: int, kind: str) -> tuple[Any, list[int]]:
 
 
 def raise_in_postgresql(state: str) -> None:
-    body = f"BEGIN RAISE EXCEPTION 'as asked' USING ERRCODE = '{state}'; END"
+    body = f"BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END"
     db.session.connection().exec_driver_sql(f"DO $$ {body} $$")
 
 
 @pytest.mark.parametrize("kind", ["serialization_failure", "deadlock_detected"])
-def test_co6_a_serialization_failure_or_deadlock_runs_the_command_again(fresh_app: Flask, kind: str) -> None:
+def test_co6_a_serialization_failure_or_deadlock_is_retried(fresh_app: Flask, kind: str) -> None:
     work, runs = failing_first(ATTEMPTS - 1, kind)
 
     with acting(fresh_app):
@@ -111,7 +111,7 @@ def test_co6_a_serialization_failure_or_deadlock_runs_the_command_again(fresh_ap
         assert slugs() == {"one"}
 
 
-def test_co6_a_command_that_never_succeeds_is_busy(fresh_app: Flask) -> None:
+def test_co6_a_command_that_never_succeeds_raises_busy(fresh_app: Flask) -> None:
     work, runs = failing_first(ATTEMPTS, "deadlock_detected")
 
     with acting(fresh_app):
@@ -122,7 +122,7 @@ def test_co6_a_command_that_never_succeeds_is_busy(fresh_app: Flask) -> None:
         assert slugs() == set()
 
 
-def test_other_errors_of_the_database_are_raised_at_once(fresh_app: Flask) -> None:
+def test_other_database_errors_are_raised_at_once(fresh_app: Flask) -> None:
     work, runs = failing_first(1, "undefined_table")
 
     with acting(fresh_app), pytest.raises(ProgrammingError):
@@ -151,7 +151,7 @@ def test_co6_crossing_bulk_updates_deadlock_and_both_succeed(fresh_app: Flask) -
 
         return work
 
-    outcomes = at_once(fresh_app, [crossing(*tenants), crossing(*reversed(tenants))])
+    outcomes = run_concurrently(fresh_app, [crossing(*tenants), crossing(*reversed(tenants))])
 
     assert sorted(outcomes) == [1, 2]  # type: ignore[type-var]
     with acting(fresh_app):
@@ -191,7 +191,7 @@ def test_copied_rows_are_part_of_the_command(fresh_app: Flask) -> None:
         assert slugs() == {"b0", "b1", "b2"}
 
 
-def test_re6_every_statement_has_a_time_limit_but_those_of_long_work(fresh_database: str) -> None:
+def test_re6_every_statement_has_a_time_limit_unless_it_is_lifted(fresh_database: str) -> None:
     app = app_for(fresh_database, statement_timeout=0.2)
     with acting(app):
         with pytest.raises(OperationalError) as raised:
@@ -205,12 +205,12 @@ def test_re6_every_statement_has_a_time_limit_but_those_of_long_work(fresh_datab
     disconnect(app)
 
 
-def test_the_session_speaks_utc(app: Flask) -> None:
+def test_the_database_session_uses_utc(app: Flask) -> None:
     with acting(app):
         assert db.session.scalar(select(func.current_setting("timezone"))) == "UTC"
 
 
-def test_lg6_what_was_sent_is_not_in_the_text_of_an_error(app: Flask) -> None:
+def test_lg6_error_messages_omit_the_parameters(app: Flask) -> None:
     with acting(app), pytest.raises(DBAPIError) as raised:
         db.session.execute(select(literal("a hash or an address"), literal(1) / literal(0)))
 

@@ -1,4 +1,4 @@
-"""Is everything that changes a row written down, once, whoever did it and whichever way, and for good?"""
+"""Every change to a row is recorded exactly once and permanently, whoever makes it and however."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tests.pages import PageClient
 Connection = psycopg.Connection[tuple[Any, ...]]
 State = dict[tuple[str, uuid.UUID], dict[str, Any]]
 
-UNSAID = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at",
+NOT_RECORDED = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at",
           "link_counter", "invited_at", "accepted_at", "revoked_at")  # fmt: skip
-MADE = ("sort_name", "search_text")
-OF_ROWS = "create", "update", "delete", "restore", "remove"
+GENERATED = ("sort_name", "search_text")
+ROW_ACTIONS = "create", "update", "delete", "restore", "remove"
 EVENT = (
     "SELECT action, table_name, row_id, row_version, changes, actor_id, actor_role, address, database_user, request_id,"
     " agent, organization_id, operation_id, undoes, times, id FROM activity"
@@ -63,7 +63,7 @@ def connected(address: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def psql(fresh_database: str) -> Iterator[Connection]:
-    """Another program, which tells nobody who it acts for."""
+    """Another program, which sets no actor."""
     with connected(fresh_database) as connection:
         yield connection
 
@@ -74,12 +74,12 @@ def events(psql: Connection, after: int = 0) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def of_rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in found if one["action"] in OF_ROWS]
+def row_events(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if one["action"] in ROW_ACTIONS]
 
 
 class Cast:
-    """Two organizations and their people, for real."""
+    """Two organizations and their people, committed."""
 
     def __init__(self, app: Flask) -> None:
         self.build = Builder(app)
@@ -105,7 +105,7 @@ def browser(app: Flask, person: Person) -> PageClient:
     return client
 
 
-# What should have been written is told by comparing the tables before and after.
+# The expected events are derived from the tables before and after.
 
 
 def state(psql: Connection) -> State:
@@ -113,12 +113,12 @@ def state(psql: Connection) -> State:
     for table in ("organizations", "users"):
         for (row,) in psql.execute(f"SELECT to_jsonb(t) FROM {table} t".encode()):  # noqa: S608
             key = uuid.UUID(row.pop("id"))
-            rows[table, key] = {name: row[name] for name in row if name not in MADE}
+            rows[table, key] = {name: row[name] for name in row if name not in GENERATED}
     return rows
 
 
 def expected(before: State, after: State) -> Counter[str]:
-    """The events between two states, each as text that can be compared."""
+    """The events that lead from one state to the next, as comparable text."""
     return Counter(repr(one) for one in _expected(before, after))
 
 
@@ -131,14 +131,16 @@ def _expected(before: State, after: State) -> Iterator[tuple[Any, ...]]:
             remains = {name: [value, None] for name, value in old.items() if name != "password"}
             yield "remove", *key, old["version"], sorted(remains.items())
         elif old is not None and new is not None:
-            changes = {name: [old[name], new[name]] for name in old if name not in UNSAID and old[name] != new[name]}
+            changes = {
+                name: [old[name], new[name]] for name in old if name not in NOT_RECORDED and old[name] != new[name]
+            }
             if "password" in changes:
                 changes["password"] = []
             if changes:
-                yield _act(old, new), *key, new["version"], sorted(changes.items())
+                yield _action(old, new), *key, new["version"], sorted(changes.items())
 
 
-def _act(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _action(old: dict[str, Any], new: dict[str, Any]) -> str:
     if (old["deleted_at"] is None) is (new["deleted_at"] is None):
         return "update"
     return "restore" if new["deleted_at"] is None else "delete"
@@ -160,7 +162,7 @@ def written(found: list[dict[str, Any]]) -> Counter[str]:
 
 
 class Writer:
-    """Writes rows in every way there is; each returns who should stand in the events."""
+    """Write rows in every possible way. Each method returns the expected actor."""
 
     def __init__(self, app: Flask, people: Cast, psql: Connection) -> None:
         self.app, self.people, self.psql = app, people, psql
@@ -168,7 +170,7 @@ class Writer:
         self.source = random.Random(11)  # noqa: S311 -- the same each time
         self.number = 0
 
-    def ways(self) -> list[Callable[[], Person | str]]:
+    def methods(self) -> list[Callable[[], Person | str]]:
         return [
             self.form_new, self.form_edit, self.form_delete, self.flush, self.create_many, self.update_many,
             self.upsert, self.bulk_update, self.bulk_insert, self.bulk_delete, self.copy, self.by_hand,
@@ -285,24 +287,24 @@ def _execute(statement: Any) -> None:
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def test_lg1_a_thousand_writes_in_every_way_are_a_thousand_events_and_each_says_all(
+def test_lg1_a_thousand_writes_of_every_kind_are_a_thousand_complete_events(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     writer = Writer(fresh_app, people, psql)
     writer.copy(), writer.create_many()
-    last, before, total, acts = events(psql)[-1]["id"], state(psql), 0, 0
+    last, before, total, writes = events(psql)[-1]["id"], state(psql), 0, 0
     while total < 1000:
-        way = writer.ways()[acts % len(writer.ways())]
-        who = way()
+        method = writer.methods()[writes % len(writer.methods())]
+        actor = method()
         after = state(psql)
-        found = of_rows(events(psql, last))
-        assert written(found) == expected(before, after), way.__name__
-        check_who(found, who, fresh_app, is_form=way.__name__.startswith("form"))
-        assert len({one["operation_id"] for one in found}) == 1, way.__name__
-        last, before, total, acts = events(psql, last)[-1]["id"], after, total + len(found), acts + 1
+        found = row_events(events(psql, last))
+        assert written(found) == expected(before, after), method.__name__
+        check_actor(found, actor, fresh_app, is_form=method.__name__.startswith("form"))
+        assert len({one["operation_id"] for one in found}) == 1, method.__name__
+        last, before, total, writes = events(psql, last)[-1]["id"], after, total + len(found), writes + 1
 
-    everything = of_rows(events(psql))
-    assert len({one["operation_id"] for one in everything}) >= acts
+    everything = row_events(events(psql))
+    assert len({one["operation_id"] for one in everything}) >= writes
     check_operations(psql)
 
 
@@ -313,7 +315,7 @@ def operations(psql: Connection) -> list[dict[str, Any]]:
 
 
 def check_operations(psql: Connection) -> None:
-    """Each row says of its events what they say themselves: of all, or of those that one organization sees."""
+    """Each operation summarizes its events: all of them, or those visible to one organization."""
     everything = events(psql)
     wanted = {(one["operation_id"], None) for one in everything}
     wanted |= {(one["operation_id"], one["organization_id"]) for one in everything}
@@ -336,8 +338,8 @@ def check_operations(psql: Connection) -> None:
             assert operation[COPIED.get(name, "event_id")] == mine[0][name]
 
 
-def check_who(found: list[dict[str, Any]], who: Person | str, app: Flask, *, is_form: bool) -> None:
-    person, role = (who.id, who.role.name) if isinstance(who, Person) else (None, who or None)
+def check_actor(found: list[dict[str, Any]], actor: Person | str, app: Flask, *, is_form: bool) -> None:
+    person, role = (actor.id, actor.role.name) if isinstance(actor, Person) else (None, actor or None)
     with app.app_context():
         login = db.engine.url.username
     for one in found:
@@ -346,7 +348,7 @@ def check_who(found: list[dict[str, Any]], who: Person | str, app: Flask, *, is_
         assert bool(one["request_id"]) is bool(one["agent"]) is is_form
 
 
-def test_lg1_what_is_rolled_back_leaves_no_event_and_what_a_savepoint_keeps_does(psql: Connection) -> None:
+def test_lg1_only_committed_changes_and_savepoints_are_recorded(psql: Connection) -> None:
     with psql.transaction(force_rollback=True):
         psql.execute("INSERT INTO users (email) VALUES ('gone@example.com')")
     assert events(psql) == []
@@ -364,7 +366,7 @@ def test_lg1_what_is_rolled_back_leaves_no_event_and_what_a_savepoint_keeps_does
     assert [one["events"] for one in operations(psql)] == [2]
 
 
-def test_lg1_a_savepoint_that_was_the_first_to_write_and_was_rolled_back_leaves_no_trace(psql: Connection) -> None:
+def test_lg1_a_savepoint_that_wrote_first_and_was_rolled_back_leaves_no_trace(psql: Connection) -> None:
     with psql.transaction():
         with psql.transaction(force_rollback=True):
             psql.execute("INSERT INTO users (email) VALUES ('b@example.com')")
@@ -374,7 +376,7 @@ def test_lg1_a_savepoint_that_was_the_first_to_write_and_was_rolled_back_leaves_
     assert (operation["id"], operation["events"], operation["names"]) == (one["operation_id"], 1, ["a@example.com"])
 
 
-def test_lg1_a_command_that_fails_leaves_no_event(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+def test_lg1_a_failed_command_records_no_event(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     before = len(events(psql))
 
     @command
@@ -388,7 +390,7 @@ def test_lg1_a_command_that_fails_leaves_no_event(fresh_app: Flask, people: Cast
     assert len(events(psql)) == before
 
 
-def test_lg1_a_change_of_nothing_but_the_stamps_is_no_event(people: Cast, psql: Connection) -> None:
+def test_lg1_an_update_that_changes_only_stamps_records_no_event(people: Cast, psql: Connection) -> None:
     before = len(events(psql))
 
     psql.execute("UPDATE users SET first_name = first_name, updated_at = now(), updated_by = id, version = 7")
@@ -410,7 +412,7 @@ def test_lg1_two_requests_of_one_process_are_two_operations(fresh_app: Flask, pe
     assert {one["operation_id"], other["operation_id"]} <= {one["id"] for one in operations(psql)}
 
 
-def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_part_for_each(
+def test_lg1_one_transaction_in_two_tenants_is_one_operation_with_a_part_for_each(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     people.in_acme(3)
@@ -430,7 +432,7 @@ def test_lg1_rows_of_two_tenants_in_one_transaction_are_one_operation_with_a_par
     check_operations(psql)
 
 
-def test_lg1_several_statements_of_a_transaction_are_one_operation_whatever_they_touch(
+def test_lg1_several_statements_of_a_transaction_are_one_operation(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     people.in_acme(2)
@@ -457,7 +459,7 @@ def test_lg1_several_statements_of_a_transaction_are_one_operation_whatever_they
     check_operations(psql)
 
 
-def test_lg1_an_operation_of_very_many_statements_is_counted_when_it_ends(people: Cast, psql: Connection) -> None:
+def test_lg1_an_operation_of_hundreds_of_statements_is_counted_when_it_ends(people: Cast, psql: Connection) -> None:
     with psql.transaction():
         for number in range(520):
             psql.execute(
@@ -469,7 +471,7 @@ def test_lg1_an_operation_of_very_many_statements_is_counted_when_it_ends(people
     check_operations(psql)
 
 
-def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, psql: Connection) -> None:
+def test_lg1_rows_changed_through_foreign_keys_are_recorded_too(people: Cast, psql: Connection) -> None:
     psql.execute(
         "CREATE TABLE teams (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, version int DEFAULT 1,"
         " deleted_at timestamptz, organization_id uuid REFERENCES organizations ON DELETE CASCADE)"
@@ -492,72 +494,72 @@ def test_lg1_what_references_do_to_other_rows_is_written_down_too(people: Cast, 
     assert moved["changes"] == {"organization_id": [str(people.acme.id), None]}
 
 
-def test_lg1_truncate_would_leave_no_history_and_is_refused(people: Cast, psql: Connection) -> None:
+def test_lg1_truncate_is_refused_because_it_would_leave_no_history(people: Cast, psql: Connection) -> None:
     for table in ("users", "organizations"):
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="TRUNCATE .* use DELETE"):
             psql.execute(f"TRUNCATE {table} CASCADE".encode())
 
 
-def test_lg1_the_key_of_a_row_stays_what_it_is(people: Cast, psql: Connection) -> None:
+def test_lg1_the_key_of_a_row_cannot_change(people: Cast, psql: Connection) -> None:
     for table in ("users", "organizations"):
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="the key of a row"):
             psql.execute(f"UPDATE {table} SET id = gen_random_uuid()".encode())  # noqa: S608
 
 
-def watched(psql: Connection) -> dict[str, list[str]]:
-    """The tables of the application, each with the columns of which its history would not speak."""
-    silent = {}
+def columns_not_recorded(psql: Connection) -> dict[str, list[str]]:
+    """The tables of the application, each with the columns that its history would not record."""
+    missing = {}
     for mapper in Base.registry.mappers:
         if issubclass(mapper.class_, Audited):
             table = mapper.local_table.name  # type: ignore[attr-defined]
-            silent[table] = _silent(psql, table)
-    return silent
+            missing[table] = _columns_not_recorded(psql, table)
+    return missing
 
 
-def _silent(psql: Connection, table: str) -> list[str]:
+def _columns_not_recorded(psql: Connection, table: str) -> list[str]:
     source = psql.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [f"portal_history_of_{table}"]).fetchone()
     columns = psql.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
         " AND attgenerated = '' AND attname <> ALL (%s)",
-        [table, list(MADE)],
+        [table, list(GENERATED)],
     ).fetchall()
     assert source
     return [
         name
         for (name,) in columns
-        if name not in ("id", *UNSAID) and f"o.{name} IS DISTINCT FROM r.{name}" not in source[0]
+        if name not in ("id", *NOT_RECORDED) and f"o.{name} IS DISTINCT FROM r.{name}" not in source[0]
     ]
 
 
-def test_lg1_every_table_with_stamps_is_watched_and_every_column_of_it_spoken_of(psql: Connection) -> None:
-    assert watched(psql) == {"organizations": [], "users": []}
+def test_lg1_every_column_of_every_audited_table_is_recorded(psql: Connection) -> None:
+    assert columns_not_recorded(psql) == {"organizations": [], "users": []}
     triggers = psql.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled = 'O'").fetchall()
-    for table in watched(psql):
+    for table in columns_not_recorded(psql):
         for name in ("history_insert", "history_update", "history_delete", "history_truncate", "key_stays"):
             assert (table, name) in triggers
 
     psql.execute("ALTER TABLE users ADD COLUMN nickname text")
-    assert watched(psql)["users"] == ["nickname"]
+    assert columns_not_recorded(psql)["users"] == ["nickname"]
     psql.execute("SELECT portal_watch('users', 'r.organization_id', '{password}')")
-    assert watched(psql)["users"] == []
+    assert columns_not_recorded(psql)["users"] == []
 
 
-# LG3: whoever the application signs in to the database as.
+# LG3: for every kind of database login.
 
 
 @pytest.fixture(params=["superuser", "plain owner"])
 def login(request: pytest.FixtureRequest, database_server: Server, fresh_database: str) -> Iterator[str]:
-    """The address of a migrated database, as each kind of user that the application may be."""
+    """The URL of a migrated database, for each kind of database user that the application can have."""
     if request.param == "superuser":
         yield fresh_database
         return
-    with owned_by_nobody_special(database_server) as address:
+    with owned_by_plain_role(database_server) as address:
         yield address
 
 
 @contextmanager
-def owned_by_nobody_special(server: Server) -> Iterator[str]:
-    """A database whose owner is no superuser and may not make roles."""
+def owned_by_plain_role(server: Server) -> Iterator[str]:
+    """A database whose owner isn't a superuser and can't create roles."""
     url = make_url(server.create("plain"))
     role = f"{url.database}_owner"
     limits = " WITH INHERIT FALSE, SET TRUE" if server.version() >= 160000 else ""
@@ -580,52 +582,52 @@ TABLES = {"activity": "times = 2", "activity_leaves": "salt = NULL", "activity_s
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_lg3_the_applications_own_login_only_adds_to_the_history(login: str, table: str) -> None:
+def test_lg3_the_applications_own_login_can_only_add_to_the_history(login: str, table: str) -> None:
     with connected(login) as psql:
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
-        for act in (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}"):  # noqa: S608
-            for nowhere in ("", " WHERE false") if "TRUNCATE" not in act else ("", " CASCADE"):
+        for edit in (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}"):  # noqa: S608
+            for nowhere in ("", " WHERE false") if "TRUNCATE" not in edit else ("", " CASCADE"):
                 with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"{table} can only be added to"):
-                    psql.execute(f"{act}{nowhere}".encode())
+                    psql.execute(f"{edit}{nowhere}".encode())
 
         assert psql.execute("SELECT count(*) FROM activity").fetchone() == (1,)
 
 
-def test_lg3_an_operation_of_an_ended_transaction_stays_as_it_is(login: str) -> None:
+def test_lg3_a_committed_operation_cannot_be_changed(login: str) -> None:
     with connected(login) as psql:
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
         before = operations(psql)
         (operation,) = before
         joined = f"SELECT set_config('portal.operation_id', '{operation['id']}', true)"
-        acts = (
+        statements = (
             "UPDATE operations SET names = NULL",
             "UPDATE operations SET xid = pg_current_xact_id()",
             "DELETE FROM operations",
             "TRUNCATE operations",
             f"INSERT INTO users (email) SELECT 'b@example.com' FROM ({joined}) s WHERE set_config <> ''",  # noqa: S608
         )
-        for act in acts:
+        for statement in statements:
             with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="operations can only be added to"):
-                psql.execute(act.encode())
+                psql.execute(statement.encode())
 
         assert operations(psql) == before
         psql.execute(f"SET ROLE {TENANT_ROLE}")
-        for act in ("UPDATE operations SET names = NULL", "DELETE FROM operations", "TRUNCATE operations",
-                    "INSERT INTO operations DEFAULT VALUES"):  # fmt: skip
+        for statement in ("UPDATE operations SET names = NULL", "DELETE FROM operations", "TRUNCATE operations",
+                          "INSERT INTO operations DEFAULT VALUES"):  # fmt: skip
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                psql.execute(act.encode())
+                psql.execute(statement.encode())
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_lg3_who_is_bound_to_a_tenant_may_neither_change_nor_add_to_the_history(login: str, table: str) -> None:
+def test_lg3_the_tenant_role_cannot_change_or_add_to_the_history(login: str, table: str) -> None:
     with connected(login) as psql:
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
         psql.execute(f"SET ROLE {TENANT_ROLE}")
-        acts: tuple[str, ...] = (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}")  # noqa: S608
-        acts += (f"INSERT INTO {table} DEFAULT VALUES", f"ALTER TABLE {table} DISABLE TRIGGER ALL")
-        for act in acts:
+        edits: tuple[str, ...] = (f"UPDATE {table} SET {TABLES[table]}", f"DELETE FROM {table}", f"TRUNCATE {table}")  # noqa: S608
+        edits += (f"INSERT INTO {table} DEFAULT VALUES", f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        for edit in edits:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                psql.execute(act.encode())
+                psql.execute(edit.encode())
         for call in ("portal_seal_activity('{}', 1)", "portal_prune_activity('{}', now())", "portal_gather_repeats()",
                      "portal_erase_activity('users', NULL)", "portal_verify_activity('{}')",
                      "portal_record('x', NULL, NULL, NULL, NULL, NULL, NULL, false)"):  # fmt: skip
@@ -633,7 +635,7 @@ def test_lg3_who_is_bound_to_a_tenant_may_neither_change_nor_add_to_the_history(
                 psql.execute(f"SELECT {call}".encode())  # noqa: S608
 
 
-def test_lg3_the_switch_that_retention_uses_ends_with_it(login: str) -> None:
+def test_lg3_the_switch_for_retention_is_reset_afterwards(login: str) -> None:
     with connected(login) as psql:
         psql.execute("INSERT INTO users (email) VALUES ('a@example.com')")
         with psql.transaction():
@@ -647,14 +649,14 @@ def test_lg3_the_switch_that_retention_uses_ends_with_it(login: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_lg3_not_even_retention_empties_a_table_of_the_history(login: str, table: str) -> None:
+def test_lg3_even_retention_cannot_truncate_a_table_of_the_history(login: str, table: str) -> None:
     with connected(login) as psql:
         psql.execute("SET portal.retention = 'on'")
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="can only be added to"):
             psql.execute(f"TRUNCATE {table}".encode())
 
 
-def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
+def test_lg1_history_is_written_whoever_owns_the_tables(login: str) -> None:
     app = app_for(login)
     cast = Cast(app)
     with acting(app, cast.ada):
@@ -672,7 +674,7 @@ def test_lg1_the_history_is_written_whoever_owns_the_tables(login: str) -> None:
 # LG7
 
 
-def test_lg7_the_events_of_somebody_outlive_them(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+def test_lg7_events_outlive_the_person_who_caused_them(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     other, *_ = people.in_acme(1)
     with acting(fresh_app, people.ada):
         users.update(other.id, 1, {"first_name": "Changed"})
@@ -691,7 +693,7 @@ def test_lg7_the_events_of_somebody_outlive_them(fresh_app: Flask, people: Cast,
         assert removed.changes["email"] == [people.ada.email, None]
 
 
-def test_lg7_what_the_portal_does_by_itself_says_so_and_other_programs_say_nothing(
+def test_lg7_changes_by_the_system_are_marked_and_those_by_other_programs_have_no_actor(
     fresh_app: Flask, people: Cast, psql: Connection
 ) -> None:
     with acting(fresh_app):
@@ -704,14 +706,14 @@ def test_lg7_what_the_portal_does_by_itself_says_so_and_other_programs_say_nothi
     assert by_hand["database_user"] == psql.info.user
 
 
-def test_an_event_that_no_row_tells_says_what_it_was_told(fresh_app: Flask, people: Cast, psql: Connection) -> None:
+def test_an_event_without_a_row_records_its_details(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     with acting(fresh_app, people.ada):
         history.record("refused", details={"path": "GET /organizations/new"})
     with acting(fresh_app, people.root):
         history.record("refused")
 
-    told, silent = events(psql)[-2:]
-    assert told["changes"] == {"path": [None, "GET /organizations/new"]}
-    assert (told["actor_id"], told["actor_role"]) == (people.ada.id, "ADMIN")
-    assert (told["organization_id"], silent["organization_id"]) == (people.acme.id, None)
-    assert (told["times"], silent["changes"]) == (1, None)
+    detailed, plain = events(psql)[-2:]
+    assert detailed["changes"] == {"path": [None, "GET /organizations/new"]}
+    assert (detailed["actor_id"], detailed["actor_role"]) == (people.ada.id, "ADMIN")
+    assert (detailed["organization_id"], plain["organization_id"]) == (people.acme.id, None)
+    assert (detailed["times"], plain["changes"]) == (1, None)

@@ -1,4 +1,4 @@
-"""Are keys unique, in the order of time, and what RFC 9562 says?"""
+"""Keys are unique, ordered by time and conform to RFC 9562."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 from portal.core.keys import uuid7
 
 
-def test_a_key_is_a_uuid_of_version_7_that_begins_with_the_time() -> None:
+def test_a_key_is_a_version_7_uuid_that_begins_with_the_time() -> None:
     before = time.time_ns() // 1_000_000
 
     key = uuid7()
@@ -29,7 +29,7 @@ def test_keys_of_one_moment_differ() -> None:
 
 
 def seeded(seed: int, milliseconds: int = 1_700_000_000_000) -> uuid.UUID:
-    return uuid7(milliseconds, Random(seed))  # noqa: S311 -- to be repeated
+    return uuid7(milliseconds, Random(seed))  # noqa: S311 -- reproducible
 
 
 def test_a_key_can_be_reproduced() -> None:
@@ -37,7 +37,7 @@ def test_a_key_can_be_reproduced() -> None:
     assert seeded(1) != seeded(2)
 
 
-def test_the_bits_for_version_and_variant_are_set_whatever_the_rest() -> None:
+def test_version_and_variant_bits_are_always_set() -> None:
     for milliseconds in (0, (1 << 48) - 1, 1 << 60):
         for seed in range(200):
             key = seeded(seed, milliseconds)

@@ -1,4 +1,4 @@
-"""Does text that anybody may have written stay one harmless line?"""
+"""Untrusted text is shown as one harmless line."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from portal.core.lines import Formatter, one_line
         ("C:\\temp", "C:\\temp"),
     ],
 )
-def test_lg6_what_can_not_be_seen_is_written_out(text: str, shown: str) -> None:
+def test_lg6_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert one_line(text) == shown
 
 
-def test_lg6_an_entry_of_the_log_can_not_be_forged_by_a_name() -> None:
+def test_lg6_a_name_cannot_forge_a_log_entry() -> None:
     record = logging.LogRecord(
         "portal", logging.INFO, "", 1, "%s came", ("Ada\r\n2026-01-01 INFO forged\x1b[1A",), None
     )

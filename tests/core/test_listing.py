@@ -1,4 +1,4 @@
-"""Does a list show each row once, wherever one comes from, and count honestly?"""
+"""Lists show each row once and report honest counts, whatever the cursor."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def add(tenant: Tenant, *people: dict[str, Any]) -> None:
 
 
 def add_many(tenant: Tenant, number: int) -> None:
-    """Three share each moment and each name, so that order hangs on the key."""
+    """Groups of three share a time and a name, so that only the key decides their order."""
     add(
         tenant,
         *(
@@ -75,7 +75,7 @@ def add_many(tenant: Tenant, number: int) -> None:
 
 @pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
 @pytest.mark.parametrize("who", ["root", "ada"])
-def test_walking_forward_and_backward_meets_every_row_once_in_one_order(
+def test_walking_forward_and_backward_shows_every_row_once_in_order(
     app: Flask, root: Person, ada: Person, acme: Tenant, sort: str, who: str
 ) -> None:
     with acting(app):
@@ -101,7 +101,7 @@ def test_walking_forward_and_backward_meets_every_row_once_in_one_order(
     assert keys == sorted(keys, reverse=sort.startswith("-"))
 
 
-def test_the_links_of_first_middle_and_last_pages_lead_where_they_say(app: Flask, ada: Person, acme: Tenant) -> None:
+def test_page_links_lead_to_the_first_previous_next_and_last_page(app: Flask, ada: Person, acme: Tenant) -> None:
     with acting(app):
         add_many(acme, 74)
     with acting(app, ada):
@@ -118,7 +118,7 @@ def test_the_links_of_first_middle_and_last_pages_lead_where_they_say(app: Flask
         assert {page.total for page in (first, middle, last)} == {Count(75)}
 
 
-def test_a_list_that_fits_a_page_has_no_links(app: Flask, ada: Person, uma: Person) -> None:
+def test_a_list_that_fits_on_a_page_has_no_links(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
         page = people().page()
 
@@ -126,7 +126,7 @@ def test_a_list_that_fits_a_page_has_no_links(app: Flask, ada: Person, uma: Pers
     assert page.total == Count(2)
 
 
-def test_a_row_that_went_or_came_while_one_turns_pages_shifts_nothing(app: Flask, ada: Person, acme: Tenant) -> None:
+def test_rows_added_or_removed_between_pages_shift_nothing(app: Flask, ada: Person, acme: Tenant) -> None:
     with acting(app):
         add_many(acme, 60)
     with acting(app, ada):
@@ -142,7 +142,7 @@ def test_a_row_that_went_or_came_while_one_turns_pages_shifts_nothing(app: Flask
 
 
 @pytest.mark.parametrize(("name", "year"), [("after", 1990), ("before", 2990)])
-def test_a_page_whose_rows_are_gone_is_the_nearest_one_that_has_some(
+def test_a_page_whose_rows_are_gone_falls_back_to_the_nearest_page(
     app: Flask, ada: Person, uma: Person, name: str, year: int
 ) -> None:
     cursor = written([datetime(year, 1, 1, tzinfo=UTC).isoformat(), str(uuid7())])
@@ -154,7 +154,7 @@ def test_a_page_whose_rows_are_gone_is_the_nearest_one_that_has_some(
     assert nobody.rows == []
 
 
-# What an address may say
+# Hostile query parameters
 
 
 def written(value: Any) -> str:
@@ -175,8 +175,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("sort", ["name", "-created_at"])
-def test_in3_a_hostile_cursor_gives_a_page(app: Flask, ada: Person, uma: Person, sort: str) -> None:
-    random = Random(7)  # noqa: S311 -- to be repeated
+def test_in3_a_hostile_cursor_still_shows_a_page(app: Flask, ada: Person, uma: Person, sort: str) -> None:
+    random = Random(7)  # noqa: S311 -- reproducible
     noise = ["".join(random.choices(string.printable, k=random.randint(1, 90))) for _ in range(150)]
     for cursor in (*HOSTILE, *noise):
         for direction in ("after", "before"):
@@ -188,13 +188,13 @@ def test_in3_a_hostile_cursor_gives_a_page(app: Flask, ada: Person, uma: Person,
     "value",
     ["0", "-1", "1", "24", "101", "9" * 40, "NaN", "inf", "1e2", "٢٥", "²⁵", "25.0", " 25", "+25", "0x19", "", "25;50"],
 )
-def test_in3_a_page_has_one_of_the_sizes_offered_whatever_is_asked(app: Flask, ada: Person, value: str) -> None:
+def test_in3_an_invalid_page_size_falls_back_to_the_default(app: Flask, ada: Person, value: str) -> None:
     with acting(app, ada):
         assert people(per_page=value).per_page == PER_PAGE[0]
 
 
 @pytest.mark.parametrize("size", PER_PAGE)
-def test_a_size_that_is_offered_is_kept_in_every_link(app: Flask, ada: Person, acme: Tenant, size: int) -> None:
+def test_page_links_keep_the_chosen_size(app: Flask, ada: Person, acme: Tenant, size: int) -> None:
     with acting(app):
         add_many(acme, 120)
     with acting(app, ada):
@@ -208,12 +208,12 @@ def test_a_size_that_is_offered_is_kept_in_every_link(app: Flask, ada: Person, a
     "sort",
     ["password", "-password", "email", "id", "users.password", "search_text", "sort_name", "name desc", "--name"],
 )
-def test_ac5_in4_a_list_sorts_by_what_is_offered_and_by_nothing_else(app: Flask, ada: Person, sort: str) -> None:
+def test_ac5_in4_only_offered_columns_can_be_sorted_by(app: Flask, ada: Person, sort: str) -> None:
     with acting(app, ada):
         assert people(sort=sort).sort == people().sort
 
 
-def test_in4_an_unknown_view_or_filter_is_as_if_it_were_not_said(app: Flask, ada: Person, uma: Person) -> None:
+def test_in4_unknown_filter_values_are_ignored(app: Flask, ada: Person, uma: Person) -> None:
     for arguments in (
         {"status": "everything"}, {"role": "EMPEROR"}, {"verified": "maybe"}, {"password": "$2b$"},
         {"created_from": "x"}, {"status": "organization-deleted"}, {"page": "-1"}, {"page": "10" * 40},
@@ -224,7 +224,7 @@ def test_in4_an_unknown_view_or_filter_is_as_if_it_were_not_said(app: Flask, ada
             assert listing.url == "/users/"
 
 
-def test_ac4_a_foreign_organization_filters_as_one_that_does_not_exist(
+def test_ac4_filtering_by_a_foreign_organization_looks_like_a_nonexistent_one(
     app: Flask, ada: Person, bea: Person, birch: Tenant
 ) -> None:
     pages = []
@@ -236,7 +236,7 @@ def test_ac4_a_foreign_organization_filters_as_one_that_does_not_exist(
     assert pages == [([], Count(0), dict.fromkeys(("first", "previous", "next", "last")))] * 3
 
 
-def test_an_address_is_written_in_one_way_only(app: Flask, ada: Person) -> None:
+def test_the_url_of_a_list_is_canonical(app: Flask, ada: Person) -> None:
     with acting(app, ada):
         listing = people(
             q="  ada   okafor ", sort="name", per_page="50", role="ADMIN", page="7", x="y", status="active"
@@ -249,7 +249,9 @@ def test_an_address_is_written_in_one_way_only(app: Flask, ada: Person) -> None:
 # Counts
 
 
-def test_ac3_counts_are_the_actors_own(app: Flask, ada: Person, uma: Person, bea: Person, birch: Tenant) -> None:
+def test_ac3_counts_include_only_the_actors_tenant(
+    app: Flask, ada: Person, uma: Person, bea: Person, birch: Tenant
+) -> None:
     with acting(app):
         add_many(birch, 40)
     with acting(app, ada):
@@ -261,7 +263,7 @@ def test_ac3_counts_are_the_actors_own(app: Flask, ada: Person, uma: Person, bea
 
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> int:
-    """The bounds of counts, a hundredth of what they are, so that few rows show what many would."""
+    """The bounds of counts, divided by a hundred, so that few rows are enough to reach them."""
     assert counts.BOUND == 50_000
     for name in ("BOUND", "COUNTED_BELOW", "SEARCH_BOUND", "SEARCH_COUNTED_BELOW"):
         monkeypatch.setattr(counts, name, getattr(counts, name) // 100)
@@ -282,7 +284,7 @@ def test_counts_are_exact_below_the_bound(fresh_app: Flask, small_bounds: int) -
             assert people(created_from="2999-01-01").page().total == Count(0)
 
 
-def test_a_count_stops_and_says_so(fresh_app: Flask, small_bounds: int) -> None:
+def test_a_count_above_the_bound_is_marked_as_more_or_about(fresh_app: Flask, small_bounds: int) -> None:
     build = Builder(fresh_app)
     tenant = build.tenant("Acme")
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=tenant)
@@ -312,7 +314,7 @@ def fill(tenant: Tenant, number: int) -> None:
 
 @pytest.fixture
 def directory(app: Flask, acme: Tenant, ada: Person) -> Person:
-    """People with names that are hard to find; found as ada, who is none of them."""
+    """People whose names are hard to find, searched by ada, who isn't one of them."""
     given = {
         "zoe": ("Zoë", "Müller"), "jose": ("José", "Ñandú"), "lukasz": ("Łukasz", "Żółć"),
         "strasse": ("Groß", "Straße"),
@@ -333,9 +335,7 @@ def directory(app: Flask, acme: Tenant, ada: Person) -> Person:
         ("lukasz", {"lukasz"}), ("ZOLC", {"lukasz"}), ("strasse", {"strasse"}), ("aero", {"ole"}), ("oye", {"ole"}),
     ],
 )  # fmt: skip
-def test_search_is_without_regard_to_case_and_accents(
-    app: Flask, directory: Person, q: str, expected: set[str]
-) -> None:
+def test_search_ignores_case_and_accents(app: Flask, directory: Person, q: str, expected: set[str]) -> None:
     with acting(app, directory):
         assert found(q) == expected
 
@@ -350,14 +350,14 @@ def test_search_is_without_regard_to_case_and_accents(
         ("'", {"mary"}), ("o'neil", {"mary"}), ("''; --", set()), ("*", set()), (".*", set()),
     ],
 )  # fmt: skip
-def test_in5_percent_underscore_and_backslash_are_letters_like_others(
+def test_in5_percent_underscore_and_backslash_are_ordinary_characters(
     app: Flask, directory: Person, q: str, expected: set[str]
 ) -> None:
     with acting(app, directory):
         assert found(q) == expected
 
 
-def test_three_letters_are_found_anywhere_fewer_at_the_beginning_of_a_word(app: Flask, directory: Person) -> None:
+def test_three_letters_match_anywhere_and_fewer_only_at_the_beginning_of_a_word(app: Flask, directory: Person) -> None:
     with acting(app, directory):
         assert found("nat") == {"renata"}
         assert found("na") == {"jose"}
@@ -366,14 +366,14 @@ def test_three_letters_are_found_anywhere_fewer_at_the_beginning_of_a_word(app: 
         assert found("李") == {"li"}
 
 
-def test_each_word_must_be_found_in_whatever_order(app: Flask, directory: Person) -> None:
+def test_every_word_must_match_in_any_order(app: Flask, directory: Person) -> None:
     with acting(app, directory):
         assert found("quill renata") == {"renata"}
         assert found("renata quill mail.org") == {"renata"}
         assert found("renata muller") == set()
 
 
-def test_ac3_a_search_finds_nobody_of_another_tenant_and_none_of_the_deleted(
+def test_ac3_search_finds_nobody_deleted_or_of_another_tenant(
     app: Flask, ada: Person, bea: Person, gil: Person, root: Person
 ) -> None:
     with acting(app, ada):
@@ -384,7 +384,7 @@ def test_ac3_a_search_finds_nobody_of_another_tenant_and_none_of_the_deleted(
         assert found("example") == {"root", "ada", "bea"}
 
 
-def test_ac5_the_search_does_not_look_into_passwords(app: Flask, ada: Person) -> None:
+def test_ac5_search_does_not_cover_passwords(app: Flask, ada: Person) -> None:
     with acting(app, ada):
         for q in ("$2b$", "$2b$04$", "2b"):
             assert found(q) == set()
@@ -398,7 +398,7 @@ def test_organizations_are_found_by_name_and_slug(app: Flask, root: Person, buil
             assert [row.slug for row in page.rows] == ["berries"], q
 
 
-def test_names_are_sorted_without_regard_to_case(app: Flask, root: Person, build: Builder) -> None:
+def test_names_are_sorted_case_insensitively(app: Flask, root: Person, build: Builder) -> None:
     for name in ("beta", "Alpha", "Gamma", "alpine"):
         build.tenant(name)
 

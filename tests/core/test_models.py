@@ -1,4 +1,4 @@
-"""Are rows stamped by whoever acts, whichever way they are written?"""
+"""Rows are stamped with the actor, however they are written."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
-LIAR = uuid.UUID(int=0xBAD)
+FORGED_ID = uuid.UUID(int=0xBAD)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-LIES = {"created_by": LIAR, "updated_by": LIAR, "updated_at": LONG_AGO, "version": 77}
+FORGED_STAMPS = {"created_by": FORGED_ID, "updated_by": FORGED_ID, "updated_at": LONG_AGO, "version": 77}
 
 pytestmark = pytest.mark.usefixtures("scoping_alone")
 
@@ -55,7 +55,7 @@ def by_copy(values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("write", [by_flush, by_bulk_insert, by_batch, by_upsert, by_copy])
-def test_ac14_a_new_row_is_stamped_by_the_actor_whatever_it_says_itself(
+def test_ac14_a_new_row_gets_the_actors_stamps_not_the_ones_it_was_given(
     fresh_app: Flask, write: Callable[[dict[str, Any]], None]
 ) -> None:
     build = Builder(fresh_app)
@@ -65,7 +65,7 @@ def test_ac14_a_new_row_is_stamped_by_the_actor_whatever_it_says_itself(
     before = now() - timedelta(seconds=1)
 
     with acting(fresh_app, ada):
-        command(write)({"id": key, "email": "new@example.com", "organization_id": tenant.id, **LIES})
+        command(write)({"id": key, "email": "new@example.com", "organization_id": tenant.id, **FORGED_STAMPS})
 
     row = build.read(User, key)
     assert (row.created_by, row.updated_by, row.deleted_by, row.version) == (ada.id, ada.id, None, 1)
@@ -93,13 +93,13 @@ def changed_by_upsert(key: uuid.UUID, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("write", [changed_by_flush, changed_by_bulk_update, changed_by_batch, changed_by_upsert])
-def test_ac14_a_changed_row_is_stamped_by_the_actor_whatever_it_says_itself(
+def test_ac14_a_changed_row_gets_the_actors_stamps_not_the_ones_it_was_given(
     app: Flask, ada: Person, uma: Person, build: Builder, write: Callable[[uuid.UUID, dict[str, Any]], None]
 ) -> None:
     former = build.read(User, uma.id)
     created_at = former.created_at
     with acting(app, ada):
-        command(write)(uma.id, {"first_name": "Changed", "created_at": LONG_AGO, **LIES})
+        command(write)(uma.id, {"first_name": "Changed", "created_at": LONG_AGO, **FORGED_STAMPS})
 
     row = build.read(User, uma.id)
     assert (row.first_name, row.created_by, row.updated_by, row.version) == ("Changed", None, ada.id, 2)
@@ -107,15 +107,15 @@ def test_ac14_a_changed_row_is_stamped_by_the_actor_whatever_it_says_itself(
     assert row.updated_at > LONG_AGO
 
 
-def test_ac14_deleting_and_restoring_is_stamped(app: Flask, ada: Person, uma: Person, build: Builder) -> None:
+def test_ac14_deleting_and_restoring_are_stamped(app: Flask, ada: Person, uma: Person, build: Builder) -> None:
     with acting(app, ada):
-        command(changed_by_bulk_update)(uma.id, {"deleted_at": now(), "deleted_by": LIAR})
+        command(changed_by_bulk_update)(uma.id, {"deleted_at": now(), "deleted_by": FORGED_ID})
     assert build.read(User, uma.id).deleted_by == ada.id
 
     with acting(app):
         gone = update(User).where(User.id == uma.id)
         options = {"with_deleted": True}
-        command(db.session.execute)(gone.values(first_name="Renamed", deleted_by=LIAR), execution_options=options)
+        command(db.session.execute)(gone.values(first_name="Renamed", deleted_by=FORGED_ID), execution_options=options)
     assert build.read(User, uma.id).deleted_by == ada.id
 
     with acting(app):
@@ -123,25 +123,25 @@ def test_ac14_deleting_and_restoring_is_stamped(app: Flask, ada: Person, uma: Pe
     assert build.read(User, uma.id).deleted_by is None
 
 
-def test_ac14_psql_is_stamped_by_whom_it_says_to_act_for(fresh_app: Flask, fresh_database: str) -> None:
+def test_ac14_changes_in_psql_are_stamped_with_the_configured_actor(fresh_app: Flask, fresh_database: str) -> None:
     tenant = Builder(fresh_app).tenant("Acme")
     ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
     url = make_url(fresh_database).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as psql:
 
-        def ask(statement: str, *values: Any) -> tuple[Any, ...]:
+        def insert_or_update(statement: str, *values: Any) -> tuple[Any, ...]:
             stamps = " RETURNING created_by, updated_by, deleted_by, version"
             found = psql.execute((statement + stamps).encode(), values).fetchone()
             assert found is not None
             return found
 
-        nobody = ask("INSERT INTO users (email) VALUES ('one@example.com')")
-        named = ask("UPDATE users SET updated_by = %s WHERE email = 'one@example.com'", ada.id)
+        nobody = insert_or_update("INSERT INTO users (email) VALUES ('one@example.com')")
+        named = insert_or_update("UPDATE users SET updated_by = %s WHERE email = 'one@example.com'", ada.id)
         psql.execute("SELECT set_config('portal.actor_id', %s, false)", [str(ada.id)])
-        acted = ask("INSERT INTO users (email, created_by, version) VALUES ('b@x.org', %s, 9)", LIAR)
-        deleted = ask("UPDATE users SET deleted_at = now() WHERE email = 'b@x.org'")
+        acted = insert_or_update("INSERT INTO users (email, created_by, version) VALUES ('b@x.org', %s, 9)", FORGED_ID)
+        deleted = insert_or_update("UPDATE users SET deleted_at = now() WHERE email = 'b@x.org'")
         psql.execute("SELECT set_config('portal.actor_id', '', false)")
-        unset = ask("UPDATE users SET first_name = 'B' WHERE email = 'b@x.org'")
+        unset = insert_or_update("UPDATE users SET first_name = 'B' WHERE email = 'b@x.org'")
 
     assert nobody == (None, None, None, 1)
     assert named == (None, ada.id, None, 2)
@@ -158,7 +158,7 @@ def test_ac14_organizations_are_stamped_too(app: Flask, root: Person, acme: Tena
     assert (row.updated_by, row.version) == (root.id, 2)
 
 
-def test_a_flushed_row_knows_its_stamps_without_another_look(app: Flask, ada: Person, acme: Tenant) -> None:
+def test_a_flushed_row_has_its_stamps_without_another_query(app: Flask, ada: Person, acme: Tenant) -> None:
     with acting(app, ada):
         user = User(email="new@example.com", organization_id=acme.id)
         db.session.add(user)
@@ -173,7 +173,7 @@ def test_a_flushed_row_knows_its_stamps_without_another_look(app: Flask, ada: Pe
         db.session.rollback()
 
 
-def test_the_password_is_never_loaded_unless_asked_for(app: Flask, uma: Person) -> None:
+def test_the_password_is_only_loaded_on_request(app: Flask, uma: Person) -> None:
     with acting(app, uma):
         user = db.session.scalars(select(User)).one()
 
@@ -183,7 +183,7 @@ def test_the_password_is_never_loaded_unless_asked_for(app: Flask, uma: Person) 
         assert str(db.session.scalar(select(User.password))).startswith("$2b$")
 
 
-def test_sign_ins_go_with_their_person(app: Flask, uma: Person) -> None:
+def test_sessions_are_deleted_with_their_person(app: Flask, uma: Person) -> None:
     with acting(app):
         db.session.add(RefreshToken(token="one", user_id=uma.id, expires_at=now()))
         db.session.flush()
@@ -194,7 +194,7 @@ def test_sign_ins_go_with_their_person(app: Flask, uma: Person) -> None:
         db.session.rollback()
 
 
-def test_every_table_states_which_rules_hold_for_it() -> None:
+def test_every_table_declares_its_rules() -> None:
     kinds = {
         mapper.class_.__name__: {
             kind for kind in (TenantOwned, Audited, SoftDeletable) if issubclass(mapper.class_, kind)

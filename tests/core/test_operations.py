@@ -1,4 +1,4 @@
-"""After an import, statistics speak of one operation alone. Do pages of the history read few rows all the same?"""
+"""After a large import misleads the planner's statistics, pages of the history still read few rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.pages import PageClient
 
 PEOPLE = 20_000
 OPERATIONS = 40
-MOST = 3_000  # rows that all statements of a page may read, from tables and indexes
+MOST = 3_000  # the limit for the rows that all statements of a page read
 FREQUENT = "martin"  # a tenth of the people, more than a search looks up by key
 
 IMPORT = """
@@ -31,7 +31,7 @@ FROM generate_series(1, %s) n
 
 
 class Portal:
-    """A portal that began with an import, and two people who look at its history."""
+    """A portal that began with an import, and two people who read its history."""
 
     def __init__(self, app: Flask, address: str) -> None:
         build = Builder(app)
@@ -61,7 +61,7 @@ class Portal:
         return client
 
     def rows_read(self, reader: str, path: str) -> dict[str, int]:
-        """How many rows each statement of a page reads from tables of the history."""
+        """How many rows each statement of a page reads from the tables of the history."""
         found: dict[str, int] = {}
 
         def explain(_connection: Any, cursor: Any, statement: str, values: Any, context: Any, _many: bool) -> None:
@@ -124,6 +124,6 @@ def test_a_page_of_the_history_reads_few_rows_after_an_import(portal: Portal, pa
         assert not [statement for statement in read if "FROM activity" in statement and "row_id IN" not in statement]
 
 
-def test_the_rest_of_an_operation_is_counted_in_its_row(portal: Portal) -> None:
+def test_the_rest_of_an_operation_is_counted_without_its_events(portal: Portal) -> None:
     for client in portal.clients.values():
         assert f"{PEOPLE - 1:,} more" in client.get("/activity/?action=create&page=last").text

@@ -1,4 +1,4 @@
-"""Who may do what, once more and written out, so that a change of the table is a change in two places?"""
+"""The permissions of each role, written out again so that a change is made in two places."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ SUPER_ADMIN = ADMIN | {
 @pytest.mark.parametrize(
     ("role", "expected"), [(Role.USER, set()), (Role.ADMIN, ADMIN), (Role.SUPER_ADMIN, SUPER_ADMIN)]
 )
-def test_ac1_each_role_holds_exactly_these_permissions(app: Flask, role: Role, expected: set[str]) -> None:
+def test_ac1_each_role_has_exactly_these_permissions(app: Flask, role: Role, expected: set[str]) -> None:
     actor = Actor(uuid7(), role)
 
     assert {name for name, one in permissions.of(app).items() if allows(actor, one)} == expected
 
 
-def test_the_system_holds_every_permission(app: Flask) -> None:
+def test_the_system_has_every_permission(app: Flask) -> None:
     assert all(allows(SYSTEM, permission) for permission in permissions.of(app).values())
 
 
-def test_ac7_nobody_gives_a_role_above_their_own() -> None:
+def test_ac7_nobody_can_grant_a_role_above_their_own() -> None:
     power = list(Role)
     for role in Role:
         for given in grantable_roles(Actor(uuid7(), role)):

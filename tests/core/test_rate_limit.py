@@ -1,4 +1,4 @@
-"""Do counters allow what their bound says in any stretch of time, whoever tries at once, whatever the clock does?"""
+"""Rate limits hold in any period, under concurrency and whatever the clock does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.core import rate_limit
 from portal.core.db import command, db
 from portal.core.errors import RateLimited
 from portal.core.rate_limit import Bound, Counter, RateLimit
-from tests.acting import acting, at_once
+from tests.acting import acting, run_concurrently
 
 TEN = Bound(10, 300)
 ONE = Counter(b"one", TEN)
@@ -20,8 +20,8 @@ OTHER = Counter(b"other", TEN)
 SHARED = Counter(b"shared", TEN, is_shared=True)
 
 
-def tried(*counters: Counter) -> bool:
-    """Whether a try was allowed."""
+def attempted(*counters: Counter) -> bool:
+    """Whether an attempt was allowed."""
     try:
         rate_limit.attempt(*counters)
     except RateLimited:
@@ -29,14 +29,14 @@ def tried(*counters: Counter) -> bool:
     return True
 
 
-def used_up(counter: Counter) -> int:
-    """Try until there is no room; returns how many tries there were."""
-    return next((number for number in range(counter.bound.most + 1) if not tried(counter)), counter.bound.most + 1)
+def attempts_until_refused(counter: Counter) -> int:
+    """Attempt until refused, and return the number of attempts."""
+    return next((number for number in range(counter.bound.most + 1) if not attempted(counter)), counter.bound.most + 1)
 
 
 @command
-def pass_by(time: timedelta) -> None:
-    """Let time pass for all counters; backwards, as a clock that is set."""
+def advance_clock(time: timedelta) -> None:
+    """Let time pass for all counters; a negative time sets the clock back."""
     db.session.execute(update(RateLimit).values(free_at=RateLimit.free_at - time))
 
 
@@ -49,94 +49,96 @@ def test_au6_constant_attempts_never_exceed_the_limit_in_any_period(app: Flask, 
     step, counter, allowed = timedelta(seconds=bound.seconds / 40), Counter(b"eager", bound), list[int]()
     with acting(app):
         for moment in range(120):
-            allowed += [moment] * used_up(counter)
-            pass_by(step)
+            allowed += [moment] * attempts_until_refused(counter)
+            advance_clock(step)
 
     in_stretches = [sum(begin <= one < begin + 40 for one in allowed) for begin in range(80)]
     assert max(in_stretches) <= bound.most
     assert len(allowed) >= bound.most * 1.5
 
 
-def test_half_of_the_tries_may_come_at_once_and_the_next_after_a_while(app: Flask) -> None:
+def test_half_of_the_attempts_can_come_at_once_and_the_next_after_a_while(app: Flask) -> None:
     with acting(app):
-        assert used_up(ONE) == 5
+        assert attempts_until_refused(ONE) == 5
         assert 0 < rate_limit.wait(ONE) <= 60
 
-        pass_by(timedelta(seconds=60))
+        advance_clock(timedelta(seconds=60))
 
         assert rate_limit.wait(ONE) == 0
-        assert used_up(ONE) == 1
+        assert attempts_until_refused(ONE) == 1
 
 
 def test_a_refusal_says_how_long_to_wait(app: Flask) -> None:
     with acting(app):
-        used_up(ONE)
+        attempts_until_refused(ONE)
         with pytest.raises(RateLimited) as refused:
             rate_limit.attempt(ONE)
 
     assert 50 < refused.value.seconds <= 60
 
 
-def test_what_one_counter_refuses_is_counted_in_no_other(app: Flask) -> None:
+def test_an_attempt_refused_by_one_counter_is_not_counted_in_others(app: Flask) -> None:
     with acting(app):
-        used_up(ONE)
+        attempts_until_refused(ONE)
         for _ in range(20):
-            assert not tried(SHARED, ONE)
+            assert not attempted(SHARED, ONE)
 
-        assert used_up(SHARED) == 5
-        assert used_up(OTHER) == 5
+        assert attempts_until_refused(SHARED) == 5
+        assert attempts_until_refused(OTHER) == 5
 
 
-def test_forgiving_empties_an_own_counter_and_takes_one_try_out_of_a_shared_one(app: Flask) -> None:
+def test_forgive_empties_a_private_counter_and_takes_one_attempt_off_a_shared_one(app: Flask) -> None:
     with acting(app):
-        used_up(ONE)
-        used_up(SHARED)
+        attempts_until_refused(ONE)
+        attempts_until_refused(SHARED)
 
         rate_limit.forgive([ONE, SHARED])
 
-        assert (used_up(ONE), used_up(SHARED)) == (5, 1)
+        assert (attempts_until_refused(ONE), attempts_until_refused(SHARED)) == (5, 1)
 
 
-def test_au6_of_many_tries_at_once_no_more_get_through_than_may(fresh_app: Flask) -> None:
-    outcomes = at_once(fresh_app, [lambda: tried(SHARED, ONE)] * 40)
+def test_au6_concurrent_attempts_cannot_exceed_the_limit(fresh_app: Flask) -> None:
+    outcomes = run_concurrently(fresh_app, [lambda: attempted(SHARED, ONE)] * 40)
 
     assert outcomes.count(True) == 5
     assert outcomes.count(False) == 35
 
 
-def test_tries_at_once_in_many_counters_and_the_removal_of_old_ones_meet_in_no_deadlock(fresh_app: Flask) -> None:
+def test_concurrent_attempts_and_the_removal_of_old_counters_do_not_deadlock(fresh_app: Flask) -> None:
     counters = [Counter(bytes([number]), Bound(1_000, 0.001)) for number in range(4)]
-    works = [lambda place=place: [tried(counters[0], counters[place % 4]) for _ in range(20)] for place in range(1, 9)]
+    works = [
+        lambda place=place: [attempted(counters[0], counters[place % 4]) for _ in range(20)] for place in range(1, 9)
+    ]
 
-    outcomes = at_once(fresh_app, works)
+    outcomes = run_concurrently(fresh_app, works)
 
     assert [one for one in outcomes if isinstance(one, Exception)] == []
 
 
-def test_counters_that_say_nothing_any_more_are_removed_in_passing(app: Flask) -> None:
+def test_expired_counters_are_removed_by_later_attempts(app: Flask) -> None:
     with acting(app):
         for number in range(50):
-            tried(Counter(bytes([number]), TEN))
+            attempted(Counter(bytes([number]), TEN))
         assert rows() == 50
 
-        pass_by(timedelta(seconds=61))
-        tried(ONE)
+        advance_clock(timedelta(seconds=61))
+        attempted(ONE)
 
         assert rows() == 1
 
 
-def test_re15_a_clock_that_was_set_back_neither_locks_out_until_then_nor_unlocks(app: Flask) -> None:
+def test_re15_setting_the_clock_back_neither_extends_nor_lifts_a_limit(app: Flask) -> None:
     with acting(app):
-        used_up(ONE)
-        pass_by(timedelta(days=-1))
+        attempts_until_refused(ONE)
+        advance_clock(timedelta(days=-1))
 
-        assert used_up(ONE) == 1
+        assert attempts_until_refused(ONE) == 1
         assert rate_limit.wait(ONE) <= 60
 
 
-def test_re15_a_time_zone_changes_nothing(app: Flask) -> None:
+def test_re15_the_time_zone_does_not_matter(app: Flask) -> None:
     with acting(app):
-        used_up(ONE)
+        attempts_until_refused(ONE)
         db.session.execute(text("SET LOCAL timezone = 'Pacific/Kiritimati'"))
 
         assert 50 < rate_limit.wait(ONE) <= 60

@@ -1,4 +1,4 @@
-"""Does a connection that the server closed while nobody used it cost anybody anything?"""
+"""Connections that the server closed while idle are replaced without errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portal.activity import seals
 from portal.core.actor import Role
 from portal.core.db import command, db, direct_engine
 from portal.organizations.models import Organization
-from tests.acting import acting, at_once, portal_on
+from tests.acting import acting, portal_on, run_concurrently
 from tests.cast import Builder, Person, SignIn
 from tests.database import Server
 from tests.pages import PageClient
@@ -33,12 +33,12 @@ def terminated(server: Server, name: str) -> None:
 
 
 def terminated_meanwhile(server: Server, name: str) -> None:
-    """It is not waited for the end of the connections, which may still seem to be there."""
+    """Without waiting for the connections to end, so that they may still seem to be open."""
     server.execute(f"SELECT pg_terminate_backend(pid) {OTHERS.format(name)}")
 
 
 def timed_out(server: Server, name: str) -> None:
-    """The server ends whatever waits, as idle_session_timeout makes it; here it is waited for."""
+    """The server closes idle connections by idle_session_timeout; wait until it has."""
     deadline = time.monotonic() + 60
     with psycopg.connect(make_url(server.url).set(drivername="postgresql").render_as_string(False)) as watching:
         watching.autocommit = True
@@ -49,7 +49,7 @@ def timed_out(server: Server, name: str) -> None:
 
 @pytest.fixture(params=[terminated, terminated_meanwhile, timed_out])
 def close(request: pytest.FixtureRequest, database_server: Server, fresh_database: str) -> Close:
-    """Closes every connection of the database, in one of the ways in which servers do."""
+    """Close every connection of the database, in one of the ways in which servers do."""
     name = str(make_url(fresh_database).database)
     if request.param is timed_out:
         database_server.execute(f"ALTER DATABASE \"{name}\" SET idle_session_timeout = '150ms'")
@@ -64,7 +64,7 @@ def portal(request: pytest.FixtureRequest, fresh_database: str) -> Iterator[Flas
 
 
 def fill(engine: Engine) -> None:
-    """Leave as many connections in the pool as it has room for."""
+    """Fill the pool with connections."""
     with ExitStack() as stack:
         for _ in range(MANY):
             stack.enter_context(engine.begin())
@@ -79,7 +79,7 @@ def root_of(app: Flask) -> Person:
     return Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
 
 
-def test_re1_no_request_fails_whichever_connections_were_closed(portal: Flask, close: Close) -> None:
+def test_re1_no_request_fails_after_connections_were_closed(portal: Flask, close: Close) -> None:
     root = root_of(portal)
     clients = [PageClient(portal) for _ in range(MANY)]
     for client in clients:
@@ -90,7 +90,7 @@ def test_re1_no_request_fails_whichever_connections_were_closed(portal: Flask, c
         close()
         assert clients[0].get("/readyz").status_code == 200
         close()
-        answers = at_once(portal, [partial(status_of, client) for client in clients])
+        answers = run_concurrently(portal, [partial(status_of, client) for client in clients])
         assert answers == [200] * MANY
         filled = clients[0].form("/organizations/new") | {"name": f"O{number}", "slug": f"o{number}"}
         close()
@@ -127,7 +127,7 @@ def test_re1_sealing_continues_after_all_connections_were_closed(
 
 
 @pytest.mark.parametrize("when", ["before the first statement", "between two", "before the commit"])
-def test_re1_what_has_begun_is_never_done_again(
+def test_re1_a_command_that_has_begun_is_not_repeated(
     fresh_app: Flask, database_server: Server, fresh_database: str, when: str
 ) -> None:
     name = str(make_url(fresh_database).database)
@@ -156,16 +156,16 @@ def test_re1_what_has_begun_is_never_done_again(
 
 
 def test_a_transaction_begins_once_and_before_its_first_statement(fresh_app: Flask) -> None:
-    """A second BEGIN, as the driver's own would be, is told as a warning."""
-    told: list[str] = []
+    """A second BEGIN, such as the driver's own, would cause a warning."""
+    warnings: list[str] = []
     with fresh_app.app_context(), db.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
-        driver.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+        driver.add_notice_handler(lambda notice: warnings.append(str(notice.message_primary)))
         connection.begin()
         assert driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
         connection.execute(text("SELECT 1"))
         connection.commit()
         assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
-    assert told == []
+    assert warnings == []

@@ -1,4 +1,4 @@
-"""Does every kind of statement see and write only active rows of the actor's tenant?"""
+"""Every kind of statement reads and writes only active rows of the actor's tenant."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_ac2_an_admin_reaches_only_active_people_of_their_organization(
 
 
 @pytest.mark.parametrize("statement", READS, ids=lambda one: one.__name__)
-def test_a_user_can_access_only_their_own_row(app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]) -> None:
+def test_a_user_reaches_only_their_own_row(app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]) -> None:
     expected = {"uma@example.com"}
 
     with acting(app, cast["uma"]):
@@ -129,7 +129,7 @@ def test_a_super_admin_and_the_system_reach_every_active_row(
         assert statement(cast) == {"root@example.com", "bea@example.com", *OWN}
 
 
-def test_counts_are_narrowed_over_the_entity_and_over_a_subquery(app: Flask, cast: Cast) -> None:
+def test_counts_of_entities_and_subqueries_are_scoped(app: Flask, cast: Cast) -> None:
     with acting(app, cast["ada"]):
         assert db.session.scalar(select(func.count(User.id))) == 2
         assert db.session.scalar(select(func.count()).select_from(User)) == 2
@@ -138,13 +138,13 @@ def test_counts_are_narrowed_over_the_entity_and_over_a_subquery(app: Flask, cas
         assert db.session.scalar(select(func.count()).select_from(bounded)) == 2
 
 
-def test_a_get_with_refresh_does_not_bring_a_foreign_row(app: Flask, cast: Cast) -> None:
+def test_get_with_refresh_does_not_load_a_foreign_row(app: Flask, cast: Cast) -> None:
     with acting(app, cast["ada"]):
         assert db.session.get(User, cast["bea"].id, populate_existing=True) is None
 
 
 @pytest.mark.parametrize("load", [lazyload, selectinload, joinedload])
-def test_a_related_row_is_narrowed_however_it_is_loaded(
+def test_a_related_row_is_scoped_however_it_is_loaded(
     app: Flask, cast: Cast, load: Callable[..., Any], build: Builder
 ) -> None:
     gone = build.tenant("Gone", deleted_at=now())
@@ -157,7 +157,7 @@ def test_a_related_row_is_narrowed_however_it_is_loaded(
         assert people["uma@example.com"].organization.name == "Acme"
 
 
-def test_a_relation_is_never_loaded_by_accident(app: Flask, cast: Cast) -> None:
+def test_a_relation_is_never_loaded_implicitly(app: Flask, cast: Cast) -> None:
     with acting(app, cast["ada"]):
         user = db.session.scalars(select(User).where(User.email == "uma@example.com")).one()
 
@@ -165,7 +165,7 @@ def test_a_relation_is_never_loaded_by_accident(app: Flask, cast: Cast) -> None:
             _ = user.organization
 
 
-def test_one_statement_run_by_two_actors_gives_each_their_own(app: Flask, cast: Cast) -> None:
+def test_the_same_statement_returns_each_actor_their_own_rows(app: Flask, cast: Cast) -> None:
     statement = select(User.email).order_by(User.email)
     seen = []
     for _ in range(3):
@@ -176,13 +176,13 @@ def test_one_statement_run_by_two_actors_gives_each_their_own(app: Flask, cast: 
     assert seen == [OWN, {"bea@example.com"}, {"uma@example.com"}] * 3
 
 
-def test_an_organization_is_seen_by_its_own_people_alone(app: Flask, cast: Cast, acme: Tenant, birch: Tenant) -> None:
+def test_only_its_own_people_can_see_an_organization(app: Flask, cast: Cast, acme: Tenant, birch: Tenant) -> None:
     with acting(app, cast["ada"]):
         assert db.session.scalars(select(Organization.id)).all() == [acme.id]
         assert db.session.get(Organization, birch.id) is None
 
 
-def test_sign_ins_are_seen_by_their_person_and_by_administrators_of_the_organization(
+def test_sessions_are_visible_to_their_person_and_to_administrators_of_the_organization(
     app: Flask, cast: Cast, acme: Tenant, birch: Tenant
 ) -> None:
     with acting(app):
@@ -199,7 +199,7 @@ def test_sign_ins_are_seen_by_their_person_and_by_administrators_of_the_organiza
     assert seen == {"ada": {"ada", "uma"}, "uma": {"uma"}, "bea": {"bea"}, "root": {"ada", "uma", "bea"}}
 
 
-def test_ac6_an_admin_does_not_see_a_super_admin_of_the_same_organization(
+def test_ac6_an_admin_cannot_see_a_super_admin_of_the_same_organization(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -252,7 +252,7 @@ def test_a_bulk_insert_into_the_actors_tenant_is_allowed(app: Flask, ada: Person
 
 
 @pytest.mark.parametrize("target", ["birch", None])
-def test_ac8_a_bulk_update_moves_nobody_to_another_tenant(
+def test_ac8_a_bulk_update_cannot_move_people_to_another_tenant(
     app: Flask, ada: Person, uma: Person, birch: Tenant, target: str | None
 ) -> None:
     elsewhere = birch.id if target else None
@@ -268,7 +268,7 @@ def test_ac8_a_bulk_update_moves_nobody_to_another_tenant(
             db.session.execute(statement, parameters)
 
 
-def test_ac8_a_flush_leaves_no_row_in_another_tenant(
+def test_ac8_a_flush_cannot_write_rows_of_another_tenant(
     app: Flask, ada: Person, uma: Person, bea: Person, birch: Tenant
 ) -> None:
     def loaded(person: Person) -> User:
@@ -308,7 +308,7 @@ def test_ac8_a_flush_leaves_no_row_in_another_tenant(
             db.session.flush()
 
 
-def test_a_merge_finds_no_foreign_row_to_write(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
+def test_a_merge_cannot_change_a_foreign_row(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
     with acting(app, ada):
         db.session.merge(User(id=bea.id, email=bea.email, organization_id=birch.id, first_name="Merged"))
 
@@ -316,7 +316,7 @@ def test_a_merge_finds_no_foreign_row_to_write(app: Flask, ada: Person, bea: Per
             db.session.flush()
 
 
-def test_ac7_a_flush_leaves_no_row_that_the_actor_could_not_reach(app: Flask, ada: Person, uma: Person) -> None:
+def test_ac7_a_flush_cannot_give_a_row_a_role_beyond_the_actors_reach(app: Flask, ada: Person, uma: Person) -> None:
     for actor, role in ((ada, Role.SUPER_ADMIN), (uma, Role.ADMIN)):
         with acting(app, actor):
             user = db.session.scalars(select(User).where(User.id == uma.id)).one()
@@ -327,7 +327,7 @@ def test_ac7_a_flush_leaves_no_row_that_the_actor_could_not_reach(app: Flask, ad
             db.session.rollback()
 
 
-def test_a_new_organization_is_not_an_admins_to_make(app: Flask, ada: Person) -> None:
+def test_an_admin_cannot_create_an_organization(app: Flask, ada: Person) -> None:
     with acting(app, ada):
         db.session.add(Organization(name="Third", slug="third"))
 
@@ -338,7 +338,7 @@ def test_a_new_organization_is_not_an_admins_to_make(app: Flask, ada: Person) ->
 # Soft delete
 
 
-def test_the_deleted_are_seen_where_asked(app: Flask, cast: Cast) -> None:
+def test_deleted_rows_are_returned_on_request(app: Flask, cast: Cast) -> None:
     with acting(app, cast["ada"]):
         everybody = db.session.scalars(select(User.email), execution_options={"with_deleted": True})
 
@@ -346,21 +346,21 @@ def test_the_deleted_are_seen_where_asked(app: Flask, cast: Cast) -> None:
         assert db.session.get(User, cast["gil"].id) is None
 
 
-def test_asking_for_the_deleted_opens_no_other_tenant(app: Flask, cast: Cast) -> None:
+def test_requesting_deleted_rows_does_not_include_other_tenants(app: Flask, cast: Cast) -> None:
     with acting(app, cast["bea"]):
         everybody = db.session.scalars(select(User.email), execution_options={"with_deleted": True})
 
         assert set(everybody) == {"bea@example.com"}
 
 
-def test_asking_for_all_tenants_brings_none_of_the_deleted(app: Flask, cast: Cast) -> None:
+def test_requesting_all_tenants_does_not_include_deleted_rows(app: Flask, cast: Cast) -> None:
     with acting(app, cast["ada"]):
         everybody = set(db.session.scalars(select(User.email), execution_options={"all_tenants": True}))
 
         assert everybody == {"root@example.com", "bea@example.com", *OWN}
 
 
-def test_people_of_a_deleted_organization_are_outer_joined_to_nothing(app: Flask, build: Builder) -> None:
+def test_outer_joins_from_people_of_a_deleted_organization_find_nothing(app: Flask, build: Builder) -> None:
     gone = build.tenant("Gone", deleted_at=now())
     build.person("otto@example.com", tenant=gone)
     statement = select(User.email, Organization.name).outerjoin(Organization, Organization.id == User.organization_id)

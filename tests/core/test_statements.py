@@ -1,4 +1,4 @@
-"""Is what is sent to the database seen whole, and only by who watches?"""
+"""Watching the statements that are sent to the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.organizations.models import Organization
 from tests.acting import acting
 
 
-def test_statements_are_seen_in_their_order_with_times_and_without_values(app: Flask) -> None:
+def test_watched_statements_are_listed_in_order_with_times_and_without_values(app: Flask) -> None:
     with acting(app):
         db.session.scalar(select(Organization.id))
         with watched() as seen:
@@ -24,7 +24,7 @@ def test_statements_are_seen_in_their_order_with_times_and_without_values(app: F
     assert "a secret" not in "".join(map(str, seen))
 
 
-def test_watchers_do_not_hide_statements_from_each_other(app: Flask) -> None:
+def test_nested_watchers_see_the_same_statements(app: Flask) -> None:
     with acting(app), watched() as outer:
         db.session.scalar(select(Organization.id))
         with watched() as inner:

@@ -1,4 +1,4 @@
-"""What is left of text when what nobody can see is taken out?"""
+"""Invisible characters are removed from text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ UNSEEN = [
 
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=lambda one: f"U+{ord(one):04X}")
-def test_what_cannot_be_seen_or_turns_the_reading_is_stripped(unseen: str) -> None:
+def test_invisible_and_bidirectional_characters_are_stripped(unseen: str) -> None:
     assert visible(f"{unseen}An{unseen}ne{unseen}") == "Anne"
     assert visible(unseen * 3) == ""
 
 
 @pytest.mark.parametrize("text", ["\U00013430", "\U00016fe4\U00013430", "\u0300", "\u070f", "\ue000", "\u0378"])
-def test_marks_and_signs_that_show_nothing_by_themselves_are_no_text(text: str) -> None:
+def test_text_that_shows_nothing_is_empty(text: str) -> None:
     assert tidy(text) is None
 
 
@@ -37,11 +37,11 @@ def test_marks_and_signs_that_show_nothing_by_themselves_are_no_text(text: str) 
         "ന്\u200d",  # Malayalam, at the end of a word
         "❤\ufe0f\u200d🔥", "👩🏽\u200d💻", "👨\u200d👩\u200d👧\u200d👦", "1\ufe0f\u20e3",
         "☎\ufe0e", "ℹ\ufe0f", "🏳\ufe0f\u200d🌈", "🧔🏻\u200d♂\ufe0f",
-        "葛\U000e0100城",  # as the city writes itself
+        "葛\U000e0100城",  # the city's own spelling
         "ᠮᠤᠩᠭ\u180eᠠ", "Łódź", "O’Brien", "José", "אבגד", "김철수", "\u0600",
     ],
 )  # fmt: skip
-def test_what_changes_how_a_word_or_an_emoji_is_written_stays(text: str) -> None:
+def test_characters_that_change_a_word_or_an_emoji_are_kept(text: str) -> None:
     assert visible(text) == text
 
 
@@ -52,7 +52,7 @@ def test_joiners_at_edges_or_alone_are_stripped(joiner: str) -> None:
     assert visible(f"a{joiner * 9}b") == f"a{joiner}b"
 
 
-def test_every_format_character_of_unicode_is_stripped_or_draws_something() -> None:
+def test_every_format_character_of_unicode_is_stripped_or_visible() -> None:
     drawn = {code for first, last in DRAWN for code in range(first, last + 1)}
     formats = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"]
 
@@ -61,11 +61,11 @@ def test_every_format_character_of_unicode_is_stripped_or_draws_something() -> N
     assert kept <= drawn
 
 
-# Signs that are drawn around numbers, and how Egyptian and shorthand signs are put together.
+# Signs that are drawn around numbers, and joiners of Egyptian and shorthand signs.
 DRAWN = [(0x600, 0x605), (0x6DD, 0x6DD), (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x110BD, 0x110CD),
          (0x13430, 0x1343F)]  # fmt: skip
 
 
-def test_stripping_again_changes_nothing() -> None:
+def test_stripping_is_idempotent() -> None:
     for one in ("a\u200d\u200b\u200db", "\u200d\ufe0f\u200d", "❤\ufe0f\u200d🔥\u200d", "1\ufe0f\u20e3\ufe0f"):
         assert visible(visible(one)) == visible(one)

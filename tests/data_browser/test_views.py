@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from portal.core.db import db
 from portal.core.history import Activity
-from tests.acting import acting, say_who_long_ago
+from tests.acting import acting, age_authentication
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.pages import HTMX, PageClient
 
@@ -310,8 +310,8 @@ def test_a_plan_is_shown_instead_of_rows(browser: PageClient) -> None:
     assert "<mark>nothing</mark>" in wrong
 
 
-def test_ac17_a_query_is_stopped_when_it_takes_too_long(at_settings: Any, browser: PageClient) -> None:
-    at_settings(data_browser_seconds=0.2)
+def test_ac17_a_query_is_stopped_when_it_takes_too_long(change_settings: Any, browser: PageClient) -> None:
+    change_settings(data_browser_seconds=0.2)
 
     answer = ask(browser, "SELECT pg_sleep(30)")
 
@@ -319,8 +319,8 @@ def test_ac17_a_query_is_stopped_when_it_takes_too_long(at_settings: Any, browse
     assert "took longer than 0.2 s" in answer.text
 
 
-def test_a_query_without_end_gives_its_first_rows(at_settings: Any, browser: PageClient) -> None:
-    at_settings(data_browser_rows=20)
+def test_a_query_without_end_gives_its_first_rows(change_settings: Any, browser: PageClient) -> None:
+    change_settings(data_browser_rows=20)
 
     answer = ask(browser, "SELECT generate_series(1, 1000000000)")
     wide = ask(browser, "SELECT repeat('x', 3000000) FROM generate_series(1, 1000)")
@@ -345,7 +345,7 @@ def test_own_queries_are_kept_for_their_writer_alone(
 
 def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient, root: Person) -> None:
     with acting(app):
-        say_who_long_ago(root)
+        age_authentication(root)
 
     asked = ask(browser, "SELECT\n  40 + 2")
     assert "Confirm it’s you" in asked.text

@@ -1,4 +1,4 @@
-"""A real SMTP server of the tests' own, which keeps what it is given."""
+"""A real SMTP server that keeps the emails it receives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOGIN = LoginPassword(b"portal", b"p@ss/word")
 
 
 class Postbox:
-    """`answer` is the server's reply to each email; `emails` are those that it accepted."""
+    """`answer` is the server's reply to each email; `emails` are the accepted ones."""
 
     def __init__(self) -> None:
         self.emails: list[EmailMessage] = []
@@ -37,7 +37,7 @@ class Postbox:
         self.was_encrypted: list[bool] = []
         self.url = ""
 
-    async def handle_RCPT(  # noqa: N802 -- the server's word
+    async def handle_RCPT(  # noqa: N802 -- the name that aiosmtpd requires
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
         if self.refuses:
@@ -45,7 +45,7 @@ class Postbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 -- the server's word
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 -- the name that aiosmtpd requires
         if self.answer.startswith("250"):
             self.emails.append(message_from_bytes(envelope.content, policy=default))
             self.recipients += envelope.rcpt_tos
@@ -54,7 +54,7 @@ class Postbox:
 
 
 def _certificate(path: Path) -> Path:
-    """Of localhost, for an hour; trusted by nobody."""
+    """A self-signed certificate for localhost, valid for an hour."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
@@ -73,7 +73,7 @@ def _certificate(path: Path) -> Path:
 def postbox(
     *, starttls: bool = False, tls: bool = False, login: bool = False, smtputf8: bool = True
 ) -> Iterator[Postbox]:
-    """It runs in a thread, at an address that `url` holds."""
+    """Run the server in a thread; its address is `url`."""
     box, port = Postbox(), free_port()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,8 +83,8 @@ def postbox(
         options |= {"auth_required": True, "auth_require_tls": False, "authenticator": _authenticator}
     controller = Controller(box, hostname="127.0.0.1", port=port, enable_SMTPUTF8=smtputf8, **options)
     controller.start()
-    who = "portal:p%40ss%2Fword@" if login else ""
-    box.url = f"{'smtps' if tls else 'smtp'}://{who}127.0.0.1:{port}"
+    login_part = "portal:p%40ss%2Fword@" if login else ""
+    box.url = f"{'smtps' if tls else 'smtp'}://{login_part}127.0.0.1:{port}"
     try:
         yield box
     finally:
@@ -92,7 +92,7 @@ def postbox(
 
 
 def _authenticator(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-    return AuthResult(success=given == LOGIN, handled=False)  # the server itself says no
+    return AuthResult(success=given == LOGIN, handled=False)  # the server itself refuses the login
 
 
 def free_port() -> int:

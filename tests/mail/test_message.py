@@ -1,4 +1,4 @@
-"""Is an email whole, in both its forms, and can nothing in it become a header?"""
+"""Emails have the same content as text and as HTML, and correct headers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EMAIL = Email(
 )
 
 
-def test_an_email_says_the_same_in_plain_text_and_in_html(app: Flask) -> None:
+def test_an_email_has_the_same_content_as_plain_text_and_html(app: Flask) -> None:
     with acting(app):
         message = message_of(EMAIL, SENDER)
     plain, html = (part.get_content() for part in message.iter_parts())
@@ -39,7 +39,7 @@ def test_an_email_says_the_same_in_plain_text_and_in_html(app: Flask) -> None:
     assert message.get_content_type() == "multipart/alternative"
 
 
-def test_an_email_has_the_headers_that_servers_ask_for(app: Flask) -> None:
+def test_an_email_has_the_required_headers(app: Flask) -> None:
     with acting(app):
         message = message_of(EMAIL, SENDER)
 
@@ -51,7 +51,7 @@ def test_an_email_has_the_headers_that_servers_ask_for(app: Flask) -> None:
 
 @pytest.mark.parametrize("field", ["recipient", "subject"])
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
-def test_a_line_break_makes_no_header(app: Flask, field: str, end: str) -> None:
+def test_a_line_break_cannot_inject_a_header(app: Flask, field: str, end: str) -> None:
     evil = replace(EMAIL, **{field: f"uma@example.com{end}Bcc: eve@example.com"})
 
     with acting(app), pytest.raises(ValueError, match="newline|linefeed"):

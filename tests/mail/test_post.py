@@ -1,4 +1,4 @@
-"""Does an email reach a real SMTP server, under TLS and a login where there are some, and what if it refuses?"""
+"""Delivery to a real SMTP server, with TLS and a login, and its failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def message() -> EmailMessage:
 
 @pytest.mark.parametrize(("starttls", "tls"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("login", [False, True])
-def test_an_email_is_taken(message: EmailMessage, *, starttls: bool, tls: bool, login: bool) -> None:
+def test_an_email_is_delivered(message: EmailMessage, *, starttls: bool, tls: bool, login: bool) -> None:
     with postbox(starttls=starttls, tls=tls, login=login) as box:
         deliver(message, box.url)
 
@@ -32,7 +32,7 @@ def test_an_email_is_taken(message: EmailMessage, *, starttls: bool, tls: bool, 
 
 
 @pytest.mark.parametrize("tls", [True, False])
-def test_elsewhere_nothing_is_sent_without_tls_or_to_a_certificate_that_nobody_trusts(
+def test_remote_servers_need_tls_and_a_trusted_certificate(
     message: EmailMessage, monkeypatch: pytest.MonkeyPatch, *, tls: bool
 ) -> None:
     monkeypatch.setattr(post, "LOOPBACK", ())
@@ -43,18 +43,20 @@ def test_elsewhere_nothing_is_sent_without_tls_or_to_a_certificate_that_nobody_t
             assert box.emails == []
 
 
-def test_a_wrong_password_keeps_the_email_for_later(message: EmailMessage) -> None:
+def test_a_wrong_smtp_password_keeps_the_email_for_later(message: EmailMessage) -> None:
     with postbox(login=True) as box, pytest.raises(Undelivered):
         deliver(message, box.url.replace("p%40ss", "wrong"))
 
 
-def test_a_dead_server_keeps_the_email_for_later(message: EmailMessage) -> None:
+def test_an_unreachable_server_keeps_the_email_for_later(message: EmailMessage) -> None:
     with pytest.raises(Undelivered):
         deliver(message, f"smtp://127.0.0.1:{free_port()}")
 
 
 @pytest.mark.parametrize("smtputf8", [True, False])
-def test_an_international_address_is_handed_over_or_given_up_plainly(message: EmailMessage, *, smtputf8: bool) -> None:
+def test_an_international_address_needs_smtputf8_or_fails_with_a_reason(
+    message: EmailMessage, *, smtputf8: bool
+) -> None:
     del message["To"]
     message["To"] = "josé@example.com"
     with postbox(smtputf8=smtputf8) as box:
@@ -67,7 +69,7 @@ def test_an_international_address_is_handed_over_or_given_up_plainly(message: Em
 
 
 @pytest.mark.parametrize(("code", "kind"), [("450 Later", Undelivered), ("550 Nobody", Unwanted)])
-def test_a_refusal_is_meant_to_last_or_not_and_names_nobody(
+def test_a_refusal_is_temporary_or_permanent_and_omits_the_recipient(
     message: EmailMessage, code: str, kind: type[Exception]
 ) -> None:
     with postbox() as box:

@@ -1,4 +1,4 @@
-"""Is each email sent once its transaction is committed, whatever happens to servers, workers and people?"""
+"""Every email is sent once its transaction has committed, whatever happens to servers, workers and people."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.acting import acting
 from tests.cast import Builder, Person
 from tests.database import SECRET_KEY
 from tests.mail.postbox import Postbox, postbox
-from tests.mailbox import jobs, send_waiting, waiting
+from tests.mailbox import jobs, send_queued_emails, waiting
 
 STATES = text("SELECT status::text, attempts, scheduled_at > now() FROM queue.procrastinate_jobs ORDER BY id")
 
@@ -41,7 +41,7 @@ WITHIN = text("SET LOCAL search_path = queue")
 
 @pytest.fixture
 def box(fresh_app: Flask) -> Iterator[Postbox]:
-    """A mail server, which the portal knows."""
+    """A mail server that the portal is configured to use."""
     with postbox() as box:
         settings = current_settings.of(fresh_app)
         current_settings.set(fresh_app, replace(settings, smtp_url=box.url, mail_from="Portal <portal@example.com>"))
@@ -55,25 +55,25 @@ def nia(fresh_app: Flask) -> Person:
 
 def states(app: Flask) -> list[tuple[str, int, bool | None]]:
     with acting(app):
-        return [(state, attempts, later) for state, attempts, later in db.session.execute(STATES)]
+        return [(state, attempts, is_later) for state, attempts, is_later in db.session.execute(STATES)]
 
 
-def later(app: Flask, kind: str, user_id: uuid.UUID) -> None:
+def enqueue(app: Flask, kind: str, user_id: uuid.UUID) -> None:
     with acting(app):
         send_later(kind, user_id)
 
 
-def test_an_email_reaches_the_mail_server_and_leaves_the_queue(fresh_app: Flask, box: Postbox, nia: Person) -> None:
-    later(fresh_app, "verification", nia.id)
+def test_a_delivered_email_leaves_the_queue(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    enqueue(fresh_app, "verification", nia.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     (message,) = box.emails
     assert (message["To"], message["Subject"]) == (nia.email, "Confirm your email address")
     assert states(fresh_app) == []
 
 
-def test_a_job_holds_ids_alone(fresh_app: Flask) -> None:
+def test_a_job_contains_only_ids(fresh_app: Flask) -> None:
     guest = Builder(fresh_app).person("guest@example.com", invited_at=now())
     with acting(fresh_app):
         users.update(guest.id, 1, {"email": "new@example.com"})
@@ -85,7 +85,7 @@ def test_a_job_holds_ids_alone(fresh_app: Flask) -> None:
     assert isinstance(changed["event"], int)
 
 
-def test_a_change_that_fails_leaves_no_job(fresh_app: Flask, nia: Person) -> None:
+def test_a_failed_command_leaves_no_job(fresh_app: Flask, nia: Person) -> None:
     @command
     def fail() -> None:
         send_later("password_changed", nia.id)
@@ -100,7 +100,7 @@ def test_a_change_that_fails_leaves_no_job(fresh_app: Flask, nia: Person) -> Non
     assert jobs(fresh_app) == []
 
 
-def test_a_tenants_own_transaction_puts_the_job_there(fresh_app: Flask) -> None:
+def test_a_tenants_own_transaction_can_queue_an_email(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     uma = build.person("uma@example.com", tenant=build.tenant("Acme"))
 
@@ -110,28 +110,30 @@ def test_a_tenants_own_transaction_puts_the_job_there(fresh_app: Flask) -> None:
     assert jobs(fresh_app) == [("password_changed", uma.id)]
 
 
-def test_an_unknown_kind_is_refused_at_once(app: Flask) -> None:
+def test_an_unknown_kind_of_email_is_refused_at_once(app: Flask) -> None:
     with acting(app), pytest.raises(ValueError, match="no email"):
         send_later("nonsense", uuid7())
 
 
-def test_people_who_are_gone_by_then_get_none_and_nothing_fails(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+def test_people_deleted_in_the_meantime_get_no_email_and_nothing_fails(
+    fresh_app: Flask, box: Postbox, nia: Person
+) -> None:
     for kind in ("invitation", "password_reset", "verification", "password_changed", "email_changed", "replay"):
-        later(fresh_app, kind, nia.id)
-        later(fresh_app, kind, uuid7())
+        enqueue(fresh_app, kind, nia.id)
+        enqueue(fresh_app, kind, uuid7())
     with acting(fresh_app):
         users.delete(nia.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     assert (box.emails, states(fresh_app)) == ([], [])
 
 
-def test_a_dead_mail_server_loses_nothing(fresh_app: Flask, box: Postbox, nia: Person) -> None:
-    later(fresh_app, "replay", nia.id)
+def test_an_unreachable_mail_server_loses_no_email(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    enqueue(fresh_app, "replay", nia.id)
     box.answer = "451 Not now"
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
     assert states(fresh_app) == [("todo", 1, True)]
 
     box.answer = "250 OK"
@@ -139,51 +141,49 @@ def test_a_dead_mail_server_loses_nothing(fresh_app: Flask, box: Postbox, nia: P
         db.session.execute(WITHIN)
         db.session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now()"))
         db.session.commit()
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
     assert [message["To"] for message in box.emails] == [nia.email]
     assert states(fresh_app) == []
 
 
-def test_an_email_that_is_refused_for_good_is_kept_as_failed_and_not_tried_again(
-    fresh_app: Flask, box: Postbox, nia: Person
-) -> None:
-    later(fresh_app, "replay", nia.id)
+def test_a_permanently_refused_email_is_kept_as_failed(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    enqueue(fresh_app, "replay", nia.id)
     box.refuses = "550 Nobody here"
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     assert [state for state, _, _ in states(fresh_app)] == ["failed"]
 
 
-def test_no_email_goes_to_an_address_that_would_have_to_be_guessed(fresh_app: Flask, box: Postbox) -> None:
+def test_no_email_goes_to_an_invalid_address(fresh_app: Flask, box: Postbox) -> None:
     person = Builder(fresh_app).person("anne berg@example.com")
-    later(fresh_app, "password_changed", person.id)
+    enqueue(fresh_app, "password_changed", person.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     assert box.emails == []
     assert [state for state, *_ in states(fresh_app)] == ["failed"]
 
 
-def test_an_address_of_an_internal_host_is_written_to_as_it_is_stored(fresh_app: Flask, box: Postbox) -> None:
+def test_an_internal_address_gets_email_exactly_as_stored(fresh_app: Flask, box: Postbox) -> None:
     person = Builder(fresh_app).person("Old.Style@corp")
-    later(fresh_app, "password_changed", person.id)
+    enqueue(fresh_app, "password_changed", person.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     assert box.recipients == ["Old.Style@corp"]
 
 
-def test_an_email_to_an_international_address_needs_a_server_that_takes_it(fresh_app: Flask, box: Postbox) -> None:
+def test_an_international_address_is_passed_to_a_server_with_smtputf8(fresh_app: Flask, box: Postbox) -> None:
     person = Builder(fresh_app).person("josé@xn--mller-kva.example")
-    later(fresh_app, "password_changed", person.id)
+    enqueue(fresh_app, "password_changed", person.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     assert box.recipients == ["josé@xn--mller-kva.example"]
 
 
-def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
+def test_retries_are_up_to_an_hour_apart_and_never_stop_for_an_unreachable_server() -> None:
     def pause(attempts: int, error: Exception) -> float | None:
         job = Job(id=1, queue="emails", lock=None, queueing_lock=None, task_name="send", attempts=attempts)
         before = time.time()
@@ -198,9 +198,9 @@ def test_pauses_grow_up_to_an_hour_and_never_end_for_a_dead_server() -> None:
     assert pause(queue.MISTAKES, ZeroDivisionError()) is None
 
 
-def test_what_a_killed_worker_had_begun_is_done_by_the_next(fresh_app: Flask, box: Postbox, nia: Person) -> None:
-    """At least once: whether the email was sent before the kill nobody can know."""
-    later(fresh_app, "replay", nia.id)
+def test_a_killed_workers_job_is_done_by_the_next_worker(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    """Delivery is at least once, because nobody can know whether the email was sent before the kill."""
+    enqueue(fresh_app, "replay", nia.id)
     with acting(fresh_app):
         db.session.execute(WITHIN)
         killed = "INSERT INTO queue.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
@@ -211,16 +211,16 @@ def test_what_a_killed_worker_had_begun_is_done_by_the_next(fresh_app: Flask, bo
 
     deadline = time.monotonic() + 20
     while not box.emails and time.monotonic() < deadline:
-        send_waiting(fresh_app)
+        send_queued_emails(fresh_app)
 
     assert [message["To"] for message in box.emails] == [nia.email]
     assert states(fresh_app) == []
 
 
-def test_the_demo_keeps_emails_instead(fresh_app: Flask, nia: Person) -> None:
-    later(fresh_app, "verification", nia.id)
+def test_the_demo_keeps_emails_in_the_outbox(fresh_app: Flask, nia: Person) -> None:
+    enqueue(fresh_app, "verification", nia.id)
 
-    send_waiting(fresh_app)
+    send_queued_emails(fresh_app)
 
     with fresh_app.app_context(), acting_as(SYSTEM):
         kept = db.session.scalars(select(OutboxEmail)).one()
@@ -229,7 +229,7 @@ def test_the_demo_keeps_emails_instead(fresh_app: Flask, nia: Person) -> None:
         assert kept.link in kept.content
 
 
-def test_flask_worker_sends_emails_and_ends_cleanly_on_a_signal(
+def test_flask_worker_sends_emails_and_stops_cleanly_on_a_signal(
     fresh_app: Flask, fresh_database: str, nia: Person
 ) -> None:
     with postbox() as box:
@@ -240,7 +240,7 @@ def test_flask_worker_sends_emails_and_ends_cleanly_on_a_signal(
             PORTAL_URL="https://portal.example.com",
         )
         for number in range(1, 4):
-            later(fresh_app, "replay", nia.id)
+            enqueue(fresh_app, "replay", nia.id)
             deadline = time.monotonic() + 30
             while len(box.emails) < number and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -270,8 +270,8 @@ KINDS = ("sessions", "outbox_emails", "queue.procrastinate_jobs", "idempotency_k
 
 
 @pytest.fixture
-def aged(fresh_app: Flask, nia: Person) -> Flask:
-    """Where of each kind one is old enough to go, and one is not."""
+def old_rows(fresh_app: Flask, nia: Person) -> Flask:
+    """Two rows of each kind, of which one is old enough to be removed."""
     assert nia
     with fresh_app.app_context(), db.engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL search_path = public, queue")
@@ -280,78 +280,84 @@ def aged(fresh_app: Flask, nia: Person) -> Flask:
     return fresh_app
 
 
-def left(app: Flask) -> list[int]:
+def remaining(app: Flask) -> list[int]:
     with app.app_context(), db.engine.connect() as connection:
         return [connection.exec_driver_sql(f"SELECT count(*) FROM {kind}").scalar_one() for kind in KINDS]  # noqa: S608
 
 
-def at_work(app: Flask) -> int:
+def workers_running(app: Flask) -> int:
     with app.app_context(), db.engine.connect() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_workers").scalar_one())
 
 
-def test_what_is_old_enough_is_removed_and_nothing_else(aged: Flask) -> None:
-    with aged.app_context():
+def test_retention_removes_exactly_the_old_rows(old_rows: Flask) -> None:
+    with old_rows.app_context():
         first, second = queue.remove_old_rows(), queue.remove_old_rows()
 
     assert list(first.values()) == [1] * len(KINDS)
     assert set(second.values()) == {0}
-    assert left(aged) == [1] * len(KINDS)
+    assert remaining(old_rows) == [1] * len(KINDS)
 
 
-def test_how_long_it_is_kept_is_a_setting(aged: Flask) -> None:
-    settings = current_settings.of(aged)
-    current_settings.set(aged, replace(settings, keep_sessions_days=80, keep_emails_days=40))
+def test_retention_periods_are_settings(old_rows: Flask) -> None:
+    settings = current_settings.of(old_rows)
+    current_settings.set(old_rows, replace(settings, keep_sessions_days=80, keep_emails_days=40))
 
-    with aged.app_context():
+    with old_rows.app_context():
         removed = queue.remove_old_rows()
 
     kept = {"sessions": 2, "emails in the outbox": 0, "emails that could not be sent": 0}
     assert removed == {**kept, "responses to programs": 1, "rate limits": 1}
 
 
-def test_what_can_not_be_removed_leaves_the_others_be(aged: Flask) -> None:
-    with aged.app_context(), db.engine.begin() as connection:
+def test_a_failing_retention_rule_does_not_stop_the_others(old_rows: Flask) -> None:
+    with old_rows.app_context(), db.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE sessions RENAME TO elsewhere")
-    with aged.app_context():
+    with old_rows.app_context():
         removed = queue.remove_old_rows()
 
     assert list(removed.values()) == [1] * (len(KINDS) - 1)
 
 
-def test_a_worker_tidies_up_once_a_day_and_makes_up_for_what_it_missed(aged: Flask, fresh_database: str) -> None:
+def test_workers_run_retention_once_a_day_and_catch_up(old_rows: Flask, fresh_database: str) -> None:
     with postbox() as box:
-        told = {"DATABASE_URL": fresh_database, "PORTAL_SMTP_URL": box.url, "PORTAL_MAIL_FROM": "portal@example.com"}
-        workers = [run_worker(**told, PORTAL_URL="https://portal.example.com") for _ in range(2)]
+        environment = {
+            "DATABASE_URL": fresh_database,
+            "PORTAL_SMTP_URL": box.url,
+            "PORTAL_MAIL_FROM": "portal@example.com",
+        }
+        workers = [run_worker(**environment, PORTAL_URL="https://portal.example.com") for _ in range(2)]
         deadline = time.monotonic() + 60
-        while (left(aged) != [1] * len(KINDS) or at_work(aged) < 2) and time.monotonic() < deadline:
+        while (
+            remaining(old_rows) != [1] * len(KINDS) or workers_running(old_rows) < 2
+        ) and time.monotonic() < deadline:
             time.sleep(0.1)
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
-        said = "".join(worker.communicate(timeout=30)[0] for worker in workers)
+        output = "".join(worker.communicate(timeout=30)[0] for worker in workers)
         assert [worker.returncode for worker in workers] == [0, 0]
 
-    assert left(aged) == [1] * len(KINDS)
-    with aged.app_context(), db.engine.connect() as connection:
+    assert remaining(old_rows) == [1] * len(KINDS)
+    with old_rows.app_context(), db.engine.connect() as connection:
         days = connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_periodic_defers").scalar_one()
     assert days == 1
-    assert said.count("removed as old: 1 ") == 1
+    assert output.count("removed as old: 1 ") == 1
 
 
-def test_flask_worker_says_what_is_missing(fresh_database: str) -> None:
+def test_flask_worker_reports_missing_settings(fresh_database: str) -> None:
     worker = run_worker(DATABASE_URL=fresh_database)
 
-    said, _ = worker.communicate(timeout=60)
+    output, _ = worker.communicate(timeout=60)
 
-    assert (worker.returncode, said.count("\n")) == (1, 1)
-    assert "PORTAL_URL is not set" in said
+    assert (worker.returncode, output.count("\n")) == (1, 1)
+    assert "PORTAL_URL is not set" in output
 
 
 @pytest.mark.parametrize("public_url", [None, "https://portal.example.com"])
-def test_a_demo_worker_says_where_links_lead(
-    app: Flask, at_settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch, public_url: str | None
+def test_a_demo_worker_shows_where_links_lead(
+    app: Flask, change_settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch, public_url: str | None
 ) -> None:
-    at_settings(public_url=public_url, database_url=None)
+    change_settings(public_url=public_url, database_url=None)
     monkeypatch.setattr("portal.mail.cli.work_on", lambda *_, **__: None)
 
     result = app.test_cli_runner().invoke(args=["worker"])

@@ -1,4 +1,4 @@
-"""Who sees the demo's outbox, and when is there one?"""
+"""The outbox of the demo."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ def test_the_outbox_shows_the_newest_email_first_with_its_link(
 
 
 @pytest.mark.parametrize("settings", [{"production": True}, {"smtp_url": "smtp://localhost"}])
-def test_where_emails_are_sent_there_is_no_outbox(
-    client: PageClient, sign_in: SignIn, root: Person, settings: dict[str, object], at_settings: Callable[..., None]
+def test_there_is_no_outbox_if_emails_are_sent(
+    client: PageClient, sign_in: SignIn, root: Person, settings: dict[str, object], change_settings: Callable[..., None]
 ) -> None:
     sign_in(root)
-    at_settings(**settings)
+    change_settings(**settings)
 
     assert client.get("/outbox/").status_code == 404
     assert "/outbox/" not in client.get("/").text
 
 
-def test_an_administrator_is_not_sent_to_an_administrator(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_an_administrator_who_is_refused_is_referred_to_a_super_administrator(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
     sign_in(ada)
 
     answer = client.get("/outbox/")

@@ -1,4 +1,4 @@
-"""A device that keeps passkeys, in software: what a browser would send for it."""
+"""A software authenticator with a passkey, which answers as a browser would."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRESENT, VERIFIED, HAS_KEY = 0x01, 0x04, 0x40
 
 
 class Device:
-    """One passkey (ES256). `counts` is how many times it says that it was used; 0 stays, as of keys that are copied."""
+    """One passkey (ES256). `counts` is its signature counter; 0 means that it doesn't count, as for synced passkeys."""
 
     def __init__(self, site: str = "localhost", origin: str = "http://localhost", *, counts: int = 0) -> None:
         self.site, self.origin, self.counts = site, origin, counts
@@ -25,7 +25,7 @@ class Device:
         self.id = secrets.token_bytes(16)
 
     def make(self, challenge: str) -> str:
-        """The answer to `navigator.credentials.create`."""
+        """The response to `navigator.credentials.create`."""
         numbers = self.key.public_key().public_numbers()
         public = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         kept = bytes(16) + struct.pack(">H", len(self.id)) + self.id + cbor2.dumps(public)
@@ -34,7 +34,7 @@ class Device:
         return self._sent({"clientDataJSON": client, "attestationObject": cbor2.dumps(attested)})
 
     def answer(self, challenge: str, *, is_verified: bool = True) -> str:
-        """The answer to `navigator.credentials.get`."""
+        """The response to `navigator.credentials.get`."""
         self.counts += bool(self.counts)
         client = self._client("webauthn.get", challenge)
         data = self._data(PRESENT | (VERIFIED if is_verified else 0))

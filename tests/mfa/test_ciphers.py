@@ -1,4 +1,4 @@
-"""Are secrets read with the keys that there are, and with no other?"""
+"""Secrets can be decrypted with the current and former keys only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portal.mfa.ciphers import decrypted, encrypted
 from portal.web.given import current_settings
 
 
-def test_re13_a_secret_is_read_for_as_long_as_its_key_is_a_fallback(app: Flask) -> None:
+def test_re13_a_secret_can_be_decrypted_while_its_key_is_a_fallback(app: Flask) -> None:
     settings = current_settings.of(app)
     with app.app_context():
         try:
@@ -28,7 +28,7 @@ def test_re13_a_secret_is_read_for_as_long_as_its_key_is_a_fallback(app: Flask) 
     assert (during, after) == ("a secret", None)
 
 
-def test_what_nobody_encrypted_is_nothing(app: Flask) -> None:
+def test_invalid_or_expired_ciphertext_decrypts_to_nothing(app: Flask) -> None:
     with app.app_context():
         assert [decrypted(text) for text in ("", "x", "é" * 10_000, encrypted("a")[:-2])] == [None] * 4
         assert decrypted(encrypted("a"), seconds=-1) is None

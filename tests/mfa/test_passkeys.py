@@ -1,4 +1,4 @@
-"""Which answers of passkeys count: to what was asked, from here, by the right key, and once?"""
+"""Passkeys are accepted for the current challenge, from this site, with the right key, and once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.access.visitor import CHALLENGE, Visitor, token_in
 from tests.acting import acting
 from tests.cast import PASSWORD, Person
 from tests.mfa.device import Device
+from tests.mfa.test_views import after_password
 
 URL = "/account/second-factor"
 
@@ -30,13 +31,7 @@ def add(browser: Visitor, device: Device) -> int:
     return browser.post(f"{URL}/passkeys", sent).status_code
 
 
-def half_way(app: Flask, person: Person) -> Visitor:
-    browser = Visitor(app)
-    assert browser.post("/login", {"email": person.email, "password": PASSWORD}).headers["Location"] == "/login/second"
-    return browser
-
-
-def show(browser: Visitor, credential: str) -> int:
+def send_credential(browser: Visitor, credential: str) -> int:
     return browser.post("/login/second", {"credential": credential}).status_code
 
 
@@ -47,10 +42,8 @@ def device(app: Flask, uma: Person) -> Device:
     return device
 
 
-def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
-    app: Flask, uma: Person, device: Device
-) -> None:
-    page = half_way(app, uma).get("/login/second").text
+def test_the_page_explains_that_passkeys_need_javascript(app: Flask, uma: Person, device: Device) -> None:
+    page = after_password(app, uma).get("/login/second").text
 
     hint = re.search(r"<noscript>.*</noscript>", page)
     assert hint
@@ -58,21 +51,21 @@ def test_who_has_a_passkey_alone_reads_without_scripts_what_can_be_done(
     assert "enter a code below" in hint[0]
 
 
-def test_a_passkey_is_accepted_after_the_password_and_the_first_one_brings_recovery_codes(
+def test_a_passkey_is_accepted_after_the_password_and_the_first_one_comes_with_recovery_codes(
     app: Flask, uma: Person
 ) -> None:
     browser, device = Visitor(app, uma), Device()
     answer = browser.post(f"{URL}/passkeys", {"credential": device.make(challenge_at(browser, URL))})
     assert len(re.findall(r"<li>[a-z2-9-]{19}</li>", answer.text)) == 10
 
-    door = half_way(app, uma)
+    door = after_password(app, uma)
 
-    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 303
+    assert send_credential(door, device.answer(challenge_at(door, "/login/second"))) == 303
     assert door.get("/account/").status_code == 200
 
 
 @pytest.mark.parametrize("other", [{"origin": "http://evil.example"}, {"site": "evil.example"}])
-def test_a_passkey_of_another_origin_is_neither_added_nor_opens_anything(
+def test_a_passkey_of_another_origin_can_neither_be_added_nor_used(
     app: Flask, uma: Person, ada: Person, device: Device, other: dict[str, str]
 ) -> None:
     strange = Device()
@@ -80,45 +73,45 @@ def test_a_passkey_of_another_origin_is_neither_added_nor_opens_anything(
         vars(one).update(other)
 
     assert add(Visitor(app, ada), strange) == 422
-    door = half_way(app, uma)
-    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+    door = after_password(app, uma)
+    assert send_credential(door, device.answer(challenge_at(door, "/login/second"))) == 422
 
 
 def test_a_replayed_response_is_refused_even_with_the_former_cookie(app: Flask, uma: Person) -> None:
     device = Device()
     assert add(Visitor(app, uma), device) == 200
-    door = half_way(app, uma)
+    door = after_password(app, uma)
     answer = device.answer(challenge_at(door, "/login/second"))
     cookie = door.client.get_cookie("portal")
     assert cookie
-    assert show(door, answer) == 303
+    assert send_credential(door, answer) == 303
 
     thief = Visitor(app)
     thief.client.set_cookie("portal", cookie.value)
     thief.token = token_in(thief.get("/login/second").text)
     thief.client.set_cookie("portal", cookie.value)
 
-    assert show(thief, answer) == 422
+    assert send_credential(thief, answer) == 422
 
 
 def test_a_copied_passkey_whose_counter_does_not_move_is_refused(app: Flask, uma: Person, device: Device) -> None:
-    door = half_way(app, uma)
+    door = after_password(app, uma)
     device.counts = 0
-    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+    assert send_credential(door, device.answer(challenge_at(door, "/login/second"))) == 422
 
     device.counts = 5
-    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 303
+    assert send_credential(door, device.answer(challenge_at(door, "/login/second"))) == 303
 
 
 def test_another_persons_passkey_is_refused(app: Flask, uma: Person, ada: Person, device: Device) -> None:
     own = Device()
     assert add(Visitor(app, ada), own) == 200
-    door = half_way(app, ada)
+    door = after_password(app, ada)
 
-    assert show(door, device.answer(challenge_at(door, "/login/second"))) == 422
+    assert send_credential(door, device.answer(challenge_at(door, "/login/second"))) == 422
 
 
-def test_a_passkey_is_nobodys_twice(app: Flask, uma: Person, ada: Person, device: Device) -> None:
+def test_a_passkey_cannot_be_added_twice(app: Flask, uma: Person, ada: Person, device: Device) -> None:
     assert add(Visitor(app, ada), device) == 422
 
 
@@ -127,7 +120,7 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         *map(_without, ("id", "rawId", "type", "response")),
         lambda answer: {**answer, "response": {**answer["response"], "signature": "AAAA"}},
@@ -140,19 +133,19 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
         lambda _: "x" * 10_000,
     ],
 )
-def test_hostile_answers_open_nothing_and_break_nothing(
-    app: Flask, uma: Person, device: Device, spoil: Callable[[Any], Any]
+def test_hostile_credentials_are_refused_without_an_error(
+    app: Flask, uma: Person, device: Device, corrupt: Callable[[Any], Any]
 ) -> None:
-    door = half_way(app, uma)
+    door = after_password(app, uma)
     answer = json.loads(device.answer(challenge_at(door, "/login/second")))
 
-    assert show(door, json.dumps(spoil(answer))) == 422
+    assert send_credential(door, json.dumps(corrupt(answer))) == 422
 
 
-def test_a_passkey_alone_signs_in_where_the_device_asked_who_is_there(app: Flask, uma: Person, device: Device) -> None:
+def test_a_passkey_alone_signs_in_if_the_device_verified_its_user(app: Flask, uma: Person, device: Device) -> None:
     door = Visitor(app)
-    careless = device.answer(challenge_at(door, "/login"), is_verified=False)
-    assert door.post("/login/passkey", {"credential": careless}).status_code == 422
+    unverified = device.answer(challenge_at(door, "/login"), is_verified=False)
+    assert door.post("/login/passkey", {"credential": unverified}).status_code == 422
 
     answer = door.post("/login/passkey", {"credential": device.answer(challenge_at(door, "/login"))})
 
@@ -169,7 +162,7 @@ def test_a_deactivated_persons_passkey_is_refused(app: Flask, uma: Person, ada: 
     assert answer.status_code == 422
 
 
-def test_under_a_number_passkeys_are_not_offered(app: Flask) -> None:
+def test_passkeys_are_not_offered_at_an_ip_address(app: Flask) -> None:
     browser = Visitor(app)
 
     assert CHALLENGE.search(browser.get("/login", base_url="http://localhost:8000").text)
@@ -179,8 +172,8 @@ def test_under_a_number_passkeys_are_not_offered(app: Flask) -> None:
 def test_a_removed_passkey_is_refused(app: Flask, uma: Person, device: Device) -> None:
     with acting(app):
         key = mfa.methods_of(uma.id).passkeys[0].id
-    browser = half_way(app, uma)
-    assert show(browser, device.answer(challenge_at(browser, "/login/second"))) == 303
+    browser = after_password(app, uma)
+    assert send_credential(browser, device.answer(challenge_at(browser, "/login/second"))) == 303
     browser.token = token_in(browser.get(URL).text)
     assert browser.post(f"{URL}/remove", {"passkey": str(key), "password": PASSWORD}).status_code == 303
 

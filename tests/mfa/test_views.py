@@ -1,4 +1,4 @@
-"""Setting up, using and removing second factors, as people and attackers do it."""
+"""Setting up, using and removing two-factor authentication, as people and attackers do it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from portal.mfa.words import APP, CODE
 from portal.tokens.queries import live_of
 from portal.web.given import current_settings
 from tests.access.visitor import Visitor, token_in
-from tests.acting import acting, actor_of, at_once
+from tests.acting import acting, actor_of, run_concurrently
 from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.mailbox import email_of, emails
 
@@ -34,7 +34,7 @@ SEALED = re.compile(r'name="sealed"[^>]* value="([^"]+)"')
 
 
 class Phone:
-    """An app with somebody's secret, and the recovery codes that came with it."""
+    """An authenticator app with a person's secret, and their recovery codes."""
 
     def __init__(self, secret: str, recovery: list[str]) -> None:
         self.secret = secret
@@ -45,7 +45,7 @@ class Phone:
 
 
 def set_up(browser: Visitor, *, htmx: bool = False) -> Phone:
-    """Through the pages; the code of the step before now is the one that is used for it."""
+    """Set up an app through the pages, with the code of the previous time step."""
     page = browser.get(f"{URL}/app").text
     key, sealed = KEY.search(page), SEALED.search(page)
     assert key
@@ -56,25 +56,25 @@ def set_up(browser: Visitor, *, htmx: bool = False) -> Phone:
     return phone
 
 
-def half_way(app: Flask, person: Person) -> Visitor:
-    """Somebody whose password was right."""
+def after_password(app: Flask, person: Person) -> Visitor:
+    """A browser in which the password was just entered."""
     browser = Visitor(app)
     answer = browser.post("/login", {"email": person.email, "password": person.password})
     assert answer.headers["Location"] == "/login/second", answer.text[:500]
     return browser
 
 
-def show(browser: Visitor, code: str, *, htmx: bool = False) -> int:
+def enter_code(browser: Visitor, code: str, *, htmx: bool = False) -> int:
     answer = browser.post("/login/second", {"code": code}, htmx=htmx)
     return 303 if "HX-Redirect" in answer.headers else answer.status_code
 
 
-def live(app: Flask, person: Person) -> int:
+def active_sessions(app: Flask, person: Person) -> int:
     with acting(app):
         return db.session.scalar(live_of(person.id)) or 0
 
 
-def told(app: Flask, person: Person) -> list[str]:
+def actions_of(app: Flask, person: Person) -> list[str]:
     with acting(app):
         events = db.session.query(Activity).where(Activity.row_id == person.id).order_by(Activity.id)
         return [event.action for event in events]
@@ -88,78 +88,78 @@ def phone(app: Flask, uma: Person) -> Phone:
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 def test_a_session_opens_after_both_factors_and_not_before(app: Flask, uma: Person, htmx: bool) -> None:
     phone = set_up(Visitor(app, uma), htmx=htmx)
-    before = live(app, uma)
+    before = active_sessions(app, uma)
 
-    browser = half_way(app, uma)
-    assert live(app, uma) == before
+    browser = after_password(app, uma)
+    assert active_sessions(app, uma) == before
     assert browser.get("/account/").headers["Location"].startswith("/login")
-    assert show(browser, phone.code(), htmx=htmx) == 303
+    assert enter_code(browser, phone.code(), htmx=htmx) == 303
 
     assert browser.get("/account/").status_code == 200
-    assert live(app, uma) == before + 1
-    assert told(app, uma)[-1] == "sign_in"
+    assert active_sessions(app, uma) == before + 1
+    assert actions_of(app, uma)[-1] == "sign_in"
 
 
-def test_a_code_opens_one_session_and_is_used_up(app: Flask, uma: Person, phone: Phone) -> None:
+def test_a_code_opens_one_session_and_cannot_be_reused(app: Flask, uma: Person, phone: Phone) -> None:
     code = phone.code()
-    assert show(half_way(app, uma), code) == 303
+    assert enter_code(after_password(app, uma), code) == 303
 
-    assert show(half_way(app, uma), code) == 422
-    assert show(half_way(app, uma), phone.code(-1)) == 422
-    assert told(app, uma)[-1] == "two_factor_failed"
+    assert enter_code(after_password(app, uma), code) == 422
+    assert enter_code(after_password(app, uma), phone.code(-1)) == 422
+    assert actions_of(app, uma)[-1] == "two_factor_failed"
 
 
-def test_the_code_that_set_the_app_up_is_refused_afterwards(app: Flask, uma: Person, phone: Phone) -> None:
-    assert show(half_way(app, uma), phone.code(-1)) == 422
+def test_the_code_used_for_the_setup_is_refused_afterwards(app: Flask, uma: Person, phone: Phone) -> None:
+    assert enter_code(after_password(app, uma), phone.code(-1)) == 422
 
 
 def test_a_recovery_code_works_once_and_is_removed(app: Flask, uma: Person, phone: Phone) -> None:
     assert len(phone.recovery) == 10
-    browser = half_way(app, uma)
-    assert show(browser, phone.recovery[3].upper()) == 303
+    browser = after_password(app, uma)
+    assert enter_code(browser, phone.recovery[3].upper()) == 303
 
     assert "9 are left" in browser.get(URL).text
-    assert show(half_way(app, uma), phone.recovery[3]) == 422
-    assert show(half_way(app, uma), phone.recovery[4]) == 303
+    assert enter_code(after_password(app, uma), phone.recovery[3]) == 422
+    assert enter_code(after_password(app, uma), phone.recovery[4]) == 303
 
 
-def test_new_recovery_codes_replace_the_former_ones(app: Flask, uma: Person, phone: Phone) -> None:
-    browser = half_way(app, uma)
-    assert show(browser, phone.code()) == 303
+def test_new_recovery_codes_replace_the_old_ones(app: Flask, uma: Person, phone: Phone) -> None:
+    browser = after_password(app, uma)
+    assert enter_code(browser, phone.code()) == 303
 
     browser.token = token_in(browser.get(URL).text)
     made = browser.post(f"{URL}/codes").text
 
-    assert show(half_way(app, uma), phone.recovery[0]) == 422
+    assert enter_code(after_password(app, uma), phone.recovery[0]) == 422
     new = re.findall(r"<li>([a-z2-9-]{19})</li>", made)
-    assert show(half_way(app, uma), new[0]) == 303
+    assert enter_code(after_password(app, uma), new[0]) == 303
 
 
 @pytest.mark.parametrize("code", ["", " ", "٠٠٠٠٠٠", "0" * 10_000, "' OR 1=1", "000000\u200b", "é", "{}", "-" * 60])
-def test_hostile_codes_open_nothing_and_break_nothing(app: Flask, uma: Person, phone: Phone, code: str) -> None:
-    assert show(half_way(app, uma), code) == 422
+def test_hostile_codes_are_refused_without_an_error(app: Flask, uma: Person, phone: Phone, code: str) -> None:
+    assert enter_code(after_password(app, uma), code) == 422
 
 
 def test_au6_wrong_codes_are_rate_limited_until_an_administrator_unlocks(
     app: Flask, uma: Person, ada: Person, phone: Phone
 ) -> None:
-    browser = half_way(app, uma)
-    answers = [show(browser, "000000") for _ in range(7)]
+    browser = after_password(app, uma)
+    answers = [enter_code(browser, "000000") for _ in range(7)]
 
     assert answers[:5] == [422] * 5
     assert answers[5:] == [429] * 2
-    assert show(browser, phone.code()) == 429
+    assert enter_code(browser, phone.code()) == 429
     assert Visitor(app, ada).post(f"/users/{uma.id}/unlock").status_code == 303
-    assert show(browser, phone.code()) == 303
+    assert enter_code(browser, phone.code()) == 303
 
 
-def test_a_changed_password_or_five_minutes_end_the_wait(
+def test_a_pending_sign_in_expires_after_a_password_change_or_five_minutes(
     app: Flask, uma: Person, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late, changed = half_way(app, uma), half_way(app, uma)
+    expired, changed = after_password(app, uma), after_password(app, uma)
     with monkeypatch.context() as patch:
         patch.setattr(door, "now", lambda: now() + timedelta(seconds=301))
-        assert late.get("/login/second").headers["Location"] == "/login"
+        assert expired.get("/login/second").headers["Location"] == "/login"
     with acting(app):
         db.session.execute(text("UPDATE users SET password = 'x' WHERE id = :id"), {"id": uma.id})
         db.session.commit()
@@ -167,21 +167,21 @@ def test_a_changed_password_or_five_minutes_end_the_wait(
     assert changed.post("/login/second", {"code": phone.code()}).headers["Location"] == "/login"
 
 
-def test_two_at_once_with_one_code_open_one_sign_in(fresh_app: Flask) -> None:
+def test_a_code_used_concurrently_opens_one_session(fresh_app: Flask) -> None:
     uma = Builder(fresh_app).person("uma@example.com")
     secret = codes.new_secret()
     with acting(fresh_app, uma):
         recovery = mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
     code = pyotp.TOTP(secret).at(now())
 
-    def prove(typed: str) -> Callable[[], str | None]:
+    def use(typed: str) -> Callable[[], str | None]:
         return lambda: mfa.use_code(uma.id, typed)
 
-    assert sorted(map(str, at_once(fresh_app, [prove(code)] * 4))) == sorted([APP, *["None"] * 3])
-    assert sorted(map(str, at_once(fresh_app, [prove(recovery[0])] * 4))) == sorted([CODE, *["None"] * 3])
+    assert sorted(map(str, run_concurrently(fresh_app, [use(code)] * 4))) == sorted([APP, *["None"] * 3])
+    assert sorted(map(str, run_concurrently(fresh_app, [use(recovery[0])] * 4))) == sorted([CODE, *["None"] * 3])
 
 
-def test_a_wrong_code_sets_nothing_up_and_a_foreign_secret_neither(app: Flask, uma: Person, ada: Person) -> None:
+def test_a_wrong_code_or_somebody_elses_secret_sets_up_nothing(app: Flask, uma: Person, ada: Person) -> None:
     browser, other = Visitor(app, uma), Visitor(app, ada)
     sealed = SEALED.search(other.get(f"{URL}/app").text)
     assert sealed
@@ -196,7 +196,7 @@ def test_a_wrong_code_sets_nothing_up_and_a_foreign_secret_neither(app: Flask, u
     assert "Off." in browser.get(URL).text
 
 
-def test_au13_no_secret_stands_in_the_database_the_history_or_a_later_page(
+def test_au13_no_secret_is_in_the_database_the_history_or_a_later_page(
     app: Flask, uma: Person, ada: Person, phone: Phone
 ) -> None:
     browser = Visitor(app, ada)
@@ -210,7 +210,7 @@ def test_au13_no_secret_stands_in_the_database_the_history_or_a_later_page(
     assert "set up an authenticator app" in pages
 
 
-def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longer_first(
+def test_se10_removing_needs_the_password_and_a_short_password_must_be_changed_first(
     app: Flask, build: Builder, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eve = build.person("eve@example.com", tenant=acme)
@@ -226,10 +226,10 @@ def test_se10_removing_asks_for_the_password_and_a_short_one_has_to_become_longe
     assert browser.post(f"{URL}/remove", {"password": PASSWORD}).status_code == 303
 
     assert "Off." in browser.get(URL).text
-    assert told(app, eve)[-1] == "two_factor_removed"
+    assert actions_of(app, eve)[-1] == "two_factor_removed"
 
 
-def test_au1_eight_characters_suffice_with_two_factor_and_not_without(app: Flask, uma: Person) -> None:
+def test_au1_eight_characters_are_enough_only_with_two_factor(app: Flask, uma: Person) -> None:
     browser = Visitor(app, uma)
     sent = {"current_password": PASSWORD, "password": "kqzv7wyx"}
 
@@ -239,7 +239,7 @@ def test_au1_eight_characters_suffice_with_two_factor_and_not_without(app: Flask
     assert browser.post("/account/password", sent).status_code == 303
 
 
-def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
+def test_people_whose_role_requires_two_factor_must_set_it_up_and_cannot_remove_it(
     app: Flask, ada: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(current_settings.of(app), two_factor_roles=("ADMIN",))
@@ -257,7 +257,7 @@ def test_whose_role_needs_it_is_led_to_set_it_up_and_cannot_remove_the_last(
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-def test_an_administrators_reset_ends_sessions_and_makes_the_password_enough(
+def test_a_reset_by_an_administrator_ends_sessions_and_asks_for_a_new_password(
     app: Flask, uma: Person, ada: Person, phone: Phone, htmx: bool
 ) -> None:
     chief = Visitor(app, ada)
@@ -266,49 +266,49 @@ def test_an_administrators_reset_ends_sessions_and_makes_the_password_enough(
 
     chief.post(f"/users/{uma.id}/second-factor", htmx=htmx)
 
-    assert live(app, uma) == 0
-    assert "two_factor_reset" in told(app, uma)
+    assert active_sessions(app, uma) == 0
+    assert "two_factor_reset" in actions_of(app, uma)
     assert 'aria-label="Two-factor authentication"' not in chief.get("/users/").text
     assert (
         Visitor(app, uma).get("/account/").headers["Location"] == "/account/password"
-    )  # one that is long enough alone
+    )  # one that is long enough without a second factor
 
 
-def test_each_change_of_two_factor_and_a_used_recovery_code_is_announced_by_email(
+def test_every_change_of_two_factor_and_every_used_recovery_code_is_notified_by_email(
     app: Flask, ada: Person, uma: Person
 ) -> None:
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/130.0"}
     browser = Visitor(app, uma)
     browser.post("/account/", {"first_name": "Uma", "last_name": "Example", "time_zone": "Asia/Tokyo"})
     phone = set_up(browser)
-    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]}, headers=agent)
+    after_password(app, uma).post("/login/second", {"code": phone.recovery[0]}, headers=agent)
     browser.post(f"{URL}/codes")
     Visitor(app, ada).post(f"/users/{uma.id}/second-factor")
 
-    said = {message.subject: " ".join(message.said) for message in emails(app)}
+    texts = {message.subject: " ".join(message.said) for message in emails(app)}
 
-    assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in said.values())
-    assert "an authenticator app was added" in said["Two-factor authentication: a new method was added"]
-    used = said["A recovery code was used"]
+    assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in texts.values())
+    assert "an authenticator app was added" in texts["Two-factor authentication: a new method was added"]
+    used = texts["A recovery code was used"]
     assert "with Firefox on Linux, one of your recovery codes was used" in used
-    assert "None are left" in used, "by the time it is written they are taken away"
-    assert "The former ones no longer work" in said["You have new recovery codes"]
-    reset = said["Your two-factor authentication was reset"]
+    assert "None are left" in used, "the email is written after they were removed"
+    assert "The former ones no longer work" in texts["You have new recovery codes"]
+    reset = texts["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-factor authentication" in reset
     assert "If you didn’t request this" in reset
 
 
-def test_the_email_says_how_many_recovery_codes_are_left_and_names_no_outsider(
+def test_the_email_counts_the_remaining_recovery_codes_and_names_no_outsider(
     app: Flask, root: Person, uma: Person, phone: Phone
 ) -> None:
-    half_way(app, uma).post("/login/second", {"code": phone.recovery[0]})
+    after_password(app, uma).post("/login/second", {"code": phone.recovery[0]})
     assert "9 are left." in " ".join(email_of(app, "recovery_code_used", uma.id).said)
 
     Visitor(app, root).post(f"/users/{uma.id}/second-factor")
 
-    said = " ".join(email_of(app, "two_factor_reset", uma.id).said)
-    assert "a system administrator reset" in said
-    assert root.name not in said
+    text = " ".join(email_of(app, "two_factor_reset", uma.id).said)
+    assert "a system administrator reset" in text
+    assert root.name not in text
 
 
 def test_the_menu_stays_for_people_who_set_it_up_voluntarily(app: Flask, uma: Person) -> None:
@@ -318,7 +318,7 @@ def test_the_menu_stays_for_people_who_set_it_up_voluntarily(app: Flask, uma: Pe
         assert 'id="sidebar"' in browser.get(path).text, path
 
 
-def test_nobody_resets_another_tenants_a_super_admins_or_the_own(
+def test_nobody_can_reset_a_super_admins_another_tenants_or_their_own_two_factor(
     app: Flask, uma: Person, ada: Person, bea: Person, root: Person, phone: Phone
 ) -> None:
     set_up(Visitor(app, root))
@@ -331,7 +331,7 @@ def test_nobody_resets_another_tenants_a_super_admins_or_the_own(
         assert mfa.methods_of(root.id).are_there
 
 
-def test_of_another_persons_passkey_nobody_learns_or_removes_anything(app: Flask, uma: Person, ada: Person) -> None:
+def test_nobody_can_see_or_remove_another_persons_passkey(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app):
         made = NewPasskey(b"key", b"public", 0)
         mfa._add_passkey(actor_of(uma), "Laptop", made)

@@ -1,4 +1,4 @@
-"""What the pages of organizations answer to whom: see tests/access/test_matrix.py."""
+"""What the pages of organizations answer to each visitor: see tests/access/test_matrix.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from portal.core.clock import now
 from portal.organizations.models import Organization
 from tests.access.rules import (
-    ADMIN_ASKED,
+    ADMIN_CONFIRMS,
     ADMIN_WRITES,
     NEVER_USER,
-    SUPER_ASKED,
+    SUPER_CONFIRMS,
     SUPER_READS,
     SUPER_RESTORES,
     SUPER_WRITES,
-    TENANT_READ,
+    TENANT_READS,
     Body,
     Rule,
     Rules,
@@ -23,26 +23,26 @@ from tests.access.rules import (
     changed,
     row,
 )
-from tests.access.visitor import DONE, GONE, NO, PAGE
+from tests.access.visitor import DONE, FORBIDDEN, NOT_FOUND, PAGE
 
 RULES: Rules = {
-    ("organizations.index", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("organizations.options", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("organizations.new", "GET"): Rule(*NEVER_USER, NO, PAGE),
-    ("organizations.new", "POST"): Rule(*NEVER_USER, NO, DONE),
-    ("organizations.show", "GET"): row(TENANT_READ, SUPER_READS),
-    ("organizations.edit", "GET"): row(ADMIN_ASKED, (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("organizations.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.options", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.new", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.new", "POST"): Rule(*NEVER_USER, FORBIDDEN, DONE),
+    ("organizations.show", "GET"): row(TENANT_READS, SUPER_READS),
+    ("organizations.edit", "GET"): row(ADMIN_CONFIRMS, (PAGE, PAGE, DONE, NOT_FOUND, PAGE)),
     ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
-    ("organizations.delete", "GET"): row(NO, SUPER_ASKED),
-    ("organizations.delete", "POST"): row(NO, SUPER_WRITES),
-    ("organizations.restore", "POST"): row(NO, SUPER_RESTORES),
-    ("organizations_activity.show", "GET"): row(TENANT_READ, SUPER_READS),
+    ("organizations.delete", "GET"): row(FORBIDDEN, SUPER_CONFIRMS),
+    ("organizations.delete", "POST"): row(FORBIDDEN, SUPER_WRITES),
+    ("organizations.restore", "POST"): row(FORBIDDEN, SUPER_RESTORES),
+    ("organizations_activity.show", "GET"): row(TENANT_READS, SUPER_READS),
     ("organizations_activity.undo", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }
 
 
 def row_of(world: World, kind: str) -> uuid.UUID:
-    """A row of that kind, seen from Acme."""
+    """A row of this kind, from Acme's point of view."""
     if kind == "own":
         return world.acme.id
     gone = now() if kind == "deleted" else None

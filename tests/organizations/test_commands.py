@@ -1,4 +1,4 @@
-"""Do organizations come, change, go and come back as promised, also when many do it at once?"""
+"""Creating, changing, deleting and restoring organizations, one at a time and concurrently."""
 
 from __future__ import annotations
 
@@ -21,24 +21,20 @@ from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
-from tests.acting import acting, at_once
+from tests.acting import acting, outcomes_of, run_concurrently
 from tests.cast import Builder, Person, Tenant
 from tests.rounds import rounds
 
 THREADS = 20
 ROUNDS = rounds("ROUNDS", 15)
-MANY_ROUNDS = max(ROUNDS, 100)  # where one takes little
+MANY_ROUNDS = max(ROUNDS, 100)  # for quick ones
 
 
 def create(slug: str, name: str = "New") -> uuid.UUID:
     return organizations.create({"name": name, "slug": slug}, row_id=uuid7())
 
 
-def outcomes_of(results: list[Any]) -> Counter[str]:
-    return Counter(type(one).__name__ if isinstance(one, Exception) else "done" for one in results)
-
-
-def test_a_new_organization_is_its_makers(app: Flask, root: Person, build: Builder) -> None:
+def test_a_new_organization_is_stamped_with_its_creator(app: Flask, root: Person, build: Builder) -> None:
     with acting(app, root):
         key = create("new")
 
@@ -46,7 +42,7 @@ def test_a_new_organization_is_its_makers(app: Flask, root: Person, build: Build
     assert (row.name, row.slug, row.created_by, row.version) == ("New", "new", root.id, 1)
 
 
-def test_co2_the_same_row_id_again_is_the_same_organization(app: Flask, root: Person) -> None:
+def test_co2_repeating_a_row_id_creates_one_organization(app: Flask, root: Person) -> None:
     key = uuid7()
     with acting(app, root):
         for _ in range(2):
@@ -55,25 +51,25 @@ def test_co2_the_same_row_id_again_is_the_same_organization(app: Flask, root: Pe
         assert db.session.scalar(select(func.count(Organization.id))) == 1
 
 
-def test_a_slug_that_is_in_use_is_a_conflict_that_names_its_holder(app: Flask, root: Person, acme: Tenant) -> None:
+def test_a_duplicate_slug_is_a_conflict_that_names_the_organization(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root), pytest.raises(Conflict, match="Acme already has this URL name") as raised:
         create(acme.slug)
 
     assert raised.value.field == "slug"
 
 
-def test_ac2_an_admin_reaches_no_other_organization(app: Flask, ada: Person, birch: Tenant, build: Builder) -> None:
+def test_ac2_an_admin_cannot_reach_another_organization(app: Flask, ada: Person, birch: Tenant, build: Builder) -> None:
     with acting(app, ada):
-        for act in (organizations.delete, organizations.restore):
+        for change in (organizations.delete, organizations.restore):
             with pytest.raises(Missing):
-                act(birch.id)
+                change(birch.id)
         with pytest.raises(Missing):
             organizations.update(birch.id, 1, {"name": "Taken"})
 
     assert build.read(Organization, birch.id).version == 1
 
 
-def test_an_admin_renames_the_own_organization_but_not_its_slug(
+def test_an_admin_can_rename_their_organization_but_not_change_its_slug(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -85,12 +81,12 @@ def test_an_admin_renames_the_own_organization_but_not_its_slug(
     assert (row.name, row.slug) == ("Acme United", "acme")
 
 
-def test_an_admin_makes_no_organization(app: Flask, ada: Person) -> None:
+def test_an_admin_cannot_create_an_organization(app: Flask, ada: Person) -> None:
     with acting(app, ada), pytest.raises(NotAllowed):
         create("third")
 
 
-def test_co1_an_edit_that_began_from_an_older_row_is_stale(app: Flask, root: Person, acme: Tenant) -> None:
+def test_co1_an_edit_based_on_an_older_version_is_stale(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root):
         organizations.update(acme.id, 1, {"name": "First"})
 
@@ -100,7 +96,7 @@ def test_co1_an_edit_that_began_from_an_older_row_is_stale(app: Flask, root: Per
         assert raised.value.current.name == "First"
 
 
-def test_deleting_writes_the_one_row_and_restoring_gives_it_back(
+def test_deleting_changes_only_the_organization_and_restoring_brings_it_back(
     app: Flask, root: Person, ada: Person, uma: Person, acme: Tenant, build: Builder
 ) -> None:
     with acting(app, root):
@@ -116,7 +112,7 @@ def test_deleting_writes_the_one_row_and_restoring_gives_it_back(
     assert not build.read(Organization, acme.id).is_deleted
 
 
-def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(app: Flask, root: Person, acme: Tenant) -> None:
+def test_co4_a_restore_fails_if_the_slug_was_taken_meanwhile(app: Flask, root: Person, acme: Tenant) -> None:
     with acting(app, root):
         organizations.delete(acme.id)
         create(acme.slug, "Second")
@@ -127,15 +123,15 @@ def test_co4_a_restore_that_meets_a_new_holder_of_the_slug_says_so(app: Flask, r
     assert raised.value.field == "slug"
 
 
-def test_co3_of_many_who_create_the_same_slug_one_wins(fresh_app: Flask) -> None:
+def test_co3_concurrent_creates_with_one_slug_have_one_winner(fresh_app: Flask) -> None:
     for turn in range(MANY_ROUNDS):
-        results = at_once(fresh_app, [partial(create, f"race{turn}")] * THREADS)
+        results = run_concurrently(fresh_app, [partial(create, f"race{turn}")] * THREADS)
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         assert {one.field for one in results if isinstance(one, Conflict)} == {"slug"}
 
 
-def test_co3_of_many_who_take_on_the_same_slug_one_wins(fresh_app: Flask) -> None:
+def test_co3_concurrent_changes_to_one_slug_have_one_winner(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     tenants = [build.tenant(f"T {n}") for n in range(THREADS)]
     for turn in range(ROUNDS):
@@ -144,32 +140,32 @@ def test_co3_of_many_who_take_on_the_same_slug_one_wins(fresh_app: Flask) -> Non
             version = db.session.scalars(queries.by_id(tenant.id)).one().version
             return organizations.update(tenant.id, version, {"slug": slug})
 
-        results = at_once(fresh_app, [partial(rename, tenant) for tenant in tenants])
+        results = run_concurrently(fresh_app, [partial(rename, tenant) for tenant in tenants])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
 
-def test_co3_of_many_deleted_with_one_slug_one_comes_back(fresh_app: Flask) -> None:
+def test_co3_concurrent_restores_with_one_slug_have_one_winner(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     for turn in range(ROUNDS):
         gone = [build.tenant("Gone", slug=f"race{turn}", deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(fresh_app, [partial(organizations.restore, tenant.id) for tenant in gone])
+        results = run_concurrently(fresh_app, [partial(organizations.restore, tenant.id) for tenant in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
 
-def test_co2_ten_submits_of_one_form_at_once_make_one_organization(fresh_app: Flask) -> None:
+def test_co2_ten_concurrent_submits_of_one_form_create_one_organization(fresh_app: Flask) -> None:
     for turn in range(ROUNDS):
         key, sent = uuid7(), {"name": "New", "slug": f"double{turn}"}
 
         def submit(key: uuid.UUID = key, sent: dict[str, str] = sent) -> uuid.UUID:
             return organizations.create(sent, row_id=key)
 
-        assert at_once(fresh_app, [submit] * 10) == [key] * 10
+        assert run_concurrently(fresh_app, [submit] * 10) == [key] * 10
 
 
-def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Flask) -> None:
+def test_co1_every_acknowledged_edit_of_fifty_concurrent_ones_is_kept(fresh_app: Flask) -> None:
     tenant = Builder(fresh_app).tenant("Acme")
 
     def edit(number: int) -> str:
@@ -177,7 +173,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
         organizations.update(tenant.id, row.version, {"name": f"{row.name},{number}"})
         return str(number)
 
-    results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
+    results = run_concurrently(fresh_app, [partial(edit, number) for number in range(50)])
 
     assert set(outcomes_of(results)) <= {"done", "Stale"}
     acknowledged = sorted(one for one in results if isinstance(one, str))
@@ -191,22 +187,22 @@ CREATED_TOO_LATE = text("""
     WHERE made.action = 'create' AND made.at > gone.at""")
 
 
-def add_to(home: uuid.UUID) -> uuid.UUID:
+def add_to(organization: uuid.UUID) -> uuid.UUID:
     key = uuid7()
-    return users.create({"email": f"{key}@example.com", "organization_id": home}, row_id=key, anew=True)
+    return users.create({"email": f"{key}@example.com", "organization_id": organization}, row_id=key, anew=True)
 
 
-def test_co5_nobody_is_created_in_an_organization_after_its_deletion(fresh_app: Flask) -> None:
-    """200 rounds: people are being added while the organization is deleted."""
+def test_co5_nobody_is_created_in_an_organization_after_it_was_deleted(fresh_app: Flask) -> None:
+    """200 rounds in which people are added while the organization is deleted."""
     outcomes: Counter[str] = Counter()
     for number in range(200):
-        home = Builder(fresh_app).tenant(f"Race {number}").id
-        works: list[Callable[[], Any]] = [
-            partial(add_to, home),
-            partial(organizations.delete, home),
-            partial(add_to, home),
+        organization = Builder(fresh_app).tenant(f"Race {number}").id
+        tasks: list[Callable[[], Any]] = [
+            partial(add_to, organization),
+            partial(organizations.delete, organization),
+            partial(add_to, organization),
         ]
-        outcomes += outcomes_of(at_once(fresh_app, works))
+        outcomes += outcomes_of(run_concurrently(fresh_app, tasks))
 
     assert set(outcomes) == {"done", "Conflict"}, outcomes
     with acting(fresh_app):

@@ -1,4 +1,4 @@
-"""Forms for organizations."""
+"""What the form accepts about an organization."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_slug_consists_of_lowercase_letters_digits_and_hyphens(app: Flask, roo
 
 
 @pytest.mark.parametrize("slug", ["-a", "a-", "a--b", "A", "a b", "ä", "a_b", "a.b", "a/b", "../a", "x" * 64, "٣"])
-def test_any_other_is_refused_beside_its_field(app: Flask, root: Person, slug: str) -> None:
+def test_any_other_slug_is_refused(app: Flask, root: Person, slug: str) -> None:
     assert list(errors_of(app, root, {"name": "Acme", "slug": slug})) == ["slug"]
 
 
@@ -38,17 +38,17 @@ def test_invisible_characters_are_removed_from_a_slug(app: Flask, root: Person, 
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\u3164", "\u200d\u2800", "x" * 121, "a\x1bb", "a\uffffb"])
-def test_a_name_is_needed_and_bounded(app: Flask, root: Person, name: str) -> None:
+def test_a_name_is_required_and_limited_in_length(app: Flask, root: Person, name: str) -> None:
     assert "name" in errors_of(app, root, {"name": name, "slug": "acme"})
 
 
-def test_an_admin_writes_the_name_alone(app: Flask, ada: Person) -> None:
+def test_an_admin_can_only_change_the_name(app: Flask, ada: Person) -> None:
     assert ada.role is Role.ADMIN
     assert errors_of(app, ada, {"name": "Acme", "slug": "NOT READ"}) == {}
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-def test_an_organization_whose_slug_the_form_would_not_accept_can_be_renamed(
+def test_an_organization_with_an_invalid_stored_slug_can_be_renamed(
     app: Flask, root: Person, build: Builder, headers: dict[str, str]
 ) -> None:
     old = build.tenant("N" * 200, slug="Old_Style")
@@ -63,7 +63,7 @@ def test_an_organization_whose_slug_the_form_would_not_accept_can_be_renamed(
     assert (row.name, row.slug) == ("New", "Old_Style")
 
 
-def test_its_slug_can_be_changed_and_undone_while_the_long_name_stays(app: Flask, root: Person, build: Builder) -> None:
+def test_an_invalid_stored_slug_can_be_changed_and_the_change_undone(app: Flask, root: Person, build: Builder) -> None:
     old = build.tenant("N" * 200, slug="Old_Style")
     visitor, path = Visitor(app, root), f"/organizations/{old.id}/edit"
 
@@ -76,7 +76,7 @@ def test_its_slug_can_be_changed_and_undone_while_the_long_name_stays(app: Flask
     assert (row.name, row.slug) == ("N" * 200, "Old_Style")
 
 
-def test_an_admin_renames_their_organization_whatever_its_slug(app: Flask, build: Builder) -> None:
+def test_an_admin_can_rename_their_organization_whatever_its_slug(app: Flask, build: Builder) -> None:
     old = build.tenant("Old", slug="Old_Style")
     visitor, path = (
         Visitor(app, build.person("a@example.com", role=Role.ADMIN, tenant=old)),

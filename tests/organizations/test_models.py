@@ -1,4 +1,4 @@
-"""Do the server and the page's script derive the same slug from a name?"""
+"""The server and the page's script derive the same slug from a name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SLUGS = {
 
 
 @pytest.mark.parametrize(("name", "slug"), SLUGS.items())
-def test_a_slug_has_letters_without_their_accents(name: str, slug: str) -> None:
+def test_a_slug_is_derived_from_a_name_without_accents(name: str, slug: str) -> None:
     assert slug_of(name) == slug
 
 
-def test_the_script_of_the_page_knows_the_same_letters() -> None:
+def test_the_pages_script_has_the_same_table_of_letters() -> None:
     script = (ROOT / "static" / "js" / "portal.js").read_text(encoding="utf-8")
     (table,) = re.findall(r"const letters = {(.*)};", script)
 
@@ -34,5 +34,5 @@ def test_the_script_of_the_page_knows_the_same_letters() -> None:
     assert f"slice(0, {LONGEST_SLUG})" in script
 
 
-def test_an_endless_name_is_soon_read() -> None:
+def test_a_very_long_name_is_processed_quickly() -> None:
     assert slug_of("a\u0301\u0327" * 200_000) == "a" * LONGEST_SLUG

@@ -1,4 +1,4 @@
-"""Which organizations does a query mean?"""
+"""Queries for organizations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.cast import Builder, Person, Tenant
         ({"sort": "password"}, ["Acme", "Birch", "Çelik"]),
     ],
 )
-def test_a_list_is_narrowed_and_sorted_by_what_its_address_says(
+def test_a_list_is_filtered_and_sorted_by_its_url(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, arguments: dict[str, str], found: list[str]
 ) -> None:
     build.tenant("Çelik", slug="short-name")
@@ -36,14 +36,14 @@ def test_a_list_is_narrowed_and_sorted_by_what_its_address_says(
     assert listed == found
 
 
-def test_an_admin_finds_the_own_organization_alone(app: Flask, ada: Person, acme: Tenant, birch: Tenant) -> None:
+def test_an_admin_finds_only_their_own_organization(app: Flask, ada: Person, acme: Tenant, birch: Tenant) -> None:
     with app.app_context(), acting_as(Actor(ada.id, Role.ADMIN, acme.id)):
         assert db.session.scalar(queries.by_id(birch.id)) is None
         assert db.session.scalar(queries.by_slug(birch.slug)) is None
         assert [row.name for row in queries.listing({}, "/").page().rows] == ["Acme"]
 
 
-def test_a_few_organizations_are_proposed_while_one_types(app: Flask, build: Builder) -> None:
+def test_a_few_organizations_are_suggested_while_typing(app: Flask, build: Builder) -> None:
     for number in range(15):
         build.tenant(f"Office {number:02d}")
 

@@ -9,14 +9,10 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.organizations.models import Organization
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import HTMX, PageClient, fields_of, undo_in
+from tests.pages import HTMX, PageClient, fields_of, names_in, undo_in
 
 
-def names_in(text: str) -> list[str]:
-    return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
-
-
-def test_the_list_shows_active_organizations_and_how_many_people_each_has(
+def test_the_list_shows_active_organizations_and_their_number_of_people(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, uma: Person, gil: Person
 ) -> None:
     build.tenant("Gone", deleted_at=now())
@@ -29,7 +25,7 @@ def test_the_list_shows_active_organizations_and_how_many_people_each_has(
     assert names_in(client.get("/organizations/?status=deleted").text) == ["Gone"]
 
 
-def test_the_count_leads_to_exactly_those_people(
+def test_the_count_links_to_exactly_those_people(
     client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, uma: Person, bea: Person
 ) -> None:
     sign_in(root)
@@ -39,7 +35,7 @@ def test_the_count_leads_to_exactly_those_people(
     assert names_in(client.get(link.group(1)).text) == [uma.name]
 
 
-def test_search_gets_the_table_alone(client: PageClient, sign_in: SignIn, root: Person, acme: Tenant) -> None:
+def test_search_returns_only_the_table(client: PageClient, sign_in: SignIn, root: Person, acme: Tenant) -> None:
     sign_in(root)
 
     answer = client.get("/organizations/?q=ac", headers=HTMX)
@@ -49,7 +45,7 @@ def test_search_gets_the_table_alone(client: PageClient, sign_in: SignIn, root: 
     assert answer.headers["HX-Push-Url"] == "/organizations/?q=ac"
 
 
-def test_options_propose_names_and_namesakes_by_their_slugs(
+def test_options_suggest_names_or_slugs_if_a_name_is_ambiguous(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant
 ) -> None:
     sign_in(root)
@@ -62,7 +58,7 @@ def test_options_propose_names_and_namesakes_by_their_slugs(
     assert '<option value="acme-two">ACME</option>' in proposed
 
 
-def test_an_organization_is_created_and_asks_for_its_first_administrator(
+def test_after_creating_an_organization_its_first_administrator_is_suggested(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     sign_in(root)
@@ -74,7 +70,7 @@ def test_an_organization_is_created_and_asks_for_its_first_administrator(
     assert "Add its first administrator next." in client.get(answer.headers["Location"]).text
 
 
-def test_a_slug_in_use_is_named_beside_its_field(
+def test_a_duplicate_slug_is_reported_at_its_field(
     client: PageClient, sign_in: SignIn, root: Person, acme: Tenant
 ) -> None:
     sign_in(root)
@@ -95,21 +91,21 @@ def test_an_invalid_slug_is_explained(client: PageClient, sign_in: SignIn, root:
         assert 'id="slug-error"' in answer.text
 
 
-def test_an_admin_renames_their_organization_but_keeps_its_slug(
+def test_an_admin_can_rename_their_organization_but_not_see_its_slug(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     sign_in(ada)
-    there = f"/organizations/{acme.id}/edit"
-    assert "slug" not in client.form(there)
+    path = f"/organizations/{acme.id}/edit"
+    assert "slug" not in client.form(path)
 
-    answer = client.send(there, {"name": "Acme Logistics"})
+    answer = client.send(path, {"name": "Acme Logistics"})
 
     row = build.read(Organization, acme.id)
     assert answer.status_code == 303
     assert (row.name, row.slug, row.updated_by) == ("Acme Logistics", "acme", ada.id)
 
 
-def test_co1_two_edits_of_an_organization_meet(
+def test_co1_concurrent_edits_of_an_organization_are_merged(
     client: PageClient,
     other_client: PageClient,
     sign_in: SignIn,
@@ -120,30 +116,30 @@ def test_co1_two_edits_of_an_organization_meet(
 ) -> None:
     sign_in(ada)
     sign_in(root, other_client)
-    there = f"/organizations/{acme.id}/edit"
-    mine = client.form(there)
-    other_client.send(there, {"name": "Theirs", "slug": "theirs"})
+    path = f"/organizations/{acme.id}/edit"
+    mine = client.form(path)
+    other_client.send(path, {"name": "Theirs", "slug": "theirs"})
 
-    met = client.post(there, data={**mine, "name": "Mine"})
+    conflict = client.post(path, data={**mine, "name": "Mine"})
 
-    assert met.status_code == 409
-    assert "Theirs" in met.text
-    assert "Mine" in met.text
-    assert client.post(there, data=fields_of(met.text, there)).status_code == 303
+    assert conflict.status_code == 409
+    assert "Theirs" in conflict.text
+    assert "Mine" in conflict.text
+    assert client.post(path, data=fields_of(conflict.text, path)).status_code == 303
     row = build.read(Organization, acme.id)
     assert (row.name, row.slug) == ("Mine", "theirs")
 
 
-def test_deleting_says_how_many_lose_access_and_offers_undo(
+def test_deleting_shows_how_many_people_lose_access_and_offers_undo(
     client: PageClient, other_client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, ada: Person, uma: Person
 ) -> None:
     sign_in(ada, other_client)
     sign_in(root)
-    asked = client.get(f"/organizations/{acme.id}/delete")
-    assert "2 people lose access at once, 1 of them" in asked.text
+    question = client.get(f"/organizations/{acme.id}/delete")
+    assert "2 people lose access at once, 1 of them" in question.text
 
-    gone = client.post(f"/organizations/{acme.id}/delete", data=fields_of(asked.text))
-    page = client.get(gone.headers["Location"]).text
+    deleted = client.post(f"/organizations/{acme.id}/delete", data=fields_of(question.text))
+    page = client.get(deleted.headers["Location"]).text
 
     assert "Acme deleted." in page
     assert other_client.get("/users/").headers["Location"].startswith("/login")
@@ -151,7 +147,7 @@ def test_deleting_says_how_many_lose_access_and_offers_undo(
     assert other_client.get("/users/").status_code == 200
 
 
-def test_a_restored_organization_gives_everybody_access_again(
+def test_restoring_an_organization_restores_everybodys_access(
     client: PageClient,
     other_client: PageClient,
     sign_in: SignIn,
@@ -170,7 +166,7 @@ def test_a_restored_organization_gives_everybody_access_again(
     sign_in(ada, other_client)
 
 
-def test_co4_a_restore_whose_slug_is_taken_says_by_whom(
+def test_co4_a_restore_with_a_taken_slug_names_the_other_organization(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     gone = build.tenant("Old", slug="same", deleted_at=now())
@@ -182,7 +178,7 @@ def test_co4_a_restore_whose_slug_is_taken_says_by_whom(
     assert "Not restored. Newer already has this URL name." in client.get(f"/organizations/{gone.id}").text
 
 
-def test_the_page_shows_the_newest_people_and_how_many_may_sign_in(
+def test_the_page_shows_the_newest_people_and_how_many_can_sign_in(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, uma: Person, gil: Person
 ) -> None:
     build.person("hidden@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -197,7 +193,7 @@ def test_the_page_shows_the_newest_people_and_how_many_may_sign_in(
     assert "Hidden" not in text
 
 
-def test_an_organization_without_people_says_what_next(
+def test_an_organization_without_people_offers_to_add_one(
     client: PageClient, sign_in: SignIn, root: Person, birch: Tenant
 ) -> None:
     sign_in(root)

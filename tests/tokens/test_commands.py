@@ -1,4 +1,4 @@
-"""Does a sign-in begin as a row without its secret, and end for good?"""
+"""Sessions are stored without their secret, and end for good."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 PAST = Lifetime(timedelta(days=-7), timedelta(days=7))
 
 
-def live(person: Person) -> int:
+def active_sessions(person: Person) -> int:
     return db.session.scalar(live_of(person.id)) or 0
 
 
@@ -62,10 +62,10 @@ def test_an_ended_or_expired_session_is_not_active(app: Flask, uma: Person) -> N
         revoke(ended)
 
         assert db.session.scalars(select(Session.token).where(is_live())).all() == [digest(alive)]
-        assert live(uma) == 1
+        assert active_sessions(uma) == 1
 
 
-def test_ending_twice_keeps_the_moment_of_the_first(app: Flask, uma: Person) -> None:
+def test_ending_a_session_twice_keeps_the_first_time(app: Flask, uma: Person) -> None:
     with acting(app):
         token = open_session(uma.id, None, lifetime=WEEK)
         revoke(token)
@@ -75,13 +75,13 @@ def test_ending_twice_keeps_the_moment_of_the_first(app: Flask, uma: Person) -> 
         assert db.session.scalar(select(Session.ended_at)) == first
 
 
-def test_ending_all_of_one_person_ends_nobody_elses(app: Flask, uma: Person, ada: Person) -> None:
+def test_ending_all_sessions_of_a_person_leaves_those_of_others(app: Flask, uma: Person, ada: Person) -> None:
     with acting(app):
         for person in (uma, uma, ada):
             open_session(person.id, person.organization_id, lifetime=WEEK)
         revoke_all(uma.id)
 
-        assert (live(uma), live(ada)) == (0, 1)
+        assert (active_sessions(uma), active_sessions(ada)) == (0, 1)
 
 
 def test_an_unknown_token_ends_nothing(app: Flask, uma: Person) -> None:
@@ -89,23 +89,23 @@ def test_an_unknown_token_ends_nothing(app: Flask, uma: Person) -> None:
         open_session(uma.id, None, lifetime=WEEK)
         revoke("unknown")
 
-        assert live(uma) == 1
+        assert active_sessions(uma) == 1
 
 
-def test_ac2_nobody_ends_sign_ins_of_another_organization(app: Flask, uma: Person, bea: Person) -> None:
+def test_ac2_nobody_can_end_sessions_of_another_organization(app: Flask, uma: Person, bea: Person) -> None:
     with acting(app):
         token = open_session(uma.id, uma.organization_id, lifetime=WEEK)
     with acting(app, bea):
         revoke_all(uma.id)
         with pytest.raises(NotAllowed):
-            revoke(token)  # no page does: a token is read by the sign-in alone
+            revoke(token)  # no page does this, because only the session itself knows its token
     with acting(app):
-        assert live(uma) == 1
+        assert active_sessions(uma) == 1
 
 
 @command
 def client_session_of(person: Person) -> uuid.UUID:
-    """What an API client of theirs holds, with one unused token."""
+    """A session of an API client with one unused refresh token."""
     key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
     token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, session_id=key)
     token.expires_at = now() + WEEK.idle
@@ -114,7 +114,7 @@ def client_session_of(person: Person) -> uuid.UUID:
 
 
 def active() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
-    """The sign-ins, and the client_sessions of tokens."""
+    """The active sessions, and the sessions of unused refresh tokens."""
     tokens = select(RefreshToken.session_id).where(RefreshToken.revoked_at.is_(None))
     return set(db.session.scalars(select(Session.id).where(is_live()))), set(db.session.scalars(tokens))
 
@@ -132,7 +132,7 @@ def test_ending_client_sessions_leaves_browsers_and_other_people_alone(app: Flas
         assert set(db.session.scalars(select(Session.id).where(Session.ended_at.is_not(None)))) == ours
 
 
-def test_ending_an_organizations_client_sessions_leaves_those_of_others(
+def test_ending_the_client_sessions_of_an_organization_leaves_those_of_others(
     app: Flask, uma: Person, ada: Person, bea: Person
 ) -> None:
     with acting(app):
@@ -143,7 +143,7 @@ def test_ending_an_organizations_client_sessions_leaves_those_of_others(
         end_of_organization(require(uma.organization_id))
 
         assert active()[1] == {foreign}
-        assert (live(uma), live(ada), live(bea)) == (1, 1, 1)
+        assert (active_sessions(uma), active_sessions(ada), active_sessions(bea)) == (1, 1, 1)
 
 
 def require(key: uuid.UUID | None) -> uuid.UUID:
@@ -151,7 +151,7 @@ def require(key: uuid.UUID | None) -> uuid.UUID:
     return key
 
 
-def test_pruning_removes_sessions_that_ended_before_then_and_no_active_ones(
+def test_pruning_removes_only_sessions_that_ended_before_the_limit(
     app: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.tokens.commands.PRUNED_AT_ONCE", 2)

@@ -1,4 +1,4 @@
-"""RT9: does a person's API token do what was allowed, for as long, and never more than its owner may now?"""
+"""RT9: an API token has its scopes until it expires, and never more permissions than its owner."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def program(app: Flask) -> Program:
     return Program(app)
 
 
-def test_rt9_a_token_is_shown_once_and_only_its_digest_is_kept(
+def test_rt9_a_token_is_shown_once_and_only_its_digest_is_stored(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
     sign_in(ada)
@@ -62,40 +62,40 @@ def test_rt9_a_token_is_shown_once_and_only_its_digest_is_kept(
     assert token not in "".join(stored)
 
 
-def allowed(app: Flask, owner: Person, *scopes: str) -> str:
-    """A token with scopes that no address asks for yet, so that no page offers them."""
+def token_with(app: Flask, owner: Person, *scopes: str) -> str:
+    """A token with scopes that no route requires yet, so that the page doesn't offer them."""
     with app.test_request_context(), acting(app, owner):
         token = personal.make("Later", scopes, timedelta(days=1), row_id=uuid7())
     assert token
     return token
 
 
-def test_rt9_the_page_offers_what_addresses_for_programs_ask_for_and_no_more(
+def test_rt9_the_page_offers_exactly_the_scopes_that_routes_require(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person
 ) -> None:
-    asked = {
+    required = {
         scope_of(rule_of(app.view_functions[one.endpoint]))
         for one in app.url_map.iter_rules()
         if one.rule.startswith("/api/") and rule_of(app.view_functions[one.endpoint]) != PUBLIC
     }
     sign_in(root)
 
-    assert set(re.findall(r'name="scopes" value="([^"]+)"', client.get(PAGE).text)) == asked == {PROFILE}
+    assert set(re.findall(r'name="scopes" value="([^"]+)"', client.get(PAGE).text)) == required == {PROFILE}
 
 
-def test_rt9_a_scope_is_offered_once_an_address_asks_for_it(app: Flask) -> None:
-    grown = Flask("grown")
-    grown.add_url_rule("/api/v9/people", "people", requires(USERS_READ)(lambda: ""))
-    grown.add_url_rule("/people", "page", requires(USERS_WRITE)(lambda: ""))
-    grown.view_functions["static"] = app.view_functions["static"]
+def test_rt9_a_scope_is_offered_once_a_route_requires_it(app: Flask) -> None:
+    extended = Flask("extended")
+    extended.add_url_rule("/api/v9/people", "people", requires(USERS_READ)(lambda: ""))
+    extended.add_url_rule("/people", "page", requires(USERS_WRITE)(lambda: ""))
+    extended.view_functions["static"] = app.view_functions["static"]
 
-    assert scopes_in_use(grown) == {USERS_READ.name}
+    assert scopes_in_use(extended) == {USERS_READ.name}
 
 
 def test_rt9_me_returns_the_roles_permissions_and_the_tokens_scopes(
     app: Flask, ada: Person, acme: Tenant, program: Program
 ) -> None:
-    token = allowed(app, ada, PROFILE, USERS_READ.name)
+    token = token_with(app, ada, PROFILE, USERS_READ.name)
 
     assert program.me(token).json == {
         "id": str(ada.id),
@@ -108,26 +108,28 @@ def test_rt9_me_returns_the_roles_permissions_and_the_tokens_scopes(
     }
 
 
-def test_rt9_a_demoted_owners_token_can_do_less_and_is_not_revoked(
+def test_rt9_the_token_of_a_demoted_owner_loses_permissions_but_is_not_revoked(
     app: Flask, root: Person, ada: Person, program: Program
 ) -> None:
-    token = allowed(app, ada, PROFILE, USERS_READ.name)
+    token = token_with(app, ada, PROFILE, USERS_READ.name)
     with acting(app, root):
         users.update(ada.id, 1, {"role": Role.USER})
 
-    told = program.me(token).json
-    assert told is not None
-    assert (told["role"], told["permissions"]) == ("USER", [])
+    me = program.me(token).json
+    assert me is not None
+    assert (me["role"], me["permissions"]) == ("USER", [])
 
 
-def test_rt9_without_the_scope_it_is_refused(app: Flask, ada: Person, program: Program) -> None:
-    answer = program.me(allowed(app, ada, USERS_READ.name))
+def test_rt9_a_token_without_the_scope_is_refused(app: Flask, ada: Person, program: Program) -> None:
+    answer = program.me(token_with(app, ada, USERS_READ.name))
 
     assert (answer.status_code, answer.json["code"]) == (403, "insufficient_scope")  # type: ignore[index]
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
 
 
-def test_rt9_nobody_allows_more_than_they_may(app: Flask, client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_rt9_nobody_can_grant_a_token_more_than_their_own_permissions(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
     sign_in(uma)
     wrongs: list[dict[str, Any]] = [
         {"scopes": [USERS_WRITE]}, {"scopes": []}, {"name": ""}, {"days": "366"},
@@ -140,7 +142,7 @@ def test_rt9_nobody_allows_more_than_they_may(app: Flask, client: PageClient, si
         assert db.session.scalars(select(ApiToken.id)).all() == []
 
 
-def test_rt9_it_ends_by_itself_and_after_a_year_at_most(
+def test_rt9_a_token_expires_after_a_year_at_most(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, program: Program
 ) -> None:
     sign_in(uma)
@@ -156,7 +158,7 @@ def test_rt9_it_ends_by_itself_and_after_a_year_at_most(
     assert "Backup" not in client.get(PAGE).text
 
 
-def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
+def test_rt9_only_its_owner_can_revoke_a_token_and_both_changes_are_recorded(
     app: Flask,
     client: PageClient,
     other_client: PageClient,
@@ -182,7 +184,9 @@ def test_rt9_it_is_revoked_by_its_owner_alone_and_both_acts_are_events(
         assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
 
 
-def test_rt9_its_last_use_is_shown(client: PageClient, sign_in: SignIn, uma: Person, program: Program) -> None:
+def test_rt9_the_last_use_of_a_token_is_shown(
+    client: PageClient, sign_in: SignIn, uma: Person, program: Program
+) -> None:
     sign_in(uma)
     token = make(client)
     assert "Never used" in client.get(PAGE).text
@@ -192,28 +196,28 @@ def test_rt9_its_last_use_is_shown(client: PageClient, sign_in: SignIn, uma: Per
     assert "Last used" in client.get(PAGE).text
 
 
-def test_rt9_rt6_it_ends_with_a_new_password_deactivation_deletion_and_a_move(
+def test_rt9_rt6_a_token_ends_with_a_new_password_deactivation_deletion_or_a_move(
     app: Flask, build: Builder, client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, birch: Tenant,
     program: Program,
 ) -> None:  # fmt: skip
-    acts: dict[str, Callable[[uuid.UUID], object]] = {
+    changes: dict[str, Callable[[uuid.UUID], object]] = {
         "password": lambda one: set_password(one, "another horse battery staple"),
         "deactivation": lambda one: users.set_active(one, is_active=False),
         "deletion": users.delete,
         "move": lambda one: users.update(one, 1, {"organization_id": birch.id}),
     }
-    for name, act in acts.items():
+    for name, change in changes.items():
         person = build.person(f"{name}@example.com", tenant=acme)
         sign_in(person)
         token = make(client)
         assert program.me(token).status_code == 200
         with acting(app, root):
-            act(person.id)
+            change(person.id)
         assert program.me(token).status_code == 401, name
         client.delete_cookie("portal")
 
 
-def test_rt10_it_opens_no_page_and_no_cookie_makes_it(
+def test_rt10_a_token_does_not_open_pages_and_is_not_accepted_as_a_cookie(
     client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person
 ) -> None:
     sign_in(uma)
@@ -224,7 +228,9 @@ def test_rt10_it_opens_no_page_and_no_cookie_makes_it(
     assert other_client.get(ME, headers={"Cookie": f"portal={token}"}).status_code == 401
 
 
-def test_a_form_sent_twice_makes_one_token(app: Flask, client: PageClient, sign_in: SignIn, uma: Person) -> None:
+def test_submitting_the_form_twice_creates_one_token(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person
+) -> None:
     sign_in(uma)
     sent = {**client.form(PAGE), "name": "Backup"}
 
@@ -234,7 +240,7 @@ def test_a_form_sent_twice_makes_one_token(app: Flask, client: PageClient, sign_
         assert len(db.session.scalars(select(ApiToken.id)).all()) == 1
 
 
-def test_nobody_has_more_than_fifty(
+def test_the_number_of_tokens_per_person_is_limited(
     client: PageClient, sign_in: SignIn, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.tokens.personal.MOST", 2)

@@ -1,4 +1,4 @@
-"""What the pages of people answer to whom: see tests/access/test_matrix.py."""
+"""What the pages of people answer to each visitor: see tests/access/test_matrix.py."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from portal.core.db import command, db
 from portal.tokens.commands import Lifetime, add_session
 from portal.users.models import User
 from tests.access.rules import (
-    ADMIN_ASKED,
-    ADMIN_CLASHES,
+    ADMIN_CONFIRMS,
+    ADMIN_CONFLICTS,
     ADMIN_READS,
     ADMIN_RESTORES,
     ADMIN_WRITES,
     NEVER_USER,
-    SUPER_ASKED,
-    SUPER_CLASHES,
+    SUPER_CONFIRMS,
+    SUPER_CONFLICTS,
     SUPER_READS,
     SUPER_RESTORES,
     SUPER_WRITES,
@@ -33,7 +33,7 @@ from tests.access.rules import (
     row,
     version,
 )
-from tests.access.visitor import DONE, GONE, PAGE
+from tests.access.visitor import DONE, NOT_FOUND, PAGE
 from tests.acting import acting
 
 HOUR = Lifetime(timedelta(hours=1), timedelta(hours=1))
@@ -43,33 +43,33 @@ RULES: Rules = {
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
-    ("users.edit", "GET"): row((PAGE, GONE, DONE, GONE, GONE), (PAGE, PAGE, DONE, GONE, PAGE)),
+    ("users.edit", "GET"): row((PAGE, NOT_FOUND, DONE, NOT_FOUND, NOT_FOUND), (PAGE, PAGE, DONE, NOT_FOUND, PAGE)),
     ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
-    ("users.deactivation", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.deactivation", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.password_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.password_reset", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.invitation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
-    ("users.revocation", "GET"): row(ADMIN_CLASHES, SUPER_CLASHES),
-    ("users.revocation", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
-    ("users.invitation_link", "POST"): row(ADMIN_CLASHES, SUPER_CLASHES),
+    ("users.invitation", "POST"): row(ADMIN_CONFLICTS, SUPER_CONFLICTS),
+    ("users.revocation", "GET"): row(ADMIN_CONFLICTS, SUPER_CONFLICTS),
+    ("users.revocation", "POST"): row(ADMIN_CONFLICTS, SUPER_CONFLICTS),
+    ("users.invitation_link", "POST"): row(ADMIN_CONFLICTS, SUPER_CONFLICTS),
     ("users.verification", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.cancellation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.mfa_reset", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.mfa_reset", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.mfa_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.unlock", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.end_session", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
-    ("users.delete", "GET"): row(ADMIN_ASKED, SUPER_ASKED),
+    ("users.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
-    ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # of the deleted it says: restore first
+    ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # deleted people must be restored first
 }
 
 
 def row_of(world: World, kind: str) -> uuid.UUID:
-    """A fresh row of that kind, seen from Acme."""
+    """A new row of this kind, from Acme's point of view."""
     email = f"{kind}-{uuid.uuid4().hex}@example.com"
     gone = now() if kind == "deleted" else None
     role = Role.SUPER_ADMIN if kind == "hidden" else Role.USER
@@ -78,21 +78,21 @@ def row_of(world: World, kind: str) -> uuid.UUID:
 
 
 def _edited(world: World, key: uuid.UUID) -> dict[str, Any]:
-    """Another role would be asked about first: tests/users/test_consequences.py."""
+    """Keep the role, because a change would need confirmation: tests/users/test_consequences.py."""
     with acting(world.app):
         role = db.session.scalar(select(User.role).where(User.id == key)) or Role.USER
     return {"email": f"{key.hex}@example.com", "role": role.name, "is_active": "true", **version(world, key)}
 
 
-def session_of(world: World, key: uuid.UUID) -> dict[str, Any]:
-    """A sign-in of the person who is asked for; of a third one where there is none."""
+def session_body(world: World, key: uuid.UUID) -> dict[str, Any]:
+    """A session of this person, or of somebody else if they don't exist."""
     person = key if world.build.read(User, key) else world.build.person(f"{key.hex}@example.com").id
     with acting(world.app):
         return {"session": command(add_session)(person, None, lifetime=HOUR, token=key.hex)}
 
 
 BODIES: dict[str, Body] = {
-    "users.end_session": session_of,
+    "users.end_session": session_body,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
     "users.edit": _edited,
     "users_activity.undo": changed(User, "first_name"),

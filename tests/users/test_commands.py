@@ -1,9 +1,8 @@
-"""Do people come, change, go and come back as promised, also when many do it at once?"""
+"""Creating, changing, deleting and restoring people, one at a time and concurrently."""
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -28,7 +27,7 @@ from portal.tokens.queries import live_of
 from portal.users import commands, passwords, queries, resets
 from portal.users.commands import users
 from portal.users.models import User
-from tests.acting import acting, at_once
+from tests.acting import acting, outcomes_of, run_concurrently
 from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.database import disconnect
 from tests.mailbox import jobs
@@ -36,7 +35,7 @@ from tests.rounds import rounds
 
 THREADS = 20
 ROUNDS = rounds("ROUNDS", 15)
-MANY_ROUNDS = max(ROUNDS, 100)  # where one takes little
+MANY_ROUNDS = max(ROUNDS, 100)  # for quick ones
 WEEK = Lifetime(timedelta(days=7), timedelta(days=7))
 
 
@@ -55,7 +54,7 @@ def sessions(person: Person) -> int:
 # One at a time
 
 
-def test_a_new_person_gets_the_actors_organization_and_an_invitation_instead_of_a_password(
+def test_a_new_person_gets_the_actors_organization_and_an_invitation_but_no_password(
     app: Flask, ada: Person, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -68,7 +67,7 @@ def test_a_new_person_gets_the_actors_organization_and_an_invitation_instead_of_
     assert jobs(app) == [("invitation", created)]
 
 
-def test_ac7_nobody_creates_or_promotes_above_their_own_role(app: Flask, ada: Person, uma: Person) -> None:
+def test_ac7_nobody_can_create_or_promote_above_their_own_role(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
         with pytest.raises(NotAllowed):
             create(role=Role.SUPER_ADMIN)
@@ -76,7 +75,7 @@ def test_ac7_nobody_creates_or_promotes_above_their_own_role(app: Flask, ada: Pe
             users.update(uma.id, 1, {"role": Role.SUPER_ADMIN})
 
 
-def test_ac7_a_user_creates_and_promotes_nobody(app: Flask, uma: Person) -> None:
+def test_ac7_a_user_cannot_create_or_promote_anyone(app: Flask, uma: Person) -> None:
     with acting(app, uma):
         with pytest.raises(NotAllowed):
             create()
@@ -85,7 +84,7 @@ def test_ac7_a_user_creates_and_promotes_nobody(app: Flask, uma: Person) -> None
                 users.update(uma.id, 1, {"role": role})
 
 
-def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
+def test_ac8_an_admin_cannot_create_people_elsewhere_or_move_them(
     app: Flask, ada: Person, uma: Person, birch: Tenant, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -98,11 +97,11 @@ def test_ac8_an_admin_creates_nobody_elsewhere_and_moves_nobody(
 
 
 @pytest.mark.parametrize("name", ["bea", "gil", "root", "nobody"])
-def test_ac2_ac6_every_act_on_who_is_out_of_reach_finds_nobody(
+def test_ac2_ac6_every_command_on_a_person_out_of_reach_raises_missing(
     app: Flask, ada: Person, bea: Person, gil: Person, root: Person, build: Builder, name: str
 ) -> None:
     target = {"bea": bea.id, "gil": gil.id, "root": root.id, "nobody": uuid7()}[name]
-    acts: tuple[Callable[[], Any], ...] = (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: users.update(target, 1, {"first_name": "Taken"}),
         lambda: users.set_active(target, is_active=False),
         lambda: users.delete(target),
@@ -110,27 +109,27 @@ def test_ac2_ac6_every_act_on_who_is_out_of_reach_finds_nobody(
         lambda: commands.set_password(target, PASSWORD),
         lambda: commands.update_profile(target, {"first_name": "Taken"}),
     )
-    for act in acts:
+    for call in calls:
         with acting(app, ada), pytest.raises(Missing):
-            act()
+            call()
 
     if name != "nobody":
         assert build.read(User, target).version == 1
 
 
-def test_ac6_an_admin_acts_on_no_super_admin_of_the_own_organization(
+def test_ac6_an_admin_cannot_change_a_super_admin_of_their_organization(
     app: Flask, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     with acting(app, ada):
-        for act in (users.delete, resets.reset_password):
+        for call in (users.delete, resets.reset_password):
             with pytest.raises(Missing):
-                act(chief.id)
+                call(chief.id)
         with pytest.raises(Missing):
             users.update(chief.id, 1, {"role": Role.USER})
 
 
-def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
+def test_ac11_nobody_can_demote_deactivate_move_or_delete_themselves(
     app: Flask, root: Person, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     build.person("second@example.com", role=Role.SUPER_ADMIN)
@@ -145,30 +144,32 @@ def test_ac11_nobody_demotes_deactivates_moves_or_deletes_themselves(
                 users.delete(person.id)
 
 
-def test_ac10_the_last_super_admin_who_can_sign_in_stays(app: Flask, root: Person, build: Builder) -> None:
+def test_ac10_the_last_active_super_admin_cannot_be_removed(app: Flask, root: Person, build: Builder) -> None:
     build.person("asleep@example.com", role=Role.SUPER_ADMIN, is_active=False)
     build.person("gone@example.com", role=Role.SUPER_ADMIN, deleted_at=now())
     lost = build.tenant("Lost", deleted_at=now())
     build.person("lost@example.com", role=Role.SUPER_ADMIN, tenant=lost)
-    acts: tuple[Callable[[], Any], ...] = (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: users.delete(root.id),
         lambda: users.set_active(root.id, is_active=False),
         lambda: users.update(root.id, 1, {"role": Role.ADMIN}),
         lambda: users.update(root.id, 1, {"is_active": False}),
     )
-    for act in acts:
+    for call in calls:
         with acting(app), pytest.raises(Conflict, match="last super administrator"):
-            act()
+            call()
 
 
-def test_ac10_a_last_super_admin_does_not_go_with_an_organization(app: Flask, acme: Tenant, build: Builder) -> None:
+def test_ac10_deleting_an_organization_cannot_remove_the_last_super_admin(
+    app: Flask, acme: Tenant, build: Builder
+) -> None:
     build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
 
     with acting(app), pytest.raises(Conflict, match="last super administrator"):
         organizations.delete(acme.id)
 
 
-def test_co1_an_edit_that_began_from_an_older_row_is_stale_and_shows_the_newer(
+def test_co1_an_edit_based_on_an_older_version_is_stale_and_shows_the_newer_one(
     app: Flask, ada: Person, uma: Person
 ) -> None:
     with acting(app, ada):
@@ -187,7 +188,7 @@ def test_an_edit_that_changes_nothing_writes_nothing(app: Flask, ada: Person, um
     assert build.read(User, uma.id).version == 1
 
 
-def test_co2_the_same_row_id_again_is_the_same_person_invited_once(app: Flask, ada: Person) -> None:
+def test_co2_repeating_a_row_id_creates_one_person_and_one_invitation(app: Flask, ada: Person) -> None:
     key = uuid7()
     with acting(app, ada):
         first = users.create(values(), row_id=key)
@@ -197,7 +198,7 @@ def test_co2_the_same_row_id_again_is_the_same_person_invited_once(app: Flask, a
     assert jobs(app) == [("invitation", key)]
 
 
-def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: Flask, ada: Person, gil: Person) -> None:
+def test_co4_the_email_of_a_deleted_person_offers_to_restore_them(app: Flask, ada: Person, gil: Person) -> None:
     with acting(app, ada):
         with pytest.raises(Conflict) as raised:
             users.create(values(gil.email), row_id=uuid7())
@@ -207,7 +208,7 @@ def test_co4_the_address_of_a_deleted_person_offers_to_restore_them_first(app: F
     assert created != gil.id
 
 
-def test_co4_a_restore_that_meets_a_new_owner_of_the_address_says_so(
+def test_co4_a_restore_fails_if_the_email_was_taken_meanwhile(
     app: Flask, ada: Person, gil: Person, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -220,7 +221,7 @@ def test_co4_a_restore_that_meets_a_new_owner_of_the_address_says_so(
     assert build.read(User, gil.id).is_deleted
 
 
-def test_ac13_nobody_is_restored_into_a_deleted_organization(
+def test_ac13_nobody_can_be_restored_into_a_deleted_organization(
     app: Flask, root: Person, gil: Person, acme: Tenant
 ) -> None:
     with acting(app, root):
@@ -231,13 +232,13 @@ def test_ac13_nobody_is_restored_into_a_deleted_organization(
     assert raised.value.field == "organization_id"
 
 
-def test_ac13_a_user_restores_nobody(app: Flask, uma: Person, bea: Person, gil: Person) -> None:
+def test_ac13_a_user_cannot_restore_anyone(app: Flask, uma: Person, bea: Person, gil: Person) -> None:
     for person in (uma, bea):
         with acting(app, person), pytest.raises(Missing):
             users.restore(gil.id)
 
 
-def test_ac3_an_address_taken_in_another_tenant_does_not_say_by_whom(
+def test_ac3_a_conflict_with_another_tenant_does_not_name_the_person(
     app: Flask, ada: Person, root: Person, bea: Person
 ) -> None:
     with acting(app, ada), pytest.raises(Conflict) as hidden:
@@ -249,7 +250,7 @@ def test_ac3_an_address_taken_in_another_tenant_does_not_say_by_whom(
     assert bea.name in shown.value.message
 
 
-def test_deleting_and_restoring_leaves_the_person_as_they_were(
+def test_deleting_and_restoring_a_person_leaves_them_unchanged(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -261,11 +262,11 @@ def test_deleting_and_restoring_leaves_the_person_as_they_were(
     assert (user.deleted_at, user.deleted_by, user.version, user.is_active) == (None, None, 3, True)
 
 
-@pytest.mark.parametrize("act", ["delete", "deactivate", "edit", "reset", "set"])
-def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
-    app: Flask, ada: Person, uma: Person, acme: Tenant, act: str
+@pytest.mark.parametrize("how", ["delete", "deactivate", "edit", "reset", "set"])
+def test_se3_deletion_deactivation_and_password_changes_end_all_sessions(
+    app: Flask, ada: Person, uma: Person, acme: Tenant, how: str
 ) -> None:
-    acts: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "delete": lambda: users.delete(uma.id),
         "deactivate": lambda: users.set_active(uma.id, is_active=False),
         "edit": lambda: users.update(uma.id, 1, {"is_active": False}),
@@ -276,12 +277,12 @@ def test_se3_sign_ins_end_with_deletion_deactivation_and_a_reset(
         open_session(uma.id, acme.id, lifetime=WEEK)
         open_session(ada.id, acme.id, lifetime=WEEK)
     with acting(app, ada):
-        acts[act]()
+        calls[how]()
     with acting(app):
         assert (sessions(uma), sessions(ada)) == (0, 1)
 
 
-def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
+def test_au9_a_reset_removes_the_password_and_sends_a_link(
     app: Flask, ada: Person, uma: Person, build: Builder
 ) -> None:
     with acting(app, ada):
@@ -295,7 +296,7 @@ def test_au9_a_reset_takes_the_password_away_and_mails_a_link(
     assert not build.read(User, uma.id).must_change_password
 
 
-def test_a_rehash_replaces_no_password_that_was_changed_meanwhile(app: Flask, uma: Person) -> None:
+def test_a_rehash_does_not_replace_a_password_changed_meanwhile(app: Flask, uma: Person) -> None:
     with acting(app):
         former = commands.stored_password(uma.id)
         assert former is not None
@@ -305,11 +306,7 @@ def test_a_rehash_replaces_no_password_that_was_changed_meanwhile(app: Flask, um
         assert passwords.verify("something else entirely", commands.stored_password(uma.id)).correct
 
 
-# Many at once
-
-
-def outcomes_of(results: list[Any]) -> Counter[str]:
-    return Counter(type(one).__name__ if isinstance(one, Exception) else "done" for one in results)
+# Concurrent commands
 
 
 @pytest.fixture
@@ -317,46 +314,46 @@ def tenant(fresh_app: Flask) -> Tenant:
     return Builder(fresh_app).tenant("Acme")
 
 
-def test_co3_of_many_who_create_the_same_address_one_wins_and_the_others_are_told(
-    fresh_app: Flask, tenant: Tenant
-) -> None:
+def test_co3_concurrent_creates_with_one_email_have_one_winner_and_conflicts(fresh_app: Flask, tenant: Tenant) -> None:
     for turn in range(MANY_ROUNDS):
         spellings = [f"{'R' if n % 2 else 'r'}ace{turn}@example.com" for n in range(THREADS)]
-        results = at_once(fresh_app, [partial(create, email, organization_id=tenant.id) for email in spellings])
+        results = run_concurrently(
+            fresh_app, [partial(create, email, organization_id=tenant.id) for email in spellings]
+        )
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         assert {one.field for one in results if isinstance(one, Conflict)} == {"email"}
 
 
-def test_co3_of_many_who_take_on_the_same_address_one_wins(fresh_app: Flask, tenant: Tenant) -> None:
+def test_co3_concurrent_changes_to_one_email_have_one_winner(fresh_app: Flask, tenant: Tenant) -> None:
     build = Builder(fresh_app)
     people = [build.person(f"p{n}@example.com", tenant=tenant, invited_at=now()) for n in range(THREADS)]
     for turn in range(ROUNDS):
-        wanted = f"race{turn}@example.com"
+        email = f"race{turn}@example.com"
         versions = {person.id: build.read(User, person.id).version for person in people}
 
-        def rename(person: Person, wanted: str = wanted, versions: dict[uuid.UUID, int] = versions) -> User:
-            return users.update(person.id, versions[person.id], {"email": wanted})
+        def rename(person: Person, email: str = email, versions: dict[uuid.UUID, int] = versions) -> User:
+            return users.update(person.id, versions[person.id], {"email": email})
 
-        results = at_once(fresh_app, [partial(rename, person) for person in people])
+        results = run_concurrently(fresh_app, [partial(rename, person) for person in people])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
 
 
-def test_co3_of_many_deleted_with_one_address_one_comes_back(fresh_app: Flask, tenant: Tenant) -> None:
+def test_co3_concurrent_restores_with_one_email_have_one_winner(fresh_app: Flask, tenant: Tenant) -> None:
     build = Builder(fresh_app)
     for turn in range(ROUNDS):
         email = f"race{turn}@example.com"
         gone = [build.person(email, tenant=tenant, deleted_at=now()) for _ in range(THREADS)]
 
-        results = at_once(fresh_app, [partial(users.restore, person.id) for person in gone])
+        results = run_concurrently(fresh_app, [partial(users.restore, person.id) for person in gone])
 
         assert outcomes_of(results) == {"done": 1, "Conflict": THREADS - 1}
         with acting(fresh_app):
             assert db.session.scalar(select(func.count(User.id)).where(User.email == email)) == 1
 
 
-def test_co2_ten_submits_of_one_form_at_once_make_one_person(fresh_app: Flask, tenant: Tenant) -> None:
+def test_co2_ten_concurrent_submits_of_one_form_create_one_person(fresh_app: Flask, tenant: Tenant) -> None:
     ada = Builder(fresh_app).person("ada@example.com", role=Role.ADMIN, tenant=tenant)
     for turn in range(ROUNDS):
         key, email = uuid7(), f"double{turn}@example.com"
@@ -364,13 +361,13 @@ def test_co2_ten_submits_of_one_form_at_once_make_one_person(fresh_app: Flask, t
         def submit(key: uuid.UUID = key, email: str = email) -> uuid.UUID:
             return users.create(values(email), row_id=key)
 
-        results = at_once(fresh_app, [submit] * 10, ada)
+        results = run_concurrently(fresh_app, [submit] * 10, ada)
 
         assert results == [key] * 10
         assert jobs(fresh_app).count(("invitation", key)) == 1
 
 
-def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Flask, tenant: Tenant) -> None:
+def test_co1_every_acknowledged_edit_of_fifty_concurrent_ones_is_kept(fresh_app: Flask, tenant: Tenant) -> None:
     build = Builder(fresh_app)
     uma = build.person("uma@example.com", tenant=tenant)
 
@@ -379,7 +376,7 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
         users.update(uma.id, user.version, {"first_name": f"{user.first_name},{number}"})
         return str(number)
 
-    results = at_once(fresh_app, [partial(edit, number) for number in range(50)])
+    results = run_concurrently(fresh_app, [partial(edit, number) for number in range(50)])
 
     assert set(outcomes_of(results)) <= {"done", "Stale"}
     acknowledged = sorted(one for one in results if isinstance(one, str))
@@ -389,32 +386,34 @@ def test_co1_of_fifty_edits_at_once_every_acknowledged_one_is_kept(fresh_app: Fl
     assert acknowledged
 
 
-def test_ac10_two_super_admins_who_remove_each_other_at_once_leave_one(fresh_app: Flask) -> None:
+def test_ac10_two_super_admins_who_remove_each_other_concurrently_leave_one(fresh_app: Flask) -> None:
     notice_deadlocks_early(fresh_app)
     build = Builder(fresh_app)
     one = build.person("one@example.com", role=Role.SUPER_ADMIN)
     two = build.person("two@example.com", role=Role.SUPER_ADMIN)
-    able = queries.active_super_admins()
+    active = queries.active_super_admins()
 
-    def remove(person: Person, way: int) -> Any:
-        if way == 0:
+    def remove(person: Person, how: int) -> Any:
+        if how == 0:
             return users.delete(person.id)
-        if way == 1:
+        if how == 1:
             return users.set_active(person.id, is_active=False)
         version = db.session.scalars(queries.by_id(person.id)).one().version
         return users.update(person.id, version, {"role": Role.USER})
 
     for turn in range(20):
-        results = at_once(fresh_app, [partial(remove, two, turn % 3), partial(remove, one, (turn + 1) % 3)], one, two)
+        results = run_concurrently(
+            fresh_app, [partial(remove, two, turn % 3), partial(remove, one, (turn + 1) % 3)], one, two
+        )
 
         assert outcomes_of(results) == {"done": 1, "Conflict": 1}, results
         with acting(fresh_app):
-            assert len(db.session.scalars(able).all()) == 1
+            assert len(db.session.scalars(active).all()) == 1
             restore_both(one, two)
 
 
 def notice_deadlocks_early(app: Flask) -> None:
-    """So that the test is quick; where the account may not set it, the test takes longer."""
+    """Keep the test quick. Without the privilege it only takes longer."""
     with app.app_context(), db.engine.begin() as connection, suppress(ProgrammingError):
         name = connection.engine.url.database
         connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET deadlock_timeout = 50')
@@ -427,43 +426,43 @@ def restore_both(*people: Person) -> None:
         users.update(person.id, user.version, {"role": Role.SUPER_ADMIN, "is_active": True})
 
 
-def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_came(fresh_app: Flask) -> None:
+def test_co5_nobody_active_is_left_in_an_organization_deleted_while_people_are_added(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     build.person("root@example.com", role=Role.SUPER_ADMIN)
     for turn in range(ROUNDS):
-        home = build.tenant(f"Home {turn}")
+        organization = build.tenant(f"Home {turn}")
 
-        def come(number: int, home: Tenant = home, turn: int = turn) -> Any:
-            return create(f"p{turn}-{number}@example.com", organization_id=home.id)
+        def join(number: int, organization: Tenant = organization, turn: int = turn) -> Any:
+            return create(f"p{turn}-{number}@example.com", organization_id=organization.id)
 
-        works: list[Callable[[], Any]] = [partial(come, number) for number in range(8)]
-        works.append(partial(organizations.delete, home.id))
-        results = at_once(fresh_app, works)
+        tasks: list[Callable[[], Any]] = [partial(join, number) for number in range(8)]
+        tasks.append(partial(organizations.delete, organization.id))
+        results = run_concurrently(fresh_app, tasks)
 
         assert set(outcomes_of(results)) <= {"done", "Conflict"}
-        gone = build.read(Organization, home.id)
+        gone = build.read(Organization, organization.id)
         with acting(fresh_app):
             later = select(func.count(User.id)).where(
-                User.organization_id == home.id, User.created_at > gone.deleted_at
+                User.organization_id == organization.id, User.created_at > gone.deleted_at
             )
             assert db.session.scalar(later) == 0
 
 
-def test_ac10_two_organizations_deleted_at_once_do_not_lock_the_last_super_admins_out(fresh_app: Flask) -> None:
+def test_ac10_deleting_two_organizations_concurrently_cannot_remove_the_last_super_admins(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
-    homes = [build.tenant(f"Home {side}") for side in "ab"]
-    for home in homes:
-        build.person(f"{home.slug}@example.com", role=Role.SUPER_ADMIN, tenant=home)
+    tenants = [build.tenant(f"Home {side}") for side in "ab"]
+    for organization in tenants:
+        build.person(f"{organization.slug}@example.com", role=Role.SUPER_ADMIN, tenant=organization)
     for _ in range(ROUNDS):
-        at_once(fresh_app, [partial(organizations.delete, home.id) for home in homes])
+        run_concurrently(fresh_app, [partial(organizations.delete, organization.id) for organization in tenants])
 
         with acting(fresh_app):
             assert len(db.session.scalars(queries.active_super_admins()).all()) == 1
-            for home in homes:
-                organizations.restore(home.id)
+            for organization in tenants:
+                organizations.restore(organization.id)
 
 
-def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
+def test_se3_a_reset_also_ends_sessions_from_before_the_person_was_moved(
     app: Flask, root: Person, ada: Person, acme: Tenant, build: Builder
 ) -> None:
     nomad = build.person("nomad@example.com")
@@ -481,22 +480,22 @@ def test_se3_a_reset_ends_sign_ins_too_that_began_before_somebody_was_moved(
         assert db.session.scalar(live_of(nomad.id)) == 0
 
 
-def test_au9_nobody_resets_their_own_password_without_the_current_one(app: Flask, ada: Person, root: Person) -> None:
+def test_au9_nobody_can_reset_their_own_password_without_the_current_one(app: Flask, ada: Person, root: Person) -> None:
     for person in (ada, root):
         with acting(app, person), pytest.raises(Conflict):
             resets.reset_password(person.id)
 
 
-@pytest.mark.parametrize("act", ["role", "tenant", "undo", "name", "organization"])
-def test_se5_another_role_or_tenant_ends_the_sessions_of_api_clients_and_no_browser(
-    app: Flask, root: Person, uma: Person, acme: Tenant, birch: Tenant, act: str
+@pytest.mark.parametrize("change", ["role", "tenant", "undo", "name", "organization"])
+def test_se5_a_new_role_or_tenant_ends_sessions_of_api_clients_but_not_of_browsers(
+    app: Flask, root: Person, uma: Person, acme: Tenant, birch: Tenant, change: str
 ) -> None:
     with acting(app):
-        if act == "undo":
+        if change == "undo":
             users.update(uma.id, 1, {"role": Role.ADMIN})
         open_session(uma.id, acme.id, lifetime=WEEK)
         command(add_session)(uma.id, acme.id, lifetime=WEEK, token=None)
-    acts: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "role": lambda: users.update(uma.id, 1, {"role": Role.ADMIN}),
         "tenant": lambda: users.update(uma.id, 1, {"organization_id": birch.id}),
         "undo": lambda: users.undo(uma.id, 2),
@@ -504,8 +503,8 @@ def test_se5_another_role_or_tenant_ends_the_sessions_of_api_clients_and_no_brow
         "organization": lambda: organizations.delete(acme.id),
     }
     with acting(app, root):
-        acts[act]()
+        calls[change]()
 
     with acting(app):
         kinds = db.session.scalars(select(Session.is_browser).where(Session.ended_at.is_(None)))
-        assert sorted(kinds) == ([False, True] if act == "name" else [True])
+        assert sorted(kinds) == ([False, True] if change == "name" else [True])

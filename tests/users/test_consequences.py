@@ -1,4 +1,4 @@
-"""Is nobody moved, given another role or let in again with power over others before it was said what that means?"""
+"""Changes that give a person power over others are only made after a confirmation that explains them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
 from portal.web.given import current_settings
-from tests.acting import acting, say_who_long_ago
+from tests.acting import acting, age_authentication
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.pages import PageClient, fields_of
 
@@ -26,22 +26,22 @@ CHECK = "Check what this changes, then confirm below"
 
 
 def confirmed(client: PageClient, path: str, values: dict[str, Any]) -> str:
-    """Send the form, read what it means, and send it again as it was shown; returns what was shown."""
-    asked = client.send(path, values)
-    assert asked.status_code == 200
-    assert CHECK in asked.text
-    answer = client.post(path, data=fields_of(asked.text, path))
+    """Submit the form, then the confirmation, and return the page that question for it."""
+    question = client.send(path, values)
+    assert question.status_code == 200
+    assert CHECK in question.text
+    answer = client.post(path, data=fields_of(question.text, path))
     assert answer.status_code == 303, answer.text
-    return asked.text
+    return question.text
 
 
-def test_moving_a_person_says_what_it_changes_before_it_is_done(
+def test_moving_a_person_explains_the_consequences_first(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, ada: Person, birch: Tenant
 ) -> None:
     sign_in(root)
     path = f"/users/{ada.id}/edit"
 
-    asked = client.send(path, {"organization_id": birch.slug})
+    question = client.send(path, {"organization_id": birch.slug})
 
     assert build.read(User, ada.id).organization_id == ada.organization_id
     for sentence in (
@@ -50,27 +50,27 @@ def test_moving_a_person_says_what_it_changes_before_it_is_done(
         f"Administrators of Acme no longer see {ada.name}.",
         "last active administrator",
     ):
-        assert sentence in asked.text
-    assert "Confirm and save changes" in asked.text
-    assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+        assert sentence in question.text
+    assert "Confirm and save changes" in question.text
+    assert client.post(path, data=fields_of(question.text, path)).status_code == 303
     assert build.read(User, ada.id).organization_id == birch.id
 
 
-@pytest.mark.parametrize("home", ["acme", ""])
-def test_granting_every_right_says_so_before_it_is_done(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, home: str
+@pytest.mark.parametrize("tenant", ["acme", ""])
+def test_promoting_a_super_admin_explains_the_consequences_first(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, tenant: str
 ) -> None:
-    uma = build.person("uma@example.com", tenant=acme if home else None)
+    uma = build.person("uma@example.com", tenant=acme if tenant else None)
     sign_in(root)
 
     shown = confirmed(client, f"/users/{uma.id}/edit", {"role": "SUPER_ADMIN"})
 
     assert f"{uma.name} becomes a super admin, with full access to every organization" in shown
-    assert ("hidden from the administrators of Acme" in shown) is bool(home)
+    assert ("hidden from the administrators of Acme" in shown) is bool(tenant)
     assert build.read(User, uma.id).role is Role.SUPER_ADMIN
 
 
-def test_a_new_super_admin_is_confirmed_and_other_new_people_are_not(
+def test_creating_a_super_admin_needs_confirmation_but_creating_others_does_not(
     app: Any, client: PageClient, sign_in: SignIn, root: Person
 ) -> None:
     sign_in(root)
@@ -84,14 +84,14 @@ def test_a_new_super_admin_is_confirmed_and_other_new_people_are_not(
         assert len(db.session.scalars(select(User).where(User.email == "two@example.com")).all()) == 1
 
 
-def test_an_answer_to_another_question_confirms_nothing(
+def test_a_confirmation_of_another_change_does_not_count(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, birch: Tenant
 ) -> None:
     sign_in(root)
     path = f"/users/{uma.id}/edit"
-    asked = fields_of(client.send(path, {"organization_id": birch.slug}).text, path)
+    question = fields_of(client.send(path, {"organization_id": birch.slug}).text, path)
 
-    again = client.post(path, data={**asked, "role": "SUPER_ADMIN"})
+    again = client.post(path, data={**question, "role": "SUPER_ADMIN"})
     forged = client.send(path, {"role": "SUPER_ADMIN", "confirmed": "yes"})
 
     assert again.status_code == forged.status_code == 200
@@ -101,7 +101,7 @@ def test_an_answer_to_another_question_confirms_nothing(
     assert (row.role, row.organization_id) == (Role.USER, uma.organization_id)
 
 
-def test_other_changes_ask_nothing(
+def test_other_changes_need_no_confirmation(
     client: PageClient,
     other_client: PageClient,
     sign_in: SignIn,
@@ -124,7 +124,7 @@ def test_other_changes_ask_nothing(
 
 
 @pytest.mark.parametrize("change", ["demoted", "moved"])
-def test_undoing_asks_for_the_same_confirmation(
+def test_undoing_needs_the_same_confirmation(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, birch: Tenant, change: str
 ) -> None:
     role = Role.SUPER_ADMIN if change == "demoted" else Role.USER
@@ -148,7 +148,7 @@ def test_undoing_asks_for_the_same_confirmation(
 
 
 @pytest.mark.parametrize("by", ["root", "ada"])
-def test_another_role_within_an_organization_says_what_it_means(
+def test_a_new_role_within_an_organization_is_explained(
     request: pytest.FixtureRequest, client: PageClient, sign_in: SignIn, build: Builder, uma: Person, by: str
 ) -> None:
     sign_in(request.getfixturevalue(by))
@@ -171,7 +171,7 @@ def test_another_role_within_an_organization_says_what_it_means(
     assert build.read(User, uma.id).role is Role.ADMIN
 
 
-def test_lowering_a_super_admin_says_what_is_lost(
+def test_demoting_a_super_admin_explains_what_they_lose(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -186,7 +186,9 @@ def test_lowering_a_super_admin_says_what_is_lost(
     assert "belongs to no organization, so there is nobody to manage" in without
 
 
-def test_changing_the_own_role_is_refused_and_asks_nothing(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_changing_ones_own_role_is_refused_without_a_confirmation(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
     sign_in(ada)
     answer = client.send(f"/users/{ada.id}/edit", {"role": "USER"})
 
@@ -194,13 +196,13 @@ def test_changing_the_own_role_is_refused_and_asks_nothing(client: PageClient, s
     assert CHECK not in answer.text
 
 
-AGAIN = {
+SIGNS_IN_AGAIN = {
     Role.SUPER_ADMIN: "can sign in again as a super admin, with full access to every organization",
     Role.ADMIN: "can sign in again as an administrator of Acme",
 }
 
 
-def ended(build: Builder, root: Person, person: Person, how: str) -> None:
+def end_access(build: Builder, root: Person, person: Person, how: str) -> None:
     with acting(build.app, root):
         if how == "restore":
             users.delete(person.id)
@@ -208,21 +210,21 @@ def ended(build: Builder, root: Person, person: Person, how: str) -> None:
             users.set_active(person.id, is_active=False)
 
 
-def is_back(build: Builder, person: Person) -> bool:
+def has_access(build: Builder, person: Person) -> bool:
     user = build.read(User, person.id)
     return user.is_active and user.deleted_at is None
 
 
 @pytest.mark.parametrize("how", ["restore", "activate", "edit", "undo deleting", "undo deactivating"])
 @pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.ADMIN, Role.USER])
-def test_who_has_power_over_others_returns_only_after_confirmation_and_the_password(
+def test_restoring_access_of_administrators_needs_confirmation_and_the_password(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, how: str, role: Role
 ) -> None:
     person = build.person("kim@example.com", role=role, tenant=acme)
-    ended(build, root, person, "restore" if how in ("restore", "undo deleting") else "deactivate")
+    end_access(build, root, person, "restore" if how in ("restore", "undo deleting") else "deactivate")
     sign_in(root)
     with acting(build.app):
-        say_who_long_ago(root)
+        age_authentication(root)
     path, values = {
         "restore": (f"/users/{person.id}/restore", {}),
         "activate": (f"/users/{person.id}/deactivation", {"is_active": "y"}),
@@ -231,25 +233,29 @@ def test_who_has_power_over_others_returns_only_after_confirmation_and_the_passw
         else ("", {}),
     }.get(how, (f"/activity/people/{person.id}/undo", {"version": str(build.read(User, person.id).version)}))
 
-    asked = client.post(path, data={**values, "csrf_token": client.form("/account/")["csrf_token"]})
+    question = client.post(path, data={**values, "csrf_token": client.form("/account/")["csrf_token"]})
 
     if role is Role.USER:
-        assert asked.status_code == 303
-        assert is_back(build, person)
+        assert question.status_code == 303
+        assert has_access(build, person)
         return
-    assert AGAIN[role] in asked.text
-    assert not is_back(build, person)
-    asked_again = asked if how == "edit" else client.post(path, data=fields_of(asked.text, path))
-    assert "own_password" in fields_of(asked_again.text, path)
-    assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(asked_again.text, path), "own_password": "wrong"}).status_code == 422
-    assert not is_back(build, person)
-    assert client.post(path, data={**fields_of(asked_again.text, path), "own_password": PASSWORD}).status_code == 303
-    assert is_back(build, person)
+    assert SIGNS_IN_AGAIN[role] in question.text
+    assert not has_access(build, person)
+    password_question = question if how == "edit" else client.post(path, data=fields_of(question.text, path))
+    assert "own_password" in fields_of(password_question.text, path)
+    assert not has_access(build, person)
+    assert (
+        client.post(path, data={**fields_of(password_question.text, path), "own_password": "wrong"}).status_code == 422
+    )
+    assert not has_access(build, person)
+    assert (
+        client.post(path, data={**fields_of(password_question.text, path), "own_password": PASSWORD}).status_code == 303
+    )
+    assert has_access(build, person)
 
 
 @pytest.mark.parametrize("how", ["restore", "undo"])
-def test_restoring_an_organization_asks_if_a_super_admin_returns_with_it(
+def test_restoring_an_organization_needs_confirmation_if_a_super_admin_regains_access(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, ada: Person, how: str
 ) -> None:
     kim = build.person("kim@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -259,16 +265,16 @@ def test_restoring_an_organization_asks_if_a_super_admin_returns_with_it(
     path = f"/organizations/{acme.id}/restore" if how == "restore" else f"/activity/organizations/{acme.id}/undo"
 
     token = client.form("/account/")["csrf_token"]
-    asked = client.post(path, data={"csrf_token": token, "version": version})
+    question = client.post(path, data={"csrf_token": token, "version": version})
 
-    assert f"{kim.name} {AGAIN[Role.SUPER_ADMIN]}" in asked.text
-    assert ada.name not in asked.text
+    assert f"{kim.name} {SIGNS_IN_AGAIN[Role.SUPER_ADMIN]}" in question.text
+    assert ada.name not in question.text
     assert build.read(Organization, acme.id).deleted_at is not None
-    assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    assert client.post(path, data=fields_of(question.text, path)).status_code == 303
     assert build.read(Organization, acme.id).deleted_at is None
 
 
-def test_a_confirmation_counts_for_one_person_at_one_address(
+def test_a_confirmation_is_valid_for_one_actor_one_person_and_one_change(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person
 ) -> None:
     other = build.person("other@example.com", role=Role.SUPER_ADMIN)
@@ -277,29 +283,29 @@ def test_a_confirmation_counts_for_one_person_at_one_address(
     sign_in(root)
     sign_in(other, other_client)
     path, grant = f"/users/{twin.id}/edit", {"role": "SUPER_ADMIN"}
-    asked = fields_of(client.send(path, grant).text, path)
+    question = fields_of(client.send(path, grant).text, path)
     shown = html.unescape("\n".join(re.findall(r"<li>(.+?)</li>", client.send(path, grant).text)))
     forged = hashlib.sha256(shown.encode()).hexdigest()
 
     for visitor, at, digest in (
-        (other_client, path, asked["confirmed"]),
-        (client, f"/users/{same.id}/edit", asked["confirmed"]),
+        (other_client, path, question["confirmed"]),
+        (client, f"/users/{same.id}/edit", question["confirmed"]),
         (client, path, forged),
-        (client, path, asked["confirmed"][:-1]),
+        (client, path, question["confirmed"][:-1]),
         (client, path, "é"),
     ):
         assert visitor.send(at, {**grant, "confirmed": digest}).status_code == 200
     assert {build.read(User, one.id).role for one in (twin, same)} == {Role.USER}
-    assert client.post(path, data=asked).status_code == 303
+    assert client.post(path, data=question).status_code == 303
 
 
-def test_a_confirmation_holds_while_the_key_is_replaced(
-    client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, at_settings: Callable[..., None]
+def test_a_confirmation_stays_valid_while_the_secret_key_is_rotated(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, uma: Person, change_settings: Callable[..., None]
 ) -> None:
     sign_in(root)
     path = f"/users/{uma.id}/edit"
-    asked = fields_of(client.send(path, {"role": "ADMIN"}).text, path)
-    at_settings(secret_key="n" * 40, secret_key_fallbacks=(current_settings.of(build.app).secret_key,))  # noqa: S106
+    question = fields_of(client.send(path, {"role": "ADMIN"}).text, path)
+    change_settings(secret_key="n" * 40, secret_key_fallbacks=(current_settings.of(build.app).secret_key,))  # noqa: S106
 
-    assert client.post(path, data=asked).status_code == 303
+    assert client.post(path, data=question).status_code == 303
     assert build.read(User, uma.id).role is Role.ADMIN

@@ -18,7 +18,7 @@ from portal.tokens.commands import Lifetime, add_session
 from portal.tokens.models import RefreshToken, Session
 from portal.tokens.queries import is_live
 from portal.users.devices import SHOWN, devices_of, end_all, end_one
-from tests.access.visitor import GONE, SIGN_IN, Visitor, outcome
+from tests.access.visitor import NOT_FOUND, SIGN_IN, Visitor, outcome
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
@@ -172,12 +172,12 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
     visitor, own = Visitor(app, ada), session(app, uma)
     for person in (bea, chief):
         key = session(app, person)
-        assert outcome(visitor.get(f"/users/{person.id}", htmx=htmx)) == GONE
+        assert outcome(visitor.get(f"/users/{person.id}", htmx=htmx)) == NOT_FOUND
         for path in (f"/users/{person.id}", f"/users/{uma.id}", f"/users/{ada.id}"):
-            assert outcome(visitor.post(f"{path}/sign-ins/end", {"session": key}, htmx=htmx)) == GONE
-        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"session": own}, htmx=htmx)) == GONE
-        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end-all", htmx=htmx)) == GONE
-        assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == GONE
+            assert outcome(visitor.post(f"{path}/sign-ins/end", {"session": key}, htmx=htmx)) == NOT_FOUND
+        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end", {"session": own}, htmx=htmx)) == NOT_FOUND
+        assert outcome(visitor.post(f"/users/{person.id}/sign-ins/end-all", htmx=htmx)) == NOT_FOUND
+        assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == NOT_FOUND
         assert active_sessions(app, person) == {key}
     assert active_sessions(app, uma) == {own}
     assert acts(app) == []
@@ -186,7 +186,7 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
 def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Person, ada: Person) -> None:
     visitor, key = Visitor(app, uma), session(app, ada)
 
-    assert outcome(visitor.post("/account/devices/end", {"session": key})) == GONE
+    assert outcome(visitor.post("/account/devices/end", {"session": key})) == NOT_FOUND
     assert outcome(visitor.post(f"/users/{ada.id}/sign-ins/end", {"session": key})) == "403"
     with acting(app, uma):
         for end in (lambda: end_one(ada.id, key), lambda: end_all(ada.id, besides=key)):

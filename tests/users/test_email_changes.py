@@ -1,4 +1,4 @@
-"""Does an address count only once its owner confirmed it, and can the emails be called off and asked for again?"""
+"""A new address takes effect once its owner confirms it, and can be cancelled or confirmed again."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ REACH = [
     ("ada", "bea", False),
     ("ada", "root", False),
 ]
-ADD_AUTHENTICATOR = text("INSERT INTO authenticators (user_id, secret, last_step) VALUES (:whom, 'sealed', 0)")
+ADD_AUTHENTICATOR = text("INSERT INTO authenticators (user_id, secret, last_step) VALUES (:person, 'sealed', 0)")
 
 
-def ask(client: PageClient, email: str = NEW, password: str = PASSWORD) -> int:
+def request_change(client: PageClient, email: str = NEW, password: str = PASSWORD) -> int:
     return client.send("/account/email", {"email": email, "current_password": password}).status_code
 
 
-def test_a_change_asks_for_the_password_and_another_address(
+def test_a_change_needs_the_password_and_a_different_valid_address(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
 ) -> None:
     sign_in(uma)
 
-    assert ask(client, password="wrong password") == 422
-    assert ask(client, "nonsense") == 422
-    assert ask(client, uma.email) == 422
+    assert request_change(client, password="wrong password") == 422
+    assert request_change(client, "nonsense") == 422
+    assert request_change(client, uma.email) == 422
 
     assert build.read(User, uma.id).pending_email is None
     assert jobs(app) == []
 
 
-def test_au4_asking_tells_nobody_whether_the_address_is_in_use(
+def test_au4_a_request_does_not_reveal_whether_the_address_is_in_use(
     client: PageClient, sign_in: SignIn, uma: Person, bea: Person
 ) -> None:
     sign_in(uma)
 
-    assert ask(client, bea.email) == ask(client, "free@example.com") == 303
+    assert request_change(client, bea.email) == request_change(client, "free@example.com") == 303
 
 
-def test_a_change_that_is_called_off_leaves_a_dead_link(
+def test_the_link_of_a_cancelled_change_no_longer_works(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, uma: Person
 ) -> None:
     sign_in(uma)
-    ask(client)
+    request_change(client)
     link = path_of(email_of(app, "verification", uma.id))
     assert f"Waiting for {NEW}" in client.get("/account/email").text
 
@@ -72,15 +72,15 @@ def test_a_change_that_is_called_off_leaves_a_dead_link(
     client.get(link)
     assert client.get("/verify").status_code == 410
     assert build.read(User, uma.id).pending_email is None
-    assert email_of(app, "verification", uma.id).recipient == uma.email  # which is not confirmed either
+    assert email_of(app, "verification", uma.id).recipient == uma.email  # the current one isn't verified either
 
 
-def test_emails_to_an_address_are_not_sent_without_end(
-    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, at_settings: Callable[..., None]
+def test_emails_to_new_addresses_are_rate_limited(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, change_settings: Callable[..., None]
 ) -> None:
-    at_settings(emails_per_hour=4)
+    change_settings(emails_per_hour=4)
     sign_in(uma)
-    assert [ask(client, f"victim{number}@example.com") for number in range(3)] == [303, 303, 429]
+    assert [request_change(client, f"victim{number}@example.com") for number in range(3)] == [303, 303, 429]
 
     client.send("/account/email/verification", at="/account/email")
 
@@ -97,7 +97,7 @@ def confirm(app: Flask, person: Person, visitor: PageClient) -> None:
     visitor.send("/verify")
 
 
-def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_former_address_hears_of_it(
+def test_an_administrators_change_takes_effect_once_confirmed_and_the_old_address_is_notified(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -112,11 +112,11 @@ def test_an_administrators_change_counts_once_it_is_confirmed_and_then_the_forme
 
     user = build.read(User, uma.id)
     assert (user.email, user.pending_email, user.email_verified) == (NEW, None, True)
-    told = [message.recipient for message in emails(app) if message.subject == "Your email address was changed"]
-    assert told == [uma.email]
+    notified = [message.recipient for message in emails(app) if message.subject == "Your email address was changed"]
+    assert notified == [uma.email]
 
 
-def test_saving_the_form_again_neither_calls_the_new_address_off_nor_mails_there_anew(
+def test_saving_the_form_again_neither_cancels_the_new_address_nor_sends_another_email(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -129,7 +129,7 @@ def test_saving_the_form_again_neither_calls_the_new_address_off_nor_mails_there
     assert [kind for kind, _ in jobs(app)] == ["verification"]
 
 
-def test_an_administrator_calls_a_new_address_off_and_its_link_is_dead(
+def test_an_administrator_can_cancel_a_new_address(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -144,7 +144,7 @@ def test_an_administrator_calls_a_new_address_off_and_its_link_is_dead(
 
 
 @pytest.mark.parametrize(("whose", "words"), [("ada", "already uses this address"), ("bea", "ask your system")])
-def test_an_address_that_is_taken_is_refused_where_it_was_typed(
+def test_an_address_in_use_is_refused_at_its_field(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, bea: Person, whose: str, words: str
 ) -> None:
     sign_in(ada)
@@ -156,7 +156,7 @@ def test_an_address_that_is_taken_is_refused_where_it_was_typed(
     assert build.read(User, uma.id).pending_email is None
 
 
-def test_whoever_is_invited_still_gets_the_invitation_at_the_new_address_and_undoing_leads_it_back(
+def test_an_invited_person_gets_the_invitation_at_the_new_address_and_undoing_reverts_it(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     guest = build.person("guest@example.com", tenant=acme, invited_at=now())
@@ -173,7 +173,7 @@ def test_whoever_is_invited_still_gets_the_invitation_at_the_new_address_and_und
     assert other_client.get("/invitations/").status_code == 410
 
 
-def test_an_address_asked_for_while_deactivated_is_mailed_to_once_the_person_is_active(
+def test_a_deactivated_persons_new_address_gets_its_email_once_they_are_activated(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     away = build.person("away@example.com", tenant=acme, is_active=False)
@@ -186,10 +186,10 @@ def test_an_address_asked_for_while_deactivated_is_mailed_to_once_the_person_is_
     assert [message.recipient for message in emails(app)] == [NEW]
 
 
-def test_an_administrators_emails_to_one_person_have_an_end(
-    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+def test_an_administrators_emails_to_one_person_are_rate_limited(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, change_settings: At
 ) -> None:
-    at_settings(emails_per_hour=4)
+    change_settings(emails_per_hour=4)
     sign_in(ada)
 
     answers = [edit(client, uma, f"victim{number}@example.com") for number in range(4)]
@@ -205,10 +205,10 @@ def undo(client: PageClient, build: Builder, person: Person) -> TestResponse:
     return client.post(f"/activity/people/{person.id}/undo", data=newest)
 
 
-def test_undoing_and_undoing_that_mails_a_new_address_no_more_often_than_asking_does(
-    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, at_settings: At
+def test_undo_and_redo_of_a_new_address_are_rate_limited_like_requests(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, change_settings: At
 ) -> None:
-    at_settings(emails_per_hour=4)
+    change_settings(emails_per_hour=4)
     sign_in(ada)
     edit(client, uma, NEW)
 
@@ -220,12 +220,12 @@ def test_undoing_and_undoing_that_mails_a_new_address_no_more_often_than_asking_
 
 
 @pytest.mark.parametrize("field", ["is_active", "role"])
-def test_nobody_is_invited_without_end_by_changes_to_and_fro(
-    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At,
+def test_toggling_a_change_does_not_send_unlimited_invitations(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, change_settings: At,
     field: str,
 ) -> None:  # fmt: skip
     guest = build.person("guest@example.com", tenant=acme, invited_at=now())
-    at_settings(emails_per_hour=2)
+    change_settings(emails_per_hour=2)
     sign_in(ada)
     to, fro = {"is_active": ("false", "true"), "role": ("ADMIN", "USER")}[field]
 
@@ -236,38 +236,38 @@ def test_nobody_is_invited_without_end_by_changes_to_and_fro(
     assert len(jobs(app)) == 1
 
 
-def test_whoever_had_enough_emails_is_deactivated_still_and_activated_later(
-    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, at_settings: At
+def test_a_person_over_the_email_limit_can_be_deactivated_but_not_activated(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant, change_settings: At
 ) -> None:
     guest = build.person("guest@example.com", tenant=acme, invited_at=now())
-    at_settings(emails_per_hour=2)
+    change_settings(emails_per_hour=2)
     sign_in(ada)
     client.send(f"/users/{guest.id}/invitation", at=f"/users/{guest.id}")
 
-    def turn(value: str) -> int:
+    def set_active(value: str) -> int:
         return client.send(f"/users/{guest.id}/deactivation", {"is_active": value}, at=f"/users/{guest.id}").status_code
 
-    assert (turn(""), turn("y")) == (303, 429)
+    assert (set_active(""), set_active("y")) == (303, 429)
     assert not build.read(User, guest.id).is_active
     assert len(jobs(app)) == 1
 
 
-@pytest.mark.parametrize(("who", "whom", "reached"), REACH)
-def test_functions_that_act_as_the_owner_reach_whom_their_caller_reaches(
-    app: Flask, request: pytest.FixtureRequest, who: str, whom: str, reached: bool
+@pytest.mark.parametrize(("caller", "target", "reached"), REACH)
+def test_functions_that_run_as_the_owner_check_what_their_caller_can_reach(
+    app: Flask, request: pytest.FixtureRequest, caller: str, target: str, reached: bool
 ) -> None:
-    caller, person = request.getfixturevalue(who), request.getfixturevalue(whom)
+    actor, person = request.getfixturevalue(caller), request.getfixturevalue(target)
     with acting(app):
-        command(db.session.execute)(ADD_AUTHENTICATOR, {"whom": person.id})
+        command(db.session.execute)(ADD_AUTHENTICATOR, {"person": person.id})
 
-    with acting(app, caller):
+    with acting(app, actor):
         command(send_later)("password_reset", person.id)
         has_one = db.session.scalar(select(has_two_factor(person.id)))
 
     assert (jobs(app) == [("password_reset", person.id)], has_one) == (reached, reached)
 
 
-def test_an_administrator_has_the_link_sent_again_until_it_is_confirmed(
+def test_an_administrator_can_resend_the_link_until_the_address_is_confirmed(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -283,14 +283,14 @@ def test_an_administrator_has_the_link_sent_again_until_it_is_confirmed(
 
 
 @pytest.mark.parametrize("path", ["/account/email", "/account/email/verification", "/account/email/cancellation"])
-def test_a_stranger_changes_no_address(client: PageClient, path: str) -> None:
+def test_an_anonymous_visitor_cannot_change_an_address(client: PageClient, path: str) -> None:
     answer = client.post(path, data={**client.form("/login"), "email": NEW})
 
     assert answer.headers["Location"].startswith("/login")
 
 
-def moved(app: Flask, client: PageClient, build: Builder, person: Person) -> int:
-    """The version at which the person's new address came to count."""
+def version_after_change(app: Flask, client: PageClient, build: Builder, person: Person) -> int:
+    """Change and confirm the person's address, and return the version that has it."""
     with acting(app):
         users.update(person.id, 1, {"email": NEW})
     confirm(app, person, client)
@@ -305,19 +305,19 @@ def note_after_undo(client: PageClient, person: Person, version: int) -> str:
     return client.get(f"/users/{person.id}").text
 
 
-@pytest.mark.parametrize("who", ["ada", "root"])
+@pytest.mark.parametrize("caller", ["ada", "root"])
 @pytest.mark.parametrize("was_confirmed", [True, False])
 @pytest.mark.parametrize("later", [None, True, False])
-def test_an_address_that_comes_back_is_as_confirmed_as_it_was_and_the_note_says_so(
+def test_undoing_a_change_restores_the_address_and_whether_it_was_confirmed(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
-    ada: Person, root: Person, who: str, was_confirmed: bool, later: bool | None,
+    ada: Person, root: Person, caller: str, was_confirmed: bool, later: bool | None,
 ) -> None:  # fmt: skip
     person = build.person("first@example.com", tenant=acme, email_verified=was_confirmed)
-    version = moved(app, other_client, build, person)
+    version = version_after_change(app, other_client, build, person)
     if later is not None:  # written by another program
         with acting(app):
             command(db.session.execute)(update(User).where(User.id == person.id).values(email_verified=later))
-    sign_in({"ada": ada, "root": root}[who])
+    sign_in({"ada": ada, "root": root}[caller])
 
     page = note_after_undo(client, person, version)
 
@@ -328,12 +328,12 @@ def test_an_address_that_comes_back_is_as_confirmed_as_it_was_and_the_note_says_
     assert ("Not verified" in page) is not was_confirmed
 
 
-def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_know_that_it_was(
+def test_undoing_a_change_leaves_the_address_unconfirmed_if_the_actor_cannot_see_its_history(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant,
     ada: Person, root: Person,
 ) -> None:  # fmt: skip
     person = build.person("first@example.com", tenant=acme, email_verified=True)
-    version = moved(app, other_client, build, person)
+    version = version_after_change(app, other_client, build, person)
     with acting(app):
         users.update(person.id, version, {"role": Role.SUPER_ADMIN})
         users.update(person.id, version + 1, {"role": Role.USER})
@@ -345,11 +345,11 @@ def test_an_address_that_comes_back_is_not_confirmed_where_the_actor_can_not_kno
     assert "The address is not confirmed yet." in page
 
 
-def test_an_undo_can_be_undone_and_both_addresses_stay_confirmed(
+def test_an_undone_change_can_be_redone_and_both_addresses_stay_confirmed(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     person = build.person("first@example.com", tenant=acme, email_verified=True)
-    version = moved(app, other_client, build, person)
+    version = version_after_change(app, other_client, build, person)
     sign_in(ada)
     note_after_undo(client, person, version)
 

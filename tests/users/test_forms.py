@@ -1,4 +1,4 @@
-"""What may be typed about a person?"""
+"""What the forms accept about a person."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_au12_an_address_has_one_canonical_form(typed: str, kept: str) -> None:
      "\u0430da@example.com", "ad\u0131@example.com", "ada@ex\u0430mple.com", "ada@exa_mple.com",
      "ada@" + "a." * 130 + "com", "ada@example.com\nBcc: x@example.com", "ada@[127.0.0.1]"],
 )  # fmt: skip
-def test_au12_what_is_no_address_or_looks_like_another_is_refused_in_words(typed: str) -> None:
+def test_au12_invalid_and_lookalike_addresses_are_refused_with_a_message(typed: str) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         canonical_email(typed)
 
@@ -54,14 +54,14 @@ def as_ada(app: Flask, ada: Person) -> Iterator[None]:
         yield
 
 
-def test_in6_text_is_trimmed_and_normalised_once(app: Flask) -> None:
+def test_in6_text_is_trimmed_and_normalized(app: Flask) -> None:
     assert tidy("  Ada \u00a0  Lovelace\t") == "Ada Lovelace"
     assert tidy("e\u0301") == "é"
     assert tidy("   ") is None
     assert tidy(None) is None
 
 
-def test_in6_a_thousand_letters_come_back_as_they_were_typed(app: Flask) -> None:
+def test_in6_a_thousand_letters_are_kept_as_typed(app: Flask) -> None:
     letters = [chr(code) for code in range(0xA1, 0x2FFF, 11) if unicodedata.category(chr(code))[0] in "LNPS"]
     assert len(letters) > 800
 
@@ -109,8 +109,8 @@ def test_in7_lengths_are_checked_before_the_database(app: Flask, ada: Person, si
         assert UserForm(meta={"csrf": False}).validate() is fits
 
 
-# What today's form would not take, and other programs or former rules have written.
-FOREIGN: dict[str, Any] = {
+# Values that the form would refuse today, but that other programs or earlier rules have written.
+LEGACY: dict[str, Any] = {
     "email": "Old.Style@corp", "first_name": "A" * 200, "last_name": "Be\u200brg \x07 \u202eof  Y\u0301ork",
 }  # fmt: skip
 EMAILS = [
@@ -122,7 +122,7 @@ EMAILS = [
     "ｗide@example.com",
 ]
 WRITERS = pytest.mark.parametrize("writer", ["root", "ada"])
-WAYS = pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+REQUESTS = pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
 
 
 def columns_of(build: Builder, person: Person) -> dict[str, Any]:
@@ -131,17 +131,17 @@ def columns_of(build: Builder, person: Person) -> dict[str, Any]:
 
 
 def sent_of(visitor: Visitor, person: Person) -> dict[str, str]:
-    """What a browser would send of the form as it is: without line ends, with the address trimmed."""
+    """The form as a browser would submit it unchanged: without line breaks, and with the address trimmed."""
     fields = fields_of(visitor.get(f"/users/{person.id}/edit").text)
     return {name: value.replace("\n", "") for name, value in fields.items()} | {"email": fields["email"].strip()}
 
 
 @WRITERS
-@WAYS
-def test_a_person_whom_the_form_would_not_take_can_be_edited(
+@REQUESTS
+def test_a_person_with_values_that_the_form_would_refuse_can_be_edited(
     app: Flask, build: Builder, acme: Tenant, root: Person, ada: Person, writer: str, headers: dict[str, str]
 ) -> None:
-    person = build.person(tenant=acme, **FOREIGN)
+    person = build.person(tenant=acme, **LEGACY)
     before, visitor = columns_of(build, person), Visitor(app, {"root": root, "ada": ada}[writer])
 
     answer = visitor.post(
@@ -170,10 +170,10 @@ def test_saving_another_field_keeps_an_address_byte_for_byte(
     [("email", "Old.Style@corp2"), ("email", "old.style@corp"), ("first_name", "A" * 199), ("last_name", "a\x07b"),
      ("role", "KING"), ("is_active", "perhaps"), ("organization_id", "nowhere")],
 )  # fmt: skip
-def test_what_differs_from_the_row_is_validated_whatever_the_base_says(
+def test_changed_fields_are_validated_even_if_the_base_is_forged(
     app: Flask, build: Builder, acme: Tenant, root: Person, field: str, value: str
 ) -> None:
-    person = build.person(tenant=acme, **FOREIGN)
+    person = build.person(tenant=acme, **LEGACY)
     before, visitor = columns_of(build, person), Visitor(app, root)
     sent = {**sent_of(visitor, person), field: value}
     sent["base"] = json.dumps({**json.loads(sent["base"]), field: value})
@@ -184,10 +184,10 @@ def test_what_differs_from_the_row_is_validated_whatever_the_base_says(
     assert columns_of(build, person) == before
 
 
-def test_an_error_beside_one_field_shows_the_others_as_they_are_stored(
+def test_an_error_in_one_field_keeps_the_stored_values_of_the_others(
     app: Flask, build: Builder, acme: Tenant, root: Person
 ) -> None:
-    person = build.person(tenant=acme, **FOREIGN)
+    person = build.person(tenant=acme, **LEGACY)
     visitor = Visitor(app, root)
     answer = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "email": "wrong"})
 
@@ -195,11 +195,11 @@ def test_an_error_beside_one_field_shows_the_others_as_they_are_stored(
 
     assert (answer.status_code, again.status_code) == (422, 303)
     user = build.read(User, person.id)
-    assert (user.first_name, user.last_name) == (FOREIGN["first_name"], FOREIGN["last_name"])
+    assert (user.first_name, user.last_name) == (LEGACY["first_name"], LEGACY["last_name"])
 
 
-@WAYS
-def test_a_person_of_a_deleted_organization_can_be_edited_and_stays_there(
+@REQUESTS
+def test_a_person_of_a_deleted_organization_can_be_edited_and_stays_in_it(
     app: Flask, build: Builder, root: Person, headers: dict[str, str]
 ) -> None:
     gone = build.tenant("Gone", deleted_at=now())
@@ -222,12 +222,12 @@ def test_a_person_can_be_moved_from_a_deleted_organization_to_its_namesake(
     person, visitor = build.person("p@example.com", tenant=gone), Visitor(app, root)
     sent = sent_of(visitor, person)
 
-    stays = visitor.post(f"/users/{person.id}/edit", {**sent, "last_name": "Berg"})
+    unchanged = visitor.post(f"/users/{person.id}/edit", {**sent, "last_name": "Berg"})
     kept = build.read(User, person.id).organization_id
-    asks = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "organization_id": "gone"})
-    moves = visitor.post(f"/users/{person.id}/edit", fields_of(asks.text))
+    question = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "organization_id": "gone"})
+    moved = visitor.post(f"/users/{person.id}/edit", fields_of(question.text))
 
-    assert (stays.status_code, moves.status_code) == (303, 303)
+    assert (unchanged.status_code, moved.status_code) == (303, 303)
     assert (kept, build.read(User, person.id).organization_id) == (gone.id, anew.id)
 
 
@@ -237,34 +237,34 @@ def test_an_organization_with_capital_letters_in_its_slug_is_found_by_it(
     old = build.tenant("Old", slug="Old_Style")
     visitor = Visitor(app, root)
 
-    asks = visitor.post(f"/users/{uma.id}/edit", {**sent_of(visitor, uma), "organization_id": "Old_Style"})
-    answer = visitor.post(f"/users/{uma.id}/edit", fields_of(asks.text))
+    question = visitor.post(f"/users/{uma.id}/edit", {**sent_of(visitor, uma), "organization_id": "Old_Style"})
+    answer = visitor.post(f"/users/{uma.id}/edit", fields_of(question.text))
 
     assert answer.status_code == 303
     assert build.read(User, uma.id).organization_id == old.id
 
 
-def test_two_edits_of_such_a_person_are_merged(
+def test_concurrent_edits_of_a_person_with_legacy_values_are_merged(
     app: Flask, build: Builder, acme: Tenant, root: Person, ada: Person
 ) -> None:
-    person = build.person(tenant=acme, **FOREIGN)
+    person = build.person(tenant=acme, **LEGACY)
     one, other = Visitor(app, root), Visitor(app, ada)
     mine, theirs = sent_of(one, person), sent_of(other, person)
     other.post(f"/users/{person.id}/edit", {**theirs, "first_name": "Anne"})
 
-    met = one.post(f"/users/{person.id}/edit", {**mine, "last_name": "Berg"})
-    saved = one.post(f"/users/{person.id}/edit", fields_of(met.text))
+    conflict = one.post(f"/users/{person.id}/edit", {**mine, "last_name": "Berg"})
+    saved = one.post(f"/users/{person.id}/edit", fields_of(conflict.text))
 
-    assert (met.status_code, saved.status_code) == (409, 303)
+    assert (conflict.status_code, saved.status_code) == (409, 303)
     user = build.read(User, person.id)
     assert (user.first_name, user.last_name, user.email) == ("Anne", "Berg", "Old.Style@corp")
 
 
 @pytest.mark.parametrize("email", ["Old.Style@corp", "anne berg@example.com", "no address at all"])
-def test_such_a_person_is_deactivated_activated_deleted_restored_and_undone(
+def test_a_person_with_a_legacy_address_can_be_deactivated_deleted_restored_and_undone(
     app: Flask, build: Builder, acme: Tenant, ada: Person, email: str
 ) -> None:
-    person, visitor = build.person(**{**FOREIGN, "tenant": acme, "email": email}), Visitor(app, ada)
+    person, visitor = build.person(**{**LEGACY, "tenant": acme, "email": email}), Visitor(app, ada)
     before = columns_of(build, person)
     for path, sent in (
         ("deactivation", {}), ("deactivation", {"is_active": "1"}), ("password", {}), ("delete", {}), ("restore", {}),
@@ -279,20 +279,20 @@ def test_such_a_person_is_deactivated_activated_deleted_restored_and_undone(
     assert columns_of(build, person) == before
 
 
-def test_an_invitation_to_such_an_address_is_sent_again_and_its_link_copied(
+def test_an_invitation_to_a_legacy_address_can_be_resent_and_its_link_copied(
     app: Flask, build: Builder, acme: Tenant, ada: Person
 ) -> None:
-    person, visitor = build.person(tenant=acme, **FOREIGN, invited_at=now()), Visitor(app, ada)
+    person, visitor = build.person(tenant=acme, **LEGACY, invited_at=now()), Visitor(app, ada)
 
     assert visitor.post(f"/users/{person.id}/invitation").status_code == 303
     assert visitor.post(f"/users/{person.id}/invitation/link").status_code == 200
 
 
-@WAYS
-def test_an_own_profile_with_an_old_name_is_saved(
+@REQUESTS
+def test_a_profile_with_a_legacy_name_can_be_saved(
     app: Flask, build: Builder, acme: Tenant, headers: dict[str, str]
 ) -> None:
-    person = build.person(tenant=acme, **FOREIGN, time_zone="Mars/Phobos")
+    person = build.person(tenant=acme, **LEGACY, time_zone="Mars/Phobos")
     visitor = Visitor(app, person)
     sent = fields_of(visitor.get("/account/").text)
 
@@ -301,7 +301,7 @@ def test_an_own_profile_with_an_old_name_is_saved(
 
     user = build.read(User, person.id)
     assert (outcome(answer), refused.status_code) == (DONE, 422)
-    assert (user.first_name, user.last_name, user.time_zone) == (FOREIGN["first_name"], "Berg", "Mars/Phobos")
+    assert (user.first_name, user.last_name, user.time_zone) == (LEGACY["first_name"], "Berg", "Mars/Phobos")
 
 
 @pytest.mark.parametrize(
@@ -312,10 +312,10 @@ def test_an_own_profile_with_an_old_name_is_saved(
         (("internal", "international"), "josé@corp", 303),
     ],
 )  # fmt: skip
-def test_a_setting_says_which_addresses_people_may_have(
-    app: Flask, ada: Person, at_settings: Callable[..., None], kinds: tuple[str, ...], email: str, status: int
+def test_a_setting_decides_which_kinds_of_addresses_are_accepted(
+    app: Flask, ada: Person, change_settings: Callable[..., None], kinds: tuple[str, ...], email: str, status: int
 ) -> None:
-    at_settings(email_kinds=kinds)
+    change_settings(email_kinds=kinds)
 
     answer = Visitor(app, ada).post("/users/new", {"email": email, "role": "USER", "is_active": "true"})
     again = Visitor(app, ada).post("/users/new", {"email": email.upper(), "role": "USER", "is_active": "true"})
@@ -327,7 +327,7 @@ def test_a_setting_says_which_addresses_people_may_have(
 
 
 @pytest.mark.parametrize("typed", ["anne@müller.example", "ANNE@MÜLLER.example", "anne@xn--mller-kva.example"])
-def test_a_domain_is_shown_readable_and_either_way_of_writing_it_signs_in(
+def test_an_international_domain_is_shown_in_unicode_and_both_spellings_sign_in(
     app: Flask, build: Builder, acme: Tenant, ada: Person, typed: str
 ) -> None:
     person = build.person("anne@xn--mller-kva.example", tenant=acme, first_name=None, last_name=None)
@@ -342,9 +342,7 @@ def test_a_domain_is_shown_readable_and_either_way_of_writing_it_signs_in(
     assert (user.email, user.pending_email, user.first_name) == (person.email, None, "Anne")
 
 
-def test_no_page_shows_the_ascii_form_of_a_readable_domain(
-    app: Flask, build: Builder, acme: Tenant, ada: Person
-) -> None:
+def test_no_page_shows_the_punycode_of_a_readable_domain(app: Flask, build: Builder, acme: Tenant, ada: Person) -> None:
     person = build.person(
         "anne@xn--mller-kva.example", tenant=acme, first_name=None, last_name=None, pending_email="a@xn--strae-oqa.de",
         role=Role.ADMIN,
@@ -364,7 +362,7 @@ def test_no_page_shows_the_ascii_form_of_a_readable_domain(
         assert "xn--" not in visible_part, re.findall(r".{60}xn--.{40}", visible_part)
 
 
-def test_the_form_names_the_organization_and_says_its_slug_beside_it(
+def test_the_form_shows_the_organizations_name_and_its_slug(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     tenant = build.tenant("Søren & Sons", slug="soren-2")
@@ -378,27 +376,25 @@ def test_the_form_names_the_organization_and_says_its_slug_beside_it(
     assert "soren-2" not in client.get(f"/users/{root.id}/edit").text
 
 
-def test_a_person_stays_in_an_organization_whose_name_others_have_or_whose_name_is_anothers_slug(
-    app: Flask, build: Builder, root: Person
-) -> None:
-    homes = [build.tenant("Acme", slug=slug) for slug in ("acme-one", "acme-two")]
-    homes.append(build.tenant("acme-two", slug="third"))
+def test_a_person_stays_in_an_organization_with_an_ambiguous_name(app: Flask, build: Builder, root: Person) -> None:
+    tenants = [build.tenant("Acme", slug=slug) for slug in ("acme-one", "acme-two")]
+    tenants.append(build.tenant("acme-two", slug="third"))
     visitor = Visitor(app, root)
-    for home in homes:
-        person = build.person(f"{home.slug}@example.com", tenant=home)
+    for tenant in tenants:
+        person = build.person(f"{tenant.slug}@example.com", tenant=tenant)
 
         saved = visitor.post(f"/users/{person.id}/edit", {**sent_of(visitor, person), "last_name": "Berg"})
 
         assert saved.status_code == 303
         user = build.read(User, person.id)
-        assert (user.last_name, user.organization_id) == ("Berg", home.id)
+        assert (user.last_name, user.organization_id) == ("Berg", tenant.id)
 
 
 @pytest.mark.parametrize(
     ("slug", "filled_in"),
     [("acme-one", "acme-one"), ("birch", "Birch"), ("third", "third"), ("nobody", "nobody"), ("", "")],
 )
-def test_a_link_to_a_new_person_fills_in_the_name_unless_it_means_several(
+def test_a_link_to_a_new_person_fills_in_the_organizations_name_unless_it_is_ambiguous(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, birch: Tenant, slug: str, filled_in: str
 ) -> None:
     one, two = (build.tenant("Acme", slug=slug) for slug in ("acme-one", "acme-two"))

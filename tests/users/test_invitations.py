@@ -1,4 +1,4 @@
-"""Who may invite again, revoke and hand over, and what becomes of the links that were sent before?"""
+"""Resending, revoking and copying invitations, and the links that were sent before."""
 
 from __future__ import annotations
 
@@ -26,12 +26,7 @@ from tests.cast import Builder, Person, SignIn, Tenant
 from tests.mailbox import email_of, jobs, path_of
 from tests.pages import HTMX, PageClient, fields_of
 
-ACTS = (invitations.invite_again, invitations.revoke, invitations.link_of)
-
-
-@pytest.fixture
-def guest(build: Builder, acme: Tenant) -> Person:
-    return build.person("guest@example.com", tenant=acme, invited_at=now())
+COMMANDS = (invitations.invite_again, invitations.revoke, invitations.link_of)
 
 
 def opens(app: Flask, path: str) -> bool:
@@ -40,8 +35,8 @@ def opens(app: Flask, path: str) -> bool:
     return visitor.get("/invitations/").status_code == 200
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_au10_what_was_sent_before_is_dead_and_the_history_tells_who_did_it(
+@pytest.mark.parametrize("act", COMMANDS)
+def test_au10_links_sent_before_stop_working_and_the_history_names_the_actor(
     app: Flask, build: Builder, ada: Person, guest: Person, act: Callable[..., Any]
 ) -> None:
     sent = path_of(email_of(app, "invitation", guest.id))
@@ -60,7 +55,7 @@ def test_au10_what_was_sent_before_is_dead_and_the_history_tells_who_did_it(
     assert build.read(User, guest.id).updated_by == ada.id
 
 
-def test_what_a_super_admin_does_is_told_to_the_tenant_without_a_name(
+def test_the_tenant_sees_a_super_admins_change_without_their_name(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, root: Person, guest: Person
 ) -> None:
     Visitor(app, root).post(f"/users/{guest.id}/invitation/revocation")
@@ -73,8 +68,8 @@ def test_what_a_super_admin_does_is_told_to_the_tenant_without_a_name(
     assert "Revoked" in page
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_nobody_touches_invitations_of_people_they_do_not_see(
+@pytest.mark.parametrize("act", COMMANDS)
+def test_nobody_can_change_invitations_of_people_out_of_reach(
     app: Flask, bea: Person, uma: Person, build: Builder, guest: Person, act: Callable[..., Any]
 ) -> None:
     for person in (bea, uma):
@@ -83,8 +78,8 @@ def test_nobody_touches_invitations_of_people_they_do_not_see(
     assert build.read(User, guest.id).version == 1
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_who_accepted_or_was_never_invited_has_nothing_to_accept(
+@pytest.mark.parametrize("act", COMMANDS)
+def test_people_who_accepted_or_were_never_invited_cannot_be_invited_again(
     app: Flask, build: Builder, ada: Person, acme: Tenant, act: Callable[..., Any]
 ) -> None:
     accepted = build.person("accepted@example.com", tenant=acme, invited_at=now(), accepted_at=now())
@@ -95,7 +90,7 @@ def test_who_accepted_or_was_never_invited_has_nothing_to_accept(
             act(person.id)
 
 
-def test_an_expired_invitation_is_shown_as_that_and_can_be_sent_again(
+def test_an_expired_invitation_is_marked_and_can_be_sent_again(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     late = build.person("late@example.com", tenant=acme, invited_at=now() - timedelta(days=8))
@@ -109,7 +104,7 @@ def test_an_expired_invitation_is_shown_as_that_and_can_be_sent_again(
     assert "Invited" in client.get("/users/").text
 
 
-def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
+def test_a_revoked_invitation_stays_revoked_until_it_is_sent_again(
     app: Flask, ada: Person, build: Builder, guest: Person
 ) -> None:
     with acting(app, ada):
@@ -124,7 +119,7 @@ def test_a_revoked_invitation_is_alive_again_only_when_sent_again(
     assert build.read(User, guest.id).invitation == "pending"
 
 
-def test_who_may_not_sign_in_yet_is_invited_once_activated(app: Flask, ada: Person) -> None:
+def test_a_deactivated_new_person_is_invited_once_activated(app: Flask, ada: Person) -> None:
     new = {"email": "later@example.com", "is_active": False, "role": Role.USER}
     with acting(app, ada):
         key = users.create(new, row_id=uuid7())
@@ -136,7 +131,7 @@ def test_who_may_not_sign_in_yet_is_invited_once_activated(app: Flask, ada: Pers
     assert jobs(app) == [("invitation", key)]
 
 
-def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person, guest: Person) -> None:
+def test_a_new_address_of_an_invited_person_gets_the_invitation(app: Flask, ada: Person, guest: Person) -> None:
     with acting(app, ada):
         users.update(guest.id, 1, {"email": "right@example.com"})
 
@@ -144,14 +139,12 @@ def test_the_new_address_of_a_guest_gets_the_invitation(app: Flask, ada: Person,
     assert email_of(app, "invitation", guest.id).recipient == "right@example.com"
 
 
-def test_a_reset_of_a_guest_is_refused_in_a_sentence(app: Flask, ada: Person, guest: Person) -> None:
+def test_resetting_the_password_of_an_invited_person_is_refused(app: Flask, ada: Person, guest: Person) -> None:
     with acting(app, ada), pytest.raises(Conflict, match="Send the invitation again"):
         resets.reset_password(guest.id)
 
 
-def test_a_link_to_hand_over_is_shown_by_one_answer_alone(
-    client: PageClient, sign_in: SignIn, ada: Person, guest: Person
-) -> None:
+def test_an_invitation_link_is_shown_only_once(client: PageClient, sign_in: SignIn, ada: Person, guest: Person) -> None:
     sign_in(ada)
 
     shown = client.send(f"/users/{guest.id}/invitation/link", at=f"/users/{guest.id}").text
@@ -163,7 +156,7 @@ def test_a_link_to_hand_over_is_shown_by_one_answer_alone(
 
 
 @pytest.mark.parametrize("change", [{"role": Role.ADMIN}, {"organization_id": None}], ids=["role", "organization"])
-def test_au10_a_link_that_was_handed_over_ends_when_the_person_may_do_more_or_belongs_elsewhere(
+def test_au10_a_copied_link_stops_working_when_the_role_or_organization_changes(
     app: Flask, ada: Person, build: Builder, guest: Person, change: dict[str, Any]
 ) -> None:
     with acting(app, ada):
@@ -175,7 +168,7 @@ def test_au10_a_link_that_was_handed_over_ends_when_the_person_may_do_more_or_be
     assert Visitor(app).get(urlsplit(link).path, follow_redirects=True).status_code == 410
 
 
-def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada: Person, guest: Person) -> None:
+def test_resending_an_invitation_is_rate_limited(app: Flask, ada: Person, guest: Person) -> None:
     visitor = Visitor(app, ada)
 
     for _ in range(10):
@@ -185,11 +178,11 @@ def test_an_invitation_is_sent_again_a_few_times_and_then_later(app: Flask, ada:
     assert len(jobs(app)) < 10
 
 
-def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_link(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, at_settings: Callable[..., None]
+def test_without_a_mail_server_pages_offer_the_link_instead(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, change_settings: Callable[..., None]
 ) -> None:
     sign_in(ada)
-    at_settings(production=True, smtp_url=None, public_url="http://localhost")
+    change_settings(production=True, smtp_url=None, public_url="http://localhost")
     assert "Email is not set up." in client.get("/users/new").text
 
     answer = client.send("/users/new", {"email": "nia@example.com", "role": "USER"})
@@ -200,15 +193,15 @@ def test_without_a_mail_server_pages_say_that_nothing_was_sent_and_offer_the_lin
     path = f"{answer.headers['Location']}/invitation/link"
     assert "/invitations/" in client.post(path, data=fields_of(page, path)).text
     page = client.get(answer.headers["Location"]).text
-    assert "The invitation was not sent" in page  # for as long as it waits to be accepted
+    assert "The invitation was not sent" in page  # until it is accepted
     uma = build.person("una@example.com", tenant=acme)
     assert "no link to choose a new one can be sent" in client.get(f"/users/{uma.id}/password").text
-    at_settings(production=False)
+    change_settings(production=False)
     assert "was not sent" not in client.get(answer.headers["Location"]).text
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
-def test_revoking_an_invitation_asks_first(
+def test_revoking_an_invitation_needs_confirmation(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, guest: Person, headers: dict[str, str]
 ) -> None:
     sent = path_of(email_of(app, "invitation", guest.id))
@@ -218,19 +211,19 @@ def test_revoking_an_invitation_asks_first(
     assert f'href="{path}"' in page
     assert f'action="{path}"' not in page
 
-    asked = client.get(path, headers=headers)
+    question = client.get(path, headers=headers)
 
-    assert asked.status_code == 200
-    assert asked.text.startswith("<dialog") is bool(headers)
-    assert f"Revoke the invitation of {guest.name}?" in asked.text
-    assert "All links that were sent or shown stop working." in asked.text
+    assert question.status_code == 200
+    assert question.text.startswith("<dialog") is bool(headers)
+    assert f"Revoke the invitation of {guest.name}?" in question.text
+    assert "All links that were sent or shown stop working." in question.text
     assert opens(app, sent)
-    assert client.post(path, data=fields_of(asked.text, path)).status_code == 303
+    assert client.post(path, data=fields_of(question.text, path)).status_code == 303
     assert build.read(User, guest.id).invitation == "revoked"
     assert not opens(app, sent)
 
 
-def test_who_accepted_has_no_invitation_to_revoke(
+def test_people_who_accepted_have_no_invitation_to_revoke(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, bea: Person, acme: Tenant
 ) -> None:
     accepted = build.person("accepted@example.com", tenant=acme, invited_at=now(), accepted_at=now())
@@ -240,7 +233,7 @@ def test_who_accepted_has_no_invitation_to_revoke(
     assert client.get(f"/users/{bea.id}/invitation/revocation").status_code == 404
 
 
-def test_the_button_that_shows_the_link_says_that_earlier_ones_stop_working(
+def test_the_button_that_shows_the_link_warns_about_earlier_links(
     client: PageClient, sign_in: SignIn, ada: Person, guest: Person
 ) -> None:
     sign_in(ada)

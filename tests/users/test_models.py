@@ -1,4 +1,4 @@
-"""Is a person called and protected as the model says?"""
+"""Names of people, and who can change whom."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from portal.users.models import User, full_name
     [("Ada", "Okafor", "Ada Okafor"), ("Ada", None, "Ada"), (None, "Okafor", "Okafor"),
      (None, None, "a@x.org"), ("", "", "a@x.org")],
 )  # fmt: skip
-def test_a_person_is_called_by_name_or_else_by_address(first: str | None, last: str | None, expected: str) -> None:
+def test_the_name_of_a_person_falls_back_to_the_email_address(
+    first: str | None, last: str | None, expected: str
+) -> None:
     assert full_name(first, last, "a@x.org") == expected
     assert User(first_name=first, last_name=last, email="a@x.org").name == expected
 
 
 @pytest.mark.parametrize("role", Role)
-def test_ac6_only_super_admins_and_the_system_change_a_super_admin(role: Role) -> None:
+def test_ac6_only_super_admins_and_the_system_can_change_a_super_admin(role: Role) -> None:
     home = uuid7()
     actor = Actor(uuid7(), role, home)
     other = User(email="a@x.org", role=Role.SUPER_ADMIN, organization_id=home)
@@ -29,13 +31,13 @@ def test_ac6_only_super_admins_and_the_system_change_a_super_admin(role: Role) -
     assert other.may_be_changed_by(SYSTEM)
 
 
-def test_a_user_changes_nobody() -> None:
+def test_a_user_cannot_change_anyone() -> None:
     user = User(email="a@x.org", role=Role.USER)
 
     assert not user.may_be_changed_by(Actor(uuid7(), Role.USER))
 
 
-def test_ac8_who_may_be_left_behind_is_of_the_own_organization_and_no_super_admin() -> None:
+def test_ac8_an_admin_can_write_only_rows_of_their_organization_below_super_admin() -> None:
     home = uuid7()
     admin = Actor(uuid7(), Role.ADMIN, home)
     cases = [
@@ -50,7 +52,7 @@ def test_ac8_who_may_be_left_behind_is_of_the_own_organization_and_no_super_admi
         assert user.is_writable_by(admin) is expected
 
 
-def test_ac7_a_user_may_leave_behind_the_own_row_as_it_was_alone() -> None:
+def test_ac7_a_user_can_write_only_their_own_row_with_the_same_role_and_tenant() -> None:
     home, key = uuid7(), uuid7()
     me = Actor(key, Role.USER, home)
 

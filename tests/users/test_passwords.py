@@ -1,4 +1,4 @@
-"""Are passwords kept so that no byte is ignored, no check fails, and no hash gets out?"""
+"""Passwords are hashed completely, compared reliably, and never shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize("password", ACCEPTED, ids=range(len(ACCEPTED)))
-def test_au1_any_unicode_and_any_length_is_taken_and_found_right_again(app: Flask, password: str) -> None:
+def test_au1_a_password_of_any_characters_and_length_is_accepted_and_verified(app: Flask, password: str) -> None:
     with app.app_context():
         stored = passwords.hash_password(password)
 
@@ -46,7 +46,7 @@ def test_au1_any_unicode_and_any_length_is_taken_and_found_right_again(app: Flas
 
 
 @pytest.mark.parametrize(("minimum", "too_short", "enough"), [(15, 14, 15), (8, 7, 8)])
-def test_au1_a_password_has_as_many_characters_as_asked_for(minimum: int, too_short: int, enough: int) -> None:
+def test_au1_a_minimum_and_maximum_length_is_enforced(minimum: int, too_short: int, enough: int) -> None:
     assert "characters or more" in (passwords.problem_of(LONG[:too_short], minimum) or "")
     assert passwords.problem_of(LONG[:enough], minimum) is None
     assert passwords.problem_of(SIGNS[:enough], minimum) is None
@@ -62,8 +62,8 @@ def test_au2_passwords_that_differ_only_after_byte_72_are_different(app: Flask, 
         assert not passwords.verify(other, passwords.hash_password(one)).correct
 
 
-def test_au2_a_nul_in_the_prehash_cuts_nothing(app: Flask) -> None:
-    """The digest is written as base64: raw bytes may hold a NUL, where bcrypt would stop."""
+def test_au2_a_nul_byte_in_the_digest_does_not_truncate_the_password(app: Flask) -> None:
+    """The digest is encoded as base64, because raw bytes can contain a NUL, where bcrypt would stop."""
     with app.app_context():
         for number in range(30):
             password = f"{number} " + "x" * 90
@@ -71,15 +71,13 @@ def test_au2_a_nul_in_the_prehash_cuts_nothing(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("password", ["x" * 80, "x" * 10_000, "é" * 5_000, "\U0001f600" * 2_500, ""])
-def test_au2_a_long_password_at_sign_in_is_a_wrong_one_and_no_fault(
-    client: PageClient, uma: Person, password: str
-) -> None:
+def test_au2_an_overlong_password_at_sign_in_is_just_wrong(client: PageClient, uma: Person, password: str) -> None:
     response = client.send("/login", {"email": uma.email, "password": password})
 
     assert response.status_code == 422
 
 
-def test_au2_somebody_with_a_long_password_signs_in_with_all_of_it(
+def test_au2_all_characters_of_a_long_password_matter(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder
 ) -> None:
     long = "x" * 80
@@ -91,7 +89,7 @@ def test_au2_somebody_with_a_long_password_signs_in_with_all_of_it(
     assert sign_in(person, password=long).status_code == 303
 
 
-def test_hashes_of_other_programs_that_were_cut_at_72_bytes_open_once_and_are_made_anew(app: Flask) -> None:
+def test_hashes_truncated_at_72_bytes_by_other_programs_verify_and_are_outdated(app: Flask) -> None:
     long = "y" * 100
     theirs = bcrypt.hashpw(long.encode()[:72], bcrypt.gensalt(4)).decode()
     with app.app_context():
@@ -99,12 +97,12 @@ def test_hashes_of_other_programs_that_were_cut_at_72_bytes_open_once_and_are_ma
 
 
 @pytest.mark.parametrize("stored", ["", "x", "$2b$", "$2b$04$short", "$argon2id$v=19$m=1,t=1,p=1$AAAA$AAAA", "é" * 60])
-def test_what_is_no_bcrypt_hash_opens_for_nobody(app: Flask, stored: str) -> None:
+def test_an_invalid_hash_never_verifies(app: Flask, stored: str) -> None:
     with app.app_context():
         assert not passwords.verify("anything at all", stored).correct
 
 
-def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(fresh_database: str) -> None:
+def test_au13_a_hash_with_too_few_rounds_is_replaced_at_the_next_sign_in(fresh_database: str) -> None:
     with portal_on(fresh_database) as careless:
         person = Builder(careless).person("old@example.com")
     with portal_on(fresh_database, bcrypt_rounds=6) as careful:
@@ -129,7 +127,7 @@ def test_au13_a_hash_made_with_less_care_is_made_anew_at_the_next_sign_in(fresh_
         ("é" * 80, "e\u0301" * 80),
     ],
 )  # fmt: skip
-def test_a_password_is_the_same_whichever_keyboard_wrote_it(app: Flask, chosen: str, typed: str) -> None:
+def test_a_password_is_the_same_from_every_keyboard(app: Flask, chosen: str, typed: str) -> None:
     with app.app_context():
         assert passwords.verify(typed, passwords.hash_password(chosen)) == passwords.Verdict(True)
         assert passwords.verify(chosen, passwords.hash_password(typed)) == passwords.Verdict(True)
@@ -145,13 +143,13 @@ def test_a_password_is_the_same_whichever_keyboard_wrote_it(app: Flask, chosen: 
         ("fi and ligatures are different", "ﬁ and ligatures are different"),
     ],
 )  # fmt: skip
-def test_case_width_and_number_of_spaces_count(app: Flask, chosen: str, other: str) -> None:
+def test_case_width_and_number_of_spaces_matter(app: Flask, chosen: str, other: str) -> None:
     with app.app_context():
         assert not passwords.verify(other, passwords.hash_password(chosen)).correct
 
 
 @pytest.mark.parametrize("typed", ["Cafe\u0301 au lait", "one\u00a0two three four", "e\u0301" * 60])
-def test_a_hash_of_the_text_as_it_was_typed_opens_and_is_made_anew(app: Flask, typed: str) -> None:
+def test_a_hash_of_the_unnormalized_text_verifies_and_is_outdated(app: Flask, typed: str) -> None:
     raw = typed.encode()
     key = raw if len(raw) <= 72 else base64.b64encode(hashlib.sha256(raw).digest())
     ours, theirs = (bcrypt.hashpw(one, bcrypt.gensalt(4)).decode() for one in (key, raw[:72]))
@@ -161,9 +159,7 @@ def test_a_hash_of_the_text_as_it_was_typed_opens_and_is_made_anew(app: Flask, t
             assert not passwords.verify(f"{typed[:-1]}x" if len(raw) <= 72 else f"x{typed}", stored).correct
 
 
-def test_a_sign_in_replaces_the_hash_of_a_text_that_was_never_prepared(
-    app: Flask, sign_in: SignIn, build: Builder
-) -> None:
+def test_signing_in_replaces_a_hash_of_the_unnormalized_text(app: Flask, sign_in: SignIn, build: Builder) -> None:
     typed = "Cafe\u0301 au lait tous les jours"
     stored = bcrypt.hashpw(typed.encode(), bcrypt.gensalt(4)).decode()
     person = build.person("old@example.com", password=stored)
@@ -176,18 +172,18 @@ def test_a_sign_in_replaces_the_hash_of_a_text_that_was_never_prepared(
 
 
 @pytest.mark.parametrize(
-    "unseen", ["\u200b", "\u00ad", "\u202e", "\ufeff", "\x07", "\x7f", "\ufdd0", "\U000e0041", "\u3164"]
+    "invisible", ["\u200b", "\u00ad", "\u202e", "\ufeff", "\x07", "\x7f", "\ufdd0", "\U000e0041", "\u3164"]
 )
-def test_what_nobody_can_see_is_refused_in_a_new_password(unseen: str) -> None:
-    for password in (f"correct horse{unseen} battery staple", f"{unseen}correct horse battery staple"):
+def test_invisible_characters_are_refused_in_a_new_password(invisible: str) -> None:
+    for password in (f"correct horse{invisible} battery staple", f"{invisible}correct horse battery staple"):
         assert "invisible characters" in (passwords.problem_of(password, 15) or "")
 
 
-def test_the_shortest_length_counts_characters_after_they_are_composed() -> None:
+def test_the_minimum_length_counts_composed_characters() -> None:
     assert "characters or more" in (passwords.problem_of("e\u0301a\u0308o\u0302" * 4, 15) or "")
 
 
-def test_au8_the_demos_password_opens_nothing_in_production_with_other_spaces_either(fresh_database: str) -> None:
+def test_au8_the_demo_password_does_not_work_in_production_in_any_spelling(fresh_database: str) -> None:
     with portal_on(fresh_database) as demo:
         person = Builder(demo).person("d@example.com", password=hashed(demo, DEMO_PASSWORD))
     with portal_on(fresh_database, production=True, public_url="https://portal.example.org") as production:
@@ -201,11 +197,11 @@ def hashed(portal: Flask, password: str) -> str:
         return passwords.hash_password(password)
 
 
-def test_au8_the_demos_password_is_nobodys_to_choose() -> None:
+def test_au8_nobody_can_choose_the_demo_password() -> None:
     assert passwords.problem_of(DEMO_PASSWORD, 15) is not None
 
 
-def test_random_passwords_are_long_random_and_free_of_look_alikes() -> None:
+def test_random_passwords_are_long_unique_and_free_of_lookalikes() -> None:
     made = [passwords.random_password() for _ in range(1_000)]
 
     assert len(set(made)) == 1_000
@@ -225,14 +221,12 @@ COMMON = [
 
 @pytest.mark.parametrize("password", COMMON)
 @pytest.mark.parametrize("written", [str, str.upper, str.title])
-def test_au3_what_many_people_use_is_refused_however_it_is_written(
-    password: str, written: Callable[[str], str]
-) -> None:
+def test_au3_common_passwords_are_refused_in_any_case(password: str, written: Callable[[str], str]) -> None:
     assert passwords.problem_of(written(password), 15) is not None
 
 
 @pytest.mark.parametrize("password", ["password", "Password1", "trustno1", "sunshine", "football1"])
-def test_au3_short_ones_too_where_a_two_factor_lets_them_be_short(password: str) -> None:
+def test_au3_short_common_passwords_are_refused_with_two_factor_too(password: str) -> None:
     assert "attackers try it" in (passwords.problem_of(password, 8) or "")
 
 
@@ -241,7 +235,7 @@ def test_au3_short_ones_too_where_a_two_factor_lets_them_be_short(password: str)
     ["abcabcabcabcabc", "ab" * 8, "x" * 15, "hunter7" * 3, "hunter7hunter7h", "abcdefghijklmno", "zyxwvutsrqponml",
      "890123456789012", "aabbccddeeffgghh", "lkjhgfdsapoiuytr"],
 )  # fmt: skip
-def test_au3_repeats_and_rows_of_keys_are_refused_with_the_reason(password: str) -> None:
+def test_au3_repetitions_and_keyboard_sequences_are_refused_with_the_reason(password: str) -> None:
     problem = passwords.problem_of(password, 15) or ""
 
     assert any(words in problem for words in ("repeats a few characters", "are a sequence", "attackers try it"))
@@ -253,7 +247,7 @@ def test_au3_repeats_and_rows_of_keys_are_refused_with_the_reason(password: str)
      "AdaAdaLovelaceAda", "Acme Logistics 2024!", "acme-logistics-acme", "portal.example.org", "Our Portal, the portal",
      "My Acme Logistics"],
 )  # fmt: skip
-def test_au3_what_others_know_of_a_person_is_refused(fresh_database: str, password: str) -> None:
+def test_au3_passwords_made_of_personal_details_are_refused(fresh_database: str, password: str) -> None:
     with portal_on(fresh_database, public_url="https://portal.example.org") as portal, portal.app_context():
         known = "ada.lovelace@example.com", "Ada", "Lovelace", None, "Acme Logistics", "acme-logistics"
 
@@ -265,7 +259,7 @@ def test_au3_what_others_know_of_a_person_is_refused(fresh_database: str, passwo
     ["ada keeps nine grey geese", "logistics of a quiet sunday", "were properties hijacked", "to be or not to be 1601",
      "Li ate my last biscuit", "no rest for the wicked", "first defgh then nothing"],
 )  # fmt: skip
-def test_au3_a_password_that_only_holds_such_a_word_is_taken(app: Flask, password: str) -> None:
+def test_au3_a_password_that_merely_contains_a_personal_detail_is_accepted(app: Flask, password: str) -> None:
     with app.app_context():
         words = passwords.words_about("li@example.com", "Ada", "Li", "Acme Logistics", "acme")
 
@@ -273,7 +267,7 @@ def test_au3_a_password_that_only_holds_such_a_word_is_taken(app: Flask, passwor
 
 
 @pytest.mark.parametrize("minimum", [8, 15])
-def test_au3_looking_at_a_hostile_password_is_soon_done(minimum: int) -> None:
+def test_au3_checking_a_hostile_password_is_fast(minimum: int) -> None:
     started = time.monotonic()
     for unit in ("a", "ab", "abcdefgh", "a1b2c3d4e5f6g7h8", "\u0301", "\ufdfa", "ß", "İ", " "):
         passwords.problem_of((unit * passwords.LONGEST)[: passwords.LONGEST], minimum, {unit * 40, "abc", "a" * 300})
@@ -281,7 +275,7 @@ def test_au3_looking_at_a_hostile_password_is_soon_done(minimum: int) -> None:
     assert time.monotonic() - started < 1
 
 
-def test_au13_no_hash_is_in_any_answer_or_log(
+def test_au13_no_response_or_log_contains_a_hash(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person, ada: Person, uma: Person, gil: Person,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -308,7 +302,7 @@ def test_au13_no_hash_is_in_any_answer_or_log(
     assert not HASH.search(caplog.text)
 
 
-def test_au13_a_person_never_writes_the_hash_into_text(app: Flask, uma: Person) -> None:
+def test_au13_the_repr_of_a_person_never_contains_the_hash(app: Flask, uma: Person) -> None:
     with acting(app):
         user = db.session.get(User, uma.id)
 

@@ -1,4 +1,4 @@
-"""Which people does a query mean?"""
+"""Queries for people."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ from portal.core.db import acting_as, command, db
 from portal.core.listing import Count
 from portal.users import queries
 from portal.users.models import User
+from tests.acting import actor_of
 from tests.cast import Builder, Person, Tenant
 
 
 def emails(app: Flask, actor: Actor, arguments: Mapping[str, str]) -> list[str]:
     with app.app_context(), acting_as(actor):
         return sorted(row.email for row in queries.listing(arguments, "/users/").page().rows)
-
-
-def actor_of(person: Person) -> Actor:
-    return Actor(person.id, person.role, person.organization_id)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +56,7 @@ def actor_of(person: Person) -> Actor:
         ({"status": "organization-deleted"}, ["ada@example.com", "uma@example.com"]),
     ],
 )
-def test_a_list_is_narrowed_by_what_its_address_says(
+def test_a_list_is_filtered_by_its_url(
     app: Flask,
     build: Builder,
     acme: Tenant,
@@ -80,14 +77,14 @@ def test_a_list_is_narrowed_by_what_its_address_says(
     assert listed == found
 
 
-def test_a_super_admin_sees_people_of_deleted_organizations_in_a_view(app: Flask, build: Builder, root: Person) -> None:
+def test_a_super_admin_can_list_people_of_deleted_organizations(app: Flask, build: Builder, root: Person) -> None:
     closed = build.tenant("Closed", deleted_at=now())
     lost = build.person("lost@example.com", tenant=closed)
 
     assert emails(app, actor_of(root), {"status": "organization-deleted"}) == [lost.email]
 
 
-def test_an_address_is_found_without_case_and_among_active_people(app: Flask, uma: Person, gil: Person) -> None:
+def test_a_person_is_found_by_email_in_any_case_and_only_if_active(app: Flask, uma: Person, gil: Person) -> None:
     with app.app_context(), acting_as(SYSTEM):
         found = db.session.scalar(queries.by_email("UMA@Example.com"))
         gone = db.session.scalar(queries.by_email(gil.email))
@@ -99,22 +96,22 @@ def test_an_address_is_found_without_case_and_among_active_people(app: Flask, um
     assert again.id == gil.id
 
 
-GONE = "INSERT INTO users (email, deleted_at) SELECT n || '@example.com', now() FROM generate_series(1, 2000) n"
+DELETED_PEOPLE = (
+    "INSERT INTO users (email, deleted_at) SELECT n || '@example.com', now() FROM generate_series(1, 2000) n"
+)
 
 
-def test_the_search_for_a_deleted_persons_address_has_an_index(app: Flask) -> None:
+def test_looking_up_a_deleted_persons_email_uses_an_index(app: Flask) -> None:
     with app.app_context(), acting_as(SYSTEM):
-        db.session.execute(text(GONE))
+        db.session.execute(text(DELETED_PEOPLE))
         db.session.execute(text("ANALYZE users"))
-        asked = queries.deleted_by_email("Gil@Example.com").with_only_columns(User.id)
-        plan = db.session.scalar(asked, execution_options={"with_deleted": True, "explain": True})
+        query = queries.deleted_by_email("Gil@Example.com").with_only_columns(User.id)
+        plan = db.session.scalar(query, execution_options={"with_deleted": True, "explain": True})
 
     assert "users_deleted_email_idx" in str(plan)
 
 
-def test_super_admins_who_can_sign_in_are_counted_without_those_who_cannot(
-    app: Flask, build: Builder, root: Person
-) -> None:
+def test_active_super_admins_exclude_those_who_cannot_sign_in(app: Flask, build: Builder, root: Person) -> None:
     closed = build.tenant("Closed", deleted_at=now())
     build.person("locked@example.com", role=Role.SUPER_ADMIN, tenant=closed)
     build.person("off@example.com", role=Role.SUPER_ADMIN, is_active=False)
@@ -124,7 +121,7 @@ def test_super_admins_who_can_sign_in_are_counted_without_those_who_cannot(
         assert db.session.scalars(queries.active_super_admins()).all() == [root.id]
 
 
-def test_names_of_deleted_people_are_known_and_of_foreign_ones_not(
+def test_names_of_deleted_people_are_found_but_not_those_of_other_tenants(
     app: Flask, ada: Person, gil: Person, bea: Person
 ) -> None:
     with app.app_context(), acting_as(actor_of(ada)):
@@ -133,7 +130,7 @@ def test_names_of_deleted_people_are_known_and_of_foreign_ones_not(
 
 @pytest.mark.parametrize("q", ["", "old"])
 @pytest.mark.parametrize(("day", "is_found"), [("2020-02-03", False), ("2020-02-04", True)])
-def test_before_a_day_is_before_it_begins(
+def test_a_filter_before_a_day_excludes_that_day(
     app: Flask, build: Builder, ada: Person, acme: Tenant, q: str, day: str, *, is_found: bool
 ) -> None:
     begun, seen = (datetime(2020, month, 3, tzinfo=UTC) for month in (1, 2))
@@ -144,8 +141,8 @@ def test_before_a_day_is_before_it_begins(
 
 @pytest.fixture
 def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
-    """Sixty people of two tenants who are called alike, in every state that a filter asks for."""
-    dice = Random(3)  # noqa: S311 -- only has to be the same each time
+    """Sixty people of two tenants with similar names, in every state that can be filtered by."""
+    dice = Random(3)  # noqa: S311 -- reproducible
     rows = [
         {
             "email": f"{dice.choice(('anna', 'annabel', 'hanna'))}{number}@example.com",
@@ -176,7 +173,7 @@ def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
         ("deleted", "-deleted_at"),
     ],
 )
-def test_a_tenants_search_finds_by_its_function_what_it_would_find_without(
+def test_search_through_the_function_finds_the_same_people_as_the_plain_query(
     app: Flask, crowd: None, ada: Person, acme: Tenant, birch: Tenant, status: str, sort: str
 ) -> None:
     searches = [
@@ -196,7 +193,7 @@ def test_a_tenants_search_finds_by_its_function_what_it_would_find_without(
 
 
 def walked(arguments: dict[str, str], *, by_function: bool) -> list[tuple[list[str], Count]]:
-    """Each page from there to the end of the list, and from the last one back by one, seven rows each."""
+    """All pages from there to the end of the list, or from the last one back to the beginning, seven rows each."""
     pages = []
     backward = arguments.get("page") == "last"
     while True:
@@ -213,7 +210,7 @@ def walked(arguments: dict[str, str], *, by_function: bool) -> list[tuple[list[s
 
 
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_those_who_never_signed_in_have_their_place_in_the_order_of_last_sign_ins(
+def test_people_who_never_signed_in_come_first_in_the_order_of_last_sign_in(
     app: Flask, crowd: None, ada: Person, root: Person, who: str
 ) -> None:
     person = {"ada": ada, "root": root}[who]

@@ -1,4 +1,4 @@
-"""Is a reset that an administrator starts told as theirs, and bounded like everything that mails a link?"""
+"""A reset by an administrator is recorded under their name and rate-limited."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.pages import PageClient
 
 
 def events(app: Flask, person: Person) -> list[tuple[str, object, object]]:
-    """What the history tells of somebody, oldest first: what, by whom, and to which tenant."""
+    """The history of a person, oldest first: action, actor and tenant."""
     wanted = select(Activity.action, Activity.actor_id, Activity.organization_id).where(Activity.row_id == person.id)
     with acting(app):
         return [tuple(row) for row in db.session.execute(wanted.order_by(Activity.id))]  # type: ignore[misc]
 
 
-def test_the_history_names_the_administrator_who_started_a_reset(
+def test_the_history_names_the_administrator_who_reset_a_password(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     before = len(events(app, uma))
@@ -40,7 +40,7 @@ def test_the_history_names_the_administrator_who_started_a_reset(
     assert f"<b>{ada.name}</b> reset the password" in page
 
 
-def test_it_is_told_too_where_there_was_no_password_to_take(
+def test_a_reset_is_recorded_even_if_there_was_no_password(
     app: Flask, build: Builder, ada: Person, root: Person, acme: Tenant
 ) -> None:
     bare = build.person("bare@example.com", tenant=acme, must_change_password=True)
@@ -53,7 +53,7 @@ def test_it_is_told_too_where_there_was_no_password_to_take(
     assert events(app, bare)[before:] == [("password_reset", root.id, acme.id)]
 
 
-def test_somebody_who_is_deactivated_is_mailed_nothing_and_the_page_says_so(
+def test_a_deactivated_person_gets_no_email_and_the_page_explains_it(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     out = build.person("out@example.com", tenant=acme, is_active=False)
@@ -68,10 +68,10 @@ def test_somebody_who_is_deactivated_is_mailed_nothing_and_the_page_says_so(
         assert commands.stored_password(out.id) is None
 
 
-def test_nobody_is_mailed_resets_without_end(
-    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, at_settings: Callable[..., None]
+def test_resets_are_rate_limited(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, change_settings: Callable[..., None]
 ) -> None:
-    at_settings(emails_per_hour=4)
+    change_settings(emails_per_hour=4)
     sign_in(ada)
 
     statuses = [client.send(f"/users/{uma.id}/password").status_code for _ in range(4)]

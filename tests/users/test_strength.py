@@ -1,4 +1,4 @@
-"""Does the strength of a password say what is true, and is it soon said?"""
+"""The strength that is shown while a password is typed."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_a_password_gets_stronger_with_each_word() -> None:
         ("monkey1monkey1!", "Weak", "Add another word"),
     ],
 )
-def test_strength_has_a_word_and_says_what_would_help(password: str, word: str, advice: str) -> None:
+def test_strength_has_a_label_and_advice(password: str, word: str, advice: str) -> None:
     found = strength_of(password, 15)
 
     assert (found.label, found.is_refused) == (word, word not in WORDS)
     assert advice in found.advice
 
 
-def test_what_is_known_of_a_person_is_refused_while_it_is_typed() -> None:
+def test_personal_details_are_refused_while_typing() -> None:
     assert strength_of("Acme Logistics 24", 15, {"Acme Logistics"}).is_refused
     assert not strength_of("Acme Logistics 24", 15).is_refused
 
 
-def test_a_hostile_password_is_soon_looked_at() -> None:
+def test_a_hostile_password_is_rated_quickly() -> None:
     draw = random.Random(7)  # noqa: S311 -- no secret
     for signs in ("4@8({[<369&#!1/|0$5+7%2", "({[<1!|", "aeiost01345$@!|", "(<", "0123456789", "\u0301a", "\U0001f600"):
         for _ in range(3):

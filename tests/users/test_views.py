@@ -19,12 +19,7 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.mailbox import emails, path_of
-from tests.pages import HTMX, PageClient, fields_of, undo_in
-
-
-def names_in(text: str) -> list[str]:
-    """The people of a list, in its order."""
-    return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
+from tests.pages import HTMX, PageClient, fields_of, names_in, undo_in
 
 
 def crowd(build: Builder, tenant: Tenant, count: int) -> None:
@@ -34,7 +29,7 @@ def crowd(build: Builder, tenant: Tenant, count: int) -> None:
         build.person(f"p{number:02d}@example.com", tenant=tenant, first_name=first, last_name="Crowd", created_at=at)
 
 
-def test_an_admin_sees_the_own_tenant_and_nobody_deleted(
+def test_an_admin_sees_only_active_people_of_their_organization(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, bea: Person, gil: Person
 ) -> None:
     sign_in(ada)
@@ -44,7 +39,7 @@ def test_an_admin_sees_the_own_tenant_and_nobody_deleted(
     assert sorted(names) == sorted([ada.name, uma.name])
 
 
-def test_search_finds_without_case_and_accents_all_words(
+def test_search_ignores_case_and_accents_and_needs_all_words(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     build.person("m@example.com", tenant=acme, first_name="Jürgen", last_name="Müller")
@@ -56,7 +51,7 @@ def test_search_finds_without_case_and_accents_all_words(
     assert names_in(client.get("/users/?q=muller+maier").text) == []
 
 
-def test_in5_percent_underscore_and_backslash_are_letters(
+def test_in5_percent_underscore_and_backslash_are_ordinary_characters(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     for number, name in enumerate(("100% Sure", "under_score", "back\\slash")):
@@ -69,7 +64,7 @@ def test_in5_percent_underscore_and_backslash_are_letters(
     assert names_in(client.get("/users/?q=%25%25%25").text) == []
 
 
-def test_typing_gets_the_table_alone_and_an_address_for_it(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_searching_returns_only_the_table_and_pushes_its_url(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     answer = client.get("/users/?q=ada&role=&per_page=25", headers=HTMX)
@@ -79,7 +74,7 @@ def test_typing_gets_the_table_alone_and_an_address_for_it(client: PageClient, s
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_typing_on_replaces_the_last_address(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_typing_on_replaces_the_url(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     answer = client.get("/users/?q=ada", headers={**HTMX, "HX-Current-URL": "http://localhost/users/?q=ad"})
@@ -88,7 +83,7 @@ def test_typing_on_replaces_the_last_address(client: PageClient, sign_in: SignIn
     assert "HX-Push-Url" not in answer.headers
 
 
-def test_going_back_gets_the_whole_page(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_going_back_returns_the_whole_page(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     answer = client.get("/users/?q=ada", headers={"HX-Request": "true", "HX-Request-Type": "full"})
@@ -96,7 +91,7 @@ def test_going_back_gets_the_whole_page(client: PageClient, sign_in: SignIn, ada
     assert "<h1>People</h1>" in answer.text
 
 
-def test_a_copied_address_shows_the_same_list(
+def test_a_copied_url_shows_the_same_list(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     crowd(build, acme, 30)
@@ -110,7 +105,7 @@ def test_a_copied_address_shows_the_same_list(
     assert '<option value="USER" selected>' in copied.text
 
 
-def test_pages_go_forward_back_and_to_both_ends(
+def test_page_links_go_forward_back_and_to_both_ends(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     crowd(build, acme, 60)
@@ -135,7 +130,7 @@ def link_to(text: str, label: str) -> str:
     return found.group(1).replace("&amp;", "&")
 
 
-def test_sorting_and_more_rows_a_page(
+def test_lists_can_be_sorted_and_show_more_rows_per_page(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     crowd(build, acme, 30)
@@ -161,7 +156,7 @@ def test_tabs_show_active_deactivated_and_deleted_people(
     assert names_in(client.get("/users/?status=deleted").text) == [gil.name]
 
 
-def test_people_of_deleted_organizations_are_a_view_for_super_admins(
+def test_a_super_admin_can_view_people_of_deleted_organizations(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, ada: Person
 ) -> None:
     closed = build.tenant("Closed", deleted_at=now())
@@ -172,9 +167,7 @@ def test_people_of_deleted_organizations_are_a_view_for_super_admins(
     assert "Deleted. None of its people can sign in." in client.get(f"/users/{lost.id}").text
 
 
-def test_filters_show_as_chips_that_can_be_removed(
-    client: PageClient, sign_in: SignIn, ada: Person, uma: Person
-) -> None:
+def test_filters_are_shown_as_removable_chips(client: PageClient, sign_in: SignIn, ada: Person, uma: Person) -> None:
     sign_in(ada)
 
     page = client.get("/users/?role=ADMIN&verified=no&created_from=2020-01-01").text
@@ -184,7 +177,7 @@ def test_filters_show_as_chips_that_can_be_removed(
         assert label in page
 
 
-def test_an_empty_list_says_why_and_what_next(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_an_empty_list_explains_why(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     assert "No people match “zebra”" in client.get("/users/?q=zebra").text
@@ -193,7 +186,7 @@ def test_an_empty_list_says_why_and_what_next(client: PageClient, sign_in: SignI
     assert "No open invitations" in client.get("/users/?status=invited").text
 
 
-def test_a_new_person_is_invited_and_accepts_with_a_password_of_their_own(
+def test_a_new_person_accepts_the_invitation_with_their_own_password(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person
 ) -> None:
     sign_in(ada)
@@ -201,23 +194,21 @@ def test_a_new_person_is_invited_and_accepts_with_a_password_of_their_own(
 
     answer = client.send("/users/new", sent)
 
-    there = answer.headers["Location"]
-    row = build.read(User, uuid.UUID(there.split("/")[-1]))
+    path = answer.headers["Location"]
+    row = build.read(User, uuid.UUID(path.split("/")[-1]))
     assert (answer.status_code, row.email, row.created_by, row.organization_id) == (
         303, "nia@example.com", ada.id, ada.organization_id,
     )  # fmt: skip
-    assert "Pending, sent" in client.get(there).text
+    assert "Pending, sent" in client.get(path).text
     (message,) = emails(app)
     other_client.get(path_of(message))
     assert "Nia New" in other_client.get("/invitations/").text
     other_client.send("/invitations/", {"password": PASSWORD})
     assert "nia@example.com" in other_client.get("/account/").text
-    assert "Accepted" in client.get(there).text
+    assert "Accepted" in client.get(path).text
 
 
-def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(
-    client: PageClient, sign_in: SignIn, ada: Person
-) -> None:
+def test_errors_are_shown_at_their_fields_and_input_is_kept(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     answer = client.send("/users/new", {"first_name": "Kept", "email": "no address"})
@@ -229,7 +220,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(
     assert 'id="email-error"' in answer.text
 
 
-def test_an_address_in_use_is_named(client: PageClient, sign_in: SignIn, ada: Person, uma: Person) -> None:
+def test_an_email_in_use_names_its_person(client: PageClient, sign_in: SignIn, ada: Person, uma: Person) -> None:
     sign_in(ada)
 
     answer = client.send("/users/new", {"email": uma.email, "role": "USER"})
@@ -239,7 +230,7 @@ def test_an_address_in_use_is_named(client: PageClient, sign_in: SignIn, ada: Pe
 
 
 @pytest.mark.parametrize("stored", ["gil@example.com", "Gil@Example.COM"])
-def test_co4_a_deleted_persons_address_offers_to_restore_them(
+def test_co4_a_deleted_persons_email_offers_to_restore_them(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, gil: Person, stored: str
 ) -> None:
     with acting(app):  # capital letters are from a former backend
@@ -255,7 +246,7 @@ def test_co4_a_deleted_persons_address_offers_to_restore_them(
     assert build.read(User, gil.id).deleted_at is None
 
 
-def test_co4_a_deleted_persons_address_can_be_used_anew(
+def test_co4_a_deleted_persons_email_can_be_reused(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, gil: Person
 ) -> None:
     sign_in(ada)
@@ -267,7 +258,7 @@ def test_co4_a_deleted_persons_address_can_be_used_anew(
     assert build.read(User, gil.id).deleted_at is not None
 
 
-def test_co4_a_restore_in_conflict_says_with_whom(
+def test_co4_a_conflict_on_restore_names_the_other_person(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, gil: Person
 ) -> None:
     build.person(gil.email, tenant=acme, first_name="Gilbert", last_name="Second")
@@ -278,7 +269,9 @@ def test_co4_a_restore_in_conflict_says_with_whom(
     assert "Not restored. Gilbert Second already uses this address." in client.get(f"/users/{gil.id}").text
 
 
-def test_a_person_is_edited(client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person) -> None:
+def test_an_administrator_can_edit_a_person(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
+) -> None:
     sign_in(ada)
 
     answer = client.confirm(client.send(f"/users/{uma.id}/edit", {"first_name": "Ulla", "role": "ADMIN"}))
@@ -289,7 +282,7 @@ def test_a_person_is_edited(client: PageClient, sign_in: SignIn, build: Builder,
     assert "Changes to Ulla Example saved." in client.get(f"/users/{uma.id}").text
 
 
-def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
+def test_co1_conflicting_edits_show_both_values_and_save_the_choice(
     client: PageClient,
     other_client: PageClient,
     sign_in: SignIn,
@@ -301,23 +294,23 @@ def test_co1_an_edit_that_meets_another_shows_both_and_saves_the_choice(
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
     sign_in(ada)
     sign_in(eve, other_client)
-    there = f"/users/{uma.id}/edit"
-    mine = client.form(there)
-    other_client.send(there, {"first_name": "Theirs", "last_name": "Changed"})
+    path = f"/users/{uma.id}/edit"
+    mine = client.form(path)
+    other_client.send(path, {"first_name": "Theirs", "last_name": "Changed"})
 
-    met = client.confirm(client.post(there, data={**mine, "first_name": "Mine", "role": "ADMIN"}))
+    conflict = client.confirm(client.post(path, data={**mine, "first_name": "Mine", "role": "ADMIN"}))
 
-    assert met.status_code == 409
+    assert conflict.status_code == 409
     for words in ("Theirs", "Mine", "Uma", "Changed", eve.name, "Discard my changes"):
-        assert words in met.text
-    choice = fields_of(met.text, there)
+        assert words in conflict.text
+    choice = fields_of(conflict.text, path)
     assert choice["first_name"] == "Mine"
-    assert client.confirm(client.post(there, data={**choice, "first_name": "Theirs"})).status_code == 303
+    assert client.confirm(client.post(path, data={**choice, "first_name": "Theirs"})).status_code == 303
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name, row.role) == ("Theirs", "Changed", Role.ADMIN)
 
 
-def test_co1_edits_that_do_not_clash_are_merged(
+def test_co1_edits_of_different_fields_are_merged(
     client: PageClient,
     other_client: PageClient,
     sign_in: SignIn,
@@ -328,66 +321,66 @@ def test_co1_edits_that_do_not_clash_are_merged(
 ) -> None:
     sign_in(ada)
     sign_in(root, other_client)
-    there = f"/users/{uma.id}/edit"
-    mine = client.form(there)
-    other_client.send(there, {"last_name": "Theirs"})
+    path = f"/users/{uma.id}/edit"
+    mine = client.form(path)
+    other_client.send(path, {"last_name": "Theirs"})
 
-    met = client.post(there, data={**mine, "first_name": "Mine"})
+    conflict = client.post(path, data={**mine, "first_name": "Mine"})
 
-    assert met.status_code == 409
-    assert "Already merged" in met.text
-    assert "System administrator saved this" in met.text
-    assert client.post(there, data=fields_of(met.text, there)).status_code == 303
+    assert conflict.status_code == 409
+    assert "Already merged" in conflict.text
+    assert "System administrator saved this" in conflict.text
+    assert client.post(path, data=fields_of(conflict.text, path)).status_code == 303
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name) == ("Mine", "Theirs")
 
 
-def test_nobody_is_asked_to_confirm_what_somebody_else_changed_meanwhile(
+def test_nobody_is_asked_to_confirm_what_somebody_else_changed(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     boss = build.person("boss@example.com", role=Role.SUPER_ADMIN)
     sign_in(root)
-    there = f"/users/{boss.id}/edit"
-    mine = client.form(there)
+    path = f"/users/{boss.id}/edit"
+    mine = client.form(path)
     with acting(app, root):
         users.update(boss.id, 1, {"role": Role.USER})
 
-    met = client.post(there, data={**mine, "last_name": "Mine"})
+    conflict = client.post(path, data={**mine, "last_name": "Mine"})
 
-    assert (met.status_code, "becomes a super admin" in met.text) == (409, False)
-    assert "Already merged" in met.text
-    assert client.post(there, data=fields_of(met.text, there)).status_code == 303
+    assert (conflict.status_code, "becomes a super admin" in conflict.text) == (409, False)
+    assert "Already merged" in conflict.text
+    assert client.post(path, data=fields_of(conflict.text, path)).status_code == 303
     row = build.read(User, boss.id)
     assert (row.last_name, row.role) == ("Mine", Role.USER)
 
 
-def test_co1_the_choice_too_can_meet_another_edit(
+def test_co1_resolving_a_conflict_can_conflict_again(
     client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person, root: Person
 ) -> None:
     sign_in(ada)
     sign_in(root, other_client)
-    there = f"/users/{uma.id}/edit"
-    mine = client.form(there)
-    other_client.send(there, {"first_name": "First"})
-    met = client.post(there, data={**mine, "first_name": "Mine"})
-    other_client.send(there, {"first_name": "Second"})
+    path = f"/users/{uma.id}/edit"
+    mine = client.form(path)
+    other_client.send(path, {"first_name": "First"})
+    conflict = client.post(path, data={**mine, "first_name": "Mine"})
+    other_client.send(path, {"first_name": "Second"})
 
-    again = client.post(there, data=fields_of(met.text, there))
+    again = client.post(path, data=fields_of(conflict.text, path))
 
     assert again.status_code == 409
     assert "Second" in again.text
 
 
-def test_deleting_says_what_it_means_and_offers_undo(
+def test_deleting_explains_the_consequences_and_offers_undo(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(uma, other_client)
     sign_in(ada)
-    asked = client.get(f"/users/{uma.id}/delete")
-    assert f"{uma.name} is signed out on 1 device at once" in asked.text
+    question = client.get(f"/users/{uma.id}/delete")
+    assert f"{uma.name} is signed out on 1 device at once" in question.text
 
-    gone = client.post(f"/users/{uma.id}/delete", data=fields_of(asked.text))
-    page = client.get(gone.headers["Location"]).text
+    deleted = client.post(f"/users/{uma.id}/delete", data=fields_of(question.text))
+    page = client.get(deleted.headers["Location"]).text
 
     assert build.read(User, uma.id).deleted_by == ada.id
     assert f"{uma.name} deleted." in page
@@ -396,18 +389,16 @@ def test_deleting_says_what_it_means_and_offers_undo(
     assert other_client.get("/account/").status_code == 303
 
 
-def test_the_question_before_an_act_is_a_dialog_for_htmx(
-    client: PageClient, sign_in: SignIn, ada: Person, uma: Person
-) -> None:
+def test_confirmations_open_as_dialogs_with_htmx(client: PageClient, sign_in: SignIn, ada: Person, uma: Person) -> None:
     sign_in(ada)
 
-    for act in ("delete", "deactivation", "password"):
-        text = client.get(f"/users/{uma.id}/{act}", headers=HTMX).text
+    for action in ("delete", "deactivation", "password"):
+        text = client.get(f"/users/{uma.id}/{action}", headers=HTMX).text
         assert text.lstrip().startswith("<dialog")
         assert fields_of(text)["csrf_token"]
 
 
-def test_a_deactivated_person_stays_and_can_come_back(
+def test_a_deactivated_person_can_be_activated_again(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(uma, other_client)
@@ -423,7 +414,7 @@ def test_a_deactivated_person_stays_and_can_come_back(
     sign_in(uma, other_client)
 
 
-def test_a_reset_mails_a_link_and_ends_every_sign_in(
+def test_a_reset_sends_a_link_and_ends_every_session(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(uma, other_client)
@@ -441,7 +432,7 @@ def test_a_reset_mails_a_link_and_ends_every_sign_in(
     assert other_client.get("/account/").status_code == 200
 
 
-def test_the_page_of_a_person_says_who_and_when(
+def test_the_page_of_a_person_shows_who_changed_it_and_when(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -454,7 +445,7 @@ def test_the_page_of_a_person_says_who_and_when(
     assert "<time datetime=" in text
 
 
-def test_a_super_admin_chooses_the_organization_by_its_slug(
+def test_a_super_admin_can_enter_an_organization_by_its_slug(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person, birch: Tenant
 ) -> None:
     sign_in(root)
@@ -476,27 +467,27 @@ def test_pages_stay_small(client: PageClient, sign_in: SignIn, build: Builder, a
     assert len(client.get("/users/new").data) < 12_000
 
 
-def test_a_day_that_is_none_and_one_that_contradicts_are_told_at_the_field(
+def test_an_invalid_or_contradictory_date_is_reported_at_its_field(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
     wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-error"'
 
-    for query, told in (
+    for query, message in (
         ("last_sign_in_before=tomorrow", "This is not a valid date"),
         ("last_sign_in=never&last_sign_in_before=2026-01-01", "so this date is ignored"),
     ):
         page = client.get(f"/users/?{query}").text
         part = client.get(f"/users/?{query}", headers=HTMX).text
         assert wrong in page
-        assert told in page
-        assert told in part
+        assert message in page
+        assert message in part
         assert uma.name in page
     assert "aria-invalid" not in client.get("/users/?last_sign_in_before=2026-01-01").text
     assert "This is not a valid date" in client.get("/activity/?from=2026-13-01").text
 
 
-def test_an_empty_list_blames_no_letters_where_none_were_written(
+def test_an_empty_list_mentions_the_search_only_if_there_is_one(
     client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
     sign_in(ada)

@@ -12,7 +12,7 @@ from portal.core.actor import Role
 from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import SIGN_IN, Visitor, outcome
-from tests.acting import acting, portal_on, say_who_long_ago
+from tests.acting import acting, age_authentication, portal_on
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.database import disconnect
 from tests.pages import HTMX, PageClient, fields_of
@@ -29,7 +29,7 @@ def aged(app: Flask, client: PageClient, sign_in: SignIn, ada: Person) -> PageCl
     """Ada's browser, a good while after she signed in."""
     sign_in(ada)
     with acting(app):
-        say_who_long_ago(ada)
+        age_authentication(ada)
     return client
 
 
@@ -71,7 +71,7 @@ def test_se10_with_the_password_it_is_done_and_for_a_while_not_asked_again(
     assert changed.get("email", uma.email) == after[0]
     assert aged.confirm(aged.send(path, {"role": "USER", "email": "third@example.com"})).status_code == 303
     with acting(app):
-        say_who_long_ago(ada)
+        age_authentication(ada)
     assert aged.send(path, {"email": "fourth@example.com"}).status_code == 422
 
 
@@ -87,7 +87,7 @@ def test_se10_a_fresh_sign_in_asks_nothing(
 ) -> None:
     sign_in(ada)
     with acting(app):
-        say_who_long_ago(ada, minutes=14)
+        age_authentication(ada, minutes=14)
 
     assert client.confirm(client.send(f"/users/{uma.id}/edit", changed)).status_code == 303
 
@@ -97,7 +97,7 @@ def test_se10_saying_who_one_is_here_says_nothing_about_another_device(
 ) -> None:
     sign_in(ada, other_client)
     with acting(app):
-        say_who_long_ago(ada)
+        age_authentication(ada)
     path = f"/users/{uma.id}/edit"
 
     kept = fields_of(aged.send(path, {"role": "ADMIN"}).text)
@@ -148,7 +148,7 @@ def test_se10_undoing_a_change_of_role_or_e_mail_asks_too(
     kept = fields_of(aged.send(path, {"email": "second@example.com"}).text)
     aged.post(path, data={**kept, "own_password": PASSWORD})
     with acting(app):
-        say_who_long_ago(ada)
+        age_authentication(ada)
     version = build.read(User, uma.id).version
 
     undo = {"csrf_token": aged.form("/account/")["csrf_token"], "version": version}

@@ -7,8 +7,8 @@ import re
 import pytest
 from flask import Flask
 
-from tests.access.visitor import CREATED, PAGE, WRONG, Visitor, outcome
-from tests.acting import acting, say_who_long_ago
+from tests.access.visitor import CREATED, INVALID, PAGE, Visitor, outcome
+from tests.acting import acting, age_authentication
 from tests.cast import Person
 from tests.pages import PageClient
 
@@ -59,9 +59,9 @@ def test_no_page_that_answers_a_post_offers_to_return_to_itself(
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/"):
             visitor = Visitor(app, root)  # anew: some of the buttons sign out
             with acting(app):
-                say_who_long_ago(root, minutes)
+                age_authentication(root, minutes)
             answer = visitor.post(rule.rule.replace("<uuid:id>", str(uma.id)))
-            if outcome(answer) in (PAGE, CREATED, WRONG):
+            if outcome(answer) in (PAGE, CREATED, INVALID):
                 found[rule.rule] = SWITCH.findall(answer.text)
 
     assert len(found) > 8

@@ -1,4 +1,4 @@
-"""Does what the system does for an administrator respect concurrent changes?"""
+"""What the system does for an administrator respects concurrent changes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.acting import acting
 from tests.cast import Builder, Person
 from tests.mailbox import jobs
 
-MOVED = text("UPDATE users SET organization_id = (SELECT id FROM organizations WHERE slug = 'birch') WHERE id = :whom")
-PROMOTED = text("UPDATE users SET role = 'SUPER_ADMIN' WHERE id = :whom")
-ACTS: list[Callable[[uuid.UUID], Any]] = [
+MOVED = text("UPDATE users SET organization_id = (SELECT id FROM organizations WHERE slug = 'birch') WHERE id = :id")
+PROMOTED = text("UPDATE users SET role = 'SUPER_ADMIN' WHERE id = :id")
+COMMANDS: list[Callable[[uuid.UUID], Any]] = [
     invitations.invite_again,
     invitations.revoke,
     invitations.link_of,
@@ -35,54 +35,54 @@ ACTS: list[Callable[[uuid.UUID], Any]] = [
     reset,
 ]
 NAMES = ["invite again", "revoke", "hand over", "end sessions", "unlock", "reset two-factor"]
-SOMEBODY_WAITS = text("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+BLOCKED = text("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
 
 
 @pytest.mark.parametrize("change", [MOVED, PROMOTED], ids=["moved", "promoted"])
-@pytest.mark.parametrize("act", ACTS, ids=NAMES)
-def test_a_person_who_left_the_tenant_while_an_administrator_waited_is_not_changed(
-    fresh_app: Flask, act: Callable[[uuid.UUID], Any], change: Any
+@pytest.mark.parametrize("call", COMMANDS, ids=NAMES)
+def test_a_person_who_was_moved_or_promoted_while_an_administrator_waited_is_not_changed(
+    fresh_app: Flask, call: Callable[[uuid.UUID], Any], change: Any
 ) -> None:
     build = Builder(fresh_app)
     acme, _ = build.tenant("Acme"), build.tenant("Birch")
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
     guest = build.person("guest@example.com", tenant=acme, invited_at=now())
 
-    outcome = overtaken(fresh_app, ada, lambda: act(guest.id), lambda other: other.execute(change, {"whom": guest.id}))
+    outcome = error_after(fresh_app, ada, lambda: call(guest.id), lambda other: other.execute(change, {"id": guest.id}))
 
     assert isinstance(outcome, Missing)
     assert jobs(fresh_app) == []
-    assert told(fresh_app, guest) == ["update", "create"]
+    assert actions_of(fresh_app, guest) == ["update", "create"]
     assert build.read(User, guest.id).version == 2
 
 
-def overtaken(
-    app: Flask, person: Person, act: Callable[[], Any], change: Callable[[Connection], object]
+def error_after(
+    app: Flask, person: Person, call: Callable[[], Any], change: Callable[[Connection], object]
 ) -> Exception | None:
-    """What a change finds that waited for another connection's commit."""
+    """The error of a call that waited for a concurrent change to commit."""
 
     def as_person() -> None:
         with acting(app, person):
-            act()
+            call()
 
-    with app.app_context(), ThreadPoolExecutor(1) as apart:
+    with app.app_context(), ThreadPoolExecutor(1) as pool:
         with db.engine.begin() as other:
             change(other)
-            running = apart.submit(as_person)
-            until_somebody_waits_for(other)
+            running = pool.submit(as_person)
+            wait_until_blocked_by(other)
         error = running.exception(timeout=30)
     assert error is None or isinstance(error, Exception)
     return error
 
 
-def until_somebody_waits_for(connection: Connection) -> None:
+def wait_until_blocked_by(connection: Connection) -> None:
     deadline = time.monotonic() + 20
-    while connection.execute(SOMEBODY_WAITS).first() is None:
-        assert time.monotonic() < deadline, "nobody waits"
+    while connection.execute(BLOCKED).first() is None:
+        assert time.monotonic() < deadline, "nothing is blocked"
         time.sleep(0.02)
 
 
-def told(app: Flask, person: Person) -> list[str]:
+def actions_of(app: Flask, person: Person) -> list[str]:
     with acting(app):
         events = select(Activity.action).where(Activity.row_id == person.id).order_by(Activity.id.desc())
         return list(db.session.scalars(events))

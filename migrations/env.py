@@ -15,7 +15,7 @@ from portal.core.db import MIGRATION_LOCK, direct_engine
 from portal.postgres import extensions
 from portal.postgres.migrations import LOCK_SECONDS, patiently
 from portal.postgres.preflight import refuse_unmigratable
-from portal.postgres.roles import have_roles
+from portal.postgres.roles import ensure_roles
 
 extension = current_app.extensions["migrate"].db
 
@@ -38,7 +38,7 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 def online() -> None:
     if given := context.config.attributes.get("connection"):
         extensions.find(given)
-        have_roles(given)
+        ensure_roles(given)
         migrate(given)  # one who has the lock makes all migrations part of a transaction of their own
         return
     engine = context.config.attributes.get("engine") or direct_engine()

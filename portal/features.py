@@ -39,10 +39,10 @@ from portal.data_browser.views import bp as data_browser
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
-from portal.mail.commands import remove_given_up, remove_kept
+from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import retention_rules, work_beside_pages
+from portal.mail.queue import retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
@@ -148,10 +148,10 @@ FEATURES = (
             RetentionRule(
                 "emails that could not be sent",
                 lambda settings: timedelta(days=settings.keep_emails_days),
-                remove_given_up,
+                remove_failed,
             ),
         ),
-        background=(work_beside_pages,),
+        background=(work_in_background,),
     ),
     Feature(
         pages=(api,),
@@ -181,7 +181,7 @@ def register(app: Flask) -> None:
         for command in feature.commands:
             app.cli.add_command(command)
         for provision in feature.provides:
-            provision.give(app)
+            provision.install(app)
     permissions.set(app, PERMISSIONS)
     resources.set(app, RESOURCES)
     lists.set(app, frozenset(RESOURCES))

@@ -55,7 +55,7 @@ def _of_api_token(token: str) -> SignedIn | None:
     if row is None:
         return None
     if row.used_at is None or now() - row.used_at > USE_RECORDED_EVERY:
-        personal.note_use(row.session_id)
+        personal.record_use(row.session_id)
     return replace(person_of(row, token), scopes=frozenset(row.scopes))
 
 

@@ -52,7 +52,7 @@ class Provision(Generic[T]):
     given: Given[T]
     value: T
 
-    def give(self, app: Flask) -> None:
+    def install(self, app: Flask) -> None:
         self.given.set(app, self.value)
 
 

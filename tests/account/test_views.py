@@ -90,7 +90,7 @@ def test_changing_the_password_shows_how_many_api_tokens_end(
 ) -> None:
     with acting(app, uma):
         for name in names:
-            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+            personal.create(name, ["profile"], timedelta(days=9), row_id=uuid7())
     sign_in(uma)
     assert before in client.get("/account/password").text
 

@@ -85,7 +85,7 @@ def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
 ) -> None:
     with acting(app, uma):
         for name in ("Nightly", "Weekly"):
-            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+            personal.create(name, ["profile"], timedelta(days=9), row_id=uuid7())
     sign_in(ada)
     client.get(link_path(app, "password_reset", uma))
 

@@ -291,7 +291,7 @@ def test_users_reset_two_factor_lets_the_password_alone_open(app: Flask, uma: Pe
 
     assert result.output == f"{uma.email} can now sign in with the password alone.\n"
     with acting(app):
-        assert not mfa.methods_of(uma.id).are_there
+        assert not mfa.methods_of(uma.id).exist
     assert run(app, "users", "reset-two-factor", "nobody@example.com").exit_code == 1
 
 

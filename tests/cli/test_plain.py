@@ -69,4 +69,4 @@ def test_rights_that_are_missing(database_server: Server, fresh_database: str) -
     finally:
         database_server.execute("DROP ROLE portal_test_stranger")
 
-    assert "may not do this" in said
+    assert "lacks a privilege" in said

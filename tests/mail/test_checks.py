@@ -111,9 +111,9 @@ def test_an_unusable_mail_server_is_reported_with_the_reason(app: Flask) -> None
 
 
 def test_an_empty_queue_is_fine_with_or_without_a_worker(fresh_app: Flask) -> None:
-    assert check_queue(fresh_app) == "0 waiting; 0 will be tried again, 0 could not be sent (see the log); 0 at work"
+    assert check_queue(fresh_app) == "0 waiting; 0 to be retried, 0 failed (see the log); 0 workers"
     change(fresh_app, WORKER, DEAD_WORKER)
-    assert check_queue(fresh_app).endswith("; 1 at work")
+    assert check_queue(fresh_app).endswith("; 1 worker")
 
 
 def test_emails_waiting_without_a_worker_are_reported(waiting: Flask) -> None:
@@ -136,6 +136,6 @@ def test_emails_waiting_too_long_despite_a_worker_are_reported(waiting: Flask) -
 
 def test_postponed_and_failed_emails_are_counted(waiting: Flask) -> None:
     change(waiting, RETRIED)
-    assert check_queue(waiting).startswith("0 waiting; 1 will be tried again, 0 could not be sent")
+    assert check_queue(waiting).startswith("0 waiting; 1 to be retried, 0 failed")
     change(waiting, FAILED)
-    assert check_queue(waiting).startswith("0 waiting; 0 will be tried again, 1 could not be sent")
+    assert check_queue(waiting).startswith("0 waiting; 0 to be retried, 1 failed")

@@ -267,7 +267,7 @@ def test_data_of_a_former_version_is_taken_from_the_shared_account_and_asks_for_
     (server.data / "link").symlink_to(outside)
     if IS_ROOT:
         nobody = pwd.getpwnam(SHARED_ACCOUNT)
-        Account(nobody.pw_uid, nobody.pw_gid).give(server.data)
+        Account(nobody.pw_uid, nobody.pw_gid).take_ownership(server.data)
         assert server.data.owner() == SHARED_ACCOUNT
 
     with server.running() as address:

@@ -135,6 +135,12 @@ def app_for(database_url: str, **changes: Any) -> Flask:
     return app
 
 
+def connect(address: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to a database as another program would, outside any application."""
+    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(url, autocommit=True)
+
+
 def disconnect(app: Flask) -> None:
     """Close every connection of an application, so that its database can be copied or dropped."""
     with app.app_context():

@@ -27,7 +27,7 @@ from portal.web.given import current_settings
 from tests.acting import acting, portal_on, run_concurrently
 from tests.activity.chain import Owner, act, connected, resign, run, tamper, troubles
 from tests.cast import Builder
-from tests.cli.test_doctor import asked
+from tests.cli.test_doctor import diagnose
 from tests.database import SECRET_KEY, Server, settings_for
 from tests.reliability.serving import serving
 
@@ -415,7 +415,7 @@ def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothin
     act(owner, 2, "later")
     with portal_on(fresh_database, secret_key=NEW_KEY) as app:
         refused(app, UNKNOWN)
-        assert re.match(rf"no  seals of the history: nothing .* because .*{UNKNOWN}", asked(app, CHECK).output)
+        assert re.match(rf"no  seals of the history: nothing .* because .*{UNKNOWN}", diagnose(app, CHECK).output)
     with portal_on(fresh_database, secret_key=NEW_KEY, secret_key_fallbacks=(SECRET_KEY,)) as app:
         assert "2 events sealed." in run(app, "seal").output
 
@@ -423,7 +423,7 @@ def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothin
 def test_the_doctor_says_that_nothing_is_sealed_and_why(sealed: Flask, intruder: Owner) -> None:
     for column, value, reason in (("kept_from", "9", CHANGED), ("key_id", "'x'", UNKNOWN)):
         with exchanged(intruder, 3, column, value):
-            result = asked(sealed, CHECK)
+            result = diagnose(sealed, CHECK)
         assert result.exit_code == 1
         assert re.match(rf"no  seals of the history: nothing can be sealed because .*{reason}", result.output)
 

@@ -1,4 +1,4 @@
-"""Is what looks plain to PostgreSQL written as the sign-in would write it?"""
+"""Simple addresses are converted by PostgreSQL, exactly as signing in looks them up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.core.email_addresses import lookup_email
         "-@example.com",
     ],
 )  # fmt: skip
-def test_of_a_plain_address_small_letters_are_the_canonical_form(email: str) -> None:
+def test_the_canonical_form_of_a_plain_address_is_its_lower_case(email: str) -> None:
     assert re.search(PLAIN_EMAIL, email.lower())
 
     assert lookup_email(email) == email.lower()
@@ -27,9 +27,9 @@ def test_of_a_plain_address_small_letters_are_the_canonical_form(email: str) -> 
 @pytest.mark.parametrize(
     "email", ["bücher@example.com", "a@bücher.example", "a b@example.com", " a@example.com", "a@xn--a.com"]
 )
-def test_other_addresses_are_looked_at_one_by_one(email: str) -> None:
+def test_other_addresses_are_converted_individually(email: str) -> None:
     assert not re.search(PLAIN_EMAIL, email)
 
 
-def test_a_slug_has_one_unicode_form() -> None:
+def test_a_slug_is_normalized() -> None:
     assert canonical_slug(" Cafe\u0301") == canonical_slug("café") == "café"

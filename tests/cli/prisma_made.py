@@ -1,16 +1,13 @@
-"""What does a database look like that Prisma made from the seed's schema, and that people have used?"""
+"""A database as Prisma creates it from the seed's schema, filled with people."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import bcrypt
-import psycopg
-from sqlalchemy import make_url
 
 from tests.cast import PASSWORD
+from tests.database import connect
 
-# What `prisma migrate dev` writes for the seed's schema, by Prisma 5's conventions.
+# What `prisma migrate dev` of Prisma 5 writes for the seed's schema.
 SCHEMA = """
 CREATE TYPE "Role" AS ENUM ('USER', 'ADMIN', 'SUPER_ADMIN');
 
@@ -111,13 +108,8 @@ ANALYZE organizations, users, refresh_tokens;
 """
 
 
-def connect(address: str) -> psycopg.Connection[tuple[Any, ...]]:
-    url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(url, autocommit=True)
-
-
 def make(address: str, people: int) -> None:
-    """Fill an empty database; half of the people have a refresh token, the first is the SUPER_ADMIN."""
+    """Fill an empty database. Half of the people have a refresh token, and the first one is the SUPER_ADMIN."""
     password = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     values = {"people": str(people), "password": f"'{password}'"}
     with connect(address) as connection:

@@ -1,4 +1,4 @@
-"""Do the commands for operators do what they say, and never give away a password that is known?"""
+"""The commands for operators, which never reveal a known password."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def run(app: Flask, *arguments: str, typed: str = "") -> Result:
     return app.test_cli_runner().invoke(args=list(arguments), input=typed)
 
 
-def opens(app: Flask, email: str, password: str) -> bool:
-    """Whether the pair signs in, through the form."""
+def can_sign_in(app: Flask, email: str, password: str) -> bool:
+    """Whether this email and password sign in through the form."""
     client: FlaskClient = app.test_client()
     fields = fields_of(client.get("/login").text)
     return client.post("/login", data={**fields, "email": email, "password": password}).status_code == 303
@@ -61,21 +61,21 @@ def test_flask_seed_creates_the_first_super_admin_with_a_password_shown_once(fre
     assert people(fresh_app) == [("admin@example.com", Role.SUPER_ADMIN)]
     found = re.search(TEMPORARY, result.output)
     assert found
-    assert opens(fresh_app, "admin@example.com", found.group())
+    assert can_sign_in(fresh_app, "admin@example.com", found.group())
 
 
-def test_flask_seed_again_changes_nothing(fresh_app: Flask) -> None:
+def test_flask_seed_can_be_repeated_without_changes(fresh_app: Flask) -> None:
     run(fresh_app, "seed", "--password", PASSWORD)
 
     result = run(fresh_app, "seed", "--password", "something else entirely", "--email", "ADMIN@example.com")
 
     assert result.exit_code == 0
     assert "exists already" in result.output
-    assert opens(fresh_app, "admin@example.com", PASSWORD)
+    assert can_sign_in(fresh_app, "admin@example.com", PASSWORD)
     assert len(people(fresh_app)) == 1
 
 
-def test_flask_seed_asks_at_a_terminal_and_does_not_show_what_is_typed(fresh_app: Flask, fresh_database: str) -> None:
+def test_flask_seed_asks_for_a_password_without_echoing_it(fresh_app: Flask, fresh_database: str) -> None:
     in_a_terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
     command = [sys.executable, "-c", in_a_terminal, sys.executable, "-m", "flask", "--app", "wsgi", "seed"]
     environment = {**os.environ, "DATABASE_URL": fresh_database, "SECRET_KEY": SECRET_KEY}
@@ -94,11 +94,11 @@ def test_flask_seed_asks_at_a_terminal_and_does_not_show_what_is_typed(fresh_app
     assert process.returncode == 0
     assert PASSWORD.encode() not in shown
     assert people(fresh_app) == [("chief@example.com", Role.SUPER_ADMIN)]
-    assert opens(fresh_app, "chief@example.com", PASSWORD)
+    assert can_sign_in(fresh_app, "chief@example.com", PASSWORD)
 
 
 @pytest.mark.parametrize("password", ["admin123", "short", DEMO_PASSWORD, "x" * 5_000])
-def test_au8_flask_seed_takes_no_short_and_no_known_password(fresh_app: Flask, password: str) -> None:
+def test_au8_flask_seed_refuses_short_and_known_passwords(fresh_app: Flask, password: str) -> None:
     result = run(fresh_app, "seed", "--password", password)
 
     assert result.exit_code == 1
@@ -110,21 +110,21 @@ def test_au8_a_fresh_installation_has_no_default_account(fresh_app: Flask) -> No
         ("admin@example.com", "admin123"), ("admin@example.com", ""), ("admin@example.com", DEMO_PASSWORD),
         ("admin", "admin"), ("root@example.com", "root"),
     ):  # fmt: skip
-        assert not opens(fresh_app, email, password)
+        assert not can_sign_in(fresh_app, email, password)
 
     run(fresh_app, "seed", typed="\n")
-    assert not opens(fresh_app, "admin@example.com", "admin123")
+    assert not can_sign_in(fresh_app, "admin@example.com", "admin123")
 
 
-def test_au8_the_demos_password_does_not_work_in_production(fresh_database: str) -> None:
+def test_au8_the_demo_password_does_not_work_in_production(fresh_database: str) -> None:
     with portal_on(fresh_database) as demo:
         run(demo, "seed", "--demo", "--people", "20")
-        assert opens(demo, "admin@example.com", DEMO_PASSWORD)
+        assert can_sign_in(demo, "admin@example.com", DEMO_PASSWORD)
     with portal_on(fresh_database, production=True) as production:
-        assert not opens(production, "admin@example.com", DEMO_PASSWORD)
+        assert not can_sign_in(production, "admin@example.com", DEMO_PASSWORD)
 
 
-def test_au8_the_demo_made_in_production_opens_for_nobody(fresh_database: str) -> None:
+def test_au8_nobody_can_sign_in_to_a_demo_created_in_production(fresh_database: str) -> None:
     with portal_on(fresh_database, production=True) as app:
         result = run(app, "seed", "--demo", "--people", "20")
 
@@ -146,13 +146,13 @@ def test_flask_seed_names_the_first_super_admin(fresh_app: Flask, name: str, fir
         assert db.session.execute(select(User.first_name, User.last_name)).all() == [(first, last)]
 
 
-def test_flask_seed_takes_no_password_that_is_the_name_and_no_endless_name(fresh_app: Flask) -> None:
+def test_flask_seed_refuses_a_password_like_the_name_and_an_overlong_name(fresh_app: Flask) -> None:
     for name, password in (("Bartholomew Featherstone", "bartholomew featherstone"), ("x" * 200, PASSWORD)):
         assert run(fresh_app, "seed", "--name", name, "--password", password).exit_code in (1, 2)
     assert people(fresh_app) == []
 
 
-def test_the_demo_is_for_an_empty_database(fresh_app: Flask) -> None:
+def test_the_demo_needs_an_empty_database(fresh_app: Flask) -> None:
     run(fresh_app, "seed", "--password", PASSWORD)
 
     result = run(fresh_app, "seed", "--demo")
@@ -161,7 +161,7 @@ def test_the_demo_is_for_an_empty_database(fresh_app: Flask) -> None:
     assert len(people(fresh_app)) == 1
 
 
-def test_the_demo_shows_its_progress_and_its_sign_in(fresh_app: Flask) -> None:
+def test_the_demo_shows_its_progress_and_its_password(fresh_app: Flask) -> None:
     result = run(fresh_app, "seed", "--demo", "--people", "50")
 
     assert "Created 12 organizations, 50 people." in result.output
@@ -169,12 +169,12 @@ def test_the_demo_shows_its_progress_and_its_sign_in(fresh_app: Flask) -> None:
 
 
 @pytest.mark.parametrize("number", ["9", "0", "-5", "10000001", "many"])
-def test_the_demo_makes_no_impossible_number_of_people(fresh_app: Flask, number: str) -> None:
+def test_the_demo_refuses_an_invalid_number_of_people(fresh_app: Flask, number: str) -> None:
     assert run(fresh_app, "seed", "--demo", "--people", number).exit_code == 2
 
 
 @pytest.mark.parametrize("url", [None, "https://portal.example.com", "https://example.com/portal"])
-def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
+def test_users_create_prints_the_invitation_link(
     app: Flask, acme: Tenant, change_settings: Callable[..., None], url: str | None
 ) -> None:
     change_settings(public_url=url)
@@ -184,8 +184,8 @@ def test_users_create_makes_a_person_and_prints_the_link_of_the_invitation(
 
     assert result.exit_code == 0, result.output
     unknown = "PORTAL_URL is not set. Invitation link, valid for 7 days, as a path: "
-    told = f"Invitation link, valid for 7 days: {url}" if url else unknown
-    link = re.fullmatch(rf"Created new@example\.com\. {re.escape(told)}(/invitations/\S+)\n", result.output)
+    prefix = f"Invitation link, valid for 7 days: {url}" if url else unknown
+    link = re.fullmatch(rf"Created new@example\.com\. {re.escape(prefix)}(/invitations/\S+)\n", result.output)
     assert link
     change_settings(public_url=None)
     visitor = Visitor(app)
@@ -204,7 +204,7 @@ def test_users_create_refuses_an_admin_without_an_organization(app: Flask) -> No
     assert result.output == "Error: An ADMIN needs an organization: name it with --organization SLUG.\n"
 
 
-def test_users_create_takes_a_chosen_password_instead(app: Flask) -> None:
+def test_users_create_accepts_a_password_instead_of_an_invitation(app: Flask) -> None:
     short = run(app, "users", "create", "new@example.com", "--password", "short")
     result = run(app, "users", "create", "new@example.com", "--password", "a password of my own")
 
@@ -214,7 +214,7 @@ def test_users_create_takes_a_chosen_password_instead(app: Flask) -> None:
     )
 
 
-def test_users_create_says_in_a_sentence_what_is_wrong(app: Flask, uma: Person) -> None:
+def test_users_create_reports_errors_in_one_sentence(app: Flask, uma: Person) -> None:
     for arguments, sentence in (
         ((uma.email,), "already uses this address"),
         (("new@example.com", "--organization", "nowhere"), "There is no organization nowhere."),
@@ -227,7 +227,7 @@ def test_users_create_says_in_a_sentence_what_is_wrong(app: Flask, uma: Person) 
         assert "Traceback" not in result.output
 
 
-def test_lg6_a_name_reaches_no_terminal_as_a_command(app: Flask, build: Builder) -> None:
+def test_lg6_control_characters_in_a_name_are_escaped_in_the_output(app: Flask, build: Builder) -> None:
     build.person("evil@example.com", first_name="\x1b[2J\x1b[1;31mEvil\r\nCreated you@example.com.")
 
     result = run(app, "users", "create", "evil@example.com")
@@ -247,7 +247,7 @@ def test_users_create_for_a_deleted_organization_is_refused(app: Flask, root: Pe
     assert run(app, "users", "create", "new@example.com", "--organization", "acme").exit_code == 1
 
 
-def test_users_set_password_sets_it_and_ends_all_sessions(app: Flask, uma: Person) -> None:
+def test_users_set_password_ends_all_sessions(app: Flask, uma: Person) -> None:
     with acting(app):
         open_session(uma.id, uma.organization_id, lifetime=DAY)
 
@@ -257,32 +257,32 @@ def test_users_set_password_sets_it_and_ends_all_sessions(app: Flask, uma: Perso
     assert "something else" not in result.output
     with acting(app):
         assert db.session.scalar(live_of(uma.id)) == 0
-    assert opens(app, uma.email, "something else entirely")
-    assert not opens(app, uma.email, PASSWORD)
+    assert can_sign_in(app, uma.email, "something else entirely")
+    assert not can_sign_in(app, uma.email, PASSWORD)
 
 
-def test_users_set_password_makes_one_where_none_is_typed(app: Flask, uma: Person) -> None:
+def test_users_set_password_generates_one_if_none_is_entered(app: Flask, uma: Person) -> None:
     result = run(app, "users", "set-password", uma.email, typed="\n")
 
     found = re.search(TEMPORARY, result.output)
     assert found
-    assert opens(app, uma.email, found.group())
+    assert can_sign_in(app, uma.email, found.group())
 
 
-def test_au7_users_unlock_lets_a_super_admin_try_again(fresh_database: str) -> None:
+def test_au7_users_unlock_lifts_a_super_admins_rate_limit(fresh_database: str) -> None:
     with portal_on(fresh_database, guesses_per_account=2) as app:
         chief = Builder(app).person("chief@example.com", role=Role.SUPER_ADMIN)
-        assert not opens(app, chief.email, "wrong")
-        assert not opens(app, chief.email, PASSWORD)
+        assert not can_sign_in(app, chief.email, "wrong")
+        assert not can_sign_in(app, chief.email, PASSWORD)
 
         result = run(app, "users", "unlock", "CHIEF@example.com")
 
         assert result.output == "chief@example.com can try to sign in again.\n"
-        assert opens(app, chief.email, PASSWORD)
+        assert can_sign_in(app, chief.email, PASSWORD)
         assert run(app, "users", "unlock", "nobody@example.com").exit_code == 1
 
 
-def test_users_reset_two_factor_lets_the_password_alone_open(app: Flask, uma: Person) -> None:
+def test_users_reset_two_factor_makes_the_password_enough(app: Flask, uma: Person) -> None:
     with acting(app, uma):
         secret = codes.new_secret()
         mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
@@ -295,16 +295,16 @@ def test_users_reset_two_factor_lets_the_password_alone_open(app: Flask, uma: Pe
     assert run(app, "users", "reset-two-factor", "nobody@example.com").exit_code == 1
 
 
-def test_users_set_password_refuses_a_short_one_and_a_stranger(app: Flask, uma: Person) -> None:
+def test_users_set_password_refuses_a_short_password_and_an_unknown_email(app: Flask, uma: Person) -> None:
     short = run(app, "users", "set-password", uma.email, "--password", "short")
-    stranger = run(app, "users", "set-password", "nobody@example.com", "--password", PASSWORD)
+    unknown = run(app, "users", "set-password", "nobody@example.com", "--password", PASSWORD)
 
-    assert (short.exit_code, stranger.exit_code) == (1, 1)
-    assert "Nobody has the address nobody@example.com." in stranger.output
-    assert opens(app, uma.email, PASSWORD)
+    assert (short.exit_code, unknown.exit_code) == (1, 1)
+    assert "Nobody has the address nobody@example.com." in unknown.output
+    assert can_sign_in(app, uma.email, PASSWORD)
 
 
-def test_users_prune_sessions_removes_those_that_ended_long_ago(app: Flask, uma: Person) -> None:
+def test_users_prune_sessions_removes_old_sessions(app: Flask, uma: Person) -> None:
     with acting(app):
         for days in (-100, -80, 1):
             open_session(uma.id, None, lifetime=Lifetime(timedelta(days=days), timedelta(days=200)))

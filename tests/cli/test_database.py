@@ -1,4 +1,4 @@
-"""Is a database for trying begun anew, and no other?"""
+"""`flask database reset` recreates databases for development, and refuses others."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.database import Server, app_for, disconnect, settings_for
 
 
 @pytest.fixture
-def for_trying(database_server: Server, template_database: str) -> Iterator[Flask]:
-    """A database whose name says what it is for, with a row of ours and a table of somebody's."""
+def development(database_server: Server, template_database: str) -> Iterator[Flask]:
+    """A database whose name says that it is for development, with an organization."""
     app = app_for(database_server.create("dev", template=template_database))
     Builder(app).tenant("Acme")
     yield app
@@ -42,32 +42,32 @@ def rows(app: Flask) -> int:
         return db.session.scalar(select(func.count(Organization.id))) or 0
 
 
-def test_a_reset_leaves_an_empty_database_as_the_migrations_make_it(for_trying: Flask) -> None:
-    with for_trying.app_context(), db.engine.begin() as connection:
+def test_a_reset_recreates_an_empty_migrated_database(development: Flask) -> None:
+    with development.app_context(), db.engine.begin() as connection:
         made = catalog.read(connection)
         connection.exec_driver_sql("DROP TABLE rate_limits")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0020'")  # from before the first release
         connection.exec_driver_sql("CREATE TABLE other (id int)")
-    before = rows(for_trying)
+    before = rows(development)
 
-    result = reset(for_trying, answer="y\n")
+    result = reset(development, answer="y\n")
 
-    assert (before, result.exit_code, rows(for_trying)) == (1, 0, 0), result.output
-    with for_trying.app_context(), db.engine.connect() as connection:
+    assert (before, result.exit_code, rows(development)) == (1, 0, 0), result.output
+    with development.app_context(), db.engine.connect() as connection:
         assert catalog.read(connection) == made
         assert migrations.applied(connection) == migrations.heads()
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
-def test_a_reset_asks_and_does_nothing_without_a_yes(for_trying: Flask, answer: str) -> None:
-    result = reset(for_trying, answer=answer)
+def test_a_reset_needs_confirmation(development: Flask, answer: str) -> None:
+    result = reset(development, answer=answer)
 
     assert result.exit_code == 1
     assert "will be deleted" in result.output
-    assert rows(for_trying) == 1
+    assert rows(development) == 1
 
 
-def test_a_database_that_somebody_may_need_is_not_reset(fresh_app: Flask, database_server: Server) -> None:
+def test_a_database_that_may_be_in_use_is_not_reset(fresh_app: Flask, database_server: Server) -> None:
     app = app_for(fresh_app.config["SQLALCHEMY_DATABASE_URI"].replace("portal_test_", "portal_live_"))
     result = reset(app, "--yes")
     disconnect(app)
@@ -77,17 +77,17 @@ def test_a_database_that_somebody_may_need_is_not_reset(fresh_app: Flask, databa
 
 
 @pytest.mark.parametrize(
-    ("name", "is_so"),
+    ("name", "expected"),
     [
         ("portal", False), ("portal_production", False), ("portal_dev", True), ("DEV-portal", True), ("test2", True),
         ("contest", False), ("device", False), ("latest", False), ("", False),
     ],
 )  # fmt: skip
-def test_only_a_whole_word_of_its_name_says_that_a_database_is_for_trying(name: str, is_so: bool) -> None:
-    assert is_for_trying(settings_for("postgresql+psycopg://localhost/x"), name) is is_so
+def test_only_a_whole_word_in_its_name_marks_a_database_as_resettable(name: str, expected: bool) -> None:
+    assert is_for_trying(settings_for("postgresql+psycopg://localhost/x"), name) is expected
 
 
-def test_the_portals_own_database_gets_its_demo_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resetting_the_embedded_database_recreates_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.cli.serve.DEMO_PEOPLE", 20)
     app = create_app(replace(settings_for(""), database_url=None, instance=tmp_path))
     app.testing = True

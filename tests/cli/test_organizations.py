@@ -1,4 +1,4 @@
-"""Are organizations made and listed from the command line, under the rules of the form?"""
+"""Creating and listing organizations from the command line, under the same rules as in the form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def slugs(app: Flask) -> set[str]:
         return set(db.session.scalars(select(Organization.slug)))
 
 
-def test_an_organization_is_created_with_a_slug_from_its_name_and_recorded(app: Flask) -> None:
+def test_an_organization_is_created_with_a_slug_from_its_name(app: Flask) -> None:
     result = run(app, "organizations", "create", "  Nordic\u200b Optics ")
 
     assert (result.exit_code, result.output) == (0, "Created Nordic Optics (nordic-optics).\n")
@@ -32,7 +32,7 @@ def test_an_organization_is_created_with_a_slug_from_its_name_and_recorded(app: 
         assert tuple(event) == ("create", "SYSTEM", None)
 
 
-def test_its_slug_can_be_chosen(app: Flask) -> None:
+def test_the_slug_can_be_chosen(app: Flask) -> None:
     assert run(app, "organizations", "create", "東京支社", "--slug", "tokyo").exit_code == 0
     assert slugs(app) == {"tokyo"}
 
@@ -49,7 +49,7 @@ def test_its_slug_can_be_chosen(app: Flask) -> None:
         (("a\x07b",), "control characters"),
     ],
 )
-def test_what_the_form_refuses_is_refused_in_a_sentence(
+def test_invalid_values_are_refused_as_in_the_form(
     app: Flask, acme: Tenant, arguments: tuple[str, ...], sentence: str
 ) -> None:
     result = run(app, "organizations", "create", *arguments)
@@ -60,7 +60,7 @@ def test_what_the_form_refuses_is_refused_in_a_sentence(
     assert slugs(app) == {acme.slug}
 
 
-def test_organizations_are_listed_by_name_and_found_by_a_part_of_it(app: Flask, build: Builder) -> None:
+def test_organizations_are_listed_by_name_and_can_be_searched(app: Flask, build: Builder) -> None:
     for name in ("Birch & Sons", "Acme, Inc.", "Éclair"):
         assert run(app, "organizations", "create", name).exit_code == 0
 

@@ -1,4 +1,4 @@
-"""Does `flask serve`, which is `make run`, come up, answer, end cleanly and keep the data?"""
+"""`flask serve`, as run by `make run`, starts, responds, stops cleanly and keeps its data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.database import SECRET_KEY, Server
 
 
 class Run:
-    """One `flask serve` as a process of its own; `lines` is what it printed until it was up."""
+    """One `flask serve` in its own process. `lines` is its output until it was up."""
 
     def __init__(self, instance: Path, **environment: str) -> None:
         self.process = subprocess.Popen(  # noqa: S603
@@ -51,12 +51,12 @@ class Run:
             return int(response.status)
 
     def end(self, with_signal: int) -> tuple[int, str]:
-        """Send the signal to the whole process group, as a terminal does; return exit code and last words."""
+        """Signal the whole process group, as a terminal does, and return exit code and remaining output."""
         os.killpg(self.process.pid, with_signal)
-        return self.process.wait(timeout=30), self.last_words()
+        return self.process.wait(timeout=30), self.rest_of_output()
 
-    def last_words(self) -> str:
-        """The rest of what it printed; not by `communicate`, which forgets what iteration read ahead."""
+    def rest_of_output(self) -> str:
+        """The rest of the output. `communicate` would lose what iterating has buffered."""
         assert self.process.stdout is not None
         with self.process.stdout as stream:
             words = stream.read()
@@ -75,7 +75,7 @@ def running(instance: Path, **environment: str) -> Iterator[Run]:
 
 
 def servers_on(instance: Path) -> list[psutil.Process]:
-    """The PostgreSQL processes whose files lie in this instance."""
+    """The PostgreSQL processes whose files are in this instance."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -88,12 +88,12 @@ def servers_on(instance: Path) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the first test fills: making the demo's data takes a while."""
+    """A folder shared by these tests, because creating the demo data takes a while."""
     return tmp_path_factory.mktemp("instance")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_answers_prints_the_sign_in_and_ends_with_the_database(instance: Path, ending: int) -> None:
+def test_the_server_responds_prints_the_demo_accounts_and_stops_with_its_database(instance: Path, ending: int) -> None:
     with running(instance) as run:
         status = run.get("/healthz")
         code, words = run.end(ending)
@@ -105,7 +105,7 @@ def test_it_answers_prints_the_sign_in_and_ends_with_the_database(instance: Path
     assert servers_on(instance) == []
 
 
-def test_localhost_is_both_loopback_addresses_of_this_machine_and_no_other(instance: Path) -> None:
+def test_localhost_means_both_loopback_addresses_and_no_other(instance: Path) -> None:
     with running(instance) as run:
         port = int(run.address.rpartition(":")[2])
         process = psutil.Process(run.process.pid)
@@ -116,26 +116,26 @@ def test_localhost_is_both_loopback_addresses_of_this_machine_and_no_other(insta
     assert listening <= {("127.0.0.1", port), ("::1", port)}
 
 
-def test_a_second_start_keeps_the_data_also_after_everything_was_killed(instance: Path) -> None:
+def test_a_second_start_keeps_the_data_even_after_everything_was_killed(instance: Path) -> None:
     with running(instance) as run:
         for process in (*servers_on(instance), psutil.Process(run.process.pid)):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        run.last_words()
+        run.rest_of_output()
 
     with running(instance) as run:
         assert run.get("/healthz") == 200
         assert not any("demo data" in line for line in run.lines)
 
 
-def test_killing_the_portal_alone_leaves_no_server_and_the_database_to_adopt(instance: Path) -> None:
+def test_killing_only_the_portal_leaves_a_database_that_the_next_start_uses(instance: Path) -> None:
     with running(instance) as run:
         run.get("/healthz")
         children = psutil.Process(run.process.pid).children()
         workers = [process for process in children if process.name() != "postgres"]
         run.process.kill()
         _, alive = psutil.wait_procs(workers, timeout=10)
-        run.last_words()
+        run.rest_of_output()
 
     assert workers
     assert not alive
@@ -144,7 +144,7 @@ def test_killing_the_portal_alone_leaves_no_server_and_the_database_to_adopt(ins
         assert run.get("/healthz") == 200
 
 
-def test_a_port_that_was_asked_for_and_is_in_use_is_refused(instance: Path) -> None:
+def test_a_requested_port_that_is_in_use_is_refused(instance: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -154,20 +154,20 @@ def test_a_port_that_was_asked_for_and_is_in_use_is_refused(instance: Path) -> N
             pass
 
 
-def test_two_portals_run_beside_each_other(instance: Path) -> None:
+def test_two_portals_can_run_side_by_side(instance: Path) -> None:
     with running(instance) as first, running(instance) as second:
         assert first.address != second.address
         first.end(signal.SIGINT)
         assert second.get("/healthz") == 200
 
 
-def test_a_database_that_does_not_answer_keeps_nothing_from_being_served(instance: Path) -> None:
+def test_the_portal_starts_even_if_the_database_does_not_respond(instance: Path) -> None:
     with running(instance, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", SECRET_KEY=SECRET_KEY) as run:
         assert any("does not respond yet" in line for line in run.lines)
         assert run.get("/healthz") == 200
 
 
-def test_pending_migrations_of_the_operators_database_are_reported_and_not_run(
+def test_pending_migrations_of_an_external_database_are_reported_but_not_run(
     instance: Path, database_server: Server
 ) -> None:
     empty = database_server.create("unmigrated")

@@ -1,4 +1,4 @@
-"""Is the demo believable, whole, and the same each time?"""
+"""The demo data is realistic, complete and reproducible."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_demo_is_the_same_on_two_databases(seeded: Flask, database_server: S
     assert len(found[0][0]) == PEOPLE
 
 
-def test_the_demo_has_its_accounts_and_they_open_with_the_demos_password(seeded: Flask) -> None:
+def test_the_demo_accounts_sign_in_with_the_demo_password(seeded: Flask) -> None:
     emails = [email for _, email in DEMO_ACCOUNTS]
     found = {
         email: (role, password, active, must)
@@ -77,7 +77,7 @@ def test_the_demo_has_its_accounts_and_they_open_with_the_demos_password(seeded:
         assert all(passwords.verify(DEMO_PASSWORD, password).correct for _, password, _, _ in found.values())
 
 
-def test_people_are_unlike_each_other_and_none_is_without_name(seeded: Flask) -> None:
+def test_people_have_varied_names_and_unique_emails(seeded: Flask) -> None:
     found = rows(seeded, User.first_name, User.last_name, User.email)
 
     assert all(one.first_name and one.last_name for one in found)
@@ -96,7 +96,7 @@ def test_every_organization_has_people_and_an_administrator(seeded: Flask) -> No
     assert organizations <= administered
 
 
-def test_the_demo_shows_every_state_that_a_list_can_show(seeded: Flask) -> None:
+def test_the_demo_contains_every_state_that_a_list_can_show(seeded: Flask) -> None:
     found = rows(seeded, User.is_active, User.email_verified, User.deleted_at, User.role)
 
     for states in ({one.is_active for one in found}, {one.email_verified for one in found}):
@@ -107,7 +107,7 @@ def test_the_demo_shows_every_state_that_a_list_can_show(seeded: Flask) -> None:
     assert PEOPLE * 0.01 < inactive < PEOPLE * 0.1
 
 
-def test_nobody_came_before_or_after_the_time_of_the_demo(seeded: Flask) -> None:
+def test_nobody_was_created_or_deleted_in_the_future(seeded: Flask) -> None:
     found = rows(seeded, User.created_at, User.deleted_at)
 
     assert all(one.created_at <= now() for one in found)
@@ -115,7 +115,7 @@ def test_nobody_came_before_or_after_the_time_of_the_demo(seeded: Flask) -> None
     assert len({one.created_at.date() for one in found}) > 200
 
 
-def test_keys_are_in_the_order_in_which_people_came(seeded: Flask) -> None:
+def test_keys_are_in_order_of_creation(seeded: Flask) -> None:
     found = rows(seeded, User.id, User.created_at)
 
     by_key = [one.created_at for one in sorted(found, key=lambda one: one.id)]
@@ -123,7 +123,7 @@ def test_keys_are_in_the_order_in_which_people_came(seeded: Flask) -> None:
     assert late == 0
 
 
-def test_a_demo_that_fails_halfway_leaves_nothing_behind(fresh_app: Flask) -> None:
+def test_a_demo_that_fails_halfway_leaves_nothing(fresh_app: Flask) -> None:
     def failing(rows: Any) -> Any:
         for number, row in enumerate(rows):
             if number == 50:
@@ -138,7 +138,7 @@ def test_a_demo_that_fails_halfway_leaves_nothing_behind(fresh_app: Flask) -> No
     assert rows(fresh_app, func.count(Organization.id)) == [(0,)]
 
 
-def test_last_sign_ins_are_believable(seeded: Flask) -> None:
+def test_last_sign_ins_are_realistic(seeded: Flask) -> None:
     found = rows(seeded, User.created_at, User.deleted_at, User.last_sign_in_at)
 
     seen = [one for one in found if one.last_sign_in_at]
@@ -164,7 +164,7 @@ def test_demos_of_every_size_have_invitations_in_every_state(fresh_app: Flask, p
         assert person.created_at == person.invited_at <= (person.revoked_at or now()) <= now()
 
 
-def test_the_demos_rows_and_its_history_do_not_contradict_each_other(seeded: Flask) -> None:
+def test_the_demo_data_and_its_history_are_consistent(seeded: Flask) -> None:
     changed = func.coalesce(User.deleted_at, User.revoked_at, User.created_at)
     with acting(seeded):
         (event,) = db.session.scalars(select(Activity))
@@ -178,7 +178,7 @@ def test_the_demos_rows_and_its_history_do_not_contradict_each_other(seeded: Fla
     assert event.changes == {"organizations": [None, "20"], "people": [None, "2,000"]}
 
 
-def test_what_is_done_to_the_demos_people_is_recorded_as_ever(seeded: Flask) -> None:
+def test_changes_to_demo_people_are_recorded_as_usual(seeded: Flask) -> None:
     with acting(seeded):
         mila = db.session.scalars(select(User).where(User.first_name == "Mila").limit(1)).one()
         users.update(mila.id, 1, {"last_name": "Berg"})
@@ -188,7 +188,7 @@ def test_what_is_done_to_the_demos_people_is_recorded_as_ever(seeded: Flask) -> 
         assert db.session.scalars(select(User).where(User.id == mila.id)).one().updated_at > now() - timedelta(hours=1)
 
 
-def test_a_search_of_the_demos_history_for_a_name_lists_no_seeding(seeded: Flask) -> None:
+def test_searching_the_history_for_a_name_does_not_list_the_seeding(seeded: Flask) -> None:
     visitor = Visitor(seeded, SimpleNamespace(email=DEMO_ACCOUNTS[0][1], password=DEMO_PASSWORD))  # type: ignore[arg-type]
 
     assert "added the demo data" in visitor.get("/activity/").text

@@ -1,4 +1,4 @@
-"""Does the self-test find what it is for, say where, and leave nothing behind?"""
+"""`flask tenancy check` finds leaks between tenants, names them, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(app: Flask, *arguments: str) -> Result:
     return app.test_cli_runner().invoke(args=["tenancy", "check", *arguments])
 
 
-def plant(app: Flask, view: View, address: str = "/planted/", **options: Any) -> None:
-    """A route as somebody could write it who forgot the rules."""
+def add_route(app: Flask, view: View, address: str = "/planted/", **options: Any) -> None:
+    """A faulty route, as somebody might write it."""
     app.add_url_rule(address, "planted.index", requires(USERS_READ)(view), **options)
 
 
@@ -45,7 +45,7 @@ def counts(app: Flask) -> dict[str, int]:
         }
 
 
-def test_it_says_in_one_line_that_there_is_nothing_and_leaves_no_rows(fresh_app: Flask) -> None:
+def test_a_clean_check_prints_one_line_and_leaves_no_rows(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     build.person("uma@example.com", tenant=build.tenant("Acme"))
     before = counts(fresh_app)
@@ -58,13 +58,13 @@ def test_it_says_in_one_line_that_there_is_nothing_and_leaves_no_rows(fresh_app:
 
 
 def everybody() -> str:
-    """Reads as the system what it should read as whoever asks."""
+    """Read as the system what should be read as the actor."""
     with acting_as(SYSTEM):
         return " ".join(f"{user.first_name} {user.email}" for user in db.session.scalars(select(User)))
 
 
-def test_an_unscoped_query_is_named_with_its_route_whichever_layer_is_on(fresh_app: Flask) -> None:
-    plant(fresh_app, everybody)
+def test_an_unscoped_query_is_reported_with_its_route_for_all_layers(fresh_app: Flask) -> None:
+    add_route(fresh_app, everybody)
 
     result = run(fresh_app, "--only", "/planted")
 
@@ -76,11 +76,11 @@ def test_an_unscoped_query_is_named_with_its_route_whichever_layer_is_on(fresh_a
     assert "canary" not in result.output
 
 
-def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fresh_app: Flask) -> None:
+def test_a_query_of_all_tenants_is_reported_without_row_level_security(fresh_app: Flask) -> None:
     def all_tenants() -> str:
         return " ".join(db.session.scalars(select(User.email), execution_options={"all_tenants": True}))
 
-    plant(fresh_app, all_tenants)
+    add_route(fresh_app, all_tenants)
 
     result = run(fresh_app, "--only", "/planted")
 
@@ -88,24 +88,24 @@ def test_a_query_of_all_tenants_is_named_where_row_security_does_not_stop_it(fre
     assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
-def test_a_query_past_the_filters_is_stopped_by_row_security_alone(fresh_app: Flask) -> None:
+def test_a_query_around_scoping_is_only_stopped_by_row_level_security(fresh_app: Flask) -> None:
     def from_the_table() -> str:
         return " ".join(db.session.scalars(select(db.metadata.tables["users"].c.email)))
 
-    plant(fresh_app, from_the_table)
+    add_route(fresh_app, from_the_table)
 
     result = run(fresh_app, "--only", "/planted")
 
     assert result.stdout == "GET /planted/: shows the email of a person (row-level security off)\n"
 
 
-def test_a_count_that_reveals_what_a_search_found_is_reported(fresh_app: Flask) -> None:
+def test_a_count_that_reveals_a_search_result_is_reported(fresh_app: Flask) -> None:
     def counted() -> str:
         found = select(func.count(User.id)).where(User.first_name.contains(request.args.get("named", "nobody")))
         with acting_as(SYSTEM):
             return f"{db.session.scalar(found)} people"
 
-    plant(fresh_app, counted)
+    add_route(fresh_app, counted)
 
     result = run(fresh_app, "--only", "/planted")
 
@@ -114,12 +114,12 @@ def test_a_count_that_reveals_what_a_search_found_is_reported(fresh_app: Flask) 
     )
 
 
-def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
+def test_a_row_that_everybody_can_see_is_reported(fresh_app: Flask) -> None:
     def known(id: Any) -> str:
         with acting_as(SYSTEM):
             return "yes" if db.session.scalar(select(User.id).where(User.id == id)) else "no"
 
-    plant(fresh_app, known, "/planted/<uuid:id>")
+    add_route(fresh_app, known, "/planted/<uuid:id>")
 
     result = run(fresh_app, "--only", "/planted")
 
@@ -130,7 +130,7 @@ def test_a_row_that_is_there_for_everybody_is_named(fresh_app: Flask) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_write_is_named_with_its_route_and_table(fresh_app: Flask, method: str) -> None:
+def test_a_write_is_reported_with_its_route_and_table(fresh_app: Flask, method: str) -> None:
     @command
     def rename(key: Any) -> None:
         db.session.execute(update(User).where(User.id == key).values(last_name="Renamed"))
@@ -140,7 +140,7 @@ def test_a_write_is_named_with_its_route_and_table(fresh_app: Flask, method: str
             rename(id)
         return "done"
 
-    plant(fresh_app, renaming, "/planted/<uuid:id>", methods=[method])
+    add_route(fresh_app, renaming, "/planted/<uuid:id>", methods=[method])
 
     result = run(fresh_app, "--only", "/planted")
 
@@ -148,25 +148,25 @@ def test_a_write_is_named_with_its_route_and_table(fresh_app: Flask, method: str
     assert f"{method} /planted/<uuid:id>: changes users of another tenant (both layers on)" in result.output
 
 
-def test_a_row_that_is_put_into_another_tenant_is_named(fresh_app: Flask) -> None:
+def test_a_row_moved_to_another_tenant_is_reported(fresh_app: Flask) -> None:
     @command
-    def move(home: str) -> None:
-        db.session.execute(update(User).where(User.first_name.startswith("word")).values(organization_id=home))
+    def move(organization: str) -> None:
+        db.session.execute(update(User).where(User.first_name.startswith("word")).values(organization_id=organization))
 
     def moving() -> str:
-        if home := request.form.get("organization_id"):
+        if organization := request.form.get("organization_id"):
             with acting_as(SYSTEM):
-                move(home)
+                move(organization)
         return "done"
 
-    plant(fresh_app, moving, methods=["POST"])
+    add_route(fresh_app, moving, methods=["POST"])
 
     result = run(fresh_app, "--only", "/planted")
 
     assert "POST /planted/ organization_id: changes users of another tenant (both layers on)" in result.output
 
 
-def test_a_field_that_reveals_what_others_use_is_reported(fresh_app: Flask) -> None:
+def test_a_field_that_reveals_values_of_others_is_reported(fresh_app: Flask) -> None:
     def unique() -> tuple[str, int]:
         with acting_as(SYSTEM):
             taken = db.session.scalar(select(User.id).where(User.email == request.form.get("email", "")))
@@ -181,13 +181,11 @@ def test_a_field_that_reveals_what_others_use_is_reported(fresh_app: Flask) -> N
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, ValueError])
-def test_it_leaves_no_rows_and_both_layers_on_when_it_is_interrupted(
-    fresh_app: Flask, ending: type[BaseException]
-) -> None:
+def test_an_interrupted_check_leaves_no_rows_and_both_layers_on(fresh_app: Flask, ending: type[BaseException]) -> None:
     def interrupting() -> str:
         raise ending
 
-    plant(fresh_app, interrupting)
+    add_route(fresh_app, interrupting)
     before = counts(fresh_app)
 
     result = run(fresh_app, "--only", "/planted")
@@ -202,7 +200,7 @@ def test_it_leaves_no_rows_and_both_layers_on_when_it_is_interrupted(
     assert counts(fresh_app)["users"] == 2
 
 
-def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_database: str) -> None:
+def test_the_check_runs_behind_https_below_a_path_and_with_minimal_limits(fresh_database: str) -> None:
     few = {"pool_size": 1, "concurrent_requests": 1, "trusted_proxies": 1, "production": True}
     with portal_on(fresh_database, public_url="https://portal.example.com:8443/portal", **few) as app:
         result = run(app, "--only", "/account")
@@ -210,14 +208,14 @@ def test_it_runs_behind_https_below_a_path_and_with_few_of_everything(fresh_data
     assert result.exit_code == 0, result.output
 
 
-def test_a_walk_that_sees_nothing_at_all_fails(fresh_app: Flask) -> None:
+def test_a_check_that_sees_nothing_at_all_fails(fresh_app: Flask) -> None:
     result = run(fresh_app, "--only", "/nowhere")
 
     assert result.exit_code == 1
     assert "proves nothing" in result.output
 
 
-def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
+def test_the_check_refuses_to_run_without_sample_data_for_a_model(
     fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(model: Any, rows: Any) -> Any:
@@ -234,7 +232,7 @@ def test_it_refuses_where_a_model_of_tenants_has_no_sample_data(
     assert counts(fresh_app) == before
 
 
-def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     owned = stage.tenant_owned()
     assert owned.keys() >= {"User", "Organization", "Session", "RefreshToken", "ApiToken", "Activity"}
     monkeypatch.setattr(stage, "tenant_owned", lambda: {**owned, "Planted": "planted"})
@@ -245,26 +243,26 @@ def test_it_names_every_model_without_sample_data(fresh_app: Flask, monkeypatch:
     assert "no sample data for Planted, so" in result.output
 
 
-def test_answers_are_compared_as_of_one_moment_however_long_the_check_takes(
+def test_responses_are_compared_at_one_moment_however_long_the_check_takes(
     fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Hasty(datetime):
-        """A clock that goes an hour further each time somebody looks."""
+    class FastClock(datetime):
+        """A clock that advances an hour with each call."""
 
         hours = 0
 
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Hasty:
+        def now(cls, tz: tzinfo | None = None) -> FastClock:
             cls.hours += 1
             return super().now(tz) + timedelta(hours=cls.hours)
 
-    def told() -> str:
+    def show_time() -> str:
         return f"{request.args.get('q')} {clock.now():%H:%M}"
 
-    plant(fresh_app, told)
-    monkeypatch.setattr(clock, "datetime", Hasty)
+    add_route(fresh_app, show_time)
+    monkeypatch.setattr(clock, "datetime", FastClock)
 
     result = run(fresh_app, "--only", "/planted")
 
     assert result.exit_code == 0, result.output
-    assert Hasty.hours > len(LAYERS)
+    assert FastClock.hours > len(LAYERS)

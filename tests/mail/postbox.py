@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from portal.core.clock import now
+from tests.ports import free_port
 
 LOGIN = LoginPassword(b"portal", b"p@ss/word")
 
@@ -93,9 +93,3 @@ def postbox(
 
 def _authenticator(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
     return AuthResult(success=given == LOGIN, handled=False)  # the server itself refuses the login
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -18,7 +18,8 @@ from portal.mail.commands import send_later
 from portal.web.given import current_settings
 from tests.acting import acting
 from tests.cast import Builder
-from tests.mail.postbox import free_port, postbox
+from tests.mail.postbox import postbox
+from tests.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 

@@ -8,7 +8,8 @@ import pytest
 
 from portal.mail import post
 from portal.mail.post import Undelivered, Unwanted, deliver
-from tests.mail.postbox import free_port, postbox
+from tests.mail.postbox import postbox
+from tests.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 

@@ -1,4 +1,4 @@
-"""Is row-level security set up whoever migrates, with a message if the login can't create a role?"""
+"""Row-level security is set up by every kind of login, or the missing statements are named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Run = Callable[[str], Any]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """A server of this module's own: the role of tenants belongs to a whole server."""
+    """A server for this module, because roles belong to the whole server."""
     with (
         tempfile.TemporaryDirectory(prefix="portal-test-", ignore_cleanup_errors=True) as folder,
         Embedded(Path(folder) / "postgres", durable=False).running() as url,
@@ -45,7 +45,7 @@ def cluster() -> Iterator[str]:
 
 @pytest.fixture
 def administrator(cluster: str) -> Iterator[Run]:
-    """Runs a statement as the server's superuser; afterwards the server is as it was."""
+    """Run statements as the server's superuser, and restore the server afterwards."""
     url = make_url(cluster).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
         yield lambda statement: connection.execute(statement.encode())
@@ -54,7 +54,7 @@ def administrator(cluster: str) -> Iterator[Run]:
 
 
 def address_of(cluster: str, administrator: Run, *attributes: str) -> str:
-    """An empty database, and the address at which a role with these attributes owns it."""
+    """The URL of an empty database whose owner has these attributes."""
     administrator(f"CREATE ROLE migrator LOGIN PASSWORD 'migrator' {' '.join(attributes)}")
     administrator("CREATE DATABASE theirs OWNER migrator")
     theirs = make_url(cluster).set(username="migrator", password="migrator", database="theirs")
@@ -72,8 +72,8 @@ def advice(*statements: str) -> str:
     return f"{ADVICE}\n" + "".join(f"    {one};\n" for one in statements)
 
 
-def holds(address: str) -> bool:
-    """Whether an ADMIN's transaction sees the own people alone, without a filter's help."""
+def is_effective(address: str) -> bool:
+    """Whether an ADMIN's transaction sees only their own people, without scoping."""
     with portal_on(address) as app:
         build = Builder(app)
         ada = build.person("ada@example.com", tenant=build.tenant("Acme"))
@@ -89,26 +89,26 @@ def test_ac15_a_login_that_can_create_roles_needs_no_administrator(
 ) -> None:
     address = address_of(cluster, administrator, attribute)
 
-    code, said = upgrade(address)
+    code, output = upgrade(address)
 
-    assert code == 0, said
-    assert holds(address)
+    assert code == 0, output
+    assert is_effective(address)
 
 
-def test_ac15_a_plain_owner_gets_the_statements_to_run_and_continues_afterwards(
+def test_ac15_a_plain_owner_gets_the_statements_to_run_and_can_continue_afterwards(
     cluster: str, administrator: Run
 ) -> None:
     address = address_of(cluster, administrator)
 
-    code, said = upgrade(address)
+    code, output = upgrade(address)
 
     assert code == 1
-    assert said.endswith(advice(*BOTH))
-    assert "Traceback" not in said
+    assert output.endswith(advice(*BOTH))
+    assert "Traceback" not in output
     for statement in BOTH:
         administrator(statement)
     assert upgrade(address)[0] == 0
-    assert holds(address)
+    assert is_effective(address)
 
 
 def test_ac15_a_plain_owner_gets_only_the_missing_statements(cluster: str, administrator: Run) -> None:
@@ -116,42 +116,44 @@ def test_ac15_a_plain_owner_gets_only_the_missing_statements(cluster: str, admin
     for statement in (*CREATE, GRANT[0]):
         administrator(statement)
 
-    code, said = upgrade(address)
+    code, output = upgrade(address)
 
     assert code == 1
-    assert said.endswith(advice(GRANT[1]))
+    assert output.endswith(advice(GRANT[1]))
 
 
 @pytest.mark.parametrize("attribute", ["LOGIN", "SUPERUSER", "BYPASSRLS", "CREATEROLE"])
 @pytest.mark.parametrize("role", ROLES)
-def test_ac15_a_role_that_may_too_much_is_refused(cluster: str, administrator: Run, role: str, attribute: str) -> None:
+def test_ac15_a_role_with_too_many_privileges_is_refused(
+    cluster: str, administrator: Run, role: str, attribute: str
+) -> None:
     address = address_of(cluster, administrator)
     for statement in BOTH:
         administrator(statement)
     administrator(f"ALTER ROLE {role} {attribute}")
 
-    code, said = upgrade(address)
+    code, output = upgrade(address)
 
     assert code == 1
-    assert "must be NOLOGIN without other attributes" in said
+    assert "must be NOLOGIN without other attributes" in output
 
 
-def test_ac15_a_downgrade_takes_back_what_was_granted_and_keeps_the_role(cluster: str, administrator: Run) -> None:
+def test_ac15_a_downgrade_revokes_the_grants_and_keeps_the_role(cluster: str, administrator: Run) -> None:
     address = address_of(cluster, administrator, "CREATEROLE")
     with portal_on(address) as app, app.app_context():
         flask_migrate.upgrade()
         assert granted(address)
         flask_migrate.downgrade(revision="0002_sessions")
         assert granted(address) == set()
-        assert bounded(address) == set()
+        assert policies_and_tables(address) == set()
         flask_migrate.upgrade()
 
     assert administrator(f"SELECT FROM pg_roles WHERE rolname = '{TENANT_ROLE}'").fetchone() == ()  # noqa: S608
-    assert holds(address)
+    assert is_effective(address)
 
 
 def granted(address: str) -> set[str]:
-    """What the roles were given in this database by name."""
+    """The objects of this database on which the roles have privileges."""
     return rows_of(
         address,
         f"""
@@ -162,7 +164,7 @@ def granted(address: str) -> set[str]:
     )
 
 
-def bounded(address: str) -> set[str]:
+def policies_and_tables(address: str) -> set[str]:
     return rows_of(address, "SELECT relname FROM pg_class WHERE relrowsecurity UNION SELECT polname FROM pg_policy")
 
 

@@ -1,4 +1,4 @@
-"""Does every migration keep the rules that let it be applied years later, and while people keep working?"""
+"""Rules that keep migrations applicable years later, and while people keep working."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LIBRARIES = {"alembic", "sqlalchemy", "migrations"}
 LARGE = r"(ONLY )?\b(users|organizations|activity|activity_leaves|sessions|refresh_tokens)\b"
 ALTERED = rf"(?is)\bALTER TABLE (IF EXISTS )?{LARGE}[^;]*"
 
-# What must not be in any migration, and why.
-WHOLE = "a migration doesn't patch a text, it has the whole new one"
-NEVER = {r"\bpg_get_(functiondef|triggerdef|expr)\b|\bprosrc\b": WHOLE}
+# Patterns that no migration may contain, and why.
+COMPLETE_TEXT = "a migration doesn't patch a text, it has the whole new one"
+NEVER = {r"\bpg_get_(functiondef|triggerdef|expr)\b|\bprosrc\b": COMPLETE_TEXT}
 NEVER_IN_PYTHON = {
-    r"\.replace\(|\bre\.sub\(|\.translate\(": WHOLE,
+    r"\.replace\(|\bre\.sub\(|\.translate\(": COMPLETE_TEXT,
     r"portal/|[\"']portal[\"']": "files of the application change later",
 }
-# What must not be in those after the initial ones: people work with large tables meanwhile.
+# Patterns that later migrations may not contain, because people work with the large tables meanwhile.
 NEVER_LATER = {
     rf"(?is)\bCREATE (UNIQUE )?INDEX\b(?! CONCURRENTLY)[^;]*? ON {LARGE}": "make_index() makes it concurrently",
     rf"\bop\.create_index\([^)]*?\"{LARGE}\"": "make_index() makes it concurrently",
@@ -77,9 +77,9 @@ RIGHT = (
 )
 
 
-def broken(text: str, *, is_python: bool, is_later: bool) -> list[str]:
+def violations(text: str, *, is_python: bool, is_later: bool) -> list[str]:
     rules = NEVER | (NEVER_IN_PYTHON if is_python else {}) | (NEVER_LATER if is_later else {})
-    return [f"{found.group()}: {why}" for rule, why in rules.items() for found in re.finditer(rule, text)]
+    return [f"{found.group()}: {reason}" for rule, reason in rules.items() for found in re.finditer(rule, text)]
 
 
 def code_of(path: Path) -> str:
@@ -98,7 +98,7 @@ def imports_of(text: str) -> Iterator[str]:
                 yield name
 
 
-def strange_imports(text: str) -> set[str]:
+def forbidden_imports(text: str) -> set[str]:
     return {name for name in imports_of(text) if name.split(".")[0] not in LIBRARIES | sys.stdlib_module_names} | (
         set(imports_of(text)) & {"__import__", "import_module", "importlib"}
     )
@@ -109,31 +109,31 @@ def strange_imports(text: str) -> set[str]:
     [path for path in (*HELPERS, *MIGRATIONS) if path.suffix == ".py"],
     ids=lambda path: str(path.name),
 )
-def test_a_migration_and_its_helpers_import_nothing_of_the_application(path: Path) -> None:
-    assert strange_imports(path.read_text(encoding="utf-8")) == set()
+def test_migrations_and_their_helpers_import_nothing_of_the_application(path: Path) -> None:
+    assert forbidden_imports(path.read_text(encoding="utf-8")) == set()
 
 
 @pytest.mark.parametrize("text", ["import portal", "from portal.core import db", "import importlib", "from . import x"])
-def test_an_import_of_the_application_is_found(text: str) -> None:
-    assert strange_imports(text)
+def test_a_forbidden_import_is_found(text: str) -> None:
+    assert forbidden_imports(text)
 
 
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: str(path.name))
-def test_a_migration_patches_nothing_and_keeps_nobody_from_large_tables(path: Path) -> None:
-    assert broken(code_of(path), is_python=path.suffix == ".py", is_later=path.stem > INITIAL) == []
+def test_a_migration_patches_no_text_and_does_not_lock_large_tables(path: Path) -> None:
+    assert violations(code_of(path), is_python=path.suffix == ".py", is_later=path.stem > INITIAL) == []
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_a_later_migration_must_not_do_is_found(text: str) -> None:
-    assert any(WRONG[text] in one for one in broken(text, is_python=True, is_later=True))
+def test_a_violation_in_a_later_migration_is_found(text: str) -> None:
+    assert any(WRONG[text] in one for one in violations(text, is_python=True, is_later=True))
 
 
 @pytest.mark.parametrize("text", RIGHT)
-def test_what_a_later_migration_may_do_is_not_found(text: str) -> None:
-    assert broken(text, is_python=False, is_later=True) == []
+def test_allowed_statements_are_not_reported(text: str) -> None:
+    assert violations(text, is_python=False, is_later=True) == []
 
 
-def test_migrations_are_named_for_their_files_and_follow_one_another() -> None:
+def test_migrations_are_named_like_their_files_in_order() -> None:
     names = revisions()
 
     assert names == [path.stem for path in sorted(VERSIONS.glob("*.py"))]
@@ -143,36 +143,36 @@ def test_migrations_are_named_for_their_files_and_follow_one_another() -> None:
 
 
 def test_the_frozen_schema_of_the_email_queue_is_that_of_the_installed_library() -> None:
-    """A later release that changes it needs a migration with the library's own steps."""
+    """If a later release changes it, a migration needs the library's own steps."""
     frozen = (VERSIONS / "0006_email_queue_schema.sql").read_text(encoding="utf-8")
 
     assert frozen.split("\n", 1)[1] == SchemaManager.get_schema()
 
 
 @pytest.fixture
-def on_empty(database_server: Server, samples: None) -> Iterator[Flask]:
+def empty_app(database_server: Server, samples: None) -> Iterator[Flask]:
     app = upgraded_with_samples(app_for(database_server.create("stepped")))
     yield app
     disconnect(app)
     database_server.drop("stepped")
 
 
-def test_no_function_ever_changes_its_language(on_empty: Flask) -> None:
-    """A session that calls a function while its language changes reads the new text in the old language."""
-    spoken: set[tuple[str, str]] = set()
-    with on_empty.app_context():
+def test_no_function_ever_changes_its_language(empty_app: Flask) -> None:
+    """A session that calls a function while its language changes would read the new text in the old language."""
+    languages: set[tuple[str, str]] = set()
+    with empty_app.app_context():
         for revision in revisions():
             flask_migrate.upgrade(revision=revision)
             with db.engine.connect() as connection:
-                spoken |= {(name, language) for name, language in connection.exec_driver_sql(LANGUAGES)}
+                languages |= {(name, language) for name, language in connection.exec_driver_sql(LANGUAGES)}
 
-    names = [name for name, _ in spoken]
+    names = [name for name, _ in languages]
     assert sorted(names) == sorted(set(names))
     assert "portal_stamp()" in names
 
 
-def test_the_samples_can_be_undone_and_applied_again(on_empty: Flask) -> None:
-    with on_empty.app_context():
+def test_the_samples_can_be_downgraded_and_applied_again(empty_app: Flask) -> None:
+    with empty_app.app_context():
         flask_migrate.upgrade()
         flask_migrate.downgrade(revision=revisions()[-3])
         flask_migrate.upgrade()

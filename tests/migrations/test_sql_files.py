@@ -1,4 +1,4 @@
-"""Does portal/sql hold the complete current text of every function, trigger and policy?"""
+"""portal/sql contains the complete current text of every function, trigger and policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.database import Server
 FOLDER = ROOT / "portal" / "sql"
 FILES = {path: path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.sql"))}
 
-# What of ours can be written in a file, as kind, what it is on, its name, and the transaction that wrote it last.
+# All objects that a file can contain: kind, what it belongs to, name, and the transaction that wrote it last.
 OBJECTS = """
 SELECT 'function', proname::text, proname::text, p.xmin::text FROM pg_proc p
 WHERE pronamespace = 'public'::regnamespace
@@ -33,7 +33,7 @@ WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace
 UNION ALL
 SELECT 'policy', relname, polname, p.xmin::text FROM pg_policy p JOIN pg_class c ON c.oid = polrelid
 """
-# The library of the email queue brings its own schema, and of it only policies and grants are ours.
+# The library of the email queue has its own schema, in which only policies and grants are ours.
 QUEUE = """
 SELECT 'policy', relname, pg_get_expr(polqual, polrelid) || polcmd::text || polroles::text
 FROM pg_policy JOIN pg_class c ON c.oid = polrelid WHERE relnamespace = 'queue'::regnamespace
@@ -44,8 +44,8 @@ FROM pg_class c LEFT JOIN pg_attribute ON attrelid = c.oid AND attacl IS NOT NUL
 WHERE relnamespace = 'queue'::regnamespace AND grantee <> relowner
 ORDER BY 1, 2, 3
 """
-# Everything that the files are to bring back: policies, triggers, grants, and which functions are not for everybody.
-STRIPPED = """
+# Remove everything that the files must restore: policies, triggers, grants, and the limits on who can call a function.
+REMOVE_ALL = """
 DO $$
 DECLARE
     one record;
@@ -81,13 +81,13 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Replayed:
-    """A migrated database whose functions, triggers, policies and grants were written again, by the files alone."""
+    """A migrated database whose functions, triggers, policies and grants were recreated from the files alone."""
 
     before: Catalog
     after: Catalog
     queue_before: list[tuple[Any, ...]]
     queue_after: list[tuple[Any, ...]]
-    objects: set[Key]  # those that migrations make
+    objects: set[Key]  # created by migrations
     written_by: Mapping[Path, set[Key]]
 
     def differences(self) -> list[str]:
@@ -99,7 +99,7 @@ def replayed(address: str, files: Mapping[Path, str]) -> Replayed:
     with psycopg.connect(url, autocommit=True) as connection:
         before, queue_before = read(address), connection.execute(QUEUE).fetchall()
         objects = {row[:3] for row in connection.execute(OBJECTS)}
-        connection.execute(STRIPPED)
+        connection.execute(REMOVE_ALL)
         assert connection.execute("SELECT count(*) FROM pg_policy").fetchone() == (0,)
         written_by = {path: written(connection, text) for path, text in files.items()}
         queue_after = connection.execute(QUEUE).fetchall()
@@ -113,7 +113,7 @@ def read(address: str) -> Catalog:
 
 
 def written(connection: Connection, text: str) -> set[Key]:
-    """Run a file as psql would, twice, and tell what it wrote."""
+    """Run a file twice, as psql would, and return the objects it wrote."""
     connection.execute(text.encode())
     with connection.transaction():
         connection.execute(text.encode())
@@ -127,7 +127,7 @@ def found(database_server: Server, template_database: str) -> Iterator[Replayed]
     database_server.drop("replayed")
 
 
-def test_the_files_make_what_the_migrations_make(found: Replayed) -> None:
+def test_the_files_create_what_the_migrations_create(found: Replayed) -> None:
     assert found.differences() == []
     assert found.queue_after == found.queue_before
     assert found.queue_before
@@ -140,13 +140,13 @@ def test_every_function_trigger_and_policy_is_in_exactly_one_file(found: Replaye
     assert len(found.objects) > 70
 
 
-def test_a_file_is_named_for_its_function_or_for_the_table_of_its_triggers_and_policies(found: Replayed) -> None:
+def test_a_file_is_named_after_its_function_or_its_table(found: Replayed) -> None:
     for path, keys in found.written_by.items():
         about = {re.sub("^portal_(history|names)_of_", "", name) for _, name, _ in keys}
         assert about == {path.stem}, path
 
 
-def test_every_file_says_first_what_it_holds_and_can_be_run_again() -> None:
+def test_every_file_begins_with_a_comment_and_can_be_run_again() -> None:
     for path, text in FILES.items():
         assert text.startswith("-- "), path
         assert "CREATE FUNCTION" not in text, path
@@ -154,7 +154,7 @@ def test_every_file_says_first_what_it_holds_and_can_be_run_again() -> None:
         assert max(len(line) for line in text.split("\n")) <= 120, path
 
 
-def test_the_tables_of_case_folding_are_those_that_the_script_prints() -> None:
+def test_the_case_folding_tables_are_those_that_the_script_prints() -> None:
     assert f"{case_folding.statements()}\n    RETURN plain;\nEND $$;\n" in FILES[FOLDER / "core" / "portal_plain.sql"]
 
 
@@ -186,7 +186,7 @@ def test_a_change_of_one_word_is_found(database_server: Server, template_databas
         assert any(Path(name).stem in one for one in result.differences()), (name, result.differences())
 
 
-def test_a_file_that_is_missing_is_found(database_server: Server, template_database: str) -> None:
+def test_a_missing_file_is_found(database_server: Server, template_database: str) -> None:
     missing = {"users/portal_ranks.sql", "api/idempotency_keys.sql", "data_browser/portal_query.sql"}
     files = {path: text for path, text in FILES.items() if str(path.relative_to(FOLDER)) not in missing}
 

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.database import Server
+from tests.ports import free_port
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 IS_REQUIRED = os.environ.get("PORTAL_REQUIRE_POOLER", "") not in ("", "0")
@@ -79,12 +80,6 @@ def let_through(folder: Path) -> None:
     """PgBouncer, which never runs as root, reaches the tests' own server by the path of its socket."""
     if folder.name.startswith("portal-test-"):
         folder.chmod(0o711)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Is every difference between two schemas found, and none where there is none?"""
+"""Comparing two schemas finds every difference, and none between equal ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def expected() -> Catalog:
-    """What the migrations make; they are run by hand of an application that has no database."""
+    """What the migrations create, according to an application without a database."""
     app = app_for("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with app.app_context():
         made = migrations.made_by("head")
@@ -42,29 +42,29 @@ def found(app: Flask, *statements: str) -> Catalog:
         return catalog.read(connection)
 
 
-def test_a_migrated_database_is_what_the_migrations_make(fresh_app: Flask, expected: Catalog) -> None:
+def test_a_migrated_database_is_what_the_migrations_create(fresh_app: Flask, expected: Catalog) -> None:
     assert [str(one) for one in differences(expected, found(fresh_app))] == []
     assert {kind for kind, _, _ in expected} == set(catalog.QUERIES)
 
 
-def test_each_change_is_found(fresh_app: Flask, expected: Catalog) -> None:
-    told = {str(one) for one in differences(expected, found(fresh_app, *CHANGES))}
+def test_every_kind_of_change_is_found(fresh_app: Flask, expected: Catalog) -> None:
+    found_changes = {str(one) for one in differences(expected, found(fresh_app, *CHANGES))}
 
-    assert set(CHANGES.values()) <= told
+    assert set(CHANGES.values()) <= found_changes
 
 
-def test_a_function_that_does_something_else_is_changed(fresh_app: Flask, expected: Catalog) -> None:
+def test_a_function_with_another_body_is_reported_as_changed(fresh_app: Flask, expected: Catalog) -> None:
     with fresh_app.app_context(), db.engine.connect() as connection:
         body = str(connection.exec_driver_sql("SELECT pg_get_functiondef('portal_plain'::regproc)").scalar_one())
 
-    told = [
+    changes = [
         str(one) for one in differences(expected, found(fresh_app, body.replace("lower", "upper").replace("%", "%%")))
     ]
 
-    assert told == ["function portal_plain of portal_plain(text) is changed"]
+    assert changes == ["function portal_plain of portal_plain(text) is changed"]
 
 
-def test_what_other_programs_keep_is_no_difference(fresh_app: Flask, expected: Catalog) -> None:
+def test_objects_of_other_programs_are_ignored(fresh_app: Flask, expected: Catalog) -> None:
     theirs = found(fresh_app, "CREATE TABLE theirs (id int PRIMARY KEY)", "CREATE FUNCTION f() RETURNS int RETURN 1")
 
     assert differences(expected, theirs) == []

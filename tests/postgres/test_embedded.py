@@ -1,4 +1,4 @@
-"""Does the embedded PostgreSQL keep its data through everything that happens to processes?"""
+"""The embedded PostgreSQL keeps its data through everything that can happen to processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from portal.postgres.embedded import Embedded, EmbeddedError
 from portal.postgres.programs import OWN_ACCOUNT, SHARED_ACCOUNT, Account, account_for
 
 IS_ROOT = os.geteuid() == 0
-KNOCK = """
+CONNECT = """
 import os, socket, sys
 place, uid, gid = sys.argv[1], *map(int, sys.argv[2:])
 if os.geteuid() == 0:
@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[Embedded]:
     server.stop()
 
 
-def ask(address: str, statement: str) -> object:
+def query(address: str, statement: str) -> object:
     plain = make_url(address).set(drivername="postgresql").render_as_string()
     with psycopg.connect(plain) as connection:
         cursor = connection.execute(statement.encode())
@@ -60,39 +60,39 @@ def kill(process: psutil.Process, *, with_children: bool) -> None:
     psutil.wait_procs(victims, timeout=10)
 
 
-def test_it_starts_from_nothing_in_a_closed_directory_and_listens_on_no_address(server: Embedded) -> None:
+def test_the_first_start_creates_a_private_directory_and_listens_on_no_address(server: Embedded) -> None:
     with server.running() as address:
-        assert ask(address, "SELECT current_setting('listen_addresses')") == ""
-        assert ask(address, "SELECT current_setting('server_encoding')") == "UTF8"
-        assert ask(address, "SELECT current_setting('fsync')") == "on"
+        assert query(address, "SELECT current_setting('listen_addresses')") == ""
+        assert query(address, "SELECT current_setting('server_encoding')") == "UTF8"
+        assert query(address, "SELECT current_setting('fsync')") == "on"
         assert server.data.stat().st_mode & 0o777 == 0o700
         assert process_of(server).username() == (OWN_ACCOUNT if IS_ROOT else getpass.getuser())
 
 
-def test_it_ends_with_the_block_and_keeps_the_data(server: Embedded) -> None:
+def test_the_server_stops_with_the_block_and_keeps_the_data(server: Embedded) -> None:
     with server.running() as address:
-        ask(address, "CREATE TABLE kept AS SELECT 7 AS number")
+        query(address, "CREATE TABLE kept AS SELECT 7 AS number")
         process = process_of(server)
 
     assert not process.is_running()
     with server.running() as address:
-        assert ask(address, "SELECT number FROM kept") == 7
+        assert query(address, "SELECT number FROM kept") == 7
 
 
-def test_its_address_is_known_before_it_runs(server: Embedded) -> None:
+def test_the_url_is_known_before_the_server_runs(server: Embedded) -> None:
     expected = server.url
 
     with server.running() as address:
         assert address == expected
 
 
-def test_a_server_that_outlived_the_portal_is_adopted(server: Embedded) -> None:
+def test_a_server_that_outlived_the_portal_is_used(server: Embedded) -> None:
     server.start()
     process = process_of(server)
 
     with server.running() as address:
         assert process_of(server) == process
-        assert ask(address, "SELECT 1") == 1
+        assert query(address, "SELECT 1") == 1
 
     assert not process.is_running()
 
@@ -100,17 +100,17 @@ def test_a_server_that_outlived_the_portal_is_adopted(server: Embedded) -> None:
 @pytest.mark.parametrize("with_children", [True, False])
 def test_a_killed_server_recovers_what_was_committed(server: Embedded, with_children: bool) -> None:
     address = server.start()
-    ask(address, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
+    query(address, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
 
     kill(process_of(server), with_children=with_children)
 
     with server.running() as address:
-        assert ask(address, "SELECT count(*) FROM kept") == 1000
+        assert query(address, "SELECT count(*) FROM kept") == 1000
 
 
-def test_a_process_id_that_a_stranger_has_now_is_no_server(server: Embedded) -> None:
+def test_a_process_id_reused_by_another_program_is_not_mistaken_for_the_server(server: Embedded) -> None:
     address = server.start()
-    ask(address, "CREATE TABLE kept AS SELECT 7 AS number")
+    query(address, "CREATE TABLE kept AS SELECT 7 AS number")
     kill(process_of(server), with_children=True)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:  # noqa: S603
         for path in (server.data / "postmaster.pid", server.data / ".s.PGSQL.5432.lock"):
@@ -118,19 +118,19 @@ def test_a_process_id_that_a_stranger_has_now_is_no_server(server: Embedded) -> 
             path.write_text(f"{stranger.pid}\n{remains}", encoding="utf-8")
 
         with server.running() as address:
-            assert ask(address, "SELECT number FROM kept") == 7
+            assert query(address, "SELECT number FROM kept") == 7
 
         assert stranger.poll() is None
         stranger.communicate(b"\n")
 
 
-def test_two_at_once_share_one_server_and_the_last_one_stops_it(server: Embedded) -> None:
+def test_two_concurrent_users_share_one_server_and_the_last_one_stops_it(server: Embedded) -> None:
     def use(seconds: float) -> int:
         with Embedded(server.data).running() as address:
-            ask(address, "SELECT 1")
+            query(address, "SELECT 1")
             process = process_of(server)
             time.sleep(seconds)
-            ask(address, "SELECT 1")
+            query(address, "SELECT 1")
             return process.pid
 
     with ThreadPoolExecutor() as pool:
@@ -140,7 +140,7 @@ def test_two_at_once_share_one_server_and_the_last_one_stops_it(server: Embedded
     assert not psutil.pid_exists(first)
 
 
-def test_a_fork_that_leaves_the_block_stops_nothing(server: Embedded) -> None:
+def test_a_forked_process_that_leaves_the_block_stops_nothing(server: Embedded) -> None:
     script = (
         "import os, sys; from pathlib import Path; from portal.postgres.embedded import Embedded\n"
         "with Embedded(Path(sys.argv[1])).running():\n"
@@ -153,26 +153,26 @@ def test_a_fork_that_leaves_the_block_stops_nothing(server: Embedded) -> None:
     subprocess.run([sys.executable, "-c", script, str(server.data)], check=True)  # noqa: S603
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_way(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_gets_a_symbolic_link(tmp_path: Path) -> None:
     server = Embedded(tmp_path / ("long" * 40) / "postgres")
 
     with server.running() as address:
-        assert ask(address, "SELECT 1") == 1
+        assert query(address, "SELECT 1") == 1
 
-    way = Path(str(make_url(address).query["host"]))
-    assert way.is_symlink()
-    way.unlink()
+    link = Path(str(make_url(address).query["host"]))
+    assert link.is_symlink()
+    link.unlink()
 
 
-def test_a_short_way_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_a_symbolic_link_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     server = Embedded(tmp_path / ("long" * 40) / "postgres")
-    way = Path(str(make_url(server.url).query["host"]))
-    way.symlink_to(tmp_path)
+    link = Path(str(make_url(server.url).query["host"]))
+    link.symlink_to(tmp_path)
 
     with pytest.raises(EmbeddedError, match="is in the way"), server.running():
         pass
 
-    way.unlink()
+    link.unlink()
 
 
 def test_data_of_another_major_version_is_refused_in_one_sentence(server: Embedded) -> None:
@@ -184,17 +184,19 @@ def test_data_of_another_major_version_is_refused_in_one_sentence(server: Embedd
         server.start()
 
 
-def test_an_interrupted_first_start_begins_again(server: Embedded) -> None:
+def test_an_interrupted_first_start_is_repeated(server: Embedded) -> None:
     unfinished = server.data.with_name("postgres.unfinished")
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").touch()
 
     with server.running() as address:
-        assert ask(address, "SELECT 1") == 1
+        assert query(address, "SELECT 1") == 1
     assert not unfinished.exists()
 
 
-def test_variables_for_another_postgresql_do_not_lead_astray(server: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_for_another_postgresql_are_ignored(
+    server: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "PGPORT": "1",
         "PGDATA": "/nowhere",
@@ -204,11 +206,11 @@ def test_variables_for_another_postgresql_do_not_lead_astray(server: Embedded, m
         monkeypatch.setitem(os.environ, name, value)
 
     with server.running() as address:
-        assert ask(address, "SELECT current_user") == "portal"
+        assert query(address, "SELECT current_user") == "portal"
 
 
-def let_in(address: str) -> bool:
-    """Whether who knows everything but the password can connect."""
+def can_connect_without_password(address: str) -> bool:
+    """Whether somebody who knows everything but the password can connect."""
     url = make_url(address)
     query = {name: value for name, value in url.query.items() if name != "passfile"}
     try:
@@ -219,12 +221,12 @@ def let_in(address: str) -> bool:
     return True
 
 
-def test_nobody_connects_without_the_password_which_only_the_servers_account_and_root_can_read(
+def test_connecting_needs_the_password_which_only_the_servers_account_and_root_can_read(
     server: Embedded,
 ) -> None:
     with server.running() as address:
-        assert not let_in(address)
-        assert ask(address, "SELECT string_agg(type || ' ' || auth_method, ',') FROM pg_hba_file_rules") == (
+        assert not can_connect_without_password(address)
+        assert query(address, "SELECT string_agg(type || ' ' || auth_method, ',') FROM pg_hba_file_rules") == (
             "local scram-sha-256"
         )
     passfile = Path(str(make_url(address).query["passfile"])).stat()
@@ -233,34 +235,34 @@ def test_nobody_connects_without_the_password_which_only_the_servers_account_and
     assert "password" not in server.url.replace("passfile", "")
 
 
-def test_another_account_does_not_even_reach_the_socket(server: Embedded, tmp_path: Path) -> None:
+def test_another_account_cannot_reach_the_socket(server: Embedded, tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents):
         if not folder.stat().st_mode & 0o001:
             folder.chmod(0o711)
     with server.running():
-        place = str(server.data / ".s.PGSQL.5432")
+        socket_path = str(server.data / ".s.PGSQL.5432")
 
-        def knocks(name: str) -> subprocess.CompletedProcess[str]:
+        def connect_as(name: str) -> subprocess.CompletedProcess[str]:
             entry = pwd.getpwnam(name)
-            command = [sys.executable, "-c", KNOCK, place, str(entry.pw_uid), str(entry.pw_gid)]
+            command = [sys.executable, "-c", CONNECT, socket_path, str(entry.pw_uid), str(entry.pw_gid)]
             return subprocess.run(command, capture_output=True, text=True)  # noqa: S603
 
-        assert knocks(server.data.owner()).returncode == 0
+        assert connect_as(server.data.owner()).returncode == 0
         assert server.data.stat().st_mode & 0o077 == 0
         if IS_ROOT:
-            assert "PermissionError" in knocks(SHARED_ACCOUNT).stderr
+            assert "PermissionError" in connect_as(SHARED_ACCOUNT).stderr
 
 
-def make_old(server: Embedded) -> None:
-    """As former versions left it: whoever reaches the socket is trusted."""
+def make_legacy(server: Embedded) -> None:
+    """Data as earlier versions left it, which trusted everybody who could reach the socket."""
     (server.data / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
     (server.data / "portal.passfile").unlink()
 
 
-def test_data_of_a_former_version_is_taken_from_the_shared_account_and_asks_for_a_password(server: Embedded) -> None:
+def test_data_of_an_earlier_version_is_taken_over_and_gets_a_password(server: Embedded) -> None:
     with server.running() as address:
-        ask(address, "CREATE TABLE kept AS SELECT 7 AS number")
-    make_old(server)
+        query(address, "CREATE TABLE kept AS SELECT 7 AS number")
+    make_legacy(server)
     outside = server.data.parent / "outside"
     outside.touch()
     owner = outside.stat().st_uid
@@ -271,32 +273,32 @@ def test_data_of_a_former_version_is_taken_from_the_shared_account_and_asks_for_
         assert server.data.owner() == SHARED_ACCOUNT
 
     with server.running() as address:
-        assert ask(address, "SELECT number FROM kept") == 7
-        assert not let_in(address)
+        assert query(address, "SELECT number FROM kept") == 7
+        assert not can_connect_without_password(address)
 
     assert server.data.owner() == (OWN_ACCOUNT if IS_ROOT else getpass.getuser())
     assert {path.lstat().st_uid for path in server.data.rglob("*")} == {server.data.stat().st_uid}
     assert outside.stat().st_uid == owner
 
 
-def test_a_server_of_a_former_version_that_still_runs_is_restarted_with_a_password(server: Embedded) -> None:
+def test_a_running_server_of_an_earlier_version_is_restarted_with_a_password(server: Embedded) -> None:
     server.start()
-    make_old(server)
+    make_legacy(server)
     former = process_of(server)
 
     with server.running() as address:
         assert process_of(server) != former
-        assert not let_in(address)
+        assert not can_connect_without_password(address)
 
 
-def test_a_lost_password_of_the_embedded_server_is_set_again(server: Embedded) -> None:
+def test_a_lost_password_of_the_embedded_server_is_reset(server: Embedded) -> None:
     with server.running():
         pass
     (server.data / "portal.passfile").unlink()
     (server.data / "portal.passfile.new").touch()
 
     with server.running() as address:
-        assert ask(address, "SELECT 1") == 1
+        assert query(address, "SELECT 1") == 1
 
 
 def test_data_of_another_account_is_refused_in_one_sentence(server: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +310,7 @@ def test_data_of_another_account_is_refused_in_one_sentence(server: Embedded, mo
         server.start()
 
 
-def test_root_runs_it_as_the_owner_of_the_folder_but_never_as_root_or_the_shared_account(
+def test_root_runs_the_server_as_the_folders_owner_but_never_as_root_or_the_shared_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners = [0, 65534, 1000]
@@ -325,7 +327,7 @@ def test_root_runs_it_as_the_owner_of_the_folder_but_never_as_root_or_the_shared
 
 
 @pytest.mark.parametrize("program", [None, "/bin/false"])
-def test_where_no_account_can_be_created_one_sentence_says_what_to_do(
+def test_without_an_account_for_the_server_the_error_names_the_command_to_run(
     program: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(name: str) -> pwd.struct_passwd:

@@ -1,4 +1,4 @@
-"""Does a migration wait for others without making them wait?"""
+"""Migrations wait for others without making them wait."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.database import Server, app_for, disconnect
 from tests.upgrading import revisions, upgraded_with_samples
 from tests.upgrading import samples as samples
 
-FIRST, SECOND = "sample_1_indexes", "sample_2_nicknames"  # one begins with an index, the other with a lock
+FIRST, SECOND = "sample_1_indexes", "sample_2_nicknames"  # the first begins with an index, the second with a lock
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
 
 @contextmanager
-def standing_before(revision: str, server: Server) -> Iterator[Flask]:
+def app_before(revision: str, server: Server) -> Iterator[Flask]:
     app = upgraded_with_samples(app_for(server.create("behind")))
     names = revisions()
     with app.app_context():
@@ -36,21 +36,21 @@ def standing_before(revision: str, server: Server) -> Iterator[Flask]:
 
 @pytest.fixture
 def behind(database_server: Server, samples: None) -> Iterator[Flask]:
-    """On a database that is not up to date."""
-    with standing_before(SECOND, database_server) as app:
+    """On a database that lacks the second sample."""
+    with app_before(SECOND, database_server) as app:
         yield app
 
 
 @pytest.fixture
 def far_behind(database_server: Server, samples: None) -> Iterator[Flask]:
     """On a database that lacks both samples."""
-    with standing_before(FIRST, database_server) as app:
+    with app_before(FIRST, database_server) as app:
         yield app
 
 
 @contextmanager
-def used_by_others(app: Flask, *, seconds: float) -> Iterator[threading.Event]:
-    """Somebody's transaction has read from the tables, and ends after a while, or when the event is set."""
+def tables_in_use(app: Flask, *, seconds: float) -> Iterator[threading.Event]:
+    """Another transaction uses the tables, and ends after a while or when the event is set."""
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
     begun, over = threading.Event(), threading.Event()
 
@@ -75,27 +75,27 @@ def revision_of(app: Flask) -> frozenset[str]:
         return migrations.applied(connection)
 
 
-def test_re8_an_upgrade_tries_again_until_others_let_go(
+def test_re8_an_upgrade_retries_until_the_tables_are_free(
     behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("portal.postgres.migrations.LOCK_SECONDS", 0.2)
 
-    with used_by_others(behind, seconds=60) as let_go, behind.app_context():
-        monkeypatch.setattr("portal.postgres.migrations.time.sleep", lambda _seconds: let_go.set())
+    with tables_in_use(behind, seconds=60) as release, behind.app_context():
+        monkeypatch.setattr("portal.postgres.migrations.time.sleep", lambda _seconds: release.set())
         flask_migrate.upgrade()
 
     assert revision_of(behind) == migrations.heads()
     assert "The tables are in use; trying again" in capsys.readouterr().err
 
 
-def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
+def test_re8_an_upgrade_that_never_gets_its_lock_fails_without_changes(
     behind: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.postgres.migrations.LOCK_SECONDS", 0.1)
     monkeypatch.setattr("portal.postgres.migrations.PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("portal.postgres.migrations.ATTEMPTS", 3)
 
-    with used_by_others(behind, seconds=60):
+    with tables_in_use(behind, seconds=60):
         result = behind.test_cli_runner().invoke(args=["db", "upgrade"])
 
     assert result.exit_code == 1
@@ -103,7 +103,7 @@ def test_re8_an_upgrade_that_never_gets_its_lock_changes_nothing_and_says_so(
     assert revision_of(behind) == {FIRST}
 
 
-def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
+def test_re8_creating_an_index_waits_for_writers_without_blocking_anybody(
     far_behind: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("portal.postgres.migrations.LOCK_SECONDS", 0.2)
@@ -119,7 +119,7 @@ def test_re8_an_index_waits_for_those_who_write_and_nobody_waits_behind_it(
                 time.sleep(0.05)
 
     reader = threading.Thread(target=read)
-    with used_by_others(far_behind, seconds=1), far_behind.app_context():
+    with tables_in_use(far_behind, seconds=1), far_behind.app_context():
         reader.start()
         flask_migrate.upgrade(revision=FIRST)
         reader.join()
@@ -135,7 +135,7 @@ def test_re8_an_interrupted_index_is_created_again(
     monkeypatch.setattr("migrations.helpers.online.PATIENCE", "100ms")
     monkeypatch.setattr("portal.postgres.migrations.PAUSE_SECONDS", 0.2)
 
-    with used_by_others(far_behind, seconds=1), far_behind.app_context():
+    with tables_in_use(far_behind, seconds=1), far_behind.app_context():
         flask_migrate.upgrade()
 
     assert revision_of(far_behind) == migrations.heads()
@@ -144,7 +144,7 @@ def test_re8_an_interrupted_index_is_created_again(
         assert connection.exec_driver_sql(INVALID).scalars().all() == []
 
 
-def test_re8_who_comes_behind_a_waiting_migration_waits_less_than_two_seconds() -> None:
+def test_re8_nobody_waits_two_seconds_behind_a_waiting_migration() -> None:
     assert migrations.LOCK_SECONDS < 2
 
 

@@ -1,4 +1,4 @@
-"""Does the portal work on a database as operators set it up, or stop with a sentence before it changes anything?"""
+"""The portal works on databases as operators set them up, or stops with a sentence before it changes anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.core.db import db
 from portal.postgres.embedded import Embedded
 from portal.postgres.migrations import heads
 from tests.cast import PASSWORD
-from tests.cli.test_doctor import asked
+from tests.cli.test_doctor import diagnose
 from tests.database import OWNER_PASSWORD, PREFIX, SECRET_KEY, Server, app_for, disconnect
 from tests.pages import fields_of
 
@@ -29,7 +29,7 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture
 def make(database_server: Server) -> Iterator[Make]:
-    """Make a database of the portal's login, with further words of CREATE DATABASE, and run statements in it."""
+    """Create a database for the portal's login, with further options of CREATE DATABASE, and run statements in it."""
     made: list[str] = []
 
     def create(*statements: str, words: str = "TEMPLATE template0") -> str:
@@ -45,7 +45,7 @@ def make(database_server: Server) -> Iterator[Make]:
 
 
 def administer(address: str, server: Server, *statements: str) -> None:
-    """Run statements as the server's administrator; {login} and {database} are the portal's."""
+    """Run statements as the server's administrator. {login} and {database} are the portal's."""
     url = make_url(address).set(drivername="postgresql")
     words = {"login": server.owner, "database": f'"{url.database}"'}
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
@@ -63,7 +63,7 @@ def run(address: str, *command: str) -> tuple[int, str]:
 
 
 def relations(address: str) -> set[tuple[str, str]]:
-    """Schema and name of everything that is kept in tables, outside PostgreSQL's own schemas."""
+    """Schema and name of all tables outside PostgreSQL's own schemas."""
     url = make_url(address).set(drivername="postgresql").difference_update_query(["options"])
     with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
         found = connection.execute(
@@ -74,14 +74,14 @@ def relations(address: str) -> set[tuple[str, str]]:
 
 
 def assert_it_works(address: str) -> None:
-    """Migrated into the right schema, without drift; somebody signs in and finds a person whose name has an accent."""
-    code, said = run(address, "db", "upgrade")
-    assert code == 0, said
+    """Migrate, check the schema, seed, sign in, and find an organization whose name has accents."""
+    code, output = run(address, "db", "upgrade")
+    assert code == 0, output
     assert {schema for schema, _ in relations(address)} == {"public", "queue"}
     app = app_for(address)
     try:
         assert app.test_cli_runner().invoke(args=["seed", "--password", PASSWORD]).exit_code == 0
-        checks = asked(app, "connection", "version", "characters", "extensions", "migrations", "drift", "owner")
+        checks = diagnose(app, "connection", "version", "characters", "extensions", "migrations", "drift", "owner")
         assert checks.exit_code == 0, checks.output
         assert_search_works(app)
     finally:
@@ -102,7 +102,7 @@ EXTENSIONS = ("CREATE SCHEMA extensions", "CREATE EXTENSION pg_trgm SCHEMA exten
               "GRANT USAGE ON SCHEMA extensions TO {login}")  # fmt: skip
 WORKING = {
     "extensions in a schema of their own": EXTENSIONS,
-    "an extension in a schema with an odd name": ('CREATE SCHEMA "Ext, 1"',
+    "an extension in a schema with an unusual name": ('CREATE SCHEMA "Ext, 1"',
                                                    'GRANT USAGE ON SCHEMA "Ext, 1" TO {login}',
                                                    'CREATE EXTENSION pg_trgm SCHEMA "Ext, 1"'),
     "an extension of somebody else in public": ("CREATE EXTENSION pg_trgm",),
@@ -121,12 +121,12 @@ WORKING = {
 }  # fmt: skip
 REFUSED = {
     "read-only": (("ALTER DATABASE {database} SET default_transaction_read_only = on",), "read-only"),
-    "no right to public": (
+    "no privilege on public": (
         ("ALTER SCHEMA public OWNER TO CURRENT_USER", "REVOKE CREATE ON SCHEMA public FROM {login}, PUBLIC"),
         "GRANT CREATE ON SCHEMA public TO",
     ),
     "no schema public": (("DROP SCHEMA public",), "CREATE SCHEMA public"),
-    "no right to make schemas": (
+    "no privilege to create schemas": (
         ("ALTER DATABASE {database} OWNER TO CURRENT_USER", "GRANT CREATE ON SCHEMA public TO {login}"),
         "GRANT CREATE ON DATABASE",
     ),
@@ -145,14 +145,14 @@ def test_the_portal_works_on_a_database_with(statements: tuple[str, ...], make: 
     assert_it_works(make(*statements))
 
 
-def test_what_the_address_says_of_schemas_and_roles_counts_for_nothing(make: Make) -> None:
+def test_schemas_and_settings_in_the_url_are_ignored(make: Make) -> None:
     address = make("CREATE SCHEMA app AUTHORIZATION {login}")
     options = make_url(address).update_query_dict({"options": "-c search_path=app,public -c statement_timeout=1"})
 
     assert_it_works(options.render_as_string(hide_password=False))
 
 
-def test_a_login_that_takes_another_role_by_itself_makes_tables_of_its_own(make: Make, database_server: Server) -> None:
+def test_a_login_that_switches_to_another_role_still_owns_its_tables(make: Make, database_server: Server) -> None:
     group = f"{PREFIX}group"
     address = make(f"CREATE ROLE {group} NOLOGIN", f"GRANT {group} TO {{login}}",
                    f"ALTER ROLE {{login}} IN DATABASE {{database}} SET role = {group}")  # fmt: skip
@@ -162,8 +162,8 @@ def test_a_login_that_takes_another_role_by_itself_makes_tables_of_its_own(make:
         database_server.execute(f"DROP ROLE {group}")
 
 
-def test_the_portal_works_with_every_kind_of_collation_that_the_server_has(make: Make, database_server: Server) -> None:
-    """ICU's, whose Turkish has small letters of its own, where the server was built with it."""
+def test_the_portal_works_with_every_collation_provider_of_the_server(make: Make, database_server: Server) -> None:
+    """Including ICU, if the server supports it, with Turkish and its special lower case."""
     words = ["LOCALE 'C.UTF-8'"]
     words += ["LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"] if database_server.version() >= 170000 else []
     with psycopg.connect(make_url(database_server.url).set(drivername="postgresql").render_as_string()) as connection:
@@ -183,19 +183,21 @@ def test_migrating_is_refused_before_anything_changes_for(
     address = make(*statements)
     before = relations(address)
 
-    code, said = run(address, "db", "upgrade")
+    code, output = run(address, "db", "upgrade")
 
-    assert (code, said.count("\n")) == (1, 1), said
-    assert sentence in said
+    assert (code, output.count("\n")) == (1, 1), output
+    assert sentence in output
     assert relations(address) == before
 
 
 @pytest.mark.parametrize(("statements", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_the_doctor_says_beforehand_what_refuses(statements: tuple[str, ...], sentence: str, make: Make) -> None:
-    code, said = run(make(*statements), "doctor")
+def test_the_doctor_reports_the_same_obstacle_beforehand(
+    statements: tuple[str, ...], sentence: str, make: Make
+) -> None:
+    code, output = run(make(*statements), "doctor")
 
-    assert (code, said.count("\n")) == (1, 1), said
-    assert sentence in said
+    assert (code, output.count("\n")) == (1, 1), output
+    assert sentence in output
 
 
 ENCODINGS = {
@@ -209,18 +211,18 @@ ENCODINGS = {
 def test_a_database_in_another_encoding_is_refused_by_every_command(
     encoding: str, command: list[str], make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.mail.queue.work", lambda *_, **__: pytest.fail("it began"))
+    monkeypatch.setattr("portal.mail.queue.work", lambda *_, **__: pytest.fail("the worker started"))
     address = make(words=ENCODINGS[encoding])
 
-    code, said = run(address, *command)
+    code, output = run(address, *command)
 
     assert code == 1
-    assert f"The database uses {encoding}" in said
-    assert "Traceback" not in said
+    assert f"The database uses {encoding}" in output
+    assert "Traceback" not in output
     assert relations(address) == set()
 
 
-def test_pages_on_a_database_in_another_encoding_are_unavailable_and_the_log_says_why(
+def test_pages_on_a_database_in_another_encoding_are_unavailable_and_the_log_explains_why(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = app_for(make(words=ENCODINGS["LATIN1"]))
@@ -241,16 +243,14 @@ def test_pages_on_a_database_in_another_encoding_are_unavailable_and_the_log_say
     assert "The database uses LATIN1" in caplog.text
 
 
-def test_a_new_database_without_small_letters_is_refused(make: Make) -> None:
-    code, said = run(make(words="ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"), "db", "upgrade")
+def test_a_new_database_that_cannot_lowercase_is_refused(make: Make) -> None:
+    code, output = run(make(words="ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"), "db", "upgrade")
 
-    assert (code, said.count("\n")) == (1, 1)
-    assert "can't lowercase non-English letters" in said
+    assert (code, output.count("\n")) == (1, 1)
+    assert "can't lowercase non-English letters" in output
 
 
-def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(
-    fresh_database: str, database_server: Server
-) -> None:
+def test_a_login_that_owns_no_tables_is_refused(fresh_database: str, database_server: Server) -> None:
     stranger = f"{PREFIX}stranger"
     url = make_url(fresh_database)
     administrator = database_server.address(str(url.database).removeprefix(PREFIX), as_owner=False)
@@ -258,12 +258,12 @@ def test_a_login_that_owns_no_tables_is_refused_and_a_seed_by_it_too(
     administer(administrator, database_server, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {stranger}")
     try:
         address = url.set(username=stranger).render_as_string(hide_password=False)
-        code, said = run(address, "seed", "--password", PASSWORD)
+        code, output = run(address, "seed", "--password", PASSWORD)
     finally:
         administer(administrator, database_server, f"DROP OWNED BY {stranger}", f"DROP ROLE {stranger}")
 
-    assert (code, said.count("\n")) == (1, 1), said
-    assert "must own the portal's tables" in said
+    assert (code, output.count("\n")) == (1, 1), output
+    assert "must own the portal's tables" in output
 
 
 def test_migrating_continues_once_the_obstacle_is_gone(make: Make, database_server: Server) -> None:
@@ -279,10 +279,8 @@ def test_migrating_continues_once_the_obstacle_is_gone(make: Make, database_serv
     disconnect(app)
 
 
-def test_the_worker_and_the_pages_reach_a_socket_and_the_second_of_two_hosts(
-    fresh_database: str, database_server: Server
-) -> None:
-    """The address as an operator writes it, through the settings."""
+def test_a_socket_and_the_second_of_two_hosts_can_be_reached(fresh_database: str, database_server: Server) -> None:
+    """With the URL as an operator writes it, read by the settings."""
     url = make_url(fresh_database)
     folder, port = url.query.get("host") or url.host, url.query.get("port") or url.port or 5432
     quoted = str(folder).replace("/", "%2F")
@@ -290,12 +288,12 @@ def test_the_worker_and_the_pages_reach_a_socket_and_the_second_of_two_hosts(
         written = f"postgresql://{url.username}:{OWNER_PASSWORD}@{hosts}/{url.database}?target_session_attrs=read-write"
         found = load_settings({"DATABASE_URL": written, "SECRET_KEY": SECRET_KEY}).database_url
         assert found
-        code, said = run(found, "users", "unlock", "nobody@example.com")
-        assert (code, "Nobody has the address" in said) == (1, True), said
+        code, output = run(found, "users", "unlock", "nobody@example.com")
+        assert (code, "Nobody has the address" in output) == (1, True), output
 
 
-def test_a_standby_is_refused_by_what_would_change_something(tmp_path: Path) -> None:
-    """A server that recovers without end: it has a database, and lets nobody write."""
+def test_commands_that_write_are_refused_on_a_standby(tmp_path: Path) -> None:
+    """A server in endless recovery, which has a database but is read-only."""
     with tempfile.TemporaryDirectory(prefix="portal-standby-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the server may run under another account than ours
         server = Embedded(Path(folder) / "postgres", durable=False)
@@ -305,7 +303,7 @@ def test_a_standby_is_refused_by_what_would_change_something(tmp_path: Path) -> 
         (server.data / "standby.signal").touch()
         os.chown(server.data / "standby.signal", owner.st_uid, owner.st_gid)
         with server.running() as address:
-            said = {command[0]: run(address, *command) for command in (["db", "upgrade"], ["doctor"])}
+            output = {command[0]: run(address, *command) for command in (["db", "upgrade"], ["doctor"])}
 
-    assert {code for code, _ in said.values()} == {1}
-    assert all("is a read-only standby" in words and words.count("\n") == 1 for _, words in said.values()), said
+    assert {code for code, _ in output.values()} == {1}
+    assert all("is a read-only standby" in words and words.count("\n") == 1 for _, words in output.values()), output

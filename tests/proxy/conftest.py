@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 from portal.config import ROOT
 from portal.core.clock import now
 from tests.database import Server
-from tests.pooler.conftest import free_port, wait_for
+from tests.pooler.conftest import wait_for
+from tests.ports import free_port
 from tests.reliability.browser import Browser
 from tests.reliability.test_restarts import in_production
 

@@ -18,7 +18,8 @@ import psutil
 
 from portal.config import ROOT
 from tests.database import SECRET_KEY
-from tests.pooler.conftest import free_port, wait_for
+from tests.pooler.conftest import wait_for
+from tests.ports import free_port
 from tests.reliability.browser import Answer, Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import locked, root_on, signed_in

@@ -1,4 +1,4 @@
-"""A sample of a later migration: indexes on the large tables, a new one and one that replaces another."""
+"""A sample of a later migration: a new index on a large table, and one that replaces another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample of a later migration: a column that is filled in batches, a function that uses it, and old rows removed."""
+"""A sample of a later migration: a column filled in batches, a function that uses it, and removed rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the installation. Each returns what it found, or raises CheckFailed with what to do."""
+"""Checks of the installation. Each returns its result as a line, or raises CheckFailed with the solution."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def connection() -> str:
     (name, login, is_super) = _row("SELECT current_database(), session_user, current_setting('is_superuser')")
     took = (time.perf_counter() - began) * 1000
     remark = "; as a superuser, which isn't necessary" if is_super == "on" and current_settings().production else ""
-    return f"{name} as {login} answers in {took:.0f} ms{remark}"
+    return f"{name} as {login} responds in {took:.0f} ms{remark}"
 
 
 def version() -> str:
-    """The server's version. One that is too old is refused on connecting (core/connecting.py)."""
-    (told,) = _row("SELECT current_setting('server_version')")
-    return f"PostgreSQL {told}"
+    """The server's version. Versions that are too old are refused when connecting (core/connecting.py)."""
+    (number,) = _row("SELECT current_setting('server_version')")
+    return f"PostgreSQL {number}"
 
 
 def characters() -> str:
-    """Search and sign-in ignore case: the database must be able to lowercase Ä."""
+    """The database must be able to lowercase Ä, because search and sign-in ignore case."""
     (encoding, folds, name) = _row(
         "SELECT current_setting('server_encoding'), lower('ÄÉŁ') = 'äéł',"
         " (SELECT coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) FROM pg_database d"
@@ -54,7 +54,7 @@ def characters() -> str:
 
 
 def sort_order() -> str:
-    """Indexes on text are corrupt if the system's sort order has changed."""
+    """Indexes on text are corrupt if the operating system's sort order has changed."""
     (noted, actual) = _row(
         "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
         " WHERE datname = current_database()"
@@ -64,7 +64,7 @@ def sort_order() -> str:
             f"the server's sort order changed from version {noted} to {actual}: run REINDEX DATABASE, then"
             " ALTER DATABASE ... REFRESH COLLATION VERSION."
         )
-    return f"version {actual}" if actual else "it never changes"
+    return f"version {actual}" if actual else "never changes"
 
 
 def extensions() -> str:
@@ -119,14 +119,14 @@ def owner() -> str:
 
 
 def tenant_role() -> str:
-    """Actors of a tenant use this role."""
-    return _takeable_and_weak(TENANT_ROLE)
+    """The role as which actors of a tenant run."""
+    return _check_role(TENANT_ROLE)
 
 
 def reader_role() -> str:
-    """The data browser uses this role, which owns only the function that runs queries."""
+    """The role as which the data browser reads. It owns only the function that runs queries."""
     owned = _rows("SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'portal_query'")
-    told = _takeable_and_weak(READER_ROLE)
+    result = _check_role(READER_ROLE)
     if owned != [(READER_ROLE,)]:
         raise CheckFailed(
             f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md."
@@ -139,10 +139,10 @@ def reader_role() -> str:
         raise CheckFailed(
             f"everyone can create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
         )
-    return told
+    return result
 
 
-def _takeable_and_weak(role: str) -> str:
+def _check_role(role: str) -> str:
     found = _rows(
         "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb"
         " OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r WHERE rolname = %s",
@@ -158,8 +158,8 @@ def _takeable_and_weak(role: str) -> str:
     try:
         _row("SELECT set_config('role', %s, true)", role)
     except DBAPIError:
-        raise CheckFailed(f"the login of DATABASE_URL can't take {role}: run GRANT {role} TO the login.") from None
-    return f"the login can take {role}"
+        raise CheckFailed(f"the login of DATABASE_URL can't switch to {role}: run GRANT {role} TO the login.") from None
+    return f"the login can switch to {role}"
 
 
 def clock() -> str:
@@ -195,10 +195,10 @@ def address() -> str:
 
 
 def secret_key() -> str:
-    """Weak keys are refused at every start; the age of a key is unknown."""
+    """The length of the key. Weak keys are refused at every start, and the age of a key is unknown."""
     settings = current_settings()
     former = len(settings.secret_key_fallbacks)
-    known = f"; {former} former keys still accepted: remove those that are no longer needed" if former else ""
+    known = f"; {former} former keys are still accepted; remove those that are no longer needed" if former else ""
     own = "" if settings.production else ", created for the demo"
     return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
 
@@ -213,10 +213,10 @@ def public_address() -> str:
     settings = current_settings()
     if settings.production and settings.public_url is None:
         raise CheckFailed(
-            "set PORTAL_URL to the public address: without it, cookies are not `Secure`, and links are wrong."
+            "set PORTAL_URL to the public URL: without it, cookies are not `Secure`, and links are wrong."
         )
     if settings.https and not settings.trusted_proxies:
-        raise CheckFailed("set PORTAL_TRUSTED_PROXIES: without it, all visitors seem to have the proxy's address.")
+        raise CheckFailed("set PORTAL_TRUSTED_PROXIES: without it, all clients seem to have the proxy's address.")
     return settings.public_url or "this machine only"
 
 

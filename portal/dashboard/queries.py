@@ -1,4 +1,4 @@
-"""The numbers of the dashboard, each bounded so that the page stays fast at any size."""
+"""The numbers of the dashboard, bounded so that the page stays fast at any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY_BOUND = 2_000
 
 
 def new_people_a_day(first: datetime, days: int) -> Rows:
-    """(day number, number of active people created that day, up to DAY_BOUND). Days are in the zone of `first`."""
+    """For each day, its number and the active people created, up to DAY_BOUND. Days are in the zone of `first`."""
     counts = [
         select(literal(number).label("number"), _created(first + timedelta(days=number)).label("people"))
         for number in range(days)
@@ -31,6 +31,6 @@ def _created(begin: datetime) -> Any:
 
 
 def sum_of(counts: list[int]) -> Count:
-    """The sum of all days; `more` if the count of one of them stopped."""
+    """The sum of all days; `more` if the count of a day stopped at DAY_BOUND."""
     total = sum(min(count, DAY_BOUND) for count in counts)
     return Count(total, "more" if any(count > DAY_BOUND for count in counts) else "exact")

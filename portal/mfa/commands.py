@@ -107,7 +107,7 @@ def _add_passkey(person: Actor, name: str, made: NewPasskey) -> list[str]:
 
 
 def _added(person: Actor, what: str) -> list[str]:
-    _tell("two_factor_added", person, what)
+    _record_and_notify("two_factor_added", person, what)
     return [] if db.session.scalar(queries.codes_left(_id(person))) else _make_codes(_id(person))
 
 
@@ -123,7 +123,7 @@ def _renew_codes(person: Actor) -> list[str]:
     _wait_for(person.id)
     if not db.session.scalar(select(queries.has_two_factor(person.id))):
         raise Missing
-    _tell("recovery_codes_renewed", person)
+    _record_and_notify("recovery_codes_renewed", person)
     return _make_codes(_id(person))
 
 
@@ -159,7 +159,7 @@ def _remove_one(person: Actor, passkey_id: uuid.UUID | None, last: str | None) -
         if last:
             raise Conflict(None, last)
         _remove(RecoveryCode, RecoveryCode.user_id == person.id)
-    _tell("two_factor_removed", person, what)
+    _record_and_notify("two_factor_removed", person, what)
 
 
 @command
@@ -223,7 +223,7 @@ def _changes(statement: Any) -> bool:
     return bool(result.rowcount)
 
 
-def _tell(action: str, person: Actor, what: str | None = None) -> None:
+def _record_and_notify(action: str, person: Actor, what: str | None = None) -> None:
     """Record the change in the history, and queue an email."""
     details = {MEANS: what} if what else None
     history.record(action, by=person, about=person.id, tenant=person.seen_by, details=details)

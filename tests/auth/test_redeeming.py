@@ -196,7 +196,7 @@ def test_au4_requesting_a_link_does_not_reveal_whether_an_address_is_known(
     app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
 ) -> None:
     answers = [
-        (status, "If an account with EMAIL exists, an email with a link is on its way" in text)
+        (status, "If an account with EMAIL exists, we have emailed it a link" in text)
         for status, text in (request_reset(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
     ]
 

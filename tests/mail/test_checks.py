@@ -88,7 +88,7 @@ def test_a_mail_server_is_contacted_without_sending_an_email(app: Flask, kind: d
     with postbox(**kind) as box, configured(app, smtp_url=box.url):
         result = checks.mail()
 
-    assert result.endswith(f"answers, {how}")
+    assert result.endswith(f"responds, {how}")
     assert box.emails == []
     assert "p@ss" not in result
 

@@ -341,7 +341,7 @@ def test_workers_run_retention_once_a_day_and_catch_up(old_rows: Flask, fresh_da
     with old_rows.app_context(), db.engine.connect() as connection:
         days = connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_periodic_defers").scalar_one()
     assert days == 1
-    assert output.count("removed as old: 1 ") == 1
+    assert output.count("removed old rows: 1 ") == 1
 
 
 def test_flask_worker_reports_missing_settings(fresh_database: str) -> None:

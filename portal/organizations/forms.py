@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from wtforms import HiddenField, ValidationError
+from wtforms import ValidationError
 from wtforms.validators import DataRequired
 
-from portal.core.actor import current_actor
-from portal.core.policy import allows
-from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
+from portal.organizations.models import LONGEST_SLUG, slug_of
 from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
-from portal.web.forms import EditForm, Form, TextField
-from portal.web.signed_keys import signed_row
+from portal.web.forms import EditForm, NewForm, RowForm, TextField
 
 LONGEST_NAME = 120
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -24,10 +21,11 @@ def valid_slug(_form: Any, field: Any) -> None:
         raise ValidationError("Use lowercase letters, digits and single hyphens, such as acme-logistics.")
 
 
-class OrganizationForm(Form):
-    """The fields of an organization. Only people who may change the URL name get that field."""
+class OrganizationForm(RowForm):
+    """An organization as an administrator writes it. The URL name is for those who may change it."""
 
     layout = ("name", "slug")
+    permissions = {"slug": ORGANIZATIONS_RENAME_SLUG}
     name = TextField("Name", longest=LONGEST_NAME, validators=(DataRequired("Enter the organization's name."),))
     slug = TextField(
         "URL name",
@@ -37,22 +35,12 @@ class OrganizationForm(Form):
         render_kw={"spellcheck": "false", "autocapitalize": "none"},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
-            del self.slug
 
-    def values(self) -> dict[str, Any]:
-        return {name: self[name].data for name in ("name", "slug") if name in self}
-
-
-class NewOrganizationForm(OrganizationForm):
+class NewOrganizationForm(OrganizationForm, NewForm):
     """A new organization."""
 
-    row = HiddenField()
-
     def __init__(self) -> None:
-        super().__init__(data={"row": signed_row()})
+        super().__init__()
         self.slug.description = "Lowercase letters, digits and hyphens. Suggested from the name; you can change it."
         self.slug.render_kw = {**self.slug.render_kw, "data-slug-from": "name"}
 
@@ -64,18 +52,4 @@ class NewOrganizationForm(OrganizationForm):
 
 
 class EditOrganizationForm(OrganizationForm, EditForm):
-    """An existing organization."""
-
-    def __init__(self, organization: Organization) -> None:
-        super().__init__(written(organization), organization.version)
-
-    def values(self) -> dict[str, Any]:
-        return self.changes(super().values())
-
-
-def written(organization: Organization) -> dict[str, str]:
-    """An organization's values as the form renders them."""
-    values = {"name": organization.name}
-    if allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
-        values["slug"] = organization.slug
-    return values
+    """An organization that exists."""

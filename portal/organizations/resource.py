@@ -14,7 +14,7 @@ from portal.core.policy import allows
 from portal.organizations import queries
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
-from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, written
+from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
@@ -31,7 +31,7 @@ class Organizations(Resource[Organization]):
 
     records = records
     plural = "organizations"
-    icon = icon_new = "building"
+    icon = "building"
     about = "The tenants."
     searched = "Name or URL name"
     is_square = True
@@ -55,6 +55,8 @@ class Organizations(Resource[Organization]):
         ),
     }
     labels = {"name": "Name", "slug": "URL name"}
+    new_form = NewOrganizationForm
+    edit_form = EditOrganizationForm
     guarded = frozenset({"slug"})
     restoring = "Gives all its people access again, also on devices that were signed in before."
     deleting = "Its people lose access at once. You can restore it."
@@ -81,15 +83,6 @@ class Organizations(Resource[Organization]):
 
     def demo(self, demo: Demo) -> DemoRows:
         return demo_rows(demo)
-
-    def new_form(self) -> Form:
-        return NewOrganizationForm()
-
-    def edit_form(self, row: Organization) -> EditOrganizationForm:
-        return EditOrganizationForm(row)
-
-    def written(self, row: Organization) -> dict[str, str]:
-        return written(row)
 
     def created(self, form: Form) -> None:
         flash("Organization created. Add its first administrator next.", "success")

@@ -70,8 +70,12 @@ class Pages(Generic[Row]):
         return render_list("resources", listing, resource=self.resource, columns=columns, cells=cells)
 
     def _macro(self, column: Column) -> Any:
-        template = current_app.jinja_env.get_template(f"{self.resource.name}/cells.html")
-        return getattr(template.module, column.cell)
+        """The resource's own macro, or the one that all share."""
+        own, shared = (
+            current_app.jinja_env.get_template(f"{folder}/cells.html").module
+            for folder in (self.resource.name, "resources")
+        )
+        return getattr(own, column.cell, None) or getattr(shared, column.cell)
 
     def show(self, id: uuid.UUID) -> ResponseReturnValue:
         """One row; deleted ones too: that is where they are restored."""
@@ -125,7 +129,7 @@ class Pages(Generic[Row]):
                 row = self.resource.one(id, with_deleted=True)
                 if row.is_deleted:
                     return deleted_meanwhile(row, back_url)
-                return conflicts.answer(form, row, self.resource.written(row), endpoint=self.resource.name)
+                return conflicts.answer(form, row, endpoint=self.resource.name)
         status = 422 if form.errors else 200
         return render("resources/edit.html", status=status, resource=self.resource, form=form, row=row)
 

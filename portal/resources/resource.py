@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
-from flask import url_for
+from flask import flash, url_for
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
@@ -23,7 +23,7 @@ from portal.core.records import Records
 from portal.core.terms import matches
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
-from portal.web.forms import EditForm, Form
+from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
@@ -62,16 +62,15 @@ class Resource(ABC, Generic[Row]):
     records: Records[Row]
     plural: ClassVar[str]
     icon: ClassVar[str]
-    icon_new: ClassVar[str]  # of the button that creates one
-    about: ClassVar[str]  # what the data browser says of the table
-    searched: ClassVar[str]  # what a search looks at, as the field's hint
+    searched: ClassVar[str] = "Name"  # what a search looks at, as the field's hint
     columns: ClassVar[Sequence[Column]]
-    empty: ClassVar[Mapping[str, Empty]]  # by tab
+    empty: ClassVar[Mapping[str, Empty]]  # by tab; deleted rows have a default
+    new_form: type[NewForm]
+    edit_form: type[EditForm]
     labels: ClassVar[Mapping[str, str]]  # the columns that people know, by what they call them
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
-    restoring: ClassVar[str]  # what it means, on the button's card
-    deleting: ClassVar[str]
+    restoring: ClassVar[str] = "Brings everything back as it was."  # what it means, on the button's card
     acts: ClassVar[bool] = False  # its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # its mark, beside the name
 
@@ -87,6 +86,21 @@ class Resource(ABC, Generic[Row]):
     @property
     def permissions(self) -> Permissions:
         return self.records.permissions
+
+    @property
+    def icon_new(self) -> str:
+        """The icon of the button that creates one."""
+        return self.icon
+
+    @property
+    def about(self) -> str:
+        """What the data browser says of the table."""
+        return f"{self.plural.capitalize()}, including deleted ones."
+
+    @property
+    def deleting(self) -> str:
+        """What deleting means, on the button's card."""
+        return f"Can be restored from the deleted {self.plural}."
 
     def url(self, page: str, row_id: uuid.UUID | None = None, **arguments: Any) -> str:
         """The address of one of its pages."""
@@ -110,14 +124,18 @@ class Resource(ABC, Generic[Row]):
 
     # The list
 
-    @abstractmethod
     def lead(self) -> str:
         """Below the list's title."""
+        where = "every organization" if current_actor().is_unlimited else "your organization"
+        return f"All {self.plural} in {where}."
 
     def why_empty(self, listing: Listing) -> Empty:
         """What a list without rows says."""
         if not listing.is_filtered:
-            return self.empty[listing.status]
+            deleted = Empty(
+                f"No deleted {self.plural}", f"Deleted {self.plural} appear here, and can be restored.", "trash"
+            )
+            return {"deleted": deleted, **self.empty}[listing.status]
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
         fields = self.searched[:1].lower() + self.searched[1:]
@@ -184,25 +202,13 @@ class Resource(ABC, Generic[Row]):
 
     # Its forms
 
-    @abstractmethod
-    def new_form(self) -> Form:
-        """The form for a new row."""
-
-    @abstractmethod
-    def edit_form(self, row: Row) -> EditForm:
-        """The form for an existing row."""
-
-    @abstractmethod
-    def written(self, row: Row) -> dict[str, str]:
-        """The row's values as the form writes them."""
-
     def options(self, form: Form) -> dict[str, Any]:
         """Further arguments for `records.create`."""
         return {}
 
-    @abstractmethod
     def created(self, form: Form) -> None:
         """Say what was created."""
+        flash(f"{self.noun.capitalize()} created.", "success")
 
     def edited(self, row: Row, form: Form) -> None:
         """Say what an edit leads to, besides that it is saved."""
@@ -229,9 +235,9 @@ class Resource(ABC, Generic[Row]):
     def means_of_editing(self, form: Form, row: Row) -> list[str]:
         return []
 
-    @abstractmethod
     def means_of_deleting(self, row: Row) -> list[str]:
         """At least one sentence: deleting is always confirmed."""
+        return [f"It can be restored from the deleted {self.plural}."]
 
     def means_of_restoring(self, row: Row) -> list[str]:
         return []

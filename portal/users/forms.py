@@ -5,26 +5,25 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 from sqlalchemy import or_, select
-from wtforms import BooleanField, HiddenField, PasswordField, SelectField, ValidationError
+from wtforms import BooleanField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
 from portal.core.db import db
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
-from portal.core.policy import allows, grantable_roles
+from portal.core.policy import grantable_roles
 from portal.organizations.models import Organization
 from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.rules import PasswordRule
 from portal.web.confirming import ConfirmForm
-from portal.web.forms import EditForm, Form, TextField
+from portal.web.forms import EditForm, Form, NewForm, RowForm, TextField
 from portal.web.given import current_settings
 from portal.web.reauthentication import ReauthenticationForm
-from portal.web.signed_keys import signed_row
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
@@ -53,10 +52,11 @@ def valid_email(_form: Any, field: EmailField) -> None:
     field.data = readable_email(field.address)
 
 
-class UserForm(Form):
+class UserForm(RowForm):
     """A person as an administrator writes them. Fields that the actor may not set are not there."""
 
     layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"))
+    permissions = {"organization_id": USERS_ANY_TENANT}
     reauthentication_reason = (
         "It has been a while since you signed in, and this changes an email, a role or an organization."
     )
@@ -72,8 +72,7 @@ class UserForm(Form):
         super().__init__(*args, **kwargs)
         self.role.choices = [SelectChoice(role.name, role.label) for role in grantable_roles(current_actor())]
         self.organization: Organization | None = None
-        if not allows(current_actor(), USERS_ANY_TENANT):
-            del self.organization_id
+        if "organization_id" not in self:
             return
         url_name = f"URL name: {self.home.slug}. " if self.home else ""
         self.organization_id.description = f"{url_name}{NO_ORGANIZATION}"
@@ -109,18 +108,17 @@ class UserForm(Form):
         return typed
 
 
-class NewUserForm(UserForm, ConfirmForm, ReauthenticationForm):
+class NewUserForm(UserForm, NewForm, ConfirmForm, ReauthenticationForm):
     """A new person."""
 
-    row = HiddenField()
     anew = BooleanField("Create a new person anyway")
 
-    def __init__(self, slug: str) -> None:
-        """`slug` names the organization that is filled in."""
-        super().__init__(data={"role": Role.USER.name, "is_active": "true", "row": signed_row()})
+    def __init__(self) -> None:
+        """The address can name the organization that is filled in, by its slug."""
+        super().__init__(role=Role.USER.name, is_active="true")
         self.email.description = "Used to sign in."
         if "organization_id" in self and not self.is_submitted():
-            self.organization_id.data = _name_for(slug)
+            self.organization_id.data = _name_for(request.args.get("organization", ""))
 
     def is_sensitive(self) -> bool:
         """Whether it makes somebody who may do more than use the own account."""
@@ -133,8 +131,15 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
     def __init__(self, user: User) -> None:
         self.home = user.organization
         self._emails = {user.email.strip(), readable_email(user.email).strip()}
-        super().__init__(written(user, user.organization), user.version)
+        super().__init__(user)
         self.email.description = _email_hint(user)
+
+    @classmethod
+    def shown(cls, row: User, name: str) -> str:
+        if name == "organization_id":
+            return row.organization.name if row.organization else ""
+        special = {"email": readable_email(row.email), "role": row.role.name, "is_active": str(row.is_active).lower()}
+        return special.get(name) or super().shown(row, name)
 
     def values(self) -> dict[str, Any]:
         return self.changes(super().values())
@@ -189,17 +194,3 @@ def _email_hint(user: User) -> str:
         return f"The change to {readable_email(user.pending_email)} takes effect once its link is opened."
     is_waiting = user.invitation in ("pending", "expired", "revoked")
     return "Used to sign in." if is_waiting else "Used to sign in. A new address takes effect once its link is opened."
-
-
-def written(user: User, organization: Organization | None) -> dict[str, str]:
-    """A person's values as the form writes them."""
-    values = {
-        "first_name": user.first_name or "",
-        "last_name": user.last_name or "",
-        "email": readable_email(user.email),
-        "role": user.role.name,
-        "is_active": "true" if user.is_active else "false",
-    }
-    if allows(current_actor(), USERS_ANY_TENANT):
-        values["organization_id"] = organization.name if organization else ""
-    return values

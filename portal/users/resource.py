@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from flask import flash, request
+from flask import flash
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
@@ -26,10 +26,10 @@ from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
-from portal.users.forms import EditUserForm, NewUserForm, written
+from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
-from portal.web.forms import EditForm, Form
+from portal.web.forms import Form
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 OWN_ACCESS = frozenset({"role", "is_active", "organization_id", "deleted_at"})
@@ -43,7 +43,6 @@ class People(Resource[User]):
     records = records
     plural = "people"
     icon, icon_new = "users", "user-plus"
-    about = "People, including deleted ones."
     searched = "Name or email"
     columns = (
         Column("name", "Name", "name"),
@@ -71,7 +70,6 @@ class People(Resource[User]):
             "Deactivated people keep everything but can't sign in. They appear here.",
             "user-off",
         ),
-        "deleted": Empty("No deleted people", "Deleted people appear here, and can be restored.", "trash"),
         "organization-deleted": Empty(
             "Nobody is locked out this way",
             "People whose organization is deleted appear here. Restoring it lets them in again.",
@@ -91,10 +89,11 @@ class People(Resource[User]):
         "organization_id": "Organization",
         "time_zone": "Time zone",
     }
+    new_form = NewUserForm
+    edit_form = EditUserForm
     acts = True
     sensitive = SENSITIVE
     restoring = "Brings the person back as before. They need to sign in again on every device."
-    deleting = "Can be restored from the deleted people."
 
     def lead(self) -> str:
         everywhere = allows(current_actor(), USERS_ANY_TENANT)
@@ -164,15 +163,6 @@ class People(Resource[User]):
 
     def demo(self, demo: Demo) -> DemoRows:
         return demo_rows(demo)
-
-    def new_form(self) -> Form:
-        return NewUserForm(request.args.get("organization", ""))
-
-    def edit_form(self, row: User) -> EditForm:
-        return EditUserForm(row)
-
-    def written(self, row: User) -> dict[str, str]:
-        return written(row, row.organization)
 
     def options(self, form: Form) -> dict[str, Any]:
         return {"anew": cast(NewUserForm, form).anew.data}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +36,11 @@ class Merged:
     by: str
 
 
-def answer(form: EditForm, current: Any, now: Mapping[str, str], *, endpoint: str) -> Response:
-    """Respond 409 with both edits. `current` is the row, `now` its values in the form's notation."""
+def answer(form: EditForm, current: Any, *, endpoint: str) -> Response:
+    """Respond 409 with both edits. `current` is the row as it is now."""
+    now = form.stored_in(current)
     seen = {name: str(value) for name, value in form.seen_values().items()}
-    mine = {name: str(form[name].data or "") for name in now if name in form}
+    mine = {name: str(form[name].data or "") for name in now}
     theirs_by, clashes, merged, kept = name_of(current.updated_by), [], [], []
     for name, my_value in mine.items():
         field, was, their_value = form[name], seen.get(name), now[name]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import g, request
 from flask_wtf import FlaskForm
@@ -15,8 +15,11 @@ from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
+from portal.core.actor import current_actor
 from portal.core.errors import Conflict, Missing
+from portal.core.policy import Permission, allows
 from portal.core.text import CONTROL, has_control, tidy
+from portal.web.signed_keys import signed_row
 
 LONGEST_BASE = 4000
 
@@ -85,15 +88,68 @@ def _in_one_line(text: str) -> str:
     return text.replace("\r", "").replace("\n", "")
 
 
-class EditForm(StoredForm):
-    """A stored form with the version and values of the row when the edit began."""
+class RowForm(Form):
+    """A form for a row of a resource. `layout` names its fields in order, those side by side in a tuple."""
+
+    layout: ClassVar[Sequence[str | tuple[str, ...]]]
+    permissions: ClassVar[
+        Mapping[str, Permission]
+    ] = {}  # of fields that only some may set; for others they aren't there
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.permissions:
+            if not self.offers(name):
+                del self[name]
+
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        return name not in cls.permissions or allows(current_actor(), cls.permissions[name])
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields of the layout that the actor may set."""
+        flat = (name for entry in cls.layout for name in ((entry,) if isinstance(entry, str) else entry))
+        return [name for name in flat if cls.offers(name)]
+
+    def values(self) -> dict[str, Any]:
+        """What was entered, by the model's columns."""
+        return {name: self[name].data for name in self.names()}
+
+
+class NewForm(RowForm):
+    """A form for a new row, whose key it carries."""
+
+    row = HiddenField()
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(data={**data, "row": signed_row()})
+
+
+class EditForm(RowForm, StoredForm):
+    """A form for an existing row that also carries the version and the values that the edit began from."""
 
     version = HiddenField()
     base = HiddenField()
 
-    def __init__(self, stored: Mapping[str, str], version: int) -> None:
-        super().__init__(stored, version=version, base=form_base(stored))
-        self.is_stale = self.is_submitted() and self.seen_version() != version
+    def __init__(self, row: Any) -> None:
+        stored = self.stored_in(row)
+        super().__init__(stored, version=row.version, base=form_base(stored))
+        self.is_stale = self.is_submitted() and self.seen_version() != row.version
+
+    @classmethod
+    def stored_in(cls, row: Any) -> dict[str, str]:
+        """The row's values as the form shows them, without fields that the actor may not set."""
+        return {name: cls.shown(row, name) for name in cls.names()}
+
+    @classmethod
+    def shown(cls, row: Any, name: str) -> str:
+        """A value of the row as the form shows it."""
+        return str(getattr(row, name) or "")
+
+    def values(self) -> dict[str, Any]:
+        """The entered values that differ from the row."""
+        return self.changes(super().values())
 
     def validate(self, extra_validators: Any = None) -> bool:
         """If the row has changed, nothing can be saved, so values that weren't changed here aren't validated either."""

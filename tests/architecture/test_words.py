@@ -63,7 +63,6 @@ ELSEWHERE: dict[str, set[str]] = {
         "portal/web/jinja.py",
         "static/js/portal.js",
         "tests/account/test_views.py",
-        "tests/adoption/test_unconvertible.py",
         "tests/auth/test_promises.py",
         "tests/auth/test_views.py",
         "tests/browser/test_lists.py",

@@ -22,37 +22,37 @@ def error_of(url: str, command: list[str]) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
-def test_a_server_that_does_not_listen(command: list[str]) -> None:
+def test_a_server_that_does_not_listen_is_reported(command: list[str]) -> None:
     error = error_of(f"postgresql+psycopg://user:hunter2@127.0.0.1:{free_port()}/name", command)
 
     assert "No database server listens" in error
     assert "hunter2" not in error
 
 
-def test_an_unknown_host() -> None:
+def test_an_unknown_host_is_reported() -> None:
     assert "is unknown" in error_of("postgresql+psycopg://user@host.invalid/name", COMMANDS[0])
 
 
-def test_a_missing_database(database_server: Server) -> None:
+def test_a_missing_database_is_reported(database_server: Server) -> None:
     url = make_url(database_server.address("absent")).render_as_string(hide_password=False)
 
     assert "does not exist" in error_of(url, COMMANDS[0])
 
 
-def test_an_unknown_parameter(database_server: Server) -> None:
+def test_an_unknown_parameter_is_reported(database_server: Server) -> None:
     url = make_url(database_server.address("absent")).update_query_dict({"colour": "blue"})
 
     assert "does not recognize" in error_of(url.render_as_string(hide_password=False), COMMANDS[0])
 
 
-def test_missing_tables(database_server: Server) -> None:
+def test_missing_tables_are_reported(database_server: Server) -> None:
     url = database_server.create("empty")
 
     assert "run `flask db upgrade`" in error_of(url, COMMANDS[1])
     database_server.drop("empty")
 
 
-def test_missing_privileges(database_server: Server, fresh_database: str) -> None:
+def test_missing_privileges_are_reported(database_server: Server, fresh_database: str) -> None:
     """A login that can connect but owns nothing."""
     database_server.execute("CREATE ROLE portal_test_stranger LOGIN PASSWORD 'none'")
     url = make_url(fresh_database).set(username="portal_test_stranger", password="none")

@@ -1,4 +1,4 @@
-"""The first page: does each figure lead to exactly the rows that it counts?"""
+"""The first page: each figure links to exactly the rows it counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURE = re.compile(r'<li><a class="card" href="([^"]+)"><span class="quiet">([^
 
 
 def figures(text: str) -> dict[str, tuple[str, str]]:
-    """Label -> (address, number)."""
+    """Label -> (URL, number)."""
     return {label: (url.replace("&amp;", "&"), number) for url, label, number in FIGURE.findall(text)}
 
 
@@ -28,7 +28,7 @@ def rows_at(client: PageClient, url: str) -> int:
 
 
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_each_figure_leads_to_exactly_the_rows_it_counts(
+def test_each_figure_links_to_exactly_the_rows_it_counts(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person,
     gil: Person, who: str,
 ) -> None:  # fmt: skip
@@ -75,7 +75,9 @@ def test_dashboard_lists_and_organization_page_count_the_same_people(
         assert rows_at(client, f"/users/?organization={gone.id}") == 0
 
 
-def test_the_chart_is_drawn_by_the_server_and_described(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_the_chart_is_rendered_by_the_server_with_a_description(
+    client: PageClient, sign_in: SignIn, ada: Person
+) -> None:
     sign_in(ada)
 
     text = client.get("/").text
@@ -86,7 +88,7 @@ def test_the_chart_is_drawn_by_the_server_and_described(client: PageClient, sign
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_days_are_those_of_the_readers_zone(
+def test_days_are_in_the_readers_time_zone(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, zone: str
 ) -> None:
     here = ZoneInfo(zone)
@@ -99,7 +101,7 @@ def test_days_are_those_of_the_readers_zone(
     text = client.get("/").text
     url, number = figures(text)["New people"]
 
-    assert number == "2", "the administrator, and who came a minute after midnight"
+    assert number == "2", "the administrator, and the person created a minute after midnight"
     assert rows_at(client, url) == 2
     assert f"Time zone: {zone}." in text
 
@@ -116,7 +118,7 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
     assert figures(client.get("/").text)["Organizations"][1] == "0"
 
 
-def test_a_day_with_more_people_than_are_counted_says_more() -> None:
+def test_a_day_with_more_people_than_are_counted_is_marked() -> None:
     daily = [3, 11, 11, 10]
 
     chart = chart_of(daily, date(2026, 10, 29), sum_of(daily), 10)

@@ -1,4 +1,4 @@
-"""Can one person's queries keep others waiting?"""
+"""One person's queries don't keep others waiting."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def people(fresh_app: Flask) -> list[Person]:
     return [build.person(f"root{number}@example.com", role=Role.SUPER_ADMIN) for number in range(4)]
 
 
-def asked(query: str, *, seconds: float = 5, most: int = 20) -> Answer:
+def run_query(query: str, *, seconds: float = 5, most: int = 20) -> Answer:
     with reading(seconds) as connection:
         return run(connection, query, most=most)
 
@@ -41,28 +41,28 @@ def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person
     with busy(fresh_app, root):
         refused = pytest.raises(Occupied, match="Your previous query is still running")
         with acting(fresh_app, root), refused as caught, reading(5, waits=waits):
-            raise AssertionError("came in")
+            raise AssertionError("entered")
         with acting(fresh_app, other):
-            assert asked("SELECT 1").rows == [["1"]]
+            assert run_query("SELECT 1").rows == [["1"]]
     with acting(fresh_app, root):
-        assert asked("SELECT 1").rows == [["1"]]
+        assert run_query("SELECT 1").rows == [["1"]]
 
     assert caught.value.is_own
 
 
-def test_few_people_run_queries_at_a_time(fresh_app: Flask, people: list[Person]) -> None:
+def test_only_a_few_people_run_queries_at_a_time(fresh_app: Flask, people: list[Person]) -> None:
     with busy(fresh_app, people[0]), busy(fresh_app, people[1]):
         with busy(fresh_app, people[2]), acting(fresh_app, people[3]):
             with pytest.raises(Occupied, match="Other people are running") as caught, reading(5):
-                raise AssertionError("came in")
+                raise AssertionError("entered")
             assert not caught.value.is_own
         with acting(fresh_app, people[3]):
-            assert asked("SELECT 1").rows == [["1"]]
+            assert run_query("SELECT 1").rows == [["1"]]
             with pytest.raises(Occupied), reading(5, places=2):
-                raise AssertionError("came in")
+                raise AssertionError("entered")
 
 
-def test_what_waits_gets_a_place_as_soon_as_there_is_one(
+def test_a_waiting_reader_gets_a_place_as_soon_as_one_is_free(
     fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = people[0]
@@ -74,7 +74,7 @@ def test_what_waits_gets_a_place_as_soon_as_there_is_one(
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == READER_ROLE
 
 
-def test_nobody_waits_for_what_postgresql_does_not_interrupt_and_its_place_stays_taken(
+def test_a_query_that_cannot_be_interrupted_is_abandoned_but_keeps_its_place(
     fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GRACE", 0.1)
@@ -82,17 +82,17 @@ def test_nobody_waits_for_what_postgresql_does_not_interrupt_and_its_place_stays
 
     with acting(fresh_app, root):
         with pytest.raises(Overdue):
-            asked(LONG, seconds=0.1)
+            run_query(LONG, seconds=0.1)
         with pytest.raises(Occupied) as caught:
-            asked("SELECT 1")
+            run_query("SELECT 1")
         assert caught.value.is_own
         db.session.connection().exec_driver_sql("SET LOCAL statement_timeout = 0")
-        db.session.connection().exec_driver_sql(GET_PLACE, (module.ONE_EACH, str(root.id)))  # when it has ended
+        db.session.connection().exec_driver_sql(GET_PLACE, (module.ONE_EACH, str(root.id)))  # wait until it has ended
         db.session.rollback()
-        assert asked("SELECT 1").rows == [["1"]]
+        assert run_query("SELECT 1").rows == [["1"]]
 
 
-def test_a_connection_that_was_given_back_in_time_is_left_alone(
+def test_a_connection_returned_in_time_is_not_closed(
     fresh_app: Flask, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[threading.Timer] = []
@@ -104,6 +104,6 @@ def test_a_connection_that_was_given_back_in_time_is_left_alone(
     monkeypatch.setattr(threading, "Timer", timer)
 
     with acting(fresh_app, people[0]):
-        asked("SELECT 1")
-        made[0].run()  # as if it had gone off a moment too late
+        run_query("SELECT 1")
+        made[0].run()  # as if the timer had fired a moment too late
         assert db.session.connection().exec_driver_sql("SELECT 1").scalar_one() == 1

@@ -1,4 +1,4 @@
-"""Is nothing but a query explained, however EXPLAIN is written?"""
+"""Only queries can be explained, however EXPLAIN is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.data_browser.reading import NoRowsError, reading, run
 from tests.acting import acting
 from tests.cast import Person
-from tests.data_browser.test_deadline import asked
+from tests.data_browser.test_deadline import run_query
 
 
 @pytest.mark.parametrize(
@@ -45,20 +45,20 @@ from tests.data_browser.test_deadline import asked
         "EXPLAIN\u00a0ANALYZE ",
     ],
 )
-def test_only_queries_are_explained(app: Flask, root: Person, beginning: str, explained: str) -> None:
+def test_only_queries_can_be_explained(app: Flask, root: Person, beginning: str, explained: str) -> None:
     with acting(app, root), pytest.raises((NoRowsError, pg.Error, DBAPIError)) as caught:
-        asked(beginning + explained)
+        run_query(beginning + explained)
 
     assert isinstance(caught.value, NoRowsError | pg.SyntaxError | pg.UndefinedTable), caught.value
 
 
 @pytest.mark.parametrize("query", ["EXPLAIN /* /* */ SELECT 1", "EXPLAIN (ANALYZE SELECT 1", "EXPLAINSELECT 1"])
-def test_what_postgresql_cannot_parse_is_refused(app: Flask, root: Person, query: str) -> None:
+def test_a_query_that_postgresql_cannot_parse_is_refused(app: Flask, root: Person, query: str) -> None:
     with acting(app, root), pytest.raises(pg.SyntaxError):
-        asked(query)
+        run_query(query)
 
 
-def test_statements_that_a_library_prepared_are_not_executed(app: Flask, root: Person) -> None:
+def test_statements_prepared_by_a_library_cannot_be_executed(app: Flask, root: Person) -> None:
     with acting(app, root), reading(5) as connection:
         connection.exec_driver_sql("PREPARE kept (text) AS SELECT pg_try_advisory_lock(hashtext($1))")
         for query in ("EXECUTE kept ('one')", "EXPLAIN ANALYZE EXECUTE kept ('one')", "/* */ EXECUTE kept ('one')"):
@@ -85,7 +85,7 @@ def test_statements_that_a_library_prepared_are_not_executed(app: Flask, root: P
 )
 def test_plans_of_queries_are_shown(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        answer = asked(query)
+        answer = run_query(query)
 
     assert answer.names == ["QUERY PLAN"]
     assert answer.rows
@@ -104,9 +104,9 @@ def test_plans_of_queries_are_shown(app: Flask, root: Person, query: str) -> Non
         "select'EXPLAIN'",
     ],
 )
-def test_other_queries_are_run_whatever_their_columns_and_comments_say(app: Flask, root: Person, query: str) -> None:
+def test_other_queries_run_whatever_their_columns_and_comments_contain(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        answer = asked(query)
+        answer = run_query(query)
 
     assert not answer.is_plan
     assert answer.rows in ([["1"]], [["EXPLAIN"]])

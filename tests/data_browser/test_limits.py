@@ -1,4 +1,4 @@
-"""Does the data browser answer at once, with a page of bounded size, and show first what people look for?"""
+"""The data browser responds in time, with pages of limited size and without internal columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def portal(fresh_database: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def hurried(portal: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the portal give up soon."""
+    """Give up on queries after a fraction of a second."""
     monkeypatch.setattr(reading, "GRACE", 0.1)
     monkeypatch.setitem(
         portal.extensions, current_settings.key, replace(current_settings.of(portal), data_browser_seconds=0.1)
@@ -61,7 +61,7 @@ def visit(portal: Flask, boss: Person) -> PageClient:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])
-def test_a_second_query_is_refused_and_stays_in_the_box(
+def test_a_second_query_is_refused_and_stays_in_the_form(
     portal: Flask, boss: Person, visit: PageClient, headers: dict[str, str]
 ) -> None:
     form = visit.form("/browser/sql")
@@ -79,7 +79,7 @@ def test_a_second_query_is_refused_and_stays_in_the_box(
     assert visit.get("/browser/users").status_code == 200
 
 
-def test_when_others_run_queries_the_page_says_so(portal: Flask, visit: PageClient) -> None:
+def test_the_page_explains_that_others_are_running_queries(portal: Flask, visit: PageClient) -> None:
     others = [Builder(portal).person(f"{number}@example.com", role=Role.SUPER_ADMIN) for number in range(3)]
     with busy(portal, others[0]), busy(portal, others[1]), busy(portal, others[2]):
         answer = ask(visit, "SELECT 1")
@@ -91,7 +91,7 @@ def test_when_others_run_queries_the_page_says_so(portal: Flask, visit: PageClie
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_query_that_cannot_be_interrupted_is_answered_and_others_go_on(visit: PageClient) -> None:
+def test_a_query_that_cannot_be_interrupted_gets_a_response_and_others_continue(visit: PageClient) -> None:
     form = visit.form("/browser/sql")
     answer = visit.post("/browser/sql", data={**form, "query": LONG})
     next_answer = visit.post("/browser/sql", data={**form, "query": "SELECT 1"})
@@ -104,7 +104,7 @@ def test_a_query_that_cannot_be_interrupted_is_answered_and_others_go_on(visit: 
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_page_that_cannot_be_interrupted_says_so(visit: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_cannot_be_interrupted_explains_it(visit: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(View, "page", lambda _view, connection: connection.execute(text(LONG)).all())
 
     answer = visit.get("/browser/users")
@@ -114,21 +114,21 @@ def test_a_page_that_cannot_be_interrupted_says_so(visit: PageClient, monkeypatc
 
 
 @pytest.mark.parametrize("way", ["run", "analyze"])
-def test_a_huge_value_makes_no_huge_page(app: Flask, browser: PageClient, way: str) -> None:
+def test_a_huge_value_does_not_make_a_huge_page(app: Flask, browser: PageClient, way: str) -> None:
     answer = ask(browser, "SELECT repeat('<', 20000000), 17", way=way)
 
     assert answer.status_code == 200
     assert len(answer.data) < 200_000
 
 
-def test_an_answer_of_many_long_rows_makes_no_huge_page(app: Flask, browser: PageClient) -> None:
+def test_many_long_rows_do_not_make_a_huge_page(app: Flask, browser: PageClient) -> None:
     answer = ask(browser, "SELECT repeat('<', 9000), 17 FROM generate_series(1, 100000)")
 
     assert answer.status_code == 200
     assert len(answer.data) < 6_000_000
 
 
-def test_pages_of_a_row_with_a_huge_value_are_of_bounded_size(app: Flask, browser: PageClient) -> None:
+def test_pages_of_a_row_with_a_huge_value_are_limited_in_size(app: Flask, browser: PageClient) -> None:
     with acting(app):
         record("browser_queried", details={"query": "x" * 5_000_000})
         row = {"key": db.session.scalar(select(func.max(Activity.id)))}
@@ -181,7 +181,7 @@ def test_internal_columns_are_shown_on_request(browser: PageClient, uma: Person)
     assert "search_text" not in browser.get("/browser/sql?table=users").text
 
 
-def test_columns_that_the_database_derives_for_searching_are_internal(app: Flask) -> None:
+def test_columns_generated_for_searching_are_internal(app: Flask) -> None:
     with acting(app):
         derived = set(db.session.execute(text(DERIVED)).scalars())
 
@@ -223,10 +223,10 @@ def hint_of(answer: Any) -> str:
     ],
 )
 def test_no_hint_suggests_a_column_that_cannot_be_read(browser: PageClient, query: str) -> None:
-    told = hint_of(ask(browser, query))
+    hint = hint_of(ask(browser, query))
 
-    assert "does not exist" in told
-    assert "Perhaps" not in told
+    assert "does not exist" in hint
+    assert "Perhaps" not in hint
 
 
 def test_a_hint_suggests_a_column_that_can_be_read(browser: PageClient) -> None:
@@ -235,7 +235,7 @@ def test_a_hint_suggests_a_column_that_can_be_read(browser: PageClient) -> None:
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])
 @pytest.mark.parametrize("way", ["run", "explain", "analyze"])
-def test_a_query_cannot_take_a_lock_that_the_portal_waits_for(
+def test_a_query_cannot_take_a_lock_that_the_portal_uses(
     portal: Flask, visit: PageClient, headers: dict[str, str], way: str
 ) -> None:
     form = visit.form("/browser/sql")

@@ -1,4 +1,4 @@
-"""Can what somebody writes read a secret, change anything, become anybody else, or leave something behind?"""
+"""A query cannot read a secret, change anything, act as somebody else, or leave anything behind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.cast import Builder, Person, Tenant
 from tests.database import PREFIX, Server
 
 HASH = re.compile(r"\$2[aby]\$")
-XML = "SELECT query_to_xml('{}', true, true, '')"  # needs libxml, which not every server has
-WITHIN = "SELECT count(*) FROM ts_stat('{}')"  # runs a text as a statement, everywhere
+XML = "SELECT query_to_xml('{}', true, true, '')"  # needs libxml, which not every server is built with
+WITHIN = "SELECT count(*) FROM ts_stat('{}')"  # runs a string as a statement on every server
 OF_USERS = "SELECT to_tsvector(password) FROM users"
 
-# Each by its name: what it is, and what PostgreSQL says to it.
+# Each attempt by its name: the query, and PostgreSQL's error.
 ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a secret": ("SELECT password FROM users", pg.InsufficientPrivilege),
     "all columns": ("SELECT * FROM users", pg.InsufficientPrivilege),
@@ -86,7 +86,7 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
     "a file": ("SELECT pg_read_file('/etc/passwd')", pg.InsufficientPrivilege),
     "a folder": ("SELECT pg_ls_dir('/')", pg.InsufficientPrivilege),
     "logins' passwords": ("SELECT rolpassword FROM pg_authid", pg.InsufficientPrivilege),
-    "who may come in": ("SELECT * FROM pg_hba_file_rules", pg.InsufficientPrivilege),
+    "who can connect": ("SELECT * FROM pg_hba_file_rules", pg.InsufficientPrivilege),
     "another connection": ("SELECT dblink('host=/tmp', 'SELECT 1')", pg.UndefinedFunction),
     "the end of others": (
         "SELECT pg_terminate_backend(pg_backend_pid()), pg_cancel_backend(pg_backend_pid())",
@@ -105,13 +105,13 @@ ESCAPES: dict[str, tuple[str, type[Exception]]] = {
 }
 
 
-def asked(query: str, most: int = 20, seconds: float = 1) -> Answer:
+def run_query(query: str, most: int = 20, seconds: float = 1) -> Answer:
     with reading(seconds) as connection:
         return run(connection, query, most=most)
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-def test_ac17_no_query_escapes_even_if_functions_were_not_refused(
+def test_ac17_no_query_escapes_even_without_vetting(
     app: Flask, root: Person, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, expected = ESCAPES[name]
@@ -119,7 +119,7 @@ def test_ac17_no_query_escapes_even_if_functions_were_not_refused(
 
     with acting(app, root):
         with pytest.raises((DBAPIError, Error, NoRowsError)) as caught:
-            asked(query)
+            run_query(query)
         cause = getattr(caught.value, "orig", None) or caught.value
         assert isinstance(cause, expected), cause
         assert not HASH.search(str(caught.value))
@@ -140,50 +140,52 @@ def test_ac17_no_query_escapes_even_if_functions_were_not_refused(
         "SELECT 100 % 7, '%s', ':x'",
     ],
 )
-def test_what_only_reads_is_answered(app: Flask, root: Person, query: str) -> None:
+def test_queries_that_only_read_are_run(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        assert asked(query).names
+        assert run_query(query).names
 
 
-def test_values_come_as_postgresql_writes_them_and_columns_may_have_one_name(app: Flask, root: Person) -> None:
+def test_values_are_shown_as_postgresql_formats_them_and_columns_can_share_a_name(app: Flask, root: Person) -> None:
     with acting(app, root):
-        answer = asked("""SELECT 1.10 AS a, NULL AS a, '' AS b, true, '{"x": {"y": 1.0}}'::json, ARRAY[1, 2]""")
+        answer = run_query("""SELECT 1.10 AS a, NULL AS a, '' AS b, true, '{"x": {"y": 1.0}}'::json, ARRAY[1, 2]""")
 
     assert list(answer.names[:3]) == ["a", "a", "b"]
     assert answer.rows[0] == ["1.10", None, "", "true", '{"x": {"y": 1.0}}', "[1,2]"]
 
 
-def test_rows_of_every_tenant_are_read_and_no_others_statements(app: Flask, build: Builder, root: Person) -> None:
+def test_rows_of_every_tenant_can_be_read_but_not_other_peoples_statements(
+    app: Flask, build: Builder, root: Person
+) -> None:
     for name in ("Acme", "Birch"):
         build.person(f"{name.lower()}@example.com", tenant=build.tenant(name))
 
     with acting(app, root):
-        assert len(asked("SELECT id FROM users").rows) == 3
-        seen = {row[0] for row in asked("SELECT query FROM pg_stat_activity WHERE query <> ''").rows}
+        assert len(run_query("SELECT id FROM users").rows) == 3
+        seen = {row[0] for row in run_query("SELECT query FROM pg_stat_activity WHERE query <> ''").rows}
     assert seen <= {"<insufficient privilege>"}
 
 
-def test_who_is_bounded_by_a_tenant_reads_nothing(app: Flask, ada: Person, uma: Person, acme: Tenant) -> None:
+def test_people_of_a_tenant_cannot_read_anything(app: Flask, ada: Person, uma: Person, acme: Tenant) -> None:
     for person in (ada, uma):
         with acting(app, person), pytest.raises(NotAllowed), reading(1):
-            raise AssertionError("came in")
+            raise AssertionError("entered")
 
 
-def test_a_query_leaves_neither_locks_nor_settings_behind_even_if_functions_were_not_refused(
+def test_a_query_leaves_no_locks_or_settings_even_without_vetting(
     app: Flask, root: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.data_browser.reading.vet", lambda *_: None)
     with acting(app, root):
-        asked("SELECT pg_advisory_lock(4711), set_config('work_mem', '64kB', false)")
+        run_query("SELECT pg_advisory_lock(4711), set_config('work_mem', '64kB', false)")
         with pytest.raises(DBAPIError):
-            asked("SELECT pg_advisory_lock(4712), 1 / 0")
+            run_query("SELECT pg_advisory_lock(4712), 1 / 0")
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid IN (4711, 4712)"
         assert db.session.connection().exec_driver_sql(held).scalar_one() == 0
         assert db.session.connection().exec_driver_sql("SHOW work_mem").scalar_one() != "64kB"
         assert db.session.connection().exec_driver_sql("SELECT current_user").scalar_one() != READER_ROLE
 
 
-def test_every_column_is_either_granted_to_the_data_browser_or_named_as_a_secret(app: Flask, root: Person) -> None:
+def test_every_column_is_either_granted_to_the_data_browser_or_listed_as_a_secret(app: Flask, root: Person) -> None:
     every = """
         SELECT CASE WHEN nspname = 'public' THEN '' ELSE nspname || '.' END || relname, attname FROM pg_attribute a
         JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
@@ -204,22 +206,22 @@ def test_every_column_is_either_granted_to_the_data_browser_or_named_as_a_secret
     assert secret <= columns
 
 
-def test_every_table_with_row_security_lets_the_data_browser_see_all_rows(app: Flask, root: Person) -> None:
-    shut = """
+def test_every_table_with_row_security_shows_the_data_browser_all_rows(app: Flask, root: Person) -> None:
+    hidden = """
         SELECT relname FROM pg_class c WHERE relrowsecurity AND NOT EXISTS (
             SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY['portal_reader'::regrole::oid])"""
     with acting(app, root):
-        assert db.session.connection().exec_driver_sql(shut).all() == []
+        assert db.session.connection().exec_driver_sql(hidden).all() == []
 
 
-def test_the_role_may_run_nothing_that_acts_as_somebody_else(app: Flask, root: Person) -> None:
+def test_the_reader_role_can_only_execute_portal_query_as_its_owner(app: Flask, root: Person) -> None:
     powerful = """
         SELECT proname FROM pg_proc WHERE prosecdef AND has_function_privilege('portal_reader', oid, 'EXECUTE')"""
     with acting(app, root):
         assert db.session.connection().exec_driver_sql(powerful).scalars().all() == ["portal_query"]
 
 
-def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> None:
+def test_the_function_refuses_to_run_after_a_restore_without_its_owner(fresh_app: Flask) -> None:
     with fresh_app.app_context():
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with connect(url, autocommit=True) as owner:
@@ -229,7 +231,7 @@ def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> No
         owner.execute("GRANT EXECUTE ON FUNCTION portal_query(text, integer, integer, integer) TO portal_reader")
 
     with acting(fresh_app), pytest.raises(DBAPIError, match="must belong to portal_reader"):
-        asked("SELECT password FROM users")
+        run_query("SELECT password FROM users")
 
 
 @pytest.mark.parametrize(
@@ -244,9 +246,9 @@ def test_restored_without_its_owner_the_function_refuses(fresh_app: Flask) -> No
         "EXPLAIN (VERBOSE, FORMAT TEXT) SELECT repeat('x', 20000000)",
     ],
 )
-def test_a_long_value_is_cut_in_the_database(app: Flask, root: Person, query: str) -> None:
+def test_a_long_value_is_truncated_in_the_database(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        answer = asked(query, seconds=20)
+        answer = run_query(query, seconds=20)
 
     assert max(len(value or "") for row in answer.rows for value in row) == LONGEST + 1
     assert not answer.has_more
@@ -260,24 +262,24 @@ def test_a_long_value_is_cut_in_the_database(app: Flask, root: Person, query: st
         f"SELECT {', '.join(['repeat(chr(120000), 5000)'] * 600)} FROM generate_series(1, 50)",  # noqa: S608
     ],
 )
-def test_an_answer_has_bounded_size(app: Flask, root: Person, query: str) -> None:
+def test_a_result_is_limited_in_size(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        answer = asked(query, most=500_000, seconds=20)
+        answer = run_query(query, most=500_000, seconds=20)
 
     sent = sum(len((value or "").encode()) + CELL for row in answer.rows for value in row)
     assert ROOM <= sent <= 2 * ROOM + len(answer.names) * (CELL + 4)
     assert answer.has_more
 
 
-def test_an_error_that_names_a_huge_value_is_cut_in_the_database(app: Flask, root: Person) -> None:
+def test_an_error_with_a_huge_value_is_truncated_in_the_database(app: Flask, root: Person) -> None:
     with acting(app, root), pytest.raises(DBAPIError) as caught:
-        asked("SELECT repeat('x', 5000000)::integer")
+        run_query("SELECT repeat('x', 5000000)::integer")
 
     assert isinstance(caught.value.orig, pg.InvalidTextRepresentation)
     assert len(str(caught.value.orig)) < 2000
 
 
-def test_nobody_but_the_owner_may_create_temporary_tables(database_server: Server, template_database: str) -> None:
+def test_only_the_owner_can_create_temporary_tables(database_server: Server, template_database: str) -> None:
     allowed = "SELECT has_database_privilege(%s, %s, 'TEMPORARY')"
     with database_server._connect() as connection:
         for role in (READER_ROLE, "portal_tenant"):

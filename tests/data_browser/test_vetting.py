@@ -1,4 +1,4 @@
-"""Can a query that somebody writes take a lock, or do anything else beyond its result?"""
+"""Queries cannot take locks or have any effect beyond their result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.core.db import db
 from portal.data_browser.vetting import RefusedQueryError
 from tests.acting import acting
 from tests.cast import Person
-from tests.data_browser.test_deadline import asked
+from tests.data_browser.test_deadline import run_query
 
 LOCKS = "SELECT pg_advisory_lock(1)"
 REFUSED = [
@@ -69,20 +69,20 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("query", REFUSED)
-def test_a_query_cannot_call_functions_with_effects(app: Flask, root: Person, query: str) -> None:
+def test_a_query_cannot_call_functions_with_side_effects(app: Flask, root: Person, query: str) -> None:
     with acting(app, root), pytest.raises((RefusedQueryError, pg.InsufficientPrivilege)) as caught:
-        asked(query)
+        run_query(query)
 
     assert isinstance(caught.value, RefusedQueryError), caught.value
 
 
 @pytest.mark.parametrize("query", ALLOWED)
-def test_a_query_can_call_functions_without_effects(app: Flask, root: Person, query: str) -> None:
+def test_a_query_can_call_functions_without_side_effects(app: Flask, root: Person, query: str) -> None:
     with acting(app, root):
-        assert asked(query).names
+        assert run_query(query).names
 
 
-def test_every_way_to_lock_and_every_way_to_run_a_text_is_refused_by_this_postgresql(app: Flask, root: Person) -> None:
+def test_every_function_of_this_postgresql_that_locks_or_executes_strings_is_refused(app: Flask, root: Person) -> None:
     powerful = """
         SELECT DISTINCT proname FROM pg_proc WHERE oid < 16384 AND (proname ~ 'advisory' OR prosrc ~
             '^(query_to_xml|cursor_to_xml|ts_stat|tsquery_rewrite_query|pg_notify|pg_logical_emit|be_lo_(creat|from))')"""
@@ -90,7 +90,7 @@ def test_every_way_to_lock_and_every_way_to_run_a_text_is_refused_by_this_postgr
         names = db.session.connection().exec_driver_sql(powerful).scalars().all()
         for name in names:
             with pytest.raises(RefusedQueryError):
-                asked(f"SELECT 1 /* {name}() */")
+                run_query(f"SELECT 1 /* {name}() */")
 
     assert len(names) >= 18
 
@@ -99,7 +99,7 @@ def test_every_way_to_lock_and_every_way_to_run_a_text_is_refused_by_this_postgr
     ("name", "kind"),
     [("total", "STABLE"), ('"in total"', "STABLE"), ('"To""tal"', "IMMUTABLE"), ("portal_x", "VOLATILE")],
 )
-def test_functions_of_others_may_run_anything_and_are_refused(fresh_app: Flask, name: str, kind: str) -> None:
+def test_user_defined_functions_are_refused(fresh_app: Flask, name: str, kind: str) -> None:
     with fresh_app.app_context():
         url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with connect(url, autocommit=True) as owner:
@@ -107,4 +107,4 @@ def test_functions_of_others_may_run_anything_and_are_refused(fresh_app: Flask, 
         owner.execute(f"CREATE FUNCTION public.{name}(statement text) RETURNS integer {kind} {body}".encode())
 
     with acting(fresh_app), pytest.raises(RefusedQueryError):
-        asked(f"SELECT public.{name}('{LOCKS}')")
+        run_query(f"SELECT public.{name}('{LOCKS}')")

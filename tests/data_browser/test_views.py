@@ -1,4 +1,4 @@
-"""Are the browser's pages what one expects of every table, and is every use of them in the history?"""
+"""The pages of the data browser, and the record of every use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ask(browser: PageClient, query: str, **values: str) -> Any:
     return browser.send("/browser/sql", {"query": query, **values})
 
 
-def test_the_first_page_names_every_table_and_what_it_is_for(browser: PageClient) -> None:
+def test_the_first_page_lists_every_table_with_a_description(browser: PageClient) -> None:
     page = browser.get("/browser/").text
 
     assert [name for name in TABLES if f'href="/browser/{name}"' not in page] == []
@@ -58,7 +58,7 @@ def test_the_first_page_names_every_table_and_what_it_is_for(browser: PageClient
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_table_opens_and_sorts_by_every_column_that_has_an_order(browser: PageClient, table: str) -> None:
+def test_every_table_opens_and_can_be_sorted(browser: PageClient, table: str) -> None:
     page = browser.get(f"/browser/{table}")
 
     assert page.status_code == 200
@@ -66,7 +66,7 @@ def test_every_table_opens_and_sorts_by_every_column_that_has_an_order(browser: 
         assert browser.get(html.unescape(address)).status_code == 200, address
 
 
-def test_ac17_the_data_browser_is_for_super_admins_alone(
+def test_ac17_the_data_browser_is_only_for_super_admins(
     client: PageClient, other_client: PageClient, ada: Person, uma: Person
 ) -> None:
     for one, person in ((client, ada), (other_client, uma)):
@@ -105,7 +105,7 @@ def test_ac17_secrets_are_masked_on_every_page(app: Flask, browser: PageClient, 
         {"column": "password", "operator": "begins", "value": "$2b"},
     ],
 )
-def test_ac17_nobody_sorts_or_filters_by_a_secret(browser: PageClient, address: dict[str, str]) -> None:
+def test_ac17_secrets_cannot_be_sorted_or_filtered_by(browser: PageClient, address: dict[str, str]) -> None:
     answer = browser.get("/browser/users", query_string=address)
 
     assert answer.status_code == 422
@@ -133,7 +133,7 @@ def test_ac17_nobody_sorts_or_filters_by_a_secret(browser: PageClient, address: 
         ("created_at:to:2020-01-01T10:00+02:00", 0),
     ],
 )
-def test_each_kind_of_column_has_its_comparisons(
+def test_each_type_of_column_has_its_comparisons(
     browser: PageClient, ada: Person, uma: Person, where: str, found: int
 ) -> None:
     page = browser.get("/browser/users", query_string={"where": where})
@@ -158,7 +158,7 @@ def test_each_kind_of_column_has_its_comparisons(
         "email:is:" + "x" * 2000,
     ],
 )
-def test_invalid_arguments_are_reported_and_ignored(browser: PageClient, where: str) -> None:
+def test_invalid_filters_are_reported_and_ignored(browser: PageClient, where: str) -> None:
     answer = browser.get("/browser/users", query_string={"where": where})
 
     assert answer.status_code in (200, 422)
@@ -167,9 +167,9 @@ def test_invalid_arguments_are_reported_and_ignored(browser: PageClient, where: 
 
 
 def test_an_invalid_value_is_reported_at_its_field_and_kept(browser: PageClient) -> None:
-    asked = {"column": "created_at", "operator": "from", "value": "soon"}
+    query = {"column": "created_at", "operator": "from", "value": "soon"}
 
-    answer = browser.get("/browser/users", query_string=asked)
+    answer = browser.get("/browser/users", query_string=query)
 
     assert answer.status_code == 422
     assert 'value="soon"' in answer.text
@@ -201,26 +201,26 @@ def test_pages_walked_forth_and_back_show_every_row_once(
     assert sorted(back) == sorted(forth)
 
 
-def walked(browser: PageClient, address: str, way: str) -> list[str]:
+def walked(browser: PageClient, address: str, rel: str) -> list[str]:
     found: list[str] = []
     while True:
         page = browser.get(address).text
         found += re.findall(r'aria-label="Open ([^"]+)"', page)
-        following = re.search(rf'rel="{way}" href="([^"]+)"', page)
+        following = re.search(rf'rel="{rel}" href="([^"]+)"', page)
         if following is None:
             return found
         address = html.unescape(following[1])
 
 
 @pytest.mark.parametrize("place", ["x", "W10", "WzEsMl0", "WyIxIiwiMiJd", "WyJ4IiwieCJd", "====", "ü"])
-def test_a_place_that_somebody_made_up_breaks_nothing(browser: PageClient, place: str) -> None:
+def test_an_invalid_cursor_causes_no_error(browser: PageClient, place: str) -> None:
     for name in ("after", "before"):
         for sort in ("id", "created_at", "version"):
             answer = browser.get("/browser/users", query_string={name: place, "sort": sort})
             assert answer.status_code in (200, 422)
 
 
-def test_the_chosen_columns_stand_in_the_address(browser: PageClient) -> None:
+def test_the_chosen_columns_are_in_the_url(browser: PageClient) -> None:
     page = browser.get("/browser/users", query_string={"show": ["email", "role"], "sort": "email"})
 
     heads = re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>|<span>)?(\w+)', page.text)
@@ -228,7 +228,9 @@ def test_the_chosen_columns_stand_in_the_address(browser: PageClient) -> None:
     assert "show=email&amp;show=role" in page.text
 
 
-def test_a_row_shows_whom_it_names_and_who_names_it(browser: PageClient, uma: Person, acme: Tenant) -> None:
+def test_a_row_links_to_the_rows_it_references_and_is_referenced_by(
+    browser: PageClient, uma: Person, acme: Tenant
+) -> None:
     page = browser.get("/browser/users/row", query_string={"key": uma.id}).text
 
     assert f'href="/browser/organizations/row?key={acme.id}"' in page
@@ -237,7 +239,7 @@ def test_a_row_shows_whom_it_names_and_who_names_it(browser: PageClient, uma: Pe
     assert f'href="/browser/users?where=organization_id:is:{acme.id}"' in counted
 
 
-def test_a_glance_at_a_row_is_a_dialog(browser: PageClient, uma: Person) -> None:
+def test_a_row_opens_as_a_dialog_with_htmx(browser: PageClient, uma: Person) -> None:
     glance = browser.get("/browser/users/row", query_string={"key": uma.id}, headers=HTMX).text
 
     assert glance.strip().startswith("<dialog")
@@ -245,28 +247,28 @@ def test_a_glance_at_a_row_is_a_dialog(browser: PageClient, uma: Person) -> None
 
 
 @pytest.mark.parametrize("key", [[], ["17"], ["01a205e7-f3f8-7b81-a1b7-3dae6199e0d7"], ["a", "b"], ["x" * 3000]])
-def test_a_row_that_is_not_there_is_missing(browser: PageClient, key: list[str]) -> None:
+def test_a_nonexistent_row_or_table_is_404(browser: PageClient, key: list[str]) -> None:
     for name in ("row", "row.json"):
         assert browser.get(f"/browser/users/{name}", query_string={"key": key}).status_code == 404
     assert browser.get("/browser/nothing").status_code == 404
     assert browser.get("/browser/pg_authid").status_code == 404
 
 
-def test_deleted_rows_are_shown_as_such(browser: PageClient, gil: Person) -> None:
+def test_deleted_rows_are_marked(browser: PageClient, gil: Person) -> None:
     page = browser.get("/browser/users", query_string={"where": f"id:is:{gil.id}"}).text
 
     assert 'class="deleted"' in page
     assert "Deleted" in text_of(browser.get("/browser/users/row", query_string={"key": gil.id}).text)
 
 
-def test_null_is_not_empty(app: Flask, browser: PageClient, build: Builder) -> None:
+def test_null_and_empty_are_shown_differently(app: Flask, browser: PageClient, build: Builder) -> None:
     build.person("none@example.com", first_name=None, last_name="")
     page = browser.get("/browser/users", query_string={"where": "email:is:none@example.com", "show": ["first_name"]})
 
     assert '<span class="null">NULL</span>' in page.text
 
 
-def test_ac17_every_use_is_in_the_history(app: Flask, browser: PageClient, uma: Person) -> None:
+def test_ac17_every_use_is_recorded_in_the_history(app: Flask, browser: PageClient, uma: Person) -> None:
     browser.get("/browser/users")
     browser.get("/browser/users", query_string={"sort": "email"})
     browser.get("/browser/organizations")
@@ -276,13 +278,13 @@ def test_ac17_every_use_is_in_the_history(app: Flask, browser: PageClient, uma: 
     assert events(app, "browser_opened") == [("users", None), ("organizations", None)]  # repeats are counted
     assert events(app, "browser_copied") == [("users", {"row": [None, str(uma.id)]})]
     assert events(app, "browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
-    told = text_of(browser.get("/activity/").text)
-    assert "looked into the table users" in told
-    assert f"copied the row with the key {uma.id} of the table users" in told
-    assert "queried the database: SELECT 17" in told
+    shown = text_of(browser.get("/activity/").text)
+    assert "looked into the table users" in shown
+    assert f"copied the row with the key {uma.id} of the table users" in shown
+    assert "queried the database: SELECT 17" in shown
 
 
-def test_a_query_answers_with_its_rows_and_stays_in_the_box(browser: PageClient, uma: Person) -> None:
+def test_a_query_shows_its_rows_and_stays_in_the_form(browser: PageClient, uma: Person) -> None:
     query = "SELECT email, NULL AS nothing, '' AS blank FROM users WHERE email LIKE 'uma%'"
 
     answer = ask(browser, query)
@@ -293,7 +295,7 @@ def test_a_query_answers_with_its_rows_and_stays_in_the_box(browser: PageClient,
     assert "1 row in" in text_of(answer.text)
 
 
-def test_an_error_shows_its_position_and_keeps_what_was_typed(browser: PageClient) -> None:
+def test_an_error_shows_its_position_and_keeps_the_query(browser: PageClient) -> None:
     answer = ask(browser, "SELECT 1,\n  nothing\nFROM users")
 
     assert answer.status_code == 422
@@ -303,14 +305,14 @@ def test_an_error_shows_its_position_and_keeps_what_was_typed(browser: PageClien
     assert "SELECT 1,\n  nothing\nFROM users" in html.unescape(answer.text)
 
 
-def test_a_plan_is_shown_instead_of_rows(browser: PageClient) -> None:
+def test_a_plan_can_be_shown_instead_of_rows(browser: PageClient) -> None:
     assert "Seq Scan on organizations" in ask(browser, "SELECT * FROM organizations", way="explain").text
     assert "Execution Time" in ask(browser, "SELECT * FROM organizations", way="analyze").text
     wrong = ask(browser, "SELECT nothing", way="explain").text
     assert "<mark>nothing</mark>" in wrong
 
 
-def test_ac17_a_query_is_stopped_when_it_takes_too_long(change_settings: Any, browser: PageClient) -> None:
+def test_ac17_a_query_that_takes_too_long_is_cancelled(change_settings: Any, browser: PageClient) -> None:
     change_settings(data_browser_seconds=0.2)
 
     answer = ask(browser, "SELECT pg_sleep(30)")
@@ -319,7 +321,7 @@ def test_ac17_a_query_is_stopped_when_it_takes_too_long(change_settings: Any, br
     assert "took longer than 0.2 s" in answer.text
 
 
-def test_a_query_without_end_gives_its_first_rows(change_settings: Any, browser: PageClient) -> None:
+def test_an_endless_query_shows_its_first_rows(change_settings: Any, browser: PageClient) -> None:
     change_settings(data_browser_rows=20)
 
     answer = ask(browser, "SELECT generate_series(1, 1000000000)")
@@ -329,7 +331,7 @@ def test_a_query_without_end_gives_its_first_rows(change_settings: Any, browser:
     assert "20 rows; more are not shown" in text_of(wide.text)
 
 
-def test_own_queries_are_kept_for_their_writer_alone(
+def test_recent_queries_are_only_shown_to_their_author(
     app: Flask, browser: PageClient, other_client: PageClient, build: Builder, root: Person
 ) -> None:
     ask(browser, "SELECT 'needle'")
@@ -343,13 +345,13 @@ def test_own_queries_are_kept_for_their_writer_alone(
     assert other_client.get(address).status_code == 404
 
 
-def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient, root: Person) -> None:
+def test_a_query_runs_after_reauthentication(app: Flask, browser: PageClient, root: Person) -> None:
     with acting(app):
         age_authentication(root)
 
-    asked = ask(browser, "SELECT\n  40 + 2")
-    assert "Confirm it’s you" in asked.text
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', asked.text)
+    question = ask(browser, "SELECT\n  40 + 2")
+    assert "Confirm it’s you" in question.text
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', question.text)
     assert token
     sent = {"query": "SELECT\n  40 + 2", "own_password": PASSWORD, "csrf_token": token[1]}
     answer = browser.post("/browser/sql", data=sent)
@@ -357,7 +359,7 @@ def test_a_query_asks_who_one_is_and_is_then_run(app: Flask, browser: PageClient
     assert "42" in text_of(answer.text)
 
 
-def test_a_table_offers_a_query_of_all_that_can_be_read(browser: PageClient) -> None:
+def test_a_table_offers_a_query_for_all_readable_columns(browser: PageClient) -> None:
     for table in TABLES:
         page = browser.get("/browser/sql", query_string={"table": table}).text
         query = html.unescape(page.split("<textarea")[1].split(">", 1)[1].split("</textarea>")[0])
@@ -365,26 +367,24 @@ def test_a_table_offers_a_query_of_all_that_can_be_read(browser: PageClient) -> 
 
 
 @pytest.mark.parametrize("unseen", ["\u202e", "\u200b", "\u2066", "\U000e0041"])
-def test_a_query_with_what_nobody_can_see_is_refused_and_named(browser: PageClient, unseen: str) -> None:
+def test_invisible_characters_in_a_query_are_refused_and_named(browser: PageClient, unseen: str) -> None:
     answer = ask(browser, f"SELECT\t1\r\nAS one -- {unseen}")
 
     assert answer.status_code == 422
     assert f"U+{ord(unseen):04X}" in answer.text
 
 
-def test_a_query_may_hold_tabs_lines_joiners_and_emoji(browser: PageClient) -> None:
+def test_a_query_can_contain_tabs_line_breaks_joiners_and_emoji(browser: PageClient) -> None:
     assert ask(browser, "SELECT\t'نامه\u200cای', '❤\ufe0f\u200d🔥'\r\nAS one").status_code == 200
 
 
-def test_a_filter_is_read_without_what_nobody_can_see(browser: PageClient, uma: Person) -> None:
+def test_invisible_characters_in_a_filter_are_removed(browser: PageClient, uma: Person) -> None:
     page = browser.get("/browser/users", query_string={"where": "email:is:\u200buma@exam\u00adple.com\ufeff"}).text
 
     assert rows_in(page) == 1
 
 
-def test_tables_are_counted_exactly_before_anything_was_analyzed(
-    browser: PageClient, build: Builder, acme: Tenant
-) -> None:
+def test_tables_are_counted_exactly_before_the_first_analyze(browser: PageClient, build: Builder, acme: Tenant) -> None:
     for number in range(3):
         build.person(f"p{number}@example.com", tenant=acme)
 

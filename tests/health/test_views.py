@@ -1,4 +1,4 @@
-"""Do the two health addresses tell the truth, each about its own question?"""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unmigrated(database_server: Server) -> Iterator[str]:
     database_server.drop("unmigrated_health")
 
 
-def answers(app: Flask) -> dict[str, tuple[int, str]]:
+def responses(app: Flask) -> dict[str, tuple[int, str]]:
     client = app.test_client()
     found = {path: client.get(path) for path in ("/healthz", "/readyz")}
     return {path: (response.status_code, response.text) for path, response in found.items()}
@@ -28,25 +28,25 @@ def answers(app: Flask) -> dict[str, tuple[int, str]]:
 
 def test_re9_with_its_database_and_migrations_the_portal_is_ready(fresh_database: str) -> None:
     with portal_on(fresh_database) as app:
-        assert answers(app) == {"/healthz": (200, "alive\n"), "/readyz": (200, "ready\n")}
+        assert responses(app) == {"/healthz": (200, "alive\n"), "/readyz": (200, "ready\n")}
 
 
-def test_re9_without_a_database_it_is_alive_and_not_ready() -> None:
+def test_re9_without_a_database_the_portal_is_alive_but_not_ready() -> None:
     with portal_on(NOWHERE) as app:
-        assert answers(app) == {"/healthz": (200, "alive\n"), "/readyz": (503, "the database is unavailable\n")}
+        assert responses(app) == {"/healthz": (200, "alive\n"), "/readyz": (503, "the database is unavailable\n")}
 
 
-def test_re9_with_no_migration_it_is_not_ready(unmigrated: str) -> None:
+def test_re9_without_migrations_the_portal_is_not_ready(unmigrated: str) -> None:
     with portal_on(unmigrated) as app:
-        assert answers(app)["/readyz"] == (503, "migrations are pending\n")
+        assert responses(app)["/readyz"] == (503, "migrations are pending\n")
 
 
-def test_re9_with_a_migration_that_it_does_not_know_it_is_not_ready(fresh_database: str) -> None:
+def test_re9_with_an_unknown_migration_the_portal_is_not_ready(fresh_database: str) -> None:
     with portal_on(fresh_database) as app:
         with app.app_context(), db.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
-        assert answers(app)["/readyz"] == (503, "migrations are pending\n")
+        assert responses(app)["/readyz"] == (503, "migrations are pending\n")
 
 
 def test_re9_liveness_never_touches_the_database(fresh_database: str) -> None:
@@ -59,7 +59,7 @@ def test_re9_liveness_never_touches_the_database(fresh_database: str) -> None:
             assert db.engine.pool.checkedin() == db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
-def test_health_says_nothing_about_versions_or_places(fresh_database: str) -> None:
+def test_health_responses_reveal_no_versions_or_paths(fresh_database: str) -> None:
     with portal_on(fresh_database) as app:
         for path in ("/healthz", "/readyz"):
             response = app.test_client().get(path)

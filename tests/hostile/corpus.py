@@ -1,8 +1,8 @@
-"""What does somebody type who means harm, or whose keyboard is stranger than ours? Our own collection, by kind."""
+"""Hostile and unusual values, by kind. Our own collection."""
 
 from __future__ import annotations
 
-PRODUCT = "9449772114007"  # what a template engine makes of 1234567*7654321, and nothing else in the portal says
+PRODUCT = "9449772114007"  # the result of 1234567*7654321, which only a template engine would output
 
 SQL = [
     "'", '"', "''", "';", "')--", "'))--", "' OR '1'='1", "' OR 1=1--", '" OR ""="', "1' AND '1'='2", "admin'--",

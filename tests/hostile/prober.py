@@ -1,4 +1,4 @@
-"""How is a hostile value sent, byte by byte as it is, and what must every answer to it keep?"""
+"""Send hostile values exactly as they are, and check what every response must keep."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ MARKUP = re.compile(r"[<>\"']")
 
 
 class Prober:
-    """A visitor who sends what no form would, and looks at each answer."""
+    """A visitor who sends what no form would, and checks every response."""
 
     def __init__(self, app: Flask, person: Person | None) -> None:
         self.visitor = Visitor(app, person)
 
     def get(self, path: str, values: Mapping[str, str] | None = None, *, htmx: bool = False, **kwargs: Any) -> str:
-        """GET with a query of these values; returns the text."""
+        """GET with these values as the query, and return the text."""
         given = kwargs.pop("headers", {})
         headers = {**(HTMX if htmx else {}), **given}
         sent = list((values or {}).values())
-        return self.watched(
+        return self.send(
             "GET", path, sent, query_string=encoded(values or {}).decode("ascii"), headers=headers, **kwargs
         ).text
 
     def post(self, path: str, values: Mapping[str, str], **kwargs: Any) -> TestResponse:
-        """POST a form with these values and the right token."""
+        """POST a form with these values and a valid CSRF token."""
         body = encoded({"csrf_token": self.visitor.token, **values})
-        return self.watched("POST", path, list(values.values()), data=body, content_type=FORM, **kwargs)
+        return self.send("POST", path, list(values.values()), data=body, content_type=FORM, **kwargs)
 
     def at_path(self, path: str, value: str, method: str = "GET") -> TestResponse:
-        """Ask for a path as the server would hand it on: its bytes, read as Latin-1."""
+        """Request a path as the server passes it on: its bytes, read as Latin-1."""
         raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
         data = {"csrf_token": self.visitor.token} if method == "POST" else None
-        return self.watched(method, "/", [value], data=data, environ_overrides={"PATH_INFO": raw})
+        return self.send(method, "/", [value], data=data, environ_overrides={"PATH_INFO": raw})
 
-    def watched(self, method: str, path: str, values: list[str], **kwargs: Any) -> TestResponse:
+    def send(self, method: str, path: str, values: list[str], **kwargs: Any) -> TestResponse:
         begun = time.perf_counter()
         answer = self.visitor.client.open(path, method=method, **kwargs)
         took = time.perf_counter() - begun
@@ -62,34 +62,34 @@ class Prober:
 
 
 def examine(answer: TestResponse, values: list[str]) -> None:
-    """No 5xx, nothing evaluated, nothing reflected as markup, nothing of the inside, no header of theirs."""
-    told = f"{answer.request.method} {answer.request.path} {answer.status_code} {values!r:.300}"
-    assert answer.status_code < 500, told
-    assert "Content-Security-Policy" in answer.headers, told
+    """Check that there is no 5xx, no evaluated or unescaped value, nothing internal and no injected header."""
+    context = f"{answer.request.method} {answer.request.path} {answer.status_code} {values!r:.300}"
+    assert answer.status_code < 500, context
+    assert "Content-Security-Policy" in answer.headers, context
     for name in ("Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url"):
-        assert is_ours(answer.headers.get(name, "/")), told
-    assert "X" not in answer.headers, told
+        assert is_ours(answer.headers.get(name, "/")), context
+    assert "X" not in answer.headers, context
     if answer.mimetype != "text/html":
         return
     text = answer.text
     plain = text
     for value in values:
         if len(value) > 3 and MARKUP.search(value):
-            assert value not in text, told
+            assert value not in text, context
         if value:
             plain = plain.replace(str(escape(value)), "")
-    assert PRODUCT not in plain, told
-    assert not INTERNALS.search(plain), told
+    assert PRODUCT not in plain, context
+    assert not INTERNALS.search(plain), context
 
 
 def is_ours(target: str) -> bool:
-    """Whether a browser that goes there from http://localhost/ stays."""
+    """Whether a browser that follows this target from http://localhost/ stays there."""
     read = "".join(target.split()).replace("\\", "/")
     return urlsplit(urljoin("http://localhost/", read)).netloc == "localhost"
 
 
 def encoded(values: Mapping[str, str]) -> bytes:
-    """A query or form body; lone surrogates become the broken UTF-8 that they are."""
+    """A query or form body, in which lone surrogates become invalid UTF-8."""
     return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in values.items()).encode("ascii")
 
 

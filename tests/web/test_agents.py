@@ -1,4 +1,4 @@
-"""Are browsers and programs called as people know them?"""
+"""Names of browsers and programs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
         ("/", "An unnamed program"),
     ],
 )
-def test_a_browser_is_called_by_its_name(agent: str, name: str) -> None:
+def test_a_browser_is_shown_with_its_usual_name(agent: str, name: str) -> None:
     assert browser_of(agent) == name
 
 
-def test_how_many_are_signed_out_is_said_in_words() -> None:
-    assert [signed_out(number)[:10] for number in (0, 1, 12)] == ["No devices", "1 device w", "12 devices"]
+def test_the_number_of_signed_out_devices_is_put_in_words() -> None:
+    assert [signed_out(number)[:10] for number in (0, 1, 12)] == ["No devices", "1 device i", "12 devices"]

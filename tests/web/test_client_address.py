@@ -1,4 +1,4 @@
-"""Is a client's address read strictly, whatever proxies and clients write, and does each network count as one?"""
+"""Client addresses are parsed strictly, and rate limits count per network."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ NONSENSE = [
 
 
 @pytest.fixture
-def behind(fresh_database: str) -> Iterator[Callable[[int], Flask]]:
-    """A portal behind so many proxies that looks at four wrong passwords of a network, half of them at once."""
+def portal_behind(fresh_database: str) -> Iterator[Callable[[int], Flask]]:
+    """A portal behind this many proxies that allows four wrong passwords per network, half of them at once."""
     opened = []
 
     def open_one(proxies: int) -> Flask:
@@ -43,7 +43,7 @@ def behind(fresh_database: str) -> Iterator[Callable[[int], Flask]]:
 
 
 def guesses(app: Flask, *forwarded: str) -> list[int]:
-    """What wrong passwords get, each for another account and with one of these headers."""
+    """The statuses of wrong passwords, each for another account and with one of these headers."""
     visitor = Visitor(app)
     return [
         visitor.post(
@@ -73,7 +73,7 @@ def guesses(app: Flask, *forwarded: str) -> list[int]:
         ("2002:cb00:7133::1", "2002:cb00:7133::1"),
     ],
 )
-def test_an_address_is_read_without_port_brackets_and_zone(text: str, address: str) -> None:
+def test_an_address_is_parsed_without_port_brackets_and_zone(text: str, address: str) -> None:
     assert str(parse(text)) == address
 
 
@@ -93,7 +93,7 @@ def test_invalid_addresses_count_as_one_unknown_network(text: str) -> None:
         ("2002:cb00:7133:2::1", "203.0.113.51"),
     ],
 )
-def test_ipv6_counts_per_64_bits_and_ipv4_within_ipv6_as_ipv4(address: str, network: str) -> None:
+def test_ipv6_counts_per_64_bits_and_embedded_ipv4_as_ipv4(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
@@ -113,16 +113,16 @@ def test_ipv6_counts_per_64_bits_and_ipv4_within_ipv6_as_ipv4(address: str, netw
         "203.0.113.{}, 198.51.100.7:{}",
     ],
 )
-def test_two_hundred_wrong_passwords_from_changing_ports_are_stopped(
-    behind: Callable[[int], Flask], pattern: str
+def test_two_hundred_wrong_passwords_from_changing_ports_are_rate_limited(
+    portal_behind: Callable[[int], Flask], pattern: str
 ) -> None:
-    statuses = guesses(behind(1), *(pattern.format(number + 300, number + 40000) for number in range(200)))
+    statuses = guesses(portal_behind(1), *(pattern.format(number + 300, number + 40000) for number in range(200)))
 
     assert statuses == [422] * 2 + [429] * 198
 
 
-def test_other_networks_are_not_stopped_with_one(behind: Callable[[int], Flask]) -> None:
-    app = behind(1)
+def test_other_networks_are_not_rate_limited(portal_behind: Callable[[int], Flask]) -> None:
+    app = portal_behind(1)
     assert guesses(app, *["203.0.113.51:1"] * 3) == [422, 422, 429]
     assert guesses(app, "203.0.113.52:1", "[2001:db8::1]:1", "[2001:db8:0:1::1]:1", "nonsense") == [422] * 4
 
@@ -144,10 +144,10 @@ def test_other_networks_are_not_stopped_with_one(behind: Callable[[int], Flask])
         (9, "a" * 7000, "127.0.0.1"),
     ],
 )
-def test_history_and_sessions_hold_the_entry_of_the_outermost_trusted_proxy_or_nothing(
-    behind: Callable[[int], Flask], proxies: int, forwarded: str | None, address: str
+def test_the_entry_of_the_outermost_trusted_proxy_is_recorded_or_nothing(
+    portal_behind: Callable[[int], Flask], proxies: int, forwarded: str | None, address: str
 ) -> None:
-    app = behind(proxies)
+    app = portal_behind(proxies)
     uma = Builder(app).person("uma@example.com")
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
 
@@ -161,8 +161,8 @@ def test_history_and_sessions_hold_the_entry_of_the_outermost_trusted_proxy_or_n
         ]
 
 
-def test_several_header_lines_are_one_list(behind: Callable[[int], Flask]) -> None:
-    app = behind(2)
+def test_several_header_lines_form_one_list(portal_behind: Callable[[int], Flask]) -> None:
+    app = portal_behind(2)
     uma = Builder(app).person("uma@example.com")
     lines = {"X-Forwarded-For": ["192.0.2.1", "203.0.113.51:1, 198.51.100.7"]}
 
@@ -172,7 +172,7 @@ def test_several_header_lines_are_one_list(behind: Callable[[int], Flask]) -> No
         assert db.session.scalars(select(Session.address)).all() == ["203.0.113.51"]
 
 
-def test_hostile_addresses_of_the_server_itself_cause_no_error(app: Flask, root: Person) -> None:
+def test_an_invalid_address_from_the_server_causes_no_error(app: Flask, root: Person) -> None:
     for text in NONSENSE:
         visitor = Visitor(app)
         assert visitor.get("/login", environ_base={"REMOTE_ADDR": text}).status_code == 200

@@ -1,4 +1,4 @@
-"""Does a file hold exactly what it was given, and nothing that a spreadsheet would compute?"""
+"""CSV files contain exactly the given values, and nothing that a spreadsheet would execute."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ DANGEROUS = "=+-@\t\r"
 
 
 def response_of(app: Flask, person: Person | None, batches: Iterable[Iterable[Sequence[object]]]) -> Response:
-    """The answer of a request that has ended when this returns; nothing of it is sent yet."""
+    """The response of a request that has already ended. Nothing of it has been sent yet."""
     with app.test_request_context(), acting_as(actor_of(person)):
         return csv_response("people-2026-11-22", batches)
 
 
 def whole(answer: Response) -> bytes:
-    """All of a file, as a server sends it to its end."""
+    """The complete file, as a server sends it."""
     data = answer.get_data()
     answer.close()
     return data
 
 
 def rows_in(data: bytes) -> list[list[str]]:
-    """What a program reads in the file, cell by cell."""
+    """The cells as a program reads them."""
     return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
 def random_texts(count: int) -> list[str]:
-    """Texts as PostgreSQL can hold them, full of what CSV and spreadsheets take for something else."""
-    random = Random(11)  # noqa: S311 -- to be repeated
+    """Texts that PostgreSQL can store, full of characters with a meaning in CSV and spreadsheets."""
+    random = Random(11)  # noqa: S311 -- reproducible
     signs = [*"=+-@\t\r\n\"',;'' \u2028\ufeff\u202e", *"aéß日😀"]
     any_sign = [
         chr(random.choice((random.randrange(1, 0xD800), random.randrange(0xE000, 0x110000)))) for _ in range(500)
@@ -51,7 +51,7 @@ def random_texts(count: int) -> list[str]:
 
 @pytest.mark.parametrize("sign", DANGEROUS)
 @pytest.mark.parametrize("quotes", ["", "'", "''", "'''"])
-def test_in10_what_a_spreadsheet_would_compute_is_quoted_and_comes_back(sign: str, quotes: str) -> None:
+def test_in10_text_that_a_spreadsheet_would_execute_is_quoted_and_can_be_read_back(sign: str, quotes: str) -> None:
     text = f"{quotes}{sign}1+1"
 
     assert formula_safe(text) == f"'{text}"
@@ -59,11 +59,11 @@ def test_in10_what_a_spreadsheet_would_compute_is_quoted_and_comes_back(sign: st
 
 
 @pytest.mark.parametrize("text", ["", "'", "''", "Ada", "'Ada", "O'Neill", "1+1", " =1", "a=b", "a\t", "'a=", "''x"])
-def test_in10_whatever_else_stays_as_it_is(text: str) -> None:
+def test_in10_other_text_stays_unchanged(text: str) -> None:
     assert formula_safe(text) == as_written(text) == text
 
 
-def test_in10_no_text_begins_as_a_formula_and_each_comes_back_as_it_was(app: Flask) -> None:
+def test_in10_no_cell_begins_like_a_formula_and_every_text_can_be_read_back(app: Flask) -> None:
     texts = random_texts(1000) + [text for text in EVERYTHING if "\0" not in text and text.isprintable()]
     texts += [f"{sign}{text}" for sign in DANGEROUS for text in texts[:50]]
 
@@ -75,7 +75,7 @@ def test_in10_no_text_begins_as_a_formula_and_each_comes_back_as_it_was(app: Fla
     assert len(texts) > 1500
 
 
-def test_quotes_commas_and_ends_of_lines_stay_within_their_cell(app: Flask) -> None:
+def test_quotes_commas_and_line_breaks_stay_within_their_cell(app: Flask) -> None:
     row = ['say "hi"', "a,b", "two\r\nlines", "one\nmore", "one\rmore", "; \t", '"', "'"]
 
     answer = response_of(app, None, [[row, row]])
@@ -83,13 +83,13 @@ def test_quotes_commas_and_ends_of_lines_stay_within_their_cell(app: Flask) -> N
     assert rows_in(whole(answer)) == [row, row]
 
 
-def test_what_is_no_text_is_written_plainly_and_nothing_as_nothing(app: Flask) -> None:
+def test_other_values_are_written_plainly_and_none_as_empty(app: Flask) -> None:
     answer = response_of(app, None, [[[None, 0, 12, True, "", "None"]]])
 
     assert rows_in(whole(answer)) == [["", "0", "12", "True", "", "None"]]
 
 
-def test_cs9_the_file_says_its_name_type_and_charset_and_begins_with_the_mark_of_utf8(app: Flask) -> None:
+def test_cs9_the_file_has_a_name_a_type_a_charset_and_a_byte_order_mark(app: Flask) -> None:
     answer = response_of(app, None, [[["é"]]])
 
     assert answer.headers["Content-Disposition"] == 'attachment; filename="people-2026-11-22.csv"'
@@ -97,9 +97,7 @@ def test_cs9_the_file_says_its_name_type_and_charset_and_begins_with_the_mark_of
     assert whole(answer) == b'\xef\xbb\xbf"\xc3\xa9"\r\n'
 
 
-def test_batches_are_made_one_by_one_for_the_one_who_asked_although_the_request_has_ended(
-    app: Flask, ada: Person
-) -> None:
+def test_batches_are_produced_one_by_one_as_the_actor_after_the_request_ended(app: Flask, ada: Person) -> None:
     made: list[Any] = []
 
     def batches() -> Iterator[list[list[str]]]:
@@ -120,7 +118,7 @@ def test_batches_are_made_one_by_one_for_the_one_who_asked_although_the_request_
         current_actor()
 
 
-def test_a_client_that_goes_away_gets_no_further_batch_and_leaves_nobody_acting(app: Flask, ada: Person) -> None:
+def test_a_client_that_disconnects_gets_no_further_batch(app: Flask, ada: Person) -> None:
     made: list[int] = []
 
     def batches() -> Iterator[list[list[str]]]:
@@ -140,14 +138,14 @@ def test_a_client_that_goes_away_gets_no_further_batch_and_leaves_nobody_acting(
         current_actor()
 
 
-def test_a_client_that_never_reads_leaves_nobody_acting(app: Flask, ada: Person) -> None:
+def test_a_client_that_never_reads_leaves_no_actor_bound(app: Flask, ada: Person) -> None:
     response_of(app, ada, [[["x"]]]).close()
 
     with pytest.raises(NoActorError):
         current_actor()
 
 
-def test_each_file_is_read_in_a_session_of_its_own(app: Flask, ada: Person) -> None:
+def test_each_file_is_read_in_its_own_database_session(app: Flask, ada: Person) -> None:
     sessions: list[int] = []
 
     def batches() -> Iterator[list[list[str]]]:

@@ -1,4 +1,4 @@
-"""Does a form that is sent after its session ended come back filled in, to its own person alone?"""
+"""A form submitted after its session ended comes back filled in, but only to the same person."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ TYPED = {"first_name": "Nia", "last_name": "Łódź <b>&", "email": "nia@example
 COOKIE = "portal-draft"
 
 
-def ended(app: Flask, client: PageClient, person: Person, how: str = "elsewhere") -> None:
-    """End the session: by somebody else, in another tab of the browser, or with the browser's cookies."""
+def end_session(app: Flask, client: PageClient, person: Person, how: str = "elsewhere") -> None:
+    """End the session: elsewhere, in another tab of the browser, or by losing the browser's cookies."""
     if how == "elsewhere":
         with acting(app):
             tokens.revoke_all(person.id)
@@ -38,30 +38,30 @@ def ended(app: Flask, client: PageClient, person: Person, how: str = "elsewhere"
         client.delete_cookie("portal")
 
 
-def left(
+def submit_after_session(
     app: Flask, client: PageClient, sign_in: SignIn, person: Person, path: str = NEW, **typed: str
 ) -> tuple[TestResponse, dict[str, str]]:
-    """Send the form at the path after its session ended; the answer, and what was sent."""
+    """Submit the form after its session ended. Returns the response and the submitted fields."""
     sign_in(person)
     fields = client.form(path) | (typed or TYPED)
-    ended(app, client, person)
+    end_session(app, client, person)
     return client.post(path, data=fields), fields
 
 
 @pytest.mark.parametrize("how", ["elsewhere", "another tab", "no cookies"])
-def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(
+def test_after_signing_in_the_form_comes_back_filled_in(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, how: str
 ) -> None:
     sign_in(ada)
     fields = client.form(NEW) | TYPED
-    ended(app, client, ada, how)
+    end_session(app, client, ada, how)
 
     answer = client.post(NEW, data=fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/login?next={NEW}")
-    door = client.get(answer.headers["Location"])
-    assert KEPT.split(".")[0] in door.text
-    assert 'value="Nia"' not in door.text
-    sent = {**fields_of(door.text), "email": ada.email, "password": ada.password}
+    login = client.get(answer.headers["Location"])
+    assert KEPT.split(".")[0] in login.text
+    assert 'value="Nia"' not in login.text
+    sent = {**fields_of(login.text), "email": ada.email, "password": ada.password}
     assert client.post("/login", data=sent).headers["Location"] == NEW
     with acting(app):
         before = db.session.scalar(select(func.count()).select_from(Activity))
@@ -79,11 +79,11 @@ def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(
     assert drafts.BACK not in client.get(NEW).text
 
 
-def test_it_comes_back_in_whatever_way_the_person_signs_in(
+def test_the_form_comes_back_however_the_person_signs_in(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
-    left(app, client, sign_in, ada)
-    sign_in(ada)  # in another tab, from the beginning
+    submit_after_session(app, client, sign_in, ada)
+    sign_in(ada)  # in another tab
     assert 'value="Nia"' not in client.get("/users/").text
 
     assert fields_of(client.get(f"{NEW}?organization=acme").text)["first_name"] == "Nia"
@@ -92,7 +92,7 @@ def test_it_comes_back_in_whatever_way_the_person_signs_in(
 def test_forms_of_two_tabs_both_come_back(app: Flask, client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
     sent = {NEW: client.form(NEW) | TYPED, "/account/": client.form("/account/") | {"first_name": "Adeline"}}
-    ended(app, client, ada)
+    end_session(app, client, ada)
     for path, fields in sent.items():
         client.post(path, data=fields)
     sign_in(ada)
@@ -100,10 +100,10 @@ def test_forms_of_two_tabs_both_come_back(app: Flask, client: PageClient, sign_i
     assert [fields_of(client.get(path).text)["first_name"] for path in sent] == ["Nia", "Adeline"]
 
 
-def test_somebody_else_at_the_same_browser_is_not_shown_it(
+def test_somebody_else_in_the_same_browser_does_not_see_the_form(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, root: Person
 ) -> None:
-    left(app, client, sign_in, ada)
+    submit_after_session(app, client, sign_in, ada)
     sign_in(root)
 
     page = client.get(NEW).text
@@ -116,12 +116,14 @@ def test_somebody_else_at_the_same_browser_is_not_shown_it(
 
 
 @pytest.mark.parametrize("is_seen", [False, True])
-def test_somebody_else_without_access_learns_for_whom_the_form_was_kept(
+def test_somebody_without_access_only_learns_whose_form_was_kept(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, root: Person,
     is_seen: bool,
 ) -> None:  # fmt: skip
     path = "/browser/sql" if is_seen else NEW
-    left(app, client, sign_in, root if is_seen else ada, path, **({"query": "SELECT 'Nia'"} if is_seen else TYPED))
+    submit_after_session(
+        app, client, sign_in, root if is_seen else ada, path, **({"query": "SELECT 'Nia'"} if is_seen else TYPED)
+    )
     sign_in(ada if is_seen else uma)
 
     answer = client.get(path)
@@ -135,8 +137,8 @@ def test_somebody_else_without_access_learns_for_whom_the_form_was_kept(
     assert client.get(path).status_code == 403
 
 
-def test_signing_out_throws_it_away(app: Flask, client: PageClient, sign_in: SignIn, ada: Person) -> None:
-    left(app, client, sign_in, ada)
+def test_signing_out_discards_the_form(app: Flask, client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    submit_after_session(app, client, sign_in, ada)
     sign_in(ada)
     assert client.get_cookie(COOKIE) is not None
 
@@ -145,48 +147,50 @@ def test_signing_out_throws_it_away(app: Flask, client: PageClient, sign_in: Sig
     assert client.get_cookie(COOKIE) is None
 
 
-def test_after_an_hour_it_is_gone(
+def test_the_form_is_discarded_after_an_hour(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left(app, client, sign_in, ada)
+    submit_after_session(app, client, sign_in, ada)
     monkeypatch.setattr(drafts, "SECONDS", -5)
     sign_in(ada)
 
     assert 'value="Nia"' not in client.get(NEW).text
 
 
-def test_a_page_made_for_another_account_leaves_nothing_behind_for_the_one_at_the_browser(
+def test_a_form_of_another_account_leaves_nothing_for_the_person_at_the_browser(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, bea: Person
 ) -> None:
     sign_in(bea, other_client)
     forged = other_client.form(NEW) | TYPED
 
-    client.post(NEW, data=forged)  # as another site would let the browser of ada send it, without its cookies
+    client.post(NEW, data=forged)  # as another site could make Ada's browser send it, without cookies
     sign_in(ada)
 
     assert 'value="Nia"' not in client.get(NEW).text
 
 
 @pytest.mark.parametrize("token", ["", "x", "IngiLmNi"])
-def test_cs1_without_a_token_of_ours_nothing_is_kept(client: PageClient, token: str) -> None:
+def test_cs1_without_a_valid_csrf_token_nothing_is_kept(client: PageClient, token: str) -> None:
     answer = client.post(NEW, data={"csrf_token": token, **TYPED})
 
     assert answer.status_code == 400
     assert client.get_cookie(COOKIE) is None
 
 
-def test_no_password_waits_in_the_browser(
+def test_passwords_are_never_kept_in_the_browser(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(drafts, "_put", kept.append)
-    left(app, client, sign_in, uma, "/account/email", email="uma.new@example.com", current_password="a secret thing")
+    submit_after_session(
+        app, client, sign_in, uma, "/account/email", email="uma.new@example.com", current_password="a secret thing"
+    )
 
     ((_, path, typed),) = kept[0]
     assert (path, typed) == ("/account/email", [("email", "uma.new@example.com")])
 
 
-def test_every_field_for_a_password_is_known_as_one(app: Flask) -> None:
+def test_every_password_field_is_listed_as_secret(app: Flask) -> None:
     def forms(base: type[Form]) -> Iterator[type[Form]]:
         for one in base.__subclasses__():
             yield one
@@ -201,19 +205,21 @@ def _is_password(field: Any) -> bool:
     return getattr(field, "field_class", None) is PasswordField
 
 
-def test_what_is_too_large_to_wait_is_said_to_be_sent_again(
+def test_a_form_that_is_too_large_to_keep_must_be_entered_again(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person
 ) -> None:
-    answer, _ = left(app, client, sign_in, root, "/browser/sql", query=secrets.token_urlsafe(7000))
+    answer, _ = submit_after_session(app, client, sign_in, root, "/browser/sql", query=secrets.token_urlsafe(7000))
 
     assert client.get_cookie(COOKIE) is None
     assert UNKEPT in client.get(answer.headers["Location"]).text
 
 
-def test_a_query_comes_back_where_htmx_sent_it(app: Flask, client: PageClient, sign_in: SignIn, root: Person) -> None:
+def test_a_query_comes_back_after_an_htmx_request(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person
+) -> None:
     sign_in(root)
     fields = client.form("/browser/sql") | {"query": "select 'a long one'"}
-    ended(app, client, root)
+    end_session(app, client, root)
 
     answer = client.post("/browser/sql", data=fields, headers=HTMX)
 
@@ -222,26 +228,26 @@ def test_a_query_comes_back_where_htmx_sent_it(app: Flask, client: PageClient, s
     assert "a long one" in client.get("/browser/sql").text
 
 
-def test_a_button_of_a_page_leads_back_to_that_page(
+def test_a_button_leads_back_to_its_page(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
     page = f"/users/{uma.id}"
     fields = client.form(f"{page}/delete")
-    ended(app, client, ada)
+    end_session(app, client, ada)
 
-    asked = client.post(f"{page}/delete", data=fields)
+    confirmed = client.post(f"{page}/delete", data=fields)
     pushed = client.post(f"{page}/verification", data=fields, headers={"Referer": f"http://localhost{page}"})
     elsewhere = client.post(f"{page}/verification", data=fields, headers={"Referer": f"http://evil.example{page}"})
 
-    assert asked.headers["Location"] == f"/login?next={page}/delete"
+    assert confirmed.headers["Location"] == f"/login?next={page}/delete"
     assert pushed.headers["Location"] == f"/login?next={page}"
     assert elsewhere.headers["Location"] == "/login"
     assert client.get_cookie(COOKIE) is None
 
 
 @pytest.mark.parametrize("value", ["", "x", "gAAAAA", "a" * 3000, '"[]"', "%00"])
-def test_a_foreign_cookie_has_no_effect(client: PageClient, sign_in: SignIn, ada: Person, value: str) -> None:
+def test_an_invalid_cookie_is_ignored(client: PageClient, sign_in: SignIn, ada: Person, value: str) -> None:
     sign_in(ada)
     client.set_cookie(COOKIE, value)
 
@@ -249,10 +255,10 @@ def test_a_foreign_cookie_has_no_effect(client: PageClient, sign_in: SignIn, ada
     assert client.get_cookie(COOKIE) is None
 
 
-def test_se8_the_cookie_is_small_hidden_from_scripts_and_bound_to_the_host(
+def test_se8_the_cookie_is_small_http_only_and_bound_to_the_host(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, fresh_database: str
 ) -> None:
-    answer, _ = left(app, client, sign_in, ada, **{**TYPED, "last_name": secrets.token_urlsafe(1500)})
+    answer, _ = submit_after_session(app, client, sign_in, ada, **{**TYPED, "last_name": secrets.token_urlsafe(1500)})
     (line,) = [one for one in answer.headers.getlist("Set-Cookie") if one.startswith(COOKIE)]
 
     assert len(line) < 4096
@@ -264,7 +270,7 @@ def test_se8_the_cookie_is_small_hidden_from_scripts_and_bound_to_the_host(
         sent, from_here = {**form, "email": eva.email, "password": eva.password}, {"Referer": f"{base}/login"}
         visitor.post("/login", base_url=base, data=sent, headers=from_here)
         fields = fields_of(visitor.get("/account/", base_url=base).text) | {"first_name": "Evelyn"}
-        ended(secure, client, eva)
+        end_session(secure, client, eva)
         answer = visitor.post("/account/", base_url=base, data=fields, headers=from_here)
     (line,) = [one for one in answer.headers.getlist("Set-Cookie") if "-draft" in one]
     assert line.startswith("__Host-portal-draft=gAAAA")

@@ -1,4 +1,4 @@
-"""Do error pages say what happened and what to do?"""
+"""Error pages explain what happened and what to do."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ STATUSES = {"missing": 404, "forbidden": 403, "conflict": 409, "busy": 503, "awa
 
 
 @pytest.fixture
-def broken(fresh_database: str) -> Iterator[Flask]:
-    """An application with pages that fail in each way, as they would in production."""
+def failing_app(fresh_database: str) -> Iterator[Flask]:
+    """An application with pages that fail in every way, with error handling as in production."""
     app = app_for(fresh_database)
     app.testing = False
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -50,10 +50,8 @@ def broken(fresh_database: str) -> Iterator[Flask]:
 
 
 @pytest.mark.parametrize("kind", [*RAISED, "400", "403", "404", "405", "409", "413", "422", "429", "500", "503"])
-def test_in14_every_error_is_a_page_of_the_portal_with_an_id_and_nothing_of_the_inside(
-    broken: Flask, kind: str
-) -> None:
-    client = broken.test_client()
+def test_in14_every_error_is_a_page_with_a_request_id_and_nothing_internal(failing_app: Flask, kind: str) -> None:
+    client = failing_app.test_client()
 
     whole = client.get(f"/fail/{kind}")
     part = client.get(f"/fail/{kind}", headers=HTMX)
@@ -73,7 +71,7 @@ def test_in14_every_error_is_a_page_of_the_portal_with_an_id_and_nothing_of_the_
         assert "Content-Security-Policy" in answer.headers
 
 
-def test_real_requests_meet_the_same_pages(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_real_requests_get_the_same_error_pages(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     for status, answer in {
@@ -89,15 +87,15 @@ def test_real_requests_meet_the_same_pages(client: PageClient, sign_in: SignIn, 
     assert client.delete("/users/").headers["Allow"]
 
 
-def test_strangers_meet_them_without_the_sidebar(client: PageClient) -> None:
+def test_anonymous_visitors_get_error_pages_without_the_sidebar(client: PageClient) -> None:
     answer = client.get("/nowhere")
 
     assert answer.status_code == 404
     assert "Go to the sign-in" in answer.text
 
 
-def test_htmx_is_sent_to_other_pages_in_its_own_words(app: Flask, uma: Person) -> None:
-    stranger = Visitor(app).get("/users/", htmx=True)
+def test_htmx_gets_redirects_as_headers(app: Flask, uma: Person) -> None:
+    anonymous = Visitor(app).get("/users/", htmx=True)
 
-    assert (stranger.status_code, stranger.text) == (200, "")
-    assert stranger.headers["HX-Redirect"].startswith("/login")
+    assert (anonymous.status_code, anonymous.text) == (200, "")
+    assert anonymous.headers["HX-Redirect"].startswith("/login")

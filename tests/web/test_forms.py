@@ -1,4 +1,4 @@
-"""Does text that nobody can see get through any field of any form?"""
+"""Invisible characters cannot get through any text field of any form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.cast import Builder, Person
 from tests.pages import HTMX
 
 # One of each kind: default ignorable, direction, filler, tag, blank, annotation, selector.
-UNSEEN = [
+INVISIBLE = [
     "\u200b",
     "\u00ad",
     "\u202e",
@@ -33,12 +33,12 @@ UNSEEN = [
     "\ufe0f",
     "\u180e",
 ]
-# A code by mfa/codes.py, an address at the door by core/email_addresses.py; a query is run as it stands.
-READ_OTHERWISE = {"code", "query", "portal.auth.forms.email"}
+# Codes are read by mfa/codes.py, emails at sign-in by core/email_addresses.py; queries are run unchanged.
+READ_ELSEWHERE = {"code", "query", "portal.auth.forms.email"}
 
 
 def text_fields() -> Iterator[tuple[str, type[Field]]]:
-    """Every field of every form into which text is typed."""
+    """Every text field of every form."""
     for path in sorted((ROOT / "portal").glob("*/forms.py")):
         module = importlib.import_module(f"portal.{path.parent.name}.forms")
         for form in vars(module).values():
@@ -51,11 +51,11 @@ def text_fields() -> Iterator[tuple[str, type[Field]]]:
                         )
 
 
-def test_every_field_for_text_is_tidied() -> None:
+def test_every_text_field_is_tidied() -> None:
     typed = [(name, kind) for name, kind in text_fields() if not _is_hidden_or_password(kind)]
 
     assert len(typed) > 8
-    assert [name for name, kind in typed if not issubclass(kind, TextField) and name not in READ_OTHERWISE] == []
+    assert [name for name, kind in typed if not issubclass(kind, TextField) and name not in READ_ELSEWHERE] == []
 
 
 def _is_hidden_or_password(kind: type[Field]) -> bool:
@@ -63,20 +63,20 @@ def _is_hidden_or_password(kind: type[Field]) -> bool:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
-@pytest.mark.parametrize("unseen", UNSEEN, ids=lambda one: f"U+{ord(one):04X}")
-def test_what_nobody_can_see_is_stripped_from_every_name(
-    app: Flask, root: Person, build: Builder, unseen: str, headers: dict[str, str]
+@pytest.mark.parametrize("invisible", INVISIBLE, ids=lambda one: f"U+{ord(one):04X}")
+def test_invisible_characters_are_stripped_from_every_name(
+    app: Flask, root: Person, build: Builder, invisible: str, headers: dict[str, str]
 ) -> None:
     visitor = Visitor(app, root)
-    names = {"first_name": f"{unseen}An{unseen}ne", "last_name": f"Be{unseen}rg{unseen}"}
+    names = {"first_name": f"{invisible}An{invisible}ne", "last_name": f"Be{invisible}rg{invisible}"}
 
     person = visitor.post(
         "/users/new",
-        {**names, "email": f"an{unseen}ne@example.com", "role": "USER", "is_active": "true"},
+        {**names, "email": f"an{invisible}ne@example.com", "role": "USER", "is_active": "true"},
         headers=headers,
     )
     organization = visitor.post(
-        "/organizations/new", {"name": f"No{unseen}rth", "slug": f"no{unseen}rth"}, headers=headers
+        "/organizations/new", {"name": f"No{invisible}rth", "slug": f"no{invisible}rth"}, headers=headers
     )
 
     user = build.read(User, _id_in(person))
@@ -90,14 +90,14 @@ def _id_in(answer: object) -> uuid.UUID:
     return uuid.UUID((headers.get("Location") or headers["HX-Redirect"]).split("/")[-1])
 
 
-@pytest.mark.parametrize("unseen", UNSEEN, ids=lambda one: f"U+{ord(one):04X}")
-def test_a_name_of_nothing_that_can_be_seen_is_empty(
-    app: Flask, uma: Person, root: Person, build: Builder, unseen: str
+@pytest.mark.parametrize("invisible", INVISIBLE, ids=lambda one: f"U+{ord(one):04X}")
+def test_a_name_of_invisible_characters_is_empty(
+    app: Flask, uma: Person, root: Person, build: Builder, invisible: str
 ) -> None:
     profile = Visitor(app, uma).post(
-        "/account/", {"first_name": unseen * 3, "last_name": f" {unseen} \u200d", "time_zone": ""}
+        "/account/", {"first_name": invisible * 3, "last_name": f" {invisible} \u200d", "time_zone": ""}
     )
-    nameless = Visitor(app, root).post("/organizations/new", {"name": unseen, "slug": "nameless"})
+    nameless = Visitor(app, root).post("/organizations/new", {"name": invisible, "slug": "nameless"})
 
     user = build.read(User, uma.id)
     assert (profile.status_code, user.first_name, user.last_name) == (303, None, None)
@@ -105,7 +105,7 @@ def test_a_name_of_nothing_that_can_be_seen_is_empty(
 
 
 @pytest.mark.parametrize("name", ["نامه\u200cای", "ශ්\u200dරී", "Ada 👩🏽\u200d💻", "❤\ufe0f\u200d🔥"])
-def test_joiners_inside_words_and_emoji_stay(app: Flask, uma: Person, build: Builder, name: str) -> None:
+def test_joiners_inside_words_and_emoji_are_kept(app: Flask, uma: Person, build: Builder, name: str) -> None:
     Visitor(app, uma).post("/account/", {"first_name": f"\u200d{name}\u200c", "last_name": "Berg", "time_zone": ""})
 
     assert build.read(User, uma.id).first_name == name
@@ -116,7 +116,7 @@ def test_a_control_character_or_noncharacter_is_refused(app: Flask, uma: Person)
         assert Visitor(app, uma).post("/account/", {"first_name": name, "time_zone": ""}).status_code == 422
 
 
-def test_names_from_the_command_line_are_read_alike(app: Flask) -> None:
+def test_names_from_the_command_line_are_read_the_same_way(app: Flask) -> None:
     made = app.test_cli_runner().invoke(
         args=["users", "create", "n@example.com", "--first-name", " An\u200bne\u202e ", "--last-name", "\u3164"]
     )

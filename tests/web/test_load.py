@@ -1,4 +1,4 @@
-"""Is there room for everybody else while many do what takes long?"""
+"""Slow work leaves room for everybody else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
 
-def test_a_flood_of_sign_ins_leaves_room_for_everybody_else(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_sign_ins_leaves_room_for_other_requests(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     address = app.config["SQLALCHEMY_DATABASE_URI"]
     with portal_on(address, concurrent_requests=3) as portal:
         outer, inner = portal.test_client(), portal.test_client()
@@ -44,25 +44,23 @@ def test_a_flood_of_sign_ins_leaves_room_for_everybody_else(app: Flask, monkeypa
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_sent_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that did not read a file to its end holds its place: there is no server here that closes it."""
+def no_exports_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports that a test doesn't read to the end keep their place, because no server closes them."""
     monkeypatch.setattr(load, "_exporting", set())
 
 
-@pytest.mark.parametrize("ending", ["read to its end", "gone away", "never read", "asked for its head"])
-def test_a_person_gets_one_file_at_a_time_and_it_keeps_nobody_else_waiting(
-    app: Flask, ada: Person, ending: str
-) -> None:
+@pytest.mark.parametrize("ending", ["read to its end", "disconnected", "never read", "HEAD"])
+def test_a_person_gets_one_export_at_a_time_and_it_keeps_nobody_waiting(app: Flask, ada: Person, ending: str) -> None:
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"], concurrent_requests=1) as portal:
         client = portal.test_client()
         assert isinstance(client, PageClient)
         SignIn(client)(ada)
 
-        answer = client.head("/activity/export") if "head" in ending else client.get("/activity/export")
+        answer = client.head("/activity/export") if ending == "HEAD" else client.get("/activity/export")
         meanwhile = client.get("/account/").status_code, client.get("/activity/export").status_code
         if ending == "read to its end":
             assert ada.name in answer.text
-        elif ending == "gone away":
+        elif ending == "disconnected":
             next(iter(answer.response))
         answer.close()
         again = client.get("/activity/export")
@@ -71,13 +69,13 @@ def test_a_person_gets_one_file_at_a_time_and_it_keeps_nobody_else_waiting(
         assert (answer.status_code, meanwhile, again.status_code) == (200, (200, 409), 200)
 
 
-def test_only_a_few_files_are_sent_at_once(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_only_a_few_exports_run_at_once(app: Flask, build: Builder, acme: Tenant) -> None:
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"]) as portal:
         visitors = [
             Visitor(portal, build.person(f"admin{number}@example.com", role=Role.ADMIN, tenant=acme))
             for number in range(load.EXPORTS + 1)
         ]
-        contexts = [copy_context() for _ in visitors]  # as in threads of their own
+        contexts = [copy_context() for _ in visitors]  # as in separate threads
         answers = [
             context.run(FlaskClient.open, visitor.client, "/activity/export")
             for context, visitor in zip(contexts, visitors, strict=True)
@@ -88,7 +86,7 @@ def test_only_a_few_files_are_sent_at_once(app: Flask, build: Builder, acme: Ten
     assert [answer.status_code for answer in answers] == [200] * load.EXPORTS + [409]
 
 
-def test_no_connection_waits_while_a_batch_is_sent(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_is_held_while_a_batch_is_sent(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "BATCH", 2)
     build = Builder(fresh_app)
     root = build.person("root@example.com", role=Role.SUPER_ADMIN)

@@ -1,4 +1,4 @@
-"""Do those who watch the portal learn what they need, and nothing of anybody's secrets or person?"""
+"""Logs and metrics contain what operators need, and no secrets or personal data."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def watched(fresh_database: str) -> Iterator[Flask]:
+def observed(fresh_database: str) -> Iterator[Flask]:
     with portal_on(fresh_database, log="json", metrics_token=TOKEN, guesses_per_account=2) as app:
         yield app
 
 
 @pytest.fixture
-def ada_here(watched: Flask) -> Person:
-    build = Builder(watched)
+def ada_here(observed: Flask) -> Person:
+    build = Builder(observed)
     return build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
 
 
@@ -45,22 +45,16 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [json.loads(JsonFormatter().format(one)) for one in records]
 
 
-@pytest.fixture
-def caught(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="portal")
-    return caplog
-
-
 def test_each_request_is_one_line_with_ids_and_time(
-    watched: Flask, ada_here: Person, caught: pytest.LogCaptureFixture
+    observed: Flask, ada_here: Person, portal_log: pytest.LogCaptureFixture
 ) -> None:
-    client = client_of(watched)
+    client = client_of(observed)
     SignIn(client)(ada_here)
-    caught.clear()
+    portal_log.clear()
 
     answer = client.get(f"/users/{ada_here.id}?q=secret")
 
-    (line,) = lines(caught)
+    (line,) = lines(portal_log)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("time"))
     assert 0 < line.pop("ms") < 60_000
     assert line == {
@@ -76,39 +70,39 @@ def test_each_request_is_one_line_with_ids_and_time(
     }
 
 
-def test_no_log_line_contains_an_address_a_password_a_cookie_or_a_search(
-    watched: Flask, ada_here: Person, caught: pytest.LogCaptureFixture
+def test_no_log_line_contains_an_email_a_password_a_cookie_or_a_search(
+    observed: Flask, ada_here: Person, portal_log: pytest.LogCaptureFixture
 ) -> None:
-    client = client_of(watched)
+    client = client_of(observed)
     SignIn(client)(ada_here)
-    client_of(watched).send("/login", {"email": ada_here.email, "password": "not her password at all"})
+    client_of(observed).send("/login", {"email": ada_here.email, "password": "not her password at all"})
     cookie = client.get_cookie("portal")
     assert cookie
     client.get("/users/?q=needle")
     client.get("/nowhere/some-token-of-a-email")
     client.get("/users/?q=%ff")
 
-    told = json.dumps(lines(caught))
-    assert len(lines(caught)) >= 6
+    output = json.dumps(lines(portal_log))
+    assert len(lines(portal_log)) >= 6
     for secret in (ada_here.email, ada_here.password, "not her password", cookie.value, "needle", "some-token", TOKEN):
-        assert secret not in told
+        assert secret not in output
 
 
-def test_refused_and_failed_requests_have_their_lines_too(watched: Flask, caught: pytest.LogCaptureFixture) -> None:
-    client = client_of(watched)
+def test_refused_and_failed_requests_are_logged_too(observed: Flask, portal_log: pytest.LogCaptureFixture) -> None:
+    client = client_of(observed)
     for path in ("/users/", "/nowhere", "/users/?q=%ff", "/metrics"):
         client.get(path)
 
-    assert [(line["endpoint"], line["status"]) for line in lines(caught)] == [
+    assert [(line["endpoint"], line["status"]) for line in lines(portal_log)] == [
         ("users.index", 303), (None, 404), ("users.index", 400), ("health.metrics", 401),
     ]  # fmt: skip
 
 
-def test_without_the_setting_there_is_no_line(fresh_database: str, caught: pytest.LogCaptureFixture) -> None:
+def test_requests_are_only_logged_if_configured(fresh_database: str, portal_log: pytest.LogCaptureFixture) -> None:
     with portal_on(fresh_database) as app:
         app.test_client().get("/login")
 
-    assert lines(caught) == []
+    assert lines(portal_log) == []
 
 
 def test_a_log_entry_is_one_line_whatever_it_contains() -> None:
@@ -124,7 +118,7 @@ def test_a_log_entry_is_one_line_whatever_it_contains() -> None:
     assert json.loads(as_json)["message"] == "two\nlines \x1b[31m"
 
 
-def numbers(app: Flask) -> dict[str, float]:
+def metrics(app: Flask) -> dict[str, float]:
     answer = app.test_client().get("/metrics", headers=BEARER)
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
@@ -132,8 +126,8 @@ def numbers(app: Flask) -> dict[str, float]:
     return {name: float(value) for name, value in found}
 
 
-def test_metrics_are_for_the_bearer_of_the_token_alone(watched: Flask, fresh_database: str) -> None:
-    client = watched.test_client()
+def test_metrics_need_the_bearer_token(observed: Flask, fresh_database: str) -> None:
+    client = observed.test_client()
     given = [
         {},
         {"Authorization": "Bearer no"},
@@ -148,13 +142,13 @@ def test_metrics_are_for_the_bearer_of_the_token_alone(watched: Flask, fresh_dat
         assert app.test_client().get("/metrics", headers=BEARER).status_code == 404
 
 
-def test_requests_are_counted_by_endpoint_and_status_with_their_time(watched: Flask) -> None:
-    client = watched.test_client()
+def test_requests_are_counted_by_endpoint_and_status_with_their_time(observed: Flask) -> None:
+    client = observed.test_client()
     for path in ("/login", "/login", "/users/", "/nowhere"):
         client.get(path)
     client.open("/nowhere", method="PROPFIND")
 
-    found = numbers(watched)
+    found = metrics(observed)
 
     assert found['portal_requests_total{endpoint="auth.login",method="GET",status="200"}'] == 2
     assert found['portal_requests_total{endpoint="users.index",method="GET",status="303"}'] == 1
@@ -164,14 +158,14 @@ def test_requests_are_counted_by_endpoint_and_status_with_their_time(watched: Fl
     assert found["portal_pool_in_use"] == 0
 
 
-def test_tries_to_sign_in_are_counted_by_their_outcome(watched: Flask, ada_here: Person) -> None:
-    client = client_of(watched)
+def test_sign_in_attempts_are_counted_by_outcome(observed: Flask, ada_here: Person) -> None:
+    client = client_of(observed)
     SignIn(client)(ada_here)
-    stranger = client_of(watched)
+    attacker = client_of(observed)
     for _ in range(4):
-        stranger.send("/login", {"email": ada_here.email, "password": "wrong" * 4})
+        attacker.send("/login", {"email": ada_here.email, "password": "wrong" * 4})
 
-    found = {name: value for name, value in numbers(watched).items() if name.startswith("portal_sign_ins_total")}
+    found = {name: value for name, value in metrics(observed).items() if name.startswith("portal_sign_ins_total")}
 
     assert found['portal_sign_ins_total{outcome="begun"}'] == 1
     assert found['portal_sign_ins_total{outcome="failed"}'] > 0
@@ -179,26 +173,26 @@ def test_tries_to_sign_in_are_counted_by_their_outcome(watched: Flask, ada_here:
     assert sum(found.values()) == 5
 
 
-def test_what_is_shed_is_counted_and_can_be_read_while_every_place_is_taken(fresh_database: str) -> None:
+def test_rejected_requests_are_counted_and_metrics_work_while_every_place_is_taken(fresh_database: str) -> None:
     with portal_on(fresh_database, metrics_token=TOKEN, concurrent_requests=1) as app, app.test_request_context():
         app.preprocess_request()  # takes the only place
         assert app.test_client().get("/login").status_code == 503
-        assert numbers(app)["portal_sheds_total"] == 1
+        assert metrics(app)["portal_sheds_total"] == 1
 
 
-def test_metrics_contain_how_long_events_wait_to_be_sealed(watched: Flask) -> None:
-    assert numbers(watched)["portal_seal_lag_seconds"] == 0
-    Builder(watched).tenant("Acme", slug=f"acme-{uuid.uuid4().hex[:6]}")
-    assert 0 < numbers(watched)["portal_seal_lag_seconds"] < 60
+def test_metrics_contain_how_long_events_wait_to_be_sealed(observed: Flask) -> None:
+    assert metrics(observed)["portal_seal_lag_seconds"] == 0
+    Builder(observed).tenant("Acme", slug=f"acme-{uuid.uuid4().hex[:6]}")
+    assert 0 < metrics(observed)["portal_seal_lag_seconds"] < 60
 
-    watched.test_cli_runner().invoke(args=["activity", "seal"])
+    observed.test_cli_runner().invoke(args=["activity", "seal"])
 
-    assert numbers(watched)["portal_seal_lag_seconds"] == 0
+    assert metrics(observed)["portal_seal_lag_seconds"] == 0
 
 
 def test_without_the_database_the_other_metrics_remain() -> None:
     with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none", metrics_token=TOKEN) as app:
-        found = numbers(app)
+        found = metrics(app)
 
     assert "portal_sheds_total" in found
     assert "portal_seal_lag_seconds" not in found

@@ -1,4 +1,4 @@
-"""What do all answers keep: tokens against forgery, headers, no effect of reading, no foreign address?"""
+"""What holds for all responses: CSRF protection, headers, reading without effects, no foreign URLs."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def paths(app: Flask, endpoints: list[str], person: Person, tenant: Tenant) -> l
 def _key(app: Flask, endpoint: str, person: Person, tenant: Tenant) -> uuid.UUID:
     if endpoint == "activity.show":
         with app.app_context(), acting_as(SYSTEM):
-            acts = select(Activity.operation_id).where(Activity.row_id == person.id).order_by(Activity.id)
-            return db.session.scalars(acts).first() or person.id
+            operations = select(Activity.operation_id).where(Activity.row_id == person.id).order_by(Activity.id)
+            return db.session.scalars(operations).first() or person.id
     return person.id if endpoint.startswith("users.") or "person" in endpoint else tenant.id
 
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-def test_cs1_every_post_without_with_a_false_or_with_a_foreign_token_is_refused(
+def test_cs1_every_post_without_a_valid_csrf_token_is_refused(
     app: Flask, acme: Tenant, ada: Person, uma: Person, root: Person, *, htmx: bool
 ) -> None:
     visitor, other = Visitor(app, root), Visitor(app, ada)
@@ -71,7 +71,7 @@ def test_cs1_every_post_without_with_a_false_or_with_a_foreign_token_is_refused(
     assert dump(app) == before
 
 
-def test_cs1_the_token_of_the_page_is_taken_from_the_header_too(app: Flask, ada: Person, uma: Person) -> None:
+def test_cs1_the_csrf_token_can_be_sent_as_a_header(app: Flask, ada: Person, uma: Person) -> None:
     visitor = Visitor(app, ada)
 
     answer = visitor.client.post(f"/users/{uma.id}/delete", headers={"X-CSRFToken": visitor.token})
@@ -80,19 +80,19 @@ def test_cs1_the_token_of_the_page_is_taken_from_the_header_too(app: Flask, ada:
 
 
 @pytest.fixture(autouse=True)
-def use_is_not_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That a sign-in goes on being used is noted once a minute, whatever is asked for."""
-    monkeypatch.setattr(commands, "USE_RECORDED_EVERY", timedelta(days=1))
+def session_use_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The use of a session is recorded once a minute, whatever is requested."""
+    monkeypatch.setattr(commands, "NOTED_EVERY", timedelta(days=1))
 
 
 @pytest.mark.parametrize("who", ["stranger", "uma", "ada", "root"])
-def test_cs2_no_get_head_or_options_changes_anything(
+def test_cs2_get_head_and_options_change_nothing(
     app: Flask, acme: Tenant, uma: Person, ada: Person, root: Person, gil: Person, who: str
 ) -> None:
     visitor = Visitor(app, {"stranger": None, "uma": uma, "ada": ada, "root": root}[who])
     before = dump(app)
 
-    # That somebody looked into a table is an event: the data browser is left out (tests/data_browser/).
+    # Opening a table in the data browser is recorded as an event, so it is left out (see tests/data_browser/).
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     every = sorted(endpoint for endpoint in endpoints if not endpoint.startswith("data_browser."))
     for target in (uma, gil):
@@ -106,7 +106,7 @@ def test_cs2_no_get_head_or_options_changes_anything(
     assert dump(app) == before
 
 
-def answers(app: Flask, root: Person, uma: Person) -> list[Any]:
+def responses(app: Flask, root: Person, uma: Person) -> list[Any]:
     visitor = Visitor(app, root)
     return [
         visitor.get("/users/"),
@@ -129,9 +129,9 @@ def answers(app: Flask, root: Person, uma: Person) -> list[Any]:
     ]
 
 
-def test_cs4_cs5_every_answer_carries_the_policy_and_its_companions(app: Flask, root: Person, uma: Person) -> None:
+def test_cs4_cs5_every_response_has_the_security_headers(app: Flask, root: Person, uma: Person) -> None:
     statuses = set()
-    for answer in answers(app, root, uma):
+    for answer in responses(app, root, uma):
         statuses.add(answer.status_code)
         policy = answer.headers["Content-Security-Policy"]
         for part in ("default-src 'self'", "script-src 'self'", "object-src 'none'", "base-uri 'none'",
@@ -146,7 +146,7 @@ def test_cs4_cs5_every_answer_carries_the_policy_and_its_companions(app: Flask, 
     assert {200, 303, 400, 403, 404, 405, 409, 422} <= statuses
 
 
-def test_cs5_with_https_every_answer_asks_for_https(fresh_database: str) -> None:
+def test_cs5_with_https_every_response_requires_https(fresh_database: str) -> None:
     app = app_for(fresh_database, public_url="https://portal.example.com")
     client = Visitor(app).client
     found = [
@@ -158,8 +158,8 @@ def test_cs5_with_https_every_answer_asks_for_https(fresh_database: str) -> None
     assert all(value.startswith("max-age=31536000") for value in found)
 
 
-def test_cs6_pages_are_never_stored_and_fragments_never_shown_as_pages(app: Flask, root: Person, uma: Person) -> None:
-    for answer in answers(app, root, uma):
+def test_cs6_pages_are_never_stored_and_vary_between_pages_and_fragments(app: Flask, root: Person, uma: Person) -> None:
+    for answer in responses(app, root, uma):
         if "/static/" in answer.request.path:
             continue
         assert answer.headers["Cache-Control"] == "no-store", answer.request.path
@@ -167,7 +167,7 @@ def test_cs6_pages_are_never_stored_and_fragments_never_shown_as_pages(app: Flas
             assert {"HX-Request", "Cookie"} <= set(answer.headers["Vary"].split(", ")), answer.request.path
 
 
-def test_cs7_no_page_names_a_foreign_address(app: Flask, acme: Tenant, root: Person, uma: Person) -> None:
+def test_cs7_no_page_contains_a_foreign_url(app: Flask, acme: Tenant, root: Person, uma: Person) -> None:
     visitor = Visitor(app, root)
 
     for path in paths(app, GETS, uma, acme):
@@ -208,8 +208,8 @@ def test_cs8_a_foreign_host_reaches_neither_links_nor_redirects(
             assert answer.status_code == 400
 
 
-def test_cs9_text_answers_say_their_type_and_charset(app: Flask, root: Person, uma: Person) -> None:
-    for answer in answers(app, root, uma):
+def test_cs9_text_responses_have_a_type_and_a_charset(app: Flask, root: Person, uma: Person) -> None:
+    for answer in responses(app, root, uma):
         if answer.text:
             assert answer.headers["Content-Type"] in (
                 "text/html; charset=utf-8",
@@ -220,15 +220,19 @@ def test_cs9_text_answers_say_their_type_and_charset(app: Flask, root: Person, u
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
-def test_cs10_no_other_site_may_read(app: Flask, ada: Person, origin: str) -> None:
+def test_cs10_no_other_site_can_read_responses(app: Flask, ada: Person, origin: str) -> None:
     visitor = Visitor(app, ada)
-    asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-csrftoken"}
+    preflight = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-csrftoken",
+    }
 
-    for answer in (visitor.get("/users/", headers=asked), visitor.client.options("/users/new", headers=asked)):
+    for answer in (visitor.get("/users/", headers=preflight), visitor.client.options("/users/new", headers=preflight)):
         assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_co2_a_form_sent_twice_makes_one_person(app: Flask, ada: Person, build: Builder) -> None:
+def test_co2_submitting_a_form_twice_creates_one_person(app: Flask, ada: Person, build: Builder) -> None:
     visitor = Visitor(app, ada)
     page = visitor.get("/users/new").text
     row = re.search(r'name="row"[^>]*value="([^"]+)"', page)
@@ -243,18 +247,20 @@ def test_co2_a_form_sent_twice_makes_one_person(app: Flask, ada: Person, build: 
     assert all(answer.status_code == 303 for answer in repeated)
 
 
-def test_co2_a_form_sent_twice_makes_one_organization(app: Flask, root: Person) -> None:
+def test_co2_submitting_a_form_twice_creates_one_organization(app: Flask, root: Person) -> None:
     visitor = Visitor(app, root)
     row = re.search(r'name="row"[^>]*value="([^"]+)"', visitor.get("/organizations/new").text)
     assert row is not None
     sent = {"name": "Once", "slug": "once", "row": row.group(1)}
 
-    answers_to_all = [visitor.post("/organizations/new", sent) for _ in range(3)]
+    repeated = [visitor.post("/organizations/new", sent) for _ in range(3)]
 
-    assert {answer.headers["Location"] for answer in answers_to_all} == {answers_to_all[0].headers["Location"]}
+    assert {answer.headers["Location"] for answer in repeated} == {repeated[0].headers["Location"]}
 
 
-def test_co2_a_key_signed_for_somebody_else_is_not_taken(app: Flask, ada: Person, root: Person, uma: Person) -> None:
+def test_co2_a_row_id_signed_for_somebody_else_is_not_accepted(
+    app: Flask, ada: Person, root: Person, uma: Person
+) -> None:
     row = re.search(r'name="row"[^>]*value="([^"]+)"', Visitor(app, root).get("/users/new").text)
     assert row is not None
     visitor = Visitor(app, ada)
@@ -266,5 +272,5 @@ def test_co2_a_key_signed_for_somebody_else_is_not_taken(app: Flask, ada: Person
         assert str(uma.id) not in answer.headers["Location"]
 
 
-def test_every_page_has_a_token_for_its_forms(app: Flask, ada: Person) -> None:
+def test_every_page_has_a_csrf_token(app: Flask, ada: Person) -> None:
     assert token_in(Visitor(app, ada).get("/").text)

@@ -1,4 +1,4 @@
-"""Does everything stay where PORTAL_URL says: below its path, at its port, with cookies of its own?"""
+"""Everything stays below PORTAL_URL: its path, its port and its own cookies."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.cast import Builder, Person, Tenant
 from tests.pages import HTMX
 
 ORIGIN, ROOT = "https://example.com", "/portal"
-ADDRESSES = re.compile(r"""\s(?:href|src|action|formaction|poster|hx-(?:get|post|put|delete|push-url))="([^"]*)\"""")
-LED = ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "HX-Replace-Url", "Content-Location")
+URLS = re.compile(r"""\s(?:href|src|action|formaction|poster|hx-(?:get|post|put|delete|push-url))="([^"]*)\"""")
+REDIRECTS = ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "HX-Replace-Url", "Content-Location")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Below:
-    """A browser at a portal below a path, through a proxy that keeps the path or strips it."""
+class BrowserBelowPath:
+    """A browser that uses a portal below a path, through a proxy that keeps the path or strips it."""
 
     def __init__(self, app: Flask, person: Person | None = None, *, strips: bool = False) -> None:
         self.client, self.strips = Browser(app, app.response_class, use_cookies=True), strips
@@ -53,11 +53,11 @@ class Below:
 
 
 def check(path: str, answer: TestResponse) -> None:
-    """No address of an answer, and no cookie, leads out of the portal."""
+    """Check that no URL and no cookie of a response leads out of the portal."""
     assert answer.status_code < 500, path
-    found = [(name, value) for name, value in answer.headers if name in LED]
+    found = [(name, value) for name, value in answer.headers if name in REDIRECTS]
     if answer.mimetype == "text/html" and answer.text:
-        found += [("page", html.unescape(one)) for one in ADDRESSES.findall(answer.text)]
+        found += [("page", html.unescape(one)) for one in URLS.findall(answer.text)]
     for name, whole in found:
         target = whole.removeprefix(ORIGIN)
         assert target.startswith((f"{ROOT}/", "#", "?", "data:", "mailto:")) or target == "", (path, name, target)
@@ -68,12 +68,12 @@ def check(path: str, answer: TestResponse) -> None:
 
 
 def kind_of(address: str) -> str:
-    """The address without its rows and arguments: three of each kind are looked at."""
+    """The URL without row ids and arguments. Three of each kind are checked."""
     return re.sub(r"/browser/[\w.]+", "/browser/*", UUID.sub("*", address.partition("?")[0]))
 
 
-def crawled(browser: Below, *begin: str) -> dict[str, str]:
-    """Every page that links lead to, and what it shows."""
+def crawl(browser: BrowserBelowPath, *begin: str) -> dict[str, str]:
+    """Every page that can be reached by links, with its text."""
     seen, kinds, queue = dict[str, str](), Counter[str](), list(begin)
     while queue:
         path = queue.pop(0).partition("#")[0]
@@ -103,7 +103,7 @@ def build(portal: Flask) -> Builder:
 
 @pytest.fixture
 def people(portal: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person) -> dict[str, Person]:
-    """The cast, and more people than stand on one page."""
+    """The cast, and more people than fit on one page."""
     for number in range(30):
         build.person(f"p{number}@example.com", tenant=acme)
     with acting(portal, ada):
@@ -115,12 +115,12 @@ def people(portal: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person
 def test_every_page_redirect_and_cookie_stays_below_the_path(
     portal: Flask, people: dict[str, Person], who: str, *, strips: bool
 ) -> None:
-    browser = Below(portal, people.get(who), strips=strips)
+    browser = BrowserBelowPath(portal, people.get(who), strips=strips)
     begin = [
         f"{ROOT}{path}" for path in ("/", "", "/users", "/login", "/nowhere", "/password/forgot", "/verify", "/x//y")
     ]
 
-    pages = crawled(browser, *begin)
+    pages = crawl(browser, *begin)
 
     assert len(pages) > {"stranger": 7, "uma": 12, "ada": 30, "root": 40}[who], sorted(pages)
     forms = {(kind_of(one.action or path), *sorted(one.fields)): (one, path) for path, text in pages.items()
@@ -131,12 +131,12 @@ def test_every_page_redirect_and_cookie_stays_below_the_path(
     assert len(forms) > {"stranger": 2, "uma": 6, "ada": 12, "root": 15}[who], sorted(forms)
 
 
-def test_signing_in_leads_back_and_never_out_of_the_portal(portal: Flask, uma: Person) -> None:
-    browser = Below(portal)
-    asked = browser.open(f"{ROOT}/account/devices?x=1")
-    assert asked.headers["Location"] == f"{ROOT}/login?next={ROOT}/account/devices?x%3D1"
+def test_signing_in_returns_to_the_page_but_never_leaves_the_portal(portal: Flask, uma: Person) -> None:
+    browser = BrowserBelowPath(portal)
+    redirect = browser.open(f"{ROOT}/account/devices?x=1")
+    assert redirect.headers["Location"] == f"{ROOT}/login?next={ROOT}/account/devices?x%3D1"
 
-    for there, led in (
+    for target, expected in (
         (f"{ROOT}/account/devices?x=1", f"{ROOT}/account/devices?x=1"),
         ("/other/", f"{ROOT}/account/"),
         ("/", f"{ROOT}/account/"),
@@ -149,29 +149,27 @@ def test_signing_in_leads_back_and_never_out_of_the_portal(portal: Flask, uma: P
         (f"{ROOT}//other", f"{ROOT}/account/"),
         (f"{ORIGIN}{ROOT}/", f"{ROOT}/account/"),
     ):
-        sent = {"email": uma.email, "password": uma.password, "next": there}
-        assert Below(portal).post(f"{ROOT}/login", sent).headers["Location"] == led
+        sent = {"email": uma.email, "password": uma.password, "next": target}
+        assert BrowserBelowPath(portal).post(f"{ROOT}/login", sent).headers["Location"] == expected
 
 
-def test_a_row_leads_back_to_the_page_of_the_list_and_the_theme_to_its_page(
-    portal: Flask, ada: Person, uma: Person
-) -> None:
-    browser = Below(portal, ada)
-    there = f"{ROOT}/users/?q=example&sort=name"
+def test_a_row_links_back_to_its_list_and_the_theme_switch_to_its_page(portal: Flask, ada: Person, uma: Person) -> None:
+    browser = BrowserBelowPath(portal, ada)
+    list_url = f"{ROOT}/users/?q=example&sort=name"
 
-    page = browser.open(f"{ROOT}/users/{uma.id}", headers={"Referer": ORIGIN + there}).text
+    page = browser.open(f"{ROOT}/users/{uma.id}", headers={"Referer": ORIGIN + list_url}).text
     switched = browser.open(
-        f"{ROOT}/theme", "POST", data={"csrf_token": token_in(page), "theme": "dark", "next": there}
+        f"{ROOT}/theme", "POST", data={"csrf_token": token_in(page), "theme": "dark", "next": list_url}
     )
 
-    assert f'href="{html.escape(there)}"' in page
-    assert switched.headers["Location"] == there
-    assert 'data-bs-theme="dark"' in browser.open(there).text
+    assert f'href="{html.escape(list_url)}"' in page
+    assert switched.headers["Location"] == list_url
+    assert 'data-bs-theme="dark"' in browser.open(list_url).text
 
 
 @pytest.mark.parametrize("strips", [False, True], ids=["kept", "stripped"])
-def test_programs_find_the_interface_below_the_path(portal: Flask, uma: Person, *, strips: bool) -> None:
-    browser = Below(portal, strips=strips)
+def test_programs_can_use_the_api_below_the_path(portal: Flask, uma: Person, *, strips: bool) -> None:
+    browser = BrowserBelowPath(portal, strips=strips)
     document = json.loads(browser.open(f"{ROOT}/api/v1/openapi.json").text)
     (server,) = document["servers"]
 
@@ -186,11 +184,11 @@ def test_programs_find_the_interface_below_the_path(portal: Flask, uma: Person, 
 
 
 @pytest.mark.parametrize("path", ["/healthz", f"{ROOT}/healthz", f"{ROOT}/static/css/layout.css", f"{ROOT}/login"])
-def test_on_this_machine_the_portal_answers_too(portal: Flask, path: str) -> None:
+def test_the_portal_also_responds_to_localhost(portal: Flask, path: str) -> None:
     assert Browser(portal, portal.response_class).get(path, base_url="http://127.0.0.1:8000").status_code == 200
 
 
-def test_a_request_to_a_foreign_host_is_refused_but_by_the_pages_for_monitoring(portal: Flask) -> None:
+def test_a_wrong_host_is_refused_except_for_health_checks(portal: Flask) -> None:
     client = Browser(portal, portal.response_class)
     for host in ("evil.example", "evil.example:443", "10.0.0.7:8000", "[2001:db8::7]", "exa_mple.com", ""):
         refused = client.get(f"{ROOT}/login", base_url=ORIGIN, headers={"Host": host})
@@ -203,9 +201,7 @@ def test_a_request_to_a_foreign_host_is_refused_but_by_the_pages_for_monitoring(
 
 
 @pytest.mark.parametrize("host", ["[2001:db8::1]:8443", "[2001:db8::1]", "[2001:DB8::1]"])
-def test_an_ipv6_address_with_a_port_is_a_public_address_also_where_the_proxy_leaves_the_port_out(
-    fresh_database: str, host: str
-) -> None:
+def test_an_ipv6_public_url_with_a_port_works_even_if_the_proxy_drops_the_port(fresh_database: str, host: str) -> None:
     origin = "https://[2001:db8::1]:8443"
     with portal_on(fresh_database, public_url=origin) as app:
         uma, client = Builder(app).person("uma@example.com"), Browser(app, app.response_class, use_cookies=True)
@@ -232,7 +228,7 @@ def test_an_ipv6_address_with_a_port_is_a_public_address_also_where_the_proxy_le
         (("https://example.com:1", "https://example.com:1"), ("https://example.com:2", "https://example.com:2")),
     ],
 )
-def test_two_portals_on_one_host_sign_nobody_out_of_the_other(
+def test_two_portals_on_one_host_do_not_sign_people_out_of_each_other(
     fresh_database: str, one: tuple[str | None, str], other: tuple[str | None, str]
 ) -> None:
     with (
@@ -240,20 +236,20 @@ def test_two_portals_on_one_host_sign_nobody_out_of_the_other(
         portal_on(fresh_database, public_url=other[0], secret_key="another key of 32 characters or more") as second,
     ):
         uma, client = Builder(first).person("uma@example.com"), Browser(first, first.response_class, use_cookies=True)
-        places = ((first, one[1]), (second, other[1]))
-        for app, base in places:
+        portals = ((first, one[1]), (second, other[1]))
+        for app, base in portals:
             client.application, path = app, base.partition("example.com")[2]
             headers = {"Referer": f"{base}/login"}
             token = token_in(client.get("/login", base_url=base).text)
             sent = {"email": uma.email, "password": uma.password, "csrf_token": token, "next": path}
             assert client.post("/login", data=sent, base_url=base, headers=headers).status_code == 303
-        for app, base in (*places, *places):
+        for app, base in (*portals, *portals):
             client.application = app
             assert client.get("/account/", base_url=base).status_code == 200
             assert client.get("/nowhere", base_url=base).status_code == 404
 
 
-def test_without_a_path_nothing_is_taken_off_an_address(app: Flask, ada: Person) -> None:
+def test_without_a_path_in_portal_url_no_prefix_is_stripped(app: Flask, ada: Person) -> None:
     visitor = Visitor(app, ada)
 
     assert visitor.get("/users/").status_code == 200

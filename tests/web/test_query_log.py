@@ -1,8 +1,7 @@
-"""Do those who develop see the statements of a request, nobody else, and does each page keep to its budget?"""
+"""Logging the statements of a request, and the budget of statements per page."""
 
 from __future__ import annotations
 
-import logging
 import re
 
 import pytest
@@ -14,7 +13,7 @@ from tests.acting import portal_on
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
-# Statements of a page for a SUPER_ADMIN and an ADMIN, with the look-up of the session and set_actor.
+# Statements of a page for a SUPER_ADMIN and for an ADMIN, including the session's lookup and set_actor.
 BUDGET = {
     "/": (10, 6),
     "/users/": (5, 4),
@@ -36,19 +35,19 @@ BUDGET = {
 
 
 @pytest.mark.parametrize("path", BUDGET)
-def test_a_page_sends_no_more_statements_than_are_written_down(
+def test_a_page_stays_within_its_budget_of_statements(
     client: PageClient, other_client: PageClient, root: Person, ada: Person, uma: Person, acme: Tenant, path: str
 ) -> None:
     address = path.format(person=uma.id, tenant=acme.id)
 
-    for_root, for_ada = sent(client, root, address), sent(other_client, ada, address)
+    for_root, for_ada = statements_for(client, root, address), statements_for(other_client, ada, address)
 
     assert 2 <= for_root <= BUDGET[path][0]
     assert 2 <= for_ada <= BUDGET[path][1]
 
 
-def sent(client: PageClient, person: Person, address: str) -> int:
-    """Statements of the page when it is opened again: savepoints are those of the test."""
+def statements_for(client: PageClient, person: Person, address: str) -> int:
+    """The number of statements when the page is opened again, without the savepoints of the test."""
     SignIn(client)(person)
     client.get(address)
     with watched() as seen:
@@ -56,45 +55,39 @@ def sent(client: PageClient, person: Person, address: str) -> int:
     return len([one for one in seen if "SAVEPOINT" not in one.text])
 
 
-@pytest.fixture
-def caught(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="portal")
-    return caplog
+def entries(portal_log: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in portal_log.records if one.name == "portal.sql"]
 
 
-def told(caught: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caught.records if one.name == "portal.sql"]
-
-
-def test_the_statements_of_a_request_are_logged_on_request(
-    fresh_database: str, caught: pytest.LogCaptureFixture
+def test_the_statements_of_a_request_are_logged_if_configured(
+    fresh_database: str, portal_log: pytest.LogCaptureFixture
 ) -> None:
     with portal_on(fresh_database, sql=True, production=True) as app:
         root = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
         client = app.test_client()
         assert isinstance(client, PageClient)
         SignIn(client)(root)
-        caught.clear()
+        portal_log.clear()
         answer = client.get("/users/?q=needle")
 
-    (entry,) = told(caught)
+    (entry,) = entries(portal_log)
     first, *statements = entry.splitlines()
     assert re.fullmatch(r"GET /users/: \d+ statements, \d+\.\d ms", first)
     assert first.split()[2] == str(len(statements))
     assert all(re.match(r" *\d+\.\d ms  [A-Z]", one) for one in statements)
     assert "FROM users" in entry
     assert "needle" not in entry
-    assert "Server-Timing" not in answer.headers  # in production nobody gets it
+    assert "Server-Timing" not in answer.headers  # never in production
 
 
-def test_without_the_setting_nothing_is_logged(fresh_app: Flask, caught: pytest.LogCaptureFixture) -> None:
+def test_without_the_setting_nothing_is_logged(fresh_app: Flask, portal_log: pytest.LogCaptureFixture) -> None:
     fresh_app.test_client().get("/login")
     fresh_app.test_client().get("/readyz")
 
-    assert told(caught) == []
+    assert entries(portal_log) == []
 
 
-def test_server_timing_is_for_super_admins_alone(
+def test_server_timing_is_only_for_super_admins(
     client: PageClient, other_client: PageClient, root: Person, ada: Person
 ) -> None:
     SignIn(client)(root)

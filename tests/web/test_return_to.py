@@ -1,4 +1,4 @@
-"""Does a list that one came from stay where one was, whatever is done to a row of it meanwhile?"""
+"""Links back to a list keep its search, order and page, whatever is done to its rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTS = {"people": "/users/?q=example&sort=name", "organizations": "/organizatio
 
 @pytest.fixture
 def crowd(app: Flask, acme: Tenant) -> None:
-    """Enough of both that lists have three pages."""
+    """Enough people and organizations for lists of three pages."""
     people = [{"email": f"p{n:02}@example.com", "last_name": f"P{n:02}", "organization_id": acme.id} for n in range(60)]
     companies = [{"name": f"Company {n:02}", "slug": f"company-{n:02}"} for n in range(60)]
     with acting(app):
@@ -43,13 +43,13 @@ def link_in(text: str, pattern: str) -> str:
     return found[1].replace("&amp;", "&")
 
 
-def came_from(address: str) -> dict[str, str]:
-    """What a browser sends when it follows a link, or sends a form, of this address."""
+def referer(address: str) -> dict[str, str]:
+    """The header that a browser sends when it follows a link or submits a form on this page."""
     return {"Referer": f"http://localhost{address}"}
 
 
 def second_page(client: PageClient, kind: str) -> tuple[str, str]:
-    """The address of the second page of a list that was searched and sorted, and its text."""
+    """The URL and text of the second page of a searched and sorted list."""
     url = link_in(client.get(LISTS[kind]).text, r"[^\"]*after=[^\"]*")
     return url, client.get(url).text
 
@@ -62,13 +62,13 @@ def same(first: str, second: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_an_edit_opened_from_a_list_leads_back_to_that_page_of_it(
+def test_an_edit_opened_from_a_list_returns_to_that_page(
     client: PageClient, sign_in: SignIn, root: Person, crowd: None, kind: str
 ) -> None:
     sign_in(root)
-    there, text = second_page(client, kind)
+    list_url, text = second_page(client, kind)
     edit = link_in(text, r"[^\"]*/edit")
-    form = client.get(edit, headers=came_from(there)).text
+    form = client.get(edit, headers=referer(list_url)).text
 
     wrong = client.post(
         link_in(form, r"[^\"]*/edit\?next[^\"]*"), data={**fields_of(form), "email": "no address", "name": ""}
@@ -76,18 +76,18 @@ def test_an_edit_opened_from_a_list_leads_back_to_that_page_of_it(
     saved = client.post(link_in(wrong.text, r"[^\"]*/edit\?[^\"]*"), data={**fields_of(form), "last_name": "N"})
 
     assert wrong.status_code == 422
-    assert f'<a class="btn" href="{there}">Cancel'.replace("&", "&amp;") in form
+    assert f'<a class="btn" href="{list_url}">Cancel'.replace("&", "&amp;") in form
     assert saved.status_code == 303
-    assert same(saved.headers["Location"], there)
+    assert same(saved.headers["Location"], list_url)
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_the_page_of_a_row_keeps_the_link_to_the_list_through_whatever_is_done_there(
+def test_the_page_of_a_row_keeps_the_link_to_the_list(
     client: PageClient, sign_in: SignIn, root: Person, crowd: None, kind: str
 ) -> None:
     sign_in(root)
-    there, text = second_page(client, kind)
-    page = client.get(link_in(text, r"/\w+/[0-9a-f-]{36}"), headers=came_from(there))
+    list_url, text = second_page(client, kind)
+    page = client.get(link_in(text, r"/\w+/[0-9a-f-]{36}"), headers=referer(list_url))
     edit = link_in(page.text, r"[^\"]*/edit\?[^\"]*")
     saved = client.post(edit, data=fields_of(client.get(edit).text))
     page = client.get(saved.headers["Location"])
@@ -96,25 +96,25 @@ def test_the_page_of_a_row_keeps_the_link_to_the_list_through_whatever_is_done_t
     delete = link_in(page.text, r"[^\"]*/delete\?[^\"]*")
     gone = client.post(delete, data=fields_of(client.get(delete).text))
 
-    assert f'<a class="back" href="{there}"'.replace("&", "&amp;") in page.text
-    assert same(gone.headers["Location"], there)
+    assert f'<a class="back" href="{list_url}"'.replace("&", "&amp;") in page.text
+    assert same(gone.headers["Location"], list_url)
     assert " deleted." in client.get(gone.headers["Location"]).text
 
 
-def test_a_row_that_is_restored_from_the_list_leads_to_its_page_and_back(
+def test_a_row_restored_from_a_list_leads_to_its_page_and_back(
     client: PageClient, sign_in: SignIn, ada: Person, gil: Person
 ) -> None:
     sign_in(ada)
-    there = "/users/?status=deleted"
-    deleted = client.get(there).text
+    list_url = "/users/?status=deleted"
+    deleted = client.get(list_url).text
 
     button = link_in(deleted, r"[^\"]*/restore")
-    restored = client.post(button, data=fields_of(deleted), headers=came_from(there))
+    restored = client.post(button, data=fields_of(deleted), headers=referer(list_url))
 
-    assert f'class="back" href="{there}"' in client.get(restored.headers["Location"]).text
+    assert f'class="back" href="{list_url}"' in client.get(restored.headers["Location"]).text
 
 
-def test_an_edit_that_meets_another_still_leads_back(
+def test_an_edit_with_a_conflict_still_returns_to_the_list(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -123,10 +123,10 @@ def test_an_edit_that_meets_another_still_leads_back(
     with acting(app):
         users.update(uma.id, 1, {"first_name": "Theirs"})
 
-    met = client.post(edit, data={**fields_of(form), "first_name": "Mine"})
-    saved = client.post(link_in(met.text, r"[^\"]*/edit\?[^\"]*"), data=fields_of(met.text))
+    conflict = client.post(edit, data={**fields_of(form), "first_name": "Mine"})
+    saved = client.post(link_in(conflict.text, r"[^\"]*/edit\?[^\"]*"), data=fields_of(conflict.text))
 
-    assert met.status_code == 409
+    assert conflict.status_code == 409
     assert saved.headers["Location"] == "/users/?q=u"
 
 
@@ -158,7 +158,7 @@ def test_au11_the_link_to_the_list_leads_nowhere_else(
         "",
     ],
 )
-def test_only_a_page_of_the_list_of_ours_is_gone_back_to(
+def test_only_a_page_of_our_own_list_is_returned_to(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, before: str
 ) -> None:
     sign_in(ada)
@@ -169,7 +169,7 @@ def test_only_a_page_of_the_list_of_ours_is_gone_back_to(
     assert f'href="/users/{uma.id}/edit"' in text
 
 
-def test_links_to_other_rows_and_pages_carry_no_way(
+def test_links_to_other_rows_and_pages_do_not_include_the_list(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant
 ) -> None:
     sign_in(ada)

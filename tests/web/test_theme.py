@@ -1,4 +1,4 @@
-"""Light, dark, or what the system says."""
+"""Light, dark, or the system's theme."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTML = re.compile(r'<html lang="en"(?: data-root="/"| data-browser-time="\w+")*(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_chosen_theme_stays_and_leads_back(client: PageClient, theme: str) -> None:
+def test_a_chosen_theme_is_kept_and_returns_to_the_page(client: PageClient, theme: str) -> None:
     token = client.form("/login")["csrf_token"]
 
     answer = client.post("/theme", data={"csrf_token": token, "theme": theme, "next": "/login?next=/users/"})
@@ -25,7 +25,7 @@ def test_a_chosen_theme_stays_and_leads_back(client: PageClient, theme: str) -> 
     assert HTML.findall(client.get("/login").text) == [theme]
 
 
-def test_the_systems_theme_takes_the_choice_back(client: PageClient) -> None:
+def test_choosing_the_systems_theme_clears_the_choice(client: PageClient) -> None:
     token = client.form("/login")["csrf_token"]
     client.post("/theme", data={"csrf_token": token, "theme": "dark"})
 
@@ -35,7 +35,7 @@ def test_the_systems_theme_takes_the_choice_back(client: PageClient) -> None:
 
 
 @pytest.mark.parametrize("theme", ["purple", "", '"><script>', "DARK"])
-def test_no_other_theme_is_kept(app: Flask, ada: Person, theme: str) -> None:
+def test_no_other_theme_is_accepted(app: Flask, ada: Person, theme: str) -> None:
     visitor = Visitor(app, ada)
 
     answer = visitor.post("/theme", {"theme": theme, "next": "//evil.example"})
@@ -49,15 +49,15 @@ def test_no_other_theme_is_kept(app: Flask, ada: Person, theme: str) -> None:
 SWITCH = re.compile(r'<form class="theme"[^>]*>')
 
 
-@pytest.mark.parametrize("minutes", [0, 16], ids=["just signed in", "asked who it is"])
-def test_no_page_that_answers_a_post_offers_to_return_to_itself(
+@pytest.mark.parametrize("minutes", [0, 16], ids=["just signed in", "reauthentication"])
+def test_the_response_to_a_post_never_offers_to_return_to_itself(
     app: Flask, root: Person, uma: Person, minutes: int
 ) -> None:
-    """Coming back would be a GET: of no page at all, of one that was shown once, or of an empty form."""
+    """Returning would be a GET: of no page, of one that was shown once, or of an empty form."""
     found = {}
     for rule in app.url_map.iter_rules():
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/"):
-            visitor = Visitor(app, root)  # anew: some of the buttons sign out
+            visitor = Visitor(app, root)  # a new one each time, because some of the buttons sign out
             with acting(app):
                 age_authentication(root, minutes)
             answer = visitor.post(rule.rule.replace("<uuid:id>", str(uma.id)))
@@ -69,5 +69,5 @@ def test_no_page_that_answers_a_post_offers_to_return_to_itself(
     assert " hidden" not in SWITCH.findall(visitor.get("/account/").text)[0]
 
 
-def test_a_key_that_is_new_each_time_offers_no_return_either(app: Flask, ada: Person) -> None:
+def test_a_page_with_a_new_key_each_time_offers_no_return_either(app: Flask, ada: Person) -> None:
     assert " hidden" in SWITCH.findall(Visitor(app, ada).get("/account/second-factor/app").text)[0]

@@ -1,4 +1,4 @@
-"""Do requests that found a weakness once find none now?"""
+"""Requests that once found a weakness."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tests.cast import Person, SignIn
 from tests.pages import PageClient
 
 
-def test_a_cookie_of_flask_logins_own_is_not_read(client: PageClient) -> None:
+def test_flask_logins_own_cookie_is_not_read(client: PageClient) -> None:
     answer = client.get("/login", headers={"Cookie": "remember_token=abc|\xe9"})
 
     assert answer.status_code in (200, 400)
 
 
-def test_a_static_file_with_an_endless_name_is_missing(client: PageClient) -> None:
+def test_a_static_file_with_a_very_long_name_is_404(client: PageClient) -> None:
     for encoding in ("gzip", "br", "identity"):
         assert client.get("/static/" + "a" * 300, headers={"Accept-Encoding": encoding}).status_code == 404
 
 
-def test_an_address_in_another_script_reaches_headers_as_ascii(client: PageClient) -> None:
+def test_a_redirect_to_a_url_in_another_script_is_ascii(client: PageClient) -> None:
     values = {"theme": "dark", "next": "/users/?q=日本"}
 
     answer = client.send("/theme", values, at="/login", headers={"HX-Request": "true"})
@@ -28,7 +28,7 @@ def test_an_address_in_another_script_reaches_headers_as_ascii(client: PageClien
     assert answer.headers["HX-Redirect"] == "/users/?q=%E6%97%A5%E6%9C%AC"
 
 
-def test_a_text_that_takes_seconds_to_normalise_is_not_normalised() -> None:
+def test_a_text_that_takes_seconds_to_normalize_is_truncated_first() -> None:
     begun = time.process_time()
 
     tidy("a" + "\u0301\u0327" * 45_000)

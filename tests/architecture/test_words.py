@@ -93,7 +93,6 @@ PENDING: set[str] = {
     "portal/activity/views.py",
     "portal/activity/words.py",
     "portal/core/history.py",
-    "portal/dashboard/views.py",
     "portal/features.py",
     "portal/web/activity_feed.py",
     "templates/activity/_table.html",

@@ -93,6 +93,6 @@ def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
     answer = client.send("/password/reset", {"password": NEW})
 
     assert "All your sessions end once you save it, and so do 2 API tokens." in page
-    assert f"You are signed in here as {ada.email}. That session stays open." in page
+    assert f"You are signed in as {ada.email}. That session stays open." in page
     assert answer.headers["Location"] == "/account/"
     assert "Sign out to sign in with it" in client.get("/account/").text

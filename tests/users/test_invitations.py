@@ -238,4 +238,4 @@ def test_the_button_that_shows_the_link_warns_about_earlier_links(
 ) -> None:
     sign_in(ada)
 
-    assert "Links that were emailed or shown before stop working." in client.get(f"/users/{guest.id}").text
+    assert "Earlier links stop working." in client.get(f"/users/{guest.id}").text

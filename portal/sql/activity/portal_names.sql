@@ -1,5 +1,5 @@
--- What rows of a table are called, by key: portal_watch wrote the function that knows. Of removed rows, `remains` holds
--- their values.
+-- The names of rows of a table, by key, from the function that portal_watch created for it. `remains` has the values of
+-- removed rows.
 CREATE OR REPLACE FUNCTION portal_names(kind text, ids uuid[], remains jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

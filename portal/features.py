@@ -12,13 +12,17 @@ from flask import Blueprint, Flask, url_for
 
 from portal.account.views import bp as account
 from portal.activity import seals
+from portal.activity.actions import ACTIONS as ACTIVITY_ACTIONS
 from portal.activity.cli import activity as activity_commands
 from portal.activity.permissions import ACTIVITY_READ
-from portal.activity.views import Telling, of_resource
+from portal.activity.views import Feed, of_resource
 from portal.activity.views import bp as activity
+from portal.adoption.takeover import ADOPTION
 from portal.api import access, repeats
+from portal.api.actions import ACTIONS as API_ACTIONS
 from portal.api.views import bp as api
 from portal.auth import commands as authentication
+from portal.auth.actions import ACTIONS as AUTH_ACTIONS
 from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.views import bp as auth
@@ -28,14 +32,17 @@ from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import background
 from portal.core import rate_limit
+from portal.core.actions import Action
 from portal.core.actor import current_actor
 from portal.core.checks import Check, Gauge
 from portal.core.policy import Permission, allows
 from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
+from portal.data_browser.actions import ACTIONS as BROWSER_ACTIONS
 from portal.data_browser.permissions import BROWSER_READ
 from portal.data_browser.views import bp as data_browser
+from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
@@ -44,19 +51,23 @@ from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
 from portal.mail.queue import retention_rules, work_in_background
 from portal.mail.views import bp as mail
+from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
 from portal.resources.resource import Resource, resources
+from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
+from portal.users.actions import ACTIONS as USER_ACTIONS
 from portal.users.membership import People
 from portal.users.queries import names_of
 from portal.users.resource import resource as persons
 from portal.users.views import bp as users
 from portal.web import activity_feed, people, reauthentication, session
-from portal.web.given import Link, Provision, current_settings, lists, navigation, permissions
+from portal.web.error_pages import REFUSED
+from portal.web.given import Link, Provision, actions, current_settings, lists, navigation, permissions
 from portal.web.observing import gauges
 
 
@@ -67,6 +78,7 @@ class Feature:
     pages: tuple[Blueprint, ...] = ()
     resource: Resource[Any] | None = None
     permissions: tuple[Permission, ...] = ()
+    actions: tuple[Action, ...] = ()  # what it records in the history
     links: tuple[Link, ...] = ()  # in the navigation
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # values that lower layers use but can't import
@@ -94,10 +106,12 @@ def _links(feature: Feature) -> tuple[Link, ...]:
 
 
 FEATURES = (
-    Feature(commands=COMMANDS, checks=INSTALLATION),  # first, because other checks depend on these
+    # Its checks come first, because others depend on them.
+    Feature(commands=COMMANDS, checks=INSTALLATION, actions=(REFUSED, ADOPTION, SEED_ADDED)),
     Feature(pages=(health,)),
     Feature(
         pages=(auth, links),
+        actions=AUTH_ACTIONS,
         provides=(
             session.by_cookie.by(authentication.signed_in),
             reauthentication.reauthenticate.by(authentication.reauthenticate),
@@ -106,20 +120,26 @@ FEATURES = (
         retention=(RetentionRule("rate limits", lambda _: timedelta(0), rate_limit.prune),),
     ),
     Feature(pages=(account,)),
-    Feature(pages=(mfa,)),
+    Feature(pages=(mfa,), actions=MFA_ACTIONS),
     Feature(
         pages=(dashboard,),
         permissions=(DASHBOARD_READ,),
         links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ),),
     ),
-    Feature(pages=(users,), resource=persons, provides=(people.names_of.by(names_of), members.by(People()))),
+    Feature(
+        pages=(users,),
+        resource=persons,
+        actions=USER_ACTIONS,
+        provides=(people.names_of.by(names_of), members.by(People())),
+    ),
     Feature(pages=(organizations,), resource=tenants),
     Feature(
         pages=(activity,),
         permissions=(ACTIVITY_READ,),
+        actions=ACTIVITY_ACTIONS,
         links=(page("Activity", "history", "activity.index", ACTIVITY_READ),),
         commands=(activity_commands,),
-        provides=(activity_feed.feed.by(Telling()),),
+        provides=(activity_feed.feed.by(Feed()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         background=(seals.seal_regularly,),
@@ -127,13 +147,13 @@ FEATURES = (
     Feature(
         pages=(data_browser,),
         permissions=(BROWSER_READ,),
+        actions=BROWSER_ACTIONS,
         links=(page("Data browser", "database", "data_browser.index", BROWSER_READ),),
     ),
     Feature(
         pages=(tokens,),
-        retention=(
-            RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
-        ),
+        actions=TOKEN_ACTIONS,
+        retention=(RetentionRule("sessions", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(mail,),
@@ -155,6 +175,7 @@ FEATURES = (
     ),
     Feature(
         pages=(api,),
+        actions=API_ACTIONS,
         provides=(session.by_bearer.by(access.person),),
         retention=(RetentionRule("responses to programs", lambda _: repeats.KEPT, repeats.prune),),
     ),
@@ -169,6 +190,7 @@ PERMISSIONS = {
         for one in (*feature.permissions, *(feature.resource.permissions if feature.resource else ()))
     )
 }
+ACTIONS = {one.name: one for feature in FEATURES for one in feature.actions}
 
 
 def register(app: Flask) -> None:
@@ -183,6 +205,7 @@ def register(app: Flask) -> None:
         for provision in feature.provides:
             provision.install(app)
     permissions.set(app, PERMISSIONS)
+    actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])

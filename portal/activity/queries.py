@@ -11,7 +11,6 @@ from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy import Row, and_, false, func, null, or_, select, true
 from sqlalchemy.orm import aliased
 
-from portal.activity.words import ACTIONS, SIGN_INS, fields
 from portal.core.actor import Role
 from portal.core.clock import zone
 from portal.core.cursors import moment
@@ -23,6 +22,7 @@ from portal.core.operations import Operation
 from portal.core.terms import matches
 from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
+from portal.web.given import actions
 
 FEW = 5  # rows of which an operation holds the ids and names
 FOUND = 200
@@ -36,6 +36,11 @@ NOT_LISTED = (
     "id", "key", "xid", "event_id", "events", "counts", "actions", "fields", "row_ids", "names", "statements",
     "search_text",
 )  # fmt: skip
+
+
+def fields() -> dict[str, str]:
+    """The columns that people know, of all resources, by what they call them."""
+    return {name: label for one in resources().values() for name, label in one.labels.items()}
 
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
@@ -121,7 +126,7 @@ def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) 
     kinds: dict[str, tuple[str, Condition[bool]]] = {
         "all": ("Everything", true()),
         "changes": ("Changes", entity.row_version.is_not(None)),
-        "sign-ins": ("Sign-ins", entity.action.in_(SIGN_INS)),
+        "sign-ins": ("Sign-ins", entity.action.in_([one.name for one in actions().values() if one.is_sign_in])),
     }
     newest = {"at": Sort(entity.at, moment)}
     return {
@@ -163,13 +168,13 @@ def _uuid(value: str) -> uuid.UUID:
 
 
 def _by(value: str) -> Condition[bool]:
-    """By somebody whom the reader may know: to ask for others' acts would tell who they are."""
+    """By somebody whom the reader may know: finding others' operations would reveal who they are."""
     known = select(ACTOR.id).where(ACTOR.id == _uuid(value)).exists()
     return and_(Operation.actor_id == _uuid(value), known)
 
 
 def _by_action(value: str) -> Condition[bool] | None:
-    return Operation.actions.contains([value]) if value in ACTIONS else None
+    return Operation.actions.contains([value]) if value in actions() else None
 
 
 def _by_field(value: str) -> Condition[bool] | None:
@@ -198,7 +203,7 @@ def _about_whom(_value: str, row: Row[Any] | None) -> str:
 FILTERS = {
     "row": Filter(lambda value: _about([_uuid(value)]), _about_whom),
     "by": Filter(_by, _by_whom),
-    "action": Filter(_by_action, lambda value, _: ACTIONS[value]),
+    "action": Filter(_by_action, lambda value, _: actions()[value].label),
     "field": Filter(_by_field, lambda value, _: f"Field: {fields()[value]}"),
     "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
     "to": Filter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,19 +12,20 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.activity import queries
+from portal.activity.actions import OF_ROWS
+from portal.activity.entries import Entry, days, entries_of
 from portal.activity.permissions import ACTIVITY_READ
-from portal.activity.telling import Entry, days, shown, told
-from portal.activity.words import ACTIONS, fields
+from portal.activity.row_names import Names, in_words, key_of, names_of
 from portal.core.clock import local, now, zone
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
-from portal.organizations import queries as organizations
 from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
+from portal.web.given import actions
 from portal.web.guards import requires
 from portal.web.reauthentication import ask
 from portal.web.rendering import redirect, render
@@ -52,15 +53,15 @@ class Then:
         return self.then == self.now
 
 
-class Telling:
+class Feed:
     """The feed of portal/web/activity_feed.py, for the pages of features below this one."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Entry]:
         rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
-        return told(rows, of_one_row=True)
+        return entries_of(rows, of_one_row=True)
 
     def latest(self) -> Sequence[Entry]:
-        return told(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
+        return entries_of(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
 
 
 @bp.get("/")
@@ -70,8 +71,20 @@ def index() -> ResponseReturnValue:
     listing = queries.listing(request.args, here())
     export_url = listing.url.replace(listing.path, url_for(".export"), 1)
     return render_list(
-        "activity", listing, told=told, days=days, actions=ACTIONS, fields=fields(), export_url=export_url
+        "activity",
+        listing,
+        entries_of=entries_of,
+        days=days,
+        actions=_choices(),
+        fields=queries.fields(),
+        export_url=export_url,
     )
+
+
+def _choices() -> dict[str, str]:
+    """The labels of all actions: those of rows first, then the others by label."""
+    others = sorted((one for one in actions().values() if one not in OF_ROWS), key=lambda one: one.label)
+    return {one.name: one.label for one in (*OF_ROWS, *others)}
 
 
 @bp.get("/export")
@@ -90,7 +103,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     page = listing.page()
     if not page.rows:
         raise Missing
-    return render("activity/show.html", listing=listing, page=page, entries=told(page.rows))
+    return render("activity/show.html", listing=listing, page=page, entries=entries_of(page.rows))
 
 
 def of_resource(resource: Resource[Any]) -> Blueprint:
@@ -121,7 +134,7 @@ def _undo(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
     try:
         row = resource.records.undo(row_id, _version())
     except Superseded as error:
-        flash(f"Not undone. {_clashes(error)}", "error")
+        flash(f"Not undone. {_clashes(resource, error)}", "error")
     except Conflict as conflict:
         flash(f"Not undone. {conflict.message}", "error")
     else:
@@ -136,20 +149,24 @@ def _version() -> int:
     return int(text)
 
 
-def _clashes(error: Superseded) -> str:
+def _clashes(resource: Resource[Any], error: Superseded) -> str:
     """Both values of each field that somebody changed since."""
-    houses = organizations.names_of(
-        value for name, *values in error.clashes if name == "organization_id" for value in values if value
-    )
+    names = _names(resource, [(name, value) for name, *values in error.clashes for value in values])
     return " ".join(
-        f"{fields().get(name, 'The state')} was changed since: it is {_quoted(name, is_now, houses)} now,"
-        f" and was {_quoted(name, before, houses)}."
+        f"{resource.labels.get(name, 'The state')} was changed since:"
+        f" it is {_quoted(resource, name, is_now, names)} now, and was {_quoted(resource, name, before, names)}."
         for name, is_now, before in error.clashes
     )
 
 
-def _quoted(name: str, value: Any, houses: Mapping[uuid.UUID, str]) -> str:
-    text = _state(value) if name == "deleted_at" else shown(name, value, houses)
+def _names(resource: Resource[Any], values: Iterable[tuple[str, Any]]) -> Names:
+    """The names of rows that these values of columns refer to."""
+    keys = (key_of(resource.references.get(name), value) for name, value in values)
+    return names_of(key for key in keys if key)
+
+
+def _quoted(resource: Resource[Any], name: str, value: Any, names: Names) -> str:
+    text = _state(value) if name == "deleted_at" else in_words(resource, name, value, names)
     return f"“{text}”" if text else "empty"
 
 
@@ -164,7 +181,7 @@ def _of_row(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
         row=row,
         listing=listing,
         page=page,
-        entries=told(page.rows, of_one_row=True),
+        entries=entries_of(page.rows, of_one_row=True),
         at=at,
         shown_at=local(at or now()),
         past=_compared(resource, row, at) if at else None,
@@ -178,10 +195,10 @@ def _compared(resource: Resource[Any], row: Any, at: datetime) -> list[Then] | N
         return None
     labels = {name: label for name, label in resource.labels.items() if name != "password"}
     is_now = {name: getattr(row, name) for name in labels}
-    both = [is_now, {**is_now, **past}]
-    houses = organizations.names_of({one["organization_id"] for one in both if one.get("organization_id")})
+    then = {name: past.get(name, value) for name, value in is_now.items()}
+    names = _names(resource, [*is_now.items(), *then.items()])
     fields = [
-        Then(label, shown(name, past.get(name, is_now[name]), houses), shown(name, is_now[name], houses))
+        Then(label, in_words(resource, name, then[name], names), in_words(resource, name, is_now[name], names))
         for name, label in labels.items()
     ]
     deleted = Then("State", _state(past.get("deleted_at", row.deleted_at)), _state(row.deleted_at))
@@ -189,7 +206,7 @@ def _compared(resource: Resource[Any], row: Any, at: datetime) -> list[Then] | N
 
 
 def _state(deleted_at: datetime | None) -> str:
-    return "deleted" if deleted_at else "living"
+    return "deleted" if deleted_at else "not deleted"
 
 
 def _moment(text: str) -> datetime | None:
@@ -204,14 +221,13 @@ def _moment(text: str) -> datetime | None:
 def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
     yield [HEADINGS]
     for rows in listing.batches(BATCH):
-        lines = [line for entry in told(rows, one_by_one=True) for line in _lines(entry)]
+        lines = [line for entry in entries_of(rows, one_by_one=True) for line in _lines(entry)]
         db.session.rollback()  # no connection waits until the batch is sent
         yield lines
 
 
 def _lines(entry: Entry) -> Iterator[Sequence[object]]:
-    what = f"{entry.verb} {entry.preposition}".strip()
-    head = (entry.at.isoformat(), entry.who, what, entry.table, entry.subject, entry.row_id)
+    head = (entry.at.isoformat(), entry.who, entry.what, entry.table, entry.subject, entry.row_id)
     tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id, entry.rest)
     if not entry.differences:
         yield (*head, None, None, None, *tail)

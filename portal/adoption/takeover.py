@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from portal.adoption.prisma import KEPT, MIGRATIONS, TABLES
 from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
-from portal.core.batch import IMPORT_TRIGGERS, without_triggers
+from portal.core.actions import Action
+from portal.core.batch import OF_NEW_ROWS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
 SETTINGS = {
@@ -37,8 +38,9 @@ WHERE indrelid = %(table)s::regclass AND NOT EXISTS (SELECT FROM pg_constraint W
 REFERENCES = """
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %(table)s::regclass AND contype = 'f'
 """
+ADOPTION = Action("adopt", "migrated the data of the former backend", "Migrated data", "plus")
 EVENT = """
-SELECT portal_record('adopt', NULL, 'SYSTEM', NULL, NULL, NULL, jsonb_build_object(
+SELECT portal_record(%(action)s, NULL, 'SYSTEM', NULL, NULL, NULL, jsonb_build_object(
     'organizations', jsonb_build_array(0, %(organizations)s), 'people', jsonb_build_array(0, %(users)s),
     'refresh tokens', jsonb_build_array(0, %(refresh_tokens)s)), false)
 """
@@ -67,8 +69,8 @@ def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
     moved = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
     _compare(connection, moved)
     connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it contains them in plain text
-    connection.exec_driver_sql(EVENT, moved)
-    return moved
+    connection.exec_driver_sql(EVENT, {"action": ADOPTION.name, **came})
+    return came
 
 
 def drop(connection: Connection) -> None:

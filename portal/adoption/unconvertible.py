@@ -90,18 +90,34 @@ def _odd(connection: Connection, table: str, column: str, plain: str) -> list[st
 
 
 def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
-    """Rows that prevent an adoption, and rows that it changes. Empty if all rows can be converted as they are."""
-    asked = [*((*one, True) for one in _blocking()), *((*one, False) for one in _repaired())]
+    """What prevents an adoption, and what is changed on the way; empty if all rows can be converted."""
     found = []
-    for what, query, blocks in asked:
-        counted = f"SELECT example, count(*) OVER () FROM ({query}) found(example) LIMIT {SHOWN}"
-        rows = connection.exec_driver_sql(counted, spelling.parameters).all()
+    for what, query, stops in every_check():
+        rows = connection.exec_driver_sql(counted(query), spelling.parameters).all()
         if rows:
             found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), blocks))
     return found
 
 
-def _blocking() -> Iterator[tuple[str, str]]:
+def every_check() -> Iterator[tuple[str, str, bool]]:
+    """What is looked for, the query that finds it, and whether it prevents an adoption."""
+    yield from ((*one, True) for one in _stopping())
+    yield from ((*one, False) for one in _mended())
+
+
+def counted(query: str) -> str:
+    """Some examples, each with the number of all rows.
+
+    Materialized, the query is planned for all its rows. With the LIMIT in it, PostgreSQL 15 would plan for the first
+    few, and compare every token with every person.
+    """
+    return (
+        f"WITH found(example) AS MATERIALIZED ({query})"
+        f" SELECT example, (SELECT count(*) FROM found) FROM found LIMIT {SHOWN}"
+    )
+
+
+def _stopping() -> Iterator[tuple[str, str]]:
     for table, wanted in TABLES.items():
         yield f"ids of {table} that aren't UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
         yield (

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
+from portal.api.actions import REPLAY
 from portal.auth import queries
+from portal.auth.actions import SIGN_OUT
 from portal.auth.commands import Awaited, actor_of, awaited, begun, proved
 from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM
@@ -50,7 +52,7 @@ def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
         return Refusal.UNKNOWN
     outcome = rotation.rotate(token, grace=grace)
     if outcome is Refusal.REPLAYED:
-        history.record("replay", about=person.id, tenant=actor_of(person).seen_by)
+        history.record(REPLAY, about=person.id, tenant=actor_of(person).seen_by)
         send_later("replay", person.id)
     return outcome
 
@@ -70,7 +72,7 @@ def _log_out(token: str) -> None:
     person = db.session.execute(queries.by_session(session.id, session.user_id)).first()
     rotation.close_client_session(session)
     if person:
-        history.record("sign_out", by=actor_of(person), about=person.id)
+        history.record(SIGN_OUT, by=actor_of(person), about=person.id)
 
 
 def session_id(token: str) -> uuid.UUID | None:

@@ -15,7 +15,9 @@ from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
 
 from portal.auth import queries
+from portal.auth.actions import RATE_LIMITED, SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, TWO_FACTOR_FAILED
 from portal.core import history, rate_limit
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -93,8 +95,8 @@ def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Se
     db.session.rollback()  # don't hold a connection during the check, which takes a quarter of a second
     _attempt(person, counters)
     verdict = passwords.verify(password, person.password if person else None)
-    if person is None or not verdict.correct or (passwords.is_demo(password) and not demo):
-        _record_failure("sign_in_failed", person)
+    if person is None or not verdict.right or (passwords.is_demo(password) and not demo):
+        _record_failure(SIGN_IN_FAILED, person)
         return None
     return passwords.hash_password(password) if verdict.outdated else ""
 
@@ -103,7 +105,7 @@ def _attempt(person: Row[Any] | None, counters: Sequence[Counter]) -> None:
     try:
         rate_limit.attempt(*counters)
     except RateLimited:
-        _record_failure("rate_limited", person)
+        _record_failure(RATE_LIMITED, person)
         raise
 
 
@@ -132,7 +134,7 @@ def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lif
         _attempt(person, [counter])
         shown = verify(person.id)
         if shown is None:
-            _record_failure("two_factor_failed", person)
+            _record_failure(TWO_FACTOR_FAILED, person)
             return None
         return _open(person, None, opens, lifetime=lifetime, counters=[counter], shown=shown)
 
@@ -146,7 +148,7 @@ def sign_in_with_passkey(
         owner = mfa.use_passkey(answer)
         person = db.session.execute(queries.by_id(owner)).first() if owner else None
         if person is None:
-            _record_failure("sign_in_failed", None)
+            _record_failure(SIGN_IN_FAILED, None)
             return None
         shown = PASSKEY
         return _person(_open(person, None, tokens.open_session, lifetime=lifetime, counters=counters, shown=shown))
@@ -183,14 +185,14 @@ def _open(
     note_sign_in(actor_of(person), shown)
     if shown == CODE:
         send_later("recovery_code_used", person.id)
-    count_sign_in("sign_in")
+    count_sign_in(SIGN_IN.name)
     return opens(person.id, person.organization_id, lifetime=lifetime)
 
 
 def note_sign_in(person: Actor, shown: str | None = None) -> None:
     """Record a sign-in and its second factor, inside the command that opens the session."""
     details = {MEANS: shown} if shown else None
-    history.record("sign_in", by=person, about=person.id, details=details)
+    history.record(SIGN_IN, by=person, about=person.id, details=details)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
     db.session.execute(here, execution_options={"synchronize_session": False})
 
@@ -204,7 +206,7 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
         with acting_as(SYSTEM):
             rate_limit.attempt(counter)
     except RateLimited:
-        history.record("rate_limited", about=person.id)
+        history.record(RATE_LIMITED, about=person.id)
         raise
     db.session.rollback()  # don't hold a connection during the check
     if not passwords.verify(password, stored).correct:
@@ -223,9 +225,9 @@ def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
     return True
 
 
-def _record_failure(action: str, person: Row[Any] | None) -> None:
-    """Record a failed attempt, with the same work for unknown addresses. Tenants see none of SUPER_ADMINs."""
-    count_sign_in(action)
+def _record_failure(action: Action, person: Row[Any] | None) -> None:
+    """Record a failed attempt, with the same work for unknown addresses. Tenants don't see those of SUPER_ADMINs."""
+    count_sign_in(action.name)
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
 
@@ -279,7 +281,7 @@ def sign_out(person: SignedIn) -> None:
 @command
 def _close(person: SignedIn) -> None:
     tokens.revoke(person.token)
-    history.record("sign_out", by=person.actor, about=person.id)
+    history.record(SIGN_OUT, by=person.actor, about=person.id)
 
 
 def sign_in_anew(person: SignedIn, *, lifetime: Lifetime) -> SignedIn | None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from portal.auth.actions import INVITATION_ACCEPTED, RESET_ASKED, RESET_USED
 from portal.auth.commands import note_sign_in, signed_in
 from portal.auth.queries import anybody
 from portal.core import history, rate_limit
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -51,7 +53,7 @@ def accept(token: str, password: str, *, lifetime: Lifetime) -> SignedIn | None:
 @command
 def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
     purpose, user, found = links.redeem(token, links.INVITATIONS)
-    _credit(user, "invitation_accepted")
+    _credit(user, INVITATION_ACCEPTED)
     user.accepted_at = now()
     _set_password(user, found, hashed, has_proved_address=purpose == links.INVITATION)
     if not user.email_verified:
@@ -76,7 +78,7 @@ def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
 def _ask_for_reset(email: str) -> None:
     found = db.session.execute(anybody(email)).first()
     about, tenant = (found.id, Actor(found.id, found.role, found.organization_id).seen_by) if found else (None, None)
-    history.record("reset_asked", about=about, tenant=tenant)
+    history.record(RESET_ASKED, about=about, tenant=tenant)
     send_later("password_reset", found.id if found else uuid7())
 
 
@@ -91,7 +93,7 @@ def reset(token: str, password: str) -> uuid.UUID:
 @command
 def _reset(token: str, hashed: str) -> uuid.UUID:
     _, user, found = links.redeem(token, (links.RESET,))
-    _credit(user, "reset_used")
+    _credit(user, RESET_USED)
     _set_password(user, found, hashed, has_proved_address=True)
     send_later("password_changed", user.id)
     return user.id
@@ -123,8 +125,8 @@ def _confirm_address(token: str) -> str:
     return user.email
 
 
-def _credit(user: User, action: str) -> None:
-    """Record the person as the actor, although the system makes the change."""
+def _credit(user: User, action: Action) -> None:
+    """The person as the actor, although the system does the work."""
     history.credit(_actor(user))
     history.record(action, by=_actor(user), about=user.id)
 

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
@@ -36,10 +37,6 @@ from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.operations import NEWEST, XID8
 from portal.core.row_security import ONESELF, OWN_TENANT
 
-# Repeated within a minute, they become one event.
-COUNTED = frozenset(
-    {"sign_in_failed", "rate_limited", "refused", "address_refused", "two_factor_failed", "browser_opened"}
-)
 CHANGING = ("update", "delete", "restore")
 RECORDED: tuple[TypeEngine[Any], ...] = (
     Text(),
@@ -106,7 +103,7 @@ class Activity(TenantOwned, Base):
 
 
 def record(
-    action: str,
+    action: Action,
     *,
     by: Actor | None = None,
     about: uuid.UUID | None = None,
@@ -114,23 +111,23 @@ def record(
     table: str | None = None,
     details: dict[str, str] | None = None,
 ) -> None:
-    """Add an event that no row's change tells; inside the running command where that acts as the system.
+    """Record an event that no changed row shows; inside the running command if that acts as the system.
 
-    Unless said otherwise it is done by the one acting, and seen by their tenant; what a SUPER_ADMIN does, by none.
-    `about` is a person's id; `table` what was looked into as a whole.
+    By default it is done by the actor, and seen by their tenant; what a SUPER_ADMIN does, by none. `about` is the key
+    of a row of `table`, which is a person's unless given. A table alone is what was viewed as a whole.
     """
     actor = by or current_actor()
     role = "SYSTEM" if actor.role is None else actor.role.name
     changes = {name: [None, value] for name, value in details.items()} if details else None
     event = (
-        action,
+        action.name,
         actor.id,
         role,
         tenant or actor.seen_by,
-        "users" if about else table,
+        table or ("users" if about else None),
         about,
         changes,
-        action in COUNTED,
+        action.is_counted,
     )
     if current_actor() == SYSTEM:
         _add(event)

@@ -128,6 +128,10 @@ class Listing:
         counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())
         return Count.bounded(counted or 0, counts.BOUND)
 
+    def estimated(self) -> Count:
+        """The planner's estimate. Only for actors without a tenant: it knows nothing of tenants."""
+        return Count(self._estimate(), "about")
+
     def _sorted_by(self) -> Sort:
         if self.source.best and self.sort == BEST:
             return self.source.best(self)
@@ -209,6 +213,8 @@ class Listing:
         if self._is_counted_as_found:
             found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
             return select(func.count()).select_from(found).scalar_subquery()
+        if self.source.count and not self.q and (counted := self.source.count(self, bound + 1)) is not None:
+            return counted
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 

@@ -88,4 +88,5 @@ class Source:
     newest: Any = None  # the column by which a search is ordered, unless created_at
     best: Callable[[Any], Sort] | None = None  # the default sort of a search: Listing -> Sort
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
+    count: Any = None  # (Listing, most) -> a faster expression that counts up to `most` rows, or None
     total: Count | None = None  # how many rows there are without filters, where that is known

@@ -17,6 +17,7 @@ from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
 from portal.data_browser import queries, rows
+from portal.data_browser.actions import BROWSER_COPIED, BROWSER_OPENED, BROWSER_QUERIED
 from portal.data_browser.box import Trouble, asked, is_number
 from portal.data_browser.conditions import Unfit
 from portal.data_browser.forms import QueryForm
@@ -66,7 +67,7 @@ def show(table: str) -> ResponseReturnValue:
         tables = all_tables(connection)
         view = View(table_named(tables, table), request.args, here())
         page = _page(view, connection)
-    record("browser_opened", table=table)
+    record(BROWSER_OPENED, table=table)
     response = render(
         "data_browser/table.html",
         fragment="data_browser/_table.html",
@@ -92,7 +93,7 @@ def row(table: str) -> ResponseReturnValue:
         values = _found(lambda: rows.values_of(connection, one, key))
         around = [] if wants_fragment() else rows.pointing(connection, tables, one, values)
     is_whole = _wants_internal()
-    record("browser_opened", table=table)
+    record(BROWSER_OPENED, table=table)
     return render(
         "data_browser/row.html",
         fragment="data_browser/_row.html",
@@ -116,7 +117,7 @@ def copy(table: str) -> ResponseReturnValue:
     with _reading() as connection:
         one = table_named(all_tables(connection), table)
         text = _found(lambda: rows.as_json(connection, one, key, internal=_wants_internal()))
-    record("browser_copied", table=table, details={"row": ", ".join(key)})
+    record(BROWSER_COPIED, table=table, details={"row": ", ".join(key)})
     if wants_fragment():
         return render("data_browser/_copy.html", table=one, text=text)
     return Response(f"{text}\n", mimetype="application/json")
@@ -140,7 +141,7 @@ def query() -> ResponseReturnValue:
         return _box(form, status=422)
     text, way = str(form.query.data), request.form.get("way", "run")
     way = way if way in ("explain", "analyze") else "run"
-    record("browser_queried", details={"query": text})
+    record(BROWSER_QUERIED, details={"query": text})
     settings = current_settings()
     try:
         answer = asked(

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core import history
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM
 from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.clock import now
@@ -21,6 +22,7 @@ from portal.resources.resource import Resource, by_references, resources
 
 SEED = 20_260_101
 AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
+SEED_ADDED = Action("seed", "added the demo data", "Added demo data", "plus")
 
 
 def is_empty() -> bool:
@@ -44,7 +46,7 @@ def _seed_demo(demo: Demo) -> dict[str, int]:
     with without_time_limit():
         made = {one.plural: _fill(one, demo) for one in by_references()}
         made = {plural: many for plural, many in made.items() if many}
-        history.record("seed", details={plural: f"{many:,}" for plural, many in made.items()})
+        history.record(SEED_ADDED, details={plural: f"{many:,}" for plural, many in made.items()})
         return made
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Column, Table, TextClause, Uuid, or_, select, text
 
+from portal.auth.actions import SIGN_IN
 from portal.core import history
 from portal.core.actor import SYSTEM, Actor, Origin, Role, bind_origin, unbind_origin
 from portal.core.batch import create_many
@@ -155,7 +156,7 @@ def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
     role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
-    history.record("sign_in", by=Actor(person, role, tenant.id), about=person)
+    history.record(SIGN_IN, by=Actor(person, role, tenant.id), about=person)
 
 
 def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from portal.core import history
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -18,6 +19,7 @@ from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.mail.commands import send_later
 from portal.mfa import ciphers, codes, passkeys, queries
+from portal.mfa.actions import RECOVERY_CODES_RENEWED, TWO_FACTOR_ADDED, TWO_FACTOR_REMOVED
 from portal.mfa.models import Authenticator, Passkey, RecoveryCode
 from portal.mfa.passkeys import Answer, NewPasskey
 from portal.mfa.words import APP, CODE, MEANS, PASSKEY
@@ -107,7 +109,7 @@ def _add_passkey(person: Actor, name: str, made: NewPasskey) -> list[str]:
 
 
 def _added(person: Actor, what: str) -> list[str]:
-    _record_and_notify("two_factor_added", person, what)
+    _tell(TWO_FACTOR_ADDED, person, what)
     return [] if db.session.scalar(queries.codes_left(_id(person))) else _make_codes(_id(person))
 
 
@@ -123,7 +125,7 @@ def _renew_codes(person: Actor) -> list[str]:
     _wait_for(person.id)
     if not db.session.scalar(select(queries.has_two_factor(person.id))):
         raise Missing
-    _record_and_notify("recovery_codes_renewed", person)
+    _tell(RECOVERY_CODES_RENEWED, person)
     return _make_codes(_id(person))
 
 
@@ -159,7 +161,7 @@ def _remove_one(person: Actor, passkey_id: uuid.UUID | None, last: str | None) -
         if last:
             raise Conflict(None, last)
         _remove(RecoveryCode, RecoveryCode.user_id == person.id)
-    _record_and_notify("two_factor_removed", person, what)
+    _tell(TWO_FACTOR_REMOVED, person, what)
 
 
 @command
@@ -223,11 +225,11 @@ def _changes(statement: Any) -> bool:
     return bool(result.rowcount)
 
 
-def _record_and_notify(action: str, person: Actor, what: str | None = None) -> None:
+def _tell(action: Action, person: Actor, what: str | None = None) -> None:
     """Record the change in the history, and queue an email."""
     details = {MEANS: what} if what else None
     history.record(action, by=person, about=person.id, tenant=person.seen_by, details=details)
-    send_later(action, _id(person))
+    send_later(action.name, _id(person))
 
 
 def _id(person: Actor) -> uuid.UUID:

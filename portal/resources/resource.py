@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
-from sqlalchemy import Select, select
+from sqlalchemy import Select, inspect, select
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
@@ -21,6 +21,7 @@ from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
 from portal.core.terms import matches
+from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form, NewForm
@@ -68,6 +69,8 @@ class Resource(ABC, Generic[Row]):
     new_form: type[NewForm]
     edit_form: type[EditForm]
     labels: ClassVar[Mapping[str, str]]  # the columns that people know, by what they call them
+    switches: ClassVar[Mapping[str, tuple[Wording, Wording]]] = {}  # changes of a column to no, and to yes
+    icons: ClassVar[Mapping[str, str]] = {}  # the history's marks for changes of some columns
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
     restoring: ClassVar[str] = "Brings everything back as it was."  # what it means, on the button's card
@@ -161,6 +164,21 @@ class Resource(ABC, Generic[Row]):
     def sql_name(self, row: Any) -> Any:
         """`title_of` in SQL, of the model or an alias of it."""
         return row.name
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """Columns that hold the key of a row, by the table of that row."""
+        columns = inspect(self.records.model).local_table.columns
+        keys = ((column.name, one.column) for column in columns for one in column.foreign_keys)
+        return {name: key.table.name for name, key in keys if key.name == "id"}
+
+    def wording(self, event: Any) -> Wording:
+        """How the history words an event that changed some columns."""
+        return changed(event.changes, self.labels, self.switches)
+
+    def in_words(self, name: str, value: Any) -> str | None:
+        """A column's value as people read it, given as in a row or in the history. None if empty."""
+        return in_words(value)
 
     def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
         """The keys of some rows, deleted ones too, that a search finds."""

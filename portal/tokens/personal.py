@@ -14,6 +14,7 @@ from portal.core.actor import SYSTEM, Actor, current_actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Conflict, Missing
+from portal.tokens.actions import TOKEN_CREATED, TOKEN_REVOKED
 from portal.tokens.commands import BYTES
 from portal.tokens.models import ApiToken, digest
 
@@ -55,7 +56,7 @@ def _create(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, 
         "expires_at": at + lasts,
     }
     db.session.execute(insert(ApiToken), [row])
-    history.record("token_made", by=actor, about=actor.id)
+    history.record(TOKEN_CREATED, by=actor, about=actor.id)
     return token
 
 
@@ -75,7 +76,7 @@ def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
         raise Missing
     active = update(ApiToken).where(own, ApiToken.revoked_at.is_(None)).returning(ApiToken.id)
     if db.session.scalar(active.values(revoked_at=func.clock_timestamp()), execution_options=NO_SYNC):
-        history.record("token_revoked", by=actor, about=actor.id)
+        history.record(TOKEN_REVOKED, by=actor, about=actor.id)
     return name
 
 

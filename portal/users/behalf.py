@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from portal.core import history, rate_limit
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor, current_actor
 from portal.core.db import acting_as, command, db, locked
 from portal.core.errors import NotAllowed
@@ -16,7 +17,7 @@ from portal.users import queries
 from portal.users.models import User
 
 R = TypeVar("R")
-Record = Callable[[str], None]
+Record = Callable[[Action], None]
 
 
 def on_behalf(user_id: uuid.UUID, change: Callable[[User, Record], R], *counters: Counter) -> R:

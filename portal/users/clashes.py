@@ -11,6 +11,7 @@ from portal.core.db import acting_as, db
 from portal.core.errors import Conflict, RateLimited
 from portal.core.rate_limit import Counter
 from portal.users import queries
+from portal.users.actions import ADDRESS_REFUSED
 from portal.web.attempts import of_foreign_addresses
 
 KEY = "users_email_key"
@@ -43,7 +44,7 @@ def asking_for(email: str | None, change: Callable[[], R]) -> R:
         message = f"{holder.name} already uses this address." if holder else ADDRESS_TAKEN_ELSEWHERE
         db.session.rollback()  # don't hold a connection while waiting for another
         if is_elsewhere:
-            history.record("address_refused")
+            history.record(ADDRESS_REFUSED)
         raise Conflict("email", message, constraint=KEY) from None
     finally:
         if counters and not is_elsewhere:

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from portal.core.actions import Action
 from portal.core.db import db
 from portal.core.errors import Missing
 from portal.tokens import commands as tokens
 from portal.tokens.queries import agent_of, latest_of
+from portal.users.actions import END_SESSION, END_SESSIONS
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 
@@ -39,16 +41,16 @@ def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
     agent = db.session.scalar(agent_of(user_id, session_id))
     if agent is None:
         raise Missing
-    on_behalf(user_id, partial(_end, "end_session", lambda: tokens.end_one(user_id, session_id)))
+    on_behalf(user_id, partial(_end, END_SESSION, lambda: tokens.end_one(user_id, session_id)))
     return agent
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
-    """End all sessions of a person except the current one. Returns how many. Raises Missing, NotAllowed."""
-    return on_behalf(user_id, partial(_end, "end_sessions", lambda: tokens.end_others(user_id, besides)))
+    """End all sessions of a person except the current one; returns how many. Missing, NotAllowed."""
+    return on_behalf(user_id, partial(_end, END_SESSIONS, lambda: tokens.end_others(user_id, besides)))
 
 
-def _end(action: str, end: Callable[[], int], _user: User, record: Record) -> int:
+def _end(action: Action, end: Callable[[], int], _user: User, record: Record) -> int:
     ended = end()
     if ended:
         record(action)

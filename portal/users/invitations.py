@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from functools import partial
 
+from portal.core.actions import Action
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as
@@ -12,6 +13,7 @@ from portal.core.errors import Conflict, Missing
 from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
 from portal.users import links
+from portal.users.actions import INVITATION_COPIED, INVITATION_REVOKED, INVITED
 from portal.users.behalf import Record, on_behalf
 from portal.users.commands import WAITING
 from portal.users.models import User
@@ -21,18 +23,18 @@ INACTIVE = "{} is deactivated. Activate the person to send the invitation."
 
 
 def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
-    """Send a new invitation. Older ones stop working. Raises Missing, Conflict; RateLimited if the counter is full."""
-    return on_behalf(user_id, partial(_change, "invited"), *([counter] if counter else []))
+    """Send a new invitation; older ones stop working. Missing, Conflict; RateLimited if the counter is full."""
+    return on_behalf(user_id, partial(_change, INVITED), *([counter] if counter else []))
 
 
 def revoke(user_id: uuid.UUID) -> User:
-    """Revoke the invitation. Raises Missing, Conflict."""
-    return on_behalf(user_id, partial(_change, "invitation_revoked"))
+    """Revoke the invitation. Missing, Conflict."""
+    return on_behalf(user_id, partial(_change, INVITATION_REVOKED))
 
 
 def link_of(user_id: uuid.UUID) -> tuple[User, str]:
-    """Create a link to hand over. It doesn't confirm the address. Older ones stop working. Missing, Conflict."""
-    user = on_behalf(user_id, partial(_change, "invitation_copied"))
+    """A new link to hand over, which doesn't confirm the address. Older ones stop working. Missing, Conflict."""
+    user = on_behalf(user_id, partial(_change, INVITATION_COPIED))
     with acting_as(SYSTEM):
         found = links.person(user_id)
         if found is None:
@@ -46,16 +48,16 @@ def check_waiting(user: User) -> None:
         raise Conflict(None, ACCEPTED.format(user.name))
 
 
-def _change(action: str, user: User, record: Record) -> User:
+def _change(action: Action, user: User, record: Record) -> User:
     check_waiting(user)
-    if not user.is_active and action != "invitation_revoked":
+    if not user.is_active and action != INVITATION_REVOKED:
         raise Conflict(None, INACTIVE.format(user.name))
     record(action)
     user.link_counter += 1
-    if action == "invitation_revoked":
+    if action == INVITATION_REVOKED:
         user.revoked_at = now()
     else:
         user.invited_at, user.revoked_at = now(), None
-    if action == "invited":
+    if action == INVITED:
         send_later("invitation", user.id)
     return user

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
+from portal.users.actions import UNLOCK
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 from portal.web.attempts import blocking_sign_in
@@ -26,7 +27,7 @@ def _unlock(user: User, record: Record) -> str:
     counters = blocking_sign_in(user.email, user.id)
     if any(rate_limit.wait(one) for one in counters):
         rate_limit.forgive(counters)
-        record("unlock")
+        record(UNLOCK)
     return user.name
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument, func, literal, select
 
-from portal.core.actor import Role
+from portal.core.actor import Role, current_actor
 from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.organizations import members
@@ -35,7 +35,7 @@ class People:
         newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
         return members.Membership(
             db.session.execute(newest).all(),
-            _count(inside, queries.ACCEPTED),
+            _active_of(organization_id),
             _count(inside, queries.ACCEPTED, User.role == Role.ADMIN),
         )
 
@@ -47,6 +47,14 @@ class People:
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)
         return [sentence for user in db.session.scalars(able) for sentence in of_returning(user, None)]
+
+
+def _active_of(organization_id: uuid.UUID) -> Count:
+    is_own = organization_id == current_actor().organization_id
+    counted = queries.count_of_own("active", BOUND + 1) if is_own else None
+    if counted is None:
+        return _count(User.organization_id == organization_id, queries.ACCEPTED)
+    return Count.bounded(db.session.scalar(select(counted)) or 0, BOUND)
 
 
 def _count(*conditions: ColumnExpressionArgument[bool]) -> Count:

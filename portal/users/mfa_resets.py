@@ -9,6 +9,7 @@ from portal.core.errors import Conflict
 from portal.mail.commands import send_later
 from portal.mfa import commands as mfa
 from portal.tokens.commands import revoke_all
+from portal.users.actions import TWO_FACTOR_RESET
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 
@@ -28,7 +29,7 @@ def reset(user_id: uuid.UUID) -> str:
 
 def _reset(user: User, record: Record) -> str:
     if mfa.remove_all(user.id):
-        record("two_factor_reset")
+        record(TWO_FACTOR_RESET)
         user.must_change_password = True
         revoke_all(user.id)
         send_later("two_factor_reset", user.id)

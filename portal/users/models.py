@@ -21,7 +21,9 @@ SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
 NOT_DELETED = text("deleted_at IS NULL")
+ACCEPTED = text("deleted_at IS NULL AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
+DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
 NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
 
@@ -94,8 +96,11 @@ class User(Record, Base):
             "organization_id",
             text("created_at DESC"),
             text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL AND NOT is_active"),
+            postgresql_where=DEACTIVATED,
         ),
+        Index("users_active_count_idx", "organization_id", "role", postgresql_where=ACCEPTED),
+        Index("users_invited_count_idx", "organization_id", "role", postgresql_where=PENDING),
+        Index("users_deactivated_count_idx", "organization_id", "role", postgresql_where=DEACTIVATED),
         Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",

@@ -50,6 +50,7 @@ IN_NO_DELETED_ORGANIZATION = or_(
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
+COUNTED = ("active", "invited", "deactivated")
 COLUMNS = (
     User.id,
     User.email,
@@ -72,7 +73,7 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of people for these URL arguments."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
-    found = Listing(Source(User, people(), tabs(), FILTERS, best=_best, find=_found), asked, path)
+    found = Listing(Source(User, people(), tabs(), FILTERS, best=_best, find=_found, count=_counted), asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
     return found
@@ -103,6 +104,20 @@ def _found(listing: Listing, part: Found) -> Any:
         key,
         part.most,
     )
+
+
+def _counted(listing: Listing, most: int) -> Any:
+    return count_of_own(listing.status, most) if listing.status in COUNTED and not listing.filters else None
+
+
+def count_of_own(status: str, most: int) -> Any:
+    """The number of people in a tab of an ADMIN's own organization, up to `most`; None for other actors.
+
+    portal_count_people (portal/sql/users) implements the tabs in COUNTED.
+    """
+    actor = current_actor()
+    is_own = actor.role is Role.ADMIN and actor.organization_id is not None
+    return func.portal_count_people(status, most) if is_own else None
 
 
 def _addresses(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from portal.core.errors import Conflict
 from portal.core.rate_limit import Counter
 from portal.mail.commands import send_later
 from portal.tokens.commands import revoke_all
+from portal.users.actions import PASSWORD_RESET
 from portal.users.behalf import Record, on_behalf
 from portal.users.commands import WAITING
 from portal.users.models import User
@@ -30,7 +31,7 @@ def reset_password(user_id: uuid.UUID, counter: Counter | None = None) -> User:
 def _reset(user: User, record: Record) -> User:
     if user.invitation in WAITING:
         raise Conflict(None, f"{user.name} has no password yet. Send the invitation again instead.")
-    record("password_reset")
+    record(PASSWORD_RESET)
     user.password, user.must_change_password = None, True
     revoke_all(user.id)
     if user.is_active:

@@ -19,6 +19,7 @@ from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
+from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import Column, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
@@ -30,8 +31,10 @@ from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import Form
+from portal.web.zones import label_of
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
+BESIDE_EMAIL = ("email_verified", "pending_email")  # they change with the address, and aren't counted
 OWN_ACCESS = frozenset({"role", "is_active", "organization_id", "deleted_at"})
 EMAIL_LATER = "{} takes effect once its link is opened. Until then, {} is used to sign in."
 NO_ADMINISTRATOR = "{} has no active administrator now: nobody there can manage its people."
@@ -89,6 +92,15 @@ class People(Resource[User]):
         "organization_id": "Organization",
         "time_zone": "Time zone",
     }
+    switches = {
+        "is_active": (Wording("deactivated", ""), Wording("activated", "")),
+        "email_verified": (
+            Wording("marked the email as not verified", "for"),
+            Wording("marked the email as verified", "for"),
+        ),
+        "must_change_password": (Wording("stopped asking for a new password"), Wording("asked for a new password")),
+    }
+    icons = {"password": "key", "role": "shield"}
     new_form = NewUserForm
     edit_form = EditUserForm
     acts = True
@@ -112,6 +124,24 @@ class People(Resource[User]):
 
     def sql_name(self, row: Any) -> Any:
         return full_name_of(row)
+
+    def wording(self, event: Any) -> Wording:
+        """Passwords and email addresses have sentences of their own."""
+        changes = event.changes or {}
+        if "password" in changes:
+            return _wording_of_password(event, changes)
+        if set(changes) == {"pending_email"} and changes["pending_email"]:
+            before, after = (readable_email(one or "") for one in changes["pending_email"])
+            return Wording(f"asked for {after} as the new address" if after else f"gave up {before} as the new address")
+        beside = BESIDE_EMAIL if "email" in changes else ()
+        return changed({one: changes[one] for one in changes if one not in beside}, self.labels, self.switches)
+
+    def in_words(self, name: str, value: Any) -> str | None:
+        if name == "time_zone":
+            return label_of(value)
+        if name == "role" and value:
+            return (value if isinstance(value, Role) else Role[value]).label
+        return readable_email(value) if name in ("email", "pending_email") and value else in_words(value)
 
     def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
         return queries.called(text, most)
@@ -200,6 +230,15 @@ class People(Resource[User]):
 
 
 resource = People()
+
+
+def _wording_of_password(event: Any, changes: Mapping[str, Any]) -> Wording:
+    says_all = changes.keys() <= {"password", "must_change_password"}
+    if event.actor_role == "SYSTEM" and event.address:  # at a sign-in: the same password, with a stronger hash
+        return Wording("updated how the password is stored", "for", says_all=says_all)
+    is_temporary = (changes.get("must_change_password") or [None, None])[1]
+    verb, preposition = ("reset the password", "of") if is_temporary else ("set a new password", "for")
+    return Wording(verb, preposition, says_all=says_all)
 
 
 def email_sample(texts: Texts, who: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from portal.core.actions import Action
 from portal.core.actor import Role
 from portal.core.errors import (
     Busy,
@@ -31,6 +32,10 @@ from portal.web.session import do_without_database
 log = logging.getLogger("portal")
 
 LONGEST_PATH = 200
+REFUSED = Action(
+    "refused", "was refused access", "Refused access", "shield", verb_with="was refused access to {path}",
+    is_counted=True,
+)  # fmt: skip
 ASK_HIGHER = "Your role doesn't allow this. Ask a super administrator."
 RETRY_AFTER = "5"
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
@@ -120,7 +125,7 @@ def refused(_error: NotAllowed) -> Response:
     """Respond 403, and record it in the history."""
     try:
         if current_user.is_authenticated:
-            record("refused", details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
+            record(REFUSED, details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403, ASK_HIGHER if getattr(current_user, "role", None) is Role.ADMIN else None)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from flask import Flask, current_app
 
 from portal.config import Settings
+from portal.core.actions import Action
 from portal.core.policy import Permission
 
 T = TypeVar("T")
@@ -60,4 +61,5 @@ current_settings: Given[Settings] = Given("settings")
 served_at: Given[str] = Given("address it is served at")  # without a public URL
 lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list
 navigation: Given[Sequence[Link]] = Given("navigation")
-permissions: Given[Mapping[str, Permission]] = Given("permissions")  # of all features, by name
+actions: Given[Mapping[str, Action]] = Given("actions")  # of the history, by name: those of all features
+permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.activity import queries, views
+from portal.auth.actions import SIGN_IN, SIGN_IN_FAILED
 from portal.core.actor import Role
 from portal.core.batch import create_many
 from portal.core.clock import now
@@ -177,8 +178,8 @@ def busy(app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person) -> 
         change(User, uma.id, {"deleted_at": now()})
     with acting(app):
         command(lambda: [change(User, uma.id, {"last_name": "L"}), change(User, ada.id, {"last_name": "L"})])()
-        record("sign_in", by=None, about=ada.id, tenant=acme.id)
-        record("sign_in_failed", about=uma.id, tenant=acme.id)
+        record(SIGN_IN, by=None, about=ada.id, tenant=acme.id)
+        record(SIGN_IN_FAILED, about=uma.id, tenant=acme.id)
 
 
 def test_an_act_on_many_rows_is_one_line_and_its_page_has_them_all(

@@ -287,7 +287,7 @@ def test_a_deletion_that_somebody_repeated_is_not_undone_by_the_old_button(
 
     undo(client, uma, 2)
 
-    assert "The state was changed since: it is “deleted” now, and was “living”." in note(client, uma)
+    assert "The state was changed since: it is “deleted” now, and was “not deleted”." in note(client, uma)
     assert build.read(User, uma.id).deleted_at is not None
 
 

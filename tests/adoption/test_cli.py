@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from portal import create_app
 from portal.activity.seals import doubts, seal
 from portal.adoption import takeover
+from portal.adoption.unconvertible import Spelling, counted, every_check
 from portal.config import ROOT, Settings
 from portal.core.actor import Role
 from portal.core.db import MIGRATION_LOCK, db
@@ -305,6 +306,31 @@ def test_an_adoption_needs_confirmation(former: str) -> None:
     assert "do you want to take the database over now? [y/N]" in result.output
     assert rows_and_schema(former) == before
     assert run(former, typed="y\n").exit_code == 0
+
+
+MORE = """
+INSERT INTO organizations (id, name, slug, updated_at) SELECT gen_random_uuid(), n, n, now()
+FROM generate_series(1, 20000) n;
+INSERT INTO users (id, email, password, updated_at) SELECT gen_random_uuid(), n || '@example.com', 'x', now()
+FROM generate_series(1, 20000) n;
+INSERT INTO refresh_tokens (id, token, user_id, expires_at) SELECT gen_random_uuid(), email, id, now() FROM users
+WHERE email !~ '^person'
+"""
+
+
+@pytest.mark.parametrize("is_analyzed", [True, False])
+def test_no_check_compares_every_row_with_every_other(
+    theirs: str, change: Callable[[str], None], is_analyzed: bool
+) -> None:
+    change(MORE)
+    if is_analyzed:
+        change("ANALYZE")
+    odd = {f"Ä{n}": f"ä{n}" for n in range(20_000)}
+    spelling = Spelling({f"{old}@example.com": f"{new}@example.com" for old, new in odd.items()}, odd)
+    with connect(theirs) as connection:
+        for what, query, _ in every_check():
+            plan = connection.execute(f"EXPLAIN {counted(query)}".encode(), spelling.parameters).fetchall()
+            assert not [line for (line,) in plan if "Nested Loop" in line], (what, plan)
 
 
 BAD = "0e0b7d4c-6a1f-4d6e-9c43-5f2f1c7a9b10"

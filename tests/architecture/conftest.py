@@ -1,4 +1,4 @@
-"""What if there is no systemd to look at the units with?"""
+"""A notice if systemd can't verify the units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.architecture.test_units import ANALYZE
 
-MISSING = "systemd did not look at its units: no systemd-analyze found (Debian: apt-get install systemd)."
+MISSING = "The systemd units were not verified: no systemd-analyze found (Debian: apt-get install systemd)."
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""Does every address state who may come in?"""
+"""Every route states who can use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portal.core.policy import Permission
 from portal.web import guards
 from tests.database import app_for
 
-NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected to
+NOWHERE = "postgresql+psycopg://nobody@/none?host=/nowhere"  # never connected
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PUBLIC = {
     "account.strength",
@@ -48,7 +48,7 @@ def test_ac1_every_route_states_a_rule(portal: Flask) -> None:
         assert isinstance(stated, Permission) or stated in (guards.PUBLIC, guards.SIGNED_IN), rule
 
 
-def test_ac1_a_route_without_a_rule_does_not_start(portal: Flask) -> None:
+def test_ac1_an_app_with_a_route_without_a_rule_does_not_start(portal: Flask) -> None:
     app = Flask("other")
     app.add_url_rule("/open", view_func=lambda: "open")
 
@@ -56,20 +56,20 @@ def test_ac1_a_route_without_a_rule_does_not_start(portal: Flask) -> None:
         guards.check_routes(app)
 
 
-def test_ac1_only_these_addresses_are_open_to_strangers(portal: Flask) -> None:
+def test_ac1_only_these_routes_are_public(portal: Flask) -> None:
     views = portal.view_functions.items()
 
     assert {name for name, view in views if guards.rule_of(view) == guards.PUBLIC} <= PUBLIC
 
 
-def test_every_address_is_of_a_feature_and_ends_in_one_way(portal: Flask) -> None:
+def test_every_route_belongs_to_a_feature_and_is_lower_case(portal: Flask) -> None:
     for rule in portal.url_map.iter_rules():
         assert rule.endpoint.count(".") == 1 or rule.endpoint == "static", rule
         assert "//" not in rule.rule
         assert rule.rule == rule.rule.lower() or "<" in rule.rule
 
 
-def test_what_is_addressed_by_a_key_is_addressed_by_a_uuid(portal: Flask) -> None:
+def test_rows_are_addressed_by_a_uuid(portal: Flask) -> None:
     for rule in portal.url_map.iter_rules():
         for name in rule.arguments - {"filename", "table", "token"}:
             assert type(rule._converters[name]).__name__ == "UUIDConverter", rule

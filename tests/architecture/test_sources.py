@@ -1,4 +1,4 @@
-"""Does each rule that holds everywhere stand in its one place?"""
+"""Rules about the source code: each mechanism is used only in its own place."""
 
 from __future__ import annotations
 
@@ -27,50 +27,51 @@ SUITES = (
     "pooler",
     "proxy",
     "reliability",
-)  # mirror no folder of portal/
+)  # have no folder in portal/
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
-    "demo",
+    "actions", "demo",
 }  # fmt: skip
 
-TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # of operators: no page leads to them
+TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # for operators: no page uses them
 
-# What stands only in these places, and why nowhere else.
+# Patterns that are only allowed in these places, and why.
 CONFINED = {
-    r"__table__": ("core/",),  # the session narrows entities, not tables
-    r"\btext\(": ("core/", "postgres/", *TOOLS, "models.py"),  # the session narrows what it can read; indexes are none
+    r"__table__": ("core/",),  # scoping applies to entities, not tables
+    r"\btext\(": ("core/", "postgres/", *TOOLS, "models.py"),  # scoping can't read it; models.py: indexes
     r"exec_driver_sql|driver_connection": ("core/", "postgres/", "data_browser/", *TOOLS),
     r"engine\.(connect|begin|raw_connection)": (
         "core/", "postgres/", "data_browser/reading.py", "isolation/rehearsal.py", "health/", "cli/serve.py",
-    ),  # nobody acts there
-    r"\bbulk_(save_objects|insert_mappings|update_mappings)\b": (),  # they pass by the rules for tenants
+    ),  # without an actor
+    r"\bbulk_(save_objects|insert_mappings|update_mappings)\b": (),  # they bypass scoping
     r"\.(commit|begin_nested)\(": (
         "core/db.py", "isolation/rehearsal.py", "postgres/roles.py",
     ),  # @command is the only commit
-    r"(?<![.\w])(un)?bind\(": ("core/", "web/session.py"),  # elsewhere acting_as
+    r"(?<![.\w])(un)?bind\(": ("core/", "web/session.py"),  # everywhere else acting_as
     r"datetime\.(now|utcnow|today)|date\.today|time\.time\b": ("core/clock.py",),
     r"func\.now|current_timestamp": ("models.py",),  # defaults for other programs
     r"time_ns": ("core/keys.py",),
-    r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "postgres/programs.py"),  # that one hands it on
+    r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "postgres/programs.py"),  # passes the environment on
     r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
     r"request\.(path|full_path|url|base_url)\b": (
         "web/urls.py", "web/problems.py", "web/error_pages.py", "api/repeats.py", "isolation/walk.py",
-    ),  # they lack the path of PORTAL_URL, or may name another host: elsewhere here()
+    ),  # they lack the path of PORTAL_URL, or may name another host; use here() instead
     r"\b(set|delete)_cookie\(": ("web/cookies.py", "isolation/visitor.py"),
     r"request\.cookies\b": ("web/cookies.py", "web/sanity.py", "web/zones.py"),
     r"import requests|urllib\.request|http\.client": (),
-    r"\bMarkup\(|\|safe\b|render_template_string": ("web/jinja.py",),  # where lines may end
+    r"\bMarkup\(|\|safe\b|render_template_string": ("web/jinja.py",),  # <wbr> in long words
     r"(?<![.\w])print\(": (),
     r"# type: ignore(?!\[)": (),
 }  # fmt: skip
 
-# The ways out of the rules, by how often each file takes them: a new one is to be seen in review.
-WAYS_OUT = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
-TAKES_WAYS_OUT = {
-    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/seals.py", "activity/undoable.py",
-    "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py", "auth/redeeming.py",
+# Exceptions to scoping, by the files that may use them. A new one must be seen in review.
+EXCEPTIONS = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
+USES_EXCEPTIONS = {
+    "account/views.py", "activity/cli.py", "activity/queries.py", "activity/row_names.py", "activity/seals.py",
+    "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
+    "auth/redeeming.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
@@ -103,7 +104,7 @@ def code_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("pattern", CONFINED)
-def test_it_stands_in_its_place_alone(pattern: str) -> None:
+def test_a_mechanism_is_used_only_in_its_place(pattern: str) -> None:
     places = CONFINED[pattern]
     is_comment = pattern.startswith("#")
     found = [
@@ -115,12 +116,12 @@ def test_it_stands_in_its_place_alone(pattern: str) -> None:
     assert [path for path in found if not any(path.startswith(one) or path.endswith(f"/{one}") for one in places)] == []
 
 
-def test_ways_out_of_the_rules_are_taken_where_it_is_known() -> None:
-    assert {short(path) for path in SOURCES if WAYS_OUT.search(code_of(path))} <= TAKES_WAYS_OUT
+def test_only_known_modules_use_exceptions_to_scoping() -> None:
+    assert {short(path) for path in SOURCES if EXCEPTIONS.search(code_of(path))} <= USES_EXCEPTIONS
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
-def test_every_module_says_in_its_first_sentence_what_it_answers(path: Path) -> None:
+def test_every_module_has_a_short_docstring(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
     assert docstring
@@ -128,12 +129,12 @@ def test_every_module_says_in_its_first_sentence_what_it_answers(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
-def test_no_module_outgrows_its_reader(path: Path) -> None:
+def test_no_module_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)
-def test_imports_are_absolute_stand_on_top_and_dodge_no_cycle(path: Path) -> None:
+def test_imports_are_absolute_at_the_top_and_avoid_no_cycle(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     everywhere = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     on_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -143,7 +144,7 @@ def test_imports_are_absolute_stand_on_top_and_dodge_no_cycle(path: Path) -> Non
     assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_or_class_has_a_meaningless_name() -> None:
     empty = {"utils", "helpers", "common", "misc", "manager", "service", "services", "base"}
 
     assert not [path for path in SOURCES if path.stem in empty]
@@ -153,7 +154,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
                 assert not node.name.endswith(("Manager", "Service", "Helper")), (path, node.name)
 
 
-def test_a_modules_name_is_conventional_or_its_own() -> None:
+def test_module_names_are_conventional_or_unique() -> None:
     names = Counter(path.stem for path in SOURCES)
     assert {name for name, many in names.items() if many > 1} <= CONVENTIONAL
 
@@ -164,15 +165,15 @@ def test_every_feature_is_in_the_list_of_features() -> None:
         assert f"from portal.{path.parent.name}.views import bp as {path.parent.name}" in listed
 
 
-def test_the_application_is_reached_through_typed_values_alone() -> None:
-    """portal/web/given.py; an extension's own name is that extension's."""
+def test_extensions_are_only_accessed_through_typed_values() -> None:
+    """By portal/web/given.py. An extension's own name is that extension's."""
     for path in SOURCES:
         names = set(re.findall(r"\.extensions(?:\.get\(|\[)([^\]),]+)", path.read_text(encoding="utf-8")))
         assert names <= {'"csrf"', '"migrate"', "self.key"}, path
 
 
 def of_portal(path: Path) -> Path | None:
-    """The source module that a test module is for; None for a suite of its own, or one about a whole folder."""
+    """The source module that a test module covers. None for a suite, and for tests of a whole folder."""
     inside = path.relative_to(ROOT / "tests")
     if inside.parts[0] in SUITES or inside.name == "test_promises.py":
         return None
@@ -186,7 +187,7 @@ def test_every_test_module_mirrors_a_source_module(path: Path) -> None:
     assert source is None or source.is_file()
 
 
-def test_a_tests_name_is_a_sentence_and_no_test_is_skipped() -> None:
+def test_test_names_are_sentences_and_no_test_is_skipped() -> None:
     skipped = re.compile(r"pytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b|unittest\.mock|\bMagicMock\b")
     for path in TESTS:
         if path.parts[-2] == "architecture":
@@ -206,14 +207,14 @@ CODES = [f"{group}{number}" for group, numbers in PROMISED.items() for number in
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_promise_has_a_test_named_for_it(code: str) -> None:
+def test_every_promise_has_a_test_with_its_code(code: str) -> None:
     named = re.compile(rf"def test_(?:\w+_)?{code.lower()}_|\"\"\".*\b{code}\b")
 
     assert any(named.search(path.read_text(encoding="utf-8")) for path in TESTS)
 
 
 def test_imports_point_in_one_direction() -> None:
-    """The contracts stand in pyproject.toml."""
+    """The contracts are in pyproject.toml."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
 

@@ -1,4 +1,4 @@
-"""Does every template compile, say what it expects, and keep to what the content security policy allows?"""
+"""Every template compiles, documents what it expects, and follows the content security policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEMPLATES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.htm
 LONGEST_LINE = 140
 FRAGMENTS = [name for name in TEMPLATES if Path(name).name.startswith("_")]
 
-# What the policy would block or htmx would have to evaluate, and what escapes nothing.
+# What the policy would block, what htmx would have to evaluate, and what isn't escaped.
 FORBIDDEN = {
     "an inline style": r"\sstyle\s*=|<style\b",
     "an inline handler": r"\son[a-z]+\s*=",
@@ -33,7 +33,7 @@ FORBIDDEN = {
 
 @pytest.fixture(scope="module")
 def portal() -> Flask:
-    return app_for("postgresql+psycopg://nobody@/none?host=/nowhere")  # never connected to
+    return app_for("postgresql+psycopg://nobody@/none?host=/nowhere")  # never connected
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -43,19 +43,19 @@ def test_every_template_compiles(portal: Flask, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_in9_no_template_holds_what_is_evaluated_in_the_browser(name: str) -> None:
+def test_in9_no_template_contains_anything_that_browsers_would_evaluate(name: str) -> None:
     source = re.sub(r"\{#.*?#\}", "", (FOLDER / name).read_text(encoding="utf-8"), flags=re.S)
 
-    assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, source, re.I)] == []
+    assert [name_of_rule for name_of_rule, pattern in FORBIDDEN.items() if re.search(pattern, source, re.I)] == []
 
 
 @pytest.mark.parametrize("name", FRAGMENTS)
-def test_a_fragment_says_in_its_first_line_what_it_expects(name: str) -> None:
+def test_a_fragment_documents_what_it_expects_in_its_first_line(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8").startswith("{#")
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_template_that_is_named_exists(portal: Flask, name: str) -> None:
+def test_every_template_that_is_used_exists(portal: Flask, name: str) -> None:
     source = (FOLDER / name).read_text(encoding="utf-8")
     named = re.findall(r"\{%-?\s*(?:extends|include|from|import)\s+[\"']([^\"']+)[\"']", source)
 
@@ -70,14 +70,14 @@ def test_every_template_that_the_code_names_exists() -> None:
     assert [name for name in sorted(named) if not (FOLDER / name).is_file()] == []
 
 
-def test_no_form_that_saves_keeps_the_browser_from_restoring_it() -> None:
-    """Browsers fill in nothing that is marked so when somebody comes back; searches stand in the address."""
+def test_only_search_forms_keep_the_browser_from_restoring_fields() -> None:
+    """Browsers don't restore fields with this attribute. Searches have it, because they are in the URL."""
     marked = {name for name in TEMPLATES if 'autocomplete="off"' in (FOLDER / name).read_text(encoding="utf-8")}
 
     assert marked <= {"components/lists.html", "data_browser/_table.html"}
 
 
-def test_no_line_of_a_template_or_style_sheet_is_too_long_to_read() -> None:
+def test_no_line_of_a_template_or_style_sheet_is_too_long() -> None:
     sources = [path for path in (*FOLDER.rglob("*.*"), *(ROOT / "static" / "css").glob("*.css")) if path.is_file()]
     lines = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").splitlines() for path in sources}
 

@@ -1,4 +1,4 @@
-"""Do the systemd units start programs and commands that there are, and does systemd take them?"""
+"""The systemd units start programs and commands that exist, and systemd accepts them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def unit(path: Path) -> ConfigParser:
     return parser
 
 
-def test_there_is_a_unit_for_pages_worker_and_sealing() -> None:
+def test_there_are_units_for_pages_worker_and_sealing() -> None:
     assert [path.name for path in UNITS if path.suffix in (".service", ".timer")] == [
         "portal-seal.service", "portal-seal.timer", "portal-worker.service", "portal.service",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_what_a_unit_starts_exists(path: Path) -> None:
+def test_the_program_and_command_of_a_unit_exist(path: Path) -> None:
     program, *arguments = unit(path)["Service"]["ExecStart"].split()
     name = program.removeprefix(f"{PLACE}/.venv/bin/")
 
@@ -56,31 +56,31 @@ def test_what_a_unit_starts_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_every_unit_runs_as_a_user_of_its_own_that_can_do_little(path: Path) -> None:
+def test_every_unit_runs_as_its_own_user_with_few_privileges(path: Path) -> None:
     service = unit(path)["Service"]
 
     assert (service["User"], service["EnvironmentFile"]) == ("portal", "/etc/portal/portal.env")
-    told = {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "CapabilityBoundingSet": ""}
-    assert {name: service[name] for name in told} == told
+    expected = {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "CapabilityBoundingSet": ""}
+    assert {name: service[name] for name in expected} == expected
     hardening = [{**unit(one)["Service"]}.items() - {"ExecStart"} for one in SERVICES]
     common = set.intersection(*(set(items) for items in hardening))
     assert {name for name, _ in common} >= {"SystemCallFilter", "RestrictAddressFamilies", "PrivateTmp", "UMask"}
 
 
-def test_the_settings_file_names_settings_that_there_are_and_no_secret() -> None:
+def test_the_settings_file_contains_valid_settings_and_no_secret() -> None:
     lines = (ROOT / "docs" / "systemd" / "portal.env").read_text(encoding="utf-8").splitlines()
-    told = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
-    told = {name: value.strip("'") for name, value in told.items()}
+    values = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    values = {name: value.strip("'") for name, value in values.items()}
 
-    settings = load_settings({**told, "SECRET_KEY": SECRET_KEY})
+    settings = load_settings({**values, "SECRET_KEY": SECRET_KEY})
 
     assert settings.misspelled == ()
     assert settings.missing_for_mail is None
     assert settings.production
 
 
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    """Where its program is; what it would start is found in place of what an installation has."""
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    """If systemd-analyze is installed. Programs of an installation are replaced by those of the tests."""
     if ANALYZE is None:
         assert not IS_REQUIRED, "apt-get install systemd"
         return

@@ -1,4 +1,4 @@
-"""Is what others made exactly what they released?"""
+"""Vendored files are exactly what their authors released."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_cs7_a_vendored_file_has_its_listed_checksum(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_cs7_a_compressed_copy_holds_the_same_bytes(name: str) -> None:
+def test_cs7_a_compressed_copy_contains_the_same_bytes(name: str) -> None:
     assert gzip.decompress((VENDOR / f"{name}.gz").read_bytes()) == (VENDOR / name).read_bytes()
     assert (VENDOR / f"{name}.br").is_file()
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
-def test_cs7_nothing_is_loaded_from_elsewhere(path: Path) -> None:
+def test_cs7_nothing_is_loaded_from_another_host(path: Path) -> None:
     assert not FOREIGN.search(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How does a test open the portal in a real browser, and what does it notice there?"""
+"""Open the portal in a real browser, and collect its errors and warnings."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ FLAGS = [
 PATIENCE = 10_000
 ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
 STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
-ANSWERS = ("400", "403", "404", "405", "409", "410", "422", "429")
+EXPECTED_STATUSES = ("400", "403", "404", "405", "409", "410", "422", "429")
 
 expect.set_options(timeout=PATIENCE)
 
 
 def executable() -> str | None:
-    """The Chromium of this machine; none is ever downloaded."""
+    """The installed Chromium, or None. Nothing is ever downloaded."""
     return next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
 
 
 @dataclass
 class Site:
-    """A portal that answers, with demo data; `build` adds rows that a journey may spoil."""
+    """A running portal with demo data. `build` adds rows that a test may change."""
 
     url: str
     build: Builder
@@ -56,19 +56,19 @@ class Site:
 
     @cached_property
     def acme(self) -> Tenant:
-        """The demo's first organization, that of ADA and UMA."""
+        """The demo's first organization, to which ADA and UMA belong."""
         with self.build.app.app_context(), acting_as(SYSTEM):
             row = db.session.execute(select(Organization).where(Organization.slug == "acme-logistics")).scalar_one()
             return Tenant(row.id, row.name, row.slug)
 
     def fresh(self, what: str) -> str:
-        """A word that no other journey uses."""
+        """A word that no other test uses."""
         self.made += 1
         return f"{what}{self.made}"
 
 
 class Tabs:
-    """Opens pages, each in a browser profile of its own, and remembers what the browser complains about."""
+    """Open pages, each in its own browser profile, and collect the browser's complaints about them."""
 
     def __init__(self, browser: Browser, site: Site) -> None:
         self.browser = browser
@@ -77,7 +77,7 @@ class Tabs:
         self.contexts: list[BrowserContext] = []
 
     def open(self, person: str | None = None, *, scripts: bool = True, width: int = 1280, **options: Any) -> Page:
-        """A page, signed in as one of the demo's people unless it is nobody's."""
+        """A page, signed in as one of the demo's people if one is given."""
         state = self._state_of(person) if person else None
         context = self.browser.new_context(
             base_url=self.site.url,
@@ -89,9 +89,9 @@ class Tabs:
             **options,
         )
         context.set_default_timeout(PATIENCE)
-        context.on("console", self._heard)
+        context.on("console", self._log_message)
         context.on("weberror", lambda error: self.complaints.append(f"{error.page and error.page.url}: {error.error}"))
-        context.on("request", self._requested)
+        context.on("request", self._check_request)
         self.contexts.append(context)
         return context.new_page()
 
@@ -99,18 +99,18 @@ class Tabs:
         while self.contexts:
             self.contexts.pop().close()
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        """Keep errors and warnings, but for the browser's note that a page came with the status it is meant to have."""
-        told = STATUS.match(message.text)
+    def _log_message(self, message: ConsoleMessage) -> None:
+        """Keep errors and warnings, except the browser's note about an expected error status."""
+        status = STATUS.match(message.text)
         path = urlsplit(message.location["url"]).path
-        if told and told[1] in ANSWERS and not path.startswith("/static/"):
+        if status and status[1] in EXPECTED_STATUSES and not path.startswith("/static/"):
             return
         if message.type in ("error", "warning"):
             self.complaints.append(f"{path}: {message.text}")
 
-    def _requested(self, request: Request) -> None:
+    def _check_request(self, request: Request) -> None:
         if not request.url.startswith((self.site.url, "data:")):
-            self.complaints.append(f"something is asked for elsewhere: {request.url}")
+            self.complaints.append(f"a request to another host: {request.url}")
 
     def _state_of(self, person: str) -> StorageState:
         if person not in self.site.states:
@@ -121,7 +121,7 @@ class Tabs:
 
 
 class SharedTabs(Tabs):
-    """Keeps one page for each person and goes on with it: for looking at many pages, one after the other."""
+    """Reuse one page per person, for tests that open many pages one after the other."""
 
     def __init__(self, browser: Browser, site: Site) -> None:
         super().__init__(browser, site)
@@ -139,7 +139,7 @@ class SharedTabs(Tabs):
 
 
 def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = "/login") -> None:
-    """Through the form, as a person would."""
+    """Sign in through the form."""
     page.goto(at)
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
@@ -147,8 +147,8 @@ def sign_in(page: Page, email: str, password: str = DEMO_PASSWORD, *, at: str = 
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
 
 
-def guess_too_often(page: Page, email: str) -> None:
-    """Try wrong passwords until the portal says to wait."""
+def exceed_rate_limit(page: Page, email: str) -> None:
+    """Enter wrong passwords until rate-limited."""
     page.goto("/login")
     for _ in range(6):
         page.get_by_label("Email").fill(email)
@@ -160,12 +160,12 @@ def guess_too_often(page: Page, email: str) -> None:
 
 
 def focused(page: Page) -> str:
-    """The name or the id of what has the focus, else its tag."""
+    """The name or id of the focused element, or its tag."""
     return str(page.evaluate("(({name, id, tagName}) => name || id || tagName)(document.activeElement)"))
 
 
 def texts(shown: Locator) -> list[str]:
-    """What all of them say, once the page that holds them is there as a whole."""
+    """The texts of these elements, once the page has loaded."""
     expect(shown.first).to_be_visible()
     shown.page.wait_for_load_state()
     return shown.all_inner_texts()

@@ -1,4 +1,4 @@
-"""Which browser do the journeys use, which portal do they visit, and what if there is no browser?"""
+"""The browser and the portal of the browser tests, and a notice if there is no browser."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from playwright.sync_api import Browser, sync_playwright
 from portal.demo_data.seed import seed_demo
 from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable
 from tests.browser.server import served
-from tests.cast import Builder
+from tests.cast import Builder, Person
 from tests.database import Server, app_for, disconnect
 
 IS_REQUIRED = os.environ.get("PORTAL_REQUIRE_BROWSER", "") not in ("", "0")
-IS_LEFT_OUT = executable() is None and not IS_REQUIRED
-collect_ignore_glob = ["test_*.py"] if IS_LEFT_OUT else []
+IS_SKIPPED = executable() is None and not IS_REQUIRED
+collect_ignore_glob = ["test_*.py"] if IS_SKIPPED else []
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A browser on a machine that has other work may be late for once: a journey fails when it fails twice."""
+    """Repeat a failed test once, because a browser on a busy machine may be late."""
     item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if IS_LEFT_OUT:
+    if IS_SKIPPED:
         terminalreporter.write_line(MISSING)
 
 
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site(database_server: Server, template_database: str) -> Iterator[Site]:
-    """A portal with the demo's data, shared by all journeys: each spoils only rows that it made."""
+    """A portal with demo data, shared by all tests. Each one changes only rows that it created."""
     address = database_server.create("browser", template=template_database)
     app = app_for(address)
     with app.app_context():
@@ -53,7 +53,7 @@ def site(database_server: Server, template_database: str) -> Iterator[Site]:
 
 @pytest.fixture
 def tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
-    """Opens pages; at the end the browser must not have complained about any of them."""
+    """Open pages. At the end, the browser must not have complained about any of them."""
     tabs = Tabs(browser, site)
     yield tabs
     tabs.close()
@@ -62,5 +62,11 @@ def tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
 
 @pytest.fixture(params=[True, False], ids=["with-scripts", "without-scripts"])
 def scripts(request: pytest.FixtureRequest) -> bool:
-    """Whether JavaScript is on: the journey goes the same way without."""
+    """Whether JavaScript is on. The test is the same without."""
     return bool(request.param)
+
+
+@pytest.fixture
+def person(tabs: Tabs) -> Person:
+    """A person that only this test uses."""
+    return tabs.site.build.person(f"{tabs.site.fresh('tove')}@example.com")

@@ -1,4 +1,4 @@
-"""How does the README's picture come about? `python -m tests.browser.picture` takes it from a real run."""
+"""Take the README's screenshot from a running portal: `python -m tests.browser.picture`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.users.models import User
 from tests.acting import acting, age_authentication
-from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, guess_too_often, sign_in
+from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, exceed_rate_limit, sign_in
 from tests.cast import PASSWORD, Person, Tenant
 from tests.mailbox import email_of, path_of, send_queued_emails
 
@@ -222,14 +222,14 @@ def long_ago(path: str, button: str, **chosen: str) -> Scene:
 
 def rate_limited(tabs: Tabs) -> Page:
     page = tabs.open()
-    guess_too_often(page, f"{tabs.site.fresh('guessed')}@example.com")
+    exceed_rate_limit(page, f"{tabs.site.fresh('guessed')}@example.com")
     return page
 
 
 def rate_limited_person(tabs: Tabs) -> Page:
     """A person after too many wrong passwords, as an administrator sees them."""
     person = somebody(tabs)
-    guess_too_often(tabs.open(), person.email)
+    exceed_rate_limit(tabs.open(), person.email)
     page = tabs.open(ADMIN)
     page.goto(f"/users/{person.id}")
     page.get_by_role("button", name="Unlock").wait_for()

@@ -1,4 +1,4 @@
-"""A portal in a process of its own, for the browser: `python -m tests.browser.server ADDRESS-OF-THE-DATABASE`."""
+"""Run a portal in its own process for browser tests: `python -m tests.browser.server DATABASE-URL`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.database import app_for
 
 @contextmanager
 def served(database_url: str, *public_url: str) -> Iterator[str]:
-    """Serve the portal as in production, by Gunicorn with threads; gives its address."""
+    """Serve the portal as in production, by Gunicorn with threads, and yield its URL."""
     command = [sys.executable, "-m", "tests.browser.server", database_url, *public_url]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603
     with process:
@@ -26,11 +26,11 @@ def served(database_url: str, *public_url: str) -> Iterator[str]:
             assert url.startswith("http"), "the portal did not start"
             yield url
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once: nobody waits for an answer any more
+            process.send_signal(signal.SIGQUIT)  # stop at once, because no response is pending
 
 
-def tell(server: Any) -> None:
-    """Print where it listens: at a port that was free."""
+def print_url(server: Any) -> None:
+    """Print the URL, because the port was chosen by the operating system."""
     host, port = server.LISTENERS[0].getsockname()
     print(f"http://{host}:{port}", flush=True)  # noqa: T201
 
@@ -43,7 +43,7 @@ def main(database_url: str, public_url: str | None = None) -> None:
         "graceful_timeout": 1,
         "loglevel": "error",
         "control_socket_disable": True,
-        "when_ready": tell,
+        "when_ready": print_url,
     }
     app = app_for(database_url, guesses_per_account=Settings.guesses_per_account, public_url=public_url)
     Server(app, options).run()

@@ -1,4 +1,4 @@
-"""Can somebody look after their own account, and does nobody else at their desk?"""
+"""Looking after one's own account, and what somebody else at the same desk can't do."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def at_password(tabs: Tabs, *, scripts: bool = True) -> Page:
     return page
 
 
-def test_while_a_password_is_typed_its_strength_is_said_and_the_current_one_stays_here(tabs: Tabs) -> None:
+def test_the_strength_of_a_password_is_shown_while_typing_and_the_current_one_is_never_sent(tabs: Tabs) -> None:
     page = at_password(tabs)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.url} {request.post_data}"))
     page.get_by_label("Current password").fill(PASSWORD)
-    field, said = page.get_by_label("New password"), page.locator("#strength")
-    expect(said).to_be_empty()
+    field, shown = page.get_by_label("New password"), page.locator("#strength")
+    expect(shown).to_be_empty()
 
     for typed, word in (
         ("grey", "Too short 11 more characters."),
@@ -37,17 +37,17 @@ def test_while_a_password_is_typed_its_strength_is_said_and_the_current_one_stay
         ("grey dolphin under lamps", "Strong"),
     ):
         field.fill(typed)
-        expect(said).to_contain_text(word)
+        expect(shown).to_contain_text(word)
 
-    assert said.get_attribute("aria-live") == "polite"
+    assert shown.get_attribute("aria-live") == "polite"
     field.fill("")
-    expect(said).to_be_empty()
+    expect(shown).to_be_empty()
     assert sent
     assert "battery" not in "".join(sent)
     assert not [line for line in sent if "grey" in line.split(" ")[0]]
 
 
-def test_a_password_is_chosen_and_a_bad_one_is_refused_with_the_reason(tabs: Tabs, scripts: bool) -> None:
+def test_a_password_can_be_chosen_and_a_bad_one_is_refused_with_the_reason(tabs: Tabs, scripts: bool) -> None:
     page = at_password(tabs, scripts=scripts)
 
     for typed in ("Acme Logistics 26", "grey dolphin under lamps"):
@@ -78,7 +78,7 @@ def test_a_chosen_time_zone_is_used_for_times(tabs: Tabs, scripts: bool) -> None
     assert "+0545" in (page.locator(".trail time").first.get_attribute("title") or "")
 
 
-def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(tabs: Tabs, scripts: bool) -> None:
+def test_se10_after_a_while_a_new_role_needs_the_password_and_keeps_the_input(tabs: Tabs, scripts: bool) -> None:
     chief, other = somebody(tabs, role=Role.ADMIN), somebody(tabs)
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
@@ -100,7 +100,7 @@ def test_se10_after_a_while_a_new_role_asks_for_the_password_and_loses_nothing(t
     expect(page.get_by_role("heading", name="Ursula Example")).to_be_visible()
 
 
-def test_se10_after_a_while_a_button_asks_for_the_password_and_continues(tabs: Tabs, scripts: bool) -> None:
+def test_se10_after_a_while_a_button_needs_the_password_and_then_continues(tabs: Tabs, scripts: bool) -> None:
     chief, other = somebody(tabs, role=Role.ADMIN), somebody(tabs)
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
@@ -117,7 +117,7 @@ def test_se10_after_a_while_a_button_asks_for_the_password_and_continues(tabs: T
     expect(page.locator("#toasts")).to_contain_text("A link to choose a new password is on its way")
 
 
-def test_on_a_phone_the_tab_of_the_page_is_in_view(tabs: Tabs) -> None:
+def test_on_a_phone_the_current_tab_is_in_view(tabs: Tabs) -> None:
     page = tabs.open(width=320)
     sign_in(page, somebody(tabs).email, PASSWORD)
 

@@ -1,4 +1,4 @@
-"""Does the history tell what was done, and is it undone from there?"""
+"""Reading the history, searching it, and undoing changes from it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from tests.browser.scenes import rename
 from tests.cast import Person
 
 
-@pytest.fixture
-def person(tabs: Tabs) -> Person:
-    """Somebody of this journey's own."""
-    return tabs.site.build.person(f"{tabs.site.fresh('tove')}@example.com")
-
-
 def history(page: Page) -> str:
     return page.locator(".trail").first.inner_text()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_an_edit_is_undone_from_the_message_that_confirms_it(tabs: Tabs, person: Person, scripts: bool) -> None:
+def test_an_edit_can_be_undone_from_its_confirmation(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     rename(page, person, "Renata")
     expect(page.get_by_role("heading", level=1)).to_have_text("Renata Example")
@@ -35,17 +29,17 @@ def test_an_edit_is_undone_from_the_message_that_confirms_it(tabs: Tabs, person:
     assert "by undo" in history(page)
 
 
-def test_the_message_that_undoes_is_the_first_thing_the_keyboard_meets(tabs: Tabs, person: Person) -> None:
+def test_the_undo_button_of_a_confirmation_is_first_in_the_tab_order(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
     rename(page, person, "Renata")
 
-    for _ in range(2):  # past the link that skips to the content
+    for _ in range(2):  # past the skip link
         page.keyboard.press("Tab")
 
     expect(page.locator("#toasts").get_by_role("button", name="Undo")).to_be_focused()
 
 
-def test_an_act_is_undone_from_its_entry_and_refused_where_it_was_changed_since(tabs: Tabs, person: Person) -> None:
+def test_a_change_can_be_undone_from_its_entry_unless_the_value_changed_again(tabs: Tabs, person: Person) -> None:
     page, late = tabs.open(ADMIN), tabs.open(ADMIN)
     rename(page, person, "Renata")
     late.goto(f"/activity/people/{person.id}")
@@ -61,7 +55,7 @@ def test_an_act_is_undone_from_its_entry_and_refused_where_it_was_changed_since(
     expect(late.get_by_role("heading", level=1)).to_have_text("Renata Example")
 
 
-def test_the_history_is_searched_while_one_types(tabs: Tabs, person: Person) -> None:
+def test_the_history_is_searched_while_typing(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
     rename(page, person, "Renata")
     page.goto("/activity/")
@@ -74,7 +68,7 @@ def test_the_history_is_searched_while_one_types(tabs: Tabs, person: Person) -> 
     expect(page.locator(".chip")).to_have_count(1)
 
 
-def test_what_is_listed_is_exported_as_a_file(tabs: Tabs, person: Person) -> None:
+def test_the_listed_activity_can_be_exported(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
     rename(page, person, "Renata")
     page.goto("/activity/?action=update")
@@ -89,13 +83,13 @@ def test_what_is_listed_is_exported_as_a_file(tabs: Tabs, person: Person) -> Non
     assert "signed in" not in text
 
 
-def test_a_date_is_typed_into_one_entry_of_the_browsers_history(tabs: Tabs) -> None:
+def test_typing_a_date_makes_one_entry_in_the_browser_history(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/activity/")
     before = page.evaluate("history.length")
 
     page.get_by_label("From").focus()
-    page.keyboard.type("01022020", delay=300)  # slower than a search waits
+    page.keyboard.type("01022020", delay=300)  # slower than the delay of the search
     expect(page).to_have_url(re.compile("from=2020-01-02"))
 
     assert page.evaluate("history.length") == before + 1
@@ -106,7 +100,7 @@ def test_a_date_is_typed_into_one_entry_of_the_browsers_history(tabs: Tabs) -> N
     expect(page.locator(".chip")).to_have_count(0)
 
 
-def test_without_scripts_the_button_sends_every_filter_at_once(tabs: Tabs, person: Person) -> None:
+def test_without_scripts_the_button_submits_all_filters(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN, scripts=False)
     rename(page, person, "Renata")
     page.goto("/activity/")
@@ -125,7 +119,7 @@ def test_without_scripts_the_button_sends_every_filter_at_once(tabs: Tabs, perso
     expect(page.get_by_label("Until")).to_have_value("")
 
 
-def test_the_time_of_an_entry_leads_to_the_act_which_says_from_where(tabs: Tabs, person: Person) -> None:
+def test_the_time_of_an_entry_links_to_the_change_with_its_source(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
     rename(page, person, "Renata")
     page.goto(f"/activity/people/{person.id}")
@@ -140,7 +134,7 @@ def test_the_time_of_an_entry_leads_to_the_act_which_says_from_where(tabs: Tabs,
     expect(page.locator(".chip")).to_contain_text("By Grace Lindqvist")
 
 
-def test_an_act_is_undone_by_keyboard_alone(tabs: Tabs, person: Person, scripts: bool) -> None:
+def test_a_change_can_be_undone_with_the_keyboard_only(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     rename(page, person, "Renata")
     page.goto(f"/activity/?row={person.id}&action=update")

@@ -1,4 +1,4 @@
-"""Does somebody find their way through the tables, with scripts and without?"""
+"""Using the data browser, with and without scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def person(tabs: Tabs) -> Person:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, person: Person, scripts: bool) -> None:
+def test_tables_lead_to_a_person_and_on_to_the_organization(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/")
     page.get_by_role("link", name="Data browser").click()
@@ -41,7 +41,7 @@ def test_from_the_tables_to_a_person_and_on_to_the_organization(tabs: Tabs, pers
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, scripts: bool) -> None:
+def test_a_query_can_be_written_corrected_and_found_again(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/browser/sql")
     box = page.get_by_role("textbox", name="Query", exact=True)
@@ -59,7 +59,7 @@ def test_a_query_is_written_mended_and_found_again(tabs: Tabs, person: Person, s
     expect(page.get_by_role("textbox", name="Query", exact=True)).to_have_value(query)
 
 
-def test_chosen_columns_stay_when_the_list_is_sorted(tabs: Tabs) -> None:
+def test_chosen_columns_are_kept_when_the_list_is_sorted(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/browser/organizations?show=name&show=slug")
     page.locator("thead").get_by_role("link", name="name").click()
@@ -69,7 +69,7 @@ def test_chosen_columns_stay_when_the_list_is_sorted(tabs: Tabs) -> None:
     assert [one.split()[0] for one in heads[1:]] == ["name", "slug"]
 
 
-def test_a_row_is_copied_as_json(tabs: Tabs, person: Person) -> None:
+def test_a_row_can_be_copied_as_json(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
     page.goto(f"/browser/users/row?key={person.id}")
     page.get_by_role("link", name="Copy as JSON").click()
@@ -85,7 +85,7 @@ TYPED_IN = "main :is(input:not([type=hidden], [type=checkbox]), select, textarea
 
 
 @pytest.mark.parametrize("path", ["", "users", "users?column=email", "users?column=role", "sql"])
-def test_on_a_phone_nothing_is_cut_and_no_field_makes_the_page_zoom(tabs: Tabs, path: str) -> None:
+def test_on_a_phone_nothing_is_cut_off_and_no_field_makes_the_page_zoom(tabs: Tabs, path: str) -> None:
     page = tabs.open(ADMIN, width=390)
     page.goto(f"/browser/{path}")
     if path.startswith("users"):

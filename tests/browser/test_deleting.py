@@ -1,4 +1,4 @@
-"""Is deleting asked about first, undone at once, and restored later?"""
+"""Deleting asks first, and can be undone at once or restored later."""
 
 from __future__ import annotations
 
@@ -11,20 +11,14 @@ from tests.browser.browsing import ADMIN, Tabs
 from tests.cast import Person
 
 
-@pytest.fixture
-def person(tabs: Tabs) -> Person:
-    """Somebody of this journey's own."""
-    return tabs.site.build.person(f"{tabs.site.fresh('tove')}@example.com")
-
-
-def ask(page: Page, person: Person) -> None:
+def open_confirmation(page: Page, person: Person) -> None:
     page.goto(f"/users/{person.id}")
     page.get_by_role("link", name="Delete…").click()
     expect(page.get_by_role("heading", name=f"Delete {person.name}?")).to_be_visible()
 
 
 @pytest.mark.parametrize("how", ["Escape", "Cancel"])
-def test_cancelling_the_dialog_returns_the_focus_to_what_opened_it(tabs: Tabs, person: Person, how: str) -> None:
+def test_cancelling_the_dialog_returns_the_focus_to_its_opener(tabs: Tabs, person: Person, how: str) -> None:
     page = tabs.open(ADMIN)
     page.goto(f"/users/{person.id}")
     opener = page.get_by_role("link", name="Delete…")
@@ -42,9 +36,9 @@ def test_cancelling_the_dialog_returns_the_focus_to_what_opened_it(tabs: Tabs, p
     expect(page.get_by_role("heading", name=person.name)).to_be_visible()
 
 
-def test_the_keyboard_stays_inside_the_dialog(tabs: Tabs, person: Person) -> None:
+def test_the_keyboard_focus_stays_inside_the_dialog(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
-    ask(page, person)
+    open_confirmation(page, person)
 
     for _ in range(6):
         page.keyboard.press("Tab")
@@ -52,9 +46,9 @@ def test_the_keyboard_stays_inside_the_dialog(tabs: Tabs, person: Person) -> Non
         assert inside
 
 
-def test_without_scripts_the_question_is_a_page_with_a_link_back(tabs: Tabs, person: Person) -> None:
+def test_without_scripts_the_confirmation_is_a_page_with_a_link_back(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN, scripts=False)
-    ask(page, person)
+    open_confirmation(page, person)
     expect(page).to_have_url(re.compile(rf"/users/{person.id}/delete$"))
 
     page.get_by_role("link", name="Cancel").click()
@@ -64,7 +58,7 @@ def test_without_scripts_the_question_is_a_page_with_a_link_back(tabs: Tabs, per
 
 def test_a_deletion_can_be_undone_right_after(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
-    ask(page, person)
+    open_confirmation(page, person)
 
     page.get_by_role("button", name="Delete person").click()
     expect(page.locator("#toasts")).to_contain_text(f"{person.name} deleted")
@@ -74,9 +68,9 @@ def test_a_deletion_can_be_undone_right_after(tabs: Tabs, person: Person, script
     expect(page.locator(".facts")).to_contain_text("Active")
 
 
-def test_a_deleted_person_is_restored_from_their_own_list(tabs: Tabs, person: Person, scripts: bool) -> None:
+def test_a_deleted_person_can_be_restored_from_the_deleted_list(tabs: Tabs, person: Person, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
-    ask(page, person)
+    open_confirmation(page, person)
     page.get_by_role("button", name="Delete person").click()
 
     page.get_by_role("navigation", name="People by status").get_by_role("link", name="Deleted", exact=True).click()
@@ -86,9 +80,9 @@ def test_a_deleted_person_is_restored_from_their_own_list(tabs: Tabs, person: Pe
     expect(page.locator(".facts")).to_contain_text("Active")
 
 
-def test_a_toast_goes_when_it_is_dismissed(tabs: Tabs, person: Person) -> None:
+def test_a_message_can_be_dismissed(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
-    ask(page, person)
+    open_confirmation(page, person)
     page.get_by_role("button", name="Delete person").click()
 
     page.get_by_role("button", name="Dismiss").click()
@@ -98,7 +92,7 @@ def test_a_toast_goes_when_it_is_dismissed(tabs: Tabs, person: Person) -> None:
 
 def test_a_double_click_deletes_once(tabs: Tabs, person: Person) -> None:
     page = tabs.open(ADMIN)
-    ask(page, person)
+    open_confirmation(page, person)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
 

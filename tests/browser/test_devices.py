@@ -27,7 +27,7 @@ def test_se7_another_device_is_signed_out_from_here(tabs: Tabs, scripts: bool) -
     phone.goto("/account/")
     expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto("/account/")
-    expect(page.locator(".trail")).to_contain_text("You ended a sign-in of your account")
+    expect(page.locator(".trail")).to_contain_text("You ended a session of your account")
 
 
 def test_se7_an_administrator_signs_somebody_out_everywhere(tabs: Tabs, scripts: bool) -> None:

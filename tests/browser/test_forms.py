@@ -1,4 +1,4 @@
-"""Is no work lost that somebody typed, and do the small helps of forms help?"""
+"""Forms never lose input, and their small conveniences work."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def administrator(tabs: Tabs) -> Person:
     return tabs.site.build.person(email, role=Role.ADMIN, tenant=tabs.site.acme)
 
 
-def typed_in(tabs: Tabs, page: Page) -> str:
-    """Fill in the form for a new person, but for sending it; the address that was typed."""
+def fill_in(tabs: Tabs, page: Page) -> str:
+    """Fill in the form for a new person without submitting it, and return the email that was entered."""
     email = f"{tabs.site.fresh('typed')}@example.com"
     page.goto(NEW)
     page.get_by_label("First name").fill("Łucja")
@@ -38,7 +38,7 @@ def typed_in(tabs: Tabs, page: Page) -> str:
     return email
 
 
-def is_filled_in(page: Page, email: str) -> None:
+def expect_filled_in(page: Page, email: str) -> None:
     expect(page.get_by_label("First name")).to_have_value("Łucja")
     expect(page.get_by_label("Email")).to_have_value(email)
     expect(page.get_by_label("Role")).to_have_value("ADMIN")
@@ -53,30 +53,30 @@ def sign_out_in_another_tab(page: Page) -> Page:
 
 
 def sign_in_here(page: Page, person: Person) -> None:
-    """At the sign-in page that is shown."""
+    """Sign in on the sign-in page that is shown."""
     page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def asked_by(page: Page, *, stays: bool) -> list[str]:
-    """What the browser asks before a page is left, and how it is answered."""
-    asked: list[str] = []
+def dialogs_of(page: Page, *, is_dismissed: bool) -> list[str]:
+    """The dialogs that the browser opens before leaving a page, which are dismissed or accepted."""
+    dialogs: list[str] = []
 
     def answer(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss() if stays else dialog.accept()
+        dialogs.append(dialog.type)
+        dialog.dismiss() if is_dismissed else dialog.accept()
 
     page.on("dialog", answer)
-    return asked
+    return dialogs
 
 
-@pytest.mark.parametrize("ends", ["in another tab", "on the server"])
-def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(tabs: Tabs, scripts: bool, ends: str) -> None:
+@pytest.mark.parametrize("how", ["in another tab", "on the server"])
+def test_after_signing_in_the_form_comes_back_filled_in(tabs: Tabs, scripts: bool, how: str) -> None:
     person, page = administrator(tabs), tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
-    email = typed_in(tabs, page)
-    if ends == "in another tab":
+    email = fill_in(tabs, page)
+    if how == "in another tab":
         sign_out_in_another_tab(page)
     else:
         with acting(tabs.site.build.app):
@@ -88,15 +88,15 @@ def test_signing_in_on_the_page_offered_brings_the_form_back_filled_in(tabs: Tab
 
     expect(page).to_have_url(re.compile(f"{NEW}$"))
     expect(page.locator("#toasts")).to_contain_text("Nothing was saved")
-    is_filled_in(page, email)
+    expect_filled_in(page, email)
     page.get_by_role("button", name="Create person").click()
     expect(page.get_by_text("An invitation is on its way")).to_be_visible()
 
 
-def test_signing_in_in_another_tab_and_going_back_shows_what_was_typed(tabs: Tabs, scripts: bool) -> None:
+def test_after_signing_in_in_another_tab_going_back_shows_the_input(tabs: Tabs, scripts: bool) -> None:
     person, page = administrator(tabs), tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
-    email = typed_in(tabs, page)
+    email = fill_in(tabs, page)
     other = sign_out_in_another_tab(page)
 
     page.get_by_role("button", name="Create person").click()
@@ -105,25 +105,25 @@ def test_signing_in_in_another_tab_and_going_back_shows_what_was_typed(tabs: Tab
     expect(other.get_by_role("heading", name="Sign in")).to_have_count(0)
     page.go_back()
 
-    is_filled_in(page, email)
+    expect_filled_in(page, email)
 
 
-def test_leaving_by_a_link_and_coming_back_shows_what_was_typed(tabs: Tabs, scripts: bool) -> None:
+def test_following_a_link_and_coming_back_shows_the_input(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADA, scripts=scripts)
-    email = typed_in(tabs, page)
-    asked_by(page, stays=False)
+    email = fill_in(tabs, page)
+    dialogs_of(page, is_dismissed=False)
 
     page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_role("heading", name="Activity")).to_be_visible()
     page.go_back()
 
-    is_filled_in(page, email)
+    expect_filled_in(page, email)
 
 
-def test_somebody_else_who_signs_in_there_is_not_shown_what_was_typed(tabs: Tabs) -> None:
+def test_somebody_else_who_signs_in_does_not_see_the_input(tabs: Tabs) -> None:
     person, other, page = administrator(tabs), administrator(tabs), tabs.open()
     sign_in(page, person.email, PASSWORD)
-    email = typed_in(tabs, page)
+    email = fill_in(tabs, page)
     sign_out_in_another_tab(page)
     page.get_by_role("button", name="Create person").click()
 
@@ -134,41 +134,41 @@ def test_somebody_else_who_signs_in_there_is_not_shown_what_was_typed(tabs: Tabs
     assert email not in page.content()
 
 
-def test_two_tabs_that_show_the_sign_in_page_both_sign_in(tabs: Tabs, scripts: bool) -> None:
+def test_two_tabs_with_the_sign_in_page_both_sign_in(tabs: Tabs, scripts: bool) -> None:
     person, first = administrator(tabs), tabs.open(scripts=scripts)
     first.goto("/login")
     second = first.context.new_page()
     second.goto("/activity/")
 
-    for page, there in ((first, "/"), (second, "/activity/")):
+    for page, path in ((first, "/"), (second, "/activity/")):
         sign_in_here(page, person)
-        expect(page).to_have_url(tabs.site.url + there)
+        expect(page).to_have_url(tabs.site.url + path)
     first.get_by_role("link", name="People", exact=True).click()
     expect(first.get_by_role("heading", name="People")).to_be_visible()
 
 
 def test_leaving_a_form_with_unsaved_changes_asks_first(tabs: Tabs) -> None:
     page = tabs.open(ADA)
-    email = typed_in(tabs, page)
-    asked = asked_by(page, stays=True)
+    email = fill_in(tabs, page)
+    dialogs = dialogs_of(page, is_dismissed=True)
 
     page.get_by_role("link", name="Cancel").click()
     page.wait_for_timeout(200)
 
-    assert asked == ["beforeunload"]
-    is_filled_in(page, email)
+    assert dialogs == ["beforeunload"]
+    expect_filled_in(page, email)
     page.get_by_label("Email").fill("none")
     page.get_by_role("button", name="Create person").click()
     expect(page.locator("[aria-invalid]")).to_have_count(1)
     page.get_by_role("heading", name="New person").click()
     page.get_by_role("link", name="Cancel").click()
     page.wait_for_timeout(200)
-    assert len(asked) == 2, "what an answer shows again is saved as little as before"
+    assert len(dialogs) == 2, "input that a response shows again is still unsaved"
 
 
-def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> None:
+def test_leaving_saved_unchanged_and_sign_in_forms_asks_nothing(tabs: Tabs) -> None:
     person, page = administrator(tabs), tabs.open()
-    asked = asked_by(page, stays=False)
+    dialogs = dialogs_of(page, is_dismissed=False)
     page.goto("/login")
     page.get_by_label("Email").fill("some")
     page.get_by_role("link", name="Forgot your password?").click()
@@ -186,26 +186,26 @@ def test_nobody_is_asked_who_saved_changed_nothing_or_signs_in(tabs: Tabs) -> No
     page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_role("heading", name="Activity")).to_be_visible()
 
-    assert asked == []
+    assert dialogs == []
 
 
-def test_an_htmx_response_after_the_session_ended_keeps_what_was_typed(tabs: Tabs) -> None:
+def test_an_htmx_response_after_the_session_ended_keeps_the_input(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN)
-    email = typed_in(tabs, page)
+    email = fill_in(tabs, page)
     sign_out_in_another_tab(page)
 
     page.get_by_label("Organization").press_sequentially("acme")
 
     expect(page.locator("#toasts")).to_contain_text("You are signed out. Sign in from another tab")
-    is_filled_in(page, email)
+    expect_filled_in(page, email)
 
 
-def test_a_query_that_was_run_is_no_unsaved_change(tabs: Tabs) -> None:
+def test_a_query_that_was_run_is_not_an_unsaved_change(tabs: Tabs) -> None:
     page = tabs.open()
     sign_in(page, ADMIN)
     page.goto("/browser/sql")
-    asked = asked_by(page, stays=False)
+    dialogs = dialogs_of(page, is_dismissed=False)
     page.get_by_role("textbox", name="Query").fill("SELECT 1 AS one")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("#answer")).to_contain_text("one")
@@ -213,10 +213,10 @@ def test_a_query_that_was_run_is_no_unsaved_change(tabs: Tabs) -> None:
     page.get_by_role("link", name="People", exact=True).click()
     expect(page.get_by_role("heading", name="People")).to_be_visible()
 
-    assert asked == []
+    assert dialogs == []
 
 
-def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(tabs: Tabs) -> None:
+def test_a_password_can_be_shown_and_is_hidden_again_on_submit(tabs: Tabs) -> None:
     page = tabs.open()
     page.goto("/login")
     field, button = page.get_by_label("Password", exact=True), page.get_by_role("button", name="Show password")
@@ -238,7 +238,7 @@ def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(tabs: Tabs)
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_every_password_has_a_button_that_names_it_and_none_without_scripts(tabs: Tabs, scripts: bool) -> None:
+def test_every_password_field_has_its_own_show_button_but_not_without_scripts(tabs: Tabs, scripts: bool) -> None:
     person, page = administrator(tabs), tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/password")
@@ -251,7 +251,7 @@ def test_every_password_has_a_button_that_names_it_and_none_without_scripts(tabs
         expect(page.get_by_label("Current password", exact=True)).to_have_attribute("type", "password")
 
 
-def test_recovery_codes_are_downloaded_and_printed_as_they_stand_there(tabs: Tabs, tmp_path: Path) -> None:
+def test_recovery_codes_can_be_downloaded_and_printed(tabs: Tabs, tmp_path: Path) -> None:
     person, page = administrator(tabs), tabs.open()
     with acting(tabs.site.build.app, person):
         secret = codes.new_secret()

@@ -1,4 +1,4 @@
-"""Is everything that matters to be seen at every width, whole, and in its place?"""
+"""At every width everything important is visible, complete and in its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.browser.browsing import ADMIN, UMA, Tabs, focused
 
 WIDTHS = (320, 390, 640, 800, 1024, 1280)
 
-# What is cut: text that its box doesn't hold, and what is chosen or proposed in a control that is too narrow for it.
+# Finds truncated text: in boxes that are too small, and as the placeholder or selected option of a control.
 CUT = """() => {
   const pen = document.createElement('canvas').getContext('2d');
   const shown = (element) => element.checkVisibility() && !element.closest('.visually-hidden, .sheet-box');
@@ -48,7 +48,7 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
         ("/login", None),
     ],
 )
-def test_nothing_is_cut_and_nothing_scrolls_sideways_at_any_width(tabs: Tabs, path: str, person: str | None) -> None:
+def test_nothing_is_cut_off_or_scrolls_sideways_at_any_width(tabs: Tabs, path: str, person: str | None) -> None:
     page = tabs.open(person)
     page.goto(path)
 
@@ -58,7 +58,7 @@ def test_nothing_is_cut_and_nothing_scrolls_sideways_at_any_width(tabs: Tabs, pa
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_messages_of_narrow_pages_stand_above_the_form_and_cover_nothing(tabs: Tabs, width: int) -> None:
+def test_messages_on_narrow_pages_are_above_the_form_and_cover_nothing(tabs: Tabs, width: int) -> None:
     page = tabs.open()
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("/password/forgot")
@@ -76,7 +76,7 @@ def test_messages_of_narrow_pages_stand_above_the_form_and_cover_nothing(tabs: T
     expect(page.locator("#toasts .note")).to_have_count(0)
 
 
-def test_the_check_would_find_what_is_cut(tabs: Tabs) -> None:
+def test_the_check_finds_text_that_is_cut_off(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")
     page.get_by_role("searchbox").evaluate("field => field.placeholder = 'Name '.repeat(60)")
@@ -86,9 +86,7 @@ def test_the_check_would_find_what_is_cut(tabs: Tabs) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390, 640])
-def test_a_row_shows_the_organization_and_whether_somebody_is_deactivated_on_small_screens(
-    tabs: Tabs, width: int
-) -> None:
+def test_a_row_shows_organization_and_status_on_small_screens(tabs: Tabs, width: int) -> None:
     person = tabs.site.build.person(
         f"{tabs.site.fresh('idle')}@example.com", tenant=tabs.site.acme, first_name="Ida", is_active=False
     )
@@ -114,7 +112,7 @@ def test_a_row_shows_the_organization_and_whether_somebody_is_deactivated_on_sma
         for order in ("", "-")
     ],
 )
-def test_the_column_by_which_a_list_is_sorted_is_visible_at_every_width(tabs: Tabs, path: str) -> None:
+def test_the_column_that_a_list_is_sorted_by_is_visible_at_every_width(tabs: Tabs, path: str) -> None:
     page = tabs.open(ADMIN)
     page.goto(path)
     head = page.locator(".list th[aria-sort]")
@@ -133,7 +131,7 @@ def has_room(shown: Locator) -> bool:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_search_is_the_widest_control_and_filters_are_a_touch_away(tabs: Tabs, width: int) -> None:
+def test_the_search_is_the_widest_control_and_filters_are_one_touch_away(tabs: Tabs, width: int) -> None:
     page = tabs.open(ADMIN, width=width)
     page.goto("/users/")
     more = page.get_by_text("Filters", exact=True)
@@ -146,10 +144,10 @@ def test_the_search_is_the_widest_control_and_filters_are_a_touch_away(tabs: Tab
     others = page.locator("#filters > :is(select, label)")
     expect(others).to_have_count(4)
     expect(page.get_by_label("Role: any")).to_be_visible()
-    assert breadth(page.get_by_role("searchbox")) >= max(breadth(one) for one in others.all())
+    assert width_of(page.get_by_role("searchbox")) >= max(width_of(one) for one in others.all())
 
 
-def breadth(shown: Locator) -> float:
+def width_of(shown: Locator) -> float:
     box = shown.bounding_box()
     assert box
     return box["width"]
@@ -162,7 +160,7 @@ def test_filters_in_use_are_shown_on_a_phone(tabs: Tabs) -> None:
     expect(page.get_by_label("Role: any")).to_be_visible()
 
 
-def test_an_address_breaks_at_its_signs_and_is_copied_without_them(tabs: Tabs) -> None:
+def test_an_email_breaks_at_its_punctuation_and_is_copied_without_breaks(tabs: Tabs) -> None:
     email = f"{tabs.site.fresh('a.long-name-of-one-person')}@mail.example.com"
     tabs.site.build.person(email, tenant=tabs.site.acme)
     page = tabs.open(ADMIN, width=320)
@@ -174,7 +172,7 @@ def test_an_address_breaks_at_its_signs_and_is_copied_without_them(tabs: Tabs) -
     assert parts == [email.split(".")[0], "." + email.split(".", 1)[1].split("@")[0], "@mail", ".example", ".com"]
 
 
-def test_the_page_gets_the_focus_after_a_swap_without_a_ring(tabs: Tabs) -> None:
+def test_the_page_is_focused_after_a_swap_without_an_outline(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/?q=okafor&role=USER")
     rings = "element => getComputedStyle(element).outlineStyle"

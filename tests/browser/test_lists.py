@@ -1,4 +1,4 @@
-"""Do lists answer a person who searches, filters, sorts and turns pages?"""
+"""Searching, filtering, sorting and paging lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.browser.browsing import ADMIN, Tabs, focused, names, texts
 
 
 def search(page: Page, text: str, *, scripts: bool) -> None:
-    """Typed letter by letter; without scripts the button sends it."""
+    """Type the text letter by letter, and press the button if there are no scripts."""
     page.get_by_role("searchbox").press_sequentially(text)
     if not scripts:
         page.get_by_role("button", name="Search").click()
@@ -31,7 +31,7 @@ def entries(page: Page) -> int:
     return int(page.evaluate("history.length"))
 
 
-def test_searching_while_typing_keeps_the_focus_and_makes_one_entry_in_the_history(tabs: Tabs) -> None:
+def test_searching_while_typing_keeps_the_focus_and_makes_one_entry_in_the_browser_history(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")
     everybody = names(page)
@@ -66,25 +66,25 @@ def test_going_back_from_a_person_shows_the_search_again(tabs: Tabs, scripts: bo
     assert names(page) == found
 
 
-def test_an_edit_leads_back_to_the_list_as_it_was_and_a_row_does_so_too(tabs: Tabs, scripts: bool) -> None:
+def test_edits_return_to_the_list_as_it_was(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
     search(page, "okafor", scripts=scripts)
-    there = page.url
+    list_url = page.url
 
     page.get_by_role("link", name="Edit Ada Okafor").click()
     page.get_by_role("button", name="Save changes").click()
-    expect(page).to_have_url(there)
+    expect(page).to_have_url(list_url)
     page.get_by_role("link", name="Ada Okafor", exact=True).click()
     page.get_by_role("link", name="Edit", exact=True).click()
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_role("heading", name="Ada Okafor")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="People").click()
 
-    expect(page).to_have_url(there)
+    expect(page).to_have_url(list_url)
 
 
-def test_a_filter_shows_as_a_chip_that_takes_it_away_again(tabs: Tabs, scripts: bool) -> None:
+def test_a_filter_is_shown_as_a_chip_that_removes_it(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
 
@@ -97,7 +97,7 @@ def test_a_filter_shows_as_a_chip_that_takes_it_away_again(tabs: Tabs, scripts: 
     expect(page.get_by_label("Role: any")).to_have_value("")
 
 
-def test_a_column_head_sorts_and_sorts_the_other_way_round(tabs: Tabs, scripts: bool) -> None:
+def test_a_column_heading_sorts_in_both_directions(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/?sort=-created_at")
     head = page.get_by_role("columnheader", name="Name")
@@ -127,27 +127,27 @@ def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs
     expect(page.get_by_role("searchbox")).to_have_value("example")
 
 
-def test_pages_turn_forward_to_the_end_and_back(tabs: Tabs, scripts: bool) -> None:
+def test_page_links_go_forward_to_the_end_and_back(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
     first = names(page)
     pages = page.get_by_role("navigation", name="Pages")
 
-    def turn(label: str) -> list[str]:
+    def follow(label: str) -> list[str]:
         before = page.url
         pages.get_by_role("link", name=label, exact=True).click()
         expect(page).not_to_have_url(before)
         return names(page)
 
-    second = turn("Next")
-    last = turn("Last")
+    second = follow("Next")
+    last = follow("Last")
 
     assert len(first) == len(second) == 25
     assert not set(first) & set(last)
     expect(pages.get_by_role("link", name="Next")).to_have_count(0)
-    assert turn("First") == first
-    assert turn("Next") == second
-    assert turn("Previous") == first
+    assert follow("First") == first
+    assert follow("Next") == second
+    assert follow("Previous") == first
 
 
 def test_the_number_of_rows_on_a_page_can_be_chosen(tabs: Tabs, scripts: bool) -> None:
@@ -160,7 +160,7 @@ def test_the_number_of_rows_on_a_page_can_be_chosen(tabs: Tabs, scripts: bool) -
     expect(page.locator(".list tbody tr")).to_have_count(50)
 
 
-def test_an_empty_list_says_why_and_what_to_do(tabs: Tabs, scripts: bool) -> None:
+def test_an_empty_list_explains_why_and_offers_a_way_out(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
     search(page, "nobodyhere", scripts=scripts)
@@ -171,7 +171,7 @@ def test_an_empty_list_says_why_and_what_to_do(tabs: Tabs, scripts: bool) -> Non
     expect(page.locator(".list tbody tr")).to_have_count(25)
 
 
-def test_a_figure_of_the_dashboard_leads_to_exactly_those_rows(tabs: Tabs, scripts: bool) -> None:
+def test_a_figure_on_the_dashboard_links_to_exactly_its_rows(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/")
     figure = page.locator(".figures a", has_text="Deactivated")

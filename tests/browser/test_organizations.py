@@ -1,4 +1,4 @@
-"""Can an organization be made, changed, deleted and brought back by hand?"""
+"""Creating, changing, deleting and restoring an organization."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def test_a_slug_follows_the_name_until_it_is_edited(tabs: Tabs) -> None:
     expect(page.locator(".facts")).to_contain_text(word)
 
 
-def test_the_script_proposes_what_the_server_would(tabs: Tabs) -> None:
+def test_the_script_suggests_the_same_slug_as_the_server(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
     name, slug = page.get_by_label("Name", exact=True), page.get_by_label("URL name")
 
-    for text, proposed in SLUGS.items():
+    for text, suggested in SLUGS.items():
         name.fill(text)
-        assert slug.input_value() == proposed == slug_of(text), text
+        assert slug.input_value() == suggested == slug_of(text), text
 
 
-def test_the_script_and_the_server_agree_on_every_email_of_the_basic_plane(tabs: Tabs) -> None:
+def test_the_script_and_the_server_agree_on_every_character_of_the_basic_plane(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/organizations/new")
     known = [code for code in range(0x20, 0xFFFE) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Cc", "Co")]
 
-    proposed = page.evaluate("(codes) => codes.map((code) => slug(`a${String.fromCodePoint(code)}b`))", known)
+    suggested = page.evaluate("(codes) => codes.map((code) => slug(`a${String.fromCodePoint(code)}b`))", known)
 
-    assert [hex(code) for code, one in zip(known, proposed, strict=True) if one != slug_of(f"a{chr(code)}b")] == []
+    assert [hex(code) for code, one in zip(known, suggested, strict=True) if one != slug_of(f"a{chr(code)}b")] == []
 
 
 def test_without_scripts_an_empty_slug_is_derived_from_the_name(tabs: Tabs) -> None:
@@ -62,7 +62,7 @@ def test_without_scripts_an_empty_slug_is_derived_from_the_name(tabs: Tabs) -> N
     expect(page.locator(".facts")).to_contain_text(f"capek-{word}")
 
 
-def test_a_taken_slug_is_reported_beside_the_field_and_nothing_is_lost(tabs: Tabs, scripts: bool) -> None:
+def test_a_taken_slug_is_reported_at_the_field_and_input_is_kept(tabs: Tabs, scripts: bool) -> None:
     tenant = tabs.site.build.tenant(tabs.site.fresh("Quarry"))
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/organizations/new")
@@ -77,7 +77,7 @@ def test_a_taken_slug_is_reported_beside_the_field_and_nothing_is_lost(tabs: Tab
     expect(page.get_by_label("Name", exact=True)).to_have_value("Another quarry")
 
 
-def test_an_organization_is_changed(tabs: Tabs, scripts: bool) -> None:
+def test_an_organization_can_be_changed(tabs: Tabs, scripts: bool) -> None:
     tenant = tabs.site.build.tenant(tabs.site.fresh("Ferry"))
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto(f"/organizations/{tenant.id}")
@@ -91,7 +91,7 @@ def test_an_organization_is_changed(tabs: Tabs, scripts: bool) -> None:
     expect(page.locator(".details")).to_contain_text("Grace Lindqvist")
 
 
-def test_an_administrator_changes_the_name_and_finds_no_slug_to_change(tabs: Tabs, scripts: bool) -> None:
+def test_an_administrator_can_change_the_name_but_not_the_slug(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADA, scripts=scripts)
     page.goto("/")
 
@@ -102,7 +102,7 @@ def test_an_administrator_changes_the_name_and_finds_no_slug_to_change(tabs: Tab
     expect(page.get_by_label("URL name")).to_have_count(0)
 
 
-def test_deleting_an_organization_says_who_loses_access_and_restoring_gives_it_back(tabs: Tabs, scripts: bool) -> None:
+def test_deleting_an_organization_shows_who_loses_access_and_it_can_be_restored(tabs: Tabs, scripts: bool) -> None:
     tenant = tabs.site.build.tenant(tabs.site.fresh("Windmill"))
     tabs.site.build.person(f"{tabs.site.fresh('miller')}@example.com", tenant=tenant)
     page = tabs.open(ADMIN, scripts=scripts)

@@ -1,4 +1,4 @@
-"""Is every page, in every state, accessible in both themes, and does it fit a small phone?"""
+"""Every page, in every state, is accessible in both themes and fits a small phone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = """options => axe.run(document, {...options, resultTypes: ['violations']}).then(({violations}) =>
     violations.map(({id, nodes}) => `${id}: ${nodes.map(node => node.html.slice(0, 160)).join(' | ')}`))"""
 WHOLE: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}}
-COLOURS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+COLORS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 WIDE, NARROW, NARROWEST = 1280, 390, 320
 
 
 @pytest.fixture(scope="module")
 def walk(browser: Browser, site: Site) -> Iterator[SharedTabs]:
-    """One browser profile a person for all pages, else half of the time goes into opening profiles."""
+    """One browser profile per person for all pages, because opening profiles would take half of the time."""
     tabs = SharedTabs(browser, site)
     yield tabs
     tabs.close()
@@ -38,22 +38,22 @@ def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> l
 
 @pytest.mark.parametrize("name", SCENES)
 def test_every_page_is_accessible_and_fits(walk: SharedTabs, name: str) -> None:
-    """All rules at each width, those that depend on colours in each theme at each width; no sideways scroll."""
+    """All rules at each width, rules about colors in each theme and width, and no sideways scrolling."""
     page = SCENES[name](walk)
     width = NARROW if name == "phone menu" else WIDE
     page.evaluate(AXE)
 
-    found = violations(page, "light", width, WHOLE) + violations(page, "dark", width, COLOURS)
-    found += violations(page, "dark", NARROW, WHOLE) + violations(page, "light", NARROW, COLOURS)
+    found = violations(page, "light", width, WHOLE) + violations(page, "dark", width, COLORS)
+    found += violations(page, "dark", NARROW, WHOLE) + violations(page, "light", NARROW, COLORS)
     page.set_viewport_size({"width": NARROWEST, "height": 640})
     too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     assert found == []
-    assert too_wide <= 0, "it scrolls sideways"
+    assert too_wide <= 0, "the page scrolls sideways"
     assert walk.complaints == []
 
 
-def test_the_check_would_find_what_is_wrong(tabs: Tabs) -> None:
+def test_the_check_finds_violations(tabs: Tabs) -> None:
     page = tabs.open()
     page.goto("/login")
     page.evaluate(AXE)
@@ -65,7 +65,7 @@ def test_the_check_would_find_what_is_wrong(tabs: Tabs) -> None:
 
 
 @pytest.mark.parametrize(("theme", "system"), [("Dark", "light"), ("Light", "dark")])
-def test_a_chosen_theme_is_accessible_whatever_the_system_says(tabs: Tabs, theme: str, system: str) -> None:
+def test_a_chosen_theme_is_accessible_whatever_the_systems_theme(tabs: Tabs, theme: str, system: str) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")
     page.get_by_role("button", name=f"{theme} theme").click()

@@ -1,4 +1,4 @@
-"""Can somebody be brought in, changed and shut out by hand?"""
+"""Inviting, changing and deactivating people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.mailbox import send_queued_emails
 OWN = "a password of my own"
 
 
-def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: Tabs, scripts: bool) -> None:
+def test_an_invited_person_opens_the_link_from_the_outbox_and_is_signed_in(tabs: Tabs, scripts: bool) -> None:
     email = f"{tabs.site.fresh('noor')}@example.com"
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/")
@@ -45,7 +45,7 @@ def test_a_new_person_opens_the_invitation_in_the_outbox_and_is_signed_in(tabs: 
     expect(theirs.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
-def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> None:
+def test_organizations_are_suggested_by_name_while_typing(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/new")
 
@@ -55,7 +55,7 @@ def test_an_organization_is_proposed_by_its_name_while_typing(tabs: Tabs) -> Non
     assert focused(page) == "organization_id"
 
 
-def test_a_person_is_changed_and_the_page_says_who_did_it(tabs: Tabs, scripts: bool) -> None:
+def test_a_person_can_be_changed_and_the_page_shows_who_did_it(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('olga')}@example.com")
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto(f"/users/{person.id}")
@@ -70,7 +70,7 @@ def test_a_person_is_changed_and_the_page_says_who_did_it(tabs: Tabs, scripts: b
     expect(page.locator(".details")).to_contain_text("by Grace Lindqvist")
 
 
-def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(tabs: Tabs, scripts: bool) -> None:
+def test_errors_are_shown_at_their_fields_and_input_is_kept(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto("/users/new")
 
@@ -95,7 +95,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(tabs: Tabs, 
     expect(page.get_by_label("Role")).to_have_value("ADMIN")
 
 
-def test_an_address_of_somebody_deleted_offers_to_restore_them(tabs: Tabs, scripts: bool) -> None:
+def test_the_email_of_a_deleted_person_offers_to_restore_them(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('piet')}@example.com")
     page = tabs.open(ADMIN, scripts=scripts)
     page.goto(f"/users/{person.id}/delete")
@@ -110,7 +110,7 @@ def test_an_address_of_somebody_deleted_offers_to_restore_them(tabs: Tabs, scrip
     expect(page.locator("#toasts")).to_contain_text("restored")
 
 
-def test_a_deactivated_person_is_out_at_the_next_click(tabs: Tabs, scripts: bool) -> None:
+def test_a_deactivated_person_is_signed_out_by_their_next_click(tabs: Tabs, scripts: bool) -> None:
     quinn = tabs.site.build.person(f"{tabs.site.fresh('quinn')}@example.com", tenant=tabs.site.acme)
     theirs = tabs.open(scripts=scripts)
     sign_in(theirs, quinn.email, PASSWORD)

@@ -1,4 +1,4 @@
-"""Does the door open and close, for a person with a browser?"""
+"""Signing in and out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, focused, guess_too_often, sign_in
+from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, exceed_rate_limit, focused, sign_in
 from tests.cast import PASSWORD
 
 
-def test_signing_in_leads_on_to_the_page_that_was_wanted_and_signing_out_ends_it(tabs: Tabs, scripts: bool) -> None:
+def test_signing_in_leads_to_the_requested_page_and_signing_out_ends_the_session(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(scripts=scripts)
 
     sign_in(page, ADMIN, at="/users/?q=okafor")
@@ -22,14 +22,14 @@ def test_signing_in_leads_on_to_the_page_that_was_wanted_and_signing_out_ends_it
     expect(page).to_have_url(re.compile("/login"))
 
 
-def test_everybody_lands_where_their_work_is(tabs: Tabs) -> None:
+def test_everybody_lands_on_their_own_first_page(tabs: Tabs) -> None:
     for person, path in ((ADMIN, "/"), (ADA, "/"), (UMA, "/account/")):
         page = tabs.open()
         sign_in(page, person)
         expect(page).to_have_url(tabs.site.url + path)
 
 
-def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scripts: bool) -> None:
+def test_a_wrong_password_explains_what_to_do_and_keeps_the_email(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(scripts=scripts)
     page.goto("/login")
     assert focused(page) == "email"
@@ -42,13 +42,11 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_address(tabs: Tabs, scri
     expect(page.get_by_label("Email")).to_have_value(ADA)
 
 
-def test_au7_after_too_many_attempts_a_person_has_to_wait_or_is_unlocked_by_an_administrator(
-    tabs: Tabs, scripts: bool
-) -> None:
-    person = tabs.site.build.person(f"{tabs.site.fresh('held-back')}@example.com", tenant=tabs.site.acme)
+def test_au7_after_too_many_attempts_an_administrator_can_unlock_a_person(tabs: Tabs, scripts: bool) -> None:
+    person = tabs.site.build.person(f"{tabs.site.fresh('rate-limited')}@example.com", tenant=tabs.site.acme)
     page, chief = tabs.open(scripts=scripts), tabs.open(ADMIN, scripts=scripts)
 
-    guess_too_often(page, person.email)
+    exceed_rate_limit(page, person.email)
     expect(page.get_by_label("Email")).to_have_value(person.email)
     chief.goto(f"/users/{person.id}")
     chief.get_by_role("button", name="Unlock").click()
@@ -59,7 +57,7 @@ def test_au7_after_too_many_attempts_a_person_has_to_wait_or_is_unlocked_by_an_a
     expect(page).to_have_url(re.compile("/account/$"))
 
 
-def test_back_after_signing_out_shows_nothing_of_what_was_seen(tabs: Tabs, scripts: bool) -> None:
+def test_going_back_after_signing_out_shows_nothing(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(scripts=scripts)
     sign_in(page, ADMIN, at="/users/?q=okafor")
     expect(page.get_by_role("link", name="Ada Okafor", exact=True)).to_be_visible()

@@ -1,4 +1,4 @@
-"""Does a portal below a path work in a browser: signing in, searching as one types, dialogs, themes, going back?"""
+"""A portal below a path works in a browser: signing in, searching, dialogs, themes, going back."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.database import app_for, disconnect
 
 
 @pytest.fixture
-def below(browser: Browser, fresh_database: str) -> Iterator[Tabs]:
-    """Pages of such a portal; the browser must not have asked for anything outside it."""
+def tabs_below_path(browser: Browser, fresh_database: str) -> Iterator[Tabs]:
+    """Pages of a portal below a path. The browser must not request anything outside it."""
     app = app_for(fresh_database)
     with served(fresh_database, "http://127.0.0.1/portal") as origin:
         tabs = Tabs(browser, Site(f"{origin}/portal/", Builder(app)))
@@ -27,12 +27,12 @@ def below(browser: Browser, fresh_database: str) -> Iterator[Tabs]:
     assert tabs.complaints == []
 
 
-def test_a_portal_below_a_path_works_and_asks_for_nothing_outside_it(below: Tabs, scripts: bool) -> None:
-    build = below.site.build
+def test_a_portal_below_a_path_works_and_requests_nothing_outside_it(tabs_below_path: Tabs, scripts: bool) -> None:
+    build = tabs_below_path.site.build
     acme = build.tenant("Acme")
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
     uma = build.person("uma@example.com", tenant=acme)
-    page = below.open(scripts=scripts, color_scheme="light")
+    page = tabs_below_path.open(scripts=scripts, color_scheme="light")
 
     sign_in(page, ada.email, PASSWORD, at="users/?status=active")
     page.get_by_role("searchbox").press_sequentially("uma")

@@ -1,4 +1,4 @@
-"""Does two-factor authentication work with an app, and with a passkey?"""
+"""Two-factor authentication with an app and with a passkey."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ DEVICE = {
 
 @pytest.fixture
 def named_tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
-    """Opens pages under a name: there are no passkeys for a number."""
+    """Open pages by host name, because passkeys don't work for IP addresses."""
     tabs = Tabs(browser, Site(site.url.replace("127.0.0.1", "localhost"), site.build))
     yield tabs
     tabs.close()
     assert tabs.complaints == []
 
 
-def test_an_app_is_set_up_and_then_asked_for_and_a_recovery_code_does_it_too(tabs: Tabs, scripts: bool) -> None:
+def test_an_app_is_set_up_and_then_required_and_a_recovery_code_works_too(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('app')}@example.com", tenant=tabs.site.acme)
     page = tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
     page.get_by_role("link", name="Two-factor authentication").click()
     page.get_by_role("link", name="Set up an app").click()
     app = pyotp.TOTP(page.locator("#key").inner_text().replace(" ", ""))
-    while now().timestamp() % 30 > 15:  # or the step would end between reading the clock and sending the code
+    while now().timestamp() % 30 > 15:  # else the time step could end before the code is submitted
         page.wait_for_timeout(500)
     page.get_by_label("Code", exact=True).fill(app.at(now() - timedelta(seconds=30)))
     page.get_by_role("button", name="Confirm code", exact=True).click()
@@ -66,7 +66,7 @@ def with_device(tabs: Tabs) -> Page:
     return page
 
 
-def test_a_passkey_is_added_and_opens_beside_the_password_and_alone(named_tabs: Tabs) -> None:
+def test_a_passkey_signs_in_after_the_password_and_alone(named_tabs: Tabs) -> None:
     tabs = named_tabs
     person = tabs.site.build.person(f"{tabs.site.fresh('passkey')}@example.com", tenant=tabs.site.acme)
     page = with_device(tabs)

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, insert, make_url, select, update
 
+from portal.auth.actions import SIGN_IN
 from portal.core import history
 from portal.core.actor import Role
 from portal.core.batch import create_many, update_many, upsert
@@ -27,6 +28,7 @@ from portal.organizations.models import Organization
 from portal.postgres.roles import ROLES
 from portal.users.commands import users
 from portal.users.models import User
+from portal.web.error_pages import REFUSED
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
 from tests.database import Server, app_for, disconnect
@@ -445,7 +447,7 @@ def test_lg1_several_statements_of_a_transaction_are_one_operation(
         psql.execute("INSERT INTO users (email) VALUES ('late@example.com')")
         psql.execute("SELECT portal_record('refused', NULL, 'SYSTEM', NULL, NULL, NULL, NULL, false)")
     with acting(fresh_app, people.root):
-        history.record("sign_in", about=people.root.id)
+        history.record(SIGN_IN, about=people.root.id)
 
     found = events(psql, last)
     assert len({one["operation_id"] for one in found}) == 2
@@ -708,9 +710,9 @@ def test_lg7_changes_by_the_system_are_marked_and_those_by_other_programs_have_n
 
 def test_an_event_without_a_row_records_its_details(fresh_app: Flask, people: Cast, psql: Connection) -> None:
     with acting(fresh_app, people.ada):
-        history.record("refused", details={"path": "GET /organizations/new"})
+        history.record(REFUSED, details={"path": "GET /organizations/new"})
     with acting(fresh_app, people.root):
-        history.record("refused")
+        history.record(REFUSED)
 
     detailed, plain = events(psql)[-2:]
     assert detailed["changes"] == {"path": [None, "GET /organizations/new"]}

@@ -7,15 +7,24 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
+from sqlalchemy import text
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.db import db
 from portal.dashboard.chart import chart_of
 from portal.dashboard.queries import sum_of
+from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
 FIGURE = re.compile(r'<li><a class="card" href="([^"]+)"><span class="quiet">([^<]+)</span>.*?number">([^<]+)<', re.S)
+
+
+FORTY = """
+INSERT INTO users (email, organization_id) SELECT n || '@example.com', :tenant FROM generate_series(1, 40) n
+"""
 
 
 def figures(text: str) -> dict[str, tuple[str, str]]:
@@ -116,6 +125,25 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
     sign_in(root)
 
     assert figures(client.get("/").text)["Organizations"][1] == "0"
+
+
+@pytest.mark.parametrize(("who", "shown"), [("ada", "2+"), ("root", "~42")])
+def test_new_people_beyond_the_bound_are_estimated_for_super_admins_alone(
+    app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, ada: Person, root: Person,
+    monkeypatch: pytest.MonkeyPatch, who: str, shown: str,
+) -> None:  # fmt: skip
+    with acting(app):
+        db.session.execute(text(FORTY), {"tenant": acme.id})
+        db.session.execute(text("ANALYZE users"))
+        db.session.commit()
+    for module in ("queries", "views"):
+        monkeypatch.setattr(f"portal.dashboard.{module}.DAY_BOUND", 2)
+    sign_in({"ada": ada, "root": root}[who])
+
+    text_shown = client.get("/").text
+
+    assert figures(text_shown)["New people"][1] == shown
+    assert "On 1 of these days, more than 2 people were added; the line stops at 2." in text_shown
 
 
 def test_a_day_with_more_people_than_are_counted_is_marked() -> None:

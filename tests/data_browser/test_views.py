@@ -279,7 +279,7 @@ def test_ac17_every_use_is_recorded_in_the_history(app: Flask, browser: PageClie
     assert events(app, "browser_copied") == [("users", {"row": [None, str(uma.id)]})]
     assert events(app, "browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
     shown = text_of(browser.get("/activity/").text)
-    assert "looked into the table users" in shown
+    assert "viewed the table users" in shown
     assert f"copied the row with the key {uma.id} of the table users" in shown
     assert "queried the database: SELECT 17" in shown
 

@@ -1,4 +1,4 @@
-"""Through which pooler do the tests go, and what if there is none?"""
+"""The pooler of these tests, and a notice if there is none."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def direct_url(database_server: Server, template_database: str) -> Iterator[str]
 
 @pytest.fixture
 def pooled_url(direct_url: str, tmp_path: Path) -> Iterator[str]:
-    """The same database through one server connection that all share, transaction by transaction; as Prisma says it."""
+    """The same database through PgBouncer, whose connections all transactions share, in Prisma's notation."""
     assert PROGRAM is not None, MISSING
     url, port = make_url(direct_url), free_port()
     configuration = tmp_path / "pgbouncer.ini"
     configuration.write_text(configuration_of(url, port), encoding="utf-8")
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    let_through(Path(str(url.query.get("host", ""))).parent)
+    allow_access(Path(str(url.query.get("host", ""))).parent)
     socket_of = Path(str(url.query.get("host", "")))
     user = ["-u", socket_of.owner() if socket_of.is_absolute() else "nobody"] if os.getuid() == 0 else []
     process = subprocess.Popen([PROGRAM, *user, str(configuration)], stderr=subprocess.DEVNULL)  # noqa: S603
@@ -76,16 +76,16 @@ def configuration_of(url: URL, own_port: int) -> str:
     return text.replace(f"dbname={url.database}", f"dbname={url.database}{login}")
 
 
-def let_through(folder: Path) -> None:
-    """PgBouncer, which never runs as root, reaches the tests' own server by the path of its socket."""
+def allow_access(folder: Path) -> None:
+    """Let PgBouncer, which never runs as root, reach the socket of the tests' own server."""
     if folder.name.startswith("portal-test-"):
         folder.chmod(0o711)
 
 
 def wait_for(port: int) -> None:
-    for _ in range(1200):  # a machine with other work starts nothing in a moment
+    for _ in range(1200):  # a busy machine may be slow
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError(f"nothing listens at port {port}")
+    raise AssertionError(f"nothing listens on port {port}")

@@ -1,4 +1,4 @@
-"""Does everything hold behind a PgBouncer that gives each transaction another connection, here all of them one?"""
+"""The portal behind a PgBouncer that gives each transaction a different connection."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def visitor(app: Flask, person: Person) -> PageClient:
     return client
 
 
-def test_the_address_as_the_seed_writes_it_says_how_many_connections_there_are(pooled_url: str) -> None:
-    told = settings(pooled_url)
+def test_the_seeds_url_sets_the_number_of_connections(pooled_url: str) -> None:
+    found = settings(pooled_url)
 
-    assert (told.pool_size, told.pools_transactions) == (10, True)
-    assert "?" not in (told.database_url or "")
+    assert (found.pool_size, found.pools_transactions) == (10, True)
+    assert "?" not in (found.database_url or "")
 
 
-def test_ac15_tenants_whose_transactions_take_turns_on_one_connection_see_their_own(pooled_app: Flask) -> None:
+def test_ac15_tenants_that_share_connections_only_see_their_own_people(pooled_app: Flask) -> None:
     build = Builder(pooled_app)
     admins = []
     for name in ("Acme", "Birch"):
@@ -71,22 +71,24 @@ def test_ac15_tenants_whose_transactions_take_turns_on_one_connection_see_their_
         assert all(f"@{own}.example.com" in page and f"@{other}.example.com" not in page for page in seen)
 
 
-def test_ac15_the_role_of_tenants_and_who_acts_end_with_each_transaction(pooled_app: Flask) -> None:
+def test_ac15_the_tenant_role_and_the_actor_end_with_each_transaction(pooled_app: Flask) -> None:
     build = Builder(pooled_app)
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
-    told = text("SELECT current_user, current_setting('portal.actor_id', true), current_setting('statement_timeout')")
+    current = text(
+        "SELECT current_user, current_setting('portal.actor_id', true), current_setting('statement_timeout')"
+    )
 
     with acting(pooled_app, ada):
-        as_ada = db.session.execute(told).one()
+        as_ada = db.session.execute(current).one()
     with pooled_app.app_context(), acting_as(SYSTEM):
-        as_system = db.session.execute(told).one()
+        as_system = db.session.execute(current).one()
 
     assert as_ada == ("portal_tenant", str(ada.id), "10s")
     assert as_system[0] != "portal_tenant"
     assert (as_system[1] or "", as_system[2]) == ("", "10s")
 
 
-def test_ac17_the_data_browser_reads_as_its_role_and_the_next_transaction_does_not(pooled_app: Flask) -> None:
+def test_ac17_the_data_browser_uses_its_role_only_for_its_own_transaction(pooled_app: Flask) -> None:
     client = visitor(pooled_app, Builder(pooled_app).person("pooled.root@example.com", role=Role.SUPER_ADMIN))
 
     rows = client.get("/browser/users")
@@ -100,14 +102,14 @@ def test_ac17_the_data_browser_reads_as_its_role_and_the_next_transaction_does_n
     assert client.get("/users/").status_code == 200
 
 
-def test_statements_may_be_repeated_as_often_as_one_likes(pooled_app: Flask) -> None:
+def test_statements_can_be_repeated(pooled_app: Flask) -> None:
     with acting(pooled_app):
         for _ in range(ROUNDS):
             assert db.session.scalar(text("SELECT :one + 1"), {"one": 1}) == 2
             db.session.rollback()
 
 
-def test_re6_long_statements_end_in_time(pooled_url: str) -> None:
+def test_re6_long_statements_are_cancelled(pooled_url: str) -> None:
     app = portal(pooled_url, PORTAL_STATEMENT_TIMEOUT="0.2")
 
     @command
@@ -119,7 +121,7 @@ def test_re6_long_statements_end_in_time(pooled_url: str) -> None:
     disconnect(app)
 
 
-def test_migrations_want_the_direct_address_and_take_it(pooled_url: str, direct_url: str) -> None:
+def test_migrations_need_the_direct_url(pooled_url: str, direct_url: str) -> None:
     without, given = portal(pooled_url), portal(pooled_url, DIRECT_URL=direct_url)
 
     refused = without.test_cli_runner().invoke(args=["db", "upgrade"])
@@ -141,7 +143,7 @@ def test_an_undeclared_pooler_is_reported_in_a_sentence(pooled_url: str, databas
     disconnect(app)
 
 
-def test_emails_are_put_into_the_queue_through_the_pooler_and_taken_by_the_direct_address(
+def test_emails_are_queued_through_the_pooler_and_sent_over_the_direct_connection(
     pooled_url: str, direct_url: str
 ) -> None:
     app = portal(pooled_url, DIRECT_URL=direct_url)
@@ -153,7 +155,7 @@ def test_emails_are_put_into_the_queue_through_the_pooler_and_taken_by_the_direc
     with acting(app):
         waiting = db.session.scalar(jobs)
 
-    with ThreadPoolExecutor(1) as thread:  # this one may have a loop that runs already
+    with ThreadPoolExecutor(1) as thread:  # this thread may already run an event loop
         thread.submit(lambda: asyncio.run(work(queue_of(app), until_empty=True))).result()
 
     with acting(app):

@@ -1,4 +1,4 @@
-"""Behind which proxy do the tests go, and what if there is none?"""
+"""The proxy of these tests, and a notice if there is none."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Proxied:
-    """A portal in production behind nginx, set up word for word as docs/operating.md says."""
+    """A portal in production behind nginx, configured exactly as in docs/operating.md."""
 
     port: int
     plain_port: int
@@ -68,8 +68,8 @@ class Proxied:
     root: str = ""
 
     def browser(self, *, source: str = "127.0.0.1", **headers: str) -> Browser:
-        told = {"Host": HOST, "Referer": f"{URL}{self.root}/", **headers}
-        return Browser(f"https://127.0.0.1:{self.port}", headers=told, trusted=self.trusted, source=(source, 0))
+        sent = {"Host": HOST, "Referer": f"{URL}{self.root}/", **headers}
+        return Browser(f"https://127.0.0.1:{self.port}", headers=sent, trusted=self.trusted, source=(source, 0))
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def proxied(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def below(database: str, tmp_path: Path) -> Iterator[Proxied]:
-    """The same below a path."""
+def proxied_below_path(database: str, tmp_path: Path) -> Iterator[Proxied]:
+    """A portal below a path."""
     with behind_nginx(database, tmp_path, PATH) as portal:
         yield portal
 
@@ -94,9 +94,9 @@ def below(database: str, tmp_path: Path) -> Iterator[Proxied]:
 @contextmanager
 def behind_nginx(database: str, folder: Path, root: str = "") -> Iterator[Proxied]:
     assert PROGRAM is not None, MISSING
-    trusted = certified(folder)
-    told = {"PORTAL_URL": URL + root, "PORTAL_TRUSTED_PROXIES": "1", "GUNICORN_CMD_ARGS": "--workers=1"}
-    with in_production(database, folder, **told) as (_, address):
+    trusted = make_certificate(folder)
+    environment = {"PORTAL_URL": URL + root, "PORTAL_TRUSTED_PROXIES": "1", "GUNICORN_CMD_ARGS": "--workers=1"}
+    with in_production(database, folder, **environment) as (_, address):
         portal = Proxied(free_port(), free_port(), trusted, root)
         configuration = folder / "nginx.conf"
         user = "user root;" if os.getuid() == 0 else ""
@@ -111,10 +111,10 @@ def behind_nginx(database: str, folder: Path, root: str = "") -> Iterator[Proxie
 
 
 def site(portal: Proxied, address: str, folder: Path) -> str:
-    """What operators are told, with places of ours alone in the stead of theirs."""
-    text, below = DOCUMENTED.findall((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
+    """The documented configuration of nginx, with only its ports and paths replaced."""
+    text, location_below = DOCUMENTED.findall((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
     assert LOCATION.search(text)
-    text = LOCATION.sub(below, text) if portal.root else text
+    text = LOCATION.sub(location_below, text) if portal.root else text
     for documented, here in (
         ("listen 80;", f"listen 127.0.0.1:{portal.plain_port};"),
         ("listen 443 ssl;", f"listen 127.0.0.1:{portal.port} ssl;"),
@@ -126,8 +126,8 @@ def site(portal: Proxied, address: str, folder: Path) -> str:
     return text
 
 
-def certified(folder: Path) -> ssl.SSLContext:
-    """A certificate and its key in the folder; what trusts them."""
+def make_certificate(folder: Path) -> ssl.SSLContext:
+    """Create a certificate and its key in the folder, and return a context that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     built = x509.CertificateBuilder(
@@ -140,5 +140,5 @@ def certified(folder: Path) -> ssl.SSLContext:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     trusted = ssl.create_default_context(cafile=str(folder / "portal.pem"))
-    trusted.check_hostname = False  # it is asked for by number
+    trusted.check_hostname = False  # it is requested by IP address
     return trusted

@@ -1,4 +1,4 @@
-"""Does everything hold behind nginx, set up as docs/operating.md says: slow visitors, cookies, addresses, bodies?"""
+"""The portal behind nginx, configured as in docs/operating.md: slow visitors, cookies, addresses, request bodies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.reliability.browser import Answer, Browser
 from tests.reliability.test_database_trouble import root_on
 
 SLOW, VISITS = 200, 100
-NOISE = 0.25  # seconds: who shares this machine costs more than slow visitors do; who is held up waits for many
+NOISE = 0.25  # seconds by which other load on this machine may delay a visit; a blocked one would take much longer
 HEAD = f"GET /login HTTP/1.1\r\nHost: {HOST}\r\nX-Long: {'x' * 1000}\r\n\r\n".encode()
 BODY = f"POST /login HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\n".encode()
 EVENTS = """
@@ -44,18 +44,18 @@ def signed_in(browser: Browser, person: Person) -> Browser:
 
 @contextmanager
 def slow_visitors(proxied: Proxied) -> Iterator[None]:
-    """Half of them say their first line a byte a second, half all but the body of their form."""
+    """Half of them send the request line one byte a second, the others everything but the body of a form."""
     opened = [_slow(proxied, number) for number in range(SLOW)]
     stopped = threading.Event()
 
-    def go_on() -> None:
+    def keep_sending() -> None:
         for at in range(len(HEAD)):
             for number, connection in enumerate(opened):
                 if stopped.wait(1 / SLOW):
                     return
                 connection.sendall(HEAD[at : at + 1] if number % 2 else b"a")
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=keep_sending)
     thread.start()
     try:
         yield
@@ -74,7 +74,7 @@ def _slow(proxied: Proxied, number: int) -> socket.socket:
     return connection
 
 
-def took(browser: Browser) -> list[float]:
+def durations(browser: Browser) -> list[float]:
     """How long visits take, one after the other."""
     seconds = []
     for _ in range(VISITS):
@@ -88,35 +88,35 @@ def percentile(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
-def test_re5_two_hundred_slow_visitors_hold_nobody_up(proxied: Proxied, root: Person) -> None:
+def test_re5_two_hundred_slow_visitors_do_not_slow_others_down(proxied: Proxied, root: Person) -> None:
     browser = signed_in(proxied.browser(), root)
-    alone = percentile(took(browser))
+    undisturbed = percentile(durations(browser))
 
     with slow_visitors(proxied):
         time.sleep(2)
-        among_them = percentile(took(browser))
+        disturbed = percentile(durations(browser))
 
-    assert among_them < max(2 * alone, NOISE), (alone, among_them)
+    assert disturbed < max(2 * undisturbed, NOISE), (undisturbed, disturbed)
 
 
-def test_re5_who_does_not_read_an_export_holds_no_place_in_the_portal(
+def test_re5_an_export_that_nobody_reads_occupies_no_place_in_the_portal(
     proxied: Proxied, root: Person, database: str
 ) -> None:
     with portal_on(database) as app, app.app_context(), db.engine.begin() as connection:
         connection.exec_driver_sql(EVENTS)
     browser = signed_in(proxied.browser(), root)
-    with reading_nothing(proxied, browser):
+    with unread_export(proxied, browser):
         answer = until_ready(browser, "/activity/export")
 
-    assert answer.status == 200, "one gets one export at a time, and the first one is still made"
+    assert answer.status == 200, "a person gets one export at a time, and the first is still running"
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert len(answer.text) > 14_000_000
     assert answer.text.splitlines()[-1].endswith('"')
 
 
 @contextmanager
-def reading_nothing(proxied: Proxied, browser: Browser) -> Iterator[None]:
-    """Somebody asks for a long answer, and takes nothing of it."""
+def unread_export(proxied: Proxied, browser: Browser) -> Iterator[None]:
+    """Request an export and read nothing of it."""
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     plain.connect(("127.0.0.1", proxied.port))
@@ -128,14 +128,14 @@ def reading_nothing(proxied: Proxied, browser: Browser) -> Iterator[None]:
 
 
 def until_ready(browser: Browser, path: str) -> Answer:
-    """What is asked for again while it is refused, for a while."""
+    """Repeat the request while it is refused, for a limited time."""
     deadline = time.monotonic() + 30
     while (answer := browser.get(path)).status == 409 and time.monotonic() < deadline:
         time.sleep(0.2)
     return answer
 
 
-def test_se8_cookies_are_for_https_and_this_host_alone(proxied: Proxied, root: Person) -> None:
+def test_se8_cookies_are_only_for_https_and_this_host(proxied: Proxied, root: Person) -> None:
     browser = proxied.browser(**{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"})
     page = browser.get("/login")
     signed_in(browser, root)
@@ -148,8 +148,10 @@ def test_se8_cookies_are_for_https_and_this_host_alone(proxied: Proxied, root: P
     assert "evil.example" not in page.text + str(page.headers)
 
 
-def test_below_a_path_pages_redirects_cookies_and_programs_go_through_the_proxy(below: Proxied, root: Person) -> None:
-    browser = below.browser()
+def test_below_a_path_pages_redirects_cookies_and_the_api_work_through_the_proxy(
+    proxied_below_path: Proxied, root: Person
+) -> None:
+    browser = proxied_below_path.browser()
 
     begun = browser.post(f"{PATH}/login", {"email": root.email, "password": root.password})
     pages = [browser.get(f"{PATH}{path}") for path in ("/", "/users/?q=a&sort=name", "/browser/users", "/nowhere")]
@@ -167,13 +169,13 @@ def test_below_a_path_pages_redirects_cookies_and_programs_go_through_the_proxy(
     assert browser.get("/users/").status == 404
 
 
-def test_plain_http_leads_to_https(proxied: Proxied) -> None:
+def test_plain_http_redirects_to_https(proxied: Proxied) -> None:
     answer = Browser(f"http://127.0.0.1:{proxied.plain_port}", headers={"Host": HOST}).get("/users/?q=ada")
 
     assert (answer.status, answer.headers["Location"]) == (301, f"{URL}/users/?q=ada")
 
 
-def test_au6_a_visitors_address_is_the_one_they_come_from_whatever_they_say(
+def test_au6_the_recorded_address_is_the_visitors_real_one_despite_forged_headers(
     proxied: Proxied, root: Person, database: str
 ) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
@@ -187,7 +189,7 @@ def test_au6_a_visitors_address_is_the_one_they_come_from_whatever_they_say(
 
 def test_in7_a_body_that_is_too_large_is_refused_by_nginx_or_the_portal(proxied: Proxied) -> None:
     assert {_status(proxied, 1_500_000, b"a" * 1_500_000) for _ in range(20)} == {413}
-    assert _status(proxied, 3_000_000, b"") == 413  # before it is sent
+    assert _status(proxied, 3_000_000, b"") == 413  # before the body is sent
 
 
 def _status(proxied: Proxied, size: int, body: bytes) -> int:

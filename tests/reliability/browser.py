@@ -1,4 +1,4 @@
-"""A browser of a few lines, for portals that run as processes of their own: cookies, forms, no redirects."""
+"""A minimal browser for portals in other processes: cookies and forms, but no redirects."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Answer:
 
 @dataclass
 class Browser:
-    """Opens a connection for each request, as many different people would."""
+    """Open a connection for each request, as many different people would."""
 
     address: str
     cookies: dict[str, str] = field(default_factory=dict)
     timeout: float = 60
     headers: dict[str, str] = field(default_factory=dict)
     trusted: ssl.SSLContext | None = None  # for https
-    source: tuple[str, int] | None = None  # where it comes from
+    source: tuple[str, int] | None = None  # the client's address
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path)
 
     def post(self, path: str, values: Mapping[str, str]) -> Answer:
-        """Fill in the form that stands on the same path and send it."""
+        """Fill in the form on the same path and submit it."""
         page = self.get(path)
         if page.status != 200:
             return page

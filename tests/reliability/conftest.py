@@ -1,4 +1,4 @@
-"""Can a small disk be mounted here? Only root may, and not everywhere."""
+"""A small disk for the tests of a full one, which only root can mount, and not everywhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mounted(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S603, S607
 
 
-def may_mount() -> bool:
+def can_mount() -> bool:
     if os.geteuid() != 0:
         return False
     with tempfile.TemporaryDirectory(prefix="portal-test-") as folder:
@@ -35,7 +35,7 @@ def may_mount() -> bool:
             return False
 
 
-IS_ABLE = may_mount()
+IS_ABLE = can_mount()
 collect_ignore_glob = [] if IS_ABLE else ["test_full_disk.py"]
 
 
@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with room for little."""
+    """A folder on a disk with little room."""
     folder = tmp_path / "small"
     folder.mkdir()
     with mounted(folder):

@@ -1,4 +1,4 @@
-"""A portal as a process of its own, on a database that a test names."""
+"""Run a portal in its own process, on a database that a test chooses."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Serving:
 
 @contextmanager
 def serving(database_url: str, folder: Path, **environment: str) -> Iterator[Serving]:
-    """Yield while it runs; what it prints goes to a file, so that nothing waits for a reader."""
+    """Yield while it runs. Its output goes to a file, so that nothing waits for a reader."""
     output = folder / "output"
-    told = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORTAL_INSTANCE": str(folder)}
-    told |= {"PORTAL_SEAL_SECONDS": "0", **environment}
+    settings = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORTAL_INSTANCE": str(folder)}
+    settings |= {"PORTAL_SEAL_SECONDS": "0", **environment}
     with output.open("w") as stream:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
             cwd=ROOT,
-            env={**os.environ, **told},
+            env={**os.environ, **settings},
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,4 +1,4 @@
-"""Is a restored backup the same portal: row by row, with its history's seals, and with its sign-ins?"""
+"""A restored backup is the same portal: every row, the seals of its history, and its sign-ins."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PEOPLE = 100_000
 ADDRESS = "postgresql://portal@db.example.com/portal"
 SECTION = re.compile(r"## Backup and restore\n(.+?)\n## ", re.DOTALL)
 NAME = "restored"
-GIVE_BACK = ("GRANT CREATE ON SCHEMA", "ALTER FUNCTION", "REVOKE CREATE ON SCHEMA", "REVOKE TEMPORARY")
+RESTORE_OWNERSHIP = ("GRANT CREATE ON SCHEMA", "ALTER FUNCTION", "REVOKE CREATE ON SCHEMA", "REVOKE TEMPORARY")
 
 
 def documented(beginning: str) -> str:
-    """The one command of docs/operating.md's chapter that begins so."""
+    """The command in the chapter of docs/operating.md that begins like this."""
     chapter = SECTION.search((ROOT / "docs" / "operating.md").read_text(encoding="utf-8"))
     assert chapter
     blocks = re.findall(r"```\n(.+?)```", chapter.group(1), re.DOTALL)
@@ -44,13 +44,13 @@ def documented(beginning: str) -> str:
 
 @pytest.fixture
 def empty(database_server: Server) -> Iterator[str]:
-    """Made by the statements that an administrator of the server is told, with names of ours."""
+    """An empty database, created by the statements in the documentation, with names of our own."""
     owner = database_server.owner or make_url(database_server.url).username
     *roles, grant = documented("CREATE ROLE").split(" --")[0].strip().rstrip(";").split("; ")
     if database_server.version() < 160000:
         grant = grant.partition(" WITH ")[0]
     for role in roles:
-        with suppress(DuplicateObject):  # the server's other databases have it
+        with suppress(DuplicateObject):  # other databases of this server use it too
             database_server.execute(role)
     database_server.execute(grant.replace("TO portal ", f"TO {owner} "))
     made = documented("CREATE DATABASE")
@@ -60,7 +60,7 @@ def empty(database_server: Server) -> Iterator[str]:
 
 
 def run(line: str, address: str, folder: Path, version: int) -> None:
-    """One of PostgreSQL's programs, of the server's own version; the password is in no list of processes."""
+    """Run one of PostgreSQL's programs, of the server's version, with the password hidden from the process list."""
     command = shlex.split(line)
     url = make_url(address).set(drivername="postgresql")
     bundled = Programs.installed()
@@ -75,17 +75,17 @@ def run(line: str, address: str, folder: Path, version: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def give_back(address: str) -> None:
-    """A restored function belongs to the login; the data browser's has to belong to the role as which it runs."""
+def restore_ownership(address: str) -> None:
+    """Functions are restored as the login's, but the data browser's must belong to the role it runs as."""
     url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
-        for beginning in GIVE_BACK:
+        for beginning in RESTORE_OWNERSHIP:
             statement = documented(beginning).replace("DATABASE portal ", f'DATABASE "{make_url(address).database}" ')
             connection.execute(statement.encode())
 
 
 def hashes(address: str) -> dict[str, tuple[Any, ...]]:
-    """How many rows each table has, and a hash of all that they say."""
+    """How many rows each table has, and a hash of their content."""
     url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
@@ -97,12 +97,12 @@ def hashes(address: str) -> dict[str, tuple[Any, ...]]:
 
 
 def change_everybody() -> None:
-    """An event of each, which the demo itself has not."""
+    """Record an event for each person, which the demo doesn't have."""
     with without_time_limit():
         db.session.connection().exec_driver_sql("UPDATE users SET time_zone = 'Europe/Berlin'")
 
 
-def test_re11_a_restored_copy_is_the_same_verifies_and_signs_in(
+def test_re11_a_restored_backup_has_the_same_rows_verifies_and_signs_in(
     fresh_database: str, empty: str, database_server: Server, tmp_path: Path
 ) -> None:
     with portal_on(fresh_database) as app, acting(app):
@@ -112,7 +112,7 @@ def test_re11_a_restored_copy_is_the_same_verifies_and_signs_in(
 
     run(documented("pg_dump"), fresh_database, tmp_path, database_server.version())
     run(documented("pg_restore"), empty, tmp_path, database_server.version())
-    give_back(empty)
+    restore_ownership(empty)
 
     original = hashes(fresh_database)
     assert hashes(empty) == original

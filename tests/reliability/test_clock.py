@@ -22,7 +22,7 @@ from tests.cast import Builder, Person, SignIn
 from tests.pages import PageClient
 
 USERS_OF_THE_CLOCK = (
-    "activity.seals", "activity.telling", "activity.views", "auth.commands", "core.records",
+    "activity.seals", "activity.entries", "activity.views", "auth.commands", "core.records",
     "dashboard.views", "tokens.commands", "tokens.queries", "users.commands", "web.jinja",
 )  # fmt: skip
 PAGES = ("/", "/users/", "/organizations/", "/activity/", "/account/")

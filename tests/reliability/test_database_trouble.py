@@ -1,4 +1,4 @@
-"""What do people see while the database restarts, is locked or slow, and how soon is it over?"""
+"""What people see while the database restarts, is locked or slow, and how soon it is over."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CLIENTS = 200
 
 @contextmanager
 def locked(address: str, table: str) -> Iterator[None]:
-    """Nobody else reads or writes the table within the block."""
+    """Lock the table, so that nobody else reads or writes it within the block."""
     url = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
@@ -60,7 +60,7 @@ def root_on(address: str) -> Person:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Embedded]:
-    """A PostgreSQL that this test may stop, migrated."""
+    """A migrated PostgreSQL that the test can stop."""
     server = Embedded(tmp_path / "postgres", durable=False)
     app = app_for(server.start())
     with app.app_context():
@@ -93,13 +93,13 @@ def test_re1_a_restarted_database_gives_503_and_is_back_within_five_seconds(
 
     with serving(own_server.url, tmp_path) as run, ThreadPoolExecutor(4) as pool:
         first = signed_in(run.address, root)
-        works = [pool.submit(work, Browser(run.address, dict(first.cookies))) for work in (write, write, read, read)]
+        tasks = [pool.submit(task, Browser(run.address, dict(first.cookies))) for task in (write, write, read, read)]
         try:
-            waits = [restarted(own_server, first) for _ in range(RESTARTS)]
+            waits = [restart(own_server, first) for _ in range(RESTARTS)]
         finally:
             stopped.set()
-        for work in works:
-            work.result(timeout=30)
+        for task in tasks:
+            task.result(timeout=30)
 
     assert max(waits) < BACK_WITHIN
     assert set(statuses) <= {200, 303, 503}, f"{statuses}\n{run.printed}"
@@ -110,8 +110,8 @@ def test_re1_a_restarted_database_gives_503_and_is_back_within_five_seconds(
     assert len(acknowledged) > RESTARTS
 
 
-def restarted(server: Embedded, browser: Browser) -> float:
-    """Stop and start; return how many seconds after the start a page came again."""
+def restart(server: Embedded, browser: Browser) -> float:
+    """Stop and start the server, and return how many seconds after the start a page came again."""
     time.sleep(0.3)
     server.stop()
     assert browser.get("/organizations/").status == 503
@@ -123,7 +123,7 @@ def restarted(server: Embedded, browser: Browser) -> float:
     return time.monotonic() - began
 
 
-def test_re4_two_hundred_clients_before_a_locked_table_get_503_and_health_still_answers(
+def test_re4_two_hundred_clients_at_a_locked_table_get_503_and_health_checks_still_work(
     fresh_database: str, tmp_path: Path
 ) -> None:
     root = root_on(fresh_database)
@@ -160,7 +160,7 @@ def impatient(fresh_database: str) -> Iterator[Flask]:
         yield app
 
 
-def test_re6_a_request_that_waits_for_a_lock_too_long_gets_503_in_time(impatient: Flask, fresh_database: str) -> None:
+def test_re6_a_request_that_waits_too_long_for_a_lock_gets_503_in_time(impatient: Flask, fresh_database: str) -> None:
     root = Builder(impatient).person("root@example.com", role=Role.SUPER_ADMIN)
     client = impatient.test_client()
     assert isinstance(client, PageClient)
@@ -211,7 +211,7 @@ def test_re4_an_empty_pool_gives_503_in_the_stated_time(fresh_database: str) -> 
         assert client.get("/healthz").status_code == 200
 
 
-def test_re1_without_any_database_pages_are_503_and_say_nothing_of_it() -> None:
+def test_re1_without_a_database_pages_are_503_and_reveal_nothing_about_it() -> None:
     with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none") as app:
         client = app.test_client()
         assert isinstance(client, PageClient)
@@ -231,10 +231,8 @@ def test_re1_without_any_database_pages_are_503_and_say_nothing_of_it() -> None:
         assert not [word for word in ("127.0.0.1", "psycopg", "nobody", "Traceback") if word in answer.text]
 
 
-def test_re1_a_database_that_was_restarted_while_nobody_asked_costs_no_request_a_503(
-    own_server: Embedded, tmp_path: Path
-) -> None:
-    """Every thread of the server has a connection in the pool that leads nowhere; so have the worker and sealing."""
+def test_re1_no_request_fails_after_a_restart_of_the_database_while_idle(own_server: Embedded, tmp_path: Path) -> None:
+    """All pooled connections are dead: those of every thread, of the worker and of sealing."""
     root = root_on(own_server.url)
     with serving(own_server.url, tmp_path, PORTAL_SEAL_SECONDS="0.3") as run, ThreadPoolExecutor(6) as pool:
         first = signed_in(run.address, root)
@@ -254,7 +252,7 @@ def test_re1_a_database_that_was_restarted_while_nobody_asked_costs_no_request_a
         assert list(db.session.scalars(select(Organization.slug))) == ["one"]
 
 
-def test_re1_an_idle_session_timeout_fails_neither_pages_nor_sealing_nor_the_worker(
+def test_re1_an_idle_session_timeout_breaks_neither_pages_nor_sealing_nor_the_worker(
     own_server: Embedded, tmp_path: Path
 ) -> None:
     root = root_on(own_server.url)
@@ -270,7 +268,7 @@ def test_re1_an_idle_session_timeout_fails_neither_pages_nor_sealing_nor_the_wor
         browsers = [Browser(run.address, dict(first.cookies)) for _ in range(6)]
         statuses = []
         for _ in range(5):
-            time.sleep(0.2)  # so that all of them are closed
+            time.sleep(0.2)  # until all connections are closed
             statuses += [page.status for page in pool.map(lambda one: one.get("/users/"), browsers)]
 
     assert statuses == [200] * 30

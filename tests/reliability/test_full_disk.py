@@ -1,4 +1,4 @@
-"""What do people see while the database's disk is full, and is it over by itself once there is room?"""
+"""What people see while the database's disk is full, and the recovery once there is room."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.cast import Builder, SignIn
 from tests.database import app_for, disconnect
 from tests.pages import PageClient
 
-MOST = 2_000  # rows until the last free page of every table is used up
+MOST = 2_000  # rows that use up the last free page of every table
 NAME = "n" * 100
 
 
 @pytest.fixture
 def server(small_disk: Path) -> Iterator[Embedded]:
-    """A PostgreSQL whose tables lie on the small disk, and whose write-ahead log, as operators are told, does not."""
+    """A PostgreSQL with its tables on the small disk and its write-ahead log elsewhere, as operators are advised."""
     server = Embedded(small_disk / "postgres", durable=False)
     app = app_for(server.start())
     with app.app_context():
@@ -56,7 +56,7 @@ def move_log(data: Path, there: Path) -> None:
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """Within the block no byte is free."""
+    """Leave no free byte on the disk within the block."""
     ballast = folder / "ballast"
     size = 1 << 20
     with ballast.open("wb", buffering=0) as stream:
@@ -72,7 +72,7 @@ def filled(folder: Path) -> Iterator[None]:
         ballast.unlink()
 
 
-def test_re7_with_a_full_disk_writes_are_503_reads_go_on_and_room_is_enough_to_recover(
+def test_re7_with_a_full_disk_writes_are_503_reads_work_and_free_space_is_enough_to_recover(
     server: Embedded, small_disk: Path
 ) -> None:
     with portal_on(server.url) as app:
@@ -84,7 +84,7 @@ def test_re7_with_a_full_disk_writes_are_503_reads_go_on_and_room_is_enough_to_r
 
         def write(number: int) -> int:
             values = {"name": NAME, "slug": f"made-{number}", "row_key": ""}
-            return client.post("/organizations/new", data={**fields, **values, **anew(client)}).status_code
+            return client.post("/organizations/new", data={**fields, **values, **new_form(client)}).status_code
 
         with filled(small_disk):
             made = 0
@@ -100,14 +100,14 @@ def test_re7_with_a_full_disk_writes_are_503_reads_go_on_and_room_is_enough_to_r
         assert counts(app) == (made + 1, made + 1)
 
 
-def anew(client: PageClient) -> dict[str, str]:
-    """The fields of a form that was just opened, the key of the row to be among them."""
+def new_form(client: PageClient) -> dict[str, str]:
+    """The fields of a form that was just opened, including the row id."""
     fields = client.form("/organizations/new")
     return {name: value for name, value in fields.items() if name not in ("name", "slug")}
 
 
 def counts(app: Flask) -> tuple[int, int]:
-    """How many organizations there are, and how many events tell of one that was made."""
+    """How many organizations there are, and how many events record their creation."""
     with acting(app):
         made = select(func.count(Activity.id)).where(
             Activity.table_name == "organizations", Activity.action == "create"

@@ -1,4 +1,4 @@
-"""Is every write that was acknowledged there, and none half done, whatever was killed meanwhile?"""
+"""No acknowledged write is lost or half done, whatever is killed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KILLS_OF_WORKERS, KILLS_OF_DATABASES = rounds("KILLS", 10), rounds("KILLS", 3)
 
 @pytest.fixture
 def durable_server(tmp_path: Path) -> Iterator[Embedded]:
-    """A PostgreSQL that writes down what it acknowledges, and may be killed."""
+    """A PostgreSQL with durable writes that can be killed."""
     server = Embedded(tmp_path / "postgres")
     app = app_for(server.start())
     with app.app_context():
@@ -46,7 +46,7 @@ def durable_server(tmp_path: Path) -> Iterator[Embedded]:
 
 @contextmanager
 def writing(address: str, browser: Browser) -> Iterator[list[str]]:
-    """Make organizations one after the other in three threads; yields what was acknowledged."""
+    """Create organizations in three threads, and yield the acknowledged ones."""
     stopped, numbers = threading.Event(), itertools.count()
     acknowledged: list[str] = []
 
@@ -59,36 +59,36 @@ def writing(address: str, browser: Browser) -> Iterator[list[str]]:
                     acknowledged.append(slug)
 
     with ThreadPoolExecutor(3) as pool:
-        works = [pool.submit(write) for _ in range(3)]
+        tasks = [pool.submit(write) for _ in range(3)]
         try:
             yield acknowledged
         finally:
             stopped.set()
-        for work in works:
-            work.result(timeout=60)
+        for task in tasks:
+            task.result(timeout=60)
 
 
-def kill_again_and_again(kill: Callable[[], None], acknowledged: list[str], times: int) -> None:
+def kill_repeatedly(kill: Callable[[], None], acknowledged: list[str], times: int) -> None:
     for _ in range(times):
         before, deadline = len(acknowledged), time.monotonic() + 60
         while len(acknowledged) < before + 3:
-            assert time.monotonic() < deadline, "nothing is written any more"
+            assert time.monotonic() < deadline, "writing has stopped"
             time.sleep(0.01)
         time.sleep(random.uniform(0, 0.05))  # noqa: S311 -- any moment will do
         kill()
 
 
 def check_ledger(server: Embedded, acknowledged: list[str], kills: int) -> None:
-    """Acknowledged is made; made has its event, and what has an event is made; the chain of seals holds."""
+    """Check that acknowledged rows exist, that rows and events match, and that the seals verify."""
     with portal_on(server.url) as app, acting(app):
         made = dict(db.session.execute(select(Organization.slug, Organization.id)).all())
-        told = set(db.session.scalars(select(Activity.row_id).where(Activity.action == "create")))
+        recorded = set(db.session.scalars(select(Activity.row_id).where(Activity.action == "create")))
         seals.seal()
         doubts = seals.doubts()
     assert len(acknowledged) >= 3 * kills
     assert set(acknowledged) <= set(made)
-    assert set(made.values()) <= told
-    assert len(told) - 1 == len(made)  # one is the person who wrote
+    assert set(made.values()) <= recorded
+    assert len(recorded) - 1 == len(made)  # one is the person who writes
     assert doubts == []
 
 
@@ -102,7 +102,7 @@ def test_re2_a_killed_worker_loses_no_acknowledged_write(durable_server: Embedde
                 worker.kill()
 
         with writing(run.address, signed_in(run.address, root)) as acknowledged:
-            kill_again_and_again(kill, acknowledged, KILLS_OF_WORKERS)
+            kill_repeatedly(kill, acknowledged, KILLS_OF_WORKERS)
 
     check_ledger(durable_server, acknowledged, KILLS_OF_WORKERS)
 
@@ -117,6 +117,6 @@ def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embed
             durable_server.start()
 
         with writing(run.address, signed_in(run.address, root)) as acknowledged:
-            kill_again_and_again(kill, acknowledged, KILLS_OF_DATABASES)
+            kill_repeatedly(kill, acknowledged, KILLS_OF_DATABASES)
 
     check_ledger(durable_server, acknowledged, KILLS_OF_DATABASES)

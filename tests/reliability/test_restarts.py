@@ -1,4 +1,4 @@
-"""Does anybody notice that the portal is stopped, or started anew?"""
+"""Nobody notices that the portal is stopped or restarted."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ TOKEN = "what-prometheus-says-0123456789-abcdef"
 
 @contextmanager
 def in_production(database_url: str, folder: Path, **environment: str) -> Iterator[tuple[psutil.Process, str]]:
-    """Gunicorn, as README.md says to run it: its master, and its address."""
+    """Gunicorn as README.md says to run it: its master process and its URL."""
     port = free_port()
-    told = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, **environment}
+    settings = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, **environment}
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}"],
             cwd=ROOT,
-            env={**os.environ, **told},
+            env={**os.environ, **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -51,12 +51,12 @@ def in_production(database_url: str, folder: Path, **environment: str) -> Iterat
 
 
 def restart(master: psutil.Process) -> None:
-    """New workers take the place of the old, which finish what they began."""
+    """Replace the workers by new ones, while the old ones finish their requests."""
     old = {worker.pid for worker in master.children()}
     master.send_signal(signal.SIGHUP)
     deadline = time.monotonic() + 60
     while old & {worker.pid for worker in master.children()}:
-        assert time.monotonic() < deadline, "the old workers stay"
+        assert time.monotonic() < deadline, "the old workers are still there"
         time.sleep(0.05)
 
 
@@ -87,7 +87,7 @@ def test_re10_a_rolling_restart_fails_no_request(fresh_database: str, tmp_path: 
     assert statuses[200] > 4 * RESTARTS
 
 
-def test_re10_a_request_that_has_begun_is_finished_after_sigterm(fresh_database: str, tmp_path: Path) -> None:
+def test_re10_a_running_request_is_finished_after_sigterm(fresh_database: str, tmp_path: Path) -> None:
     root = root_on(fresh_database)
     answers: list[Answer] = []
     with serving(fresh_database, tmp_path) as run:
@@ -103,11 +103,11 @@ def test_re10_a_request_that_has_begun_is_finished_after_sigterm(fresh_database:
     assert [answer.status for answer in answers] == [200]
 
 
-def test_the_processes_of_a_server_add_up_what_they_count(fresh_database: str, tmp_path: Path) -> None:
+def test_the_processes_of_a_server_add_up_their_metrics(fresh_database: str, tmp_path: Path) -> None:
     folder = tmp_path / "numbers"
     folder.mkdir()
-    told = {"PORTAL_METRICS_TOKEN": TOKEN, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
-    with in_production(fresh_database, tmp_path, **told) as (master, address):
+    settings = {"PORTAL_METRICS_TOKEN": TOKEN, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    with in_production(fresh_database, tmp_path, **settings) as (master, address):
         visitor = Browser(address)
         for _ in range(20):
             assert visitor.get("/login").status == 200

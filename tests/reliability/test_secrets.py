@@ -1,4 +1,4 @@
-"""Do secrets stay where they belong, and can they be changed while people work?"""
+"""Secrets stay where they belong, and can be changed while people work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNWANTED = re.compile(
 )
 
 
-def test_re13_a_new_key_keeps_everybody_signed_in_while_the_former_is_still_read(fresh_database: str) -> None:
+def test_re13_people_stay_signed_in_while_the_secret_key_is_rotated(fresh_database: str) -> None:
     with portal_on(fresh_database) as app:
         person = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
         client = app.test_client()
@@ -57,7 +57,7 @@ def test_re13_a_new_key_keeps_everybody_signed_in_while_the_former_is_still_read
     assert after in (302, 303)
 
 
-def test_re13_no_secret_is_in_the_list_of_processes(fresh_database: str, tmp_path: Path) -> None:
+def test_re13_no_secret_is_in_the_process_list(fresh_database: str, tmp_path: Path) -> None:
     with serving(fresh_database, tmp_path) as run:
         server = psutil.Process(run.process_id)
         lines = [" ".join(process.cmdline()) for process in (server, *server.children(recursive=True))]
@@ -86,7 +86,7 @@ def test_re13_no_secret_is_in_an_error_page_or_its_log(fresh_database: str, capl
 
 
 def released() -> dict[str, bytes]:
-    """What `git archive` gives of the commit: what others get."""
+    """The content of `git archive`, as others get it."""
     command = ["git", "-c", "safe.directory=*", "archive", "--format=tar", "HEAD"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # noqa: S603
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
@@ -94,7 +94,7 @@ def released() -> dict[str, bytes]:
         return {member.name: (archive.extractfile(member) or io.BytesIO()).read() for member in members}
 
 
-def test_re14_what_is_released_holds_no_secrets_no_git_and_no_data() -> None:
+def test_re14_a_release_contains_no_secrets_no_git_and_no_data() -> None:
     files = released()
 
     assert {"wsgi.py", "pyproject.toml", "portal/__init__.py"} <= set(files)
@@ -103,7 +103,7 @@ def test_re14_what_is_released_holds_no_secrets_no_git_and_no_data() -> None:
         assert [name for name, content in files.items() if re.search(pattern, content)] == [], what
 
 
-def test_re14_only_the_demo_knows_accounts() -> None:
+def test_re14_only_the_demo_contains_a_known_password() -> None:
     files = released()
     known = re.compile(rb"DEMO_PASSWORD\s*=|welcome to the portal|admin123")
 
@@ -111,7 +111,7 @@ def test_re14_only_the_demo_knows_accounts() -> None:
     assert {name for name in source if name.endswith(".py")} == {"portal/demo.py"}
 
 
-def test_re12_every_dependency_is_pinned_with_hashes_and_without_a_place() -> None:
+def test_re12_every_dependency_is_pinned_with_hashes_and_without_a_url() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         entries = text.replace("\\\n", " ").strip().splitlines()
@@ -120,18 +120,18 @@ def test_re12_every_dependency_is_pinned_with_hashes_and_without_a_place() -> No
         assert not re.search(r"https?:|//|index-url|find-links|trusted-host|@ ", text)
 
 
-def test_re12_the_lock_holds_what_the_project_asks_for_and_tests_run_on_what_is_released() -> None:
+def test_re12_the_lock_files_contain_all_dependencies_and_tests_run_on_the_released_versions() -> None:
     def pinned(name: str) -> dict[str, str]:
         found = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(encoding="utf-8"), re.M)
         return {package.lower(): version for package, version in found}
 
     run, test = pinned("requirements.txt"), pinned("requirements-dev.txt")
-    asked = re.findall(
+    required = re.findall(
         r'^    "([\w-]+)(?:\[\w+\])?==([\w.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
     )
 
-    assert len(asked) > 8
-    assert {package: run[package] for package, _ in asked} == dict(asked)
+    assert len(required) > 8
+    assert {package: run[package] for package, _ in required} == dict(required)
     assert run.items() <= test.items()
 
 

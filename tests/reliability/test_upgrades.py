@@ -1,4 +1,4 @@
-"""Does anybody wait long while the database of many people is upgraded, by later migrations or samples of them?"""
+"""Nobody waits long while a large database is upgraded by later migrations or their samples."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ LOAD = (
 
 
 @pytest.fixture
-def peopled(database_server: Server, samples: None) -> Iterator[Flask]:
-    """A database with the initial migrations and many people."""
-    app = upgraded_with_samples(app_for(database_server.create("peopled")))
+def large_app(database_server: Server, samples: None) -> Iterator[Flask]:
+    """A portal with the initial migrations and many people."""
+    app = upgraded_with_samples(app_for(database_server.create("large_app")))
     with app.app_context():
         flask_migrate.upgrade(revision=INITIAL)
     with connect(app) as connection:
         connection.execute(FILL.format(PEOPLE).encode())
     yield app
     disconnect(app)
-    database_server.drop("peopled")
+    database_server.drop("large_app")
 
 
 def connect(app: Flask) -> psycopg.Connection[tuple[object, ...]]:
@@ -60,7 +60,7 @@ def connect(app: Flask) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
-    """What requests send, again and again; returns how long the slowest took."""
+    """Repeat the statements of requests, and return how long the slowest took."""
     worst = 0.0
     with connect(app) as connection:
         while not stopped.is_set():
@@ -72,12 +72,12 @@ def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
     return worst
 
 
-def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) -> None:
+def test_re8_nobody_waits_two_seconds_during_any_step_of_an_upgrade(large_app: Flask) -> None:
     worst, names = {}, revisions()
     for revision in names[names.index(INITIAL) + 1 :]:
         stopped = threading.Event()
-        with ThreadPoolExecutor(3) as pool, peopled.app_context():
-            waits = [pool.submit(worst_wait, peopled, stopped, number) for number in (1, 33, 66)]
+        with ThreadPoolExecutor(3) as pool, large_app.app_context():
+            waits = [pool.submit(worst_wait, large_app, stopped, number) for number in (1, 33, 66)]
             try:
                 flask_migrate.upgrade(revision=revision)
             finally:
@@ -86,6 +86,6 @@ def test_re8_nobody_waits_two_seconds_in_any_step_of_an_upgrade(peopled: Flask) 
 
     assert max(worst.values()) < LONGEST, worst
     assert len(worst) >= 2
-    with connect(peopled) as connection:
+    with connect(large_app) as connection:
         assert connection.execute(b"SELECT count(*) FILTER (WHERE nickname IS NULL) FROM users").fetchone() == (0,)
         assert connection.execute(b"SELECT count(*) FROM refresh_tokens WHERE expires_at < now()").fetchone() == (0,)

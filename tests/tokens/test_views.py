@@ -181,7 +181,7 @@ def test_rt9_only_its_owner_can_revoke_a_token_and_both_changes_are_recorded(
     assert "revoked" in client.get(PAGE).text
     with acting(app):
         found = db.session.execute(select(Activity.action, Activity.actor_id).where(Activity.action.like("token%")))
-        assert [tuple(row) for row in found] == [("token_made", uma.id), ("token_revoked", uma.id)]
+        assert [tuple(row) for row in found] == [("token_created", uma.id), ("token_revoked", uma.id)]
 
 
 def test_rt9_the_last_use_of_a_token_is_shown(

@@ -161,7 +161,7 @@ def test_se7_an_administrator_ends_one_or_all_of_their_people(
     told = [(action, boss.id, uma.id, uma.organization_id) for action in ("end_session", "end_sessions")]
     assert acts(app) == told
     page = Visitor(app, ada).get(f"/activity/people/{uma.id}").text
-    assert all(verb in page for verb in ("ended a sign-in of", "ended all sign-ins of"))
+    assert all(verb in page for verb in ("ended a session of", "ended all sessions of"))
 
 
 @HTMX

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal.activity.telling import days
+from portal.activity.entries import days
 from portal.activity.views import _moment
 from portal.core.clock import bind_zone, unbind_zone, zone
 from portal.users.filters import day_of

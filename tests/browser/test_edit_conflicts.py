@@ -1,4 +1,4 @@
-"""What do two people see who edit one person at the same time?"""
+"""Two people edit the same person at the same time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def save(page: Page, **values: str) -> None:
     page.get_by_role("button", name="Save changes").click()
 
 
-def test_two_edits_that_meet_are_both_shown_and_neither_is_lost(tabs: Tabs, scripts: bool) -> None:
+def test_conflicting_edits_are_both_shown_and_none_is_lost(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('rosa')}@example.com", first_name="Rosa")
     mine, theirs = tabs.open(ADMIN, scripts=scripts), tabs.open(ADMIN, scripts=scripts)
     for page in (mine, theirs):
@@ -35,7 +35,7 @@ def test_two_edits_that_meet_are_both_shown_and_neither_is_lost(tabs: Tabs, scri
     expect(mine.get_by_role("heading", name="Rosie Castellano")).to_be_visible()
 
 
-def test_my_edit_can_be_dropped(tabs: Tabs, scripts: bool) -> None:
+def test_a_conflicting_edit_can_be_discarded(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('sten')}@example.com")
     mine, theirs = tabs.open(ADMIN, scripts=scripts), tabs.open(ADMIN, scripts=scripts)
     for page in (mine, theirs):

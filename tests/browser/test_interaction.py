@@ -1,4 +1,4 @@
-"""Does the portal behave with a keyboard alone, on a phone, in each theme, and when the network fails?"""
+"""Keyboard use, phones, themes, failing networks and time zones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def background(page: Page) -> str:
     return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
-def test_a_theme_is_chosen_kept_and_given_back_to_the_system(tabs: Tabs, scripts: bool) -> None:
+def test_a_theme_can_be_chosen_and_reset_to_the_systems(tabs: Tabs, scripts: bool) -> None:
     page = tabs.open(ADMIN, scripts=scripts, color_scheme="light")
     page.goto("/users/?q=okafor")
     light = background(page)
 
     page.get_by_role("button", name="Dark theme").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    assert page.url.endswith("/users/?q=okafor"), "the choice leads back to where it was made"
+    assert page.url.endswith("/users/?q=okafor"), "the choice returns to the same page"
     expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
     dark = background(page)
     page.goto("/account/")
@@ -36,7 +36,7 @@ def test_a_theme_is_chosen_kept_and_given_back_to_the_system(tabs: Tabs, scripts
     assert background(page) == dark
 
 
-def test_the_theme_changes_without_leaving_what_is_shown_once(tabs: Tabs, scripts: bool) -> None:
+def test_changing_the_theme_keeps_what_is_shown_only_once(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('once')}@example.com", tenant=tabs.site.acme)
     page = tabs.open(scripts=scripts)
     sign_in(page, person.email, PASSWORD)
@@ -93,7 +93,7 @@ def test_the_skip_link_comes_first_and_leads_to_the_content(tabs: Tabs, scripts:
     assert focused(page) == "main"
 
 
-def test_a_network_that_fails_is_said_and_what_is_there_stays(tabs: Tabs) -> None:
+def test_a_network_failure_is_reported_and_the_page_stays(tabs: Tabs) -> None:
     page = tabs.open(ADMIN)
     page.goto("/users/")
     page.context.set_offline(True)
@@ -123,7 +123,7 @@ def test_a_search_after_the_session_ended_leads_to_the_sign_in_page(tabs: Tabs) 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_a_dialog_of_a_row_that_is_gone_becomes_a_note(tabs: Tabs) -> None:
+def test_opening_a_dialog_for_a_deleted_row_shows_an_error(tabs: Tabs) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('ulf')}@example.com")
     page, other = tabs.open(ADMIN), tabs.open(ADMIN)
     page.goto(f"/users/{person.id}")
@@ -137,9 +137,9 @@ def test_a_dialog_of_a_row_that_is_gone_becomes_a_note(tabs: Tabs) -> None:
     expect(page.get_by_role("heading", name=person.name)).to_be_visible()
 
 
-def test_every_time_of_a_page_is_in_the_time_zone_of_the_browser(tabs: Tabs) -> None:
+def test_all_times_on_a_page_are_in_the_browsers_time_zone(tabs: Tabs) -> None:
     page = tabs.open(ADMIN, timezone_id="Asia/Tokyo")
-    page.goto("/account/")  # the session was begun in another zone: this page is loaded once more
+    page.goto("/account/")  # reload, because the session began in another zone
 
     expect(page.locator("time").first).to_have_attribute("title", re.compile(r"JST$"))
     titles = page.locator("time").evaluate_all("times => times.map((time) => time.title)")

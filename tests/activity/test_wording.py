@@ -14,14 +14,17 @@ from flask import Flask
 from sqlalchemy import insert
 
 from portal.activity import queries
-from portal.activity.telling import days, told
+from portal.activity.entries import days, entries_of
+from portal.auth.actions import SIGN_IN, SIGN_IN_FAILED, TWO_FACTOR_FAILED
 from portal.core.actor import Role
 from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import record
+from portal.mfa.actions import RECOVERY_CODES_RENEWED, TWO_FACTOR_ADDED
 from portal.mfa.words import CODE, MEANS
 from portal.organizations.models import Organization
+from portal.users.actions import TWO_FACTOR_RESET
 from portal.users.commands import set_password, users
 from portal.users.models import User
 from tests.access.visitor import Visitor, token_in
@@ -115,12 +118,12 @@ def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
 ) -> None:
     with acting(app):
-        record("sign_in_failed", about=uma.id, tenant=uma.organization_id)
-        record("sign_in_failed")
+        record(SIGN_IN_FAILED, about=uma.id, tenant=uma.organization_id)
+        record(SIGN_IN_FAILED)
     sign_in(root)
 
     assert sentences(client.get("/activity/?action=sign_in_failed").text) == [
-        "Somebody failed to sign in under an address that nobody has",
+        "Somebody failed to sign in with an address that nobody has",
         "Somebody failed to sign in as Uma Example",
     ]
 
@@ -131,17 +134,17 @@ def test_two_step_sign_in_is_told_in_whole_sentences(
     about, tenant = uma.id, uma.organization_id
     with acting(app):
         own = {"by": actor_of(uma), "about": about}
-        record("two_factor_added", **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
-        record("sign_in", **own, details={MEANS: CODE})  # type: ignore[arg-type]
-        record("recovery_codes_renewed", **own)  # type: ignore[arg-type]
-        record("two_factor_failed", about=about, tenant=tenant)
-        record("two_factor_reset", by=actor_of(ada), about=about, tenant=tenant)
+        record(TWO_FACTOR_ADDED, **own, details={MEANS: "passkey Key"})  # type: ignore[arg-type]
+        record(SIGN_IN, **own, details={MEANS: CODE})  # type: ignore[arg-type]
+        record(RECOVERY_CODES_RENEWED, **own)  # type: ignore[arg-type]
+        record(TWO_FACTOR_FAILED, about=about, tenant=tenant)
+        record(TWO_FACTOR_RESET, by=actor_of(ada), about=about, tenant=tenant)
     sign_in(ada)
 
     assert sentences(client.get("/activity/").text)[1:6] == [
-        "Ada Example reset the two-step sign-in of Uma Example",
-        "Somebody failed the two-step sign-in as Uma Example",
-        "Uma Example made new recovery codes",
+        "Ada Example reset two-factor authentication for Uma Example",
+        "Somebody failed two-factor authentication as Uma Example",
+        "Uma Example created new recovery codes",
         "Uma Example signed in with a recovery code",
         "Uma Example set up the passkey Key",
     ]
@@ -185,7 +188,7 @@ def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
     sign_in(ada)
 
     assert sentences(client.get(f"/activity/people/{uma.id}").text)[:3] == [
-        "Uma Example ended all other sign-ins of this person",
+        "Uma Example ended all other sessions of this person",
         "Uma Example gave up uma.new@example.com as the new address",
         "Uma Example asked for uma.new@example.com as the new address",
     ]
@@ -193,8 +196,8 @@ def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
 
 def test_repetitions_are_counted_in_the_sentence(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada), app.test_request_context():
-        record("sign_in_failed", about=uma.id, tenant=uma.organization_id)
-        entry = told(queries.listing({"action": "sign_in_failed"}, "/activity/").page().rows)[0]
+        record(SIGN_IN_FAILED, about=uma.id, tenant=uma.organization_id)
+        entry = entries_of(queries.listing({"action": "sign_in_failed"}, "/activity/").page().rows)[0]
         text = app.jinja_env.get_template("components/history.html").module.sentence(replace(entry, times=1234), "x")  # type: ignore[attr-defined]
 
     assert text == "<b>Ada Example</b> failed to sign in 1,234 times"
@@ -236,7 +239,7 @@ def test_the_dashboard_tells_an_act_in_many_organizations_once(
 def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
         users.update(uma.id, 1, {"first_name": "Ulla"})
-        entry = told(queries.listing({}, "/activity/").page().rows)[0]
+        entry = entries_of(queries.listing({}, "/activity/").page().rows)[0]
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = [midnight - timedelta(seconds=1), midnight - timedelta(days=1)]
 

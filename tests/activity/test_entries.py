@@ -12,7 +12,8 @@ from flask import Flask
 from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
-from portal.activity import queries, telling
+from portal.activity import queries
+from portal.activity.entries import entries_of
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
@@ -365,7 +366,7 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
 def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:
     """By whom the reader is told that the first name became what it did."""
     with acting(app, reader):
-        entries = telling.told(queries.of_row("users", person.id, {}, "/").page().rows)
+        entries = entries_of(queries.of_row("users", person.id, {}, "/").page().rows)
     return {one.differences[0].after or "": one.who for one in entries if one.differences}
 
 

@@ -1,0 +1,127 @@
+"""How many rows do the numbers of the dashboard read?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.counts import Count
+from portal.core.db import db
+from portal.core.listing import Listing
+from portal.dashboard import queries as dashboard
+from portal.organizations.models import Organization
+from portal.users import queries as users
+from portal.users.membership import People
+from tests.acting import acting
+from tests.cast import Builder, Person
+
+DAYS, EACH = 30, 40
+FILL = """
+INSERT INTO users (email, organization_id, created_at, is_active, invited_at)
+SELECT 'p' || n || '@example.com', :tenant, CAST(:first AS timestamptz) + n % :days * interval '1 day 1 second',
+    n / :days % 10 <> 0, CASE WHEN n / :days % 10 = 1 THEN now() END
+FROM generate_series(1, :number) n
+"""
+READ = """
+SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0)
+    + pg_stat_get_xact_tuples_returned('users'::regclass) FROM pg_index WHERE indrelid = 'users'::regclass
+"""
+SCANS = "SELECT pg_stat_get_xact_numscans(CAST(:name AS regclass))"
+LARGE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"  # as where tables are large
+FIRST = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+
+
+@pytest.fixture
+def busy(fresh_app: Flask) -> Person:
+    """An administrator of an organization with 40 new people a day: 32 active, 4 invited, 4 deactivated."""
+    build = Builder(fresh_app)
+    tenant = build.tenant("Busy")
+    admin = build.person("admin@busy.example", role=Role.ADMIN, tenant=tenant, created_at=FIRST - timedelta(days=9))
+    with acting(fresh_app):
+        db.session.execute(text("SET LOCAL synchronous_commit = on"))  # VACUUM ignores what wasn't flushed yet
+        filled = {"tenant": tenant.id, "first": FIRST, "days": DAYS, "number": DAYS * EACH}
+        db.session.execute(text(FILL), filled)
+        db.session.commit()
+    with (
+        fresh_app.app_context(),
+        db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.exec_driver_sql("VACUUM ANALYZE users")  # so that indexes alone show which rows there are
+    return admin
+
+
+def read_by(work: Callable[[], Any]) -> tuple[Any, int]:
+    """What it returns, and how many entries of indexes or rows of the table it read."""
+    db.session.connection().exec_driver_sql(LARGE)
+    before: int = db.session.scalar(text(READ))
+    result = work()
+    return result, db.session.scalar(text(READ)) - before
+
+
+def scans(index: str) -> int:
+    return db.session.scalar(text(SCANS), {"name": index}) or 0
+
+
+def new_people() -> list[int]:
+    return [row.people for row in db.session.execute(dashboard.new_people_a_day(FIRST, DAYS))]
+
+
+@pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
+def test_the_chart_counts_each_day_once(fresh_app: Flask, busy: Person, who: str) -> None:
+    with acting(fresh_app, busy if who == "ADMIN" else None):
+        daily, read = read_by(new_people)
+
+    assert daily == [32] * DAYS
+    assert read <= DAYS * EACH
+
+
+@pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
+def test_the_chart_stops_reading_a_day_at_its_bound(
+    fresh_app: Flask, busy: Person, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    monkeypatch.setattr(dashboard, "DAY_BOUND", 3)
+    with acting(fresh_app, busy if who == "ADMIN" else None):
+        daily, read = read_by(new_people)
+
+    assert daily == [4] * DAYS
+    assert read < DAYS * 16
+
+
+def test_admins_count_their_people_by_indexes_that_contain_nothing_else(fresh_app: Flask, busy: Person) -> None:
+    with acting(fresh_app, busy):
+        lists = [users.listing({"status": status}, "/users/") for status in users.COUNTED]
+        totals, read = read_by(lambda: Listing.totals(*lists))
+
+        assert totals == [Count(32 * DAYS + 1), Count(4 * DAYS), Count(4 * DAYS)]
+        assert read < 1.5 * EACH * DAYS
+        for status in users.COUNTED:
+            assert scans(f"users_{status}_count_idx") == 1
+
+
+@pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
+def test_the_page_of_an_organization_counts_its_people_by_the_same_index(
+    fresh_app: Flask, busy: Person, who: str
+) -> None:
+    assert busy.organization_id is not None
+    with acting(fresh_app, busy if who == "ADMIN" else None):
+        found, read = read_by(lambda: People().of(busy.organization_id))  # type: ignore[arg-type]
+
+        assert found.active == Count(32 * DAYS + 1)
+        assert read < 1.5 * EACH * DAYS
+        assert scans("users_active_count_idx") == 1
+
+
+def test_the_list_of_organizations_counts_people_by_the_same_index(fresh_app: Flask, busy: Person) -> None:
+    with acting(fresh_app):
+        counted = select(People().counted()).select_from(Organization)
+        numbers, _ = read_by(lambda: db.session.scalars(counted).all())
+
+        assert numbers == [32 * DAYS + 1]
+        assert scans("users_active_count_idx") >= 1

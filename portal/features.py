@@ -153,7 +153,9 @@ FEATURES = (
     Feature(
         pages=(tokens,),
         actions=TOKEN_ACTIONS,
-        retention=(RetentionRule("sessions", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
+        retention=(
+            RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
+        ),
     ),
     Feature(
         pages=(mail,),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from portal.adoption.prisma import KEPT, MIGRATIONS, TABLES
 from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
 from portal.core.actions import Action
-from portal.core.batch import OF_NEW_ROWS, without_triggers
+from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
 SETTINGS = {
@@ -69,8 +69,8 @@ def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
     moved = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
     _compare(connection, moved)
     connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it contains them in plain text
-    connection.exec_driver_sql(EVENT, {"action": ADOPTION.name, **came})
-    return came
+    connection.exec_driver_sql(EVENT, {"action": ADOPTION.name, **moved})
+    return moved
 
 
 def drop(connection: Connection) -> None:

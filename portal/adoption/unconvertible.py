@@ -90,9 +90,9 @@ def _odd(connection: Connection, table: str, column: str, plain: str) -> list[st
 
 
 def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
-    """What prevents an adoption, and what is changed on the way; empty if all rows can be converted."""
+    """Rows that prevent an adoption, and rows that it changes. Empty if all rows can be converted as they are."""
     found = []
-    for what, query, stops in every_check():
+    for what, query, blocks in every_check():
         rows = connection.exec_driver_sql(counted(query), spelling.parameters).all()
         if rows:
             found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), blocks))
@@ -100,9 +100,9 @@ def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconverti
 
 
 def every_check() -> Iterator[tuple[str, str, bool]]:
-    """What is looked for, the query that finds it, and whether it prevents an adoption."""
-    yield from ((*one, True) for one in _stopping())
-    yield from ((*one, False) for one in _mended())
+    """The description of each kind of row, its query, and whether it prevents an adoption."""
+    yield from ((*one, True) for one in _blocking())
+    yield from ((*one, False) for one in _repaired())
 
 
 def counted(query: str) -> str:
@@ -117,7 +117,7 @@ def counted(query: str) -> str:
     )
 
 
-def _stopping() -> Iterator[tuple[str, str]]:
+def _blocking() -> Iterator[tuple[str, str]]:
     for table, wanted in TABLES.items():
         yield f"ids of {table} that aren't UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
         yield (

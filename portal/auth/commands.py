@@ -95,7 +95,7 @@ def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Se
     db.session.rollback()  # don't hold a connection during the check, which takes a quarter of a second
     _attempt(person, counters)
     verdict = passwords.verify(password, person.password if person else None)
-    if person is None or not verdict.right or (passwords.is_demo(password) and not demo):
+    if person is None or not verdict.correct or (passwords.is_demo(password) and not demo):
         _record_failure(SIGN_IN_FAILED, person)
         return None
     return passwords.hash_password(password) if verdict.outdated else ""
@@ -226,7 +226,7 @@ def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
 
 
 def _record_failure(action: Action, person: Row[Any] | None) -> None:
-    """Record a failed attempt, with the same work for unknown addresses. Tenants don't see those of SUPER_ADMINs."""
+    """Record a failed attempt, with the same work for unknown addresses. Tenants see none of SUPER_ADMINs."""
     count_sign_in(action.name)
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)

@@ -126,7 +126,7 @@ def _confirm_address(token: str) -> str:
 
 
 def _credit(user: User, action: Action) -> None:
-    """The person as the actor, although the system does the work."""
+    """Record the person as the actor, although the system makes the change."""
     history.credit(_actor(user))
     history.record(action, by=_actor(user), about=user.id)
 

@@ -26,8 +26,8 @@ SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
 }
-# Settings that can only be set when a connection starts. Plans are made for the values at hand, because a plan for any
-# search term or role would be bad for most. Rows are read after they are locked, hence READ COMMITTED.
+# Settings that can only be set when a connection starts. Statements are planned for their actual parameters, because a
+# generic plan would be bad for most search terms and roles. Rows are read after they are locked, hence READ COMMITTED.
 # Compiling a plan takes longer than any statement of a page.
 LASTING = {
     "plan_cache_mode": "force_custom_plan",

@@ -22,7 +22,7 @@ def valid_slug(_form: Any, field: Any) -> None:
 
 
 class OrganizationForm(RowForm):
-    """An organization as an administrator writes it. The URL name is for those who may change it."""
+    """The fields of an organization. Only people who may change the URL name get that field."""
 
     layout = ("name", "slug")
     permissions = {"slug": ORGANIZATIONS_RENAME_SLUG}
@@ -52,4 +52,4 @@ class NewOrganizationForm(OrganizationForm, NewForm):
 
 
 class EditOrganizationForm(OrganizationForm, EditForm):
-    """An organization that exists."""
+    """An existing organization."""

@@ -46,7 +46,7 @@ def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
-    """End all sessions of a person except the current one; returns how many. Missing, NotAllowed."""
+    """End all sessions of a person except the current one. Returns how many. Raises Missing, NotAllowed."""
     return on_behalf(user_id, partial(_end, END_SESSIONS, lambda: tokens.end_others(user_id, besides)))
 
 

@@ -56,6 +56,8 @@ from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.resource import resource as tenants
 from portal.organizations.views import bp as organizations
+from portal.resources.linking import blueprint_of
+from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
@@ -77,6 +79,7 @@ class Feature:
 
     pages: tuple[Blueprint, ...] = ()
     resource: Resource[Any] | None = None
+    relations: tuple[Relation, ...] = ()  # of its rows with those of other resources
     permissions: tuple[Permission, ...] = ()
     actions: tuple[Action, ...] = ()  # what it records in the history
     links: tuple[Link, ...] = ()  # in the navigation
@@ -202,6 +205,8 @@ def register(app: Flask) -> None:
             app.register_blueprint(blueprint)
         if feature.resource:
             app.register_blueprint(of_resource(feature.resource))
+        for relation in feature.relations:
+            app.register_blueprint(blueprint_of(relation))
         for command in feature.commands:
             app.cli.add_command(command)
         for provision in feature.provides:
@@ -209,6 +214,7 @@ def register(app: Flask) -> None:
     permissions.set(app, PERMISSIONS)
     actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
+    relations.set(app, [relation for feature in FEATURES for relation in feature.relations])
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})

@@ -195,7 +195,7 @@ def test_se6_an_invalid_time_is_refused(name: str, value: str) -> None:
 MAIL = {"PORTAL_SMTP_URL": "smtp://portal:p%40ss@mail.example.com:587", "PORTAL_MAIL_FROM": "Portal <p@example.com>"}
 
 
-def test_mail_is_set_up_by_an_address_and_a_sender(tmp_path: Path) -> None:
+def test_mail_is_configured_by_a_server_and_a_sender(tmp_path: Path) -> None:
     settings = load(PORTAL_INSTANCE=str(tmp_path), **MAIL)
 
     assert (settings.smtp_url, settings.mail_from) == (MAIL["PORTAL_SMTP_URL"], MAIL["PORTAL_MAIL_FROM"])
@@ -203,7 +203,7 @@ def test_mail_is_set_up_by_an_address_and_a_sender(tmp_path: Path) -> None:
     assert "p%40ss" not in repr(settings)
 
 
-def test_the_mail_servers_password_can_stand_in_a_file(tmp_path: Path) -> None:
+def test_the_mail_server_can_be_read_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "smtp"
     secret.write_text(MAIL["PORTAL_SMTP_URL"] + "\n", encoding="utf-8")
 

@@ -312,9 +312,9 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Sets sort_name, regardless of the statement. A trigger rather than a generated column, because changing the
--- expression of a generated column rewrites the table while everyone waits.
-CREATE FUNCTION portal_keep_organizations_sorted() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Fills sort_name, whatever the statement says. A trigger rather than a generated column, because the expression of a
+-- generated column can't change without rewriting the table while everyone waits.
+CREATE FUNCTION portal_keep_sorted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.sort_name := public.portal_sort_key(NEW.name);
     RETURN NEW;
@@ -368,7 +368,7 @@ ALTER TABLE organizations ALTER COLUMN search_text SET STATISTICS 1000;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
 EXECUTE FUNCTION portal_stamp();
 CREATE TRIGGER sort_name BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
-EXECUTE FUNCTION portal_keep_organizations_sorted();
+EXECUTE FUNCTION portal_keep_sorted();
 
 
 -- People

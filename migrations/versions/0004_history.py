@@ -24,7 +24,8 @@ def downgrade() -> None:
             DROP FUNCTION portal_history_of_{table}, portal_names_of_{table} CASCADE;
         """)
     run("""
-        DROP FUNCTION portal_watch, portal_record, portal_gather_repeats;
+        DROP FUNCTION portal_watch, portal_record, portal_gather_repeats, portal_record_links, portal_check_links,
+            portal_end_links;
         DROP TABLE operations, activity_repeats, activity;
         DROP FUNCTION portal_write_operations, portal_count_operation, portal_names;
         DROP FUNCTION portal_key_stays, portal_append_only, portal_refuse_truncate, portal_operation;

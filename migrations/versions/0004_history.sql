@@ -139,8 +139,8 @@ WHEN (OLD.xid <> pg_current_xact_id() OR NEW.xid <> OLD.xid) EXECUTE FUNCTION po
 
 -- Functions and triggers that write events and operations
 
--- The names of rows of a table, by key, from the function that portal_watch created for it. `remains` has the values of
--- removed rows.
+-- Names, search texts and tenants of rows, by key, from the function that portal_watch writes for each table. Of
+-- removed rows, `remains` holds the values.
 CREATE FUNCTION portal_names(kind text, ids uuid[], remains jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -359,15 +359,15 @@ CREATE OR REPLACE FUNCTION %1$I(ids uuid[], remains jsonb) RETURNS jsonb LANGUAG
 SET search_path = pg_catalog, public, pg_temp AS $inner$
 BEGIN
     RETURN (
-        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name))))
+        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name)), tenant))
         FROM (
-            SELECT r.id, %3$s AS name, %4$s AS search_text FROM %2$s r WHERE r.id = ANY (ids)
+            SELECT r.id, %3$s AS name, %4$s AS search_text, %5$s AS tenant FROM %2$s r WHERE r.id = ANY (ids)
             UNION ALL
-            SELECT one.key::uuid, %3$s, NULL
+            SELECT one.key::uuid, %3$s, NULL, %5$s
             FROM jsonb_each(remains) AS one CROSS JOIN jsonb_populate_record(NULL::%2$s,
                 (SELECT jsonb_object_agg(key, value -> 0) FROM jsonb_each(one.value))) AS r) named);
 END $inner$
-    $outer$, namer, watched, called, searched);
+    $outer$, namer, watched, called, searched, tenant);
     EXECUTE format('REVOKE ALL ON FUNCTION %I, %I FROM PUBLIC', writer, namer);
 
     FOR event, rows IN VALUES
@@ -383,7 +383,69 @@ END
 $watch$;
 REVOKE ALL ON FUNCTION portal_watch FROM PUBLIC;
 
--- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
+-- Refuses links between rows of different tenants, and locks the rows, so that neither moves meanwhile. Arguments: each
+-- table and the link's column for it. `links` is the transition table.
+CREATE FUNCTION portal_check_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    stray uuid;
+BEGIN
+    FOR at IN 0..TG_NARGS - 2 BY 2 LOOP
+        EXECUTE format($sql$
+            SELECT links.%2$I
+            FROM links LEFT JOIN (
+                SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) ORDER BY id FOR SHARE) own
+                ON own.id = links.%2$I AND own.organization_id = links.organization_id
+            WHERE own.id IS NULL LIMIT 1
+            $sql$, TG_ARGV[at], TG_ARGV[at + 1])
+        INTO stray;
+        IF stray IS NOT NULL THEN
+            RAISE EXCEPTION '% and the link to it belong to different organizations', stray
+                USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[at + 1];
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_check_links FROM PUBLIC;
+
+-- Removes the links of a row that moved to another tenant. Arguments: the table of links, and its column for the row.
+CREATE FUNCTION portal_end_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    EXECUTE format('DELETE FROM %I WHERE %I = $1 AND organization_id IS DISTINCT FROM $2', TG_ARGV[0], TG_ARGV[1])
+    USING NEW.id, NEW.organization_id;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_end_links FROM PUBLIC;
+
+-- Records in the histories of both rows that a link between them, such as a team's member, was added or removed.
+-- Arguments: the noun in the action (`member` makes member_added and member_removed), then each table and the link's
+-- column for it. `links` is the transition table. Only a tenant that sees both rows sees the events.
+CREATE FUNCTION portal_record_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    EXECUTE format($sql$
+        WITH pairs AS MATERIALIZED (SELECT %I AS one, %I AS other FROM links),
+        known AS MATERIALIZED (
+            SELECT portal_names($1, array_agg(DISTINCT one), NULL) AS ones,
+                portal_names($2, array_agg(DISTINCT other), NULL) AS others
+            FROM pairs),
+        seen AS (
+            SELECT one, other, nullif(ones #>> ARRAY[one::text, '2'], '')::uuid AS tenant,
+                nullif(others #>> ARRAY[other::text, '2'], '')::uuid AS other_tenant
+            FROM pairs CROSS JOIN known)
+        INSERT INTO activity (organization_id, action, table_name, row_id, changes)
+        SELECT CASE tenant WHEN other_tenant THEN tenant END, $3, side.kind, side.id,
+            jsonb_build_object(side.other_kind, jsonb_build_array(NULL, side.other_id))
+        FROM seen CROSS JOIN LATERAL (VALUES ($1, one, $2, other), ($2, other, $1, one))
+            AS side (kind, id, other_kind, other_id)
+        $sql$, TG_ARGV[2], TG_ARGV[4])
+    USING TG_ARGV[1], TG_ARGV[3], TG_ARGV[0] || CASE TG_OP WHEN 'INSERT' THEN '_added' ELSE '_removed' END;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_record_links FROM PUBLIC;
+
+-- Writes the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
 CREATE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();

@@ -22,7 +22,7 @@ from portal.core.errors import RateLimited
 from portal.mfa import challenges, passkeys
 from portal.mfa import commands as mfa
 from portal.mfa.words import PASSKEY
-from portal.web import attempts, session
+from portal.web import arrival, attempts, session
 from portal.web.given import current_settings
 from portal.web.guards import public
 from portal.web.rendering import redirect, render
@@ -43,7 +43,7 @@ WRONG_PASSKEY = "The passkey didn’t work. Try again, or enter a code."
 def login() -> ResponseReturnValue:
     """Sign in, without revealing whether an address is known."""
     if current_user.is_authenticated and request.method != "POST":
-        return redirect(safe_next(request.args.get("next"), _first_page(current_user.role)))
+        return _led(request.args.get("next"), current_user.role)
     if request.method != "POST" and session.has_ended():
         flash(ENDED)
     settings = current_settings()
@@ -85,11 +85,13 @@ def begun(person: session.SignedIn, there: str | None) -> Response:
     if current_user.is_authenticated:
         commands.sign_out(current_user)
     session.begin(person)
-    return redirect(safe_next(there, _first_page(person.role)))
+    return _led(there, person.role)
 
 
-def _first_page(role: Role | None) -> str:
-    return url_for("account.index" if role is Role.USER else "dashboard.index")
+def _led(there: str | None, role: Role | None) -> Response:
+    start = url_for("account.index" if role is Role.USER else "dashboard.index")
+    target = safe_next(there, start)
+    return redirect(start) if target == start else arrival.lead_to(target)
 
 
 @bp.post("/login/passkey")

@@ -33,6 +33,7 @@ from portal.users import commands, links, locks, passwords, queries
 from portal.users.commands import users
 from portal.users.forms import LONGEST_NAME
 from portal.users.mfa_resets import reset
+from portal.users.models import User
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
@@ -115,12 +116,10 @@ def create_command(
 def set_password_command(email: str, password: str | None) -> None:
     """Set a person's password. All their sessions and API tokens end."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
-        chosen, note = _chosen(password, rule_for(user.id))
-        commands.set_password(user.id, chosen, temporary=bool(note))
-    click.echo(f"The password of {email} was set.{note}")
+        user = _person(email)
+        chosen, told = _chosen(password, rule_for(user.id))
+        commands.set_password(user.id, chosen, temporary=bool(told))
+    click.echo(f"The password of {email} is set.{told}")
 
 
 @users_group.command("unlock")
@@ -128,9 +127,7 @@ def set_password_command(email: str, password: str | None) -> None:
 def unlock_command(email: str) -> None:
     """Lift the rate limit on a person's sign-in after too many wrong passwords."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
+        user = _person(email)
         locks.unlock(user.id)
     click.echo(f"{email} can try to sign in again.")
 
@@ -155,9 +152,7 @@ def prune_sessions_command(days: int) -> None:
 def reset_two_factor_command(email: str) -> None:
     """Remove a person's second factors, for example if they were lost, and end all their sessions."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
+        user = _person(email)
         reset(user.id)
     click.echo(f"{email} can now sign in with only the password.")
 
@@ -185,6 +180,13 @@ def _create(email: str, role: Role, password: str | None, **values: Any) -> uuid
         return users.create({"email": email, "role": role, **values}, row_id=uuid7(), anew=True, password=password)
     except Conflict as conflict:
         raise click.ClickException(one_line(conflict.message)) from None
+
+
+def _person(email: str) -> User:
+    user = db.session.scalar(queries.by_email(email))
+    if user is None:
+        raise click.ClickException(f"Nobody has the address {email}.")
+    return user
 
 
 def _names(name: str) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""Create primary keys."""
+"""Create primary keys, and read them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def uuid7(milliseconds: int | None = None, random: Random | None = None) -> uuid
     noise = secrets.randbits(74) if random is None else random.getrandbits(74)
     high, low = noise >> 62, noise & ((1 << 62) - 1)
     return uuid.UUID(int=(at & ((1 << 48) - 1)) << 80 | 7 << 76 | high << 64 | 2 << 62 | low)
+
+
+def read_key(text: str | None) -> uuid.UUID | None:
+    """A key as text; None for anything else."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None

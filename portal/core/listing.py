@@ -13,6 +13,7 @@ from portal.core import counts, cursors
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db
+from portal.core.keys import read_key
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
 from portal.core.sources import Link as Link
@@ -21,10 +22,11 @@ from portal.core.sources import Rows as Rows
 from portal.core.sources import Sort as Sort
 from portal.core.sources import Source as Source
 from portal.core.sources import Tab as Tab
-from portal.core.terms import matches, words_of
+from portal.core.terms import LONGEST, matches, words_of
 
 NOT_A_DAY = "This is not a valid date, so it has no effect. Enter one such as 2026-03-31."
 BEST = "best"
+NO_FILTERS: Mapping[str, Filter] = {}
 PER_PAGE = (25, 50, 100)
 # With more matches, walking an index until a page is full reads fewer rows than sorting all matches.
 WALKED_ABOVE = 5_000
@@ -41,13 +43,9 @@ class Listing:
         self.status = _one_of(arguments.get("status"), source.tabs)
         self.tab = source.tabs[self.status]
         self.q = " ".join(words_of(arguments.get("q", "")))
-        self.has_best = bool(self.q) and source.best is not None
-        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
-        self.default_sort = BEST if self.has_best else self.tab.default_sort
-        self.sort = _one_of(arguments.get("sort"), sorts, self.default_sort)
-        self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         self.filters: dict[str, str] = {}
         self.refused: dict[str, str] = {}
+        self.typed = {name: value for name in source.filters if (value := arguments.get(name, "")[:LONGEST])}
         self._conditions: list[ColumnExpressionArgument[bool]] = []
         for name, one in source.filters.items():
             value = arguments.get(name, "")
@@ -57,6 +55,11 @@ class Listing:
                 self._conditions.append(condition)
             elif value and one.wrong:
                 self.refused[name] = one.wrong
+        self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
+        sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
+        self.default_sort = BEST if self.has_best else self.tab.default_sort
+        self.sort = _one_of(arguments.get("sort"), sorts, self.default_sort)
+        self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
@@ -180,9 +183,13 @@ class Listing:
         return self.sort.startswith("-") != (self._from_end or self._before is not None)
 
     @property
+    def _can_find(self) -> bool:
+        return self.source.find is not None and all(self.source.filters[name].is_found for name in self.filters)
+
+    @property
     def _finds(self) -> bool:
         """Whether a database function finds the page: inside a tenant always, otherwise when it ranks."""
-        is_asked = bool(self.q) and self.source.find is not None
+        is_asked = bool(self.q) and self._can_find
         return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
 
     @property
@@ -261,7 +268,9 @@ class Listing:
 
     @property
     def shown_filters(self) -> dict[str, Filter]:
-        return {name: one for name, one in self.source.filters.items() if one.label}
+        """Those that people set above the list. One that a link set to a row's key is only a chip."""
+        set_by_links = {name for name, value in self.filters.items() if read_key(value)}
+        return {name: one for name, one in self.source.filters.items() if one.label and name not in set_by_links}
 
     @property
     def hidden(self) -> list[tuple[str, str]]:

@@ -11,12 +11,14 @@ from sqlalchemy import (
     DateTime,
     Enum,
     FetchedValue,
+    Index,
     Integer,
     MetaData,
     Select,
     Text,
     Uuid,
     func,
+    inspect,
     select,
     text,
 )
@@ -26,6 +28,7 @@ from portal.core.actor import Actor, Role
 from portal.core.keys import uuid7
 from portal.core.row_security import OWN_TENANT
 
+BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
 NAMING = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_name)s_key",
@@ -120,3 +123,38 @@ class TenantOwned:
 
 class Record(Keyed, TenantOwned, Audited, SoftDeletable):
     """A row that people create, change, delete and restore. Its class has a column or property `name`."""
+
+
+class Link(TenantOwned):
+    """A row that links two rows of a tenant, such as a team and a person. Its key is both foreign keys.
+
+    The triggers `check_links`, `end_links` and `record_links` keep it within the tenant, and write both histories.
+    """
+
+    organization_id: Mapped[uuid.UUID] = mapped_column(sort_order=90)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
+
+    @classmethod
+    def column_for(cls, model: type[Any]) -> InstrumentedAttribute[Any]:
+        """The foreign key to a row of this model."""
+        columns = inspect(cls).columns
+        name = next(one.name for one in columns if any(key.column.table is model.__table__ for key in one.foreign_keys))
+        column: InstrumentedAttribute[Any] = getattr(cls, name)
+        return column
+
+
+def list_indexes(table: str) -> tuple[Index, ...]:
+    """Indexes for lists of a table with `sort_name` and `search_text`: newest, by name, deleted, and for searches."""
+    active, deleted = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
+    newest, last = text("created_at DESC"), text("deleted_at DESC")
+    return (
+        Index(f"{table}_created_at_idx", newest, text("id DESC"), postgresql_where=active),
+        Index(f"{table}_name_idx", "sort_name", "id", postgresql_where=active, postgresql_ops=BY_NAME),
+        Index(f"{table}_deleted_at_idx", last, text("id DESC"), postgresql_where=deleted),
+        Index(
+            f"{table}_search_text_idx",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
+    )

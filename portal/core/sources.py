@@ -56,7 +56,8 @@ class Filter:
 
     `chip` describes the filter in words, given the value and the first row found, if any. `wrong` is the error
     message for an invalid value, where people type it. A filter with a `label` is shown above the list: with its
-    `choices` (values and labels), or as a date if there are none.
+    `choices` (values and labels), as text with the `suggestions` of that address, or else as a date. `is_found` is
+    false if the source's `find` doesn't apply it.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
@@ -64,6 +65,8 @@ class Filter:
     wrong: str = ""
     label: str = ""
     choices: Callable[[], Sequence[tuple[str, str]]] | None = None
+    suggestions: Callable[[], str] | None = None
+    is_found: bool = True
 
 
 @dataclass(frozen=True)

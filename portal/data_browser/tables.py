@@ -14,6 +14,7 @@ from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.row_security import SECRETS
 from portal.data_browser.reading import readable_tables
+from portal.resources.relation import relations
 from portal.resources.resource import resources
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
@@ -169,7 +170,7 @@ def _table(row: Mapping[str, Any]) -> Table:
 
 
 def _about(name: str) -> str | None:
-    described = resources().get(name)
+    described = resources().get(name) or next((one for one in relations() if one.name == name), None)
     return described.about if described else ABOUT.get(name)
 
 

@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import Computed, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.models import Base, Record
+from portal.core.models import Base, Record, list_indexes
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
-BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because migration checks ignore collations
 LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t",
     "ŋ": "n",
@@ -26,31 +25,7 @@ class Organization(Record, Base):
     __tablename__ = "organizations"
     __table_args__ = (
         Index("organizations_slug_key", "slug", unique=True, postgresql_where=text("deleted_at IS NULL")),
-        Index(
-            "organizations_created_at_idx",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
-        Index(
-            "organizations_name_idx",
-            "sort_name",
-            "id",
-            postgresql_where=text("deleted_at IS NULL"),
-            postgresql_ops=BY_NAME,
-        ),
-        Index(
-            "organizations_deleted_at_idx",
-            text("deleted_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NOT NULL"),
-        ),
-        Index(
-            "organizations_search_text_idx",
-            "search_text",
-            postgresql_using="gin",
-            postgresql_ops={"search_text": "gin_trgm_ops"},
-        ),
+        *list_indexes("organizations"),
     )
 
     name: Mapped[str]

@@ -6,15 +6,17 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 
 from portal.core.cursors import moment
 from portal.core.db import db
-from portal.core.listing import Listing, Rows, Sort, Source, Tab
+from portal.core.keys import read_key
+from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import begins_with, matches, words_of
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10
+SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
 NEWEST = {"name": Sort(BY_NAME), "created_at": Sort(Organization.created_at, moment)}
 REMOVED = {"deleted_at": Sort(Organization.deleted_at, moment)}
@@ -31,9 +33,11 @@ COLUMNS = (
 )
 
 
-def listing(arguments: Mapping[str, str], path: str, *columns: Any) -> Listing:
-    """The list of organizations for these URL arguments, with additional columns."""
-    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, best=_best), arguments, path)
+def listing(
+    arguments: Mapping[str, str], path: str, *columns: Any, filters: Mapping[str, Filter] = NO_FILTERS
+) -> Listing:
+    """The list of organizations that an address asks for, with further columns and filters."""
+    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, filters, best=_best), arguments, path)
 
 
 def _best(listing: Listing) -> Sort:
@@ -62,6 +66,17 @@ def by_id(organization_id: uuid.UUID) -> Select[Organization]:
 
 def by_slug(slug: str) -> Select[Organization]:
     return select(Organization).where(Organization.slug == slug)
+
+
+def meant(text: str) -> list[Organization]:
+    """The organizations that a typed key, slug or name can mean; several if they share the name."""
+    slugs = (text, text.lower())
+    key = read_key(text)
+    wanted = Organization.id == key if key else or_(Organization.slug.in_(slugs), is_called(text))
+    found = db.session.scalars(select(Organization).where(wanted).limit(SAME_NAME)).all()
+    exact = [one for one in found if one.name.casefold() == text.casefold()]
+    named = [one for one in found if one.slug == text] or [one for one in found if one.slug in slugs]
+    return named or exact or list(found)
 
 
 def suggested(text: str) -> Rows:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import flash
 from flask_login import current_user
 
 from portal.core.actor import current_actor
-from portal.core.listing import Listing
+from portal.core.db import db
+from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.organizations import queries
 from portal.organizations.commands import organizations as records
@@ -71,8 +74,17 @@ class Organizations(Resource[Organization]):
         own = current_user.organization_id if allows(current_actor(), ORGANIZATIONS_READ) else None
         return ("Organization", self.url("show", own)) if own else None
 
-    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
-        return queries.listing(arguments, path, members().counted())
+    def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
+        return queries.listing(arguments, path, members().counted(), filters=filters)
+
+    def meant(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Organization]:
+        return queries.meant(text)
+
+    def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
+        """Names and slugs. Those that share a name are suggested by their slugs."""
+        found = db.session.execute(queries.suggested(text)).all()
+        names = Counter(one.name.casefold() for one in found)
+        return [(one.slug, one.name) if names[one.name.casefold()] > 1 else (one.name, one.slug) for one in found]
 
     def context(self, row: Organization) -> dict[str, Any]:
         return {"membership": members().of(row.id)}

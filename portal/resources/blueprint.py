@@ -10,8 +10,10 @@ from flask import Blueprint, current_app, flash, request
 from flask.typing import ResponseReturnValue
 
 from portal.core.errors import Conflict, RateLimited, Stale
+from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.policy import Permission
+from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import Column, Resource, Row
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
@@ -35,24 +37,25 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
     pages, may = Pages(resource), resource.permissions
     for rule, name, view, permission, methods in (
         ("/", "index", pages.index, may.list, ("GET",)),
+        ("/options", "options", pages.options, may.list, ("GET",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
         ("/<uuid:id>/delete", "delete", reauthentication.required(pages.delete), may.delete, BOTH),
         ("/<uuid:id>/restore", "restore", pages.restore, may.delete, ("POST",)),
     ):
-        bp.add_url_rule(rule, name, _ruled(view, permission), methods=methods)
+        bp.add_url_rule(rule, name, ruled(view, permission), methods=methods)
     return bp
 
 
-def _ruled(view: View, permission: Permission) -> View:
+def ruled(view: View, permission: Permission) -> View:
     """A view of its own, which can be marked: a method can't."""
 
-    def ruled(**arguments: Any) -> ResponseReturnValue:
+    def own(**arguments: Any) -> ResponseReturnValue:
         return view(**arguments)
 
-    ruled.__doc__ = view.__doc__
-    return requires(permission)(ruled)
+    own.__doc__ = view.__doc__
+    return requires(permission)(own)
 
 
 class Pages(Generic[Row]):
@@ -64,7 +67,8 @@ class Pages(Generic[Row]):
 
     def index(self) -> ResponseReturnValue:
         """The list, whole or the part that a search replaces."""
-        listing = self.resource.listing(request.args, here())
+        related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
+        listing = self.resource.listing(request.args, here(), related)
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
         cells = [(self._macro(one), _phone_label(one, listing)) for one in columns]
         return render_list("resources", listing, resource=self.resource, columns=columns, cells=cells)
@@ -77,12 +81,21 @@ class Pages(Generic[Row]):
         )
         return getattr(own, column.cell, None) or getattr(shared, column.cell)
 
-    def show(self, id: uuid.UUID) -> ResponseReturnValue:
-        """One row; deleted ones too: that is where they are restored."""
+    def options(self) -> ResponseReturnValue:
+        """What a field for a row suggests as you type. The argument `field` names the one that holds the text."""
+        text = request.args.get(request.args.get("field", ""), "")
+        options = self.resource.suggested(text, read_key(request.args.get("organization")))
+        return render("resources/_options.html", options=options)
+
+    def show(self, id: uuid.UUID, form: LinkForm | None = None) -> ResponseReturnValue:
+        """One row; deleted ones too: that is where they are restored. A `form` with errors is shown again."""
         apart = self.resource.apart(id)
         row = self.resource.one(id, with_deleted=True)
+        sides = sides_of(self.resource) if tenant_of(self.resource, row) else ()
         return render(
             f"{self.resource.name}/show.html",
+            status=422 if form else 200,
+            panels=[side.panel(row, form if form and form.side is side else None) for side in sides],
             resource=self.resource,
             row=row,
             by=stamps_of(row),

@@ -10,17 +10,17 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
-from sqlalchemy import Select, inspect, select
+from sqlalchemy import ColumnElement, Select, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Missing
-from portal.core.listing import Listing
+from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
-from portal.core.terms import matches
+from portal.core.terms import matches, words_of
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
@@ -28,6 +28,8 @@ from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
+SUGGESTIONS = 10
+SAME_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -147,12 +149,48 @@ class Resource(ABC, Generic[Row]):
         return Empty(title, text, "search", offers_new=True)
 
     @abstractmethod
-    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
-        """The list that an address asks for."""
+    def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
+        """The list that an address asks for, with further filters."""
+
+    def listed(self) -> ColumnElement[bool]:
+        """The condition of the list's first tab, besides that a row isn't deleted."""
+        return true()
 
     def title_of(self, row: Any) -> str:
         """How a row, or one of the list's, is called."""
         return str(row.name)
+
+    # Rows that somebody types the name of
+
+    def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[Row]:
+        """The first rows that a search finds, by name, of one tenant or of every one that the actor sees."""
+        model: Any = self.records.model
+        own = () if tenant is None else (model.tenant() == tenant,)
+        found = select(model).where(*own, *matches(model.search_text, text))
+        return db.session.scalars(found.order_by(model.sort_name.collate("C"), model.id).limit(most)).all()
+
+    def typed(self, row: Row) -> Sequence[str]:
+        """What can be typed to mean the row. The first is suggested."""
+        return (self.title_of(row),)
+
+    def subtitle_of(self, row: Row) -> str:
+        """What distinguishes the row from others with the same name."""
+        return ""
+
+    def meant(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Row]:
+        """The rows that a typed name or key means; several if they share the name."""
+        try:
+            keyed = self.records.by_id(uuid.UUID(text))
+        except ValueError:
+            name = " ".join(words_of(text)).casefold()
+            found = self.matching(text, SAME_NAME, tenant) if name else ()
+            return [row for row in found if name in (one.casefold() for one in self.typed(row))]
+        own = () if tenant is None else (self.records.model.tenant() == tenant,)
+        return db.session.scalars(keyed.where(*own)).all()
+
+    def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
+        """What to type for rows that match so far, and their subtitles."""
+        return [(self.typed(row)[0], self.subtitle_of(row)) for row in self.matching(text, SUGGESTIONS, tenant)]
 
     # Its history
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, func, lite
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import zone
+from portal.core.keys import read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.users.models import LONG_AGO, User
@@ -36,10 +37,7 @@ def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
 
 def key_of(value: str) -> uuid.UUID:
     """A key; for anything else one that no row has."""
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        return uuid.UUID(int=0)
+    return read_key(value) or uuid.UUID(int=0)
 
 
 def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:

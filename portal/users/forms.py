@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
-from flask import request, url_for
-from sqlalchemy import or_, select
+from flask import request
 from wtforms import BooleanField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
-from portal.core.db import db
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import grantable_roles
+from portal.organizations.fields import OrganizationField, name_for
 from portal.organizations.models import Organization
-from portal.organizations.queries import is_called
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.rules import PasswordRule
@@ -27,7 +24,6 @@ from portal.web.reauthentication import ReauthenticationForm
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
-NAMESAKES = 10
 NO_ORGANIZATION = (
     "Suggestions appear as you type. Without an organization, a person sees only their own account,"
     " unless their role is Super admin."
@@ -64,38 +60,22 @@ class UserForm(RowForm):
     last_name = TextField("Last name", longest=LONGEST_NAME)
     email = EmailField("Email", render_kw={"type": "email"})
     role = SelectField("Role")
-    organization_id = TextField("Organization", longest=120)
+    organization_id = OrganizationField()
     is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
     home: Organization | None = None  # the person's organization before the edit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.role.choices = [SelectChoice(role.name, role.label) for role in grantable_roles(current_actor())]
-        self.organization: Organization | None = None
         if "organization_id" not in self:
             return
         url_name = f"URL name: {self.home.slug}. " if self.home else ""
         self.organization_id.description = f"{url_name}{NO_ORGANIZATION}"
-        self.organization_id.render_kw = {
-            "spellcheck": "false",
-            "list": "organization-options",
-            "hx-get": url_for("organizations.options"),
-            "hx-trigger": "input delay:200ms",
-            "hx-target": "#organization-options",
-            "hx-swap": "innerHTML",
-            "hx-sync": "this:replace",
-        }
 
-    def validate_organization_id(self, field: Any) -> None:
-        """The organization by its URL name, its id, or its name where no other has the same."""
-        if not field.data:
-            return
-        named = _meant(field.data)
-        if not named:
-            raise ValidationError("No such organization. Enter its name or its URL name.")
-        if len(named) > 1:
-            raise ValidationError("Several organizations have this name. Enter the URL name.")
-        self.organization = named[0]
+    @property
+    def organization(self) -> Organization | None:
+        """The organization that was typed."""
+        return self.organization_id.row if "organization_id" in self else None
 
     def values(self) -> dict[str, Any]:
         """What was typed, by the model's columns."""
@@ -118,7 +98,7 @@ class NewUserForm(UserForm, NewForm, ConfirmForm, ReauthenticationForm):
         super().__init__(role=Role.USER.name, is_active="true")
         self.email.description = "Used to sign in."
         if "organization_id" in self and not self.is_submitted():
-            self.organization_id.data = _name_for(request.args.get("organization", ""))
+            self.organization_id.data = name_for(request.args.get("organization", ""))
 
     def is_sensitive(self) -> bool:
         """Whether it makes somebody who may do more than use the own account."""
@@ -168,25 +148,6 @@ class ChosenPasswordForm(Form):
     def validate_password(self, field: Any) -> None:
         if problem := self.rule.problem_of(field.data):
             raise ValidationError(problem)
-
-
-def _meant(text: str) -> list[Organization]:
-    """The organizations that a typed id, slug or name can mean; several if they share the name."""
-    slugs = (text, text.lower())
-    try:
-        wanted = Organization.id == uuid.UUID(text)
-    except ValueError:
-        wanted = or_(Organization.slug.in_(slugs), is_called(text))
-    found = db.session.scalars(select(Organization).where(wanted).limit(NAMESAKES)).all()
-    exact = [one for one in found if one.name.casefold() == text.casefold()]
-    named = [one for one in found if one.slug == text] or [one for one in found if one.slug in slugs]
-    return named or exact or list(found)
-
-
-def _name_for(slug: str) -> str:
-    """The organization's name, by which the form finds it again; its slug if others share the name."""
-    meant = _meant(slug) if slug else []
-    return meant[0].name if len(meant) == 1 and _meant(meant[0].name) == meant else slug
 
 
 def _email_hint(user: User) -> str:

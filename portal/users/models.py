@@ -12,9 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
 from portal.core.email_addresses import readable_email
-from portal.core.models import Base, Record
+from portal.core.models import BY_NAME, Base, Record
 from portal.core.row_security import ONESELF, OWN_TENANT
-from portal.organizations.models import BY_NAME, Organization
+from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset(

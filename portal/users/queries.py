@@ -25,7 +25,7 @@ from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
-from portal.core.listing import Found, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
@@ -69,11 +69,12 @@ COLUMNS = (
 )
 
 
-def listing(arguments: Mapping[str, str], path: str) -> Listing:
-    """The list of people for these URL arguments."""
+def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
+    """The list of people that an address asks for, with further filters."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
-    found = Listing(Source(User, people(), tabs(), FILTERS, best=_best, find=_found, count=_counted), asked, path)
+    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=_counted)
+    found = Listing(source, asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
     return found
@@ -140,6 +141,19 @@ def called(text: str, most: int) -> list[uuid.UUID]:
         asked = _texts(words_of(text)), _texts([]), "any", *(None,) * 6, "created_at", True, None, None, most
         keys = select(func.portal_find_users(*asked).table_valued("id", "rank").c.id)
     return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
+
+
+def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[User]:
+    """Some people whose name or address holds every word, best matches first. Without words, the first by name."""
+    if words := words_of(text):
+        asked = _texts(words), _texts(_addresses(text)), "any", organization_id, *(None,) * 5, "best", False
+        found = func.portal_find_users(*asked, None, None, most).table_valued("id", "rank", with_ordinality="place")
+        keys = found.render_derived()
+        people = select(User).join(keys, keys.c.id == User.id).order_by(keys.c.place)
+    else:
+        inside = () if organization_id is None else (User.organization_id == organization_id,)
+        people = select(User).where(*inside).order_by(User.sort_name.collate("C"), User.id).limit(most)
+    return list(db.session.scalars(people))
 
 
 def people() -> Rows:

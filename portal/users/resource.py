@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from flask import flash
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import contains_eager
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
-from portal.core.listing import Listing
+from portal.core.listing import Filter, Listing
 from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import Column, Empty, Resource
+from portal.resources.resource import SUGGESTIONS, Column, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
@@ -116,8 +116,23 @@ class People(Resource[User]):
             return "They get an invitation by email, with a link to choose a password."
         return "Email is not set up. Create the person, then show the invitation link and pass it on yourself."
 
-    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
-        return queries.listing(arguments, path)
+    def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
+        return queries.listing(arguments, path, filters)
+
+    def listed(self) -> ColumnElement[bool]:
+        return queries.can_sign_in()
+
+    def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[User]:
+        return queries.matching(text, most, tenant)
+
+    def typed(self, row: User) -> Sequence[str]:
+        return readable_email(row.email), row.email, row.name
+
+    def subtitle_of(self, row: User) -> str:
+        return readable_email(row.email)
+
+    def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
+        return [(email, row.name) for row in self.matching(text, SUGGESTIONS, tenant) for email in self.typed(row)[:1]]
 
     def title_of(self, row: Any) -> str:
         return full_name(row.first_name, row.last_name, row.email)

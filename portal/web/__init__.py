@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
 from portal.web import (
+    arrival,
     assets,
     cookies,
     drafts,
@@ -70,6 +71,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = cookies.SessionCookie()
     Csrf(app)
     session.init_app(app)
+    arrival.init_app(app)
     guards.init_app(app)
     drafts.init_app(app)
     error_pages.init_app(app)

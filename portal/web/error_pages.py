@@ -25,6 +25,7 @@ from portal.core.errors import (
     UnsuitableDatabase,
 )
 from portal.core.history import record
+from portal.web.arrival import instead_of
 from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import do_without_database
@@ -88,7 +89,9 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     """Render the error page. For htmx, render a message that leaves the current page as it is."""
     if is_api():
         return problem(code, message)
-    if request_ctx.url_adapter is None:  # with an invalid Host, Flask builds no URL adapter, but the page has links
+    if start := instead_of(code):
+        return start
+    if request_ctx.url_adapter is None:  # the Host was invalid, so Flask built no URL adapter, but the page has links
         request_ctx.url_adapter = current_app.url_map.bind("", script_name=request.script_root or "/")
     if code >= 500:
         do_without_database()
@@ -122,7 +125,9 @@ def status_of(error: Occupied) -> int:
 
 
 def refused(_error: NotAllowed) -> Response:
-    """Respond 403, and record it in the history."""
+    """403, recorded in the history unless the person was led there."""
+    if start := instead_of(403):
+        return start
     try:
         if current_user.is_authenticated:
             record(REFUSED, details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})

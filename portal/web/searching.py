@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flask import Response, request
 
 from portal.core.listing import Listing
-from portal.web.rendering import render, set_browser_url
-
-# Fields that send a request for each character: while a date is typed, its year is 2, 20, 202 and 2026.
-TYPED = frozenset({"q", "from", "to", "last_sign_in_before"})
+from portal.web.rendering import render
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:
@@ -19,12 +17,13 @@ def render_list(name: str, listing: Listing, **context: Any) -> Response:
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
-    return set_browser_url(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", "")))
+    typed = {"q", *(name for name, one in listing.source.filters.items() if one.wrong)}
+    return set_browser_url(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", ""), typed))
 
 
-def _is_typed(address: str) -> bool:
-    """Whether the list's URL contains a value that is being typed."""
+def _is_typed(address: str, names: Set[str]) -> bool:
+    """Whether the list's address contains an argument that is being typed, as a date is with its year 2, 20, 202."""
     try:
-        return not TYPED.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
+        return not names.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
     except ValueError:  # the header isn't a URL
         return False

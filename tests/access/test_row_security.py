@@ -190,7 +190,7 @@ def test_ac15_the_search_function_finds_only_an_admins_own_people(world: World) 
         assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
 
 
-def test_ac15_the_count_that_acts_as_the_owner_counts_an_admins_own_people_alone(world: World) -> None:
+def test_ac15_the_count_function_counts_only_an_admins_own_people(world: World) -> None:
     counted = text("SELECT portal_count_people(:state, :most)")
     for person, own in ((world.ada, 2), (world.bea, 1), (world.uma, 0), (world.root, 0), (None, 0)):
         with world.sql(person) as connection:
@@ -198,7 +198,7 @@ def test_ac15_the_count_that_acts_as_the_owner_counts_an_admins_own_people_alone
             assert connection.scalar(counted, {"state": "active", "most": 1}) == min(own, 1)
             for state in ("invited", "deactivated"):
                 assert connection.scalar(counted, {"state": state, "most": 100}) == 0
-    with world.sql(world.ada) as connection:  # whoever signed in is who is asked for, not whom a caller names
+    with world.sql(world.ada) as connection:  # only administrators get a count
         connection.execute(text("SELECT set_config('portal.actor_role', 'USER', true)"))
         assert connection.scalar(counted, {"state": "active", "most": 100}) == 0
 

@@ -319,15 +319,15 @@ WHERE email !~ '^person'
 
 
 @pytest.mark.parametrize("is_analyzed", [True, False])
-def test_no_check_compares_every_row_with_every_other(
-    theirs: str, change: Callable[[str], None], is_analyzed: bool
+def test_no_check_compares_every_row_with_all_others(
+    former: str, change: Callable[[str], None], is_analyzed: bool
 ) -> None:
     change(MORE)
     if is_analyzed:
         change("ANALYZE")
-    odd = {f"Ä{n}": f"ä{n}" for n in range(20_000)}
-    spelling = Spelling({f"{old}@example.com": f"{new}@example.com" for old, new in odd.items()}, odd)
-    with connect(theirs) as connection:
+    spellings = {f"Ä{n}": f"ä{n}" for n in range(20_000)}
+    spelling = Spelling({f"{old}@example.com": f"{new}@example.com" for old, new in spellings.items()}, spellings)
+    with connect(former) as connection:
         for what, query, _ in every_check():
             plan = connection.execute(f"EXPLAIN {counted(query)}".encode(), spelling.parameters).fetchall()
             assert not [line for (line,) in plan if "Nested Loop" in line], (what, plan)

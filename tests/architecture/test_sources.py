@@ -53,7 +53,7 @@ CONFINED = {
     r"func\.now|current_timestamp": ("models.py",),  # defaults for other programs
     r"time_ns": ("core/keys.py",),
     r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "postgres/programs.py"),  # passes the environment on
-    r"\.deleted_at\.is_\(None\)": ("core/", "users/queries.py", "users/membership.py"),
+    r"\.deleted_at\.is_\(None\)": ("core/", "resources/relation.py", "users/queries.py", "users/membership.py"),
     r"render_template": ("web/rendering.py",),
     r"request\.(path|full_path|url|base_url)\b": (
         "web/urls.py", "web/problems.py", "web/error_pages.py", "api/repeats.py", "isolation/walk.py",
@@ -75,7 +75,7 @@ USES_EXCEPTIONS = {
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
-    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py",
+    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py", "resources/linking.py",
     "resources/resource.py", "resources/blueprint.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",

@@ -25,7 +25,7 @@ SHIPPED = [
 ]
 
 
-def test_cs7_every_vendored_file_is_listed_with_its_checksum_and_licence() -> None:
+def test_cs7_every_vendored_file_is_listed_with_its_checksum_and_license() -> None:
     files = [path for path in VENDOR.rglob("*") if path.is_file() and not path.name.endswith(WRITTEN_BESIDE)]
 
     assert {str(path.relative_to(VENDOR)) for path in files} == set(LISTED)

@@ -18,9 +18,9 @@ CUT = """() => {
   for (const element of document.querySelectorAll('a, button, label, summary, th, h1, h2, h3, dt, select, input')) {
     if (!shown(element)) continue;
     const style = getComputedStyle(element);
-    const told = element.placeholder || element.selectedOptions?.[0]?.text;
+    const shownText = element.placeholder || element.selectedOptions?.[0]?.text;
     pen.font = style.font;
-    if (told ? pen.measureText(told).width > room(element, style)
+    if (shownText ? pen.measureText(shownText).width > room(element, style)
              : element.type !== 'date' && !element.value && style.display !== 'inline'
                && element.scrollWidth > element.clientWidth + 1)
       cut.push(element.outerHTML.slice(0, 160));

@@ -1,4 +1,4 @@
-"""Is every action that the portal records declared, once, by a feature?"""
+"""Every action that the portal records is declared exactly once, by a feature."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_actions_are_found_in_sql(sql: str, names: set[str]) -> None:
 
 
 def test_all_actions_of_the_code_are_declared_by_a_feature() -> None:
-    """record() takes nothing but an Action, as mypy checks."""
+    """record() only accepts an Action, as mypy checks."""
     known = {
         id(value): value
         for name, module in list(sys.modules.items())
@@ -84,7 +84,7 @@ def test_all_actions_of_the_code_are_declared_by_a_feature() -> None:
     assert len(known) == len(ACTIONS)
 
 
-def test_actions_are_created_nowhere_but_in_declarations() -> None:
+def test_actions_are_only_created_in_declarations() -> None:
     inside = []
     for path in (ROOT / "portal").rglob("*.py"):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -92,7 +92,7 @@ def test_actions_are_created_nowhere_but_in_declarations() -> None:
                 calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
                 inside += [path.name for call in calls if isinstance(call, ast.Name) and call.id == "Action"]
 
-    assert inside == ["wording.py"]  # for actions in the history that no feature declares any more
+    assert inside == ["wording.py"]  # for actions in the history that no feature declares anymore
 
 
 def test_no_two_actions_share_a_name_or_a_label() -> None:
@@ -101,7 +101,7 @@ def test_no_two_actions_share_a_name_or_a_label() -> None:
     assert {one for one, many in (names + labels).items() if many > 1} == set()
 
 
-def test_every_action_has_a_verb_a_label_and_a_mark_of_the_style_sheet() -> None:
+def test_every_action_has_a_verb_a_label_and_a_mark_in_the_style_sheet() -> None:
     style = (ROOT / "static" / "css" / "components.css").read_text(encoding="utf-8")
     marks = {one.icon for one in DECLARED} | {icon for one in RESOURCES.values() for icon in one.icons.values()}
 
@@ -109,7 +109,7 @@ def test_every_action_has_a_verb_a_label_and_a_mark_of_the_style_sheet() -> None
     assert {mark for mark in marks - {"edit"} if f".is-{mark}" not in style} == set()
 
 
-def test_the_activity_knows_no_action_of_other_features() -> None:
+def test_the_activity_mentions_no_action_of_other_features() -> None:
     own = {
         one.name
         for feature in FEATURES
@@ -122,7 +122,7 @@ def test_the_activity_knows_no_action_of_other_features() -> None:
     assert {one for one in others if re.search(rf"\b{one}\b", text, re.I)} == set()
 
 
-def test_what_a_verb_leaves_open_is_a_detail_or_a_row() -> None:
+def test_placeholders_of_verbs_are_rows_or_details() -> None:
     for one in DECLARED:
         places = {place for _, place, _, _ in Formatter().parse(one.verb) if place}
         assert places <= RESOURCES.keys(), one.name

@@ -63,7 +63,7 @@ def test_a_flush_by_another_actor_inside_an_open_transaction_raises(app: Flask, 
         unbind(token)
 
 
-def test_the_actor_may_change_between_transactions(app: Flask, ada: Person, bea: Person) -> None:
+def test_the_actor_can_change_between_transactions(app: Flask, ada: Person, bea: Person) -> None:
     with acting(app, ada):
         db.session.scalars(select(User)).all()
         db.session.rollback()

@@ -1,4 +1,4 @@
-"""How many rows do the numbers of the dashboard read?"""
+"""The figures of the dashboard read few rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0)
     + pg_stat_get_xact_tuples_returned('users'::regclass) FROM pg_index WHERE indrelid = 'users'::regclass
 """
 SCANS = "SELECT pg_stat_get_xact_numscans(CAST(:name AS regclass))"
-LARGE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"  # as where tables are large
+LARGE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"  # as if the table were large
 FIRST = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
 
 
@@ -53,12 +53,12 @@ def busy(fresh_app: Flask) -> Person:
         fresh_app.app_context(),
         db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
-        connection.exec_driver_sql("VACUUM ANALYZE users")  # so that indexes alone show which rows there are
+        connection.exec_driver_sql("VACUUM ANALYZE users")  # so that index-only scans need no rows
     return admin
 
 
 def read_by(work: Callable[[], Any]) -> tuple[Any, int]:
-    """What it returns, and how many entries of indexes or rows of the table it read."""
+    """The result, and how many index entries or rows of the table were read."""
     db.session.connection().exec_driver_sql(LARGE)
     before: int = db.session.scalar(text(READ))
     result = work()
@@ -94,7 +94,7 @@ def test_the_chart_stops_reading_a_day_at_its_bound(
     assert read < DAYS * 16
 
 
-def test_admins_count_their_people_by_indexes_that_contain_nothing_else(fresh_app: Flask, busy: Person) -> None:
+def test_an_admins_people_are_counted_with_indexes_only(fresh_app: Flask, busy: Person) -> None:
     with acting(fresh_app, busy):
         lists = [users.listing({"status": status}, "/users/") for status in users.COUNTED]
         totals, read = read_by(lambda: Listing.totals(*lists))
@@ -106,7 +106,7 @@ def test_admins_count_their_people_by_indexes_that_contain_nothing_else(fresh_ap
 
 
 @pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
-def test_the_page_of_an_organization_counts_its_people_by_the_same_index(
+def test_the_page_of_an_organization_counts_its_people_with_the_same_index(
     fresh_app: Flask, busy: Person, who: str
 ) -> None:
     assert busy.organization_id is not None
@@ -118,7 +118,7 @@ def test_the_page_of_an_organization_counts_its_people_by_the_same_index(
         assert scans("users_active_count_idx") == 1
 
 
-def test_the_list_of_organizations_counts_people_by_the_same_index(fresh_app: Flask, busy: Person) -> None:
+def test_the_list_of_organizations_counts_people_with_the_same_index(fresh_app: Flask, busy: Person) -> None:
     with acting(fresh_app):
         counted = select(People().counted()).select_from(Organization)
         numbers, _ = read_by(lambda: db.session.scalars(counted).all())

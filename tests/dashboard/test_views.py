@@ -128,7 +128,7 @@ def test_an_empty_portal_has_a_first_page_too(client: PageClient, sign_in: SignI
 
 
 @pytest.mark.parametrize(("who", "shown"), [("ada", "2+"), ("root", "~42")])
-def test_new_people_beyond_the_bound_are_estimated_for_super_admins_alone(
+def test_new_people_beyond_the_bound_are_only_estimated_for_super_admins(
     app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, ada: Person, root: Person,
     monkeypatch: pytest.MonkeyPatch, who: str, shown: str,
 ) -> None:  # fmt: skip

@@ -140,7 +140,7 @@ def test_in1_in6_in9_hostile_fields_of_the_account(super_admin: Prober, anonymou
 
 
 @GROUP
-def test_in1_in2_hostile_paths_are_404(super_admin: Prober, anonymous: Prober, group: str) -> None:
+def test_in1_in2_hostile_paths_are_refused(super_admin: Prober, anonymous: Prober, group: str) -> None:
     for value in GROUPS[group]:
         for path in PATHS:
             answer = super_admin.at_path(path.format(value), value)

@@ -70,8 +70,9 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM portal_tenant, portal_reader', one.at);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', one.at);
     END LOOP;
-    DROP FUNCTION portal_history_of_users, portal_history_of_organizations, portal_names_of_users,
-        portal_names_of_organizations;
+    FOR one IN SELECT oid::regprocedure AS at FROM pg_proc WHERE proname ~ '^portal_(history|names)_of_' LOOP
+        EXECUTE format('DROP FUNCTION %s', one.at);
+    END LOOP;
 END $$
 """
 

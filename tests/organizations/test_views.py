@@ -91,7 +91,7 @@ def test_an_invalid_slug_is_explained(client: PageClient, sign_in: SignIn, root:
         assert 'id="slug-error"' in answer.text
 
 
-def test_an_admin_can_rename_their_organization_but_not_see_its_slug(
+def test_the_form_of_an_admin_has_a_name_but_no_slug(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, acme: Tenant
 ) -> None:
     sign_in(ada)

@@ -21,7 +21,7 @@ from portal.users import commands, passwords
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on
-from tests.cast import PASSWORD, Builder, Person, SignIn
+from tests.cast import PASSWORD, Builder, Person, SignIn, page_client
 from tests.pages import PageClient
 
 LONG = " ".join(f"{number} bottles on the wall," for number in range(300))
@@ -106,8 +106,7 @@ def test_au13_a_hash_with_too_few_rounds_is_replaced_at_the_next_sign_in(fresh_d
     with portal_on(fresh_database) as careless:
         person = Builder(careless).person("old@example.com")
     with portal_on(fresh_database, bcrypt_rounds=6) as careful:
-        browser = careful.test_client()
-        assert isinstance(browser, PageClient)
+        browser = page_client(careful)
 
         SignIn(browser)(person)
 

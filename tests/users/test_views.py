@@ -74,7 +74,7 @@ def test_searching_returns_only_the_table_and_pushes_its_url(client: PageClient,
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_typing_on_replaces_the_url(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_typing_more_replaces_the_url(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     answer = client.get("/users/?q=ada", headers={**HTMX, "HX-Current-URL": "http://localhost/users/?q=ad"})

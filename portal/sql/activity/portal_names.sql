@@ -1,5 +1,5 @@
--- The names of rows of a table, by key, from the function that portal_watch created for it. `remains` has the values of
--- removed rows.
+-- Names, search texts and tenants of rows, by key, from the function that portal_watch writes for each table. Of
+-- removed rows, `remains` holds the values.
 CREATE OR REPLACE FUNCTION portal_names(kind text, ids uuid[], remains jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -63,15 +63,15 @@ CREATE OR REPLACE FUNCTION %1$I(ids uuid[], remains jsonb) RETURNS jsonb LANGUAG
 SET search_path = pg_catalog, public, pg_temp AS $inner$
 BEGIN
     RETURN (
-        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name))))
+        SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name)), tenant))
         FROM (
-            SELECT r.id, %3$s AS name, %4$s AS search_text FROM %2$s r WHERE r.id = ANY (ids)
+            SELECT r.id, %3$s AS name, %4$s AS search_text, %5$s AS tenant FROM %2$s r WHERE r.id = ANY (ids)
             UNION ALL
-            SELECT one.key::uuid, %3$s, NULL
+            SELECT one.key::uuid, %3$s, NULL, %5$s
             FROM jsonb_each(remains) AS one CROSS JOIN jsonb_populate_record(NULL::%2$s,
                 (SELECT jsonb_object_agg(key, value -> 0) FROM jsonb_each(one.value))) AS r) named);
 END $inner$
-    $outer$, namer, watched, called, searched);
+    $outer$, namer, watched, called, searched, tenant);
     EXECUTE format('REVOKE ALL ON FUNCTION %I, %I FROM PUBLIC', writer, namer);
 
     FOR event, rows IN VALUES

@@ -4,7 +4,7 @@ CREATE OR REPLACE TRIGGER stamp BEFORE INSERT OR UPDATE ON organizations FOR EAC
 EXECUTE FUNCTION portal_stamp();
 
 CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
-EXECUTE FUNCTION portal_keep_organizations_sorted();
+EXECUTE FUNCTION portal_keep_sorted();
 
 -- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');

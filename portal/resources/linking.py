@@ -1,0 +1,75 @@
+"""The addresses at which links between rows are added and removed, from the pages of either side."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, flash, request
+from flask.typing import ResponseReturnValue
+
+from portal.core.errors import Conflict
+from portal.resources.blueprint import BOTH, Pages, ruled
+from portal.resources.relation import LinkForm, Relation, Side, tenant_of
+from portal.web.activity_feed import offer_undo
+from portal.web.rendering import redirect
+
+NOT_FOUND = "No {} with this name. Choose a suggestion."
+SEVERAL = "Several have this name. Choose a suggestion."
+GONE = "It has been moved or deleted. Reload the page."
+
+
+def blueprint_of(relation: Relation) -> Blueprint:
+    """`/<table>/<id>/<others>` takes a name to add; further on are `<other>/add` and `<other>/remove`."""
+    bp = Blueprint(relation.name, __name__)
+    for side in relation.sides:
+        rule = f"/{side.own.name}/<uuid:id>/{side.other.plural}"
+        views: tuple[tuple[str, str, Callable[..., ResponseReturnValue], tuple[str, ...]], ...] = (
+            (rule, "enter", Linking(side).enter, BOTH),
+            (f"{rule}/<uuid:other>/add", "add", Linking(side).add, ("POST",)),
+            (f"{rule}/<uuid:other>/remove", "remove", Linking(side).remove, ("POST",)),
+        )
+        for address, name, view, methods in views:
+            bp.add_url_rule(address, f"{side.own.name}_{name}", ruled(view, relation.permission), methods=methods)
+    return bp
+
+
+class Linking:
+    """The views of one side."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+
+    def enter(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Add the row whose name was typed. GET, as after reloading an error, leads to the page."""
+        if request.method != "POST":
+            return redirect(self.side.own.url("show", id))
+        row = self.side.own.one(id)
+        form = LinkForm(self.side, row)
+        if form.validate_on_submit():
+            found = self.side.other.meant(form.row.data or "", tenant_of(self.side.own, row))
+            if len(found) == 1:
+                return self._changed(row, found[0], adds=True)
+            form.row.errors = [SEVERAL if found else NOT_FOUND.format(self.side.other.noun)]
+        return Pages(self.side.own).show(id, form)
+
+    def add(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:
+        """Add one row, as undoing its removal does."""
+        return self._changed(self.side.own.one(id), self.side.other.one(other), adds=True)
+
+    def remove(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:
+        """Remove one row."""
+        return self._changed(self.side.own.one(id), self.side.other.one(other, with_deleted=True), adds=False)
+
+    def _changed(self, row: Any, other: Any, *, adds: bool) -> ResponseReturnValue:
+        side = self.side
+        try:
+            is_changed = side.change(row, other, adds=adds)
+        except Conflict:
+            flash(f"Not added. {GONE}", "error")
+        else:
+            text = side.sentence(row, other, adds=adds)
+            undo_url = side.url("remove" if adds else "add", row.id, other.id)
+            offer_undo(text, undo_url) if is_changed else flash(text, "success")
+        return redirect(side.own.url("show", row.id))

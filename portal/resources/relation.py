@@ -1,0 +1,178 @@
+"""Relate the rows of two resources, such as teams and people. Each row's page shows, adds and removes the others."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import ColumnElement, func, literal, select
+from wtforms.validators import DataRequired
+
+from portal.core.counts import BOUND
+from portal.core.db import db
+from portal.core.models import Link
+from portal.core.policy import Permission
+from portal.core.relations import link, unlink
+from portal.core.sources import Filter
+from portal.resources.resource import Resource
+from portal.web.forms import Form, TextField
+from portal.web.given import Given
+
+SHOWN = 10
+LONGEST = 254
+MATCHES = 200
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Groups, such as teams, and their members. Both resources' pages use it; `permission` is to add and remove."""
+
+    model: type[Link]
+    groups: Resource[Any]
+    members: Resource[Any]
+    permission: Permission
+    noun: str  # of a member
+    about: str  # what the data browser says of the table
+
+    @property
+    def name(self) -> str:
+        """Of its table and its blueprint."""
+        return str(self.model.__tablename__)  # type: ignore[attr-defined]
+
+    @cached_property
+    def sides(self) -> tuple[Side, Side]:
+        plural = f"{self.noun}s".capitalize()
+        group, member = self.groups, self.members
+        return (
+            Side(self, group, member, plural, f"Add {member.noun}", f"No {self.noun}s yet."),
+            Side(self, member, group, group.plural.capitalize(), f"Add to {group.noun}", f"In no {group.noun}."),
+        )
+
+
+@dataclass(frozen=True)
+class Side:
+    """The relation as seen from the rows of one of its resources."""
+
+    relation: Relation
+    own: Resource[Any]
+    other: Resource[Any]
+    heading: str
+    verb: str
+    empty: str
+
+    @property
+    def _own_key(self) -> Any:
+        return self.relation.model.column_for(self.own.records.model)
+
+    @property
+    def _other_key(self) -> Any:
+        return self.relation.model.column_for(self.other.records.model)
+
+    def url(self, action: str, row_id: uuid.UUID, other_id: uuid.UUID | None = None) -> str:
+        """The address that takes a name to `add`, or `add`s or `remove`s one row."""
+        other: dict[str, Any] = {} if other_id is None else {"other": other_id}
+        return url_for(f"{self.relation.name}.{self.own.name}_{action}", id=row_id, **other)
+
+    def change(self, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
+        """Add or remove a link; False if nothing was to be done. Conflict, NotAllowed."""
+        keys = {self._own_key.key: row.id, self._other_key.key: other_id}
+        model = self.relation.model
+        return link(model, tenant_of(self.own, row), keys) if adds else unlink(model, keys)
+
+    def sentence(self, row: Any, other: Any, *, adds: bool) -> str:
+        """What a change did: "Ada Lovelace added to Drivers."."""
+        group, member = (row, other) if self.own is self.relation.groups else (other, row)
+        done = "added to" if adds else "removed from"
+        return f"{self.relation.members.title_of(member)} {done} {self.relation.groups.title_of(group)}."
+
+    def counted(self) -> Any:
+        """A column for a list of this side's rows: how many others each has, up to one above the lists' `BOUND`."""
+        own, other = self.own.records.model, self.other.records.model
+        rows = select(literal(1)).join_from(self.relation.model, other, self._other_key == other.id)
+        linked = rows.where(self._own_key == own.id, other.deleted_at.is_(None), self.other.listed())
+        counted = linked.limit(BOUND + 1).correlate(own).lateral()
+        return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
+
+    def filter(self) -> Filter:
+        """The filter of this side's list by one of the others."""
+        noun = self.other.noun.capitalize()
+        return Filter(
+            self._by_other,
+            lambda value, _: f"{noun}: {self._called(value)}",
+            f"No {self.other.noun} matches this name.",
+            label=noun if self.other is self.relation.groups else "",
+            suggestions=lambda: self.other.url("options", field=self.other.noun),
+            is_found=False,
+        )
+
+    def _by_other(self, value: str) -> ColumnElement[bool] | None:
+        keys = [row.id for row in self.other.meant(value)] or self.other.called(value, MATCHES)
+        linked = select(self._own_key).where(self._other_key.in_(keys))
+        return self.own.records.model.id.in_(linked) if keys else None
+
+    def _called(self, value: str) -> str:
+        named = self.other.meant(value)
+        return self.other.title_of(named[0]) if named else value
+
+    def panel(self, row: Any, form: LinkForm | None = None) -> Panel:
+        """What the row's page shows."""
+        other = self.other.records.model
+        linked = select(other).join(self.relation.model, self._other_key == other.id).where(self._own_key == row.id)
+        ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
+        found = db.session.scalars(ordered).all()
+        return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or LinkForm(self, row))
+
+
+class LinkForm(Form):
+    """The row to add, by its name."""
+
+    row = TextField("", longest=LONGEST, validators=(DataRequired("Enter a name."),))
+
+    def __init__(self, side: Side, row: Any) -> None:
+        super().__init__(prefix=f"{side.relation.name}-")
+        self.side = side
+        options, tenant = f"{self.row.id}-options", tenant_of(side.own, row)
+        self.row.label.text = side.verb
+        self.row.render_kw = {
+            "list": options,
+            "hx-get": side.other.url("options", field=self.row.name, organization=tenant),
+            "hx-trigger": "focus once, input delay:200ms",
+            "hx-target": f"#{options}",
+            "hx-swap": "innerHTML",
+            "hx-sync": "this:replace",
+            "autocomplete": "off",
+        }
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The card on a row's page: the first of the linked rows by name."""
+
+    side: Side
+    row: Any
+    rows: Sequence[Any]
+    has_more: bool
+    form: LinkForm
+
+    @property
+    def all_url(self) -> str:
+        """The list of all of them."""
+        return self.side.other.url("index", **{self.side.own.noun: self.row.id})
+
+
+def tenant_of(resource: Resource[Any], row: Any) -> uuid.UUID:
+    """The organization that a row belongs to."""
+    key: uuid.UUID = getattr(row, resource.records.model.tenant().key)
+    return key
+
+
+def sides_of(resource: Resource[Any]) -> list[Side]:
+    """Every relation as seen from this resource."""
+    return [side for one in relations() for side in one.sides if side.own is resource]
+
+
+relations: Given[Sequence[Relation]] = Given("relations")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Response, request
 
 from portal.core.listing import Listing
-from portal.web.rendering import render
+from portal.web.rendering import render, set_browser_url
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:

@@ -1,4 +1,4 @@
-"""The dashboard: a few numbers, each a link to exactly the rows that it counts, and a chart."""
+"""The dashboard: a few numbers, each linked to exactly the rows that it counts, and a chart."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Figure:
 @bp.get("/")
 @signed_in()
 def index() -> ResponseReturnValue:
-    """What administrators want to know first. USERs are redirected to their account."""
+    """Show the dashboard. USERs are redirected to their account."""
     if not allows(current_actor(), DASHBOARD_READ):
         return redirect(url_for("account.index"))
     today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -37,7 +37,7 @@ def latest_changes() -> Sequence[Any]:
 
 
 def confirm(row: Any, text: str, undo_url: str) -> None:
-    """Flash what happened to a row, with an undo button if this request changed something."""
+    """Flash a message about a row, with an undo button if this request changed it."""
     if was_made_here(row, row.version):
         offer_undo(text, undo_url, row.version)
     else:

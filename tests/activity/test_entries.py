@@ -366,7 +366,7 @@ def test_lg7_removed_colleagues_are_shown_as_removed_and_removed_outsiders_as_sy
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
         users.update(uma.id, 4, {"first_name": "Last"})
-    assert "by somebody who was removed" in Visitor(app, ada).get(f"/users/{uma.id}").text
+    assert "by a removed person" in Visitor(app, ada).get(f"/users/{uma.id}").text
 
 
 def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:

@@ -14,7 +14,7 @@ from portal.web.rendering import redirect
 
 
 class ActivityFeed(Protocol):
-    """What the activity feature provides; entries are those of portal/activity/telling.py."""
+    """What the activity feature provides; its entries are those of portal/activity/entries.py."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
         """The newest entries about a row."""
@@ -37,7 +37,7 @@ def latest_changes() -> Sequence[Any]:
 
 
 def confirm(row: Any, text: str, undo_url: str) -> None:
-    """Flash what happened to a row, with an undo button if this request changed something."""
+    """Flash a message about a row, with an undo button if this request changed it."""
     if was_made_here(row, row.version):
         offer_undo(text, undo_url, row.version)
     else:
@@ -50,6 +50,6 @@ def offer_undo(text: str, undo_url: str, version: int | None = None) -> None:
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
-    """Respond to an edit of a row that was deleted meanwhile: lead to where it can be restored."""
-    flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
+    """Redirect an edit of a row that was deleted in the meantime to where the row can be restored."""
+    flash(f"{row.name} was deleted in the meantime, so your changes were not saved. Restore it first.", "error")
     return redirect(url)

@@ -303,7 +303,7 @@ def test_forms_of_ended_sessions_all_show_the_same_message(app: Flask, ada: Pers
 
     shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
 
-    assert "You are signed out, so nothing was changed." in shown
+    assert "You were signed out, so nothing was changed." in shown
     assert door.ENDED not in shown + here.get("/login").text
 
 

@@ -1,4 +1,4 @@
-"""How does Alembic reach the database? Through the application's own engine, one migrator at a time."""
+"""Run Alembic's migrations with the application's own engine, one process at a time."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from portal.core.db import MIGRATION_LOCK, direct_engine
 from portal.postgres import extensions
 from portal.postgres.migrations import LOCK_SECONDS, patiently
 from portal.postgres.preflight import refuse_unmigratable
-from portal.postgres.roles import have_roles
+from portal.postgres.roles import ensure_roles
 
 extension = current_app.extensions["migrate"].db
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Tables without a model are not compared: other programs', and those that only SQL functions touch."""
+    """Don't compare tables without a model: those of other programs, and those used only by SQL functions."""
     return kind != "table" or name in extension.metadata.tables
 
 
-def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by these names
-    """Say what is done, one line a migration; of a database that is made to be looked at, nothing."""
+def report(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # Alembic passes these by name
+    """Print one line per migration; none for a temporary database whose schema is only read."""
     if "engine" in context.config.attributes:
         return
-    done = "Applied" if step.is_upgrade else "Undone"
+    done = "Applied" if step.is_upgrade else "Reverted"
     click.echo(
         f"{done}: {', '.join(step.source_revision_ids if not step.is_upgrade else [step.up_revision_id])}", err=True
     )
@@ -38,8 +38,8 @@ def tell(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:  # called by t
 def online() -> None:
     if given := context.config.attributes.get("connection"):
         extensions.find(given)
-        have_roles(given)
-        migrate(given)  # one who has the lock makes all migrations part of a transaction of their own
+        ensure_roles(given)
+        migrate(given)  # the caller has the lock, and runs all migrations in its own transaction
         return
     engine = context.config.attributes.get("engine") or direct_engine()
     with engine.connect() as connection:
@@ -61,25 +61,25 @@ def online() -> None:
 
 
 def wait_for_others(connection: Connection) -> None:
-    """Ask again and again: who waits inside a statement would keep CREATE INDEX CONCURRENTLY from ending."""
-    is_told = False
+    """Wait for other migrations by polling: waiting inside a statement would block CREATE INDEX CONCURRENTLY."""
+    is_reported = False
     while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,)).scalar_one():
         connection.commit()
-        if not is_told:
-            click.echo("Another migration of this database is running; waiting for its end.", err=True)
-        is_told = True
+        if not is_reported:
+            click.echo("Another migration of this database is running; waiting until it ends.", err=True)
+        is_reported = True
         time.sleep(0.5)
 
 
 def migrate(connection: Connection) -> None:
-    """Each migration is a transaction; those that are done stay done."""
+    """Run each migration in its own transaction, so that completed ones stay applied if a later one fails."""
     context.configure(
         connection=connection,
         target_metadata=extension.metadata,
         include_name=include_name,
         compare_server_default=False,
         transaction_per_migration=True,
-        on_version_apply=tell,
+        on_version_apply=report,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The settings of this installation. Nothing else reads the environment."""
+"""Settings, read from the environment. Nothing else reads it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 EMAIL_KINDS = ("internal", "international")
 # Variables for tests, and those that Kubernetes and Docker set for a service named portal.
-OF_OTHERS = re.compile(
+IGNORED_VARIABLES = re.compile(
     r"PORTAL_(TEST|REQUIRE)_\w+|PORTAL_(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?|ENV_\w+|NAME)"
 )
 
 
-class Refused(SystemExit):
-    """The configuration is invalid; the message is one sentence for the operator."""
+class ConfigurationError(SystemExit):
+    """The configuration is invalid. The message is one sentence for the operator."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(f"portal: {sentence}")
@@ -63,19 +63,19 @@ class Settings:
     access_minutes: float = 5  # an API client's access token
     refresh_grace: float = 10.0  # in which a refresh token may arrive twice from the same client
     foreign_addresses_per_hour: int = 20  # for each ADMIN, and for each organization
-    emails_per_hour: int = 6  # with links, to one person
+    emails_per_hour: int = 6  # emails with links, to one person
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "Portal <portal@localhost>"
     data_browser_seconds: float = 5.0  # per statement of the data browser
-    data_browser_rows: int = 500  # at most, of a query in the data browser
-    worker_inside: bool = True  # `flask serve` sends emails
-    two_factor_roles: tuple[str, ...] = ()  # that require it
+    data_browser_rows: int = 500  # of a query in the data browser, at most
+    worker_inside: bool = True  # send emails from `flask serve`
+    two_factor_roles: tuple[str, ...] = ()  # roles that require two-factor authentication
     keep_sessions_days: float = 90  # after they ended
     keep_emails_days: float = 30  # the demo's outbox, and emails that could not be sent
     log: str | None = None  # "text" or "json": a line per request
     sql: bool = False  # log the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
-    metrics_folder: str | None = None  # where the processes of one server add up their metrics
+    metrics_folder: str | None = None  # shared by the processes of one server
     misspelled: tuple[str, ...] = ()  # messages about variables that look like settings but aren't
 
     @property
@@ -84,21 +84,21 @@ class Settings:
 
     @property
     def has_outbox(self) -> bool:
-        """Whether emails go to the outbox: in the demo, if it has no mail server."""
+        """Whether emails go to the outbox: only in a demo without a mail server."""
         return not self.production and self.smtp_url is None
 
     @property
     def data_browser_slots(self) -> int:
-        """How many people can run queries in the data browser at once; most connections stay free for others."""
+        """How many people can query the data browser at once. It leaves most connections to other requests."""
         return max(1, min(3, self.pool_size - 1))
 
     @property
     def missing_for_mail(self) -> str | None:
-        """Why no email can be sent, in a sentence; None if it can."""
+        """The reason why emails can't be sent, as a sentence, or None."""
         if self.production and self.public_url is None:
             return "PORTAL_URL is not set, so no links can be emailed; set it to the public address."
         if self.production and self.smtp_url is None:
-            return "PORTAL_SMTP_URL is not set, so emails wait; set it like smtp://user:password@host:587."
+            return "PORTAL_SMTP_URL is not set, so no emails are sent; set it, like smtp://user:password@host:587."
         return None
 
     @property
@@ -115,7 +115,7 @@ class Settings:
     def cookie_name(self, host_url: str) -> str:
         """The name of the session cookie. It includes port and path, so that portals on one host don't share it.
 
-        Browsers don't separate cookies by port. Without PORTAL_URL, the request's URL counts.
+        Browsers don't separate cookies by port. Without PORTAL_URL, the name is derived from the request's URL.
         """
         port = urlsplit(self.public_url or host_url).port
         prefix = ("__Secure-" if self.root else "__Host-") if self.https else ""
@@ -123,20 +123,22 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check the settings. With DATABASE_URL it is production, otherwise the demo on its own server."""
-    environ = environ if isinstance(environ, Noting) else Noting(environ)
+    """Read and check the settings. Without DATABASE_URL, run the demo on an embedded PostgreSQL server."""
+    environ = environ if isinstance(environ, RecordingEnviron) else RecordingEnviron(environ)
     url, direct = _database(environ, "DATABASE_URL"), _database(environ, "DIRECT_URL")
     key = _secret(environ, "SECRET_KEY")
     seal_key = _secret(environ, "PORTAL_SEAL_KEY")
     instance = Path(environ.get("PORTAL_INSTANCE", ROOT / "instance"))
     if url is not None and key is None:
-        raise Refused("SECRET_KEY is missing; set it to a random value of 32 characters or more.")
+        raise ConfigurationError("SECRET_KEY is missing; set it to at least 32 random characters.")
     fallbacks = tuple(part for part in (_secret(environ, "SECRET_KEY_FALLBACKS") or "").split(",") if part)
     token = _secret(environ, "PORTAL_METRICS_TOKEN")
     named = (("PORTAL_SEAL_KEY", seal_key), ("PORTAL_METRICS_TOKEN", token))
     for name, candidate in (*named, *(("SECRET_KEY", one) for one in (key, *fallbacks))):
         if candidate is not None and _is_weak(candidate):
-            raise Refused(f"{name} is weak; use 32 random characters or more, such as `openssl rand -hex 32` prints.")
+            raise ConfigurationError(
+                f"{name} is weak; use at least 32 random characters, like those of `openssl rand -hex 32`."
+            )
     settings = Settings(
         secret_key=key or _own_key(instance),
         secret_key_fallbacks=fallbacks,
@@ -177,8 +179,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return replace(settings, misspelled=tuple(environ.misspelled()))
 
 
-class Noting(Mapping[str, str]):
-    """The environment. It remembers which names were read: those are the settings that exist."""
+class RecordingEnviron(Mapping[str, str]):
+    """The environment. It records which names are read, because these are all settings there are."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -195,9 +197,9 @@ class Noting(Mapping[str, str]):
         return len(self._environ)
 
     def misspelled(self) -> Iterator[str]:
-        """A message for each name that looks like a setting but isn't, with the closest one. Never includes values."""
+        """A message for each name that looks like a setting but isn't, with the closest match, without values."""
         for name in sorted(self):
-            if not name.upper().startswith("PORTAL_") or name in self.known or OF_OTHERS.fullmatch(name):
+            if not name.upper().startswith("PORTAL_") or name in self.known or IGNORED_VARIABLES.fullmatch(name):
                 continue
             whole = name.removesuffix("_FILE")
             close = difflib.get_close_matches(name.upper(), sorted(self.known), n=1)
@@ -208,13 +210,13 @@ class Noting(Mapping[str, str]):
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
-    """A value from the environment, or from the file that NAME_FILE names."""
+    """A value from the environment variable, or from the file whose path is in NAME_FILE."""
     value = environ.get(name)
     if path := environ.get(f"{name}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{name}_FILE can't be read: {type(error).__name__}.") from None
+            raise ConfigurationError(f"{name}_FILE can't be read: {type(error).__name__}.") from None
     return value or None
 
 
@@ -223,7 +225,7 @@ def _is_weak(key: str) -> bool:
 
 
 def _own_key(instance: Path) -> str:
-    """The demo's key, created once and kept beside its database."""
+    """The demo's key, created once and stored beside its database."""
     path = instance / "secret_key"
     if not path.exists():
         instance.mkdir(parents=True, exist_ok=True)
@@ -237,7 +239,7 @@ def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
     try:
         return None if text is None else database_url.read(text)
     except ValueError as error:
-        raise Refused(f"{name} {error}") from None
+        raise ConfigurationError(f"{name} {error}") from None
 
 
 def _public_url(environ: Mapping[str, str]) -> str | None:
@@ -245,7 +247,7 @@ def _public_url(environ: Mapping[str, str]) -> str | None:
     try:
         return public_url.read(text) if text else None
     except ValueError as error:
-        raise Refused(f"PORTAL_URL {error}") from None
+        raise ConfigurationError(f"PORTAL_URL {error}") from None
 
 
 def _smtp_url(environ: Mapping[str, str]) -> str | None:
@@ -258,37 +260,43 @@ def _smtp_url(environ: Mapping[str, str]) -> str | None:
     except ValueError:
         is_one = False
     if not is_one:
-        raise Refused("PORTAL_SMTP_URL must be like smtp://user:password@host:587, or smtps:// for TLS from the start.")
+        raise ConfigurationError(
+            "PORTAL_SMTP_URL must be like smtp://user:password@host:587, or smtps:// for implicit TLS."
+        )
     if not environ.get("PORTAL_MAIL_FROM"):
-        raise Refused("PORTAL_MAIL_FROM is missing; emails are sent from it, like Portal <portal@example.com>.")
+        raise ConfigurationError(
+            "PORTAL_MAIL_FROM is missing; emails are sent from it, like Portal <portal@example.com>."
+        )
     return url
 
 
 def _mail_from(environ: Mapping[str, str]) -> str:
     sender = environ.get("PORTAL_MAIL_FROM") or Settings.mail_from
     if "@" not in parseaddr(sender)[1] or not sender.isprintable():
-        raise Refused("PORTAL_MAIL_FROM must be an address, like Portal <portal@example.com>.")
+        raise ConfigurationError("PORTAL_MAIL_FROM must be an address, like Portal <portal@example.com>.")
     return sender
 
 
 def _roles(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     named = tuple(part for part in environ.get(name, "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in ROLES]:
-        raise Refused(f"{name} takes roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is not one.")
+        raise ConfigurationError(f"{name} is a list of roles, like SUPER_ADMIN,ADMIN; {unknown[0]!r} is not a role.")
     return named
 
 
 def _email_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
     named = tuple(part for part in environ.get("PORTAL_EMAIL_KINDS", "").replace(" ", "").split(",") if part)
     if unknown := [one for one in named if one not in EMAIL_KINDS]:
-        raise Refused(f"PORTAL_EMAIL_KINDS takes one or more of {','.join(EMAIL_KINDS)}, not {unknown[0]!r}.")
+        raise ConfigurationError(
+            f"PORTAL_EMAIL_KINDS takes one or more of {','.join(EMAIL_KINDS)}, not {unknown[0]!r}."
+        )
     return named
 
 
 def _chosen(environ: Mapping[str, str], name: str, *words: str) -> str | None:
     word = environ.get(name) or None
     if word not in (None, *words):
-        raise Refused(f"{name} must be {' or '.join(words)}; it is {word!r}.")
+        raise ConfigurationError(f"{name} must be {' or '.join(words)}; it is {word!r}.")
     return word
 
 
@@ -299,5 +307,5 @@ def _number(environ: Mapping[str, str], name: str, default: float, *, least: flo
     except ValueError:
         number = float("nan")
     if not least <= number <= 1_000_000:
-        raise Refused(f"{name} must be a number from {least:g} up; it is {text!r}.")
+        raise ConfigurationError(f"{name} must be a number of at least {least:g}; it is {text!r}.")
     return number

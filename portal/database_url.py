@@ -28,22 +28,22 @@ class DatabaseUrl:
     """A URL for psycopg, and its arguments for the connection pool. Timeouts are in seconds."""
 
     url: str = field(repr=False)
-    pools_transactions: bool = False  # a PgBouncer in transaction mode is in between
+    pools_transactions: bool = False  # the URL leads to PgBouncer in transaction mode
     connections: int | None = None
     pool_timeout: float | None = None
 
 
 def read(text: str) -> DatabaseUrl:
-    """Parse the URL. ValueError, without any part of the URL in its message, if it can't be used.
+    """Parse the URL. Raises ValueError, without any part of the URL in its message, if it is invalid.
 
-    The arguments of Prisma's PostgreSQL connector have the same meaning here. Those that only its engine needs are left
-    out, and those of libpq (sslmode, connect_timeout ...) are passed on.
+    Arguments of Prisma's PostgreSQL connector have the same meaning here. Those that only its engine needs are ignored,
+    and those of libpq (sslmode, connect_timeout ...) are passed on.
     """
     url, hosts = _split(text.strip())
     if url.drivername not in SCHEMES:
-        raise ValueError("must begin with postgresql://; the portal runs on PostgreSQL alone.")
+        raise ValueError("must begin with postgresql://; the portal runs only on PostgreSQL.")
     if _argument(url, "schema") not in (None, "public"):
-        raise ValueError("names another schema than public, where the portal keeps its tables.")
+        raise ValueError("names a schema other than public, which contains the portal's tables.")
     _refuse_certificates_of_prisma(url)
     leading = _leading_to(_with_arguments(hosts, url), url.set(drivername="postgresql+psycopg"))
     return DatabaseUrl(
@@ -55,7 +55,7 @@ def read(text: str) -> DatabaseUrl:
 
 
 def _split(text: str) -> tuple[URL, list[Host]]:
-    """Split off the hosts: SQLAlchemy supports neither several of them nor a socket folder."""
+    """Split off the hosts, because SQLAlchemy supports neither several hosts nor a socket folder."""
     parts = PARTS.fullmatch(text)
     if parts is None:
         raise ValueError(MALFORMED)
@@ -77,7 +77,7 @@ def _host(written: str) -> Host:
 def _with_arguments(hosts: list[Host], url: URL) -> list[Host]:
     """Hosts from arguments, in libpq's format (host=a,b&port=1,2; a single port is for all) or SQLAlchemy's (host=a:1).
 
-    Arguments override the part before the ?.
+    Arguments override the hosts before the ?.
     """
     named, port = url.query.get("host"), _argument(url, "port")
     if isinstance(named, tuple):
@@ -96,15 +96,15 @@ def _leading_to(hosts: list[Host], url: URL) -> URL:
 
     If an argument is repeated, the last one counts.
     """
-    told = {name: _argument(url, name) or "" for name in url.query if name not in ("host", "port")}
+    query = {name: _argument(url, name) or "" for name in url.query if name not in ("host", "port")}
     if len(hosts) == 1 and not hosts[0][0].startswith(("/", "@")):
         ((name, port),) = hosts
-        return url.set(host=name or None, port=int(port) if port else None, query=told)
+        return url.set(host=name or None, port=int(port) if port else None, query=query)
     if hosts:
-        told["host"] = ",".join(name for name, _ in hosts)
+        query["host"] = ",".join(name for name, _ in hosts)
     if any(port for _, port in hosts):
-        told["port"] = ",".join(port for _, port in hosts)
-    return url.set(query=told)
+        query["port"] = ",".join(port for _, port in hosts)
+    return url.set(query=query)
 
 
 def _refuse_certificates_of_prisma(url: URL) -> None:

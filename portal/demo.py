@@ -1,4 +1,4 @@
-"""The demo's accounts. They are public, and don't exist in production."""
+"""The demo's accounts. They are public and don't exist in production."""
 
 DEMO_PASSWORD = "welcome to the portal"  # noqa: S105 -- public on purpose
 DEMO_ACCOUNTS = [

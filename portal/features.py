@@ -1,4 +1,4 @@
-"""The list of features: what is listed here is registered, and nothing else."""
+"""The list of features. Only what is listed here is registered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
-from portal.cli.serve import beside_pages
+from portal.cli.serve import background
 from portal.core import rate_limit
 from portal.core.actions import Action
 from portal.core.actor import current_actor
@@ -46,10 +46,10 @@ from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
-from portal.mail.commands import remove_given_up, remove_kept
+from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import retention_rules, work_beside_pages
+from portal.mail.queue import retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
@@ -84,21 +84,21 @@ class Feature:
     actions: tuple[Action, ...] = ()  # what it records in the history
     links: tuple[Link, ...] = ()  # in the navigation
     commands: tuple[click.Command, ...] = ()
-    provides: tuple[Provision[Any], ...] = ()  # what layers below need and can't import
-    emails: Mapping[str, Writer] = field(default_factory=dict)  # by kind
+    provides: tuple[Provision[Any], ...] = ()  # values that lower layers use but can't import
+    emails: Mapping[str, Writer] = field(default_factory=dict)  # functions that write emails, by kind
     checks: tuple[Check, ...] = ()  # of `flask doctor`
-    gauges: tuple[Gauge, ...] = ()  # what /metrics reads from the database
-    retention: tuple[RetentionRule, ...] = ()  # what the worker removes once a day
-    beside_pages: tuple[Callable[[Flask], None], ...] = ()  # what `flask serve` starts in each of its processes
+    gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
+    retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
+    background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
 def page(
-    label: str, icon: str, endpoint: str, permission: Permission, is_there: Callable[[], bool] = lambda: True
+    label: str, icon: str, endpoint: str, permission: Permission, is_available: Callable[[], bool] = lambda: True
 ) -> Link:
-    """A page in the navigation, for those who hold the permission."""
+    """A navigation link for people who have the permission."""
 
     def target() -> tuple[str, str] | None:
-        return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_there() else None
+        return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_available() else None
 
     return Link((endpoint.partition(".")[0],), icon, target)
 
@@ -145,7 +145,7 @@ FEATURES = (
         provides=(activity_feed.feed.by(Feed()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
-        beside_pages=(seals.seal_regularly,),
+        background=(seals.seal_regularly,),
     ),
     Feature(
         pages=(data_browser,),
@@ -156,7 +156,9 @@ FEATURES = (
     Feature(
         pages=(tokens,),
         actions=TOKEN_ACTIONS,
-        retention=(RetentionRule("sessions", lambda told: timedelta(days=told.keep_sessions_days), remove_sessions),),
+        retention=(
+            RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
+        ),
     ),
     Feature(
         pages=(mail,),
@@ -165,12 +167,16 @@ FEATURES = (
         commands=(worker,),
         checks=MAIL,
         retention=(
-            RetentionRule("emails in the outbox", lambda told: timedelta(days=told.keep_emails_days), remove_kept),
             RetentionRule(
-                "emails that could not be sent", lambda told: timedelta(days=told.keep_emails_days), remove_given_up
+                "emails in the outbox", lambda settings: timedelta(days=settings.keep_emails_days), remove_kept
+            ),
+            RetentionRule(
+                "emails that could not be sent",
+                lambda settings: timedelta(days=settings.keep_emails_days),
+                remove_failed,
             ),
         ),
-        beside_pages=(work_beside_pages,),
+        background=(work_in_background,),
     ),
     Feature(
         pages=(api,),
@@ -204,7 +210,7 @@ def register(app: Flask) -> None:
         for command in feature.commands:
             app.cli.add_command(command)
         for provision in feature.provides:
-            provision.give(app)
+            provision.install(app)
     permissions.set(app, PERMISSIONS)
     actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
@@ -215,6 +221,6 @@ def register(app: Flask) -> None:
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
     retention_rules.set(app, [rule for feature in FEATURES for rule in feature.retention])
-    beside_pages.set(app, [begin for feature in FEATURES for begin in feature.beside_pages])
+    background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

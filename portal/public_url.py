@@ -13,7 +13,7 @@ SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def read(text: str) -> str:
-    """Normalize the URL, without a trailing slash. Raise ValueError whose message continues after the name."""
+    """Normalize the URL, without a trailing slash. Raise ValueError with a message to put after the setting's name."""
     if text != text.strip():
         raise ValueError("must not have spaces or line breaks around it.")
     if not text.isascii():
@@ -21,20 +21,18 @@ def read(text: str) -> str:
     if any(not character.isprintable() or character in " \\" for character in text):
         raise ValueError("must not contain spaces, backslashes or control characters.")
     if "?" in text or "#" in text:
-        raise ValueError("must not contain ? or #: it is an address without a query or a fragment.")
+        raise ValueError("must not contain ? or #: it is a URL without a query or fragment.")
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise ValueError(
-            "has a host that is not valid; write an IPv6 address in brackets, like [2001:db8::1]."
-        ) from None
+        raise ValueError("has an invalid host; write an IPv6 address in brackets, like [2001:db8::1].") from None
     if parts.scheme not in PORTS or not parts.netloc:
         raise ValueError("must be the public address, like https://portal.example.com.")
     if "@" in parts.netloc:
         raise ValueError("must not contain a user name or password.")
     host = _host(parts)
     if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError("must begin with https://; plain http is for this machine alone.")
+        raise ValueError("must begin with https://; plain http is only for this machine.")
     return f"{parts.scheme}://{host}{_port(parts)}{_path(parts)}"
 
 
@@ -46,7 +44,7 @@ def _host(parts: SplitResult) -> str:
     except ValueError:
         pass
     if is_number or not NAME.fullmatch(host):
-        raise ValueError(f"has a host that is not valid: {host!r}.")
+        raise ValueError(f"has an invalid host: {host!r}.")
     return host
 
 

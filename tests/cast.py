@@ -88,6 +88,14 @@ class SignIn:
         return response
 
 
+def page_client(app: Flask, person: Person | None = None) -> PageClient:
+    """A client that checks pages, signed in as a person."""
+    client = PageClient(app, app.response_class, use_cookies=True)
+    if person is not None:
+        SignIn(client)(person)
+    return client
+
+
 @pytest.fixture
 def build(app: Flask) -> Builder:
     return Builder(app)
@@ -95,19 +103,13 @@ def build(app: Flask) -> Builder:
 
 @pytest.fixture
 def client(app: Flask) -> PageClient:
-    app.test_client_class = PageClient
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    return client
+    return page_client(app)
 
 
 @pytest.fixture
 def other_client(app: Flask) -> PageClient:
     """A second browser."""
-    app.test_client_class = PageClient
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    return client
+    return page_client(app)
 
 
 @pytest.fixture

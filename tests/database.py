@@ -141,6 +141,14 @@ def connect(address: str) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(url, autocommit=True)
 
 
+def migrate(database_url: str) -> None:
+    """Run every migration, and leave no connection."""
+    app = app_for(database_url)
+    with app.app_context():
+        flask_migrate.upgrade()
+    disconnect(app)
+
+
 def disconnect(app: Flask) -> None:
     """Close every connection of an application, so that its database can be copied or dropped."""
     with app.app_context():
@@ -174,10 +182,7 @@ def _cleaned(bare: Server) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def template_database(database_server: Server) -> str:
     """The name of a migrated, empty database, which is only copied and never connected to."""
-    app = app_for(database_server.create("template"))
-    with app.app_context():
-        flask_migrate.upgrade()
-    disconnect(app)
+    migrate(database_server.create("template"))
     return "template"
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from portal import create_app
-from portal.config import ROOT, Noting, Refused, Settings, load_settings
+from portal.config import ROOT, ConfigurationError, RecordingEnviron, Settings, load_settings
 from tests.database import SECRET_KEY
 
 URL = "postgresql://portal:hunter2hunter2@db.example.com/portal"
@@ -47,15 +47,15 @@ def test_in15_production_does_not_start_with_a_missing_or_weak_key(key: str | No
 
 @pytest.mark.parametrize("key", WEAK)
 def test_in15_weak_keys_are_refused_even_as_fallbacks(key: str) -> None:
-    with pytest.raises(Refused, match="weak"):
+    with pytest.raises(ConfigurationError, match="weak"):
         load(DATABASE_URL=URL, SECRET_KEY=key)
-    with pytest.raises(Refused, match="weak"):
+    with pytest.raises(ConfigurationError, match="weak"):
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=f"{SECRET_KEY},{key}")
 
 
 @pytest.mark.parametrize("key", WEAK)
 def test_a_weak_seal_key_is_refused_with_its_name(key: str) -> None:
-    with pytest.raises(Refused, match="PORTAL_SEAL_KEY is weak"):
+    with pytest.raises(ConfigurationError, match="PORTAL_SEAL_KEY is weak"):
         load(PORTAL_SEAL_KEY=key, SECRET_KEY=SECRET_KEY)
 
 
@@ -85,7 +85,7 @@ def test_every_scheme_of_postgresql_urls_is_accepted(scheme: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/name", "nonsense", "postgresql+asyncpg://host/name"])
 def test_other_databases_are_refused_without_repeating_the_url(url: str) -> None:
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         load(DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
 
     assert str(raised.value).count(". ") <= 1
@@ -114,7 +114,7 @@ def test_re13_secrets_can_be_read_from_files(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_secrets_file_is_reported_without_its_content(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
+    with pytest.raises(ConfigurationError, match="SECRET_KEY_FILE can't be read: FileNotFoundError"):
         load(SECRET_KEY_FILE=str(tmp_path / "absent"))
 
 
@@ -149,7 +149,7 @@ def test_re13_former_keys_become_secret_key_fallbacks() -> None:
     ],
 )  # fmt: skip
 def test_an_invalid_setting_is_refused_with_its_name(name: str, value: str) -> None:
-    with pytest.raises(Refused, match=name):
+    with pytest.raises(ConfigurationError, match=name):
         load(DATABASE_URL=URL, SECRET_KEY=SECRET_KEY, **{name: value})
 
 
@@ -188,7 +188,7 @@ def test_se6_session_lengths_are_settings() -> None:
 @pytest.mark.parametrize("name", ["PORTAL_SESSION_HOURS", "PORTAL_IDLE_HOURS", "PORTAL_KEPT_IDLE_HOURS"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
 def test_se6_an_invalid_time_is_refused(name: str, value: str) -> None:
-    with pytest.raises(Refused, match=name):
+    with pytest.raises(ConfigurationError, match=name):
         load(**{name: value})
 
 
@@ -227,7 +227,7 @@ def test_the_mail_server_can_be_read_from_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_mail_settings_are_refused_at_startup(tmp_path: Path, name: str, value: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         load(PORTAL_INSTANCE=str(tmp_path), **{**MAIL, name: value})
 
     assert name in str(refused.value)
@@ -256,7 +256,7 @@ def test_an_unknown_setting_is_reported_with_the_closest_one_and_without_its_val
 
 def test_every_setting_in_the_readme_exists() -> None:
     table = re.findall(r"^\| `(PORTAL_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    environ = Noting({})
+    environ = RecordingEnviron({})
     load_settings(environ)
 
     assert len(table) > 20

@@ -29,8 +29,8 @@ def test_a_password_can_contain_any_percent_encoded_character(password: str) -> 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("mysql://a@b/c", "PostgreSQL alone"), ("nonsense", "not an address"),
-        ("postgresql://h:port/x", "not an address"), ("postgresql://h/x?schema=sales", "another schema"),
+        ("mysql://a@b/c", "only on PostgreSQL"), ("nonsense", "not an address"),
+        ("postgresql://h:port/x", "not an address"), ("postgresql://h/x?schema=sales", "a schema other"),
         ("postgresql://h/x?connection_limit=0", "connection_limit"),
         ("postgresql://h/x?connection_limit=many", "connection_limit"),
         ("postgresql://h/x?pool_timeout=-1", "pool_timeout"), ("postgresql://h:65536/x", "not an address"),

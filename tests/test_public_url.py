@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.config import Refused, Settings, load_settings
+from portal.config import ConfigurationError, Settings, load_settings
 from portal.public_url import read
 
 
@@ -87,7 +87,7 @@ def test_a_public_url_is_normalized(text: str, url: str, root: str, trusted: str
 def test_an_invalid_public_url_is_refused_in_one_sentence(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as refused:
         read(text)
-    with pytest.raises(Refused, match="^portal: PORTAL_URL ") as stopped:
+    with pytest.raises(ConfigurationError, match="^portal: PORTAL_URL ") as stopped:
         load_settings({"PORTAL_URL": text})
 
     assert str(stopped.value) == f"portal: PORTAL_URL {refused.value}"

@@ -1,18 +1,18 @@
-"""Refuse to drop what nobody could bring back."""
+"""Refuse to drop data that can't be restored."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import context, op
 
-ASKED = "drop-history"
+OPTION = "drop-history"
 
 
 def refuse_to_lose(table: str) -> None:
-    """Refuse, while the table holds rows, unless the command line says `-x drop-history=yes`."""
-    asked = context.get_x_argument(as_dictionary=True).get(ASKED)
-    if asked != "yes" and op.get_bind().scalar(sa.text(f"SELECT EXISTS (SELECT FROM {table})")):  # noqa: S608
+    """Refuse to drop a table with rows, unless the command line has `-x drop-history=yes`."""
+    confirmed = context.get_x_argument(as_dictionary=True).get(OPTION)
+    if confirmed != "yes" and op.get_bind().scalar(sa.text(f"SELECT EXISTS (SELECT FROM {table})")):  # noqa: S608
         raise SystemExit(
-            f"This would drop the history for ever ({table}). Nothing was dropped. Make a dump, then run"
-            f" `flask db downgrade -x {ASKED}=yes <revision>`, or stay: `flask db upgrade` leads back."
+            f"This would permanently drop the history ({table}). Nothing was dropped. Make a dump, then run"
+            f" `flask db downgrade -x {OPTION}=yes <revision>`, or undo the downgrade with `flask db upgrade`."
         )

@@ -1,9 +1,8 @@
 """Change large tables in a migration while people keep working with them.
 
-What takes long is done beside the migration's transaction, holding no lock for which anybody waits: indexes are made
-concurrently, many rows are moved in batches. Each of these commits, so it stands before whatever may not be done twice,
-and a migration that is tried again begins it anew. Where a caller holds one transaction around all migrations, nobody
-works with the tables yet.
+Long steps run outside the migration's transaction, without locks that block anybody: indexes are created concurrently,
+and rows are changed in batches. Each of these steps commits, so it has to come before steps that can't run twice, and
+a retried migration starts it again. If a caller runs all migrations in one transaction, nobody uses the tables yet.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-# An index that is made concurrently waits for transactions that have begun, and nobody waits behind it.
+# Creating an index concurrently waits for open transactions, but blocks nobody.
 PATIENCE = "60s"
 SET = "SELECT set_config('lock_timeout', %s, false)"
 REWRITING = "SELECT set_config('portal.rewriting', %s, false)"
@@ -26,14 +25,14 @@ LAST = uuid.UUID(int=2**128 - 1)
 
 
 def is_one_transaction() -> bool:
-    """Whether the caller of all migrations holds the transaction: see migrations/env.py."""
+    """Whether the caller runs all migrations in one transaction: see migrations/env.py."""
     config = op.get_context().config
     return config is not None and "connection" in config.attributes
 
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Each statement of the block is a transaction of its own, where it can be."""
+    """Commit each statement of the block separately, unless all migrations run in one transaction."""
     if is_one_transaction():
         yield
         return
@@ -52,7 +51,7 @@ def patient() -> Iterator[None]:
 
 
 def make_index(name: str, table: str, columns: Sequence[str | sa.TextClause], **options: Any) -> None:
-    """An index, while others read and write. What a try that was interrupted left of it is made anew."""
+    """Create an index while others read and write. The remains of an interrupted attempt are replaced."""
     beside = not is_one_transaction()
     with committing(), patient():
         op.drop_index(name, table, if_exists=True, postgresql_concurrently=beside)
@@ -60,25 +59,25 @@ def make_index(name: str, table: str, columns: Sequence[str | sa.TextClause], **
 
 
 def make_next(name: str, table: str, columns: Sequence[str | sa.TextClause], **options: Any) -> None:
-    """The index that shall come in the place of this one: see `put_next`."""
+    """Create the index that will replace this one: see `put_next`."""
     make_index(NEXT.format(name), table, columns, **options)
 
 
 def put_next(name: str) -> None:
-    """Within the migration's transaction: the index made for that takes the place of this one."""
+    """Replace an index by the one that `make_next` created, inside the migration's transaction."""
     op.execute(f"DROP INDEX {name}")
     op.execute(f"ALTER INDEX {NEXT.format(name)} RENAME TO {name}")
 
 
 def in_batches(statement: str) -> None:
-    """Run it until it touches no row any more; `:most` stands for how many it may touch at once."""
+    """Run a statement until it changes no more rows. `:most` is the number of rows that it may change at once."""
     with committing():
         while op.get_bind().execute(sa.text(statement), {"most": BATCH}).rowcount:
             pass
 
 
 def rewrite(table: str, statement: str) -> None:
-    """Run the statement for all rows of a table in batches; `{rows}` stands for one batch.
+    """Run a statement for all rows of a table in batches. `{rows}` is the condition for one batch.
 
     Rows rewritten with the same values are not stamped: see portal_stamp().
     """

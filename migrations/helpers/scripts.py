@@ -1,4 +1,4 @@
-"""Run SQL exactly as it stands in a migration or in the file beside it, as psql would."""
+"""Run SQL unchanged, as psql would, from a migration or the file beside it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from alembic import op
 
 
 def run(sql: str) -> None:
-    """Run one or more statements. Neither `%` nor `:` means anything in them."""
+    """Run one or more statements. `%` and `:` have no special meaning in them."""
     op.execute(sa.DDL(sql.replace("%", "%%")))  # type: ignore[no-untyped-call]
 
 
 def run_file(migration: str) -> None:
-    """Run the SQL beside a migration: its own `__file__`, with the ending .sql."""
+    """Run the SQL file beside a migration: its `__file__` with the suffix .sql."""
     run(Path(migration).with_suffix(".sql").read_text(encoding="utf-8"))

@@ -6,14 +6,14 @@ CREATE TYPE "Role" AS ENUM ('USER', 'ADMIN', 'SUPER_ADMIN');
 
 -- Search and sort order
 
--- Reduces text to what a reader takes for the same letters: Unicode's case folding and compatibility forms, without
--- accents and without characters that can't be seen.
+-- Reduces text to the letters that readers consider equal: Unicode's case folding and compatibility forms, without
+-- accents and invisible characters.
 --
--- Nothing here asks the database for its locale: neither lower(), nor a collation, nor a dictionary, all of which
--- differ between servers and their releases. What is stored stays right when a server is updated.
+-- It doesn't depend on the database's locale: lower(), collations and dictionaries differ between servers and releases.
+-- Stored text therefore stays correct when a server is updated.
 --
--- translate() looks at every letter of a text for each letter of its table, so each table is used only if the text has
--- any of its letters. case_folding.py prints these tables.
+-- translate() compares every letter of a text with every letter of its table, so each table is used only if the text
+-- contains one of its letters. case_folding.py prints these tables.
 CREATE FUNCTION portal_plain(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -22,8 +22,8 @@ BEGIN
     IF octet_length(plain) = char_length(plain) THEN
         RETURN plain;
     END IF;
-    -- Accents and the points of Hebrew and Arabic, but not the marks of other scripts, which make other letters. Then
-    -- what can't be seen: soft hyphen, tatweel, joiners, marks of direction, variation selectors.
+    -- Accents and the points of Hebrew and Arabic, but not the marks of other scripts, which form other letters.
+    -- Then invisible characters: soft hyphen, tatweel, joiners, direction marks, variation selectors.
     plain := regexp_replace(lower(normalize(plain, NFKD)),
         '[\u0300-\u036F\u0483-\u0489\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A'
         '\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E4\u06E7\u06E8\u06EA-\u06ED\u0711\u0730-\u074A'
@@ -94,7 +94,7 @@ BEGIN
     RETURN plain;
 END $$;
 
--- Decodes a label of an international domain (RFC 3492, without the xn--). NULL if it isn't one.
+-- Decodes a label of an international domain (RFC 3492, without the xn--). NULL if it is invalid.
 CREATE FUNCTION portal_punycode(code text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -145,7 +145,7 @@ BEGIN
     RETURN decoded;
 END $$;
 
--- Writes international domains, wherever they are in the text, the way people write them.
+-- Converts international domains anywhere in a text to their readable form.
 CREATE FUNCTION portal_readable(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -161,10 +161,10 @@ BEGIN
     RETURN readable;
 END $$;
 
--- Folds a search term. Trigrams consist of letters and digits only, so a search for other signs would have nothing to
--- look up: each sign becomes a word of its own, written as a letter that nobody uses (Canadian syllabics). ASCII signs
--- stay apart, all others are one. Only @ ends the word before it: few addresses end in "da@", while many contain a word
--- that ends in "da" and, somewhere, an @. The frequent signs are replaced one by one, because translate() is slow.
+-- Folds a search term. Trigrams consist of letters and digits only, so the index can't look up punctuation: each sign
+-- becomes a word of its own, represented by an unused letter (Canadian syllabics). ASCII signs stay distinct, all
+-- others share one letter. Only @ ends the word before it: few addresses end in "da@", while many contain a word that
+-- ends in "da" and, somewhere, an @. Frequent signs are replaced one by one, because translate() is slow.
 CREATE FUNCTION portal_fold_term(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -192,8 +192,8 @@ BEGIN
     RETURN folded;
 END $$;
 
--- Folds text that is searched. International domains are found in both their forms, and names of scripts that write
--- them with or without a space are found without it, in any order.
+-- Folds text for searching. International domains match in both forms. Names in scripts that write them with or without
+-- a space match without it, in any order.
 CREATE FUNCTION portal_fold_text(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -216,14 +216,14 @@ BEGIN
     RETURN public.portal_fold_term(whole);
 END $$;
 
--- What the generated columns search_text are computed with. It stays a function in SQL: a session that calls it while
--- its language changes would read the new text in the old language.
+-- Computes the generated columns search_text. It must stay a function in SQL: a session that calls it while the
+-- language changes would run the new text in the old language.
 CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN public.portal_fold_text(value);
 
--- The LIKE pattern that finds a word in search_text. One or two letters anywhere in a text can't be looked up, so they
--- are found at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
--- searched as it is.
+-- The LIKE pattern for a word in search_text. The index can't look up one or two letters inside a word, so they match
+-- only at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
+-- searched unchanged.
 CREATE FUNCTION portal_search_pattern(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN (
     SELECT CASE
@@ -233,11 +233,11 @@ RETURN (
         CASE WHEN word ~* 'xn--[a-z0-9-]+\.' THEN public.portal_readable(word) ELSE word END) folded
 );
 
--- Orders names like Unicode's root collation, as closely as names need it. No server's own collation: PostgreSQL may
--- lack it, and an update of its library would change it under the indexes. Compare it byte by byte (COLLATE "C").
+-- A key that sorts names like Unicode's root collation, as closely as names need it. The server's collations can't be
+-- used: PostgreSQL may lack them, and library updates would corrupt the indexes. Compare keys bytewise (COLLATE "C").
 --
--- First the letters alone, then, behind a sign of its own, their accents; signs before digits before letters. Three
--- Latin letters sort as letters after others; wynn stands for "after z".
+-- A key consists of the letters, a separator, and their accents. Punctuation sorts before digits, and digits before
+-- letters. Three Latin letters sort as separate letters after others; wynn stands for "after z".
 CREATE FUNCTION portal_sort_key(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $body$
 DECLARE
@@ -282,11 +282,11 @@ BEGIN
 END $$;
 
 
--- What triggers do before a row is written
+-- Functions of triggers that run before a row is written
 
--- Fills who and when, and counts versions. With an actor, the actor is recorded whatever the statement says; without
--- one, a program may say for whom it acts. A migration that only rewrites rows with the same values (portal.rewriting)
--- leaves them neither newer nor changed; tenants can't use that.
+-- Sets who changed a row and when, and counts versions. An actor is always recorded, regardless of the statement;
+-- without an actor, a program may set the columns itself. A migration that rewrites rows with the same values
+-- (portal.rewriting) changes none of these; tenants can't use that.
 CREATE FUNCTION portal_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE actor uuid := nullif(current_setting('portal.actor_id', true), '')::uuid;
 BEGIN
@@ -320,16 +320,16 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Fills sort_name, whatever the statement says. A trigger rather than a generated column, because the expression of a
--- generated column can't change without rewriting the table while everyone waits.
+-- Sets sort_name, regardless of the statement. A trigger rather than a generated column, because changing the
+-- expression of a generated column rewrites the table while everyone waits.
 CREATE FUNCTION portal_keep_users_sorted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.sort_name := public.portal_sort_name(NEW.last_name, NEW.first_name, NEW.email);
     RETURN NEW;
 END $$;
 
--- Invalidates mailed links when something changes that their digest covers. Undoing the change would make the digest
--- valid again; a counter that only grows doesn't.
+-- Invalidates emailed links when a value changes that their digest covers. Undoing the change would make the digest
+-- valid again, so it also covers a counter that only grows.
 CREATE FUNCTION portal_kill_links()
 RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -363,7 +363,7 @@ CREATE INDEX organizations_created_at_idx ON organizations (created_at DESC, id 
 CREATE INDEX organizations_name_idx ON organizations (sort_name COLLATE "C", id) WHERE deleted_at IS NULL;
 CREATE INDEX organizations_deleted_at_idx ON organizations (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
 CREATE INDEX organizations_search_text_idx ON organizations USING gin (search_text gin_trgm_ops);
--- How frequent a word is must be known well: it decides between walking the newest rows and looking the word up.
+-- A word's frequency must be known precisely: it decides whether to scan the newest rows or look up the word.
 ALTER TABLE organizations ALTER COLUMN search_text SET STATISTICS 1000;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
 EXECUTE FUNCTION portal_stamp();
@@ -408,7 +408,7 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_email_key ON users (lower(email)) WHERE deleted_at IS NULL;
 CREATE INDEX users_email_idx ON users (email);
 CREATE INDEX users_organization_id_idx ON users (organization_id);
--- Included columns let people be counted, and frequent words be found, from the index alone.
+-- With the included columns, people can be counted, and frequent words found, from only the index.
 CREATE INDEX users_created_at_idx ON users (created_at DESC, id DESC)
     INCLUDE (is_active, organization_id, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL;
 CREATE INDEX users_organization_created_at_idx ON users (organization_id, created_at DESC, id DESC)
@@ -422,8 +422,8 @@ CREATE INDEX users_organization_last_sign_in_idx ON users (
     organization_id, coalesce(last_sign_in_at, '0001-01-01 00:00:00+00') DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX users_role_idx ON users (role, organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND role <> 'USER';
--- Comparing roles isn't leakproof, so under a policy it can't choose which entries of an index are read: this index
--- has few.
+-- Comparing roles isn't leakproof, so under a policy an index scan can't be limited to a role. This partial index has
+-- few entries.
 CREATE INDEX users_staff_idx ON users (organization_id, created_at DESC, id DESC)
     INCLUDE (role, is_active, invited_at, accepted_at) WHERE deleted_at IS NULL AND role <> 'USER';
 CREATE INDEX users_deactivated_idx ON users (organization_id, created_at DESC, id DESC)
@@ -442,7 +442,7 @@ CREATE INDEX users_organization_deleted_at_idx ON users (organization_id, delete
     WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops);
 ALTER TABLE users ALTER COLUMN search_text SET STATISTICS 1000;
--- Signing in doesn't change a person: neither the version nor the history shows it.
+-- Signing in changes neither the version nor the history of a person.
 CREATE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp();
 CREATE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW
 WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp();

@@ -1,4 +1,4 @@
-"""What people and programs sign in with: sessions, tokens, second factors, rate limits, emails kept for trying out."""
+"""Sessions, tokens, second factors, rate limits and the demo's outbox."""
 
 from __future__ import annotations
 

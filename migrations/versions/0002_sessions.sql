@@ -1,4 +1,4 @@
--- What people and programs sign in with: sessions, tokens, second factors, rate limits, and emails kept for trying out.
+-- Sessions, tokens, second factors, rate limits, and the demo's outbox.
 
 CREATE TABLE sessions (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -27,7 +27,7 @@ CREATE INDEX sessions_user_id_idx ON sessions (user_id);
 CREATE INDEX sessions_organization_id_idx ON sessions (organization_id);
 
 
--- Refresh tokens of programs: those of one session follow one another
+-- Refresh tokens of API clients: in a session, each replaces the previous one
 
 CREATE TABLE refresh_tokens (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -51,7 +51,7 @@ CREATE INDEX refresh_tokens_user_id_idx ON refresh_tokens (user_id);
 CREATE INDEX refresh_tokens_organization_id_idx ON refresh_tokens (organization_id);
 CREATE INDEX refresh_tokens_session_id_idx ON refresh_tokens (session_id);
 
--- Other programs know refresh tokens only: the first token of an unknown session starts a session.
+-- Other programs know only refresh tokens, so the first token of an unknown session creates the session.
 CREATE FUNCTION portal_open_session() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO sessions (id, user_id, organization_id, idle, expires_at, ends_at)
@@ -64,7 +64,7 @@ CREATE TRIGGER open_session BEFORE INSERT ON refresh_tokens FOR EACH ROW
 EXECUTE FUNCTION portal_open_session();
 
 
--- API tokens, and answers that are repeated for repeated requests
+-- API tokens, and stored responses for repeated requests
 
 CREATE TABLE api_tokens (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -98,7 +98,7 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
 
 
--- Second factors: no tenant reads these tables
+-- Second factors: tenants can't read these tables
 
 CREATE TABLE authenticators (
     user_id uuid NOT NULL,
@@ -136,7 +136,7 @@ CREATE TABLE recovery_codes (
 );
 
 
--- Rate limits, and emails that are kept where none are sent
+-- Rate limits, and the demo's outbox
 
 CREATE TABLE rate_limits (
     key bytea NOT NULL,

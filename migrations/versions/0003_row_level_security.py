@@ -1,4 +1,4 @@
-"""Tenant isolation in SQL: policies and grants of portal_tenant, and the functions that act as the owner for it."""
+"""Tenant isolation in SQL: policies and grants of portal_tenant, and functions that run as the owner for it."""
 
 from __future__ import annotations
 

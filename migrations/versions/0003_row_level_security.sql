@@ -1,12 +1,12 @@
--- Tenant isolation in SQL: whoever belongs to a tenant acts as portal_tenant, which row-level security limits.
--- The roles belong to the whole server: they exist before migrations begin, and stay.
+-- Tenant isolation in SQL: actors of a tenant run as portal_tenant, which is subject to row-level security.
+-- Roles belong to the whole server: they are created before migrations run, and are never dropped.
 
 GRANT USAGE ON SCHEMA public TO portal_tenant;
 
 
--- Functions that act as the owner for tenants
+-- Functions that run as the owner for tenants
 
--- Whether the actor may learn about a person. Functions that run as the owner ask this for callers inside a tenant.
+-- Whether the actor may see a person. Functions that run as the owner check this for callers inside a tenant.
 CREATE FUNCTION portal_reaches(who uuid) RETURNS boolean LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp
 RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (
@@ -16,7 +16,7 @@ RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (
         AND organization_id = nullif(current_setting('portal.organization_id', true), '')::uuid));
 REVOKE ALL ON FUNCTION portal_reaches FROM PUBLIC;
 
--- All that anyone inside a tenant learns about second factors: whether a person has one.
+-- Whether a person has a second factor. Actors of a tenant can find out nothing else about second factors.
 CREATE FUNCTION portal_has_two_factor(who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 RETURN public.portal_reaches(who) AND (EXISTS (SELECT FROM public.authenticators WHERE user_id = who)
@@ -24,10 +24,10 @@ RETURN public.portal_reaches(who) AND (EXISTS (SELECT FROM public.authenticators
 REVOKE ALL ON FUNCTION portal_has_two_factor FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION portal_has_two_factor TO portal_tenant;
 
--- What a search looks for, as conditions: `whole` is an exact match (rank 1 an email address, rank 2 a name, in any
--- order of its words), `beginning` means that each word begins a word, and `anywhere` that each is found. These can't
--- use the trigram index: `parts` are patterns for it. Of an email address, what is before the @ and what is after it
--- are such parts, because the one is rare where everybody shares the other.
+-- The conditions of a search: `whole` is an exact match (rank 1 for an email address, rank 2 for a name with its words
+-- in any order), `beginning` requires each word at the beginning of a word, and `anywhere` in any place. They can't use
+-- the trigram index, so `parts` are patterns for it. An email address has one part before and one after the @, because
+-- the former is rare even if everybody shares the latter.
 CREATE FUNCTION portal_ranks(
     words text[], addresses text[],
     OUT whole text, OUT whole_rank integer, OUT beginning text, OUT anywhere text, OUT parts text[])
@@ -62,23 +62,23 @@ BEGIN
     whole := '(' || whole || ')';
 END $$;
 
--- Whether reading rows in the order of a list until `room` of them match takes less than looking all matches up in a
--- table of `size` rows and sorting them, which costs about three times as much a row. In a sample of 1,000 rows,
--- `hits` have the words that are searched, and `fitting` of these pass the filters too. Fewer than 3 say too little.
+-- Whether reading rows in the order of a list until `room` of them match is faster than looking up and sorting all
+-- matches in a table of `size` rows, which costs about three times as much per row. In a sample of 1,000 rows, `hits`
+-- contain the searched words, and `fitting` of these also pass the filters. Fewer than 3 are not significant.
 CREATE FUNCTION portal_is_frequent(hits bigint, fitting bigint, room integer, size real) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN fitting >= 3 AND room * 1000 / nullif(fitting, 0) < 3 * size * hits / 1000;
 
--- Finds people by the trigram index, in the requested order; inside a tenant too, where LIKE, which isn't leakproof,
--- would read every row behind the policy. It runs as the owner and applies the tenant's condition itself. Only what is
--- asked for becomes part of a statement, so that its plan fits. `place` is where the page begins.
+-- Searches people with the trigram index, in the requested order. LIKE isn't leakproof, so behind a tenant's policy it
+-- would read every row: the function runs as the owner and applies the tenant's condition itself. A statement contains
+-- only the requested conditions, so that its plan fits. `place` is the position where the page begins.
 --
--- "best" lists people whose email address matches, then whose name matches (in any order), then those in whom every
--- word begins a word, then all others, each group with the newest first.
+-- "best" sorts exact email addresses first, then exact names (with the words in any order), then people with every word
+-- at the beginning of a word, then all others. Within each group, the newest come first.
 --
--- The newest rows are a sample. Where it has many matches, rows are read in the order of the list until the page is
--- full, one rank after the other. Otherwise all matches are looked up and sorted. The planner doesn't see the patterns:
--- estimating how frequent they are takes it longer than running the statement.
+-- The newest rows are a sample. If it has many matches, rows are read in the order of the list until the page is full,
+-- one rank after the other. Otherwise all matches are looked up and sorted. The patterns are hidden from the planner:
+-- estimating their frequency would take longer than running the statement.
 CREATE FUNCTION portal_find_users(
     words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, since timestamptz,
     never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid, most integer)
@@ -100,7 +100,7 @@ DECLARE
     further CONSTANT text := format('(%s, u.id) %s ($5::%s, $6)', sorted, CASE way WHEN 'ASC' THEN '>' ELSE '<' END,
         CASE sort WHEN 'name' THEN 'text' ELSE 'timestamptz' END);
     ordered CONSTANT text := format('%1$s %2$s, u.id %2$s', sorted, way);
-    -- What an index answers in the order of the list, and what filters the rows found.
+    -- `base` can be answered by an index in the order of the list; `filters` apply to the rows that it returns.
     base CONSTANT text := 'true'
         || CASE WHEN own IS NULL THEN '' ELSE ' AND organization_id = $1' END
         || CASE WHEN since IS NULL THEN '' ELSE ' AND created_at >= $4' END
@@ -121,12 +121,12 @@ DECLARE
         || CASE WHEN before IS NULL THEN '' ELSE ' AND last_sign_in_at < $8' END
         || CASE WHEN state = 'active' THEN ' AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)'
             ELSE '' END;
-    -- Nobody looks at people from inside an organization that is deleted.
+    -- Not checked inside a tenant, because nobody can sign in to a deleted organization.
     at_home CONSTANT text := CASE
         WHEN is_unlimited AND state IN ('active', 'invited') THEN ' AND coalesce('
             '(SELECT o.deleted_at IS NULL FROM organizations o WHERE o.id = u.organization_id), true)'
         ELSE '' END;
-    -- Only this list has indexes for its orders, and for exact names.
+    -- Only this list has indexes for its sort orders and for exact names.
     has_order CONSTANT boolean := state = 'active';
     counted CONSTANT text := 'count(*) FILTER (WHERE %s)';
     search record;
@@ -168,7 +168,7 @@ BEGIN
         SELECT string_agg(format(' AND search_text LIKE (SELECT %L)', part), '') INTO parts
         FROM unnest(search.parts, sample.parts) looked_up (part, number)
         WHERE sample.read = 1000 AND number <= 100;
-        -- The most usual search of several words is somebody's name: where that many are called so, nobody else counts.
+        -- A search for several words is mostly a name. If exact matches fill the page, no other match is needed.
         IF by_rank AND search.whole_rank = 2 AND cardinality(words) > 1 AND place_id IS NULL AND NOT down THEN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s AND %s%s AND %s'
                 ' AND %s OFFSET 0) u ORDER BY %s LIMIT $7) u',
@@ -179,7 +179,7 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        -- Where the sample has no match, there are too few to be worth reading which people are the organization's.
+        -- If the sample has no match, matches are so few that the index of the organization's people doesn't help.
         here := CASE WHEN parts IS NULL OR hits[1] > 0 THEN base
             ELSE replace(base, 'organization_id = $1', '(organization_id = $1) IS TRUE') END;
         RETURN QUERY EXECUTE format('SELECT u.id, u.rank FROM (SELECT *, %s AS rank FROM users u'
@@ -273,7 +273,7 @@ GRANT SELECT ON organizations TO portal_tenant;
 GRANT UPDATE (name) ON organizations TO portal_tenant;
 
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
--- CASE, because OR would keep indexes from being walked in order.
+-- CASE, because with OR, indexes couldn't be scanned in order.
 CREATE POLICY tenant ON users TO portal_tenant
 USING (
     CASE WHEN id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid) THEN true

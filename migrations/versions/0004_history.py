@@ -1,4 +1,4 @@
-"""The history: who changed what, from what to what, written by triggers in the transaction of the change."""
+"""The history: who changed which values and when, written by triggers in the transaction of the change."""
 
 from __future__ import annotations
 

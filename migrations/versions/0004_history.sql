@@ -1,4 +1,4 @@
--- The history: who changed what, from what to what, written by triggers in the transaction of the change.
+-- The history: who changed which values and when, written by triggers in the transaction of the change.
 
 -- All rows of one transaction are one operation. Its id is created when the first of them is written.
 CREATE FUNCTION portal_operation() RETURNS uuid LANGUAGE sql
@@ -34,11 +34,11 @@ REVOKE ALL ON FUNCTION portal_key_stays FROM PUBLIC;
 -- Events
 
 CREATE TABLE activity (
-    -- First, because defaults are computed in this order: what began after a seal has a greater id than all in it.
+    -- First, because defaults are computed in this order: transactions after a seal have greater ids than all in it.
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- By which lists continue: the numbers of events would tell a tenant how much others do.
+    -- The position in lists. The ids of events would reveal to a tenant how active others are.
     key uuid NOT NULL DEFAULT gen_random_uuid(),
     operation_id uuid NOT NULL DEFAULT portal_operation(),
     actor_id uuid DEFAULT nullif(current_setting('portal.actor_id', true), '')::uuid,
@@ -83,11 +83,11 @@ CREATE UNIQUE INDEX activity_repeats_key ON activity_repeats (minute, action, ac
 
 -- Operations
 
--- One row for an operation as a whole, where organization_id is empty, and one for the part that each organization sees.
--- It is a copy of its first event, and what the others add.
+-- One row for an operation as a whole, with organization_id NULL, and one for the part that each organization sees.
+-- A row is a copy of its first event, with totals of all events.
 CREATE TABLE operations (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    -- By which lists continue.
+    -- The position in lists.
     key uuid NOT NULL DEFAULT gen_random_uuid(),
     id uuid NOT NULL,
     organization_id uuid,
@@ -104,16 +104,16 @@ CREATE TABLE operations (
     row_id uuid,
     row_version integer,
     changes jsonb,
-    -- The operation that it undid.
+    -- The operation that this one undid.
     undoes uuid DEFAULT nullif(current_setting('portal.undone', true), '')::uuid,
     times integer NOT NULL,
     events bigint NOT NULL,
-    -- How many events, by table and action.
+    -- The number of events, by table and action.
     counts jsonb NOT NULL,
     actions text[] NOT NULL,
-    -- The columns that were changed in any row.
+    -- The columns that were changed in at least one row.
     fields text[] NOT NULL,
-    -- The first few rows, and what they were called.
+    -- The first few rows, and their names.
     row_ids uuid[] NOT NULL,
     names text[],
     search_text text,
@@ -125,7 +125,7 @@ CREATE INDEX operations_at_idx ON operations (at DESC, key DESC) WHERE organizat
 CREATE INDEX operations_organization_id_idx ON operations (organization_id, at DESC, key DESC);
 CREATE INDEX operations_actor_id_idx ON operations (actor_id, at DESC, key DESC);
 CREATE INDEX operations_event_id_idx ON operations (event_id);
--- Readers search the list of pending entries, so it is kept short.
+-- Each search scans the list of pending entries, so it is kept short.
 CREATE INDEX operations_contents_idx ON operations USING gin (actions, fields, row_ids)
     WITH (gin_pending_list_limit = 64);
 CREATE INDEX operations_search_text_idx ON operations USING gin (search_text gin_trgm_ops)
@@ -137,7 +137,7 @@ CREATE TRIGGER committed_stays AFTER UPDATE ON operations FOR EACH ROW
 WHEN (OLD.xid <> pg_current_xact_id() OR NEW.xid <> OLD.xid) EXECUTE FUNCTION portal_append_only();
 
 
--- Who writes events and operations
+-- Functions and triggers that write events and operations
 
 -- Names, search texts and tenants of rows, by key, from the function that portal_watch writes for each table. Of
 -- removed rows, `remains` holds the values.
@@ -156,10 +156,10 @@ REVOKE ALL ON FUNCTION portal_names FROM PUBLIC;
 
 -- Adds events to the rows of their operations: one for each organization that sees a part, and one for the whole.
 -- Each begins as a copy of its first event. All new events are read once; everything else is looked up by primary key,
--- whatever statistics say, because a plan that was made for one event may run for a million.
+-- regardless of statistics, because a plan that was made for one event may run for a million.
 --
--- After 500 statements of one transaction its events are counted once, at commit: each statement would have to pass all
--- former versions of the row.
+-- After 500 statements of a transaction, its events are counted once, at commit: otherwise each statement would have to
+-- skip all former versions of the row.
 CREATE FUNCTION portal_write_operations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET jit = off AS $$
@@ -229,7 +229,7 @@ REVOKE ALL ON FUNCTION portal_write_operations FROM PUBLIC;
 CREATE TRIGGER write_operations AFTER INSERT ON activity REFERENCING NEW TABLE AS events
 FOR EACH STATEMENT EXECUTE FUNCTION portal_write_operations();
 
--- Counts the events of an operation that took very many statements, at commit.
+-- Counts, at commit, the events of an operation with very many statements.
 CREATE FUNCTION portal_count_operation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
@@ -269,8 +269,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION portal_gather_repeats FROM PUBLIC;
 
--- Records what no changed row shows, such as sign-ins and refusals. Of repeats (the same kind, address, person and
--- row) the first in a minute is an event at once; the others of that minute become one event with a count.
+-- Records events without a changed row, such as sign-ins and refusals. Of repeats (the same action, address, person and
+-- row), the first in a minute becomes an event at once; the others of that minute become one event with a count.
 CREATE FUNCTION portal_record(
     what text, who uuid, acting_as text, tenant uuid, about text, about_id uuid, details jsonb, is_counted boolean)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -294,15 +294,15 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_record FROM PUBLIC;
 
--- Writes the history of a table: creates the function portal_history_of_<table> and the triggers that call it, and
--- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called:
--- its column `name`, unless said) are expressions over a row `r`; `secrets` are columns of which only the fact of a
--- change is recorded. The event of a new row holds no values: they are today's row minus the changes since.
+-- Records the history of a table: creates the function portal_history_of_<table>, the triggers that call it, and
+-- portal_names_of_<table>. Call it again after adding or dropping a column. `tenant` and `name` are expressions over a
+-- row `r`; by default, `name` is the column `name`. Changes to columns in `secrets` are recorded without values. The
+-- event of a new row has no values: they can be derived from the current row and the changes since.
 CREATE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
     name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
 DECLARE
-    unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
+    unrecorded CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
         'link_counter,invited_at,accepted_at,revoked_at}';
     writer CONSTANT text := 'portal_history_of_' || watched::text;
     namer CONSTANT text := 'portal_names_of_' || watched::text;
@@ -317,7 +317,7 @@ BEGIN
         string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM r.%1$I THEN jsonb_build_object(%1$L, '
                 || CASE WHEN attname = ANY (secrets) THEN '''[]''::jsonb' ELSE 'jsonb_build_array(o.%1$I, r.%1$I)' END
                 || ') ELSE ''{}'' END', attname), E'\n                || ' ORDER BY attnum)
-            FILTER (WHERE attname <> ALL (unsaid)),
+            FILTER (WHERE attname <> ALL (unrecorded)),
         string_agg(format('%1$L, jsonb_build_array(r.%1$I, NULL)', attname), ', ' ORDER BY attnum)
             FILTER (WHERE attname <> ALL (secrets) AND attname <> 'id')
     INTO differences, remains
@@ -450,18 +450,18 @@ SELECT portal_watch('organizations', 'r.id');
 CREATE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();
 
--- Writes the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. A SUPER_ADMIN
--- doesn't exist for the tenant.
+-- Creates the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. Tenants can't
+-- see SUPER_ADMINs.
 SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
     $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 CREATE TRIGGER key_stays BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();
 
 
--- What a tenant sees
+-- Access for tenants
 
 ALTER TABLE activity ENABLE ROW LEVEL SECURITY;
--- What happened in the own organization, and to oneself.
+-- Events of the own organization, and events about oneself.
 CREATE POLICY tenant ON activity TO portal_tenant USING (
     organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
     OR (table_name = 'users' AND row_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))

@@ -1,4 +1,4 @@
-"""Tamper evidence: events are sealed in batches into a keyed hash chain, beside the table that is only added to."""
+"""Tamper evidence: batches of events are sealed in a keyed hash chain, beside the append-only table of events."""
 
 from __future__ import annotations
 

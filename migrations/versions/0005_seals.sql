@@ -1,8 +1,8 @@
--- Tamper evidence: events are sealed in batches into a keyed hash chain, beside the table that is only added to.
+-- Tamper evidence: batches of events are sealed in a keyed hash chain, beside the append-only table of events.
 --
--- Leaves and seals are tables of their own, so that writers of events wait for nothing. A leaf covers the event, the
--- operations that begin with it, and salted hashes of their personal values (changes, names, address, agent): erasing
--- these, and the salt, leaves the chain valid.
+-- Leaves and seals are separate tables, so that writers of events never wait. A leaf covers the event, the operations
+-- that begin with it, and salted hashes of their personal values (changes, names, address, agent): the chain stays
+-- valid if these and the salt are erased.
 
 CREATE TABLE activity_leaves (
     position bigint NOT NULL,
@@ -40,20 +40,20 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_append_only();
 
 -- Sealing, verifying, retention
 
--- The salted hash of an event's personal values. A row as text depends on no setting but bytea_output.
+-- The salted hash of an event's personal values. The text of a row depends on no setting except bytea_output.
 CREATE FUNCTION portal_activity_values(salt uuid, a activity) RETURNS bytea LANGUAGE sql STABLE
 RETURN sha256(convert_to(ROW(salt, a.changes, a.address, a.agent)::text, 'UTF8'));
 REVOKE ALL ON FUNCTION portal_activity_values FROM PUBLIC;
 
 -- The salted hash of the personal values of the operations that begin with an event.
-CREATE FUNCTION portal_operation_values(salt uuid, said text) RETURNS bytea LANGUAGE sql STABLE
-RETURN sha256(convert_to(ROW(salt, said)::text, 'UTF8'));
+CREATE FUNCTION portal_operation_values(salt uuid, personal text) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(convert_to(ROW(salt, personal)::text, 'UTF8'));
 REVOKE ALL ON FUNCTION portal_operation_values FROM PUBLIC;
 
--- What seals cover of the operations that begin with an event: what stays, and what may be erased (NULL once it is). No
--- setting may change a row's text.
+-- What seals cover of the operations that begin with an event: permanent facts, and personal values that can be erased
+-- (then NULL). No setting may affect a row's text.
 CREATE FUNCTION portal_operations_begun(since bigint)
-RETURNS TABLE (event_id bigint, facts text, said text) LANGUAGE sql STABLE
+RETURNS TABLE (event_id bigint, facts text, personal text) LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT o.event_id,
         string_agg(ROW(o.xid, o.key, o.id, o.organization_id, extract(epoch FROM o.at), o.actor_id, o.actor_role,
@@ -65,7 +65,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION portal_operations_begun FROM PUBLIC;
 
--- The keyed hash of an event, and of the operations that begin with it: one leaf of a seal. No setting may change a
+-- The keyed hash of an event, and of the operations that begin with it: one leaf of a seal. No setting may affect a
 -- row's text, so bytea is encoded and times are in seconds.
 CREATE FUNCTION portal_activity_leaf(
     key bytea, pos bigint, a activity, values_hash bytea, operation_facts text, operation_hash bytea) RETURNS bytea
@@ -83,14 +83,14 @@ RETURN sha256(key || sha256(convert_to(ROW(encode(previous, 'hex'), s.id, extrac
     encode(s.key_id, 'hex'))::text, 'UTF8')));
 REVOKE ALL ON FUNCTION portal_seal_digest FROM PUBLIC;
 
--- Why a seal can't be trusted. NULL if a known key made it over exactly these values.
+-- The reason why a seal can't be trusted. NULL if it was made with a known key for exactly these values.
 CREATE FUNCTION portal_seal_trouble(keys bytea[], previous bytea, s activity_seals) RETURNS text LANGUAGE sql STABLE
 RETURN (SELECT CASE WHEN count(*) = 0 THEN 'key unknown'
     WHEN bool_or(s.digest = portal_seal_digest(key, previous, s)) IS NOT TRUE THEN 'seal changed' END
     FROM unnest(keys) AS key WHERE sha256(sha256(key)) = s.key_id);
 REVOKE ALL ON FUNCTION portal_seal_trouble FROM PUBLIC;
 
--- The seal that the next one builds on. One statement reads and verifies it, so nothing can change in between.
+-- The seal on which the next one builds. One statement reads and verifies it, so nothing can change in between.
 CREATE FUNCTION portal_newest_seal(keys bytea[])
 RETURNS TABLE (seal activity_seals, trouble text) LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -105,17 +105,17 @@ FROM (VALUES (true)) AS always LEFT JOIN newest ON true
 $$;
 REVOKE ALL ON FUNCTION portal_newest_seal FROM PUBLIC;
 
--- Seals what is visible and not sealed yet, up to `most` events; one call at a time. Without any there is no seal. The
--- first key seals, all of them verify.
+-- Seals visible events that are not sealed yet, up to `most`; one call at a time. Without such events it creates no
+-- seal. The first key seals, all keys verify.
 --
--- A seal holds what was seen: the snapshot and the last event, and its own transaction and time, after which whoever
--- begins gets greater numbers. Late commits are sealed later: each run looks back to what the previous snapshot didn't
--- show. What a full batch saw isn't all sealed yet, and a transaction that wrote before it looked can't tell who began
--- later: their seals repeat what the seal before said. A dump restored on a new server meets numbers that start over:
--- its first seal forgets the old ones.
+-- A seal records what it has seen: the snapshot and the last event, and its own transaction and time, after which new
+-- transactions get greater ids. Late commits are sealed later: each run looks back to what the previous snapshot didn't
+-- show. A full batch hasn't sealed everything that it saw, and a transaction that wrote before it read can't tell which
+-- transactions began later: their seals repeat the values of the previous seal. If a dump is restored on a new server,
+-- ids start over, so its first seal ignores the old ones.
 --
--- It refuses to build on a seal that can't be verified, unless it is forced. Forced, it takes nothing from that seal
--- that decides what is sealed.
+-- It refuses to build on a seal that can't be verified, unless it is forced. Then it doesn't use that seal to decide
+-- which events are sealed.
 CREATE FUNCTION portal_seal_activity(keys bytea[], most integer, kept_from bigint DEFAULT NULL,
     is_forced boolean DEFAULT false)
 RETURNS TABLE (sealed bigint, seal integer, upto bigint, digest bytea) LANGUAGE plpgsql AS $$
@@ -158,7 +158,7 @@ BEGIN
         ORDER BY a.id LIMIT most),
     hashed AS MATERIALIZED (
         SELECT f.*, o.event_id, o.facts, portal_activity_values(f.salt, f.event) AS values_hash,
-            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.said) END
+            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.personal) END
                 AS operation_hash
         FROM fresh f LEFT JOIN portal_operations_begun((SELECT min((event).id) FROM fresh)) o
             ON o.event_id = (f.event).id),
@@ -193,19 +193,19 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_seal_activity FROM PUBLIC;
 
--- Whether an event that the seal `before` doesn't contain claims to have been there by then: what its snapshot saw is
--- complete, and what began later has a greater number. The clock may have been set back by less than an hour.
+-- Whether an event claims to be older than the seal `before`, which doesn't contain it: a seal contains everything that
+-- its snapshot saw, and later transactions have greater ids. A clock set back by less than an hour is tolerated.
 CREATE FUNCTION portal_is_misplaced(a activity, before activity_seals) RETURNS boolean LANGUAGE sql STABLE
 RETURN pg_visible_in_snapshot(a.xid, before.snapshot)
-    OR a.xid = before.xid  -- that transaction sealed, and wrote no event
+    OR a.xid = before.xid  -- the transaction of the seal, which wrote no event
     OR a.xid > before.xid AND (a.id <= before.last_id OR a.at < before.seen_at - interval '1 hour')
-    OR a.xid < before.xid AND EXISTS (  -- it committed late: then it began after the seals with lower numbers
+    OR a.xid < before.xid AND EXISTS (  -- a late commit, which began after the seals with lower ids
         SELECT FROM activity_seals s WHERE s.id < before.id AND s.xid <= a.xid
             AND (s.xid = a.xid OR a.id <= s.last_id OR a.at < s.seen_at - interval '1 hour'));
 REVOKE ALL ON FUNCTION portal_is_misplaced FROM PUBLIC;
 
--- Verifies the history, one row for each problem. The history starts where the newest sealed prune event says, as it
--- was written, in a seal that says the same; a seal that moves the start without such an event is a problem.
+-- Verifies the history. Returns one row for each problem. The history starts at the position in the newest intact prune
+-- event whose seal has the same position; a seal that moves the start without such an event is a problem.
 CREATE FUNCTION portal_verify_activity(keys bytea[])
 RETURNS TABLE (trouble text, event_id bigint, at_position bigint) LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -245,11 +245,11 @@ judged AS (
             l.operation_hash) THEN 'changed'
         WHEN l.operation_hash IS NULL THEN NULL
         WHEN l.operation_salt IS NULL THEN CASE
-            WHEN o.said IS NOT NULL THEN 'operation filled in after its values were erased'
+            WHEN o.personal IS NOT NULL THEN 'operation filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM operations p JOIN activity e ON e.row_id = ANY (p.row_ids)
                 WHERE p.event_id = a.id AND e.action = 'erase' AND e.id > a.id)
             THEN 'operation emptied without an event that erased its values' END
-        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.said) THEN 'operation changed' END,
+        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.personal) THEN 'operation changed' END,
         CASE
         WHEN a.id IS NULL OR c.key IS NULL THEN NULL
         WHEN l.salt IS NULL THEN CASE
@@ -292,7 +292,7 @@ SELECT * FROM troubles
 $$;
 REVOKE ALL ON FUNCTION portal_verify_activity FROM PUBLIC;
 
--- How many events wait to be sealed, and since when.
+-- The number of events that are not sealed yet, and the time of the oldest.
 CREATE FUNCTION portal_unsealed_activity() RETURNS TABLE (events bigint, since timestamptz) LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT count(*), min(a.at) FROM activity a
@@ -300,8 +300,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION portal_unsealed_activity FROM PUBLIC;
 
--- Retention: deletes whole seals' events that are older, oldest first. A seal of its own says from where on events are
--- kept; the former seals stay, because the chain begins with them. What is old is decided by a chain of seals that is
+-- Retention: deletes the events of whole seals that are older than `before`. A new seal records the position from which
+-- events are kept; the old seals stay, because the chain begins with them. Their age is read from the chain, which is
 -- verified in the same statement.
 CREATE FUNCTION portal_prune_activity(keys bytea[], before timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
@@ -330,13 +330,13 @@ BEGIN
     PERFORM set_config('portal.retention', '', true);
     INSERT INTO activity (action, changes) VALUES ('prune', jsonb_build_object(
         'position', jsonb_build_array(since, upto + 1), 'events', jsonb_build_array(pruned, 0)));
-    PERFORM portal_seal_activity(keys, 2147483647, upto + 1);  -- all that waits: the prune event must be in this seal
+    PERFORM portal_seal_activity(keys, 2147483647, upto + 1);  -- all of them: the prune event must be sealed too
     RETURN pruned;
 END $$;
 REVOKE ALL ON FUNCTION portal_prune_activity FROM PUBLIC;
 
--- Empties the values of all events about one row, and of the operations that name it, for the right to be forgotten.
--- That it was done is an event.
+-- Erases the values of all events about one row, and of the operations that name it, for the right to be forgotten.
+-- The erasure itself is an event.
 CREATE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     emptied bigint;

@@ -1,4 +1,4 @@
-"""The email queue, in a schema of its own."""
+"""The email queue, in a separate schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ down_revision = "0005_seals"
 branch_labels = None
 depends_on = None
 
-# If a later release of procrastinate changes its schema, its own steps become a migration.
+# If a later release of procrastinate changes its schema, its migration scripts become a migration here.
 SCHEMA = Path(__file__).with_name("0006_email_queue_schema.sql")
 USUAL = "SHOW search_path"
 

@@ -1,7 +1,7 @@
--- What adds to the email queue. The queue itself: 0006_email_queue_schema.sql.
+-- The function that adds to the email queue. The queue itself is in 0006_email_queue_schema.sql.
 
--- The only way for tenants to add to the email queue. If an email address was changed, the job names the event that
--- holds the previous one.
+-- The only way for tenants to add to the email queue. After a change of address, the job contains the id of the event
+-- with the former address.
 CREATE FUNCTION portal_send_later(kind text, user_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, queue, public, pg_temp AS $$
 SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(

@@ -1,4 +1,4 @@
-"""The data browser: a role that may read everything but secrets, and a function that runs what somebody wrote as it."""
+"""The data browser: a role that can read everything except secrets, and a function that runs queries as this role."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
--- The data browser: portal_reader may read everything but secrets. A function runs what somebody wrote as this role.
+-- The data browser: portal_reader can read everything except secrets. A function runs people's queries as this role.
 
 GRANT USAGE ON SCHEMA public, queue TO portal_reader;
 
--- Runs a query of the data browser as portal_reader. Inside a function that runs as its owner PostgreSQL lets nobody
--- change roles: neither RESET ROLE nor set_config leads out, not even from a statement inside the statement. Restored
--- without owners it belongs to somebody else, and refuses.
+-- Runs a query of the data browser as portal_reader. Inside a function that runs as its owner, PostgreSQL prevents
+-- changes of the role: neither RESET ROLE nor set_config works, not even in a nested statement. After a restore without
+-- owners, it belongs to another role and refuses to run.
 --
--- No value, row or message leaves the server longer than it can be shown. An error that quotes a value quotes all of
--- it.
-GRANT CREATE ON SCHEMA public TO portal_reader;  -- which the owner of something in it must have
+-- Values, rows and messages are truncated on the server to a length that can be shown. Error messages, too, because
+-- they can quote a whole value.
+GRANT CREATE ON SCHEMA public TO portal_reader;  -- required for owners of objects in the schema
 SET ROLE portal_reader;
 CREATE FUNCTION portal_query(statement text, most integer, room integer, longest integer) RETURNS SETOF text[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -41,11 +41,11 @@ REVOKE ALL ON FUNCTION portal_query FROM PUBLIC;
 RESET ROLE;
 REVOKE CREATE ON SCHEMA public FROM portal_reader;
 
--- PUBLIC may do this in each new database. A login that doesn't own the database can't revoke it, and is only warned.
+-- PUBLIC has this privilege in new databases. A login that doesn't own the database can't revoke it and gets a warning.
 DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
 
 
--- What it reads
+-- Access for portal_reader
 
 CREATE POLICY reader ON organizations FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (

@@ -1,1 +1,1 @@
-"""The signed-in person's own pages."""
+"""Pages for the signed-in person's own account."""

@@ -32,7 +32,7 @@ class ProfileForm(StoredForm):
 
 
 class PasswordForm(ChosenPasswordForm):
-    """A new password, and the one it replaces."""
+    """The new and the current password."""
 
     current_password = PasswordField(
         "Current password", validators=[InputRequired("Enter your current password."), Length(max=LONGEST)]

@@ -1,4 +1,4 @@
-"""The signed-in person's own pages."""
+"""Pages for the signed-in person's own account."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHORTEST = 8
 @bp.route("/", methods=["GET", "POST"])
 @signed_in()
 def index() -> ResponseReturnValue:
-    """The person's profile."""
+    """Show and change the profile."""
     user = _myself()
     form = ProfileForm(user)
     if form.validate_on_submit():
@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @bp.route("/password", methods=["GET", "POST"])
 @signed_in(with_temporary_password=True)
 def password() -> ResponseReturnValue:
-    """Choose a new password; all other sessions end, and this one continues with a new token."""
+    """Change the password. All other sessions end, and this one continues with a new token."""
     form = PasswordForm(rule=rule_for(current_user.id))
     if current_user.must_change_password:
         form.current_password.label.text = "Temporary password"
@@ -76,13 +76,13 @@ def password() -> ResponseReturnValue:
 @bp.route("/email", methods=["GET", "POST"])
 @signed_in()
 def email() -> ResponseReturnValue:
-    """Request another email address; it takes effect once its link is confirmed."""
+    """Request another email address. It takes effect once it is confirmed."""
     user, form = _myself(), EmailForm()
     if form.validate_on_submit() and _is_current_password(form):
         try:
             with reporting_conflicts(form):
                 email_changes.ask_for(user.id, form.email.address, attempts.of_emails_to(user.id))
-                sent = f"A link is on its way to {form.email.data}. The new address takes effect once you open it."
+                sent = f"A link is on its way to {form.email.data}. It takes effect once you confirm it."
                 flash_sent(sent, "The link to confirm the new address")
                 return redirect(url_for(".email"))
         except RateLimited as rate_limited:
@@ -93,7 +93,7 @@ def email() -> ResponseReturnValue:
 @bp.post("/email/verification")
 @signed_in()
 def verification() -> ResponseReturnValue:
-    """Send the link again."""
+    """Send the confirmation link again."""
     try:
         user = email_changes.send_verification(current_user.id, attempts.of_emails_to(current_user.id))
     except RateLimited as rate_limited:
@@ -115,7 +115,7 @@ def cancellation() -> ResponseReturnValue:
 @bp.get("/devices")
 @signed_in()
 def devices() -> ResponseReturnValue:
-    """The person's sessions."""
+    """List the person's sessions."""
     return render("account/devices.html", devices=devices_of(current_user.id))
 
 
@@ -124,7 +124,7 @@ def devices() -> ResponseReturnValue:
 @reauthentication.required
 def end_session() -> ResponseReturnValue:
     """End one session."""
-    flash(f"{browser_of(end_one(current_user.id, posted_key('session')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(current_user.id, posted_key('session')))} was signed out.", "success")
     return redirect(url_for(".devices"))
 
 
@@ -140,7 +140,7 @@ def end_others() -> ResponseReturnValue:
 @bp.post("/password/strength")
 @public
 def strength() -> ResponseReturnValue:
-    """The strength of a password while it is typed; nothing of it is stored."""
+    """Rate the strength of a password while it is typed. Nothing is stored."""
     typed = request.form.get("password", "")
     try:
         with acting_as(SYSTEM):
@@ -158,7 +158,7 @@ def _strength(typed: str) -> Strength:
 
 
 def _is_current_password(form: PasswordForm | EmailForm) -> bool:
-    """Check the current password; the form shows an error if it is wrong or was tried too often."""
+    """Check the current password. Add an error to the form if it is wrong or there were too many attempts."""
     counter = attempts.of_own_password(current_user.id)
     try:
         if is_own_password(current_user, form.current_password.data or "", counter):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from portal.config import Settings
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing, Check, Gauge
+from portal.core.checks import Check, CheckFailed, Gauge
 from portal.core.clock import now
 from portal.core.counts import number_of
 from portal.core.db import acting_as, command, db, without_time_limit
@@ -200,10 +200,10 @@ def look_at_seals() -> str:
     """Is the history sealed in time, and can the next seal build on the newest?"""
     newest, (waiting, since) = head(), unsealed()
     if refused := refusal():
-        raise Ailing(f"nothing can be sealed because {refused}")
+        raise CheckFailed(f"nothing can be sealed because {refused}")
     seconds = current_settings().seal_seconds
     if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
-        raise Ailing(
+        raise CheckFailed(
             f"{waiting:,} events wait since {since:%Y-%m-%d %H:%M} UTC to be sealed: is the portal running?"
             " `flask activity seal` does it now; let a timer call it where gunicorn serves."
         )

@@ -1,1 +1,1 @@
-"""Take over the former backend's database."""
+"""Adopt the former backend's database: convert it to the portal's schema."""

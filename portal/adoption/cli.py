@@ -26,7 +26,7 @@ STILL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 @dataclass(frozen=True)
 class Plan:
-    """What the database contains, and what would happen to it."""
+    """The contents of the database, and the consequences of taking it over."""
 
     obstacles: list[str]
     counts: list[str]
@@ -35,17 +35,19 @@ class Plan:
     spelling: Spelling
 
     @property
-    def stops(self) -> bool:
-        return bool(self.obstacles) or any(one.stops for one in self.unconvertible)
+    def is_blocked(self) -> bool:
+        return bool(self.obstacles) or any(one.blocks for one in self.unconvertible)
 
 
 @click.command("adopt")
-@click.option("--dry-run", is_flag=True, help="Only show what would happen. Exit code 1 if it isn't possible.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--drop", is_flag=True, help="Drop the former tables that an earlier adoption kept.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would happen, without changes. Exit code 1 if it isn't possible."
+)
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+@click.option("--drop", is_flag=True, help="Drop the former tables, which an adoption keeps.")
 @with_appcontext
 def adopt(dry_run: bool, yes: bool, drop: bool) -> None:
-    """Take over the former backend's database, in one transaction."""
+    """Take over the former backend's database in one transaction."""
     settings = current_settings()
     if settings.database_url is None:
         raise click.ClickException("Set DATABASE_URL to the database to take over.")
@@ -53,14 +55,14 @@ def adopt(dry_run: bool, yes: bool, drop: bool) -> None:
         _drop(dry_run=dry_run, yes=yes)
         return
     plan = _plan()
-    _tell(plan)
-    if plan.stops:
-        raise click.ClickException("The database can't be taken over as it is; nothing was changed.")
+    _print(plan)
+    if plan.is_blocked:
+        raise click.ClickException("The database can't be taken over as it is. Nothing was changed.")
     if dry_run:
         click.echo("The database can be taken over. Nothing was changed.")
         return
     if not yes:
-        click.confirm("Do you have a backup, and do you want to take the database over now?", abort=True)
+        click.confirm("Take over the database now? Make sure that you have a backup.", abort=True)
     _convert()
 
 
@@ -83,18 +85,18 @@ def _planned(connection: Connection) -> Plan:
 
 
 def _convert() -> None:
-    """Check the rows again, now that nobody else can change them."""
+    """Check the rows again, now that nobody else can change them, and convert them."""
     with _alone() as connection:
         plan = _planned(connection)
-        if plan.stops:
-            _tell(plan)
+        if plan.is_blocked:
+            _print(plan)
             raise click.ClickException(
-                "The database was changed in the meantime and can't be taken over; nothing was changed."
+                "The database was changed in the meantime and can't be taken over. The adoption changed nothing."
             )
-        came = takeover.take_over(connection, plan.spelling)
+        moved = takeover.take_over(connection, plan.spelling)
     click.echo(
-        f"Taken over: {came['organizations']:,} organizations, {came['users']:,} people,"
-        f" {came['refresh_tokens']:,} refresh tokens."
+        f"Taken over: {moved['organizations']:,} organizations, {moved['users']:,} people,"
+        f" {moved['refresh_tokens']:,} refresh tokens."
     )
     click.echo(
         f"The former tables are kept in the schema {prisma.KEPT}, without the tokens;"
@@ -113,7 +115,7 @@ def _drop(*, dry_run: bool, yes: bool) -> None:
     if not yes:
         click.confirm("Drop them permanently?", abort=True)
     with _alone() as connection:
-        takeover.let_go(connection)
+        takeover.drop(connection)
     click.echo("Dropped.")
 
 
@@ -125,12 +127,12 @@ def _alone() -> Iterator[Connection]:
         yield connection
 
 
-def _tell(plan: Plan) -> None:
+def _print(plan: Plan) -> None:
     for line in plan.counts:
         click.echo(line)
-    _tell_all("Changed or left out", (_words(one) for one in plan.unconvertible if not one.stops))
+    _tell_all("Changed or left out", (_words(one) for one in plan.unconvertible if not one.blocks))
     _tell_all("Note", plan.notices)
-    _tell_all("Problems", (*plan.obstacles, *(_words(one) for one in plan.unconvertible if one.stops)))
+    _tell_all("Problems", (*plan.obstacles, *(_words(one) for one in plan.unconvertible if one.blocks)))
 
 
 def _tell_all(title: str, lines: Iterable[str]) -> None:

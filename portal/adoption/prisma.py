@@ -12,7 +12,7 @@ from portal.core.db import db
 from portal.postgres import preflight
 
 KEPT = "prisma_before"  # the schema to which the seed's tables are moved
-LEDGER = "_prisma_migrations"  # missing if the schema was pushed without migrations
+MIGRATIONS = "_prisma_migrations"  # missing if the schema was pushed without migrations
 
 KINDS = {
     "key": ("text", "character varying", "uuid"),
@@ -57,15 +57,15 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ({OURS}) AND (
 ORDER BY 1
 """
 FOREIGN = f"""
-SELECT format('The table %%s belongs to the role %%s, as which DATABASE_URL can''t act.',
+SELECT format('The table %%s belongs to the role %%s, which the login of DATABASE_URL can''t switch to.',
     relname, pg_get_userbyid(relowner))
 FROM pg_class WHERE oid = ANY ({OURS}) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname
 """
 RIGHTS = f"""
-SELECT format('The schema {KEPT} is there already, of an earlier adoption. Drop it first.')
+SELECT format('The schema {KEPT} of an earlier adoption still exists. Drop it first.')
 WHERE EXISTS (SELECT FROM pg_namespace WHERE nspname = '{KEPT}')
 """
-UNFINISHED = f"SELECT migration_name FROM {LEDGER} WHERE finished_at IS NULL AND rolled_back_at IS NULL"
+UNFINISHED = f"SELECT migration_name FROM {MIGRATIONS} WHERE finished_at IS NULL AND rolled_back_at IS NULL"
 
 GRANTS = f"""
 SELECT format('%%s (%%s)', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'),
@@ -77,13 +77,13 @@ CONNECTIONS = """
 SELECT coalesce(nullif(application_name, ''), 'one without a name') FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-CHIEFS = "SELECT id FROM users WHERE deleted_at IS NULL AND is_active AND role::text = 'SUPER_ADMIN' LIMIT 1"
+SUPER_ADMINS = "SELECT id FROM users WHERE deleted_at IS NULL AND is_active AND role::text = 'SUPER_ADMIN' LIMIT 1"
 
 Columns = Mapping[str, Mapping[str, str]]
 
 
 def obstacles(connection: Connection) -> list[str]:
-    """Sentences about what prevents taking over this database; none if it has the former schema alone."""
+    """Messages about everything that prevents an adoption; none if the database contains only the former schema."""
     relations = set(_names(connection, RELATIONS))
     if "alembic_version" in relations:
         return ["This database is already the portal's: run `flask db upgrade`."]
@@ -114,33 +114,33 @@ def _differences(found: Columns) -> Iterator[str]:
                 yield f"This is not the former backend's database: {table}.{name} has the type {actual}."
         for name in found[table].keys() - wanted.keys():
             yield (
-                f"The portal has no place for the column {table}.{name}, so its values would be lost."
+                f"The portal has no column for {table}.{name}, so its values would be lost."
                 " Copy them elsewhere and drop the column first."
             )
 
 
 def _surroundings(connection: Connection, relations: set[str]) -> Iterator[str]:
     for name in sorted(relations & (set(db.metadata.tables) - set(TABLES))):
-        yield f"The portal needs a table {name}, and there is another one with that name. Rename it first."
+        yield f"The database already contains a table {name}, which the portal would create. Rename it first."
     for name in _names(connection, DEPENDENTS):
         yield f"The {name} depends on the former tables. Drop it first, and create it again for the portal's tables."
     for query in (FOREIGN, RIGHTS):
         yield from _names(connection, query)
     yield from preflight.obstacles(connection)
-    if LEDGER in relations:
+    if MIGRATIONS in relations:
         for name in _names(connection, UNFINISHED):
             yield f"The Prisma migration {name} failed. Finish or resolve it with Prisma first."
 
 
 def notices(connection: Connection) -> Iterator[str]:
     """Notes that don't prevent the adoption."""
-    if not _names(connection, CHIEFS):
-        yield "No SUPER_ADMIN can sign in; create one afterwards with `flask seed`."
+    if not _names(connection, SUPER_ADMINS):
+        yield "There is no SUPER_ADMIN who can sign in. Create one afterwards with `flask seed`."
     if granted := _names(connection, GRANTS):
-        yield f"Privileges of other roles are lost; grant them again afterwards: {'; '.join(granted)}."
+        yield f"Privileges of other roles will be lost. Grant them again afterwards: {'; '.join(granted)}."
     if others := _names(connection, CONNECTIONS):
         named = ", ".join(others)
-        yield f"Other programs are connected, and will wait or fail: {named}. Stop the former backend first."
+        yield f"Other programs are connected and will wait or fail: {named}. Stop the former backend first."
 
 
 def _names(connection: Connection, query: str) -> list[Any]:

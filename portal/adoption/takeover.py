@@ -12,10 +12,10 @@ import click
 from flask import current_app
 from sqlalchemy import Connection
 
-from portal.adoption.prisma import KEPT, LEDGER, TABLES
+from portal.adoption.prisma import KEPT, MIGRATIONS, TABLES
 from portal.adoption.unconvertible import Spelling, as_key, lowered, organizations, people
 from portal.core.actions import Action
-from portal.core.batch import OF_NEW_ROWS, without_triggers
+from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.db import MIGRATION_LOCK
 
 SETTINGS = {
@@ -25,11 +25,11 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "timezone": "UTC",
 }
-BUSY = "A migration or another adoption is running in this database; nothing was changed."
-LOST = "Only {found:,} of {wanted:,} rows of {table} could be moved; nothing was changed."
+BUSY = "A migration or another adoption is running in this database. Nothing was changed."
+LOST = "Only {found:,} of {wanted:,} rows of {table} could be moved. Nothing was changed."
 
 # The sessions of refresh tokens exist already.
-SILENT = {"organizations": OF_NEW_ROWS, "users": OF_NEW_ROWS, "refresh_tokens": ("open_session",)}
+SILENT = {"organizations": IMPORT_TRIGGERS, "users": IMPORT_TRIGGERS, "refresh_tokens": ("open_session",)}
 
 INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -47,7 +47,7 @@ SELECT portal_record(%(action)s, NULL, 'SYSTEM', NULL, NULL, NULL, jsonb_build_o
 
 
 def lock(connection: Connection) -> None:
-    """Lock out other migrations, and everybody from the former tables, until the transaction ends."""
+    """Prevent other migrations, and any access to the former tables, until the transaction ends."""
     calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())
     connection.exec_driver_sql(f"SELECT {calls}")
     if not connection.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (MIGRATION_LOCK,)).scalar():
@@ -57,7 +57,7 @@ def lock(connection: Connection) -> None:
 
 
 def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
-    """Create the portal's tables, fill them, and keep the former ones without tokens. Returns how many rows came."""
+    """Create the portal's tables, fill them, and keep the former ones without tokens. Returns the rows per table."""
     _move_aside(connection)
     _migrate(connection)
     statements = {
@@ -66,15 +66,15 @@ def take_over(connection: Connection, spelling: Spelling) -> dict[str, int]:
         "sessions": _sessions(connection),
         "refresh_tokens": _refresh_tokens(connection),
     }
-    came = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
-    _compare(connection, came)
+    moved = {table: _fill(connection, table, query, spelling) for table, query in statements.items()}
+    _compare(connection, moved)
     connection.exec_driver_sql(f"DROP TABLE {KEPT}.refresh_tokens")  # it contains them in plain text
-    connection.exec_driver_sql(EVENT, {"action": ADOPTION.name, **came})
-    return came
+    connection.exec_driver_sql(EVENT, {"action": ADOPTION.name, **moved})
+    return moved
 
 
-def let_go(connection: Connection) -> None:
-    """Drop the former tables; fails if other objects are in their schema or depend on them."""
+def drop(connection: Connection) -> None:
+    """Drop the former tables. Fails if their schema contains other objects, or other objects depend on them."""
     connection.exec_driver_sql(f"DROP TABLE {', '.join(f'{KEPT}.{name}' for name in kept(connection))}")
     connection.exec_driver_sql(f'DROP TYPE IF EXISTS {KEPT}."Role"')
     connection.exec_driver_sql(f"DROP SCHEMA {KEPT}")
@@ -87,7 +87,7 @@ def kept(connection: Connection) -> list[str]:
 
 def _there(connection: Connection, schema: str) -> list[str]:
     query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relname = ANY (%s) ORDER BY 1"
-    return list(connection.exec_driver_sql(query, (schema, [*TABLES, LEDGER])).scalars())
+    return list(connection.exec_driver_sql(query, (schema, [*TABLES, MIGRATIONS])).scalars())
 
 
 def _move_aside(connection: Connection) -> None:
@@ -106,20 +106,20 @@ def _migrate(connection: Connection) -> None:
 
 
 def _fill(connection: Connection, table: str, query: str, spelling: Spelling) -> int:
-    """Create indexes and check foreign keys after all rows are there, which takes a fraction of the time."""
-    with _told(f"Filling {table}"):
+    """Insert the rows, then create indexes and check foreign keys, which takes a fraction of the time."""
+    with _timed(f"Filling {table}"):
         later = list(_set_aside(connection, table))
         with without_triggers(connection, table, SILENT.get(table, ())):
             many = connection.exec_driver_sql(query, spelling.parameters).rowcount
         connection.exec_driver_sql(f"ANALYZE {table}")
     for name, statement in later:
-        with _told(f"Making {name}"):
+        with _timed(f"Creating {name}"):
             connection.exec_driver_sql(statement)
     return many
 
 
 def _set_aside(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
-    """Drop the indexes and foreign keys of an empty table; returns the statements that create them again."""
+    """Drop the indexes and foreign keys of an empty table. Yields the statements that create them again."""
     for name, definition in connection.exec_driver_sql(INDEXES, {"table": table}).all():
         connection.exec_driver_sql(f"DROP INDEX {name}")
         yield name, definition
@@ -129,24 +129,24 @@ def _set_aside(connection: Connection, table: str) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _timed(what: str) -> Iterator[None]:
     click.echo(f"{what} ...", err=True, nl=False)
     began = time.monotonic()
     yield
     click.echo(f" {time.monotonic() - began:.1f} s", err=True)
 
 
-def _compare(connection: Connection, came: Mapping[str, int]) -> None:
-    """Check that only refresh tokens without an owner are left out."""
+def _compare(connection: Connection, moved: Mapping[str, int]) -> None:
+    """Check that all organizations and people were moved. Only refresh tokens without an owner may be missing."""
     for table in ("organizations", "users"):
         query = f"SELECT count(*) FROM {KEPT}.{table}"
         wanted = connection.exec_driver_sql(query).scalar()
-        if came[table] != wanted:
-            raise click.ClickException(LOST.format(table=table, found=came[table], wanted=wanted))
+        if moved[table] != wanted:
+            raise click.ClickException(LOST.format(table=table, found=moved[table], wanted=wanted))
 
 
 def _moments(connection: Connection, table: str, alias: str, *names: str) -> str:
-    """The former backend writes UTC into columns without a time zone."""
+    """Timestamp columns as UTC, because the former backend writes UTC into columns without a time zone."""
     query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND atttypid = 'timestamp'::regtype"
     bare = set(connection.exec_driver_sql(query, (f"{KEPT}.{table}",)).scalars())
     return ", ".join(f"{alias}.{name} AT TIME ZONE 'UTC'" if name in bare else f"{alias}.{name}" for name in names)
@@ -161,7 +161,7 @@ SELECT {as_key("o.id")}, o.name, o.short, {moments} FROM {organizations(KEPT)} o
 
 
 def _users(connection: Connection) -> str:
-    """The former backend stores in updated_by who deleted a person."""
+    """Deleted people get deleted_by from updated_by, where the former backend stores who deleted them."""
     moments = _moments(connection, "users", "u", "created_at", "updated_at", "deleted_at")
     changer = as_key("changer.id")
     return f"""
@@ -178,7 +178,7 @@ LEFT JOIN {KEPT}.users changer ON {lowered("changer.id")} = {lowered("u.updated_
 
 
 def _sessions(connection: Connection) -> str:
-    """Give each refresh token a session of its own, because their order is unknown."""
+    """Each refresh token gets its own session, because it is unknown which of them belong together."""
     created, expires, revoked = _tokens_moments(connection)
     return f"""
 INSERT INTO sessions (

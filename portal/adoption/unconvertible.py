@@ -1,4 +1,4 @@
-"""Find the former backend's rows that can't be converted as they are, and say what happens to them."""
+"""Find rows of the former backend that can't be converted as they are, and describe how they are changed."""
 
 # ruff: noqa: S608 -- the statements are made of constants alone
 from __future__ import annotations
@@ -17,7 +17,7 @@ SHOWN = 3
 UUID = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"
 BCRYPT = "^[$]2[abxy]?[$][0-9]{2}[$][./A-Za-z0-9]{53}$"
 FIRST, LAST = "0001-01-02", "9999-12-30"
-# Values like these only have to be lowercased; the others are converted one by one.
+# Values that match only have to be lowercased; others are converted one by one.
 PLAIN_EMAIL = "^[a-z0-9_+-]+([.][a-z0-9_+-]+)*@([a-z0-9]+[.-])+[a-z0-9]+$"
 PLAIN_SLUG = "^[a-z0-9-]+$"
 ALIKE = "differ only in case or Unicode form"
@@ -31,12 +31,12 @@ class Unconvertible:
     what: str
     many: int
     examples: tuple[str, ...]
-    stops: bool
+    blocks: bool
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """The canonical form of emails and slugs that aren't just lowercased."""
+    """The canonical form of emails and slugs for which lowercasing isn't enough."""
 
     emails: Mapping[str, str] = field(default_factory=dict)
     slugs: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def lowered(column: str) -> str:
 
 
 def as_key(column: str) -> str:
-    """A key as a uuid, or NULL if it isn't one."""
+    """A key cast to uuid; NULL if it isn't one."""
     return f"CASE WHEN {column}::text ~* '{UUID}' THEN {column}::text::uuid END"
 
 
@@ -90,19 +90,19 @@ def _odd(connection: Connection, table: str, column: str, plain: str) -> list[st
 
 
 def unconvertible(connection: Connection, spelling: Spelling) -> list[Unconvertible]:
-    """What prevents an adoption, and what is changed on the way; empty if all rows can be converted."""
+    """Rows that prevent an adoption, and rows that it changes. Empty if all rows can be converted as they are."""
     found = []
-    for what, query, stops in every_check():
+    for what, query, blocks in every_check():
         rows = connection.exec_driver_sql(counted(query), spelling.parameters).all()
         if rows:
-            found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), stops))
+            found.append(Unconvertible(what, rows[0][1], tuple(str(one) for one, _ in rows), blocks))
     return found
 
 
 def every_check() -> Iterator[tuple[str, str, bool]]:
-    """What is looked for, the query that finds it, and whether it prevents an adoption."""
-    yield from ((*one, True) for one in _stopping())
-    yield from ((*one, False) for one in _mended())
+    """The description of each kind of row, its query, and whether it prevents an adoption."""
+    yield from ((*one, True) for one in _blocking())
+    yield from ((*one, False) for one in _repaired())
 
 
 def counted(query: str) -> str:
@@ -117,7 +117,7 @@ def counted(query: str) -> str:
     )
 
 
-def _stopping() -> Iterator[tuple[str, str]]:
+def _blocking() -> Iterator[tuple[str, str]]:
     for table, wanted in TABLES.items():
         yield f"ids of {table} that aren't UUIDs", f"SELECT id FROM {table} WHERE id::text !~* '{UUID}'"
         yield (
@@ -145,7 +145,7 @@ def _alike(column: str, rows: str, spelled: str) -> str:
     )
 
 
-def _mended() -> Iterator[tuple[str, str]]:
+def _repaired() -> Iterator[tuple[str, str]]:
     yield (
         "emails that will get their canonical form",
         f"SELECT email || ' as ' || address FROM {people()} one WHERE email <> address",
@@ -155,12 +155,12 @@ def _mended() -> Iterator[tuple[str, str]]:
         f"SELECT slug || ' as ' || short FROM {organizations()} one WHERE slug <> short",
     )
     yield (
-        "slugs that forms would refuse, which stay until somebody changes them",
+        "slugs that forms would refuse, which stay until they are changed",
         f"SELECT short FROM {organizations()} one WHERE short !~ '{OUR_SLUG}'",
     )
     for name in ("created_by", "updated_by"):
         yield (
-            f"values of {name} that name nobody, and will become empty",
+            f"values of {name} that match no person and will become empty",
             f"SELECT u.{name} FROM users u WHERE {name} IS NOT NULL AND {_absent('users', f'u.{name}')}",
         )
     yield (
@@ -173,7 +173,7 @@ def _mended() -> Iterator[tuple[str, str]]:
         f"SELECT t.id FROM refresh_tokens t WHERE {_absent('users', 't.user_id')}",
     )
     yield (
-        "refresh tokens of another organization than their person's, which will get the person's",
+        "refresh tokens with a different organization than their person, which will get the person's",
         "SELECT t.id FROM refresh_tokens t JOIN users u"
         f" ON {lowered('u.id')} = {lowered('t.user_id')}"
         " WHERE t.organization_id::text IS DISTINCT FROM u.organization_id::text",

@@ -1,4 +1,4 @@
-"""Access tokens: JWTs of one fixed form (RFC 8725), checked against the database too."""
+"""Access tokens: JWTs with a fixed header and claims (RFC 8725), also checked against the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 
 from portal.auth import queries
-from portal.auth.commands import NOTED_EVERY, person_of
+from portal.auth.commands import USE_RECORDED_EVERY, person_of
 from portal.core.clock import now
 from portal.core.db import db
 from portal.tokens import personal
@@ -27,22 +27,22 @@ REQUIRED = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
 
 
 def issued(session: ClientSession) -> tuple[str, int]:
-    """An access token of the session, and its lifetime in seconds. It contains neither role nor tenant."""
-    at, lasts = now(), _lifetime()
+    """Issue an access token for the session, without role and tenant. Returns its lifetime in seconds, too."""
+    at, seconds = now(), _lifetime()
     claims = {
         "iss": _issuer(),
         "aud": AUDIENCE,
         "sub": str(session.user_id),
         "sid": str(session.id),
         "iat": at,
-        "exp": at + timedelta(seconds=lasts),
+        "exp": at + timedelta(seconds=seconds),
         "jti": str(uuid.uuid4()),
     }
-    return jwt.encode(claims, _key(current_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), lasts
+    return jwt.encode(claims, _key(current_settings().secret_key), ALGORITHM, headers={"typ": HEADER["typ"]}), seconds
 
 
 def person(token: str) -> SignedIn | None:
-    """The person of a token, with current values from the database; None unless they may sign in."""
+    """The person of a token, with current values from the database. None unless they can sign in."""
     if token.startswith(personal.PREFIX):
         return _of_api_token(token)
     session = read(token)
@@ -54,13 +54,13 @@ def _of_api_token(token: str) -> SignedIn | None:
     row = db.session.execute(queries.by_api_token(token)).first()
     if row is None:
         return None
-    if row.used_at is None or now() - row.used_at > NOTED_EVERY:
-        personal.note_use(row.session_id)
+    if row.used_at is None or now() - row.used_at > USE_RECORDED_EVERY:
+        personal.record_use(row.session_id)
     return replace(person_of(row, token), scopes=frozenset(row.scopes))
 
 
 def read(token: str) -> ClientSession | None:
-    """The session that a token was issued for; None if the token is invalid."""
+    """The session for which a token was issued. None if the token is invalid."""
     for secret in (current_settings().secret_key, *current_settings().secret_key_fallbacks):
         try:
             found = _decoded(token, _key(secret))
@@ -71,7 +71,7 @@ def read(token: str) -> ClientSession | None:
 
 
 def _decoded(token: str, key: bytes) -> dict[str, Any]:
-    """Compare the header as a whole, so that there is no other key or algorithm to choose."""
+    """Decode a token. The header must match as a whole, so that it can't select another key or algorithm."""
     if jwt.get_unverified_header(token) != HEADER:
         raise jwt.InvalidTokenError
     options: Any = {"require": list(REQUIRED), "strict_aud": True}
@@ -80,7 +80,7 @@ def _decoded(token: str, key: bytes) -> dict[str, Any]:
 
 
 def _timed(claims: dict[str, Any]) -> dict[str, Any]:
-    """Reject times that aren't integers, which the library accepts, and those further apart than the lifetime."""
+    """Reject times that aren't integers, which the library accepts, and lifetimes that are too long."""
     times = [claims[name] for name in ("iat", "exp", "nbf") if name in claims]
     if not all(type(one) is int for one in times):
         raise jwt.InvalidTokenError

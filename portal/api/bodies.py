@@ -1,4 +1,4 @@
-"""Parse request bodies: a JSON object with the expected members, all strings, and nothing else."""
+"""Parse request bodies: JSON objects with only the expected members, all of them strings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.web.problems import problem
 
 
 def fields(longest: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str, str]:
-    """The members of the body, given the maximum length of each. Responds with a problem if it is invalid."""
+    """The members of the body; `longest` has their maximum lengths. Aborts with a problem if the body is invalid."""
     if request.mimetype != "application/json":
         abort(problem(415))
     raw = request.get_data()
@@ -43,7 +43,7 @@ def _errors(sent: dict[str, Any], longest: Mapping[str, int], optional: Sequence
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse duplicate members, which parsers treat differently."""
+    """Refuse duplicate members, because parsers disagree about them."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError

@@ -25,7 +25,7 @@ from portal.web.attempts import at_two_factor
 def log_in(
     email: str, password: str, code: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter]
 ) -> Opened | Awaited | None:
-    """Sign in with the same checks as a browser: see auth.commands.begun. Awaited if the code is wrong or missing."""
+    """Sign in with the checks of auth.commands.begun. Returns Awaited if the code is wrong or missing."""
     begins = begun(email, password, rotation.open_client_session, lifetime=lifetime, demo=demo, counters=counters)
     person = awaited(begins) if isinstance(begins, Awaited) and code else None
     if person is None:
@@ -38,7 +38,7 @@ def log_in(
 
 
 def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refusal:
-    """Replace the token by the next one. RateLimited."""
+    """Replace a refresh token with the next one. Raises RateLimited."""
     with acting_as(SYSTEM):
         rate_limit.attempt(counter)
         return _refresh(token, grace)
@@ -58,7 +58,7 @@ def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
 
 
 def log_out(token: str, *, counter: Counter) -> None:
-    """End the session of a token, if there is one."""
+    """End the session of a refresh token, if there is one. Raises RateLimited."""
     with acting_as(SYSTEM):
         rate_limit.attempt(counter)
         _log_out(token)
@@ -76,7 +76,7 @@ def _log_out(token: str) -> None:
 
 
 def session_id(token: str) -> uuid.UUID | None:
-    """The session of a token, used or not, if there is one."""
+    """The id of a refresh token's session, whether the token was used or not. None if there is none."""
     with acting_as(SYSTEM):
         return db.session.scalar(rotation.session_id_of(token))
 

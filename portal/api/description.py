@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, built from a few repeated parts."""
+"""The OpenAPI 3.1 document of the API, built from a few shared parts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ KEY: Schema = {"type": "string", "format": "uuid"}
 REPEATED = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A random value of the client's. A request that is repeated within 24 hours with the same body is"
-    " processed once and gets the same response. Keep the key secret: anyone who knows key and body gets the response.",
+    "description": "A random value chosen by the client. A request that is repeated within 24 hours with the same key"
+    " and body is processed once and gets the same response. Keep the key secret: with key and body, anyone can get the"
+    " response.",
     "schema": {"type": "string", "minLength": 1, "maxLength": limits.LONGEST_KEY, "pattern": limits.KEY.pattern},
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
@@ -29,9 +30,9 @@ PROBLEMS = {
     413: f"The body has more than {limits.MOST_BYTES:,} bytes.",
     415: "The body is not JSON.",
     422: "A member is missing or invalid, or the Idempotency-Key was sent with another body.",
-    429: "Too many attempts. Try again after the seconds in Retry-After.",
-    500: "The portal made an error.",
-    503: "The portal is overloaded, or the database is unavailable. Try again after the seconds in Retry-After.",
+    429: "Too many attempts. Wait for the number of seconds in Retry-After.",
+    500: "An unexpected error occurred.",
+    503: "The portal is overloaded, or the database is unavailable. Wait for the number of seconds in Retry-After.",
 }
 ALWAYS = (400, 429, 500, 503)
 BODY = (409, 413, 415, 422)
@@ -39,8 +40,8 @@ CODES = {
     "invalid_credentials": "Email and password don't match.",
     "two_factor_required": "Email and password match; a two-factor code is required, as `otp`.",
     "two_factor_invalid": "Email and password match; the two-factor code is wrong or was already used.",
-    "invalid_grant": "The refresh token is invalid or has ended: sign in again.",
-    "just_used": "The refresh token was used a moment ago: use the response to that request.",
+    "invalid_grant": "The refresh token is invalid, or its session has ended: sign in again.",
+    "just_used": "The refresh token was just used: use the response to that request.",
     "key_reused": "The Idempotency-Key was sent with another body.",
     "in_flight": "The first request with the Idempotency-Key is still being processed.",
     "insufficient_scope": "The API token doesn't have the scope for this.",
@@ -48,13 +49,13 @@ CODES = {
 
 
 def document(server: str, permissions: Sequence[str]) -> Schema:
-    """The OpenAPI document for a portal whose API is at this address, with the names of all permissions."""
+    """The OpenAPI document for the API at this URL, with the names of all permissions."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Portal",
             "version": "1",
-            "description": "Sign in with email and password, then refresh: each refresh token works once. Using it"
+            "description": "Sign in with email and password, then refresh. Each refresh token works once; using it"
             " again ends the session. People create API tokens (`portal_pat_...`) in their account.",
         },
         "servers": [{"url": server}],
@@ -83,8 +84,8 @@ def _login() -> Schema:
 def _refresh() -> Schema:
     answers = {"200": _json("New tokens; the refresh token that was sent no longer works.", "Tokens")}
     wrong = {
-        400: "The request is invalid, or the refresh token is invalid or has ended: see `code`.",
-        409: f"The refresh token was used a moment ago. Or: {PROBLEMS[409]}",
+        400: "The request or the refresh token is invalid, or the session has ended: see `code`.",
+        409: f"The refresh token was just used. Or: {PROBLEMS[409]}",
     }
     return _operation("refresh", "Refresh tokens", answers, BODY, _body(limits.TOKEN), wrong)
 
@@ -112,7 +113,7 @@ def _operation(
     body: Schema | None = None,
     own: Mapping[int, str] | None = None,
 ) -> Schema:
-    """`wrong` are error statuses with their usual meaning, `own` those with a specific one."""
+    """`wrong` are error statuses with their usual description, `own` those with a specific one."""
     meanings = {**{code: PROBLEMS[code] for code in (*wrong, *ALWAYS)}, **(own or {})}
     problems = {str(code): _wrong(code, meanings[code]) for code in sorted(meanings)}
     operation: Schema = {"operationId": name, "summary": summary, "responses": {**answers, **problems}}
@@ -165,11 +166,11 @@ def _person(held: Sequence[str]) -> Schema:
         name=TEXT,
         role={"enum": [one.name for one in Role]},
         organization={"oneOf": [organization, {"type": "null"}]},
-        permissions={**_list(held), "description": "All permissions of the role, whatever the token's scopes are."},
+        permissions={**_list(held), "description": "All permissions of the role, regardless of the token's scopes."},
         scopes={
             "oneOf": [_list([PROFILE, *held]), {"type": "null"}],
-            "description": "The scopes of an API token, limited to the role's permissions; `profile` lets it read this."
-            " Null for an access token, which has all permissions of the role.",
+            "description": "The scopes of an API token, limited to the role's permissions; `profile` allows it to read"
+            " this. Null for an access token, which has all permissions of the role.",
         },
     )
 
@@ -181,8 +182,8 @@ def _list(words: Sequence[str]) -> Schema:
 def _problem() -> Schema:
     """RFC 9457, with additional members."""
     error = _object(pointer=TEXT, detail=TEXT)
-    told: Schema = _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, request_id=TEXT)
-    told["properties"] |= {
+    problem: Schema = _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, request_id=TEXT)
+    problem["properties"] |= {
         "code": {
             "enum": list(CODES),
             "description": "Distinguishes problems with the same status.\n"
@@ -190,7 +191,7 @@ def _problem() -> Schema:
         },
         "errors": {"type": "array", "items": error},
     }
-    return told
+    return problem
 
 
 def _object(**properties: Schema) -> Schema:

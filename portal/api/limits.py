@@ -9,7 +9,7 @@ from portal.users.passwords import LONGEST as LONGEST_PASSWORD
 
 MOST_BYTES = 16_000  # per request body
 LONGEST_EMAIL = 320
-LONGEST_TOKEN = 2_048  # the former backend issued JWTs, which are adopted
+LONGEST_TOKEN = 2_048  # enough for the former backend's JWTs, which remain valid
 LONGEST_KEY = 255
 
 # The members of each body and their maximum lengths. None may be empty.
@@ -17,6 +17,6 @@ LOGIN = {"email": LONGEST_EMAIL, "password": LONGEST_PASSWORD, "otp": LONGEST_CO
 OPTIONAL = ("otp",)
 TOKEN = {"refresh_token": LONGEST_TOKEN}
 
-# Valid in both Python and ECMA 262: no NUL, no half of a surrogate pair; visible ASCII.
+# Valid in both Python and ECMA 262: text without NUL and lone surrogates, and visible ASCII.
 TEXT = re.compile("^[^\\u0000\\ud800-\\udfff]*$")
 KEY = re.compile("^[\\x21-\\x7e]+$")

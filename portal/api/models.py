@@ -1,4 +1,4 @@
-"""Requests that may be repeated, and their responses."""
+"""The table of requests with an Idempotency-Key, and their responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.core.models import Base
 
 
 class IdempotencyKey(Base):
-    """A request with an Idempotency-Key. `answer` is encrypted, and empty while the request is processed."""
+    """A request with an Idempotency-Key. `answer` is encrypted, and NULL while the request is processed."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("idempotency_keys_created_at_idx", "created_at"),)

@@ -1,4 +1,4 @@
-"""Process requests with an Idempotency-Key once, however often they are sent.
+"""Process each request with an Idempotency-Key only once, even if it is repeated.
 
 Stored responses are encrypted under a key derived from SECRET_KEY, the client's key and the body. The database contains
 only digests of the latter two, so that even readers of database and SECRET_KEY can't read the tokens in a response.
@@ -29,15 +29,15 @@ from portal.web.problems import problem
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-LONGEST_WORK = timedelta(minutes=1)  # after which the process that worked on it is considered dead
+LONGEST_WORK = timedelta(minutes=1)  # after this time, the process that worked on it is considered dead
 REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
 NO_SYNC = {"synchronize_session": False}
 
 
-def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool] = lambda: True) -> Response:
-    """The response of `work`, or the stored one for the same caller, key and body, while it `holds`.
+def once(caller: str, work: Callable[[], Response], *, is_valid: Callable[[], bool] = lambda: True) -> Response:
+    """The response of `work`, or the stored one for the same caller, key and body, while it `is_valid`.
 
-    Only successful responses are stored: an error changed nothing, so a repeated request may succeed.
+    Only successful responses are stored: an error changes nothing, so a repeated request may succeed.
     """
     name = request.headers.get(HEADER)
     if name is None:
@@ -53,7 +53,7 @@ def once(caller: str, work: Callable[[], Response], *, holds: Callable[[], bool]
         return problem(422, f"This {HEADER} was sent with another body.", code="key_reused")
     if found.answer is None:
         return problem(409, "The first request with this key is still being processed.", code="in_flight")
-    return _again(Fernet(_secret(name)).decrypt(found.answer)) if holds() else work()
+    return _replayed(Fernet(_secret(name)).decrypt(found.answer)) if is_valid() else work()
 
 
 def _worked(key: bytes, name: str, work: Callable[[], Response]) -> Response:
@@ -61,16 +61,16 @@ def _worked(key: bytes, name: str, work: Callable[[], Response]) -> Response:
     try:
         response = work()
         if response.status_code < 300:
-            told = json.dumps([response.status_code, response.get_data(as_text=True)])
-            answer = Fernet(_secret(name)).encrypt(told.encode())
+            stored = json.dumps([response.status_code, response.get_data(as_text=True)])
+            answer = Fernet(_secret(name)).encrypt(stored.encode())
         return response
     finally:
         with acting_as(SYSTEM):
             _end(key, answer)
 
 
-def _again(told: bytes) -> Response:
-    status, body = json.loads(told)
+def _replayed(stored: bytes) -> Response:
+    status, body = json.loads(stored)
     response = Response(body, status, mimetype="application/json")
     response.headers["Idempotency-Replayed"] = "true"
     return response
@@ -81,7 +81,7 @@ def _begin(key: bytes, fingerprint: bytes) -> IdempotencyKey | None:
     """None if the caller has to process the request, else its row. One statement decides between concurrent ones."""
     at = now()
     _remove(at - KEPT, REMOVED_AT_ONCE)
-    given_up = IdempotencyKey.answer.is_(None) & (IdempotencyKey.created_at < at - LONGEST_WORK)
+    is_abandoned = IdempotencyKey.answer.is_(None) & (IdempotencyKey.created_at < at - LONGEST_WORK)
     values = {"fingerprint": fingerprint, "answer": None, "created_at": at}
     taken = (
         insert(IdempotencyKey)
@@ -89,7 +89,7 @@ def _begin(key: bytes, fingerprint: bytes) -> IdempotencyKey | None:
         .on_conflict_do_update(
             index_elements=[IdempotencyKey.key],
             set_=values,
-            where=or_(IdempotencyKey.created_at < at - KEPT, given_up),
+            where=or_(IdempotencyKey.created_at < at - KEPT, is_abandoned),
         )
         .returning(IdempotencyKey.key)
     )
@@ -106,7 +106,7 @@ def _end(key: bytes, answer: bytes | None) -> None:
 
 
 def prune(before: datetime) -> int:
-    """Remove responses stored before then; returns how many."""
+    """Remove responses that were stored earlier than `before`. Returns how many."""
     return in_batches(lambda: command(_remove)(before, PRUNED_AT_ONCE))
 
 

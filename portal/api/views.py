@@ -1,4 +1,4 @@
-"""The API's routes. They ignore cookies, so that other sites' pages can't use them."""
+"""The API's routes. They ignore cookies, so that pages of other sites can't use them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from portal.web.urls import here
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 MISMATCH = "Email and password don't match."  # noqa: S105
-CODE_NEEDED = "Send a two-factor code as `otp`."
+CODE_NEEDED = "Two-factor authentication is required. Send a code as `otp`."
 WRONG_CODE = "This two-factor code is wrong or was already used."
-REFUSED = "This refresh token can't be used. Sign in again."
-JUST_USED = "This refresh token was used a moment ago. Use the response to that request."
+REFUSED = "This refresh token is invalid. Sign in again."
+JUST_USED = "This refresh token was just used. Use the response to that request."
 
 
 @bp.post("/auth/login", provide_automatic_options=False)
 @public
 def login() -> Response:
-    """Tokens for an email address and its password, without revealing whether an address is known."""
+    """Issue tokens for an email address and password, without revealing whether the address is known."""
     sent = fields(limits.LOGIN, limits.OPTIONAL)
     email, settings = lookup_email(sent["email"]), current_settings()
 
@@ -53,14 +53,14 @@ def login() -> Response:
             return problem(401, CODE_NEEDED, code="two_factor_required")
         return _tokens(opened) if opened else problem(401, MISMATCH, code="invalid_credentials")
 
-    # Another password means another caller: a stored response must not reveal, uncounted, whether a password is right.
+    # The password is part of the caller: a stored response must not reveal, uncounted, whether a password is correct.
     return once(f"{email}\n{sent['password']}", work)
 
 
 @bp.post("/auth/refresh", provide_automatic_options=False)
 @public
 def refresh() -> Response:
-    """New tokens for a refresh token, which no longer works then."""
+    """Exchange a refresh token for new tokens."""
     token = fields(limits.TOKEN)["refresh_token"]
     grace = timedelta(seconds=current_settings().refresh_grace)
 
@@ -72,13 +72,13 @@ def refresh() -> Response:
             return problem(409, JUST_USED, code="just_used")
         return problem(400, REFUSED, code="invalid_grant")
 
-    return once(str(commands.session_id(token)), work, holds=lambda: commands.was_just_spent(token))
+    return once(str(commands.session_id(token)), work, is_valid=lambda: commands.was_just_spent(token))
 
 
 @bp.post("/auth/logout", provide_automatic_options=False)
 @public
 def logout() -> Response:
-    """End the session of a refresh token; the response is the same if there is none."""
+    """End the session of a refresh token. The response is the same if there is none."""
     token = fields(limits.TOKEN)["refresh_token"]
 
     def work() -> Response:
@@ -91,7 +91,7 @@ def logout() -> Response:
 @bp.get("/auth/me", provide_automatic_options=False)
 @signed_in()
 def me() -> Response:
-    """The person, and the permissions of their role, of which an API token has those in its scopes."""
+    """The person, the permissions of their role, and the scopes of an API token."""
     scopes = current_user.scopes
     organization = current_user.organization_id
     return jsonify(

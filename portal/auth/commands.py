@@ -39,7 +39,7 @@ from portal.web.session import SignedIn
 
 log = logging.getLogger("portal")
 
-NOTED_EVERY = timedelta(minutes=1)
+USE_RECORDED_EVERY = timedelta(minutes=1)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -53,19 +53,19 @@ class Opens(Protocol[T_co]):
 
 @dataclass(frozen=True)
 class Awaited:
-    """A person whose password was right, and whose second factor is still missing."""
+    """A person who entered the correct password, but not yet the second factor."""
 
     user_id: uuid.UUID
     password: str  # a fingerprint of its hash, so that changing the password invalidates this
 
 
-Verifier = Callable[[uuid.UUID], str | None]  # what this person's second factor was, in words; None if it was wrong
+Verifier = Callable[[uuid.UUID], str | None]  # names the second factor that the person used; None if it was wrong
 
 
 def sign_in(
     email: str, password: str, *, lifetime: Lifetime, demo: bool, counters: Sequence[Counter] = ()
 ) -> SignedIn | Awaited | None:
-    """Sign a browser in, as `begun` does."""
+    """Sign in a browser: see `begun`."""
     begins = begun(email, password, tokens.open_session, lifetime=lifetime, demo=demo, counters=counters)
     return begins if isinstance(begins, Awaited) else _person(begins)
 
@@ -75,8 +75,8 @@ def begun(
 ) -> T | Awaited | None:
     """Check the password, and open a session unless a second factor is needed: see `proved`.
 
-    None for an unknown address, a wrong password, or somebody who may not sign in, always after the same work, so that
-    neither the message nor the time reveals which it was. RateLimited, without a check, if a counter is full; success
+    None for an unknown address, a wrong password, or a person who can't sign in. All three do the same work, so that
+    neither message nor time reveals the reason. Raises RateLimited, without a check, if a counter is full; success
     takes the attempt back. The demo's password works only in demos.
     """
     with acting_as(SYSTEM):
@@ -91,11 +91,11 @@ def begun(
 
 
 def _checked(person: Row[Any] | None, password: str, *, demo: bool, counters: Sequence[Counter]) -> str | None:
-    """None unless the password is right; else a stronger hash of it, or an empty string if none is needed."""
+    """None if the password is wrong, else a stronger hash of it, or an empty string if none is needed."""
     db.session.rollback()  # don't hold a connection during the check, which takes a quarter of a second
     _attempt(person, counters)
     verdict = passwords.verify(password, person.password if person else None)
-    if person is None or not verdict.right or (passwords.is_demo(password) and not demo):
+    if person is None or not verdict.correct or (passwords.is_demo(password) and not demo):
         _record_failure(SIGN_IN_FAILED, person)
         return None
     return passwords.hash_password(password) if verdict.outdated else ""
@@ -117,19 +117,19 @@ def _half_way(person: Row[Any], better: str, counters: Sequence[Counter]) -> Non
 
 
 def awaited(waiting: Awaited) -> Row[Any] | None:
-    """The person whose second factor is missing, if their password is still valid and they may sign in."""
+    """The person whose second factor is missing, if the password is still valid and they can sign in."""
     with acting_as(SYSTEM):
         person = db.session.execute(queries.by_id(waiting.user_id)).first()
     return person if person and hmac.compare_digest(_fingerprint(person.password), waiting.password) else None
 
 
 def finish_sign_in(person: Row[Any], verify: Verifier, *, lifetime: Lifetime, counter: Counter) -> SignedIn | None:
-    """Sign the browser of somebody `awaited` in, as `proved` does."""
+    """Sign in the browser of an `awaited` person: see `proved`."""
     return _person(proved(person, verify, tokens.open_session, lifetime=lifetime, counter=counter))
 
 
 def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lifetime, counter: Counter) -> T | None:
-    """Sign in somebody `awaited`, if the second factor is right; else None. RateLimited as above."""
+    """Open a session for an `awaited` person, or return None if the second factor is wrong. Raises RateLimited."""
     with acting_as(SYSTEM):
         _attempt(person, [counter])
         shown = verify(person.id)
@@ -142,7 +142,7 @@ def proved(person: Row[Any], verify: Verifier, opens: Opens[T], *, lifetime: Lif
 def sign_in_with_passkey(
     answer: Answer | None, *, lifetime: Lifetime, counters: Sequence[Counter] = ()
 ) -> SignedIn | None:
-    """Sign in with a passkey alone, whose device verified its user. None, RateLimited."""
+    """Sign in with only a passkey, whose device verified its user. None if it is invalid. Raises RateLimited."""
     with acting_as(SYSTEM):
         _attempt(None, counters)
         owner = mfa.use_passkey(answer)
@@ -160,7 +160,7 @@ def _person(token: str | None) -> SignedIn | None:
 
 
 def _fingerprint(stored: str | None) -> str:
-    """A keyed digest of a password's hash, which reveals nothing to readers of the cookie."""
+    """A keyed digest of a password's hash. It reveals nothing to readers of the cookie."""
     settings = current_settings()
     return hmac.digest(settings.secret_key.encode(), f"awaited {stored}".encode(), hashlib.sha256).hex()
 
@@ -175,7 +175,7 @@ def _open(
     counters: Sequence[Counter],
     shown: str | None = None,
 ) -> T | None:
-    """Open the session, unless the password was changed since it was read, which ended all sessions."""
+    """Open the session, unless the password was changed in the meantime, which ended all sessions."""
     unchanged = queries.with_password(person.id, person.password).with_for_update(of=User, key_share=True)
     if db.session.scalar(unchanged) is None:
         return None
@@ -190,7 +190,7 @@ def _open(
 
 
 def note_sign_in(person: Actor, shown: str | None = None) -> None:
-    """Record that somebody signs in, and their second factor, inside the command that opens the session."""
+    """Record a sign-in and its second factor, inside the command that opens the session."""
     details = {MEANS: shown} if shown else None
     history.record(SIGN_IN, by=person, about=person.id, details=details)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
@@ -198,7 +198,7 @@ def note_sign_in(person: Actor, shown: str | None = None) -> None:
 
 
 def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check the current password of a person who is signed in. RateLimited."""
+    """Check the current password of a signed-in person. Raises RateLimited."""
     if person.id is None:
         return False
     stored = stored_password(person.id)
@@ -209,7 +209,7 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
         history.record(RATE_LIMITED, about=person.id)
         raise
     db.session.rollback()  # don't hold a connection during the check
-    if not passwords.verify(password, stored).right:
+    if not passwords.verify(password, stored).correct:
         return False
     with acting_as(SYSTEM):
         rate_limit.forgive([counter])
@@ -217,7 +217,7 @@ def is_own_password(person: SignedIn, password: str, counter: Counter) -> bool:
 
 
 def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
-    """Check a person's own password, and mark their session as authenticated just now. RateLimited."""
+    """Check a person's own password, and mark their session as just authenticated. Raises RateLimited."""
     if not is_own_password(person, password, counter):
         return False
     with acting_as(SYSTEM):
@@ -226,7 +226,7 @@ def reauthenticate(person: SignedIn, password: str, counter: Counter) -> bool:
 
 
 def _record_failure(action: Action, person: Row[Any] | None) -> None:
-    """Record a failed attempt, with the same work for unknown addresses. Tenants don't see those of SUPER_ADMINs."""
+    """Record a failed attempt, with the same work for unknown addresses. Tenants see none of SUPER_ADMINs."""
     count_sign_in(action.name)
     about, tenant = (person.id, actor_of(person).seen_by) if person else (None, None)
     history.record(action, about=about, tenant=tenant)
@@ -237,11 +237,11 @@ def actor_of(person: Row[Any]) -> Actor:
 
 
 def signed_in(token: str) -> SignedIn | None:
-    """The person of a session, with current values from the database. Using the session extends it."""
+    """The session's person, with current values from the database. Each use extends the session."""
     row = db.session.execute(queries.by_token(token)).first()
     if row is None:
         return None
-    if now() - row.used_at > NOTED_EVERY:
+    if now() - row.used_at > USE_RECORDED_EVERY:
         _note_use(row.session_id, row.used_at)
     return person_of(row, token)
 
@@ -265,7 +265,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
 
 
 def _note_use(session_id: uuid.UUID, seen: datetime) -> None:
-    """Extend the session; failing to write doesn't keep anybody from reading."""
+    """Extend the session. A failed write is only logged, so that pages can still be read."""
     try:
         tokens.use(session_id, seen)
     except (DBAPIError, Busy, NotAllowed) as error:
@@ -285,7 +285,7 @@ def _close(person: SignedIn) -> None:
 
 
 def sign_in_anew(person: SignedIn, *, lifetime: Lifetime) -> SignedIn | None:
-    """Open a new session for somebody who has just changed their password."""
+    """Open a new session for a person who has just changed their password."""
     if person.id is None:
         return None
     with acting_as(SYSTEM):

@@ -1,4 +1,4 @@
-"""Write the emails to people. Each is written when it is sent, with current data."""
+"""Write the emails to people. The worker calls these functions when it sends an email, so the data is current."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from portal.web.zones import zone_named
 
 NOT_YOU = "If this wasn’t you, set a new password immediately and tell your administrator."
 UNASKED = "If you didn’t request this, you can ignore this email."
-NAMED = 3  # administrators named in an email that says whom to ask
+NAMED = 3  # administrators to contact, named in an email
 INVITES = or_(  # events that send an invitation: the actor of the newest one is the inviter
     Activity.action.in_(("create", "invited")), Activity.changes.has_any(array(sorted({*KILLS_LINKS, "is_active"})))
 )
@@ -35,7 +35,7 @@ Found = Row[Any]
 
 
 def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """For people who have not accepted yet. The link counter shows whether there were earlier links."""
+    """The email to people who have not accepted yet. The link counter shows whether there were earlier links."""
     found = links.person(user_id)
     if found is None or invitation_of(found) != "pending":
         return None
@@ -46,15 +46,17 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
         recipient=found.email,
         subject="Your invitation to Portal",
         greeting=_greeting(found),
-        said=(f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",),
+        paragraphs=(
+            f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",
+        ),
         link=links.address(found, links.INVITATION),
         verb="Accept invitation",
-        said_after=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
+        closing=("The link works once, for 7 days.", *dead, "If you weren’t expecting this, you can ignore it."),
     )
 
 
 def _inviter(found: Found) -> str:
-    """The inviter's name, if the person may see it: an administrator of their organization, or a fellow super admin."""
+    """The inviter's name, if the person may see it: an administrator of their organization, or another super admin."""
     event = db.session.scalars(newest_event(found.id, INVITES)).first()
     if event is None or event.actor_id is None:
         return ""
@@ -64,26 +66,29 @@ def _inviter(found: Found) -> str:
 
 
 def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To people who requested it, or whose administrator did; not to people who were only invited."""
+    """The email to people who requested a reset or whose administrator did, except people who were only invited."""
     found = links.person(user_id)
     if found is None:
         return _whom_to_ask(user_id)
     if invitation_of(found) not in (None, "accepted"):
         return None
     began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
-    said = ["You can choose a new password for Portal. This ends all your sessions and API tokens."]
+    paragraphs = ["You can choose a new password for Portal. This ends all your sessions and API tokens."]
     unasked: tuple[str, ...] = (UNASKED,)
     if began is not None and began.action == "password_reset":
-        said = ["{when} {whom} reset the password of your Portal account. All your sessions have ended.", "{tokens}"]
-        said, unasked = [*_filled(said, began, found), "Choose a new password to sign in again."], ()
+        paragraphs = [
+            "{when} {whom} reset the password of your Portal account. All your sessions have ended.",
+            "{tokens}",
+        ]
+        paragraphs, unasked = [*_filled(paragraphs, began, found), "Choose a new password to sign in again."], ()
     return Email(
         recipient=found.email,
         subject="Choose a new password",
         greeting=_greeting(found),
-        said=said,
+        paragraphs=paragraphs,
         link=links.address(found, links.RESET),
         verb="Choose new password",
-        said_after=(
+        closing=(
             "The link works once, for 15 minutes. After that, you can request another one on the sign-in page.",
             *unasked,
         ),
@@ -91,7 +96,7 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
-    """For deactivated people who request a new password. Deleted people get no email."""
+    """The email to deactivated people who request a new password. Deleted people get none."""
     found = links.locked_out(user_id)
     if found is None:
         return None
@@ -103,39 +108,39 @@ def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
         recipient=found.email,
         subject="Your Portal account is deactivated",
         greeting=_greeting(found),
-        said=(
+        paragraphs=(
             "Someone requested a new password for your Portal account. The account is deactivated, so a new password"
             " wouldn’t let you in.",
             f"To use it again, ask {whom}.",
         ),
-        said_after=(UNASKED,),
+        closing=(UNASKED,),
     )
 
 
 def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """To the address that has to be confirmed."""
+    """The email to the address that has to be confirmed."""
     found = links.person(user_id)
     if found is None or (found.email_verified and found.pending_email is None):
         return None
-    said = f"Please confirm that {readable_email(found.email)} is your address."
+    paragraphs = f"Please confirm that {readable_email(found.email)} is your address."
     if found.pending_email:
         new, present = readable_email(found.pending_email), readable_email(found.email)
-        said = (
+        paragraphs = (
             f"Please confirm that {new} is your address. You will then sign in to Portal with it instead of {present}."
         )
     return Email(
         recipient=found.pending_email or found.email,
         subject="Confirm your email address",
         greeting=_greeting(found),
-        said=(said,),
+        paragraphs=(paragraphs,),
         link=links.address(found, links.VERIFICATION),
         verb="Confirm address",
-        said_after=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
+        closing=("The link works once, for 24 hours.", "If you weren’t expecting this, you can ignore it."),
     )
 
 
 def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
-    """To the former address, which the event contains unless its values were erased."""
+    """The email to the former address, which the event contains unless its values were erased."""
     wanted = select(Activity.changes).where(Activity.id == event, Activity.row_id == user_id)
     changes = db.session.scalar(wanted) if event is not None else None
     found = links.person(user_id)
@@ -145,73 +150,80 @@ def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
         recipient=changes["email"][0],
         subject="Your email address was changed",
         greeting=_greeting(found),
-        said=(
+        paragraphs=(
             "The email address of your Portal account was changed. Emails now go to the new address.",
             "If this wasn’t you, tell your administrator immediately.",
         ),
     )
 
 
-def notice(subject: str, *said: str) -> Writer:
-    """Emails with fixed sentences, to the person's address."""
+def notice(subject: str, *paragraphs: str) -> Writer:
+    """An email with fixed sentences, to the person's address."""
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
         found = links.person(user_id)
-        return Email(found.email, subject, _greeting(found), said) if found else None
+        return Email(found.email, subject, _greeting(found), paragraphs) if found else None
 
     return write
 
 
-def of_act(action: str, subject: str, *said: str, shown: str | None = None) -> Writer:
-    """Emails about the newest such event, optionally with a certain second factor: {when}, {what}, and by {whom}."""
+def about_event(action: str, subject: str, *paragraphs: str, shown: str | None = None) -> Writer:
+    """An email about the newest event with this action and, optionally, second factor. `_facts` are placeholders."""
     means = Activity.changes[MEANS][1].astext
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
         found = links.person(user_id)
-        acts = select(Activity).where(Activity.row_id == user_id, Activity.action == action)
-        acts = acts.where(means == shown) if shown else acts
-        act = db.session.scalars(acts.order_by(Activity.at.desc()).limit(1)).first()
-        if found is None or act is None:
+        events = select(Activity).where(Activity.row_id == user_id, Activity.action == action)
+        events = events.where(means == shown) if shown else events
+        event = db.session.scalars(events.order_by(Activity.at.desc()).limit(1)).first()
+        if found is None or event is None:
             return None
-        return Email(found.email, subject, _greeting(found), _filled(said, act, found))
+        return Email(found.email, subject, _greeting(found), _filled(paragraphs, event, found))
 
     return write
 
 
 def password_changed(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """Include the number of API tokens that ended."""
+    """The email about a changed password, with the number of API tokens that ended."""
     found = links.person(user_id)
     event = db.session.scalars(newest_event(user_id, Activity.changes.has_key("password"))).first()
     if found is None:
         return None
     ended = db.session.scalar(tokens_ended_by(event)) if event else 0
-    said = ("The password of your Portal account was changed, and every other session has ended.", tokens_ended(ended))
-    return Email(found.email, "Your password was changed", _greeting(found), [*filter(None, said), NOT_YOU])
+    paragraphs = (
+        "The password of your Portal account was changed, and every other session has ended.",
+        tokens_ended(ended),
+    )
+    return Email(found.email, "Your password was changed", _greeting(found), [*filter(None, paragraphs), NOT_YOU])
 
 
-def _filled(said: Iterable[str], act: Activity, found: Found) -> list[str]:
-    """The sentences, filled in with details of the event; those that end up empty are left out."""
-    facts = _facts(act, found)
-    return [filled for sentence in said if (filled := sentence.format(**facts))]
+def _filled(paragraphs: Iterable[str], event: Activity, found: Found) -> list[str]:
+    """The sentences with details of the event filled in, without those that end up empty."""
+    facts = _facts(event, found)
+    return [filled for sentence in paragraphs if (filled := sentence.format(**facts))]
 
 
-def _facts(act: Activity, found: Found) -> dict[str, str]:
-    at = act.at.astimezone(zone_named(found.time_zone))
+def _facts(event: Activity, found: Found) -> dict[str, str]:
+    at = event.at.astimezone(zone_named(found.time_zone))
     left = db.session.scalar(codes_left(found.id)) or 0
-    is_told = act.actor_id == found.id or act.actor_role == Role.ADMIN.name  # other actors' browsers are private
-    browser = f", with {browser_of(act.agent)}," if act.agent and is_told else ""
+    is_shown = event.actor_id == found.id or event.actor_role == Role.ADMIN.name  # other actors' browsers are private
+    browser = f", with {browser_of(event.agent)}," if event.agent and is_shown else ""
     return {
         "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
-        "tokens": tokens_ended(db.session.scalar(tokens_ended_by(act))),
-        "what": called(act.changes[MEANS][1]) if act.changes else "an app or a passkey",
-        "whom": _administrator(act),
+        "tokens": tokens_ended(db.session.scalar(tokens_ended_by(event))),
+        "what": called(event.changes[MEANS][1]) if event.changes else "an app or a passkey",
+        "whom": _administrator(event),
         "left": f"{left or 'None'} {'is' if left == 1 else 'are'} left",
     }
 
 
-def _administrator(act: Activity) -> str:
-    """The name of an administrator of the same organization; nobody outside it is named."""
-    name = names_of([act.actor_id]).get(act.actor_id) if act.actor_id and act.actor_role == Role.ADMIN.name else None
+def _administrator(event: Activity) -> str:
+    """The name of an administrator of the same organization. Nobody outside it is named."""
+    name = (
+        names_of([event.actor_id]).get(event.actor_id)
+        if event.actor_id and event.actor_role == Role.ADMIN.name
+        else None
+    )
     return f"{name}, your administrator," if name else "a system administrator"
 
 
@@ -225,34 +237,34 @@ WRITERS: dict[str, Writer] = {
     "verification": verification,
     "email_changed": email_changed,
     "password_changed": password_changed,
-    "two_factor_added": of_act(
+    "two_factor_added": about_event(
         "two_factor_added",
         "Two-factor authentication: a new method was added",
         "{when} {what} was added to your Portal account. You can use it to sign in after your password.",
         "If this wasn’t you, set a new password immediately, remove it in your account, and tell your administrator.",
     ),
-    "two_factor_removed": of_act(
+    "two_factor_removed": about_event(
         "two_factor_removed",
         "Two-factor authentication: a method was removed",
-        "{when} {what} was removed from your Portal account. You can’t sign in with it any more.",
+        "{when} {what} was removed from your Portal account. You can no longer sign in with it.",
         NOT_YOU,
     ),
-    "two_factor_reset": of_act(
+    "two_factor_reset": about_event(
         "two_factor_reset",
         "Your two-factor authentication was reset",
         "{when} {whom} reset the two-factor authentication of your Portal account.",
-        "Your app, passkeys and recovery codes no longer work, and every device is signed out.",
+        "Your app, passkeys and recovery codes no longer work, and every device was signed out.",
         "{tokens}",
         "Until you set up two-factor authentication again, your password is enough to sign in.",
-        "If you didn’t ask for this, set a new password immediately and contact your administrator.",
+        "If you didn’t request this, set a new password immediately and contact your administrator.",
     ),
-    "recovery_codes_renewed": of_act(
+    "recovery_codes_renewed": about_event(
         "recovery_codes_renewed",
         "You have new recovery codes",
         "{when} new recovery codes were created for your Portal account. The former ones no longer work.",
         NOT_YOU,
     ),
-    "recovery_code_used": of_act(
+    "recovery_code_used": about_event(
         "sign_in",
         "A recovery code was used",
         "{when} one of your recovery codes was used to sign in to your Portal account, after the password. {left}.",

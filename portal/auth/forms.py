@@ -1,4 +1,4 @@
-"""Forms for signing in, and behind mailed links."""
+"""Forms for signing in and for emailed links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_CODE = 64
 
 
 class LoginForm(Form):
-    """Email and password. Errors never say which of them is wrong."""
+    """Email and password. Errors never reveal which of them is wrong."""
 
     email = StringField("Email", validators=[InputRequired("Enter your email address."), Length(max=320)])
     password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])
@@ -28,13 +28,13 @@ class ForgottenForm(Form):
 
 
 class LinkForm(Form):
-    """The form behind a mailed link. It names its link, because another one may be in the cookie by now."""
+    """The form behind an emailed link. It identifies its link, because the cookie may contain another one by now."""
 
     link = HiddenField()
 
 
 class LinkedPasswordForm(ChosenPasswordForm, LinkForm):
-    """A new password, behind a mailed link."""
+    """A new password, behind an emailed link."""
 
 
 class PasskeyForm(Form):
@@ -45,6 +45,6 @@ class PasskeyForm(Form):
 
 
 class TwoFactorForm(Form):
-    """A code; a passkey's response comes with the form above."""
+    """A code. A passkey's response is sent with PasskeyForm."""
 
     code = StringField("Code", validators=[InputRequired("Enter a code."), Length(max=LONGEST_CODE)])

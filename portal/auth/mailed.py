@@ -1,4 +1,4 @@
-"""Pages behind links in emails: invitation, new password, confirmation of an address."""
+"""Pages behind emailed links: accept an invitation, choose a new password, confirm an address."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def verification(token: str) -> ResponseReturnValue:
 
 
 def _followed(token: str, there: str) -> Response:
-    """Move the link's secret out of the URL, then ask with a form, because email scanners open links too.
+    """Move the link's secret out of the URL, then show a form, because email scanners open links too.
 
     Email programs also treat a `.`, `)` or `>` after a link as part of it.
     """
@@ -134,5 +134,5 @@ def _link() -> str:
 
 @bp.app_errorhandler(DeadLink)
 def dead(_error: DeadLink) -> Response:
-    """One page for links that are used, expired, altered or invented."""
+    """One page for links that are used, expired, altered or forged."""
     return render("auth/dead_link.html", status=410)

@@ -1,4 +1,4 @@
-"""Look up sessions, and people who may sign in."""
+"""Look up sessions and the people who can sign in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticate
 
 
 def by_token(token: str) -> Rows:
-    """The person of an active session, if they may still sign in: one indexed statement per request."""
+    """The person of an active session, if they can still sign in: one indexed statement per request."""
     return _behind_session(Session.token == digest(token))
 
 
@@ -59,7 +59,7 @@ def _behind_session(*conditions: ColumnExpressionArgument[bool]) -> Rows:
 
 
 def by_email(email: str) -> Rows:
-    """What is needed to check a password."""
+    """The columns needed to check a password, for a person who can sign in."""
     return _at_the_door().where(func.lower(User.email) == email)
 
 
@@ -80,7 +80,7 @@ def _at_the_door() -> Rows:
 
 
 def with_password(user_id: uuid.UUID, stored: str) -> Select[uuid.UUID]:
-    """The person, if this is still the stored hash."""
+    """The person, if their password hash is still this one."""
     return select(User.id).where(User.id == user_id, User.password == stored)
 
 
@@ -89,7 +89,7 @@ def _with_organization(statement: Rows) -> Rows:
 
 
 def _may_sign_in() -> tuple[ColumnExpressionArgument[bool], ...]:
-    """Active, and of an active organization or of none. Scoping leaves out deleted people."""
+    """Active people of an active organization or none. Scoping excludes deleted people."""
     return User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None))
 
 

@@ -1,4 +1,4 @@
-"""Redeem mailed links. Opening one changes nothing; its form does."""
+"""Redeem emailed links. Opening one changes nothing; sending its form does."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from portal.users import links, passwords
 from portal.users.models import User
 from portal.web.session import SignedIn
 
-TAKEN = "Someone else uses this address now. Choose another one in your account."
+TAKEN = "This address is now used by someone else. Choose another one in your account."
 
 
 def opened(token: str, purposes: Sequence[str]) -> Row[Any]:
-    """The owner of the link. DeadLink."""
+    """The owner of the link. Raises DeadLink."""
     with acting_as(SYSTEM):
         return links.read(token, purposes)[1]
 
 
 def api_tokens_of(user_id: uuid.UUID) -> int:
-    """How many API tokens would end if the recipient of a link changed their password."""
+    """How many API tokens would end if the link's owner changed their password."""
     with acting_as(SYSTEM):
         return db.session.scalar(api_tokens_in_use(user_id)) or 0
 
 
 def accept(token: str, password: str, *, lifetime: Lifetime) -> SignedIn | None:
-    """Accept an invitation with a password, and sign in. DeadLink."""
+    """Accept an invitation by choosing a password, and sign in. Raises DeadLink."""
     opened(token, links.INVITATIONS)
     hashed = passwords.hash_password(password)
     with acting_as(SYSTEM):
@@ -64,9 +64,10 @@ def _accept(token: str, hashed: str, lifetime: Lifetime) -> str:
 
 
 def ask_for_reset(email: str, counters: Sequence[Counter]) -> None:
-    """Email a reset link to whoever has this address. RateLimited.
+    """Email a reset link to the person with this address. Raises RateLimited.
 
-    The same work is done for unknown addresses, whose job ends silently. Deactivated people are told whom to ask.
+    Unknown addresses cause the same work, but their job sends nothing. Deactivated people get an email with the people
+    to contact.
     """
     with acting_as(SYSTEM):
         rate_limit.attempt(*counters)
@@ -82,7 +83,7 @@ def _ask_for_reset(email: str) -> None:
 
 
 def reset(token: str, password: str) -> uuid.UUID:
-    """Set a new password with a link. All sessions end. DeadLink."""
+    """Set a new password with a link. All sessions end. Raises DeadLink."""
     opened(token, (links.RESET,))
     hashed = passwords.hash_password(password)
     with acting_as(SYSTEM):
@@ -105,7 +106,7 @@ def _set_password(user: User, found: Row[Any], hashed: str, *, has_proved_addres
 
 
 def confirm_address(token: str) -> str:
-    """Confirm the address that the link was mailed to, and return it. DeadLink, Conflict."""
+    """Confirm the address to which the link was emailed, and return it. Raises DeadLink, Conflict."""
     with acting_as(SYSTEM):
         try:
             return _confirm_address(token)
@@ -125,7 +126,7 @@ def _confirm_address(token: str) -> str:
 
 
 def _credit(user: User, action: Action) -> None:
-    """The person as the actor, although the system does the work."""
+    """Record the person as the actor, although the system makes the change."""
     history.credit(_actor(user))
     history.record(action, by=_actor(user), about=user.id)
 

@@ -1,4 +1,4 @@
-"""Sign in and sign out. Pages behind links in emails are in portal/auth/mailed.py."""
+"""Pages for signing in and out. Pages behind emailed links are in portal/auth/mailed.py."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from portal.web.rendering import redirect, render
 from portal.web.urls import safe_next
 
 bp = Blueprint("auth", __name__)
-ENDED = "You were signed out, because your session was ended or expired. Sign in again to continue."
+ENDED = "Your session expired or was ended. Sign in again to continue."
 MISMATCH = "Email and password don’t match. Try again, or reset your password."
-ASKED = "If an account with {} exists, an email with a link is on its way. The link works for 15 minutes."
+ASKED = "If an account with {} exists, we have emailed it a link. The link works for 15 minutes."
 AWAITED, ALONE, BESIDE = "awaited", "passkey alone", "passkey beside a password"
 UNKNOWN_PASSKEY = "This passkey didn’t work. Try again, or sign in with your password."
-WRONG_CODE = "This code is wrong or was already used. Wait for the next code of your app, or enter a recovery code."
+WRONG_CODE = "This code is wrong or was already used. Wait for your app’s next code, or enter a recovery code."
 WRONG_PASSKEY = "The passkey didn’t work. Try again, or enter a code."
 
 
@@ -80,7 +80,7 @@ def _checked(email: str, password: str, *, is_kept: bool, demo: bool) -> session
 
 
 def begun(person: session.SignedIn, there: str | None) -> Response:
-    """Replace the browser's former session."""
+    """Start a session, replacing the browser's former one."""
     attempts.remember_device(person.email)
     if current_user.is_authenticated:
         commands.sign_out(current_user)
@@ -97,7 +97,7 @@ def _led(there: str | None, role: Role | None) -> Response:
 @bp.post("/login/passkey")
 @public
 def passkey() -> ResponseReturnValue:
-    """Sign in without a password: the device verified its user by fingerprint, face or PIN."""
+    """Sign in without a password. The device verified its user by fingerprint, face or PIN."""
     sent = PasskeyForm()
     form = LoginForm(formdata=None, data={"next": sent.next.data or ""})
     try:
@@ -113,7 +113,7 @@ def passkey() -> ResponseReturnValue:
 
 
 def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) -> Response:
-    """Remember in the browser for five minutes whose second factor is missing."""
+    """Remember in the browser, for five minutes, whose second factor is missing."""
     at = int(now().timestamp())
     kept = {"who": str(waiting.user_id), "password": waiting.password, "keep": bool(is_kept), "next": there, "at": at}
     cookie[AWAITED] = kept
@@ -123,7 +123,7 @@ def _half_way(waiting: commands.Awaited, *, is_kept: bool, there: str | None) ->
 @bp.route("/login/second", methods=["GET", "POST"])
 @public
 def two_factor() -> ResponseReturnValue:
-    """The second factor: a code, or a passkey. There is no session before it."""
+    """Ask for the second factor: a code or a passkey. There is no session until then."""
     kept = cookie.get(AWAITED, {})
     person = _awaited(kept)
     if person is None:
@@ -187,7 +187,7 @@ def change_password() -> ResponseReturnValue:
 @bp.post("/logout")
 @public
 def logout() -> ResponseReturnValue:
-    """Sign out, here and on the server."""
+    """Sign out, in the browser and on the server."""
     if current_user.is_authenticated:
         commands.sign_out(current_user)
         session.end()

@@ -1,1 +1,1 @@
-"""The commands of `flask`: they call the commands of other modules and contain no logic."""
+"""The commands of `flask`. They call functions of other modules, which contain the logic."""

@@ -1,4 +1,4 @@
-"""Checks of the installation. Each returns what it found, or raises Ailing with what to do."""
+"""Checks of the installation. Each returns its result as a line, or raises CheckFailed with the solution."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Check, CheckFailed
 from portal.core.clock import now
 from portal.core.db import DIRECT, db, direct_engine
 from portal.core.row_security import READER_ROLE, TENANT_ROLE
@@ -29,24 +29,24 @@ def connection() -> str:
     (name, login, is_super) = _row("SELECT current_database(), session_user, current_setting('is_superuser')")
     took = (time.perf_counter() - began) * 1000
     remark = "; as a superuser, which isn't necessary" if is_super == "on" and current_settings().production else ""
-    return f"{name} as {login} answers in {took:.0f} ms{remark}"
+    return f"{name} as {login} responds in {took:.0f} ms{remark}"
 
 
 def version() -> str:
-    """The server's version. One that is too old is refused on connecting (core/connecting.py)."""
-    (told,) = _row("SELECT current_setting('server_version')")
-    return f"PostgreSQL {told}"
+    """The server's version. Versions that are too old are refused when connecting (core/connecting.py)."""
+    (number,) = _row("SELECT current_setting('server_version')")
+    return f"PostgreSQL {number}"
 
 
 def characters() -> str:
-    """Search and sign-in ignore case: the database must be able to lowercase Ä."""
+    """The database must be able to lowercase Ä, because search and sign-in ignore case."""
     (encoding, folds, name) = _row(
         "SELECT current_setting('server_encoding'), lower('ÄÉŁ') = 'äéł',"
         " (SELECT coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', datcollate) FROM pg_database d"
         " WHERE datname = current_database())"
     )
     if encoding != "UTF8" or not folds:
-        raise Ailing(
+        raise CheckFailed(
             f"{encoding} with {name} can't lowercase non-English letters: dump the database, create it again with"
             " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0, and restore it there."
         )
@@ -54,23 +54,23 @@ def characters() -> str:
 
 
 def sort_order() -> str:
-    """Indexes on text are corrupt if the system's sort order has changed."""
+    """Indexes on text are corrupt if the operating system's sort order has changed."""
     (noted, actual) = _row(
         "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
         " WHERE datname = current_database()"
     )
     if noted != actual:
-        raise Ailing(
+        raise CheckFailed(
             f"the server's sort order changed from version {noted} to {actual}: run REINDEX DATABASE, then"
             " ALTER DATABASE ... REFRESH COLLATION VERSION."
         )
-    return f"version {actual}" if actual else "it never changes"
+    return f"version {actual}" if actual else "never changes"
 
 
 def extensions() -> str:
     there = installed(db.session.connection())
     if missing := [name for name in EXTENSIONS if name not in there]:
-        raise Ailing(
+        raise CheckFailed(
             f"{' and '.join(missing)} missing: run `flask db upgrade`, or CREATE EXTENSION as an administrator."
         )
     return ", ".join(f"{name} in {there[name].schema}" for name in EXTENSIONS)
@@ -79,11 +79,11 @@ def extensions() -> str:
 def applied_migrations() -> str:
     found, wanted = migrations.applied(db.session.connection()), migrations.heads()
     if unknown := unknown_migrations(found):
-        raise Ailing(unknown)
+        raise CheckFailed(unknown)
     if found != wanted:
         obstacle = next(obstacles(db.session.connection(), list(db.metadata.tables)), None)
         pending = f"pending (found {_names(found)}, expected {_names(wanted)})"
-        raise Ailing(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
+        raise CheckFailed(f"{pending}: {obstacle or 'run `flask db upgrade`.'}")
     return f"all applied, up to {_names(found)}"
 
 
@@ -91,16 +91,18 @@ def drift() -> str:
     """Compare the schema with the one that the same migrations create on a temporary server."""
     found = migrations.applied(db.session.connection())
     if not found or not found <= migrations.known():
-        raise Ailing("apply the migrations first.")
+        raise CheckFailed("apply the migrations first.")
     try:
         expected = migrations.made_by(_names(found))
     except EmbeddedError as error:
-        raise Ailing(f"not compared, because PostgreSQL can't be started here: {str(error).splitlines()[0]}") from None
+        raise CheckFailed(
+            f"not compared, because PostgreSQL can't be started here: {str(error).splitlines()[0]}"
+        ) from None
     different = catalog.differences(expected, catalog.read(db.session.connection()))
     if different:
         listed = "; ".join(str(one) for one in different[:SHOWN])
         more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
-        raise Ailing(f"differs from the migrations: {listed}{more}. Fix it by hand, or write a migration.")
+        raise CheckFailed(f"differs from the migrations: {listed}{more}. Fix it by hand, or write a migration.")
     return f"none: all {len(expected)} objects of the schema match the migrations"
 
 
@@ -112,50 +114,52 @@ def owner() -> str:
     )
     if strange:
         names = ", ".join(name for (name,) in strange)
-        raise Ailing(f"{names} belong to another login: ALTER TABLE ... OWNER TO the login of DATABASE_URL.")
+        raise CheckFailed(f"{names} belong to another login: ALTER TABLE ... OWNER TO the login of DATABASE_URL.")
     return "the portal's tables belong to its login"
 
 
 def tenant_role() -> str:
-    """Actors of a tenant use this role."""
-    return _takeable_and_weak(TENANT_ROLE)
+    """The role as which actors of a tenant run."""
+    return _check_role(TENANT_ROLE)
 
 
 def reader_role() -> str:
-    """The data browser uses this role, which owns only the function that runs queries."""
+    """The role as which the data browser reads. It owns only the function that runs queries."""
     owned = _rows("SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'portal_query'")
-    told = _takeable_and_weak(READER_ROLE)
+    result = _check_role(READER_ROLE)
     if owned != [(READER_ROLE,)]:
-        raise Ailing(f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md.")
+        raise CheckFailed(
+            f"portal_query does not belong to {READER_ROLE}: see Backup and restore in docs/operating.md."
+        )
     (name, is_open) = _row(
         "SELECT quote_ident(current_database()), has_database_privilege(%s, current_database(), 'TEMPORARY')",
         READER_ROLE,
     )
     if is_open:
-        raise Ailing(
+        raise CheckFailed(
             f"everyone can create temporary tables: as the owner, run REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC."
         )
-    return told
+    return result
 
 
-def _takeable_and_weak(role: str) -> str:
+def _check_role(role: str) -> str:
     found = _rows(
         "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb"
         " OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) FROM pg_roles r WHERE rolname = %s",
         role,
     )
     if not found:
-        raise Ailing(f"{role} is missing: run CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
+        raise CheckFailed(f"{role} is missing: run CREATE ROLE {role} NOLOGIN, then `flask db upgrade`.")
     if found[0][0]:
-        raise Ailing(
+        raise CheckFailed(
             f"{role} has too many privileges: run ALTER ROLE {role} NOLOGIN NOBYPASSRLS NOSUPERUSER,"
             " and REVOKE the roles it is a member of."
         )
     try:
         _row("SELECT set_config('role', %s, true)", role)
     except DBAPIError:
-        raise Ailing(f"the login of DATABASE_URL can't take {role}: run GRANT {role} TO the login.") from None
-    return f"the login can take {role}"
+        raise CheckFailed(f"the login of DATABASE_URL can't switch to {role}: run GRANT {role} TO the login.") from None
+    return f"the login can switch to {role}"
 
 
 def clock() -> str:
@@ -164,7 +168,7 @@ def clock() -> str:
     after = now()
     apart = abs(there - (before + (after - before) / 2))
     if apart > SKEW:
-        raise Ailing(
+        raise CheckFailed(
             f"this machine and the database are {apart.total_seconds():.0f} s apart: synchronize both clocks with NTP."
         )
     return f"{apart.total_seconds() * 1000:.0f} ms from the database's"
@@ -176,39 +180,43 @@ def address() -> str:
     if not settings.pools_transactions:
         return "DATABASE_URL connects to PostgreSQL directly"
     if settings.direct_url is None:
-        raise Ailing("DATABASE_URL connects to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations.")
+        raise CheckFailed(
+            "DATABASE_URL connects to a pooler: set DIRECT_URL to PostgreSQL's own address, for migrations."
+        )
     (here,) = _rows(WHICH)
     try:
         with direct_engine().connect() as direct:
             there = direct.exec_driver_sql(WHICH).one()
     except DBAPIError as error:
-        raise Ailing(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
+        raise CheckFailed(f"DIRECT_URL: {sentence_of(error) or 'does not work.'}") from None
     if tuple(here) != tuple(there):
-        raise Ailing(f"DIRECT_URL ({DIRECT}) and DATABASE_URL connect to different databases.")
+        raise CheckFailed(f"DIRECT_URL ({DIRECT}) and DATABASE_URL connect to different databases.")
     return "DATABASE_URL connects to a pooler, DIRECT_URL to the same database directly"
 
 
 def secret_key() -> str:
-    """Weak keys are refused at every start; the age of a key is unknown."""
+    """The length of the key. Weak keys are refused at every start, and the age of a key is unknown."""
     settings = current_settings()
     former = len(settings.secret_key_fallbacks)
-    known = f"; {former} former keys still accepted: remove those that are no longer needed" if former else ""
+    known = f"; {former} former keys are still accepted; remove those that are no longer needed" if former else ""
     own = "" if settings.production else ", created for the demo"
     return f"{len(settings.secret_key)} characters, {len(set(settings.secret_key))} different{own}{known}"
 
 
 def names_of_settings() -> str:
     if misspelled := current_settings().misspelled:
-        raise Ailing(" ".join(misspelled))
+        raise CheckFailed(" ".join(misspelled))
     return "every PORTAL_... variable is a setting"
 
 
 def public_address() -> str:
     settings = current_settings()
     if settings.production and settings.public_url is None:
-        raise Ailing("set PORTAL_URL to the public address: without it, cookies are not `Secure`, and links are wrong.")
+        raise CheckFailed(
+            "set PORTAL_URL to the public URL: without it, cookies are not `Secure`, and links are wrong."
+        )
     if settings.https and not settings.trusted_proxies:
-        raise Ailing("set PORTAL_TRUSTED_PROXIES: without it, all visitors seem to have the proxy's address.")
+        raise CheckFailed("set PORTAL_TRUSTED_PROXIES: without it, all clients seem to have the proxy's address.")
     return settings.public_url or "this machine only"
 
 

@@ -33,39 +33,51 @@ from portal.users import commands, links, locks, passwords, queries
 from portal.users.commands import users
 from portal.users.forms import LONGEST_NAME
 from portal.users.mfa_resets import reset
+from portal.users.models import User
 from portal.users.rules import PasswordRule, rule_for, rule_for_new
 from portal.web.given import current_settings
 
 UNKNOWN_ADDRESS = "PORTAL_URL is not set. Invitation link, valid for 7 days, as a path: {}"
 
 users_group = AppGroup("users", help="Manage people, acting as the system.")
-password_option = click.option("--password", help="Prompted for if omitted; empty for a random one.")
+password_option = click.option("--password", help="The password; empty for a random one. Asked for if omitted.")
 
 
 @click.command("seed")
 @click.option(
-    "--email", type=Email(), default="admin@example.com", show_default=True, help="Of the first super administrator."
+    "--email", type=Email(), default="admin@example.com", show_default=True, help="The super administrator's email."
 )
-@click.option("--name", type=Line(2 * LONGEST_NAME), default="Admin User", show_default=True, help="Their name.")
+@click.option(
+    "--name", type=Line(2 * LONGEST_NAME), default="Admin User", show_default=True, help="First and last name."
+)
 @password_option
-@click.option("--demo", is_flag=True, help="Fill an empty database with realistic organizations and people.")
-@click.option("--people", type=click.IntRange(10, 10_000_000), default=5_000, show_default=True, help="For --demo.")
+@click.option("--demo", is_flag=True, help="Fill an empty database with sample organizations and people.")
+@click.option(
+    "--people",
+    type=click.IntRange(10, 10_000_000),
+    default=5_000,
+    show_default=True,
+    help="Number of people for --demo.",
+)
 @with_appcontext
 def seed_command(email: str, name: str, password: str | None, demo: bool, people: int) -> None:
-    """Create the first super administrator, unless the address exists. The last word of the name is the last name."""
+    """Create the first super administrator, unless the address is in use.
+
+    The last word of the name becomes the last name.
+    """
     if demo:
         _seed_demo(people)
         return
     with acting_as(SYSTEM):
         known = db.session.scalar(queries.by_email(email)) is not None
     if known:
-        click.echo(f"{email} exists already; nothing was changed.")
+        click.echo(f"{email} already exists. Nothing was changed.")
         return
     first_name, last_name = _names(name)
-    chosen, told = _chosen(password, rule_for_new(email, first_name, last_name))
+    chosen, note = _chosen(password, rule_for_new(email, first_name, last_name))
     with acting_as(SYSTEM):
         _create(email, Role.SUPER_ADMIN, chosen, first_name=first_name, last_name=last_name, email_verified=True)
-    click.echo(f"Created the super administrator {email}.{told}")
+    click.echo(f"Created the super administrator {email}.{note}")
 
 
 @users_group.command("create")
@@ -74,7 +86,7 @@ def seed_command(email: str, name: str, password: str | None, demo: bool, people
 @click.option("--organization", metavar="SLUG", help="The organization's slug.")
 @click.option("--first-name", type=Line(LONGEST_NAME))
 @click.option("--last-name", type=Line(LONGEST_NAME))
-@click.option("--password", help="Set a password instead of inviting them.")
+@click.option("--password", help="Set a password instead of sending an invitation.")
 def create_command(
     email: str,
     role: str,
@@ -85,17 +97,17 @@ def create_command(
 ) -> None:
     """Create a person, send the invitation and print its link."""
     if role == Role.ADMIN.name and not organization:
-        raise click.ClickException("An ADMIN needs an organization: name it with --organization SLUG.")
+        raise click.ClickException("An ADMIN needs an organization. Use --organization SLUG.")
     with acting_as(SYSTEM):
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
-            raise click.ClickException(one_line(f"There is no organization {organization}."))
+            raise click.ClickException(one_line(f"There is no organization with the slug {organization}."))
         named = (home.name, home.slug) if home else ()
         chosen = _chosen(password, rule_for_new(email, first_name, last_name, *named))[0] if password else None
         values = {"first_name": first_name or None, "last_name": last_name or None}
         user_id = _create(email, Role[role], chosen, **values, organization_id=home.id if home else None)
-        told = "" if chosen else _invitation(user_id)
-    click.echo(f"Created {email}.{told}")
+        note = "" if chosen else _invitation(user_id)
+    click.echo(f"Created {email}.{note}")
 
 
 @users_group.command("set-password")
@@ -104,9 +116,7 @@ def create_command(
 def set_password_command(email: str, password: str | None) -> None:
     """Set a person's password. All their sessions and API tokens end."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
+        user = _person(email)
         chosen, told = _chosen(password, rule_for(user.id))
         commands.set_password(user.id, chosen, temporary=bool(told))
     click.echo(f"The password of {email} is set.{told}")
@@ -115,18 +125,20 @@ def set_password_command(email: str, password: str | None) -> None:
 @users_group.command("unlock")
 @click.argument("email", type=lookup_email)
 def unlock_command(email: str) -> None:
-    """Let a person try to sign in again at once, after too many wrong passwords."""
+    """Lift the rate limit on a person's sign-in after too many wrong passwords."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
+        user = _person(email)
         locks.unlock(user.id)
     click.echo(f"{email} can try to sign in again.")
 
 
 @users_group.command("prune-sessions")
 @click.option(
-    "--days", type=click.IntRange(1, 36_500), default=90, show_default=True, help="Age of the sessions to remove."
+    "--days",
+    type=click.IntRange(1, 36_500),
+    default=90,
+    show_default=True,
+    help="Minimum time since the sessions ended.",
 )
 def prune_sessions_command(days: int) -> None:
     """Remove sessions that ended or expired long ago."""
@@ -138,19 +150,17 @@ def prune_sessions_command(days: int) -> None:
 @users_group.command("reset-two-factor")
 @click.argument("email", type=lookup_email)
 def reset_two_factor_command(email: str) -> None:
-    """Remove a person's second factors, if they lost them, and end all their sessions."""
+    """Remove a person's second factors, for example if they were lost, and end all their sessions."""
     with acting_as(SYSTEM):
-        user = db.session.scalar(queries.by_email(email))
-        if user is None:
-            raise click.ClickException(f"Nobody has the address {email}.")
+        user = _person(email)
         reset(user.id)
-    click.echo(f"{email} can now sign in with the password alone.")
+    click.echo(f"{email} can now sign in with only the password.")
 
 
 def _seed_demo(people: int) -> None:
     settings = current_settings()
     if not seeding.is_empty():
-        click.echo("The database already contains data; demo data needs an empty one. Nothing was changed.")
+        click.echo("The database already contains data, and demo data needs an empty one. Nothing was changed.")
         return
 
     def progress(rows: Iterable[Any]) -> Iterator[Any]:
@@ -160,7 +170,7 @@ def _seed_demo(people: int) -> None:
     made = seeding.seed_demo(people, with_sign_ins=not settings.production, progress=progress)
     click.echo(f"Created {', '.join(f'{many:,} {plural}' for plural, many in made.items())}.")
     if settings.production:
-        click.echo("None of them can sign in; set a password with `flask users set-password`.")
+        click.echo("None of them can sign in. Set a password with `flask users set-password`.")
     else:
         click.echo(f"Sign in as {DEMO_ACCOUNTS[0][1]} with the password: {DEMO_PASSWORD}")
 
@@ -172,6 +182,13 @@ def _create(email: str, role: Role, password: str | None, **values: Any) -> uuid
         raise click.ClickException(one_line(conflict.message)) from None
 
 
+def _person(email: str) -> User:
+    user = db.session.scalar(queries.by_email(email))
+    if user is None:
+        raise click.ClickException(f"Nobody has the address {email}.")
+    return user
+
+
 def _names(name: str) -> tuple[str | None, str | None]:
     """First and last name; a single word is a first name."""
     first, _, last = name.rpartition(" ") if " " in name else (name, "", "")
@@ -181,7 +198,7 @@ def _names(name: str) -> tuple[str | None, str | None]:
 
 
 def _invitation(user_id: uuid.UUID) -> str:
-    """The invitation link, besides the emailed one; both work. A command doesn't know the portal's host."""
+    """A message with an invitation link, which works besides the emailed one. Only PORTAL_URL has the host."""
     found = links.person(user_id)
     if found is None:
         return ""

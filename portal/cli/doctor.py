@@ -1,4 +1,4 @@
-"""The command `flask doctor`: one line per check, green or with what to do."""
+"""The command `flask doctor`: one line per check, with its result or the solution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Check, CheckFailed
 from portal.core.db import acting_as, db, without_time_limit
 from portal.core.lines import one_line
 from portal.postgres import migrations
@@ -19,7 +19,7 @@ from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 checks: Given[Sequence[Check]] = Given("checks")
-UNREACHABLE = "The database can't be used at the moment."
+UNREACHABLE = "The database is currently unavailable."
 
 
 @click.command("doctor")
@@ -30,17 +30,17 @@ def doctor() -> None:
     if not problem and (first := _before_migrations()):
         _line("no", "migrations", first)
         raise SystemExit(1)
-    ailing, is_blocked, left_out = 0, bool(problem), 0
+    failed, is_blocked, skipped = 0, bool(problem), 0
     for check in checks():
         if is_blocked and check.needs_database:
-            left_out += 1
+            skipped += 1
             continue
-        is_well = _tell(check)
-        ailing += not is_well
-        is_blocked = is_blocked or (check.blocks and not is_well)
-    if left_out:
-        _line("no", "connection" if problem else "the rest", f"{problem or ''} {left_out} checks were skipped.".strip())
-    if ailing or problem:
+        has_passed = _run(check)
+        failed += not has_passed
+        is_blocked = is_blocked or (check.blocks and not has_passed)
+    if skipped:
+        _line("no", "connection" if problem else "the rest", f"{problem or ''} {skipped} checks were skipped.".strip())
+    if failed or problem:
         raise SystemExit(1)
 
 
@@ -65,16 +65,16 @@ def _problem_of_connection() -> str | None:
     return None
 
 
-def _tell(check: Check) -> bool:
-    """Run a check and print its result; returns whether it passed."""
+def _run(check: Check) -> bool:
+    """Run a check and print its result. Returns whether it passed."""
     try:
         with acting_as(SYSTEM):
             if check.needs_database:
                 with without_time_limit():
-                    found = check.look()
+                    found = check.run()
             else:
-                found = check.look()
-    except Ailing as error:
+                found = check.run()
+    except CheckFailed as error:
         _line("no", check.name, str(error))
         return False
     except (DBAPIError, PoolTimeout) as error:

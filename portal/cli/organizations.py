@@ -1,4 +1,4 @@
-"""`flask organizations`: create and list organizations."""
+"""The commands `flask organizations`: create and list organizations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ organizations_group = AppGroup("organizations", help="Create and list organizati
 
 @organizations_group.command("create")
 @click.argument("name", type=Line(LONGEST_NAME))
-@click.option("--slug", type=Line(LONGEST_SLUG), help="Its URL name. Derived from the name if omitted.")
+@click.option("--slug", type=Line(LONGEST_SLUG), help="The URL name. Derived from the name if omitted.")
 def create_command(name: str, slug: str | None) -> None:
     """Create an organization."""
     if not name:
@@ -60,7 +60,7 @@ def create_command(name: str, slug: str | None) -> None:
 @click.option("--deleted", is_flag=True, help="List deleted organizations.")
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
 def list_command(search: str, deleted: bool, kind: str) -> None:
-    """List organizations by name: all, or those that match SEARCH."""
+    """List all organizations, or those that match SEARCH, by name."""
     found = select(*(getattr(Organization, column) for column in COLUMNS)).order_by(BY_NAME, Organization.id)
     if deleted:
         found = found.where(Organization.deleted_at.is_not(None))

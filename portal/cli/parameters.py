@@ -32,7 +32,7 @@ def _settings(ctx: click.Context | None) -> Settings:
 
 
 class Line(click.ParamType[str]):
-    """One line of text, without invisible characters. Empty if nothing is left."""
+    """One line of text, without invisible characters. Can be empty."""
 
     name = "text"
 

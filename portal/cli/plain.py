@@ -1,4 +1,4 @@
-"""Report expected errors of commands in one plain sentence instead of a traceback."""
+"""Report expected errors of commands in one sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PLAIN = (DBAPIError, PoolTimeout, NeedsDirectUrl, UnsuitableDatabase, NotAllowed, Busy)
-TOLD_PLAINLY: set[Callable[..., object]] = set()
+WRAPPED: set[Callable[..., object]] = set()
 
 
 def init_app(app: Flask) -> None:
@@ -26,9 +26,9 @@ def init_app(app: Flask) -> None:
     pending: list[click.Command] = list(app.cli.commands.values())
     for command in pending:
         pending += command.commands.values() if isinstance(command, click.Group) else []
-        if command.callback and command.callback not in TOLD_PLAINLY:  # unless another application wrapped it
+        if command.callback and command.callback not in WRAPPED:  # unless another application already wrapped it
             command.callback = plainly(command.callback)
-            TOLD_PLAINLY.add(command.callback)
+            WRAPPED.add(command.callback)
 
 
 def plainly(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""The command `flask serve`, which starts and stops the portal."""
+"""The command `flask serve`: run the portal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DEMO_PEOPLE = 5_000
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn in this process, which ends together with it and writes no files."""
+    """Gunicorn in this process. It ends together with it and writes no files."""
 
     def __init__(self, app: Flask, options: dict[str, Any]) -> None:
         self.app = app
@@ -53,9 +53,13 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 @click.command("serve")
 @click.option("--host", default=LOCAL, show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Default: the first free one from 8000.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Per process.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), envvar="PORT", help="The port. Default: the first free one from 8000."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=32, show_default=True, help="Number of threads per process."
+)
 @click.option("--sql", is_flag=True, help="Log the SQL statements of each request, like PORTAL_SQL=1.")
 @click.pass_obj
 def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int, sql: bool) -> None:
@@ -72,40 +76,40 @@ def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: 
         address = f"http://{_written(host)}:{port}"
         served_at.set(app, address)
         options = _options([f"{_written(one)}:{port}" for one in hosts], workers=workers, threads=threads)
-        options["when_ready"] = lambda _: _is_up(address, settings)
+        options["when_ready"] = lambda _: _when_ready(address, settings)
         options["post_worker_init"] = lambda _: _begin_beside_pages(app)
         contextvars.Context().run(Server(app, options).run)
 
 
-beside_pages: Given[Sequence[Callable[[Flask], None]]] = Given("work beside pages")
+background: Given[Sequence[Callable[[Flask], None]]] = Given("work beside pages")
 
 
 def _begin_beside_pages(app: Flask) -> None:
-    for begin in beside_pages.of(app):
+    for begin in background.of(app):
         begin(app)
 
 
 def prepare(app: Flask, settings: Settings) -> None:
-    """Prepare the database, and leave no connection for workers to inherit."""
+    """Prepare the database, and close all connections, so that workers inherit none."""
     with app.app_context():
         if settings.database_url is None:
             prepare_demo()
         else:
-            _look_for_pending_migrations()
+            _report_pending_migrations()
         db.session.remove()
         db.engine.dispose()
 
 
 def prepare_demo() -> None:
-    """Migrate the embedded database and fill it with people."""
+    """Migrate the embedded database, and fill it with demo data if it is empty."""
     flask_migrate.upgrade()
     if seed.is_empty():
         click.echo(f"Creating demo data: {DEMO_PEOPLE:,} people ...")
         seed.seed_demo(people=DEMO_PEOPLE)
 
 
-def _look_for_pending_migrations() -> None:
-    """Check a database of the operator's, which starting never migrates."""
+def _report_pending_migrations() -> None:
+    """Report pending migrations of an operator's database, which is never migrated at start."""
     try:
         with db.engine.connect() as connection:
             is_pending = migrations.are_pending(connection)
@@ -120,7 +124,7 @@ def _look_for_pending_migrations() -> None:
 
 @contextmanager
 def own_server(settings: Settings) -> Iterator[None]:
-    """Run the embedded database within the block, unless DATABASE_URL is set."""
+    """Run the embedded database during the block, unless DATABASE_URL is set."""
     if settings.database_url is not None:
         yield
         return
@@ -133,7 +137,7 @@ def own_server(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """Exit with code 0 on Ctrl-C and TERM at any moment, with time to stop the database."""
+    """Exit with code 0 on Ctrl-C and SIGTERM at any moment, and allow time to stop the database."""
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -161,14 +165,14 @@ def _options(bound: list[str], *, workers: int, threads: int) -> dict[str, Any]:
     }
 
 
-def _is_up(address: str, settings: Settings) -> None:
-    """Exit when the terminal is closed, instead of reloading as Gunicorn would."""
+def _when_ready(address: str, settings: Settings) -> None:
+    """Announce the URL. Exit when the terminal is closed, instead of reloading like Gunicorn."""
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     _announce(address, settings)
 
 
 def _announce(address: str, settings: Settings) -> None:
-    click.echo(f"Portal runs at {address}{settings.root}/ (Ctrl-C stops it)")
+    click.echo(f"Portal is running at {address}{settings.root}/ (stop it with Ctrl-C)")
     if settings.database_url is None:
         click.echo("Sign in as")
         for label, email in DEMO_ACCOUNTS:
@@ -177,7 +181,7 @@ def _announce(address: str, settings: Settings) -> None:
 
 
 def _hosts(host: str) -> tuple[str, ...]:
-    """The addresses of localhost; any other host is returned as it is."""
+    """The addresses of localhost. Any other host is returned unchanged."""
     return tuple(one for one in LOOPBACK if _is_free(one, 0)) if host == LOCAL else (host,)
 
 
@@ -189,12 +193,12 @@ def _free_port(hosts: Sequence[str]) -> int:
     for port in PORTS:
         if all(_is_free(host, port) for host in hosts):
             return port
-    raise click.ClickException(f"no port from {PORTS[0]} to {PORTS[-1]} is free; choose one with PORT.")
+    raise click.ClickException(f"No port from {PORTS[0]} to {PORTS[-1]} is free. Choose one with --port.")
 
 
 def _refuse_a_port_in_use(hosts: Sequence[str], port: int) -> None:
     if not all(_is_free(host, port) for host in hosts):
-        raise click.ClickException(f"port {port} is in use; choose another with PORT.")
+        raise click.ClickException(f"Port {port} is in use. Choose another one with --port.")
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -1,1 +1,1 @@
-"""The rules that hold everywhere; knows SQLAlchemy, no request and no feature."""
+"""Rules that apply everywhere. Uses SQLAlchemy; knows neither requests nor features."""

@@ -41,7 +41,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an operation comes from, for the history: the request's id, the client's address and the user agent."""
+    """The origin of an operation, for the history: the request's id, the client's address and the user agent."""
 
     request_id: str = ""
     address: str = ""
@@ -49,7 +49,7 @@ class Origin:
 
 
 class NoActorError(RuntimeError):
-    """A query ran while nobody was acting."""
+    """A query ran without an actor."""
 
 
 class ActorChangedError(RuntimeError):
@@ -71,12 +71,12 @@ def current_actor() -> Actor:
 
 
 def has_actor() -> bool:
-    """Whether somebody acts in this thread of work."""
+    """Whether this context has an actor."""
     return _current.get() is not None
 
 
 def bind(actor: Actor | None) -> Token[Actor | None]:
-    """Bind until `unbind`; web/session.py calls it once per request. Elsewhere use core.db.acting_as."""
+    """Bind the actor until `unbind`. web/session.py calls it once per request; elsewhere use core.db.acting_as."""
     return _current.set(actor)
 
 
@@ -89,10 +89,10 @@ def current_origin() -> Origin:
     return _origin.get()
 
 
-def come_from(origin: Origin) -> Token[Origin]:
-    """Bind until `leave`; web/session.py calls it once per request, whoever the actor is."""
+def bind_origin(origin: Origin) -> Token[Origin]:
+    """Bind the origin until `unbind_origin`. web/session.py calls it once per request, even without an actor."""
     return _origin.set(origin)
 
 
-def leave(token: Token[Origin]) -> None:
+def unbind_origin(token: Token[Origin]) -> None:
     _origin.reset(token)

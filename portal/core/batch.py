@@ -21,12 +21,12 @@ from portal.core.keys import uuid7
 from portal.core.models import Audited, Keyed, SoftDeletable, TenantOwned
 
 Model = TypeVar("Model", bound=Keyed)
-# Disabled for rows that come with their own dates: one event covers all of them.
-OF_NEW_ROWS = ("stamp", "history_insert")
+# Disabled while importing rows that keep their own dates: one event covers the whole import.
+IMPORT_TRIGGERS = ("stamp", "history_insert")
 
 
 def create_many(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
-    """Insert rows in this order, and return their keys. NotAllowed if a row is not the actor's to create."""
+    """Insert rows in this order, and return their keys. Raises NotAllowed if the actor may not create one of them."""
     prepared = [_prepared(model, row) for row in rows]
     if prepared:
         db.session.execute(insert(model), prepared)
@@ -34,7 +34,7 @@ def create_many(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[u
 
 
 def update_many(model: type[Model], ids: Sequence[uuid.UUID], values: Mapping[str, Any]) -> int:
-    """Set the same values in each row. All or nothing: Missing if an id is not an active row of the actor's."""
+    """Set the same values in all rows. Raises Missing, and changes none, if one is not an active row of the actor's."""
     wanted = set(ids)
     _check_values(model, values, current_actor())
     conditions = [model.id.in_(wanted)]
@@ -75,8 +75,9 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
 
 @contextmanager
 def without_triggers(connection: Connection, table: str, triggers: Iterable[str]) -> Iterator[None]:
-    """Disable these triggers of a table, those that it has. Only its owner may; other writers wait until the end of
-    the transaction.
+    """Disable the triggers of these names that a table has, during the block.
+
+    Only the table's owner can. Other writers wait until the end of the transaction.
     """
     named = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = ANY(%s)"
     found = connection.exec_driver_sql(named, (table, list(triggers))).scalars().all()

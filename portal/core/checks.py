@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class Ailing(Exception):
-    """A check failed; the message is one line that says what to do."""
+class CheckFailed(Exception):
+    """A check failed. The message is one line with the problem and the solution."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of `flask doctor`. `look` runs as the system, and raises Ailing if something is wrong."""
+    """A check of `flask doctor`. `run` is called as the system, and raises CheckFailed if something is wrong."""
 
     name: str
-    look: Callable[[], str]
+    run: Callable[[], str]
     needs_database: bool = True
     blocks: bool = False  # if it fails, later checks that need the database are skipped
 

@@ -29,12 +29,12 @@ def zone() -> tzinfo:
     return _zone.get()
 
 
-def read_in(zone: tzinfo) -> Token[tzinfo]:
-    """Set the time zone until `read_on`; web/session.py calls it once per request."""
+def bind_zone(zone: tzinfo) -> Token[tzinfo]:
+    """Bind the reader's time zone until `unbind_zone`. web/session.py calls it once per request."""
     return _zone.set(zone)
 
 
-def read_on(token: Token[tzinfo]) -> None:
+def unbind_zone(token: Token[tzinfo]) -> None:
     _zone.reset(token)
 
 

@@ -26,8 +26,8 @@ SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
 }
-# Settings that can only be set when a connection starts. Plans are made for the values at hand, because a plan for any
-# search term or role would be bad for most. Rows are read after they are locked, hence READ COMMITTED.
+# Settings that can only be set when a connection starts. Statements are planned for their actual parameters, because a
+# generic plan would be bad for most search terms and roles. Rows are read after they are locked, hence READ COMMITTED.
 # Compiling a plan takes longer than any statement of a page.
 LASTING = {
     "plan_cache_mode": "force_custom_plan",
@@ -35,20 +35,20 @@ LASTING = {
     "default_transaction_isolation": r"read\ committed",
 }
 
-TOO_OLD = "PostgreSQL {} is too old: the portal needs " + f"{OLDEST} or later."
+TOO_OLD = "PostgreSQL {} is too old. The portal needs version " + f"{OLDEST} or later."
 NOT_UTF8 = (
-    "The database uses {}, which can't store most of the world's names: the portal needs one created with"
+    "The database uses {}, which can't store most of the world's names. The portal needs a database created with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
 
 
 def arguments(url: str, settings: Mapping[str, str], application_name: str = "portal") -> dict[str, Any]:
-    """Driver arguments besides the URL. The URL overrides them, except for the settings."""
-    said = make_url(url).query
-    usual = {"connect_timeout": 5, "application_name": application_name}
-    told = {name: value for name, value in usual.items() if name not in said}
-    options = (str(said.get("options", "")), *(f"-c {name}={value}" for name, value in settings.items()))
-    return {**told, "client_encoding": "utf8", "options": " ".join(part for part in options if part)}
+    """Driver arguments in addition to the URL, which overrides all of them except the settings."""
+    query = make_url(url).query
+    defaults = {"connect_timeout": 5, "application_name": application_name}
+    chosen = {name: value for name, value in defaults.items() if name not in query}
+    options = (str(query.get("options", "")), *(f"-c {name}={value}" for name, value in settings.items()))
+    return {**chosen, "client_encoding": "utf8", "options": " ".join(part for part in options if part)}
 
 
 def parameters(url: str, settings: Mapping[str, str], application_name: str) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def refuse_unsuitable(dbapi_connection: psycopg.Connection[Any], **_: Any) -> No
     """Check what the server reports when a connection starts. UnsuitableDatabase is a driver error, so that code which
     tolerates an unavailable database tolerates this one too.
     """
-    told = dbapi_connection.info
-    if told.server_version < OLDEST * 10_000:
-        raise UnsuitableDatabase(TOO_OLD.format(told.parameter_status("server_version")))
-    if (encoding := told.parameter_status("server_encoding")) != ENCODING:
+    server = dbapi_connection.info
+    if server.server_version < OLDEST * 10_000:
+        raise UnsuitableDatabase(TOO_OLD.format(server.parameter_status("server_version")))
+    if (encoding := server.parameter_status("server_encoding")) != ENCODING:
         raise UnsuitableDatabase(NOT_UTF8.format(encoding))

@@ -1,4 +1,4 @@
-"""Totals of lists: exact, estimated or bounded, and up to which size counting is worth it."""
+"""Totals of lists: exact, estimated or bounded, and the sizes up to which they are counted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_cata
 
 @dataclass(frozen=True)
 class Count:
-    """A number of rows; `more` than the value, or `about` as many, if an exact count would cost too much."""
+    """A number of rows: exact, or `more` than or `about` the value if an exact count would be too slow."""
 
     value: int
     kind: Literal["exact", "more", "about"] = "exact"
 
     @classmethod
     def bounded(cls, counted: int, bound: int) -> Count:
-        """The meaning of a count that stopped one above `bound`."""
+        """The result of a count that stops at one above `bound`."""
         return cls(counted) if counted <= bound else cls(bound, "more")
 
 

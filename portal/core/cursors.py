@@ -1,4 +1,4 @@
-"""Write the position in a list into a URL, and read it back from untrusted input."""
+"""Encode the position in a list for URLs, and decode it from untrusted input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def written(row: Row[Any]) -> str:
 
 
 def read(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uuid.UUID] | None:
-    """The position, or None if the text isn't one. The reader raises ValueError."""
+    """The position, or None if the text is invalid. `read_value` raises ValueError for invalid values."""
     if not text or len(text) > LONGEST:
         return None
     try:

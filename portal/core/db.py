@@ -1,4 +1,4 @@
-"""Transactions: how they begin, for which actor, and how they end."""
+"""Transactions: begin each for an actor, commit, retry, and translate database errors."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ R = TypeVar("R")
 
 log = logging.getLogger("portal")
 
-DIRECT = "direct"  # the engine for what a transaction pooler can't do: session locks, LISTEN
+DIRECT = "direct"  # the engine for session locks and LISTEN, which transaction poolers don't support
 MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migration of one database
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
-TOLD = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
-ENDED = ("operation_id", "undoes", "undone")  # what belongs to a single transaction; shared connections keep it
-WHO = ", ".join(
+ACTOR_SETTINGS = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
+OPERATION_SETTINGS = ("operation_id", "undoes", "undone")  # of a single transaction; pooled connections would keep them
+SET_ACTOR = ", ".join(
     (
         "SELECT set_config('role', %s, true)",
-        *(f"set_config('portal.{name}', %s, true)" for name in TOLD),
-        *(f"set_config('portal.{name}', '', true)" for name in ENDED),
+        *(f"set_config('portal.{name}', %s, true)" for name in ACTOR_SETTINGS),
+        *(f"set_config('portal.{name}', '', true)" for name in OPERATION_SETTINGS),
     )
 )
-NOBODY = ("none", *("" for _ in TOLD))
+NO_ACTOR = ("none", *("" for _ in ACTOR_SETTINGS))
 
 _scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
 
@@ -78,7 +78,7 @@ for _event, _filter in FILTERS.items():
 
 @contextmanager
 def acting_as(actor: Actor) -> Iterator[None]:
-    """Act as somebody else, in a session of its own that ends with the block."""
+    """Act as another actor during the block, in a separate database session."""
     token, scope = bind(actor), _scope.set(object())
     try:
         yield
@@ -92,18 +92,18 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 @event.listens_for(db.session, "after_begin")
 def set_actor(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """Tell PostgreSQL who is acting in this transaction, unless it was told already."""
+    """Set the actor in PostgreSQL for this transaction, unless it is set already."""
     if transaction.nested:
         return
     actor = session.info["actor"] = current_actor()
-    settings = settings_of(actor) if session.info.get("command") or actor is not SYSTEM else NOBODY
-    if connection.info.get("told", NOBODY) != settings:
-        connection.exec_driver_sql(WHO, settings)
-        connection.info["told"] = settings
+    settings = settings_of(actor) if session.info.get("command") or actor is not SYSTEM else NO_ACTOR
+    if connection.info.get("actor_settings", NO_ACTOR) != settings:
+        connection.exec_driver_sql(SET_ACTOR, settings)
+        connection.info["actor_settings"] = settings
 
 
 def settings_of(actor: Actor) -> tuple[str, ...]:
-    """The settings for PostgreSQL: the role to take ('none' for actors without a tenant), and those of TOLD."""
+    """The role ('none' for actors without a tenant) and the ACTOR_SETTINGS to set in PostgreSQL."""
     origin = current_origin()
     return (
         "none" if actor.is_unlimited else TENANT_ROLE,
@@ -124,23 +124,23 @@ def forget_actor(session: Session, transaction: SessionTransaction) -> None:
 
 def forget_settings(connection: Connection, *_: Any) -> None:
     """Settings end with their transaction, and rolling back to a savepoint restores older ones."""
-    if not connection.invalidated:  # a lost connection has nothing to forget, and can't be asked
-        connection.info.pop("told", None)
+    if not connection.invalidated:  # a lost connection has no settings, and accessing its info would fail
+        connection.info.pop("actor_settings", None)
 
 
-def doubt_settings(connection: Connection, *_: Any) -> None:
+def mark_settings_unknown(connection: Connection, *_: Any) -> None:
     if not connection.invalidated:
-        connection.info["told"] = None
+        connection.info["actor_settings"] = None
 
 
 event.listen(Engine, "commit", forget_settings)
 event.listen(Engine, "rollback", forget_settings)
-event.listen(Engine, "rollback_savepoint", doubt_settings)
+event.listen(Engine, "rollback_savepoint", mark_settings_unknown)
 
 
 @event.listens_for(Engine, "begin")
 def set_locally(connection: Connection) -> None:
-    """Set in each transaction of a pooler what our own connections set once (see engine_options)."""
+    """Behind a pooler, set for each transaction what direct connections set once (see engine_options)."""
     settings: dict[str, str] = connection.get_execution_options().get("local_settings", {})
     if settings:
         calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
@@ -151,16 +151,16 @@ def set_locally(connection: Connection) -> None:
 def explain(
     _connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, _many: bool
 ) -> tuple[str, Any]:
-    """Run a statement with the execution option `explain` as EXPLAIN: its one row is the plan, as JSON."""
+    """Run statements with the execution option `explain` as EXPLAIN. The result is one row: the plan, as JSON."""
     wanted = context is not None and context.execution_options.get("explain", False)
     return f"EXPLAIN (FORMAT JSON) {statement}" if wanted else statement, parameters
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function one transaction; nothing else commits. Inside another command it joins that transaction.
+    """Run a function in one transaction; nothing else commits. Inside another command it joins that transaction.
 
-    Serialization failures and deadlocks run the function again, so it must read what it needs itself. Raises Conflict
-    if a constraint is violated, and Busy once the retries are used up.
+    Serialization failures and deadlocks run the function again, so it must load all rows itself. Raises Conflict if a
+    constraint is violated, and Busy once the retries are used up.
     """
 
     @wraps(function)
@@ -218,10 +218,10 @@ def conflict_of(error: IntegrityError) -> Conflict:
 def engine_options(
     url: str, *, pool_size: int, pool_timeout: float, statement_timeout: float, pools_transactions: bool = False
 ) -> dict[str, Any]:
-    """How the engine connects. Durations in seconds.
+    """Options for SQLAlchemy's engine. Durations are in seconds.
 
-    Behind a transaction pooler, a connection's settings would leak to the next client: there each transaction has its
-    own, and no statement is prepared.
+    Behind a transaction pooler, a connection's settings would leak to the next client, so they are set for each
+    transaction, and no statement is prepared.
     """
     settings = {"statement_timeout": str(int(statement_timeout * 1000)), **SETTINGS}
     connect = arguments(url, {} if pools_transactions else {**settings, **LASTING})
@@ -239,7 +239,7 @@ def engine_options(
 
 
 def direct_engine() -> Engine:
-    """The engine that connects to PostgreSQL itself. NeedsDirectUrl if only a pooler's address is known."""
+    """The engine that bypasses the pooler. Raises NeedsDirectUrl if only the pooler's address is known."""
     engines = db.engines
     if DIRECT in engines:
         return engines[DIRECT]
@@ -249,7 +249,7 @@ def direct_engine() -> Engine:
 
 
 def locked(statement: Select[R], *, with_deleted: bool = False) -> R:
-    """The statement's only row in its current state, locked until the command ends. Missing if there is none."""
+    """Lock the statement's only row until the command ends, and return its current state. Missing if there is none."""
     options = {"with_deleted": with_deleted, "populate_existing": True}
     row = db.session.scalar(statement.with_for_update(), execution_options=options)
     if row is None:
@@ -257,15 +257,15 @@ def locked(statement: Select[R], *, with_deleted: bool = False) -> R:
     return row
 
 
-def was_made(model: type[Keyed], row_id: uuid.UUID) -> bool:
-    """Whether the row was ever created, by any actor: to recognize a form that was sent twice."""
+def was_created(model: type[Keyed], row_id: uuid.UUID) -> bool:
+    """Whether anybody ever created the row: used to recognize a form that was sent twice."""
     with acting_as(SYSTEM):
         found = select(model.id).where(model.id == row_id)
         return db.session.scalar(found, execution_options={"with_deleted": True}) is not None
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """COPY rows into a table inside the running command, with all triggers; returns how many."""
+    """COPY rows into a table inside the running command, with all triggers. Returns how many."""
     names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
     connection: Any = db.session.connection().connection.driver_connection
@@ -279,6 +279,6 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 @contextmanager
 def without_time_limit() -> Iterator[None]:
-    """Lift the statement timeout for the transaction of the block, for long tasks of the command line."""
+    """Disable the statement timeout for the current transaction, for long tasks of the command line."""
     db.session.connection().exec_driver_sql("SELECT set_config('statement_timeout', '0', true)")
     yield

@@ -18,7 +18,7 @@ BELOW = ".co"
 LONGEST_PASTED = 1000
 LONGEST_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 LOOK_ALIKES = {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
-LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ" + "αικνρυωηοτγ")  # words of these look Latin
+LATIN_SHAPED = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡ" + "αικνρυωηοτγ")  # words made of these look Latin
 HAN = {"LATIN", "CJK", "IDEOGRAPHIC"}
 WRITTEN_TOGETHER = (HAN | {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}, HAN | {"BOPOMOFO"}, HAN | {"HANGUL"})
 
@@ -95,8 +95,8 @@ def _parts(text: str, kinds: Collection[str]) -> tuple[str, str, str]:
         return validate_email(text, check_deliverability=False, allow_smtputf8=INTERNATIONAL in kinds)
 
     try:
-        found = validated(text)
-        return found.local_part, found.domain, found.ascii_domain
+        valid = validated(text)
+        return valid.local_part, valid.domain, valid.ascii_domain
     except EmailNotValidError:
         if INTERNAL not in kinds or text.rpartition(".")[2].isdigit():
             raise

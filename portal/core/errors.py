@@ -1,4 +1,4 @@
-"""Errors that people should hear about."""
+"""Errors that are reported to people."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class NotAllowed(Exception):
 
 
 class Busy(Exception):
-    """The database has too much to do at once; trying again later helps."""
+    """The database is overloaded. Trying again later helps."""
 
 
 class Occupied(Exception):
-    """Too many queries are running; `is_own` if it's the actor's own. Trying again later helps."""
+    """Too many queries are running: the actor's own if `is_own`. Trying again later helps."""
 
     def __init__(self, message: str, *, is_own: bool) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class Occupied(Exception):
 
 
 class Overdue(Exception):
-    """A statement took too long. If PostgreSQL can't interrupt it, it keeps running."""
+    """A statement took too long. It may still be running if PostgreSQL can't interrupt it."""
 
 
 class RateLimited(Exception):
@@ -69,7 +69,7 @@ class NeedsDirectUrl(Exception):
 
 
 class UnsuitableDatabase(psycopg.OperationalError):
-    """The portal can't run on this database or with this login; the message says who has to do what."""
+    """The portal can't run on this database or with this login. The message names the solution."""
 
 
 class RightsMissing(UnsuitableDatabase):

@@ -11,7 +11,7 @@ from random import Random
 def uuid7(milliseconds: int | None = None, random: Random | None = None) -> uuid.UUID:
     """A time-ordered UUID, version 7 (RFC 9562, section 5.7). Keys made in Python let the ORM insert in bulk.
 
-    `milliseconds` since 1970 and `random` make it reproducible; by default both come from the machine.
+    Pass `milliseconds` since 1970 and `random` for reproducible keys; by default, the current time and random bits.
     """
     at = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
     noise = secrets.randbits(74) if random is None else random.getrandbits(74)

@@ -1,4 +1,4 @@
-"""Write untrusted text as one harmless line, in a terminal or a log."""
+"""Print untrusted text safely as one line, in a terminal or a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def one_line(text: str) -> str:
 
 
 class Formatter(logging.Formatter):
-    """Log entries that nobody can forge: further lines are indented, and control codes escaped."""
+    """Format log entries that can't be forged: continuation lines are indented, and control codes escaped."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -25,7 +25,7 @@ class Formatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Log entries for programs: one JSON object per line, with the entries of the record's `fields`."""
+    """Format log entries for programs: one JSON object per line, including the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")

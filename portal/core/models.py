@@ -39,7 +39,7 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """The declarative base; its metadata is what migrations compare with."""
+    """The declarative base. Migrations are compared with its metadata."""
 
     registry = registry(
         metadata=MetaData(naming_convention=NAMING),
@@ -53,7 +53,7 @@ class Base(DeclarativeBase):
 
 
 class Keyed:
-    """A UUIDv7 key made by the application; the server's default serves other programs."""
+    """A UUIDv7 primary key, created by the application. The server's default is for other programs."""
 
     id: Mapped[uuid.UUID] = mapped_column(
         primary_key=True, default=uuid7, server_default=text("gen_random_uuid()"), sort_order=-1
@@ -61,7 +61,7 @@ class Keyed:
 
 
 class Audited:
-    """Who created and changed the row, and when; the stamping trigger sets these from the actor."""
+    """Who created and changed the row, and when. The stamping trigger sets these columns from the actor."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
     updated_at: Mapped[datetime] = mapped_column(
@@ -92,7 +92,7 @@ class SoftDeletable:
 
     @classmethod
     def deleted_keys(cls) -> Select[uuid.UUID]:
-        """A subquery of deleted rows' ids, for other queries, in which the session would hide deleted entities."""
+        """A subquery of deleted rows' ids. It uses the table, because the session hides deleted entities."""
         rows: Any = cls.__table__.alias(f"deleted_{cls.__table__.name}")  # type: ignore[attr-defined]
         return select(rows.c.id).where(rows.c.deleted_at.is_not(None))
 
@@ -113,7 +113,7 @@ class TenantOwned:
 
     @classmethod
     def row_policy(cls) -> str:
-        """The same as `visible_to`, as SQL for the table's row-level security policy (see core/row_security.py)."""
+        """The SQL equivalent of `visible_to`, for the table's row-level security policy (see core/row_security.py)."""
         return f"{cls.tenant().key} = {OWN_TENANT}"
 
     def is_writable_by(self, actor: Actor) -> bool:

@@ -20,7 +20,7 @@ GIN: dict[str, Any] = {"postgresql_using": "gin", "postgresql_with": {"gin_pendi
 
 
 class XID8(UserDefinedType[str]):
-    """A transaction's number, which never comes again."""
+    """A transaction id that is never reused."""
 
     cache_ok = True
 
@@ -79,12 +79,12 @@ class Operation(TenantOwned, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """An ADMIN sees the part of the own organization, a USER nothing."""
+        """ADMINs see the part of their own organization, USERs nothing."""
         if actor.role is Role.ADMIN and actor.organization_id is not None:
             return cls.organization_id == actor.organization_id
         return false()
 
     @classmethod
     def shown(cls) -> ColumnElement[bool]:
-        """The rows for the one acting: of the whole where no tenant bounds them, else what the session leaves."""
+        """The rows that lists show: whole operations for unlimited actors, else the tenant's parts (see scoping)."""
         return cls.organization_id.is_(None) if current_actor().is_unlimited else true()

@@ -38,25 +38,25 @@ class RateLimit(Base):
 
 @dataclass(frozen=True)
 class Bound:
-    """At most so many attempts in any period of so many seconds: half of them at once, the others one by one."""
+    """At most `most` attempts in any `seconds`: half of them at once, the rest evenly spread."""
 
     most: int
     seconds: float
 
     @property
     def every(self) -> timedelta:
-        """How long it takes until one more attempt is allowed."""
+        """The time after which one more attempt is allowed."""
         return timedelta(seconds=self.seconds) / (self.most - self.most // 2)
 
     @property
     def full(self) -> timedelta:
-        """How far ahead of now a counter is that allows no attempt."""
+        """How far a full counter, which allows no attempt, is ahead of now."""
         return self.every * max(self.most // 2, 1)
 
 
 @dataclass(frozen=True)
 class Counter:
-    """A counter of attempts. Success clears a counter, but takes only one attempt back from a shared one."""
+    """A counter of attempts. Success clears it, but takes only one attempt back if it is shared."""
 
     key: bytes
     bound: Bound
@@ -65,7 +65,7 @@ class Counter:
 
 @command
 def attempt(*counters: Counter) -> None:
-    """Count one attempt in each counter. RateLimited, and nothing is counted, if one of them is full."""
+    """Count one attempt in each counter. Raises RateLimited, and counts nothing, if one of them is full."""
     for counter in counters:
         if db.session.scalar(_counted(counter)) is None:
             raise RateLimited(wait(counter))
@@ -73,10 +73,10 @@ def attempt(*counters: Counter) -> None:
 
 
 def _counted(counter: Counter) -> Any:
-    """Count in one statement, so that concurrent attempts don't get lost; it returns nothing if the counter is full.
+    """Count in one statement, so that no concurrent attempt is lost. It returns nothing if the counter is full.
 
-    A moment that is too far ahead means that the clock was set back: it then counts as full from now on, because nobody
-    could sign in until the clock has caught up.
+    A moment that is too far ahead means that the clock was set back. The counter is then treated as full from now on,
+    because otherwise nobody could sign in until the clock caught up.
     """
     every, full = counter.bound.every, counter.bound.full
     counted = func.least(func.greatest(RateLimit.free_at, _now()) + every, _now() + full)
@@ -93,12 +93,12 @@ def _counted(counter: Counter) -> Any:
 
 
 def _remove_old() -> None:
-    """Called after counting, when it can't cause a deadlock any more."""
+    """Prune a few counters. Called after counting, when it can no longer cause a deadlock."""
     _prune(_now(), REMOVED_AT_ONCE)
 
 
 def prune(before: datetime) -> int:
-    """Remove the counters whose moment was before then."""
+    """Remove counters whose moment is earlier than `before`."""
     return in_batches(lambda: command(_prune)(func.least(before, _now()), PRUNED_AT_ONCE))
 
 
@@ -109,7 +109,7 @@ def _prune(before: ColumnElement[datetime], most: int) -> int:
 
 
 def wait(counter: Counter) -> int:
-    """How many seconds until the counter allows an attempt; 0 if it does now."""
+    """Seconds until the counter allows an attempt, 0 if it does now."""
     ahead = func.extract("epoch", RateLimit.free_at - _now())
     found = db.session.scalar(select(ahead).where(RateLimit.key == counter.key))
     room = (counter.bound.full - counter.bound.every).total_seconds()

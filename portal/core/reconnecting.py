@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 
 @event.listens_for(Engine, "checkout")
-def look_before_use(dbapi_connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _: Any) -> None:
+def replace_closed(dbapi_connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _: Any) -> None:
     """Replace an idle connection with unread data: the server closed it.
 
     New connections are not checked because the pool retries only twice.
@@ -33,7 +33,7 @@ def look_before_use(dbapi_connection: psycopg.Connection[Any], record: Connectio
 
 
 @event.listens_for(Engine, "begin")
-def begin_at_once(connection: Connection) -> None:
+def send_begin(connection: Connection) -> None:
     """Send BEGIN before the first statement instead of together with it, at the same cost.
 
     A closed connection that was not noticed yet fails here, before any statement, and is replaced; so are all others of

@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from portal.core import history
 from portal.core.actor import current_actor
 from portal.core.clock import now
-from portal.core.db import command, db, locked, was_made
+from portal.core.db import command, db, locked, was_created
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
@@ -40,7 +40,7 @@ class Records(Generic[Row]):
             try:
                 self._create(values, row_id, options)
             except Conflict:
-                if not was_made(self.model, row_id):
+                if not was_created(self.model, row_id):
                     raise
 
         self.around(row_id, values, make)

@@ -19,7 +19,7 @@ class RetentionRule:
 
 
 def in_batches(remove_some: Callable[[], int]) -> int:
-    """Call `remove_some`, a transaction each time, until it removes nothing; returns the total."""
+    """Call `remove_some`, each time in its own transaction, until it removes nothing. Returns the total."""
     removed = 0
     while some := remove_some():
         removed += some

@@ -1,8 +1,9 @@
-"""Row-level security: its roles, the expressions its policies use, and the columns nobody may read.
+"""Row-level security: its roles, expressions for its policies, and the columns that the data browser can't read.
 
-The transaction of an ADMIN or USER runs as TENANT_ROLE (see core/db.py), which has no login, owns nothing and may do
-only what portal/sql grants. The tables' owner passes: SUPER_ADMINs, sign-in, workers and the command line act as that.
-Policies are enabled, not forced: forced ones would bind a plain owner, but not a superuser. They catch forgotten
+Transactions of ADMINs and USERs run as TENANT_ROLE (see core/db.py), which can't log in, owns nothing and has only the
+privileges granted in portal/sql. SUPER_ADMINs, sign-in, workers and the command line run as the tables' owner, which
+the policies don't restrict.
+Policies are enabled, not forced: forced ones would restrict a plain owner, but not a superuser. They catch forgotten
 filters; they don't stop injected SQL, which could reset the role.
 """
 
@@ -10,11 +11,11 @@ from __future__ import annotations
 
 TENANT_ROLE = "portal_tenant"
 
-# The role of the data browser: it is granted all rows, and no secrets (data_browser/reading).
+# The role of the data browser: it can read all rows, but no secrets (data_browser/reading).
 READER_ROLE = "portal_reader"
 TOKEN = "The digest of a token that signs somebody in."  # noqa: S105
 LINK = "Emails can contain links that sign somebody in."
-SALT = "With it, erased values could be guessed."
+SALT = "It would allow erased values to be guessed."
 SECRETS = {
     "users": {
         "password": "A password hash can be attacked offline.",
@@ -35,6 +36,6 @@ SECRETS = {
     "activity_leaves": dict.fromkeys(("salt", "values_hash", "operation_salt", "operation_hash"), SALT),
 }
 
-# Read once per statement. After the transaction that set it, a setting is '' instead of NULL.
+# Evaluated once per statement. After the transaction that set it, a setting is '' instead of NULL.
 OWN_TENANT = "(SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)"
 ONESELF = "(SELECT nullif(current_setting('portal.actor_id', true), '')::uuid)"

@@ -1,4 +1,4 @@
-"""Scope every query to the rows that exist for the actor: the tenant rule and the soft-delete rule.
+"""Scope every query to the actor's tenant and to rows that are not deleted.
 
 Queries name neither tenant nor `deleted_at`. The exceptions are explicit and easy to search for: the execution options
 `with_deleted=True` and `all_tenants=True`, and `acting_as(SYSTEM)`.
@@ -19,7 +19,7 @@ from portal.core.models import Base, SoftDeletable, TenantOwned
 
 def narrow(state: ORMExecuteState) -> None:
     """Scope every ORM statement to active rows of the actor's tenant."""
-    actor = _who_began(state.session)
+    actor = _checked_actor(state.session)
     if state.is_column_load:
         return
     if (state.is_insert or state.is_update) and not actor.is_unlimited:
@@ -35,7 +35,7 @@ def narrow(state: ORMExecuteState) -> None:
 
 def check_written(session: Session, _context: UOWTransaction) -> None:
     """Refuse rows that the actor may not save. Runs after the flush, when foreign keys are set."""
-    actor = _who_began(session)
+    actor = _checked_actor(session)
     if actor.is_unlimited:
         return
     for row in (*session.new, *session.dirty, *session.deleted):
@@ -43,8 +43,8 @@ def check_written(session: Session, _context: UOWTransaction) -> None:
             raise NotAllowed
 
 
-def _who_began(session: Session) -> Actor:
-    """The actor, who must be the one that PostgreSQL was told of in the open transaction."""
+def _checked_actor(session: Session) -> Actor:
+    """The current actor, who must be the one that began the open transaction."""
     actor = current_actor()
     if session.info.get("actor", actor) != actor:
         raise ActorChangedError("the transaction was begun by another actor; end it first")
@@ -65,7 +65,7 @@ def _refuse_foreign_values(state: ORMExecuteState, actor: Actor) -> None:
 
 
 def _written_rows(state: ORMExecuteState) -> list[dict[str, Any]]:
-    """What the statement writes, by column: its own values, or those of each row of parameters.
+    """The values that the statement writes, by column: its own, or those of each row of parameters.
 
     An INSERT without either (FROM SELECT, several VALUES) yields a row without a tenant, which is refused.
     """

@@ -1,4 +1,4 @@
-"""Record the SQL statements of a block and their times; their text, never their parameters."""
+"""Record the text and duration of a block's SQL statements, never their parameters."""
 
 from __future__ import annotations
 

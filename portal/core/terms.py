@@ -14,7 +14,7 @@ LONGEST = 200
 
 
 def words_of(text: str) -> list[str]:
-    """Split a search term into words, all of which must match. Of a pasted mailbox, only the address counts."""
+    """Split a search term into words, all of which must match. A pasted mailbox is reduced to its address."""
     return unicodedata.normalize("NFC", pasted_email(text)[:LONGEST]).split()[:WORDS]
 
 
@@ -24,7 +24,7 @@ def patterns_of(text: str) -> list[Any]:
 
 
 def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
-    """Conditions for a search term: every word must be found."""
+    """Conditions for a search term: every word must match."""
     return [column.like(pattern) for pattern in patterns_of(text)]
 
 

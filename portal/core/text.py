@@ -1,8 +1,8 @@
 """Clean pasted text: remove characters that are invisible or change the text direction.
 
-They are stripped, not refused, because word processors, chats and PDF files add them unasked. What remains is what the
-reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep
-them out of names. Joiners and variation selectors stay where they change how the character next to them looks.
+They are stripped, not refused, because word processors, chats and PDF files insert them. What remains is what the
+reader sees. Unicode calls most of them "default ignorable" (DerivedCoreProperties); RFC 8264 and UTS 39 keep them out
+of names. Joiners and variation selectors stay where they change how the character next to them looks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STYLED = tuple("\u203c\u2049\u2139\u3030")  # emoji that are punctuation or lett
 KEYS, KEYCAP = tuple("0123456789#*"), "\u20e3"
 VIRAMA = 9  # the canonical combining class
 
-# Useless in one line of text: soft hyphen, combining grapheme joiner, marks, embeddings and isolates of direction,
+# No use in one line of text: soft hyphen, combining grapheme joiner, marks, embeddings and isolates of direction,
 # fillers, invisible operators, tags, annotations, the object placeholder, and blank symbols.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"

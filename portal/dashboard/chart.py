@@ -29,7 +29,7 @@ class Chart:
 
 
 def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Chart:
-    """New people per day, from `first` on, for at least two days. Counts stop at `bound`, and so does the line."""
+    """A chart of new people per day from `first` on, for at least two days. Counts, and the line, end at `bound`."""
     counts = [min(count, bound) for count in daily]
     over = sum(count > bound for count in daily)
     top = _round_top(max(counts))
@@ -56,7 +56,7 @@ def chart_of(daily: Sequence[int], first: date, total: Count, bound: int) -> Cha
 
 def _finding(most: int, on: date, over: int) -> str:
     if over:
-        return f"On {over} of these days, more than {most:,} people were added; the line stops at {most:,}."
+        return f"On {over} of these days, more than {most:,} people were added. The line ends at {most:,}."
     return f"Busiest day: {on.day} {on:%b} ({most:,})." if most else "No new people in this period."
 
 
@@ -67,7 +67,7 @@ def _dates(points: Sequence[tuple[float, float]], first: date) -> list[tuple[flo
 
 
 def _round_top(most: int) -> int:
-    """The next number of the form 1, 2, 4 or 8 times a power of ten, times the number of grid lines."""
+    """The next number that is 1, 2, 4 or 5 times a power of ten, times the number of grid lines."""
     size = STEPS
     while True:
         for factor in (1, 2, 4, 5):

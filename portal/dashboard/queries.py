@@ -1,4 +1,4 @@
-"""The numbers of the dashboard, each bounded so that the page stays fast at any size."""
+"""The numbers of the dashboard, bounded so that the page stays fast at any size."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def _moments(values: list[datetime]) -> Any:
 
 
 def sum_of(counts: list[int]) -> Count:
-    """The sum of all days; `more` if the count of one of them stopped."""
+    """The sum of all days; `more` if the count of a day stopped at DAY_BOUND."""
     total = sum(min(count, DAY_BOUND) for count in counts)
     return Count(total, "more" if any(count > DAY_BOUND for count in counts) else "exact")

@@ -1,4 +1,4 @@
-"""The dashboard: a few numbers, each a link to exactly the rows that it counts, and a chart."""
+"""The dashboard: a few numbers, each linked to exactly the rows that it counts, and a chart."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Figure:
 @bp.get("/")
 @signed_in()
 def index() -> ResponseReturnValue:
-    """What administrators want to know first. USERs are redirected to their account."""
+    """Show the dashboard. USERs are redirected to their account."""
     if not allows(current_actor(), DASHBOARD_READ):
         return redirect(url_for("account.index"))
     today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -61,10 +61,10 @@ def index() -> ResponseReturnValue:
 
 
 def _figures() -> list[Figure]:
-    shown = [("Active people", "may sign in", "users", _people())]
+    shown = [("Active people", "can sign in", "users", _people())]
     if allows(current_actor(), ORGANIZATIONS_LIST):
         listed = organizations.listing({}, url_for("organizations.index"))
-        shown.append(("Organizations", "living", "building", listed))
+        shown.append(("Organizations", "not deleted", "building", listed))
     else:
         shown.append(("Administrators", "manage this organization", "shield", _people(role="ADMIN")))
     shown.append(("Invited", "not accepted yet", "mail", _people(status="invited")))

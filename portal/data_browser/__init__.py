@@ -1,1 +1,1 @@
-"""The data browser."""
+"""The data browser: read-only pages of all tables, and SQL queries."""

@@ -21,9 +21,9 @@ WIDEST = 500
 WAYS = {"run": "", "explain": "EXPLAIN ", "analyze": "EXPLAIN (ANALYZE, BUFFERS) "}
 NUMBERS = frozenset({20, 21, 23, 26, 700, 701, 1700})  # the OIDs of PostgreSQL's numeric types
 NO_ROWS = (
-    "Only queries that return rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or an EXPLAIN of one of these."
+    "Only queries that return rows can be run here: SELECT, VALUES, TABLE, WITH or SHOW, or EXPLAIN of one of these."
 )
-SECRET = "Passwords, tokens and other secrets can't be read here, and neither can * in tables that contain some."  # noqa: S105
+SECRET = "Passwords, tokens and other secrets can't be read here. List columns by name instead of * in their tables."  # noqa: S105
 OVERDUE = (
     "The query took longer than {:g} s. PostgreSQL can't interrupt what it is doing, so it is still running."
     " You can run another query once it has ended."
@@ -34,7 +34,7 @@ OFFENDING = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|\w+|[^\w\s]+')
 
 @dataclass(frozen=True)
 class Trouble:
-    """A query error and its position: the line number, the offending word and the text around it."""
+    """A query error and its position: the line number, the offending word and its context."""
 
     message: str
     hint: str | None = None
@@ -75,10 +75,13 @@ def is_number(kind: int) -> bool:
 
 
 def _trouble(error: Error, query: str, offset: int, seconds: float, readable: Set[str]) -> Trouble:
-    told = error.diag
-    message, hint = told.message_primary or "PostgreSQL rejected the query.", told.message_hint or None
+    diagnosis = error.diag
+    message, hint = diagnosis.message_primary or "PostgreSQL rejected the query.", diagnosis.message_hint or None
     if isinstance(error, pg.QueryCanceled):
-        message, hint = f"The query took longer than {seconds:g} s and was stopped.", "Narrow it, or check its plan."
+        message, hint = (
+            f"The query took longer than {seconds:g} s and was stopped.",
+            "Narrow the query, or check its plan.",
+        )
     elif isinstance(error, pg.InsufficientPrivilege) and "table" in message:
         hint = SECRET
     elif "multiple commands" in message:
@@ -86,13 +89,13 @@ def _trouble(error: Error, query: str, offset: int, seconds: float, readable: Se
     elif isinstance(error, pg.UndefinedColumn) and hint:
         named = {one.rpartition(".")[2] for one in NAMED.findall(hint)}
         hint = hint if named <= readable else None
-    return Trouble(f"{message[:1].upper()}{message[1:WIDEST]}", hint, **_place(told, query, offset))
+    return Trouble(f"{message[:1].upper()}{message[1:WIDEST]}", hint, **_place(diagnosis, query, offset))
 
 
-def _place(told: Any, query: str, offset: int) -> dict[str, Any]:
-    """The position in the query; None if PostgreSQL reports one inside a function."""
-    place = int(told.statement_position or 0) - 1 + offset
-    if not told.statement_position or not 0 <= place <= len(query):
+def _place(diagnosis: Any, query: str, offset: int) -> dict[str, Any]:
+    """The position in the query; empty if PostgreSQL reports one inside a function."""
+    place = int(diagnosis.statement_position or 0) - 1 + offset
+    if not diagnosis.statement_position or not 0 <= place <= len(query):
         return {}
     begin = query.rfind("\n", 0, place) + 1
     line = query[begin:].split("\n", 1)[0]

@@ -1,4 +1,4 @@
-"""Parse filters of columns into conditions, or describe what is wrong with them."""
+"""Parse column filters into conditions, or explain why they are invalid."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class OfType(UserDefinedType[str]):
 
 
 class Unfit(Exception):
-    """A filter is invalid; the message is for the person, about `column`."""
+    """A filter is invalid. The message about `column` is shown to the person."""
 
     def __init__(self, message: str, column: str | None = None) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ class Condition:
 
 
 def read(table: Table, written: str) -> Condition:
-    """The condition in a URL. Unfit if it is invalid."""
+    """Parse a condition in a URL. Raises Unfit if it is invalid."""
     name, _, rest = written.partition(":")
     operator, _, value = visible(rest).partition(":")
     column = table.columns.get(name)
@@ -103,7 +103,7 @@ def operators_of(column: Column) -> dict[str, str]:
 
 
 def value_of(column: Column, text: str) -> Any:
-    """A valid value as the column's type."""
+    """A valid value, cast to the column's type."""
     return cast(literal(text, Text), OfType(column.type))
 
 
@@ -138,7 +138,7 @@ def _number(column: Column, value: str) -> str:
 
 
 def _moment(column: Column, value: str) -> str:
-    """A time without a time zone is in the reader's."""
+    """Parse a date or time. Without a time zone, it is in the reader's."""
     if column.type == "date":
         return date.fromisoformat(value).isoformat()
     if column.type.startswith("time"):

@@ -1,7 +1,7 @@
 """Stop waiting for a statement that PostgreSQL doesn't interrupt.
 
 PostgreSQL checks `statement_timeout` regularly, but not within a single long expression; canceling and terminating from
-outside depend on the same check. So the client closes the connection: the person gets a response, and the server
+outside depend on the same check. The client therefore closes the connection: the person gets a response, and the server
 process ends at its next check. Until then it keeps the locks of its transaction.
 """
 
@@ -24,7 +24,9 @@ class _HangUp:
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        self._socket = socket.socket(fileno=os.dup(driver.fileno()))  # another connection may reuse its number
+        self._socket = socket.socket(
+            fileno=os.dup(driver.fileno())
+        )  # another connection may reuse the descriptor's number
         self._lock = threading.Lock()
         self._is_over = False
         self.happened = False
@@ -36,15 +38,15 @@ class _HangUp:
                 with suppress(OSError):  # closed already, by the server
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         with self._lock:
             self._is_over = True
             self._socket.close()
 
 
 @contextmanager
-def hanging_up_after(seconds: float, connection: Connection) -> Iterator[None]:
-    """Raise Overdue if the block's statements take longer."""
+def closing_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """Close the connection and raise Overdue if the block's statements take longer."""
     hang_up = _HangUp(connection)
     timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
@@ -57,4 +59,4 @@ def hanging_up_after(seconds: float, connection: Connection) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
-        hang_up.call_off()
+        hang_up.cancel()

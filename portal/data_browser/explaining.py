@@ -1,7 +1,7 @@
-"""Find the statement inside an EXPLAIN, because EXPLAIN ANALYZE executes it, whatever it is.
+"""Find the statement inside an EXPLAIN, because EXPLAIN ANALYZE executes any statement.
 
 A recognized EXPLAIN is rebuilt from known words and its statement, and PostgreSQL checks that this is a single query.
-Anything else is refused, so that a mistake here lets nothing through.
+Everything else is refused, so that a mistake here allows nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def explained(statement: str) -> tuple[str, str]:
 
 
 def is_query(statement: str) -> bool:
-    """Whether it begins like a query. Other statements return rows too, such as EXECUTE of a prepared one."""
+    """Whether it begins like a query. Other statements can also return rows, such as EXECUTE."""
     return QUERY.match(statement, _after_empty(statement)) is not None
 
 

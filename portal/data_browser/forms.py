@@ -13,8 +13,8 @@ from portal.web.forms import Form
 LONGEST = 10_000
 
 
-def seen(_form: Any, field: Any) -> None:
-    """Reject invisible characters: removing them changes the query, and keeping them could disguise it."""
+def visible_only(_form: Any, field: Any) -> None:
+    """Reject invisible characters: removing them would change the query, and keeping them could disguise it."""
     if unseen := first_unseen(field.data or ""):
         code = f"{ord(unseen):04X}"
         raise ValidationError(f"Remove the invisible character U+{code}, or write chr(x'{code}'::int).")
@@ -25,5 +25,9 @@ class QueryForm(Form):
 
     query = TextAreaField(
         "Query",
-        validators=[DataRequired("Enter a query."), Length(max=LONGEST, message="The query is too long."), seen],
+        validators=[
+            DataRequired("Enter a query."),
+            Length(max=LONGEST, message="The query is too long."),
+            visible_only,
+        ],
     )

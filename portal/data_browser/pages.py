@@ -1,4 +1,4 @@
-"""Turn a URL into one page of a table, in the order of an index, from a position on."""
+"""Turn a URL into one page of a table: filters, sort order, and the position where the page begins."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from portal.data_browser.values import LONG, Value
 
 SIZES = (25, 50, 100)
 LONGEST_PLACE = 4000
-LONGEST_VALUE = 200  # of a sort value in a URL; a longer one is looked up again by the row's key
-LONGEST_KEY = 2000  # a row with a longer key has no URL
+LONGEST_VALUE = 200  # characters of a sort value in a URL; longer ones are looked up by the row's key
+LONGEST_KEY = 2000  # characters; rows with longer keys have no URL
 MOST_CONDITIONS = 12
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the page: its unique key, and its values in the order of the columns."""
+    """A row of the page: its key, and its values in the order of the columns."""
 
     key: Sequence[str]
     values: Sequence[Value]
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """What pagers read: rows, how many there are in all, and where the neighboring pages are."""
+    """The rows of a page, their total number, and the URLs of neighboring pages."""
 
     rows: Sequence[Line]
     total: Count
@@ -57,7 +57,7 @@ class View:
         self.typed = arguments.get("operator", ""), arguments.get("value", "")
         if self.asked is not None and "operator" in arguments:
             self._add(f"{self.asked.name}:{self.typed[0]}:{self.typed[1]}")
-        self.shown = [name for name in table.columns if name in arguments.getlist("show")] or table.usual
+        self.shown = [name for name in table.columns if name in arguments.getlist("show")] or table.default_columns
         self.sort = self._sort(arguments.get("sort", ""))
         size = arguments.get("per_page", "")
         self.per_page = int(size) if size in map(str, SIZES) else SIZES[0]
@@ -84,11 +84,11 @@ class View:
             self.problem = error
 
     def _sort(self, wanted: str) -> str:
-        """The sort column of the URL if it can be sorted by, else the key, newest first."""
+        """The sort order in the URL if the column is sortable, else by the key, newest first."""
         column = self.table.columns.get(wanted.removeprefix("-"))
         if column is not None and not column.is_sortable:
-            why = "it is secret" if column.secret else f"{column.type} has no order"
-            self.problem = Unfit(f"The table can't be sorted by {column.name}: {why}.", column.name)
+            reason = "it is secret" if column.secret else f"{column.type} has no order"
+            self.problem = Unfit(f"The table can't be sorted by {column.name}: {reason}.", column.name)
             column = None
         if column is not None:
             return wanted
@@ -113,7 +113,7 @@ class View:
     # Queries
 
     def page(self, connection: Connection) -> Page:
-        """Read the page, and one row more to know whether there is a next one."""
+        """Read the page, and one more row to find out whether there is a next page."""
         found = connection.execute(self._statement()).all()
         backward = self._from_end or self._before is not None
         more = len(found) > self.per_page
@@ -151,7 +151,7 @@ class View:
 
     @property
     def _read(self) -> list[Column]:
-        wanted = {*self.shown, *(["deleted_at"] if self.table.knows_deleted else [])}
+        wanted = {*self.shown, *(["deleted_at"] if self.table.has_soft_delete else [])}
         return [one for one in self.table.readable if one.name in wanted]
 
     def _beyond(self, columns: Sequence[Any], place: Sequence[Any]) -> Any:
@@ -173,7 +173,7 @@ class View:
         return select(row.c[self._column.name]).where(*is_row).scalar_subquery()
 
     def _count(self, connection: Connection) -> Count:
-        """The exact count below a bound; the planner's estimate for a large table as a whole."""
+        """The exact count below a bound, or the planner's estimate for large tables without filters."""
         if not self.conditions and self.table.estimate > COUNTED_BELOW:
             return Count(self.table.estimate, "about")
         counted = select(literal(1)).select_from(self.table.clause).where(*(one.clause for one in self.conditions))
@@ -181,21 +181,21 @@ class View:
         return Count.bounded(connection.scalar(select(func.count()).select_from(bounded)) or 0, BOUND)
 
     def _line(self, row: Any) -> Line:
-        told = row._mapping
-        key = [told[f"k_{name}"] for name in self.table.key]
-        values = [self._value(self.table.columns[name], told) for name in self.shown]
-        sorted_by = told[f"k_{self._column.name}"]
+        texts = row._mapping
+        key = [texts[f"k_{name}"] for name in self.table.key]
+        values = [self._value(self.table.columns[name], texts) for name in self.shown]
+        sorted_by = texts[f"k_{self._column.name}"]
         is_long = self._column.name not in self.table.key and len(sorted_by or "") > LONGEST_VALUE
         place = json.dumps([is_long or sorted_by, *key], separators=(",", ":"))
         written = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-        is_deleted = self.table.knows_deleted and told["v_deleted_at"] is not None
+        is_deleted = self.table.has_soft_delete and texts["v_deleted_at"] is not None
         has_address = all(len(one) <= LONGEST_KEY for one in key)
         return Line(key if has_address else [], values, is_deleted, written if len(written) <= LONGEST_PLACE else None)
 
-    def _value(self, column: Column, told: Mapping[str, Any]) -> Value:
+    def _value(self, column: Column, texts: Mapping[str, Any]) -> Value:
         if column.secret is not None:
             return Value(column, None)
-        text = told[f"v_{column.name}"]
+        text = texts[f"v_{column.name}"]
         is_cut = text is not None and len(text) > LONG
         reference = self.table.references.get(column.name)
         return Value(column, text[:LONG] if is_cut else text, is_cut, reference if text is not None else None)
@@ -220,8 +220,8 @@ class View:
         return self.url_with()
 
     @property
-    def usual_shown(self) -> bool:
-        return self.shown == self.table.usual
+    def is_default_view(self) -> bool:
+        return self.shown == self.table.default_columns
 
     @property
     def hides_internal(self) -> bool:
@@ -229,7 +229,7 @@ class View:
 
     @property
     def internal_url(self) -> str:
-        """The URL of the list with internal columns."""
+        """The URL of this page with internal columns."""
         shown = [one.name for one in self.table.columns.values() if one.is_internal or one.name in self.shown]
         return self._url([*(pair for pair in self._pairs() if pair[0] != "show"), *(("show", name) for name in shown)])
 
@@ -247,8 +247,8 @@ class View:
 
     @property
     def without_deleted_url(self) -> str | None:
-        """The list without deleted rows, which many indexes leave out; None if they are filtered already."""
-        if not self.table.knows_deleted or any(one.column == "deleted_at" for one in self.conditions):
+        """The URL without deleted rows, which many indexes exclude. None if deletion is already filtered."""
+        if not self.table.has_soft_delete or any(one.column == "deleted_at" for one in self.conditions):
             return None
         return self._url([("where", "deleted_at:null:"), *self._pairs()])
 
@@ -266,7 +266,7 @@ class View:
 
     def _pairs(self) -> list[tuple[str, str]]:
         pairs = [("where", one.written) for one in self.conditions]
-        pairs += [] if self.usual_shown else [("show", name) for name in self.shown]
+        pairs += [] if self.is_default_view else [("show", name) for name in self.shown]
         pairs += [] if self.sort == self._sort("") else [("sort", self.sort)]
         return pairs + ([] if self.per_page == SIZES[0] else [("per_page", str(self.per_page))])
 
@@ -275,7 +275,7 @@ class View:
 
 
 def _beyond(columns: Sequence[Any], values: Sequence[Any], down: bool) -> Any:
-    """Compare a row of values, which can use an index."""
+    """Compare as row values, which can use an index."""
     if len(columns) == 1:
         return columns[0] < values[0] if down else columns[0] > values[0]
     left, right = tuple_(*columns), tuple_(*values)

@@ -1,4 +1,4 @@
-"""The actor's former queries, from the history: there is no second list."""
+"""The actor's previous queries, read from the history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACTION = "browser_queried"
 
 
 def own() -> Select[Any]:
-    """The newest queries, and their keys in URLs."""
+    """The newest queries, with their keys for URLs."""
     mine = Operation.shown(), Operation.actor_id == current_actor().id, Operation.action == ACTION
     found = select(Operation.key, Operation.at, Operation.changes["query"][1].astext.label("query")).where(*mine)
     return found.order_by(Operation.at.desc(), Operation.key.desc()).limit(KEPT)

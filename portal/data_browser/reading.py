@@ -1,8 +1,8 @@
-"""Read with a role that can read no secrets, in read-only transactions that are limited in time.
+"""Read as a role without access to secrets, in read-only transactions that are limited in time.
 
-The role protects secrets even if the Python code has a mistake. Queries that people write run in `portal_query`, in
-which PostgreSQL lets no statement change the role. Each person runs one query at a time, and few people at once, across
-all processes: a slot is an advisory lock of the transaction, held until the server is done.
+The role protects secrets even if the Python code has a mistake. Queries that people write run in `portal_query`, where
+PostgreSQL prevents statements from changing the role. Each person can run one query at a time, and few people at once,
+across all processes: a slot is an advisory lock of the transaction, held until the server is done.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from portal.core.actor import current_actor
 from portal.core.db import acting_as, db
 from portal.core.errors import NotAllowed, Occupied
 from portal.core.row_security import READER_ROLE
-from portal.data_browser.deadline import hanging_up_after
+from portal.data_browser.deadline import closing_after
 from portal.data_browser.explaining import PLAN, explained, is_query
 from portal.data_browser.vetting import vet
 
 ROOM = 1_000_000  # approximate maximum of bytes in a result
 LONGEST = 10_000  # characters of one value; fewer if a row has very many values
-GRACE = 1.0  # seconds after its timeout in which a statement may still end by itself
+GRACE = 1.0  # seconds after the timeout in which a statement may still end by itself
 PLACES = 3  # people who can run queries at once
 PAUSES = (0.05, 0.1, 0.25)  # seconds between a page's attempts to get a slot
 CELL = 20  # overhead of a value, in bytes
@@ -43,7 +43,7 @@ SELECT set_config('role', %(role)s, true), set_config('transaction_read_only', '
 """
 
 # All that the role can read: tables with columns, key, foreign keys, and the first columns of indexes.
-SHELF = """
+READABLE_TABLES = """
 SELECT n.nspname AS schema, c.relname AS name, obj_description(c.oid, 'pg_class') AS comment,
     c.reltuples::bigint AS estimate, pg_total_relation_size(c.oid) AS size,
     (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -79,7 +79,7 @@ ORDER BY n.nspname <> 'public', n.nspname, c.relname
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a statement: the names and types (OIDs) of its columns, and its rows. Long values are truncated."""
+    """The result of a statement: names and types (OIDs) of its columns, and rows. Long values are truncated."""
 
     names: Sequence[str]
     types: Sequence[int]
@@ -96,10 +96,10 @@ class NoRowsError(Exception):
 
 @contextmanager
 def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits: bool = False) -> Iterator[Connection]:
-    """A transaction that reads with the role, and is rolled back.
+    """Read in a transaction as the role, and roll it back.
 
-    Each statement is limited in time; `statements` is the number of long ones. Occupied if there is no slot, at once
-    unless it `waits` a moment; Overdue if PostgreSQL doesn't interrupt a statement.
+    Each statement is limited in time; `statements` is the number of long ones. Raises Occupied if no slot is free, at
+    once or, if it `waits`, after a moment; Overdue if PostgreSQL doesn't interrupt a statement.
     """
     actor = current_actor()
     if not actor.is_unlimited:
@@ -107,17 +107,17 @@ def reading(seconds: float, *, places: int = PLACES, statements: int = 1, waits:
     db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(actor):
         connection = _placed(str(actor.id or ""), seconds, places, PAUSES if waits else ())
-        with hanging_up_after(seconds * statements + GRACE, connection):
+        with closing_after(seconds * statements + GRACE, connection):
             yield connection
 
 
 def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -> Connection:
     """The session's connection, once its transaction has a slot. No connection is held while waiting."""
-    told = {"role": READER_ROLE, "timeout": str(int(seconds * 1000)), "person": person, "places": places}
+    parameters = {"role": READER_ROLE, "timeout": str(int(seconds * 1000)), "person": person, "places": places}
     kinds = {"one_each": ONE_EACH, "together": TOGETHER, "own": OWN, "all": ALL}
     for pause in (*pauses, None):
         connection = db.session.connection()
-        *_, taken = connection.exec_driver_sql(TAKE, {**told, **kinds}).one()
+        *_, taken = connection.exec_driver_sql(TAKE, {**parameters, **kinds}).one()
         if taken is None:
             return connection
         db.session.rollback()
@@ -128,9 +128,9 @@ def _placed(person: str, seconds: float, places: int, pauses: Sequence[float]) -
     raise Occupied("Other people are running queries right now. Try again in a few seconds.", is_own=False)
 
 
-def shelf(connection: Connection) -> list[dict[str, Any]]:
+def readable_tables(connection: Connection) -> list[dict[str, Any]]:
     """The tables that the role can read."""
-    return [dict(row) for row in connection.exec_driver_sql(SHELF).mappings()]
+    return [dict(row) for row in connection.exec_driver_sql(READABLE_TABLES).mappings()]
 
 
 def run(connection: Connection, statement: str, *, most: int) -> Answer:
@@ -164,7 +164,7 @@ def _used(rows: Sequence[Sequence[str | None]]) -> int:
 
 
 def _described(connection: Connection, statement: str) -> tuple[list[str], list[int]]:
-    """Describe the result of a statement. PostgreSQL parses it without running it, and refuses several statements."""
+    """Describe the result of a statement. PostgreSQL parses it without running it, and refuses multiple statements."""
     driver: Any = connection.connection.driver_connection
     for answer in (
         driver.pgconn.prepare(b"", statement.encode()),

@@ -1,4 +1,4 @@
-"""A single row: its values, its references in both directions, and its JSON."""
+"""A single row: its values, references in both directions, and JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = "..."  # exists in every database encoding
 
 @dataclass(frozen=True)
 class Pointing:
-    """How many rows of another table reference this one, by which column."""
+    """The number of rows in another table that reference this one, with the column."""
 
     table: Table
     reference: Reference
@@ -35,12 +35,12 @@ class Pointing:
 
 
 def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[Value]:
-    """Every column of the row. Missing if there is none."""
+    """The value of each column of the row. Raises Missing if there is no such row."""
     texts = [func.left(cast(table.of(one.name), Text), longest(table) + 1).label(one.name) for one in table.readable]
-    told = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
-    if told is None:
+    row = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
+    if row is None:
         raise Missing
-    return [_value(table, name, told) for name in table.columns]
+    return [_value(table, name, row) for name in table.columns]
 
 
 def pointing(
@@ -65,7 +65,7 @@ def longest(table: Table) -> int:
 
 
 def as_json(connection: Connection, table: Table, key: Sequence[str], *, internal: bool = False) -> str:
-    """The row without secrets, in PostgreSQL's format; long values are truncated, as text."""
+    """The row as JSON in PostgreSQL's format, without secrets. Long values are truncated and become strings."""
     shown = [one.name for one in table.readable if internal or not one.is_internal]
     row = _with_key(select(*(_bounded(table.of(name), longest(table)).label(name) for name in shown)), table, key)
     row = row.subquery("row")
@@ -96,11 +96,11 @@ def _counted(other: Table, reference: Reference, value: str) -> Any:
     return select(func.count()).select_from(bounded).scalar_subquery()
 
 
-def _value(table: Table, name: str, told: Mapping[Any, Any]) -> Value:
+def _value(table: Table, name: str, row: Mapping[Any, Any]) -> Value:
     column = table.columns[name]
     if column.secret is not None:
         return Value(column, None)
-    text = told[name]
+    text = row[name]
     most = longest(table)
     is_cut = text is not None and len(text) > most
     reference = table.references.get(name)

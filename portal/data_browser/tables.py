@@ -13,30 +13,30 @@ from sqlalchemy import table as clause
 from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.row_security import SECRETS
-from portal.data_browser.reading import shelf
+from portal.data_browser.reading import readable_tables
 from portal.resources.relation import relations
 from portal.resources.resource import resources
 
 KINDS = {"B": "boolean", "N": "number", "D": "moment", "E": "enum"}
 NAMED = {"uuid": "uuid", "json": "json", "jsonb": "json", "bytea": "bytes"}
-UNTOLD = "The data browser has no access to it."
+NO_ACCESS = "The data browser has no access to it."
 
 ABOUT = {
     "activity": "The history: one row per event. Append-only.",
     "activity_leaves": "The leaves of the seals, one per event.",
     "activity_repeats": "Repeated events of the current minute, before they are added to the history.",
     "activity_seals": "Seals of the history, each based on the previous one.",
-    "alembic_version": "The migration of the database.",
+    "alembic_version": "The migration that was applied last.",
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
-    "outbox_emails": "The demo's outbox.",
-    "operations": "Transactions, as a whole and as each organization sees them.",
+    "outbox_emails": "Emails in the demo's outbox.",
+    "operations": "Operations: one row per transaction, and one for each organization's part.",
     "passkeys": "Passkeys of people.",
     "recovery_codes": "Recovery codes, each of which works once.",
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
     "sessions": "Sessions of browsers and API clients, current and ended.",
-    "rate_limits": "Counters of attempts.",
+    "rate_limits": "Rate-limit counters.",
     "queue.procrastinate_events": "Events of the queue's jobs.",
     "queue.procrastinate_jobs": "Queued emails.",
     "queue.procrastinate_periodic_defers": "Recurring jobs.",
@@ -46,7 +46,7 @@ ABOUT = {
 # Columns that the portal derives from others for searching and sorting. They are shown on request.
 INTERNAL = frozenset({"search_text", "sort_name"})
 
-# Columns that reference a person without a constraint, so that the person can be removed.
+# Columns that reference a person without a foreign key, so that the person can be removed.
 PEOPLE = ("created_by", "updated_by", "deleted_by", "actor_id")
 
 
@@ -61,7 +61,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `secret` says why it can't be read."""
+    """A column. `secret` is the reason why it can't be read."""
 
     name: str
     type: str
@@ -87,9 +87,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. Its key is empty if it can't be read: its rows then have no URL."""
+    """A table. Its key is empty if it has none or it can't be read; its rows then have no URL."""
 
-    name: str  # with its schema, unless that is public
+    name: str  # with its schema, unless it is public
     comment: str | None
     estimate: int
     size: int
@@ -103,12 +103,12 @@ class Table:
         return [one for one in self.columns.values() if one.secret is None]
 
     @cached_property
-    def usual(self) -> list[str]:
+    def default_columns(self) -> list[str]:
         """The names of the columns that are shown by default."""
         return [one.name for one in self.columns.values() if not one.is_internal]
 
     @property
-    def knows_deleted(self) -> bool:
+    def has_soft_delete(self) -> bool:
         return "deleted_at" in self.columns
 
     def of(self, name: str) -> Any:
@@ -116,11 +116,11 @@ class Table:
 
 
 def all_tables(connection: Connection) -> dict[str, Table]:
-    return {table.name: table for table in map(_table, shelf(connection))}
+    return {table.name: table for table in map(_table, readable_tables(connection))}
 
 
 def table_named(tables: Mapping[str, Table], name: str) -> Table:
-    """The table with this name. Missing if there is none."""
+    """The table with this name. Raises Missing if there is none."""
     try:
         return tables[name]
     except KeyError:
@@ -178,21 +178,21 @@ def _named(schema: str, name: str) -> str:
     return name if schema == "public" else f"{schema}.{name}"
 
 
-def _column(table: str, told: Mapping[str, Any]) -> Column:
+def _column(table: str, row: Mapping[str, Any]) -> Column:
     return Column(
-        told["name"],
-        told["type"].strip('"'),
-        told["category"],
-        told["is_required"],
-        told["is_indexed"],
-        told["is_orderable"],
-        told["labels"] or (),
-        None if told["is_readable"] else SECRETS.get(table, {}).get(told["name"], UNTOLD),
+        row["name"],
+        row["type"].strip('"'),
+        row["category"],
+        row["is_required"],
+        row["is_indexed"],
+        row["is_orderable"],
+        row["labels"] or (),
+        None if row["is_readable"] else SECRETS.get(table, {}).get(row["name"], NO_ACCESS),
     )
 
 
 def _references(found: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> dict[str, Reference]:
-    """Foreign keys with one column; there are none with several."""
+    """Foreign keys with one column. The portal has none with several."""
     named = {one: Reference(one, "users", "id") for one in PEOPLE if one in columns}
     held = {
         one["columns"][0]: Reference(one["columns"][0], _named(one["schema"], one["table"]), one["targets"][0])

@@ -1,8 +1,8 @@
-"""Refuse queries that call a function with effects beyond their own result, such as taking an advisory lock.
+"""Refuse queries that call functions with effects beyond their result, such as taking an advisory lock.
 
-Only a superuser could revoke such functions, so they are found by name in the statement's text. That is enough because
-functions that run text as a statement are refused too, and so are Unicode escapes, which could disguise a name. Names
-in comments and strings count, so that parsing differences never let a call through.
+Only a superuser could revoke such functions, so they are searched by name in the statement's text. That is sufficient,
+because functions that run text as a statement are refused as well, and so are Unicode escapes, which could disguise a
+name. Names in comments and strings count, so that parsing differences can't allow a call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from portal.postgres.extensions import EXTENSIONS
 
 FIRST_OF_OTHERS = 16384  # PostgreSQL's own objects have lower OIDs
-HARMLESS = (  # of the functions that PostgreSQL declares volatile
+HARMLESS = (  # functions that PostgreSQL declares volatile, but which have no such effects
     r"^(bernoulli|system|random(_normal)?|clock_timestamp|timeofday|gen_random_uuid|uuidv[47]|current_query"
     r"|pg_sleep(_for|_until)?|pg_(database|indexes|relation|table|tablespace|total_relation)_size|pg_stat_get_\w+"
     r"|pg_current_wal\w+|pg_is_in_recovery|pg_blocking_pids|pg_lock_status|pg_partition_(tree|ancestors)|pg_xact_status"
@@ -40,16 +40,16 @@ ESCAPES_REFUSED = 'Names with Unicode escapes (U&"...") can\'t be used here. Wri
 
 
 class RefusedQueryError(Exception):
-    """The statement calls, or might call, a function that isn't allowed here."""
+    """The statement calls, or could call, a function that isn't allowed here."""
 
 
 def vet(connection: Connection, statement: str) -> None:
-    """Raise RefusedQueryError unless every function called is allowed. Ask as the role that will run the statement."""
+    """Raise RefusedQueryError unless every called function is allowed. Call it as the role that runs the statement."""
     if ESCAPED.search(statement):
         raise RefusedQueryError(ESCAPES_REFUSED)
     words = {word for pattern in CALLED for word in pattern.findall(statement)}
-    told = {"first_of_others": FIRST_OF_OTHERS, "harmless": HARMLESS, "extensions": list(EXTENSIONS)}
+    parameters = {"first_of_others": FIRST_OF_OTHERS, "harmless": HARMLESS, "extensions": list(EXTENSIONS)}
     names = [*words, *(word.lower() for word in words)]
-    name = connection.exec_driver_sql(FOUND, {**told, "names": names, "statement": statement}).scalar()
+    name = connection.exec_driver_sql(FOUND, {**parameters, "names": names, "statement": statement}).scalar()
     if name is not None:
         raise RefusedQueryError(CALL_REFUSED.format(name))

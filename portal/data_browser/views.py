@@ -31,7 +31,7 @@ from portal.web import reauthentication
 from portal.web.error_pages import RETRY_AFTER, status_of
 from portal.web.given import current_settings
 from portal.web.guards import requires
-from portal.web.rendering import keep_address, render, wants_fragment
+from portal.web.rendering import render, set_browser_url, wants_fragment
 from portal.web.urls import here
 
 bp = Blueprint("data_browser", __name__, url_prefix="/browser")
@@ -39,7 +39,7 @@ UNFIT = (pg.DataError, pg.UndefinedFunction)  # a value or comparison that the c
 LONG_STATEMENTS = 2  # per page: its rows, and a count
 INTERNAL = "internal"
 
-# The page on which a row can be changed under its rules, and the column that leads there.
+# The page on which a row can be changed, and the column with the id for its URL.
 PAGES = {
     **{
         name: ("users.show", "user_id")
@@ -52,7 +52,7 @@ PAGES = {
 @bp.get("/")
 @requires(BROWSER_READ)
 def index() -> ResponseReturnValue:
-    """Every table."""
+    """List all tables."""
     with _reading() as connection:
         tables = all_tables(connection).values()
         rows = counted(connection, tables)
@@ -62,7 +62,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/<table>")
 @requires(BROWSER_READ)
 def show(table: str) -> ResponseReturnValue:
-    """A page of a table."""
+    """Show a page of a table."""
     with _reading() as connection:
         tables = all_tables(connection)
         view = View(table_named(tables, table), request.args, here())
@@ -79,13 +79,13 @@ def show(table: str) -> ResponseReturnValue:
         starter=starter(view.table),
         status=422 if view.problem else 200,
     )
-    return response if view.problem else keep_address(response, view.url, extends=False)
+    return response if view.problem else set_browser_url(response, view.url, extends=False)
 
 
 @bp.get("/<table>/row")
 @requires(BROWSER_READ)
 def row(table: str) -> ResponseReturnValue:
-    """A row with its references in both directions; for htmx a preview."""
+    """Show a row with its references in both directions, or a preview for htmx."""
     key = _key()
     with _reading() as connection:
         tables = all_tables(connection)
@@ -112,7 +112,7 @@ def row(table: str) -> ResponseReturnValue:
 @bp.get("/<table>/row.json")
 @requires(BROWSER_READ)
 def copy(table: str) -> ResponseReturnValue:
-    """A row as JSON, without secrets; for htmx in a dialog with a copy button."""
+    """Return a row as JSON, without secrets; for htmx, in a dialog with a copy button."""
     key = _key()
     with _reading() as connection:
         one = table_named(all_tables(connection), table)
@@ -126,7 +126,7 @@ def copy(table: str) -> ResponseReturnValue:
 @bp.get("/sql")
 @requires(BROWSER_READ)
 def sql() -> ResponseReturnValue:
-    """The SQL page, with a former query or one suggested by a table's page."""
+    """Show the SQL page, with a previous query or one suggested by a table's page."""
     form = QueryForm(query=_wanted())
     return _box(form)
 
@@ -175,7 +175,7 @@ def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
 
 
 def starter(table: Table) -> str:
-    """A query of a table's readable columns, as a starting point."""
+    """A query of a table's readable columns, to start from."""
     names = ", ".join(_quoted(one.name) for one in table.readable if not one.is_internal)
     return f"SELECT {names}\nFROM {table.name}\nLIMIT 100"
 
@@ -189,7 +189,7 @@ def _wants_internal() -> bool:
 
 
 def _wanted() -> str:
-    """The query in the URL: a former one by its key, or a starting point for a table."""
+    """The query that the URL requests: a previous one by its key, or one to start from for a table."""
     name = request.args.get("table", "")
     if name:
         with _reading() as connection:
@@ -220,13 +220,13 @@ def _reading() -> Iterator[Connection]:
 
 
 def _page(view: View, connection: Connection) -> Any:
-    """Read the rows; None if the request is invalid or takes too long, which `problem` then says."""
+    """Read the rows. None if the request is invalid or takes too long; `problem` then has the message."""
     try:
         return view.page(connection)
     except DBAPIError as error:
         if isinstance(error.orig, pg.QueryCanceled):
             view.problem = Unfit(
-                "That took too long. Add a filter, leave out deleted rows, or sort by an indexed column."
+                "The query took too long. Add a filter, exclude deleted rows, or sort by an indexed column."
             )
         elif isinstance(error.orig, UNFIT):
             view.problem = Unfit("A value or position doesn't fit its column.")
@@ -236,7 +236,7 @@ def _page(view: View, connection: Connection) -> Any:
 
 
 def _found(read: Any) -> Any:
-    """Read a row. Missing if the key is invalid."""
+    """Read a row. Raises Missing if the key is invalid."""
     try:
         return read()
     except DBAPIError as error:
@@ -256,8 +256,8 @@ def _page_of(table: Table, values: Sequence[Value]) -> str | None:
     """The URL of the page on which the row can be changed, if there is one."""
     edited = (f"{table.name}.edit", "id") if table.name in resources() else (None, None)
     endpoint, name = PAGES.get(table.name, edited)
-    told: Mapping[str, str | None] = {value.column.name: value.text for value in values}
-    key = told.get(name or "")
+    texts: Mapping[str, str | None] = {value.column.name: value.text for value in values}
+    key = texts.get(name or "")
     return url_for(endpoint, id=key) if endpoint and key else None
 
 

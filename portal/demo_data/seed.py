@@ -14,7 +14,7 @@ from sqlalchemy import select
 from portal.core import history
 from portal.core.actions import Action
 from portal.core.actor import SYSTEM
-from portal.core.batch import OF_NEW_ROWS, without_triggers
+from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
 from portal.resources.demo import Demo, Rows
@@ -68,7 +68,7 @@ def _copy(table: str, rows: Rows) -> int:
     if first is None:
         return 0
     values, copied = map(itemgetter(*first), chain((first,), coming)), 0
-    with without_triggers(db.session.connection(), table, OF_NEW_ROWS):
+    with without_triggers(db.session.connection(), table, IMPORT_TRIGGERS):
         while many := copy_rows(table, tuple(first), islice(values, AT_ONCE)):
             copied += many
     return copied

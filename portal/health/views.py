@@ -1,4 +1,4 @@
-"""Liveness, which needs no database; readiness, which needs a migrated one; and metrics."""
+"""Probes and metrics: liveness needs no database, readiness needs a migrated one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def live() -> Response:
 @bp.get("/readyz")
 @public
 def ready() -> Response:
-    """503 while the database is unavailable or a migration is missing."""
+    """Respond 503 while the database is unavailable or migrations are pending."""
     try:
         with db.engine.begin() as connection:
             is_pending = migrations.are_pending(connection)
@@ -38,7 +38,7 @@ def ready() -> Response:
 @bp.get("/metrics")
 @public
 def metrics() -> Response:
-    """Metrics for Prometheus, with the token of PORTAL_METRICS_TOKEN; 404 if it isn't set."""
+    """Return metrics for Prometheus to requests with PORTAL_METRICS_TOKEN. Respond 404 if it isn't set."""
     settings = current_settings()
     if settings.metrics_token is None:
         raise Missing

@@ -1,1 +1,1 @@
-"""Test tenant isolation: look for another tenant's rows on every page, and roll everything back."""
+"""The self-test of tenant isolation: search every page for another tenant's rows, and roll everything back."""

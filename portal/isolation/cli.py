@@ -1,4 +1,4 @@
-"""The command `flask tenancy check`: one temporary tenant looks for the other's rows."""
+"""The command `flask tenancy check`: visit every page of one temporary tenant, and search for rows of another."""
 
 from __future__ import annotations
 
@@ -25,30 +25,33 @@ tenancy = click.Group("tenancy", help="Test tenant isolation.")
 
 
 @tenancy.command("check")
-@click.option("--only", metavar="ADDRESS", default="/", show_default=True, help="Only paths that begin with this.")
+@click.option("--only", metavar="PATH", default="/", show_default=True, help="Visit only paths that begin with this.")
 @click.pass_obj
 def check_command(info: ScriptInfo, only: str) -> None:
-    """Visit every page as an organization's administrator, looking for another's rows. Everything is rolled back."""
+    """Visit every page as an organization's administrator, and search for rows of another organization.
+
+    Everything is rolled back.
+    """
     try:
         requests, findings = contextvars.Context().run(check, info.load_app(), only)
     except stage.NoSamples as error:
         raise click.ClickException(str(error)) from None
     except NothingSeen:
         raise click.ClickException(
-            "The walk saw nothing, not even its own organization, so it proves nothing."
+            "The self-test saw no rows, not even of its own organization, so its result means nothing."
         ) from None
     for finding in findings:
         click.echo(finding)
     if findings:
         raise SystemExit(1)
-    click.echo(f"{requests:,} requests, no rows of another tenant.")
+    click.echo(f"{requests:,} requests, no rows of another organization.")
 
 
 def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
-    """Walk three times, so that each layer is tested alone. Returns the number of requests, and a line per finding."""
+    """Visit all pages three times, so that each layer is also tested alone. Returns the requests, and the findings."""
     requests, findings = 0, list[str]()
     for name in LAYERS:
-        click.echo(f"Walking with {name} ...", err=True)  # each takes a while
+        click.echo(f"Visiting all pages, {name} ...", err=True)  # each takes a while
         walk = walked(app, name, only)
         requests += walk.requests
         findings += [f"{finding} ({name})" for finding in walk.findings]
@@ -56,7 +59,7 @@ def check(app: Flask, only: str = "/") -> tuple[int, list[str]]:
 
 
 def walked(app: Flask, layers: str, only: str = "/") -> Walk:
-    """A walk with these layers. Call it outside of application contexts."""
+    """Run a walk with these layers. Call it outside application contexts."""
     with app.app_context():
         engine = db.engine
     with LAYERS[layers](), rolled_back(engine) as connection:

@@ -1,4 +1,4 @@
-"""Run the portal in a transaction that is rolled back, optionally with one isolation layer switched off.
+"""Run the portal in a transaction that is rolled back, optionally with one isolation layer disabled.
 
 Only for the self-test and tests: it changes the sessions of the whole process.
 """
@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event
 
 from portal.core import db as transactions
-from portal.core.db import FILTERS, db, doubt_settings
+from portal.core.db import FILTERS, db, mark_settings_unknown
 
 
 @contextmanager
 def rolled_back(engine: Engine) -> Iterator[Connection]:
-    """Run every session on one connection, whose transaction is rolled back at the end. Hold no app context inside."""
+    """Run all database sessions on one connection, whose transaction is rolled back. Open app contexts only inside."""
     factory = db.session.session_factory
     plain, former = factory.class_, dict(factory.kw)
     with engine.connect() as connection:
         outer = connection.begin()
-        # Savepoints replace transactions here: after each, PostgreSQL is told the actor again.
-        event.listen(connection, "release_savepoint", doubt_settings)
+        # Savepoints replace transactions here, so the actor has to be set again after each of them.
+        event.listen(connection, "release_savepoint", mark_settings_unknown)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
         try:
@@ -34,7 +34,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """Undo what the block writes, and nothing before it."""
+    """Roll back what the block writes, and nothing before it."""
     savepoint = connection.begin_nested()
     try:
         yield
@@ -44,7 +44,7 @@ def undone(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def without_filters() -> Iterator[None]:
-    """Switch core/scoping.py off, so that only row-level security is active. Use it around `rolled_back`."""
+    """Disable core/scoping.py, so that only row-level security is active. Use it around `rolled_back`."""
     for name, function in FILTERS.items():
         event.remove(db.session, name, function)
     try:
@@ -56,7 +56,7 @@ def without_filters() -> Iterator[None]:
 
 @contextmanager
 def without_row_security() -> Iterator[None]:
-    """Let tenants act as the login role, so that only core/scoping.py is active."""
+    """Let tenants run as the login role, so that only core/scoping.py is active."""
     role = transactions.TENANT_ROLE
     transactions.TENANT_ROLE = "none"
     try:

@@ -1,4 +1,4 @@
-"""The data of the isolation self-test: two temporary tenants, and what must not show of the second one."""
+"""The data of the isolation self-test: two temporary tenants, and the values of the second that must never show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy import Column, Table, TextClause, Uuid, or_, select, text
 
 from portal.auth.actions import SIGN_IN
 from portal.core import history
-from portal.core.actor import SYSTEM, Actor, Origin, Role, come_from, leave
+from portal.core.actor import SYSTEM, Actor, Origin, Role, bind_origin, unbind_origin
 from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -39,21 +39,21 @@ PEOPLE = ("admin", "user", "deleted")
 
 
 class NoSamples(Exception):
-    """Tenant-owned models without a row of the other tenant, which the check would miss."""
+    """Tenant-owned models have no sample row of the other tenant, so the check would miss them."""
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
-            f"There is no sample data for {', '.join(sorted(names))}, so the check can't tell whether organizations see"
-            " each other's rows. Add some: see `samples` in portal/resources/resource.py."
+            f"There is no sample data for {', '.join(sorted(names))}, so the check can't find out whether organizations"
+            " see each other's rows. Add some: see `samples` in portal/resources/resource.py."
         )
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The data for the walk. Every text of the other tenant contains a word to search for and a canary.
+    """The data for the walk. Every text of the other tenant contains a word to search for, and a canary.
 
-    `marks` must never show, each with its kind; `keys` are those that can be part of a URL. `words`, `references` and
-    `emails` are sent, each beside one that nobody has. `rows` are the other tenant's.
+    `marks` are texts that must never show, with their kind; `keys` can be part of a URL. `words`, `references` and
+    `emails` are sent, each paired with a value that nobody has. `rows` are the other tenant's.
     """
 
     email: str
@@ -68,18 +68,18 @@ class Stage:
     emails: tuple[Pair, ...]
 
     def prints(self, app: Flask) -> dict[str, str | None]:
-        """The current rows of the other tenant by table, read in one statement, for comparison."""
+        """The current rows of the other tenant by table, read in one statement, to detect changes."""
         with app.app_context(), acting_as(SYSTEM):
             return {name: texts for name, texts in db.session.execute(_texts(), {"keys": list(self.rows)})}
 
 
 def set_up(app: Flask) -> Stage:
-    """Create both tenants, and somebody of the first whom its ADMIN must not see. The caller rolls back."""
-    own, foreign = _texts_of_its_own(), _texts_of_its_own()
+    """Create both tenants, and a person of the first whom its ADMIN must not see. The caller rolls back."""
+    own, foreign = _new_texts(), _new_texts()
     password = secrets.token_urlsafe(24)
     with app.app_context(), acting_as(SYSTEM):
         mine = _filled(_tenant(uuid7(), own, PEOPLE, passwords.hash_password(password)))
-    origin = come_from(Origin("", TEST_NETWORK, foreign.mark("the browser of a person")))
+    origin = bind_origin(Origin("", TEST_NETWORK, foreign.mark("the browser of a person")))
     try:
         with app.app_context(), acting_as(SYSTEM):
             other = _filled(_tenant(uuid7(), foreign, PEOPLE, None))
@@ -87,7 +87,7 @@ def set_up(app: Flask) -> Stage:
         _act(app, Actor(hidden.people["hidden"], Role.SUPER_ADMIN, mine.id), mine.people["user"])
         _act(app, Actor(other.people["admin"], Role.ADMIN, other.id), other.people["user"])
     finally:
-        leave(origin)
+        unbind_origin(origin)
     rows = frozenset({other.id, *other.people.values(), *hidden.people.values()})
     known = {str(key) for key in rows}
     ours = {
@@ -109,7 +109,7 @@ def set_up(app: Flask) -> Stage:
     )
 
 
-def _texts_of_its_own() -> Texts:
+def _new_texts() -> Texts:
     return Texts(f"word{secrets.token_hex(8)}", f"canary{secrets.token_hex(8)}")
 
 
@@ -124,8 +124,8 @@ def tenant_owned() -> dict[str, str]:
 
 
 def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
-    """Values of the other tenant, each beside a similar one that nobody has."""
-    nobodys = _texts_of_its_own()
+    """Values of the other tenant, each paired with a similar one that nobody has."""
+    nobodys = _new_texts()
     ids = (other.id, other.people["user"])
     emails = [(email_sample(foreign, who), email_sample(nobodys, who)) for who in (*PEOPLE, "hidden")]
     return {
@@ -140,7 +140,7 @@ def _sent(other: SampleTenant, foreign: Texts) -> dict[str, tuple[Pair, ...]]:
 
 @command
 def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
-    """Create the tenant's rows of all or some resources."""
+    """Create the tenant's rows of all or some resources, referenced ones first."""
     for resource in by_references():
         if not only or resource.name in only:
             for model, row in resource.samples(tenant):
@@ -151,7 +151,7 @@ def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
 
 
 def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
-    """What somebody has who has signed in once."""
+    """Create the rows of a person who has signed in: sessions, an API token and an event."""
     open_session(person, tenant.id, lifetime=DAY)
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
@@ -168,7 +168,7 @@ def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
 
 
 def _act(app: Flask, actor: Actor, person: uuid.UUID) -> None:
-    """Leave the actor's traces on a row."""
+    """Change a row, so that its stamps and history name the actor."""
     with app.app_context(), acting_as(actor):
         users.update(person, 1, {"last_name": "Changed"})
 
@@ -186,14 +186,14 @@ def _keys(dump: Dump) -> dict[str, str]:
 
 
 def _to_try(keys: dict[str, str], always: Iterable[uuid.UUID]) -> tuple[str, ...]:
-    """These keys, and one of every other kind."""
+    """The keys in `always`, and one of every other kind."""
     one_of_each = {kind: key for key, kind in keys.items()}
     return tuple({**dict.fromkeys(map(str, always)), **dict.fromkeys(one_of_each.values())})
 
 
 @cache
 def _texts() -> TextClause:
-    """For each table the text of all rows that name one of `:keys`."""
+    """A statement for the text of all rows, by table, that contain one of `:keys`."""
     parts = []
     for table in db.metadata.sorted_tables:
         if named := [f"{column.name} = ANY (:keys)" for column in _indexed(table)]:
@@ -203,7 +203,7 @@ def _texts() -> TextClause:
 
 
 def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:
-    """The rows of every table that name one of these keys, found by indexes alone: a live table may be large."""
+    """The rows of every table that contain one of these keys, looked up only by index: a live table may be large."""
     wanted = list(keys)
     dump: Dump = {}
     with app.app_context(), acting_as(SYSTEM):
@@ -215,7 +215,7 @@ def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:
 
 
 def _indexed(table: Table) -> Iterator[Column[Any]]:
-    """The key columns that begin an index over the whole table."""
+    """The UUID columns that are the first column of an index over the whole table."""
     whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
     for column in (*list(table.primary_key)[:1], *(index.expressions[0] for index in whole)):
         if isinstance(column, Column) and isinstance(column.type, Uuid):

@@ -1,4 +1,4 @@
-"""The self-test's browser, which reads pages and records the arguments that routes read."""
+"""The self-test's browser. It parses pages, and records which arguments routes read."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from portal.isolation.stage import TEST_NETWORK
 from portal.web.given import current_settings
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
-SIGNED = re.compile(r"[\w.-]{60,}")  # tokens of forms, no two alike
+SIGNED = re.compile(r"[\w.-]{60,}")  # tokens of forms, which always differ
 CSRF = re.compile(r'name="csrf-token" content="([^"]+)"')
-TOLD = ("Location", "HX-Redirect", "HX-Push-Url", "Content-Disposition", "ETag")
+TEXT_HEADERS = ("Location", "HX-Redirect", "HX-Push-Url", "Content-Disposition", "ETag")
 
 
-class Noted(ImmutableMultiDict[str, str]):
-    """Arguments that remember which of them a route read, so that it can be sent them."""
+class RecordingArguments(ImmutableMultiDict[str, str]):
+    """Arguments that record which of them a route reads, so that the walk can send them."""
 
     asked: ClassVar[set[str]] = set()
 
@@ -43,10 +43,10 @@ class Noted(ImmutableMultiDict[str, str]):
 
 
 @contextmanager
-def noting(app: Flask) -> Iterator[None]:
-    """Make the arguments of every request Noted."""
+def recording_arguments(app: Flask) -> Iterator[None]:
+    """Record the arguments that routes read, for all requests of the block."""
     plain = app.request_class
-    app.request_class = type("NotingRequest", (plain,), {"parameter_storage_class": Noted})
+    app.request_class = type("RecordingRequest", (plain,), {"parameter_storage_class": RecordingArguments})
     try:
         yield
     finally:
@@ -62,7 +62,7 @@ class Answer:
     asked: frozenset[str]
 
     def without(self, *sent: str) -> tuple[int, str]:
-        """The response without what was sent and what differs each time."""
+        """The response without the sent values and without parts that always differ."""
         text = self.text
         for one in sent:
             text = text.replace(one, "").replace(quote_plus(one), "")
@@ -71,7 +71,7 @@ class Answer:
 
 @dataclass
 class Form:
-    """A form: what a browser would send, and the possible values of each name."""
+    """A form: the fields that a browser would send, and the choices of each field."""
 
     method: str
     action: str
@@ -80,7 +80,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """The links and the forms of a page."""
+    """The links and forms of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -151,13 +151,13 @@ class Visitor:
         return client
 
     def _open(self, client: FlaskClient, method: str, path: str, **kwargs: Any) -> Answer:
-        """Follow redirects, where results are shown."""
+        """Send a request and follow a redirect, because the result is shown there."""
         kwargs["headers"] = {"Referer": self.base, **kwargs.get("headers", {})}
         client.environ_base["REMOTE_ADDR"] = TEST_NETWORK
         always: dict[str, Any] = {"base_url": self.base, "buffered": True}
-        Noted.asked.clear()
+        RecordingArguments.asked.clear()
         first = client.open(path, method=method, **kwargs, **always)
-        asked = frozenset(Noted.asked - {"csrf_token"})
+        asked = frozenset(RecordingArguments.asked - {"csrf_token"})
         texts = [_readable(first)]
         if "Location" in first.headers:
             texts.append(_readable(client.open(first.headers["Location"], **always)))
@@ -166,8 +166,8 @@ class Visitor:
 
 def _readable(answer: TestResponse) -> str:
     """Headers with text, and the body, without the request id and optional line breaks."""
-    told = [f"{name}: {value}" for name, value in answer.headers if name in TOLD]
-    return "\n".join((*told, answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "").replace("<wbr>", "")))
+    headers = [f"{name}: {value}" for name, value in answer.headers if name in TEXT_HEADERS]
+    return "\n".join((*headers, answer.text.replace(answer.headers.get("X-Request-Id", "\0"), "").replace("<wbr>", "")))
 
 
 def _token(text: str) -> str:

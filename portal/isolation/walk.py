@@ -1,4 +1,4 @@
-"""Visit every route as an ADMIN, and report what shows or changes rows of another tenant."""
+"""Visit every route as an ADMIN, and report responses that show, and requests that change, rows of another tenant."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from portal.core.clock import stopped
 from portal.core.keys import uuid7
 from portal.isolation.rehearsal import undone
 from portal.isolation.stage import Stage
-from portal.isolation.visitor import Answer, Form, Page, Visitor, noting
+from portal.isolation.visitor import Answer, Form, Page, Visitor, recording_arguments
 from portal.users.clashes import ADDRESS_TAKEN_ELSEWHERE
 from portal.web.guards import PUBLIC, rule_of
 from portal.web.session import UNBOUND
 
 ARGUMENT = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
-KEY = "\x00"  # in a URL, the place of another tenant's key
+KEY = "\x00"  # a placeholder in a URL for another tenant's key
 ALSO = "last"  # an argument that short lists don't link to
 MOST_VIEWS = 100  # of one page
 
@@ -54,11 +54,11 @@ class Request:
 
 
 class NothingSeen(RuntimeError):
-    """The walk didn't see its own tenant either, or no route at all, so it proves nothing."""
+    """The walk saw neither its own tenant's rows nor any route, so its result means nothing."""
 
 
 class Walk:
-    """A walk through the URL map. What a request writes is undone before the next."""
+    """A walk through the URL map. Changes of each request are rolled back before the next one."""
 
     def __init__(self, app: Flask, stage: Stage, connection: Connection) -> None:
         self.app = app
@@ -72,11 +72,11 @@ class Walk:
         self._answered: dict[Request, tuple[int, str]] = {}
 
     def run(self, begin: str = "/") -> None:
-        """Visit every path that begins with this. NothingSeen if the walk proves nothing.
+        """Visit every path that begins with `begin`. Raises NothingSeen if the result means nothing.
 
         The clock is stopped, because responses are compared and pages show relative times.
         """
-        with noting(self.app), stopped():
+        with recording_arguments(self.app), stopped():
             if self.stage.own_word not in self.visitor.sign_in(self.stage.email, self.stage.password).text:
                 raise NothingSeen
             for rule in sorted(self.app.url_map.iter_rules(), key=lambda one: one.rule):
@@ -86,7 +86,7 @@ class Walk:
             raise NothingSeen
 
     def _try_rule(self, rule: Rule) -> None:
-        """Public routes are posted to by strangers, so that the ADMIN isn't the actor."""
+        """Visit a route. Public routes get no POST, because the ADMIN would not be the actor."""
         methods, stated = rule.methods or set(), rule_of(self.app.view_functions[rule.endpoint])
         if "GET" in methods:
             self._read(rule)
@@ -102,7 +102,7 @@ class Walk:
                 self._explore(rule, path)
 
     def _explore(self, rule: Rule, path: str) -> None:
-        """Visit a page of one's own, its links to itself, and every argument that it reads."""
+        """Visit a page of the own tenant, its links to itself, and send every argument that it reads."""
         first = self._look(rule.rule, path)
         if first.status != 200:
             return
@@ -119,7 +119,7 @@ class Walk:
             self._try_argument(rule, path, name, views)
 
     def _try_argument(self, rule: Rule, path: str, name: str, views: Sequence[str]) -> None:
-        """Values of the other tenant must find nothing, in any view of a list."""
+        """Search for values of the other tenant, which must match nothing in any view of a list."""
         address = f"{rule.rule}?{name}"
         self._look(address, _with(path, name, ALSO))
         for pair in (*self.stage.words, *self.stage.references, *self.stage.emails[:1]):
@@ -128,7 +128,7 @@ class Walk:
             self._compare(address, self.stage.words[0], partial(_asking, view, name))
 
     def _matters(self, path: str, name: str) -> bool:
-        """Whether the argument searches for any word; others take only certain values."""
+        """Whether the argument searches for any word. Others accept only certain values."""
         word = self.stage.words[0][1]
         with_it, plain = (self.visitor.get(one, htmx=True) for one in (_with(path, name, word), path))
         return with_it.without(word) != plain.without(word)
@@ -146,7 +146,7 @@ class Walk:
             self._try_fields(rule, path, typed)
 
     def _try_fields(self, rule: Rule, path: str, typed: tuple[Pair, ...]) -> None:
-        """Send forms that name rows of the other tenant, and values that it uses."""
+        """Send forms with keys and values of the other tenant."""
         plain = self._ask(rule.rule, Request("POST", path, fields=typed))
         if plain.status in (403, 404):
             return
@@ -155,7 +155,7 @@ class Walk:
                 self._try_field(f"{rule.rule} {name}", pair, plain.status, partial(_typing, path, typed, name))
 
     def _try_field(self, address: str, pair: Pair, usual: int, make: Callable[[str], Request]) -> None:
-        """The status must not reveal whether a value is in use, except for the known message about emails."""
+        """Check that the status doesn't reveal whether a value is in use, except for the known message about emails."""
         answer = self._ask(address, make(pair[0]), *pair)
         if answer.status == usual or answer.status == self._ask(address, make(pair[1]), *pair).status:
             return
@@ -170,7 +170,7 @@ class Walk:
     # Checks of every response
 
     def _try_keys(self, rule: Rule, method: str, fields: tuple[Pair, ...]) -> None:
-        """Another tenant's row must look like one that doesn't exist."""
+        """Check that another tenant's row looks like one that doesn't exist."""
         for address, key, htmx in product(self._foreign(rule), self.stage.keys, (False, True)):
             self._compare(rule.rule, (key, self._nobody), partial(_naming, method, address, htmx, fields))
 
@@ -195,7 +195,7 @@ class Walk:
     def _judge(self, method: str, address: str, answer: Answer, sent: tuple[str, ...]) -> None:
         text = _squeezed(answer.without(*sent)[1])
         if answer.status >= 500:
-            self._found(method, address, f"answers {answer.status}")
+            self._found(method, address, f"responds {answer.status}")
         for mark, kind in self.stage.marks.items():
             if _squeezed(mark) in text:
                 self._found(method, address, f"shows {kind}")
@@ -212,11 +212,11 @@ class Walk:
         self.findings[Finding(method, address, what)] = None
 
     def _own(self, rule: Rule) -> list[str]:
-        """The rule's URLs with each key of one's own."""
+        """The rule's URLs with each key of the own tenant."""
         return [self._filled(rule, keys) for keys in product(self.stage.own_keys, repeat=_places(rule))]
 
     def _foreign(self, rule: Rule) -> list[str]:
-        """The rule's URL with KEY in every place; then in each place alone, with one's own keys in the others."""
+        """The rule's URL with KEY in all places, then in each place with the own tenant's keys in the others."""
         places = _places(rule)
         every = [(KEY,) * places] if places else []
         alone = [
@@ -268,7 +268,7 @@ def _naming(method: str, address: str, htmx: bool, fields: tuple[Pair, ...], val
 
 
 def _filled_in(form: Form) -> tuple[Pair, ...]:
-    """A value for every field: the present one, else the last choice, else a new one."""
+    """A value for every field: the current one, else the last choice, else a random one."""
     return tuple(
         (name, value or form.choices.get(name, [""])[-1] or _made_up(name)) for name, value in form.fields.items()
     )
@@ -280,5 +280,5 @@ def _made_up(name: str) -> str:
 
 
 def _squeezed(text: str) -> str:
-    """A key in all its notations."""
+    """Text in which all notations of a key are the same."""
     return text.lower().replace("-", "")

@@ -1,12 +1,13 @@
-"""Checks of `flask doctor`: whether emails can be sent, and whether they are."""
+"""Checks of `flask doctor`: can emails be sent, and does the queue move?"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal.core.checks import Ailing, Check
+from portal.core.checks import Check, CheckFailed
 from portal.core.clock import now
+from portal.core.counts import number_of
 from portal.core.db import db
 from portal.mail.post import Unreachable, probe
 from portal.mail.queries import state_of_queue
@@ -19,27 +20,27 @@ LONGEST = timedelta(minutes=10)
 def mail() -> str:
     settings = current_settings()
     if settings.missing_for_mail:
-        raise Ailing(settings.missing_for_mail)
+        raise CheckFailed(settings.missing_for_mail)
     if settings.smtp_url is None:
-        return "no mail server is set: emails are kept at /outbox/"
+        return "no mail server is set, so emails are kept at /outbox/"
     try:
         return probe(settings.smtp_url)
     except Unreachable as error:
-        raise Ailing(f"{error} Check PORTAL_SMTP_URL.") from None
+        raise CheckFailed(f"{error} Check PORTAL_SMTP_URL.") from None
 
 
 def queue() -> str:
     found = db.session.execute(state_of_queue(timedelta(seconds=STALLED_SECONDS))).one()
-    waits = now() - found.since if found.since else timedelta(0)
+    wait = now() - found.since if found.since else timedelta(0)
     if found.due and not found.workers:
-        raise Ailing(f"{_waiting(found)}, and no worker is running: start `flask worker` or `flask serve`.")
-    if waits > LONGEST:
-        raise Ailing(f"{_waiting(found)}, although a worker is running: see its log.")
+        raise CheckFailed(f"{_waiting(found)}, and no worker is running: start `flask worker` or `flask serve`.")
+    if wait > LONGEST:
+        raise CheckFailed(f"{_waiting(found)}, although a worker is running; see its log.")
     return "; ".join(
         (
             _waiting(found),
-            f"{found.later} will be tried again, {found.failed} could not be sent (see the log)",
-            f"{found.workers} at work",
+            f"{found.later} to be retried, {found.failed} failed (see the log)",
+            number_of(found.workers, "worker"),
         )
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from portal.core.db import command, db
 from portal.core.retention import in_batches
 from portal.mail.models import JOBS, OutboxEmail
-from portal.mail.queries import given_up
+from portal.mail.queries import failed
 
 KINDS = frozenset(
     {
@@ -33,18 +33,18 @@ REMOVED_AT_ONCE = 10_000
 
 @command
 def send_later(kind: str, user_id: uuid.UUID) -> None:
-    """Queue an email of this kind to a person. It is sent only if the caller's transaction is committed.
+    """Queue an email of this kind to a person. It is sent only if the caller's transaction commits.
 
-    After a change of address, the job also names the event, which contains the former address.
+    After a change of address, the job also contains the event's id, because the event contains the former address.
     """
     if kind not in KINDS:
-        raise ValueError(f"there is no email of the kind {kind}")
+        raise ValueError(f"unknown kind of email: {kind}")
     db.session.flush()
     db.session.execute(select(func.portal_send_later(kind, user_id)))
 
 
 def remove_kept(before: datetime) -> int:
-    """Remove emails that the outbox has kept since before then."""
+    """Remove emails that were put into the outbox earlier than `before`."""
     return in_batches(lambda: _remove_kept(before))
 
 
@@ -55,15 +55,15 @@ def _remove_kept(before: datetime) -> int:
     return len(db.session.scalars(gone, execution_options={"synchronize_session": False}).all())
 
 
-def remove_given_up(before: datetime) -> int:
-    """Remove jobs of emails that could not be sent before then."""
-    return in_batches(lambda: _remove_given_up(before))
+def remove_failed(before: datetime) -> int:
+    """Remove jobs of emails that failed earlier than `before`."""
+    return in_batches(lambda: _remove_failed(before))
 
 
 @command
-def _remove_given_up(before: datetime) -> int:
+def _remove_failed(before: datetime) -> int:
     db.session.execute(
         select(func.set_config("search_path", "queue, public", True))
     )  # its triggers use names without a schema
-    old = given_up(before).limit(REMOVED_AT_ONCE)
+    old = failed(before).limit(REMOVED_AT_ONCE)
     return len(db.session.execute(delete(JOBS).where(JOBS.c.id.in_(old)).returning(JOBS.c.id)).all())

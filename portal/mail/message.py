@@ -1,4 +1,4 @@
-"""The contents of an email. Features above provide the functions that write each kind."""
+"""The contents of an email. Features in higher layers provide a function for each kind."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from portal.web.rendering import text_of
 
 @dataclass(frozen=True)
 class Email:
-    """An email to one address. The button opens `link`; `said_after` is below it."""
+    """An email to one address. `paragraphs` come first, then a button that opens `link`, then `closing`."""
 
     recipient: str
     subject: str
     greeting: str
-    said: Sequence[str]
+    paragraphs: Sequence[str]
     link: str | None = None
     verb: str = ""
-    said_after: Sequence[str] = ()
+    closing: Sequence[str] = ()
 
     def content(self, form: str) -> str:
-        """As plain `txt` or as `html`."""
+        """The body in the format `txt` or `html`."""
         return text_of(f"mail/email.{form}", email=self)
 
 
@@ -38,12 +38,12 @@ writers: Given[Mapping[str, Writer]] = Given("writers of emails")
 
 
 def written(kind: str, user_id: uuid.UUID, event: int | None = None) -> Email | None:
-    """The email with its current contents; None if it is not due any more."""
+    """The email with current data; None if it is no longer due."""
     return writers()[kind](user_id, event)
 
 
 def message_of(email: Email, sender: str) -> EmailMessage:
-    """A message with plain text and HTML. ValueError if a header contains a line break."""
+    """A message with plain text and HTML. Raises ValueError if a header contains a line break."""
     message: Any = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = email.recipient

@@ -1,4 +1,4 @@
-"""The outbox, which keeps the demo's emails, and the tables of the queue."""
+"""The outbox, which contains the demo's emails, and the tables of the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.models import Base, Keyed
 
-# The columns of the queue's own tables that we read: see migration 0006_email_queue.
+# The columns that we read of procrastinate's tables (migration 0006_email_queue).
 JOBS = table(
     "procrastinate_jobs", column("id"), column("status", Text), column("scheduled_at", DateTime(True)), schema="queue"
 )
@@ -18,7 +18,7 @@ WORKERS = table("procrastinate_workers", column("last_heartbeat", DateTime(True)
 
 
 class OutboxEmail(Keyed, Base):
-    """An email that would have been sent. There are none in production, or with a mail server."""
+    """An email that would have been sent. The table is empty in production and with a mail server."""
 
     __tablename__ = "outbox_emails"
     __table_args__ = (Index("outbox_emails_kept_at_idx", "kept_at"),)

@@ -1,4 +1,4 @@
-"""Tell people whether an email was sent, or can't be because email is not set up."""
+"""Flash whether an email was sent, or couldn't be because email is not set up."""
 
 from __future__ import annotations
 

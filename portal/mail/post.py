@@ -16,7 +16,7 @@ PORTS = {"smtp": 587, "smtps": 465}
 
 
 class Undelivered(Exception):
-    """The server didn't accept the email, but may later. The message contains no addresses."""
+    """The server didn't accept the email, but may accept it later. The message contains no addresses."""
 
 
 class Unwanted(Exception):
@@ -24,11 +24,11 @@ class Unwanted(Exception):
 
 
 class Unreachable(Exception):
-    """The server can't be used; the message is one sentence that says why."""
+    """The server can't be used. The message is a sentence with the reason."""
 
 
 def probe(url: str) -> str:
-    """Connect to the server as if to send an email, and describe the connection. Unreachable."""
+    """Connect to the server as if to send an email, and describe the connection. Raises Unreachable."""
     address = urlsplit(url)
     place = f"{address.hostname}:{address.port or PORTS[address.scheme]}"
     try:
@@ -38,17 +38,17 @@ def probe(url: str) -> str:
     except smtplib.SMTPAuthenticationError:
         raise Unreachable(f"{place} rejects the user name or password.") from None
     except smtplib.SMTPNotSupportedError:
-        raise Unreachable(f"{place} offers no STARTTLS, or no authentication after it.") from None
+        raise Unreachable(f"{place} doesn't support STARTTLS, or authentication after it.") from None
     except ssl.SSLError as error:
         raise Unreachable(f"{place}: the TLS connection failed ({error.reason}).") from None
     except OSError as error:
         raise Unreachable(f"{place} can't be reached ({type(error).__name__}).") from None
     tls = "with TLS" if is_private else "without TLS, on this machine"
-    return f"{place} answers, {tls}" + (f", as {unquote(address.username)}" if address.username else "")
+    return f"{place} responds, {tls}" + (f", as {unquote(address.username)}" if address.username else "")
 
 
 def deliver(message: EmailMessage, url: str) -> None:
-    """Deliver the message. Undelivered, Unwanted."""
+    """Deliver the message. Raises Undelivered, Unwanted."""
     try:
         with _connected(urlsplit(url)) as server:
             _send(server, message)
@@ -69,7 +69,7 @@ def _send(server: smtplib.SMTP, message: EmailMessage) -> None:
 
 
 def _judged(code: int, words: str) -> Undelivered | Unwanted:
-    """Codes that begin with 5 are permanent (RFC 5321, section 4.2.1)."""
+    """Choose the error by the code: those that begin with 5 are permanent (RFC 5321, section 4.2.1)."""
     return (Unwanted if 500 <= code < 600 else Undelivered)(f"{words} ({code})")
 
 

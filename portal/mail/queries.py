@@ -1,4 +1,4 @@
-"""The emails of the outbox, and the state of the queue."""
+"""Queries for the outbox and the state of the queue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _is(status: str) -> ColumnElement[bool]:
 
 
 def state_of_queue(alive: timedelta) -> Select[Any]:
-    """How many emails are due and since when, how many are delayed or failed, and how many workers are alive."""
+    """How many emails are due and since when, how many are delayed or failed, and how many workers are running."""
     at = now()
     is_due = _is("todo") & (JOBS.c.scheduled_at.is_(None) | (JOBS.c.scheduled_at <= at))
     began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
@@ -35,7 +35,7 @@ def state_of_queue(alive: timedelta) -> Select[Any]:
     ).select_from(JOBS)
 
 
-def given_up(before: datetime) -> Select[Any]:
-    """Failed jobs without any event since then."""
+def failed(before: datetime) -> Select[Any]:
+    """Failed jobs without an event since `before`."""
     lately = select(JOB_EVENTS.c.at).where(JOB_EVENTS.c.job_id == JOBS.c.id, JOB_EVENTS.c.at >= before)
     return select(JOBS.c.id).where(_is("failed"), ~lately.exists())

@@ -1,7 +1,7 @@
-"""The worker, which takes jobs from a queue in the database and sends emails.
+"""The worker: it takes jobs from a queue in the database and sends emails.
 
 A job contains only ids. portal_send_later (portal/sql/mail) adds it in the transaction that causes the email. It runs
-at least once: if a worker is killed after sending and before recording that, the job is repeated.
+at least once: if a worker is killed between sending an email and recording that, the job runs again.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
 RETENTION_CRON = "17 3 * * *"  # UTC
-DAY_SECONDS = 86_400  # within which a restarted worker catches up
+DAY_SECONDS = 86_400  # a restarted worker makes up for a retention run that it missed within this time
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
-MISTAKES = 10
+MOST_UNEXPECTED = 10  # attempts after unexpected errors
 RESCUE_SECONDS, STALLED_SECONDS, RESTART_SECONDS = 30.0, 30.0, 5.0
 ENDING_SECONDS = 25.0
 UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, DBAPIError, OSError)
@@ -50,14 +50,16 @@ UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, DBAPIError, OSErr
 log = logging.getLogger("portal")
 
 
-class Patience(BaseRetryStrategy):
-    """Try again after 10 seconds, 20, 40 and so on, then every hour, unless the server will never accept the email.
+class Backoff(BaseRetryStrategy):
+    """Retry after 10 seconds, 20, 40 and so on, then every hour, unless the server will never accept the email.
 
-    Any other failure is a bug, and is retried a few times.
+    Any other error is a bug, and is retried a few times.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if isinstance(exception, Unwanted) or (not isinstance(exception, Undelivered) and job.attempts >= MISTAKES):
+        if isinstance(exception, Unwanted) or (
+            not isinstance(exception, Undelivered) and job.attempts >= MOST_UNEXPECTED
+        ):
             log.error("job %s: an email could not be sent: %s", job.id, exception)
             return None
         pause = min(FIRST_PAUSE * 2 ** min(job.attempts, 20), LONGEST_PAUSE)
@@ -66,11 +68,11 @@ class Patience(BaseRetryStrategy):
 
 
 def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
-    """Write the email with current contents and send it, unless the person is gone or it is not due any more."""
+    """Write the email with current data and send it, unless the person was removed or it is no longer due."""
     settings = current_settings()
     with acting_as(SYSTEM):
         email = written(kind, user_id, event)
-        db.session.rollback()  # no connection waits for the mail server
+        db.session.rollback()  # don't hold a connection while waiting for the mail server
         if email is None:
             return
         if settings.has_outbox:
@@ -80,7 +82,7 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
 
 
 def _addressed(email: Email, sender: str) -> EmailMessage:
-    """The message to exactly the stored address; an invalid one could be parsed as somebody else's."""
+    """The message to exactly the stored address. An invalid one could be parsed as another person's."""
     try:
         recipient = mailable_email(email.recipient)
     except ValueError:
@@ -95,15 +97,15 @@ def _keep(email: Email) -> None:
 
 
 def queue_of(app: Flask) -> App:
-    """The queue of an application's database, without a pooler, because LISTEN needs a direct connection."""
+    """The queue in an application's database. It bypasses poolers, because LISTEN needs a direct connection."""
     settings = current_settings.of(app)
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
-    # It waits for jobs without a time limit, so its connection must not be closed for being idle.
-    told = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
-    connector = PsycopgConnector(kwargs=told, min_size=1, max_size=3)
+    # It waits for jobs without a time limit, so its connection must not be closed when idle.
+    arguments = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
+    connector = PsycopgConnector(kwargs=arguments, min_size=1, max_size=3)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 
-    @queue.task(name=TASK, queue=QUEUE, retry=Patience())
+    @queue.task(name=TASK, queue=QUEUE, retry=Backoff())
     def do(kind: str, user_id: str, event: int | None = None) -> None:
         with app.app_context():
             send(kind, uuid.UUID(user_id), event)
@@ -121,7 +123,7 @@ retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 
 def remove_old_rows() -> dict[str, int]:
-    """Apply each retention rule, and return how many rows it removed. A rule that fails doesn't stop the others."""
+    """Apply each retention rule, even if another one fails. Returns how many rows each removed."""
     settings = current_settings()
     removed = {}
     for one in retention_rules():
@@ -131,13 +133,13 @@ def remove_old_rows() -> dict[str, int]:
         except (DBAPIError, Busy) as error:
             log.warning("could not remove %s: %s", one.name, type(error).__name__)
     if any(removed.values()):
-        log.info("removed as old: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))
+        log.info("removed old rows: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))
     return removed
 
 
 async def work(queue: App, *, until_empty: bool = False, with_signals: bool = False) -> None:
-    """Do jobs, until the queue is empty or until a signal, which lets the current job finish."""
-    if until_empty:  # it would wait for the next day
+    """Run jobs until the queue is empty, or until a signal, after which the current job is finished."""
+    if until_empty:  # periodic jobs would keep it waiting for the next day
         queue.periodic_registry.periodic_tasks.clear()
     async with queue.open_async():
         rescuing = asyncio.create_task(_rescue(queue))
@@ -157,7 +159,7 @@ async def work(queue: App, *, until_empty: bool = False, with_signals: bool = Fa
 
 
 async def _rescue(queue: App) -> None:
-    """Keep returning the jobs of dead workers to the queue."""
+    """Regularly return the jobs of dead workers to the queue."""
     while True:
         with suppress(*UNREACHABLE):
             for job in await queue.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
@@ -166,10 +168,10 @@ async def _rescue(queue: App) -> None:
 
 
 def work_on(app: Flask, *, with_signals: bool = False) -> None:
-    """Work until a signal, and start again when the database is back after an outage."""
+    """Run jobs until a signal. Restart after an outage of the database."""
     while True:
         try:
-            with app.app_context():  # the connection pool doesn't report why it can't connect
+            with app.app_context():  # the pool of the queue doesn't report why it can't connect
                 try_reading(db.engines.get(DIRECT, db.engine), f"{SCHEMA}.procrastinate_jobs")
             asyncio.run(work(queue_of(app), with_signals=with_signals))
         except UNREACHABLE as error:
@@ -181,8 +183,8 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
             return
 
 
-def work_beside_pages(app: Flask) -> None:
-    """Work in a thread of this process, unless emails can't be sent."""
+def work_in_background(app: Flask) -> None:
+    """Run jobs in a thread of this process, unless emails can't be sent."""
     settings = current_settings.of(app)
     if not settings.worker_inside:
         return

@@ -1,4 +1,4 @@
-"""The demo's outbox: emails that would have been sent."""
+"""The page of the demo's outbox, with emails that would have been sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ bp = Blueprint("mail", __name__)
 @bp.get("/outbox/")
 @requires(OUTBOX_READ)
 def index() -> ResponseReturnValue:
-    """The newest emails, including their links: only for people who may do everything anyway."""
+    """The newest emails, including their links. SUPER_ADMINs see no secret that they couldn't get otherwise."""
     settings = current_settings()
     if not settings.has_outbox:
         raise Missing

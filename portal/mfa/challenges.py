@@ -1,4 +1,4 @@
-"""Passkey challenges, each valid for one purpose and one response."""
+"""Passkey challenges. Each is valid for one purpose and one response."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from portal.web.given import current_settings
 
 BYTES = 32
 SECONDS = 300
-PLACE = "asked"
+COOKIE_KEY = "asked"
 
 
 def site() -> Site | None:
-    """This portal as a site for passkeys; None if it was requested under another host name, or by IP address."""
+    """This portal as a relying party for passkeys. None if the request used another host name or an IP address."""
     settings = current_settings()
     parts = urlsplit(settings.public_url or request.host_url)
     host = parts.hostname or ""
@@ -49,20 +49,20 @@ def better_address() -> str:
 
 
 def asked(purpose: str) -> bytes:
-    """The browser's challenge for a purpose; the same one while it is valid, so that two tabs both work."""
-    kept = cookie.get(PLACE, {})
+    """The browser's challenge for a purpose. It stays the same while valid, so that two tabs both work."""
+    kept = cookie.get(COOKIE_KEY, {})
     challenge, at = kept.get(purpose, ("", 0))
     if not SECONDS / 2 > now().timestamp() - at >= 0:
         challenge, at = bytes_to_base64url(secrets.token_bytes(BYTES)), int(now().timestamp())
-        cookie[PLACE] = {**kept, purpose: (challenge, at)}
+        cookie[COOKIE_KEY] = {**kept, purpose: (challenge, at)}
     return base64url_to_bytes(challenge)
 
 
 def answered(purpose: str, credential: str) -> Answer | None:
-    """The browser's response with its challenge, which is then used up; None if there was none."""
-    kept = dict(cookie.get(PLACE, {}))
+    """The browser's response with its challenge, which is then used up. None if there was no challenge."""
+    kept = dict(cookie.get(COOKIE_KEY, {}))
     challenge, at = kept.pop(purpose, ("", 0))
-    cookie[PLACE] = kept
+    cookie[COOKIE_KEY] = kept
     here = site()
     if here is None or not challenge or not SECONDS > now().timestamp() - at >= 0:
         return None

@@ -18,7 +18,7 @@ def encrypted(text: str) -> str:
 
 
 def decrypted(token: str, *, seconds: int | None = None) -> str | None:
-    """The text; None if no key fits, or it was encrypted more than so many seconds ago."""
+    """The text. None if no key matches, or if it was encrypted more than `seconds` ago."""
     try:
         return _cipher().decrypt(token.encode(), ttl=seconds).decode()
     except (InvalidToken, UnicodeError):
@@ -26,7 +26,7 @@ def decrypted(token: str, *, seconds: int | None = None) -> str | None:
 
 
 def _cipher() -> MultiFernet:
-    """A cipher that encrypts with the current key and decrypts with the fallbacks too."""
+    """A cipher that encrypts with the current key, and also decrypts with the fallback keys."""
     settings = current_settings()
     return MultiFernet([_key(one) for one in (settings.secret_key, *settings.secret_key_fallbacks)])
 

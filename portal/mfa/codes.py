@@ -24,7 +24,7 @@ SPACES_AND_DASHES = ("Zs", "Zl", "Zp", "Cc", "Pd")  # tabs and line breaks too
 
 
 def new_secret() -> str:
-    """160 bits, in base32."""
+    """A random secret of 160 bits, in base32."""
     return pyotp.random_base32()
 
 
@@ -38,14 +38,14 @@ def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
     return next((step for step in steps if hmac.compare_digest(app.generate_otp(step), plain)), None)
 
 
-def picture(secret: str, email: str) -> str:
-    """A QR code, as the data URI of an SVG."""
-    address = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
-    return str(segno.make_qr(address, error="m").svg_data_uri(scale=4, border=4, light="#fff", omitsize=True))
+def qr_code(secret: str, email: str) -> str:
+    """A QR code that sets up the app, as the data URI of an SVG."""
+    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
+    return str(segno.make_qr(uri, error="m").svg_data_uri(scale=4, border=4, light="#fff", omitsize=True))
 
 
 def in_groups(secret: str) -> str:
-    """A secret in groups, for typing."""
+    """A secret in groups of four characters, for typing."""
     return " ".join(secret[place : place + 4] for place in range(0, len(secret), 4))
 
 
@@ -54,13 +54,13 @@ def new_recovery_codes() -> list[str]:
 
 
 def digest(typed: str) -> str:
-    """SHA-256 of a recovery code, however it was typed; with 80 random bits it reveals nothing."""
+    """SHA-256 of a recovery code, however it was typed. With 80 random bits it can't be guessed from the digest."""
     plain = "".join(letter for letter in _plain(typed).lower() if letter in ALPHABET)
     return hashlib.sha256(plain.encode("ascii")).hexdigest()
 
 
 def _plain(typed: str) -> str:
-    """Convert a code to ASCII, from digits of any script and full-width characters, without spaces and dashes."""
+    """Convert a code to ASCII: digits of any script, full-width characters; spaces and dashes are removed."""
     kept = (one for one in narrow(visible(typed)) if unicodedata.category(one) not in SPACES_AND_DASHES)
     return "".join(str(unicodedata.decimal(one, one)) for one in kept)
 

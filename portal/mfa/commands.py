@@ -1,4 +1,4 @@
-"""Add, verify and remove second factors. All of it runs as the system: nobody else can read them."""
+"""Add, verify and remove second factors. Everything runs as the system, because nobody else can read them."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from portal.mfa.passkeys import Answer, NewPasskey
 from portal.mfa.words import APP, CODE, MEANS, PASSKEY
 
 MOST_PASSKEYS = 10
-NOT_THE_CODE = "This isn’t the app’s current code. Wait for the next one and enter its six digits."
+WRONG_CODE = "This isn’t the app’s current code. Wait for the next one and enter its six digits."
 NOT_FINISHED = "The passkey was not added. Try again."
 NO_SYNC = {"synchronize_session": False}
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The second factors that somebody has set up."""
+    """The second factors that a person has set up."""
 
     app: Authenticator | None
     passkeys: Sequence[Passkey]
     codes_left: int
 
     @property
-    def are_there(self) -> bool:
+    def exist(self) -> bool:
         return self.app is not None or bool(self.passkeys)
 
     @property
@@ -57,13 +57,13 @@ def methods_of(user_id: uuid.UUID) -> Factors:
 
 
 def add_authenticator(secret: str, typed: str) -> list[str]:
-    """Set up the actor's authenticator app, in place of a former one. Conflict if its code is wrong.
+    """Set up the actor's authenticator app, replacing a former one. Raises Conflict if its code is wrong.
 
-    Returns recovery codes with the first second factor; they are shown once.
+    If it is the first second factor, returns recovery codes, which are shown once.
     """
     step = codes.step_of(secret, typed)
     if step is None:
-        raise Conflict("code", NOT_THE_CODE)
+        raise Conflict("code", WRONG_CODE)
     person = current_actor()
     with acting_as(SYSTEM):
         return _add_authenticator(person, ciphers.encrypted(secret), step)
@@ -79,7 +79,7 @@ def _add_authenticator(person: Actor, secret: str, step: int) -> list[str]:
 
 
 def add_passkey(name: str, answer: Answer | None) -> list[str]:
-    """Add a passkey of the actor's. Conflict if the browser's response is invalid. Returns the same."""
+    """Add a passkey for the actor. Raises Conflict if the browser's response is invalid. Returns as above."""
     made = passkeys.made(answer) if answer else None
     if made is None:
         raise Conflict(None, NOT_FINISHED)
@@ -114,7 +114,7 @@ def _added(person: Actor, what: str) -> list[str]:
 
 
 def renew_codes() -> list[str]:
-    """Replace the actor's recovery codes. Missing without a second factor."""
+    """Replace the actor's recovery codes. Raises Missing without a second factor."""
     person = current_actor()
     with acting_as(SYSTEM):
         return _renew_codes(person)
@@ -137,9 +137,9 @@ def _make_codes(user_id: uuid.UUID) -> list[str]:
 
 
 def remove(passkey_id: uuid.UUID | None, *, last: str | None = None) -> None:
-    """Remove one passkey of the actor's, or the app. Missing if there is none.
+    """Remove one of the actor's passkeys, or the app. Raises Missing if there is none.
 
-    `last` says why the last one can't be removed, as a Conflict.
+    If `last` is given, the last second factor can't be removed: raises Conflict with this reason.
     """
     person = current_actor()
     with acting_as(SYSTEM):
@@ -166,7 +166,7 @@ def _remove_one(person: Actor, passkey_id: uuid.UUID | None, last: str | None) -
 
 @command
 def remove_all(user_id: uuid.UUID) -> bool:
-    """Remove all second factors of a person, inside the caller's command; returns whether there were any."""
+    """Remove all second factors of a person, inside the caller's command. Returns whether there were any."""
     _wait_for(user_id)
     found = [_remove(table, table.user_id == user_id) for table in (Authenticator, Passkey, RecoveryCode)]
     return any(found)
@@ -174,7 +174,7 @@ def remove_all(user_id: uuid.UUID) -> bool:
 
 @command
 def use_code(user_id: uuid.UUID, typed: str) -> str | None:
-    """Verify a code: returns whether it was of the app or a recovery code; None if it is wrong or was used before."""
+    """Verify a code. Returns its kind, APP or CODE; None if it is wrong or was used before."""
     if _use_app(user_id, typed):
         return APP
     return CODE if _use_recovery_code(user_id, typed) else None
@@ -198,7 +198,7 @@ def _use_recovery_code(user_id: uuid.UUID, typed: str) -> bool:
 
 @command
 def use_passkey(answer: Answer | None, *, owner: uuid.UUID | None = None) -> uuid.UUID | None:
-    """Verify a passkey's response: returns its owner, who must be `owner` if given; else None."""
+    """Verify a passkey's response. Returns its owner, who must be `owner` if given, or None if it is invalid."""
     credential = passkeys.credential_in(answer.credential) if answer else None
     passkey = db.session.scalar(queries.by_credential(credential)) if credential else None
     if answer is None or passkey is None or owner not in (None, passkey.user_id):
@@ -212,7 +212,7 @@ def use_passkey(answer: Answer | None, *, owner: uuid.UUID | None = None) -> uui
 
 
 def _wait_for(user_id: uuid.UUID | None) -> None:
-    """Lock a person's second factors, so that it is clear which is the first and which the last."""
+    """Lock a person's second factors, so that concurrent changes agree on which is the first or last."""
     db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"factors {user_id}", 0))))
 
 

@@ -12,7 +12,7 @@ LONGEST_NAME = 60
 
 
 class AuthenticatorForm(Form):
-    """The code of the app, with its secret, encrypted."""
+    """The app's code, and its secret, encrypted."""
 
     sealed = HiddenField()
     code = StringField("Code", validators=[InputRequired("Enter the six digits that the app shows."), Length(max=64)])
@@ -24,7 +24,7 @@ class PasskeyForm(Form):
 
 
 class RemovalForm(Form):
-    """The passkey to remove (empty: the app), and the password."""
+    """The passkey to remove, or the app if it is empty, and the password."""
 
     passkey = HiddenField()
     password = PasswordField("Your password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])

@@ -1,4 +1,4 @@
-"""Second factors. Tenants can't read these tables; only the system does."""
+"""Tables of second factors. Only the system can read them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Authenticator(Base):
 
 
 class Passkey(Keyed, Base):
-    """A passkey (WebAuthn): the public key of a pair that the person's device keeps."""
+    """A passkey (WebAuthn): the public key of a key pair on the person's device."""
 
     __tablename__ = "passkeys"
     __table_args__ = (

@@ -18,7 +18,7 @@ TIMEOUT = 120_000  # milliseconds, enough to fetch a security key
 
 @dataclass(frozen=True)
 class Site:
-    """The host name that passkeys are created for, and the only origin at which they work."""
+    """The relying party: the host name for which passkeys are created, and the only origin at which they work."""
 
     id: str
     origin: str
@@ -59,7 +59,7 @@ def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str,
 
 
 def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (), *, alone: bool = False) -> str:
-    """The options for `navigator.credentials.get`. `alone`: without a password, so the device must verify its user."""
+    """The options for `navigator.credentials.get`. Without a password (`alone`), the device must verify its user."""
     wanted = structs.UserVerificationRequirement
     options = webauthn.generate_authentication_options(
         rp_id=site.id,
@@ -72,7 +72,7 @@ def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (),
 
 
 def made(answer: Answer) -> NewPasskey | None:
-    """The new passkey; None if the response is for another challenge or site."""
+    """The new passkey. None if the response is invalid, or for another challenge or site."""
     try:
         found = webauthn.verify_registration_response(
             credential=answer.credential,
@@ -80,13 +80,13 @@ def made(answer: Answer) -> NewPasskey | None:
             expected_rp_id=answer.site.id,
             expected_origin=answer.site.origin,
         )
-    except Exception:  # the parsers of JSON, CBOR and keys raise all kinds of errors for invalid bytes
+    except Exception:  # parsers of JSON, CBOR and keys raise many kinds of errors for invalid bytes
         return None
     return NewPasskey(found.credential_id, found.credential_public_key, found.sign_count)
 
 
 def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
-    """The passkey's counter after this response; None if the response is of another passkey or challenge, or old."""
+    """The passkey's counter after this response. None if the response is invalid, old, or for another challenge."""
     try:
         found = webauthn.verify_authentication_response(
             credential=answer.credential,

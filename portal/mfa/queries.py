@@ -1,4 +1,4 @@
-"""Second factors of people."""
+"""Queries for second factors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.mfa.models import Authenticator, Passkey, RecoveryCode
 
 
 def has_two_factor(user_id: Any) -> ColumnElement[bool]:
-    """Whether a person has a second factor, for any actor; only the system can read the tables."""
+    """Whether a person has a second factor. For any actor, although only the system can read the tables."""
     return func.portal_has_two_factor(user_id, type_=Boolean())
 
 

@@ -1,4 +1,4 @@
-"""Pages on which people set up two-factor authentication for their own account."""
+"""Pages to set up two-factor authentication for one's own account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEALED_SECONDS = 900
 ADDING = "adding a passkey"
 LAST_OF_ROLE = "Your role requires two-factor authentication. Add another app or passkey first, then remove this one."
 TOO_SHORT = (
-    "Your password has {} characters, which is enough only with two-factor authentication."
+    "Your password has {} characters, which is long enough only with two-factor authentication."
     " Choose one with at least {} characters first."
 )
 
@@ -34,7 +34,7 @@ TOO_SHORT = (
 @bp.get(URL)
 @signed_in(without_two_factor=True)
 def index() -> ResponseReturnValue:
-    """What is set up, and what can be added."""
+    """Show the second factors that are set up, and those that can be added."""
     return _overview(PasskeyForm())
 
 
@@ -59,7 +59,7 @@ def _overview(form: PasskeyForm, status: int = 200) -> Response:
 @signed_in(without_two_factor=True)
 @reauthentication.required
 def app() -> ResponseReturnValue:
-    """Set up an authenticator app. Its secret is saved once the app has shown the right code."""
+    """Set up an authenticator app. Its secret is saved once a correct code is entered."""
     form = AuthenticatorForm()
     secret = _unsealed(form.sealed.data) if form.is_submitted() else None
     if secret is None:
@@ -73,7 +73,7 @@ def app() -> ResponseReturnValue:
     return render(
         "mfa/app.html",
         form=form,
-        picture=codes.picture(secret, current_user.email),
+        qr_code=codes.qr_code(secret, current_user.email),
         secret=codes.in_groups(secret),
         must=must_have_two_factor(current_user.role),
         status=422 if form.errors else 200,
@@ -81,7 +81,7 @@ def app() -> ResponseReturnValue:
 
 
 def _unsealed(sealed: str | None) -> str | None:
-    """The secret of a form that the same person opened a short while ago."""
+    """The secret in a form that the same person opened recently, or None."""
     owner, _, secret = (ciphers.decrypted(sealed or "", seconds=SEALED_SECONDS) or "").partition(" ")
     return secret if owner == str(current_user.id) else None
 
@@ -104,14 +104,14 @@ def passkey() -> ResponseReturnValue:
 @signed_in()
 @reauthentication.required
 def recovery_codes() -> ResponseReturnValue:
-    """Create recovery codes in place of the former ones, and show them once."""
+    """Replace the recovery codes, and show the new ones once."""
     return render("mfa/codes.html", codes=commands.renew_codes())
 
 
 @bp.route(f"{URL}/remove", methods=["GET", "POST"])
 @signed_in()
 def remove() -> ResponseReturnValue:
-    """Remove the app or a passkey. GET asks first, and for the password."""
+    """Remove the app or a passkey. GET asks for confirmation and the password."""
     form = RemovalForm(data={"passkey": request.args.get("passkey", "")})
     mine, chosen = commands.methods_of(current_user.id), _key(form.passkey.data)
     named = [f"{PASSKEY} {one.name}" for one in mine.passkeys if one.id == chosen] if chosen else [mine.app and APP]
@@ -127,7 +127,7 @@ def remove() -> ResponseReturnValue:
 
 
 def _key(text: str | None) -> uuid.UUID | None:
-    """The key of a passkey; None means the app. Missing if it isn't a key."""
+    """The key of a passkey, or None for the app. Raises Missing if it is invalid."""
     try:
         return uuid.UUID(text) if text else None
     except ValueError:
@@ -153,7 +153,7 @@ def _why_the_last_stays(password: str) -> str | None:
 
 
 def _added(recovery: list[str], text: str) -> Response:
-    """Respond to a new second factor; the first one comes with recovery codes, shown once."""
+    """Respond to a new second factor. The first one comes with recovery codes, which are shown once."""
     if not recovery:
         flash(text, "success")
         return redirect(url_for(".index"))

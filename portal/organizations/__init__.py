@@ -1,1 +1,1 @@
-"""Tenants."""
+"""Organizations, the tenants."""

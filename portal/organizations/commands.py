@@ -1,4 +1,4 @@
-"""How do organizations come to be, change, go and come back?"""
+"""Create, change, delete and restore organizations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS, ORGANIZATIONS_RENAME_SLUG
 
-SLUG_TAKEN = "{} already has this URL name. Change one of the two first."
-SLUG_IN_USE = "This URL name is in use."
+SLUG_TAKEN = "{} already uses this URL name. Change one of the two first."
+SLUG_IN_USE = "This URL name is already in use."
 
 
 class Organizations(Records[Organization]):
-    """Deleting one writes one row: its people stay as they are, and can't sign in from their next request on."""
+    """Changes to organizations. Deleting one writes only its row; its people are refused from their next request."""
 
     model = Organization
     noun = "organization"

@@ -1,4 +1,4 @@
-"""What may be typed about an organization?"""
+"""Forms for organizations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def valid_slug(_form: Any, field: Any) -> None:
 
 
 class OrganizationForm(RowForm):
-    """An organization as an administrator writes it. The URL name is for those who may change it."""
+    """The fields of an organization. Only people who may change the URL name get that field."""
 
     layout = ("name", "slug")
     permissions = {"slug": ORGANIZATIONS_RENAME_SLUG}
@@ -45,11 +45,11 @@ class NewOrganizationForm(OrganizationForm, NewForm):
         self.slug.render_kw = {**self.slug.render_kw, "data-slug-from": "name"}
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """A URL name that was left empty is made from the name."""
+        """If the URL name is empty, derive it from the name."""
         if not self.slug.data:
             self.slug.data = slug_of(self.name.data or "")
         return bool(super().validate(extra_validators))
 
 
 class EditOrganizationForm(OrganizationForm, EditForm):
-    """An organization that exists."""
+    """An existing organization."""

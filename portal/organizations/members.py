@@ -1,4 +1,4 @@
-"""What do organizations need to know of people, a feature that stands above them? That feature provides it."""
+"""What organizations use of people. The users feature, a layer above, provides it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.web.given import Given
 
 @dataclass(frozen=True)
 class Membership:
-    """An organization's people: the newest, how many can sign in, how many of these are administrators."""
+    """An organization's people: the newest, the number who can sign in, and of these the administrators."""
 
     newest: Sequence[Any]
     active: Count
@@ -22,15 +22,15 @@ class Membership:
 
 class Members(Protocol):
     def counted(self) -> Any:
-        """A column `people` for a list of organizations: how many can sign in, up to one above the lists' `BOUND`."""
+        """A column `people` for lists of organizations: the number who can sign in, counted up to `BOUND` + 1."""
 
     def of(self, organization_id: uuid.UUID) -> Membership: ...
 
     def before_delete(self, organization_id: uuid.UUID) -> None:
-        """Conflict if deleting would leave nobody who may do everything; the people's API clients are signed out."""
+        """Sign out the people's API clients. Raises Conflict if no super admin could sign in after the deletion."""
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
-        """What restoring the organization means for people with full access, in sentences."""
+        """Consequences of restoring the organization for its super admins, as sentences."""
 
 
 members: Given[Members] = Given("members")

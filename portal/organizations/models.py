@@ -1,4 +1,4 @@
-"""What is an organization?"""
+"""The table of organizations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LETTERS = {
 
 
 class Organization(Record, Base):
-    """A tenant. Deleting it writes this one row; its people stay as they are and can't sign in."""
+    """A tenant. Deleting it changes only this row; its people stay as they are, but can't sign in."""
 
     __tablename__ = "organizations"
     __table_args__ = (
@@ -30,7 +30,7 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # set by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )
@@ -43,7 +43,7 @@ class Organization(Record, Base):
 def slug_of(name: str) -> str:
     """Make a slug from a name: lowercase ASCII letters and digits, separated by single hyphens.
 
-    The page's script suggests the same as you type: `static/js/portal.js: slug`.
+    The form suggests the same while the name is typed: `static/js/portal.js: slug`.
     """
     text = unicodedata.normalize("NFKD", tidy(name[:LONGEST]) or "").lower()
     plain = "".join(LETTERS.get(one, one) for one in text if unicodedata.category(one) not in ("Mn", "Mc", "Me", "Cf"))

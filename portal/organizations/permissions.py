@@ -1,4 +1,4 @@
-"""Who may do what to organizations?"""
+"""Permissions for organizations."""
 
 from __future__ import annotations
 

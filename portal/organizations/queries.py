@@ -1,4 +1,4 @@
-"""Which organizations are meant? Says neither tenant nor deleted: the session does."""
+"""Queries for organizations. The session adds the conditions for tenant and deletion."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _rank(text: str) -> ColumnElement[int]:
 
 
 def is_called(name: str) -> ColumnElement[bool]:
-    """Whether this is the name, ignoring case and accents."""
+    """Whether the organization has this name, ignoring case and accents."""
     key = func.split_part(func.portal_sort_key(name), "\x01", 1)
     return and_(key <= BY_NAME, func.concat(key, "\x02") > BY_NAME)
 
@@ -80,13 +80,13 @@ def meant(text: str) -> list[Organization]:
 
 
 def suggested(text: str) -> Rows:
-    """A few organizations that match what is being typed."""
+    """A few organizations that match the text being typed."""
     found = select(Organization.name, Organization.slug).where(*matches(Organization.search_text, text))
     return found.order_by(_rank(" ".join(words_of(text))), BY_NAME, Organization.id).limit(SUGGESTIONS)
 
 
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Names of those organizations, deleted ones too, that the actor may see."""
+    """The names of those organizations that the actor may see, including deleted ones."""
     wanted = set(ids)
     if not wanted:
         return {}

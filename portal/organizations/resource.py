@@ -1,4 +1,4 @@
-"""What the product needs to know about organizations."""
+"""The description of organizations as a resource."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SLUG_SAMPLE = "the slug of an organization"
 
 
 class Organizations(Resource[Organization]):
-    """Tenants: each holds people, and the administrators who manage them."""
+    """Tenants, with their people and the administrators who manage them."""
 
     records = records
     plural = "organizations"
@@ -47,13 +47,13 @@ class Organizations(Resource[Organization]):
     empty = {
         "active": Empty(
             "No organizations yet",
-            "An organization holds people and the administrators who manage them.",
+            "An organization has people, and administrators who manage them.",
             "building",
             offers_new=True,
         ),
         "deleted": Empty(
             "No deleted organizations",
-            "Deleted organizations appear here, and can be restored with all their people.",
+            "Deleted organizations appear here and can be restored with all their people.",
             "trash",
         ),
     }
@@ -61,14 +61,14 @@ class Organizations(Resource[Organization]):
     new_form = NewOrganizationForm
     edit_form = EditOrganizationForm
     guarded = frozenset({"slug"})
-    restoring = "Gives all its people their access back, on devices that were signed in then too."
-    deleting = "Locks its people out at once. Can be restored."
+    restoring = "Gives all its people access again, also on devices that were signed in before."
+    deleting = "Its people lose access at once. You can restore it."
 
     def lead(self) -> str:
-        return "Each manages its own people and can’t see other organizations."
+        return "Each organization manages its own people and can’t see others."
 
     def navigation(self) -> tuple[str, str] | None:
-        """An ADMIN's leads to the only one that they see."""
+        """For ADMINs, link to their own organization."""
         if listed := super().navigation():
             return listed
         own = current_user.organization_id if allows(current_actor(), ORGANIZATIONS_READ) else None
@@ -103,14 +103,14 @@ class Organizations(Resource[Organization]):
         membership = members().of(row.id)
         active, admins = membership.active, membership.admins
         if not active.value:
-            return ["None of its people can sign in.", "It can be restored from the deleted organizations."]
+            return ["It has no people who can sign in.", "You can restore it from the deleted organizations."]
         many = "" if active.kind == "exact" else "More than "
         people = "1 person loses" if active.value == 1 else f"{many}{active.value:,} people lose"
         return [
             f"{people} access at once, {admins.value:,} of them as"
             f" {'administrator' if admins.value == 1 else 'administrators'}.",
-            "Their records stay as they are, and their email addresses stay reserved.",
-            "Restoring the organization gives everyone access again, on devices that are signed in now too.",
+            "Their records are kept, and their email addresses stay reserved.",
+            "Restoring the organization gives everyone access again, also on devices that are signed in now.",
         ]
 
     def means_of_restoring(self, row: Organization) -> list[str]:

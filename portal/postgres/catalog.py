@@ -1,4 +1,4 @@
-"""Read a database's schema in a form that can be compared, without names of logins and internal numbers."""
+"""Read a database's schema in a form that can be compared, without login names and internal ids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from portal.postgres import extensions
 
-# Each query returns what an object belongs to (a table, a function ...), its name and its definition. NOT NULL is part
+# Each query returns the table or function that an object belongs to, its name and its definition. NOT NULL is part
 # of the column: PostgreSQL 18 also stores it as a constraint. Grants to roles other than PUBLIC and the portal's two
 # are up to the operator.
 QUERIES = {
@@ -68,14 +68,14 @@ QUERIES = {
 }  # fmt: skip
 GRANTEES = "ARRAY(SELECT 0::oid UNION ALL SELECT oid FROM pg_roles WHERE rolname IN ('portal_tenant', 'portal_reader'))"
 
-RESTORED = " AS unknown"  # which dumps add to untyped NULLs, without a meaning
+RESTORED = " AS unknown"  # dumps add this to untyped NULLs, without effect
 
 Catalog = dict[tuple[str, str, str], str]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference: `how` is missing, changed or added."""
+    """A difference; `how` is missing, changed or added."""
 
     how: str
     kind: str
@@ -88,10 +88,12 @@ class Difference:
 
 
 def read(connection: Connection) -> Catalog:
-    """Every object of the schema `public`: its kind, what it belongs to, its name and its definition."""
-    extensions.find(connection)  # so that their names are written the same, whatever their schema
+    """Every object of the schema `public`, by kind, the object it belongs to, and name, with its definition."""
+    extensions.find(connection)  # so that their names are rendered the same in any schema
     rows = ((kind, row) for kind, query in QUERIES.items() for row in _rows(connection, query))
-    return {(kind, str(about), str(name)): str(told).replace(RESTORED, "") for kind, (about, name, told) in rows}
+    return {
+        (kind, str(about), str(name)): str(definition).replace(RESTORED, "") for kind, (about, name, definition) in rows
+    }
 
 
 def _rows(connection: Connection, query: str) -> Iterator[Any]:
@@ -99,7 +101,7 @@ def _rows(connection: Connection, query: str) -> Iterator[Any]:
 
 
 def differences(expected: Catalog, found: Catalog) -> list[Difference]:
-    """How one differs from the other, without objects of other programs."""
+    """The differences between two catalogs, without objects of other programs."""
     ours = {about for _, about, _ in expected}
     added = {key for key in found.keys() - expected.keys() if key[1] in ours or key[1].startswith("portal_")}
     odd = [("missing", key) for key in expected.keys() - found.keys()]

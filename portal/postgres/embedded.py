@@ -1,4 +1,4 @@
-"""Run an embedded PostgreSQL: initialize, start or join it, connect, stop."""
+"""Run an embedded PostgreSQL server: initialize, start or share it, connect, stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from portal.postgres.programs import EmbeddedError as EmbeddedError
 
 SUPERUSER = "portal"
 DATABASE = "portal"
-PORT = 5432  # of the socket's name only: the server listens on no address
+PORT = 5432  # only part of the socket's name: the server listens on no address
 SOCKET_PATH_MOST = 100
 START_SECONDS = 120
 STARTS = 5
@@ -41,12 +41,12 @@ SETTINGS = {
 }
 # Connections use only the socket, with the password from a file in the data directory.
 AUTHENTICATION = "local all all scram-sha-256\n"
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A PostgreSQL whose files and socket lie in `data`, a directory of mode 0700.
+    """A PostgreSQL server whose files and socket are in `data`, a directory of mode 0700.
 
     With `durable=False`, for tests, a power failure may destroy the data.
     """
@@ -61,7 +61,7 @@ class Embedded:
 
     @property
     def url(self) -> str:
-        """The SQLAlchemy address, also while the server is not running."""
+        """The SQLAlchemy URL, even while the server is not running."""
         return self._address(DATABASE).render_as_string()
 
     def _address(self, database: str) -> URL:
@@ -72,7 +72,7 @@ class Embedded:
     def running(self) -> Iterator[str]:
         """Start the server, or use it if it is running; stop it at the end, unless another process uses it.
 
-        A fork that leaves the block (a worker of the web server) stops nothing.
+        A forked process that leaves the block (a worker of the web server) doesn't stop it.
         """
         starter = os.getpid()
         self.data.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ class Embedded:
             self.stop()
 
     def start(self) -> str:
-        """Return the address of a server that answers. Raises EmbeddedError."""
+        """Start the server if necessary, and return its URL once it responds. Raises EmbeddedError."""
         account = account_for(self.data)
         programs = Programs.readable_by(account)
         if not self.data.exists():
@@ -115,16 +115,16 @@ class Embedded:
             server.wait(timeout=START_SECONDS)
 
     def _initialise(self, programs: Programs, account: Account) -> None:
-        """Create the data directory completely or not at all, under another name first."""
+        """Create the data directory atomically: initialize it under another name, then rename it."""
         unfinished = self._beside(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
-        account.give(unfinished)
+        account.take_ownership(unfinished)
         arguments = ["--username", SUPERUSER, "--auth-local=reject", "--auth-host=reject"]
         arguments += ["--encoding=UTF8", "--locale=C.UTF-8"]
         if not self.durable:
             arguments.append("--no-sync")
-        with account.way_into(unfinished) as (directory, options):
+        with account.open(unfinished) as (directory, options):
             done = subprocess.run(  # noqa: S603 -- the wheel's own program
                 [programs.initdb, *arguments, "--pgdata", directory],
                 capture_output=True,
@@ -136,24 +136,24 @@ class Embedded:
         unfinished.rename(self.data)
 
     def _take_over(self, account: Account) -> None:
-        """Take over another account's data, including its running server. Only root can; others get an error."""
+        """Take over another account's data, including its running server. Raises EmbeddedError unless run by root."""
         if self.data.stat().st_uid == account.uid:
             return
         if not account.is_own:
             self.stop()
-            account.give(self.data)
+            account.take_ownership(self.data)
             return
         raise EmbeddedError(
-            f"{self.data} belongs to another account: start the portal as that one or as root, "
-            "or move the directory away to start empty."
+            f"{self.data} belongs to another account: start the portal as that account or as root, "
+            "or move the directory away to start with an empty database."
         )
 
     def _set_password(self, programs: Programs, account: Account) -> None:
-        """Set the password before anybody can connect, also on data from versions without one. Safe to repeat."""
+        """Set the password before anybody can connect, also for data of versions without one. Safe to repeat."""
         self.stop()
         self._disown_process_id()
         password = secrets.token_hex(32)
-        with account.way_into(self.data) as (directory, options):
+        with account.open(self.data) as (directory, options):
             del options["stdin"]
             done = subprocess.run(  # noqa: S603 -- the wheel's own program
                 [programs.postgres, "--single", "-j", *([] if self.durable else ["-F"]), "-D", directory, "postgres"],
@@ -174,12 +174,12 @@ class Embedded:
         found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
         if found != programs.major:
             raise EmbeddedError(
-                f"{self.data} was written by PostgreSQL {found}, the portal now brings {programs.major}: "
-                "dump it with the version that wrote it, or move the directory away to start empty."
+                f"{self.data} was written by PostgreSQL {found}, but the portal now includes {programs.major}: "
+                "dump it with the version that wrote it, or move the directory away to start with an empty database."
             )
 
     def _wait_until_it_answers(self, programs: Programs, account: Account) -> None:
-        """Start the server, retrying while a killed server's processes are still ending."""
+        """Start the server, and retry while processes of a killed server are still shutting down."""
         deadline = time.monotonic() + START_SECONDS
         process: subprocess.Popen[bytes] | None = None
         starts = 0
@@ -193,17 +193,17 @@ class Embedded:
                 starts += 1
                 process = self._spawn(programs, account)
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL did not answer within {START_SECONDS} s:\n{self._end_of_log()}")
+                raise EmbeddedError(f"PostgreSQL did not respond within {START_SECONDS} s:\n{self._end_of_log()}")
             time.sleep(0.05)
         if process is not None:
-            process.returncode = 0  # the server outlives this object, which would warn about that
+            process.returncode = 0  # the server outlives this object, which would otherwise warn
 
     def _spawn(self, programs: Programs, account: Account) -> subprocess.Popen[bytes]:
         """Start the server in a process group of its own, so that a Ctrl-C for the portal doesn't reach it."""
         self._disown_process_id()
-        settings = SETTINGS if self.durable else SETTINGS | CARELESS
+        settings = SETTINGS if self.durable else SETTINGS | NOT_DURABLE
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-        with account.way_into(self.data) as (directory, options), self._beside(".log").open("ab") as log:
+        with account.open(self.data) as (directory, options), self._beside(".log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 -- the wheel's own program
                 [programs.postgres, "-D", directory, *arguments],
                 stdout=log,
@@ -213,7 +213,7 @@ class Embedded:
             )
 
     def _server(self) -> psutil.Process | None:
-        """The server that runs on this data; the process id alone could belong to another program by now."""
+        """The server that runs on this data. Its process id alone could belong to another program by now."""
         try:
             process = psutil.Process(self._process_id())
             is_server = process.name() == "postgres" and Path(process.cwd()).samefile(self.data)
@@ -225,17 +225,17 @@ class Embedded:
         return int(self._process_file().read_text(encoding="utf-8").split("\n", 1)[0])
 
     def _disown_process_id(self) -> None:
-        """Put our own process id into the two files that a killed server left.
+        """Write our own process id into the two files that a killed server left.
 
-        PostgreSQL ignores its parent's id, but still checks whether the killed server's memory is
-        in use, which it would not do without the files.
+        PostgreSQL ignores its parent's id, but still checks whether the killed server's memory is in use, which it
+        would not do without the files.
         """
         for path in (self._process_file(), self.data / f".s.PGSQL.{PORT}.lock"):
             with suppress(FileNotFoundError):
                 _, newline, rest = path.read_text(encoding="utf-8").partition("\n")
                 if newline:
                     path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
-                else:  # killed while it wrote the file, which PostgreSQL can't read
+                else:  # the server was killed while it wrote the file, which PostgreSQL can't read
                     path.unlink()
 
     def _process_file(self) -> Path:
@@ -279,7 +279,7 @@ class Embedded:
         with suppress(FileExistsError):
             way.symlink_to(data)
         if way.lstat().st_uid != os.geteuid() or not way.is_symlink() or way.readlink() != data:
-            raise EmbeddedError(f"{way} is in the way: it must be a symbolic link of your own to {data}.")
+            raise EmbeddedError(f"{way} must be a symbolic link to {data} that belongs to you; remove it.")
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

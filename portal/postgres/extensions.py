@@ -1,7 +1,7 @@
 """Find the PostgreSQL extensions that the portal needs, which may be in any schema.
 
-Migrations use their objects without a schema in indexes, generated columns and SQL functions whose body is parsed at
-creation: these keep the objects they found. Other functions look names up at run time, and must not use them.
+Migrations refer to their objects without a schema, in indexes, generated columns and SQL functions whose body is parsed
+at creation: these resolve the names once. Other functions resolve names at run time, and must not use them.
 """
 
 from __future__ import annotations

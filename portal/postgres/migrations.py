@@ -1,4 +1,4 @@
-"""The migrations of this code, those of a database, and the schema that they create."""
+"""The migrations of this code and of a database, and the schema that they create."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from portal.postgres import catalog
 from portal.postgres.catalog import Catalog
 from portal.postgres.embedded import Embedded
 
-# A migration that waits for a table's lock makes all later requests wait behind it. So it gives up soon, lets them pass
-# and tries again; and sooner than a deadlock between two tables makes PostgreSQL end a request, after a second.
+# A migration that waits for a table's lock makes all later requests wait behind it. It therefore gives up early, lets
+# them proceed and tries again: before PostgreSQL, after a second, ends a request because of a deadlock.
 LOCK_SECONDS = 0.4
 ATTEMPTS = 30
 PAUSE_SECONDS = 2.0
@@ -43,7 +43,7 @@ def heads() -> frozenset[str]:
 
 
 def applied(connection: Connection) -> frozenset[str]:
-    """The migrations of a database; none if it was never migrated."""
+    """The migrations applied to a database; none if it was never migrated."""
     return frozenset(MigrationContext.configure(connection).get_current_heads())
 
 
@@ -57,9 +57,9 @@ def known() -> frozenset[str]:
 
 
 def made_by(revision: str) -> Catalog:
-    """The schema that the migrations up to this one create, on a temporary server.
+    """The schema that the migrations up to this one create, read from a temporary server.
 
-    It needs no privilege and no space on the real server. Call it in an application context.
+    It needs neither privileges nor space on the real server. Call it in an application context.
     """
     with tempfile.TemporaryDirectory(prefix="portal-schema-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # the server may run as another account
@@ -73,7 +73,7 @@ def made_by(revision: str) -> Catalog:
 
 
 def patiently(work: Callable[[], None], connection: Connection, say: Callable[[str], None]) -> None:
-    """Retry while others hold a lock that it needs; raise the error once all attempts are used up."""
+    """Run `work`, and retry while another session holds a lock that it needs. Raises the error of the last attempt."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             work()

@@ -9,17 +9,17 @@ from sqlalchemy import Connection, Engine, text
 from portal.core.errors import UnsuitableDatabase
 from portal.postgres import migrations
 from portal.postgres.extensions import EXTENSIONS, installed
-from portal.postgres.roles import have_roles
+from portal.postgres.roles import ensure_roles
 
 QUEUE = "queue"
 UNMODELED = ("activity_seals", "activity_leaves", "activity_repeats")  # tables used only by SQL functions
 
 STANDBY = (
-    "The server in DATABASE_URL is a read-only standby: name the primary, or several hosts and"
+    "The server in DATABASE_URL is a read-only standby: use the primary, or several hosts with"
     " target_session_attrs=read-write."
 )
 READ_ONLY = "Transactions of this database or login are read-only (default_transaction_read_only); nothing was changed."
-NO_PUBLIC = "The database has no schema public, where the portal keeps its tables: run CREATE SCHEMA public."
+NO_PUBLIC = "The database has no schema public, which the portal's tables are in: run CREATE SCHEMA public."
 NO_TABLES = "{login} can't create tables in schema public: its owner must run GRANT CREATE ON SCHEMA public TO {login}."
 NO_SCHEMAS = (
     "{login} can't create schemas in the database {database}: its owner must run"
@@ -40,7 +40,7 @@ NO_LETTERS = (
     "The database, {}, can't lowercase non-English letters: create it again with"
     " ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
 )
-NOT_INSTALLED = "The extension {} is not on the database server: install PostgreSQL's contrib package there."
+NOT_INSTALLED = "The extension {} is not available on the database server: install PostgreSQL's contrib package there."
 NOT_CREATED = "{login} can't create the extension {}: a server administrator must run CREATE EXTENSION {}."
 NO_USAGE = (
     "{login} can't use the schema {schema}, where the extension {} is:"
@@ -74,23 +74,23 @@ WHERE relnamespace = to_regnamespace('public') AND relkind <> 'i' AND relname = 
 
 
 def refuse_unmigratable(connection: Connection, tables: Sequence[str]) -> None:
-    """Raise UnsuitableDatabase unless all pending migrations can be applied; then create the roles that they need."""
+    """Raise UnsuitableDatabase unless all pending migrations can be applied. Create the roles that they need."""
     if migrations.are_pending(connection):
         for sentence in obstacles(connection, (*tables, *UNMODELED)):
             raise UnsuitableDatabase(sentence)
-        have_roles(connection)
+        ensure_roles(connection)
 
 
 def try_reading(engine: Engine, table: str) -> None:
     """Read from a table, so that a failure is raised here, with its cause."""
     with engine.connect() as connection:
-        connection.execute(text(f"SELECT FROM {table} LIMIT 0"))  # noqa: S608 -- a name of ours
+        connection.execute(text(f"SELECT FROM {table} LIMIT 0"))  # noqa: S608 -- one of our own names
 
 
 def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[str]:
-    """Messages about what prevents the migrations from being applied, and who can fix it.
+    """Messages about everything that prevents the migrations from being applied, and who can fix it.
 
-    `tables` are those that the migrations create; a new database must not contain any.
+    `tables` are those that the migrations create; a new database must contain none of them.
     """
     found = connection.execute(LOGIN, {"queue": QUEUE}).one()
     applied = migrations.applied(connection)
@@ -114,7 +114,7 @@ def obstacles(connection: Connection, tables: Sequence[str] = ()) -> Iterator[st
 
 
 def unknown_migrations(applied: frozenset[str]) -> str | None:
-    """Why this code doesn't know the migrations that a database has; None if it knows them."""
+    """Why the database has migrations that this code doesn't contain, as a message, or None."""
     if applied <= migrations.known():
         return None
     return UNRELEASED if applied <= UNRELEASED_MIGRATIONS else NEWER

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs, and the operating system account that runs them."""
+"""The PostgreSQL programs, and the operating system account under which they run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADD_ACCOUNT = ("--system", "--user-group", "--no-create-home", "--home-dir=/none
 
 
 class EmbeddedError(RuntimeError):
-    """The embedded PostgreSQL can't run; the message is one sentence, or the end of its log."""
+    """The embedded PostgreSQL can't run. The message is one sentence, or the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Account:
         options: dict[str, Any] = {"env": environment, "cwd": "/", "stdin": subprocess.DEVNULL}
         return options if self.is_own else {**options, "user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def give(self, path: Path) -> None:
+    def take_ownership(self, path: Path) -> None:
         """Change the owner of a directory tree to this account, without following links."""
         if self.is_own:
             return
@@ -57,15 +57,14 @@ class Account:
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
-        self.give(unfinished)
+        self.take_ownership(unfinished)
         unfinished.replace(path)
 
     @contextmanager
-    def way_into(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the directory's name for this account, and the options to run a program with.
+    def open(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the directory's path for this account, and the options for running a program.
 
-        The directories above may be closed to the account (a clone in /root), and stay so: the program
-        inherits the open directory.
+        The account may have no access to parent directories (a clone in /root), so the program inherits the open one.
         """
         if self.is_own:
             yield str(directory.absolute()), self.options
@@ -78,7 +77,7 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Our own account; for root, the owner of the data or of the nearest directory, or else a dedicated account.
+    """Our own account; for root, the owner of the data or of the nearest existing directory, or else a dedicated one.
 
     Raises EmbeddedError.
     """
@@ -100,17 +99,17 @@ def _is_shared(uid: int) -> bool:
 
 
 def _own_account() -> Account:
-    """The account dedicated to the embedded PostgreSQL; created if missing."""
+    """The dedicated account for the embedded PostgreSQL, created if it is missing."""
     with suppress(KeyError):
         return _account_of(pwd.getpwnam(OWN_ACCOUNT))
     program = shutil.which("useradd") or shutil.which("useradd", path="/usr/sbin:/sbin")
     if program:
-        subprocess.run([program, *ADD_ACCOUNT, OWN_ACCOUNT], capture_output=True)  # noqa: S603, PLW1510 -- looked at below
+        subprocess.run([program, *ADD_ACCOUNT, OWN_ACCOUNT], capture_output=True)  # noqa: S603, PLW1510 -- checked below
     try:
         return _account_of(pwd.getpwnam(OWN_ACCOUNT))  # just created, perhaps by another process
     except KeyError:
         raise EmbeddedError(
-            f"PostgreSQL does not run as root, and the account {OWN_ACCOUNT} can't be created: "
+            f"PostgreSQL can't run as root, and the account {OWN_ACCOUNT} can't be created: "
             f"run `useradd --system {OWN_ACCOUNT}`, or start the portal as another user."
         ) from None
 
@@ -135,7 +134,7 @@ class Programs:
 
     @classmethod
     def installed(cls) -> Programs:
-        """The directory in the wheel."""
+        """The programs in the wheel's directory."""
         return cls(_site())
 
     @property
@@ -145,7 +144,7 @@ class Programs:
 
     @classmethod
     def readable_by(cls, account: Account) -> Programs:
-        """The wheel's files or, where the account can't reach them (a clone in /root), a copy of root's."""
+        """The wheel's files or, if the account can't read them (a clone in /root), a copy owned by root."""
         installed = cls.installed()
         if account.is_own or installed._run_as(account):
             return installed
@@ -161,7 +160,7 @@ class Programs:
             return False
 
     def _copied(self) -> Programs:
-        """Copy the programs, once per version, to where every account can read and only root can write."""
+        """Copy the programs, once per version, to a directory that every account can read and only root can write."""
         target = COPIES / self._version().split()[-1]
         if not target.exists():
             unfinished = COPIES / f".{target.name}.{os.getpid()}"
@@ -177,7 +176,7 @@ class Programs:
 
 
 def _site() -> Path:
-    """Where the wheel is, found without importing it: importing it warns if XDG_RUNTIME_DIR is missing."""
+    """The wheel's directory, located without an import, which would warn if XDG_RUNTIME_DIR is missing."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise RuntimeError(f"{PACKAGE} is not installed")

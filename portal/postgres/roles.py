@@ -1,4 +1,4 @@
-"""The PostgreSQL roles that the portal acts as, and whether it may take them."""
+"""The PostgreSQL roles of the portal, and the privilege to switch to them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ROLES = (TENANT_ROLE, READER_ROLE)
 STRONG = text("SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole FROM pg_roles WHERE rolname = :role")
 
 
-def have_roles(connection: Connection) -> None:
-    """Create the roles, and the privilege to take them. RightsMissing says what an administrator has to run."""
+def ensure_roles(connection: Connection) -> None:
+    """Create the roles and grant them to this login. Raises RightsMissing with the statements for an administrator."""
     for role in ROLES:
         for statement in _lacking(connection, role):
             if not _ran(connection, statement):
-                told = "\n".join(f"    {one};" for each in ROLES for one in _lacking(connection, each))
+                statements = "\n".join(f"    {one};" for each in ROLES for one in _lacking(connection, each))
                 raise RightsMissing(
-                    f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{told}"
+                    f"An administrator of the PostgreSQL server must run this once, then upgrade again:\n{statements}"
                 )
         if connection.scalar(STRONG, {"role": role}):
             raise RightsMissing(
@@ -28,7 +28,7 @@ def have_roles(connection: Connection) -> None:
 
 
 def _lacking(connection: Connection, role: str) -> list[str]:
-    """The missing statements for a role: it must exist, and be granted to this login."""
+    """The statements needed for a role, which must exist and be granted to this login."""
     new = int(connection.dialect.server_version_info[0]) >= 16  # type: ignore[index]
     owner = connection.scalar(text("SELECT quote_ident(session_user)"))
     grant = f"GRANT {role} TO {owner}" + (" WITH INHERIT FALSE, SET TRUE" if new else "")
@@ -39,7 +39,7 @@ def _lacking(connection: Connection, role: str) -> list[str]:
 
 
 def _ran(connection: Connection, statement: str) -> bool:
-    """Run a statement, unless another migration on this server already did. False without the privilege."""
+    """Run a statement, unless another migration on this server already did. Returns False without the privilege."""
     try:
         with connection.begin_nested():
             connection.execute(text(statement))

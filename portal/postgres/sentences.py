@@ -1,4 +1,4 @@
-"""Describe database problems to operators in one plain sentence."""
+"""Describe database problems to operators in one sentence."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from portal.core.errors import Busy, NeedsDirectUrl, NotAllowed, UnsuitableDatab
 from portal.core.lines import one_line
 from portal.postgres.preflight import IN_THE_WAY
 
-UNKNOWN_HOST = "The host in DATABASE_URL is unknown. Check its name, and write an @ in the password as %40."
+UNKNOWN_HOST = "The host in DATABASE_URL is unknown. Check its name, and write @ in the password as %40."
 
 NOT_SUCH_A_SERVER = "None of the hosts in DATABASE_URL meets its target_session_attrs."
 
-# libpq itself describes TLS problems, naming files; nothing in that is secret.
+# libpq's own descriptions of TLS problems name files, but contain nothing secret.
 WHERE_FAILED = re.compile(r".*(?:port \d+|socket \"[^\"]*\") failed: (?:FATAL: +)?")
 SECURING = "The connection to the database can't be secured: {}. See sslmode, sslrootcert, sslcert and sslkey."
 TLS = (
@@ -27,16 +27,16 @@ TLS = (
     "invalid sslmode", "weak sslmode", "client certificate",
 )  # fmt: skip
 
-# libpq's messages about failed connections: there are no codes, but the wording has been stable for decades.
+# libpq has no codes for failed connections, but the wording of its messages has been stable for decades.
 CONNECTING = {
     "password authentication failed": "The database server rejects the user or the password in DATABASE_URL.",
-    "no password supplied": "The database server asks for a password, and DATABASE_URL has none.",
-    "no pg_hba.conf entry": "The database server does not let this user connect to this database from here"
-    " (pg_hba.conf).",
+    "no password supplied": "The database server requires a password, and DATABASE_URL has none.",
+    "no pg_hba.conf entry": "The database server does not allow this user to connect to this database from"
+    " here (pg_hba.conf).",
     "connection refused": "No database server listens at the host and port of DATABASE_URL.",
     "failed to resolve host": UNKNOWN_HOST,
     "could not translate host name": UNKNOWN_HOST,
-    "timeout expired": "The database server of DATABASE_URL does not answer.",
+    "timeout expired": "The database server of DATABASE_URL does not respond.",
     "definition of service": "DATABASE_URL names a service that pg_service.conf does not define.",
     "not found in file": "DATABASE_URL names a service that pg_service.conf does not define.",
     "session is read-only": NOT_SUCH_A_SERVER,
@@ -50,29 +50,29 @@ CONNECTING = {
     "unsupported startup parameter": "The database is behind a pooler: add ?pgbouncer=true to DATABASE_URL.",
 }
 FAILING: dict[type[Exception], str] = {
-    pg.InsufficientPrivilege: "The database user of DATABASE_URL may not do this: {}. It must own the portal's tables.",
+    pg.InsufficientPrivilege: "The user of DATABASE_URL lacks a privilege: {}. It must own the portal's tables.",
     pg.UndefinedFile: "An extension is missing on the database server: {}. Install PostgreSQL's contrib package there.",
-    pg.FeatureNotSupported: "The database server can't do this: {}. Is PostgreSQL's contrib package installed there?",
+    pg.FeatureNotSupported: "The database server doesn't support this: {}. Is the contrib package installed there?",
     pg.DuplicateTable: IN_THE_WAY,
     pg.DuplicateObject: IN_THE_WAY,
     pg.DuplicateFunction: IN_THE_WAY,
     pg.DependentObjectsStillExist: "Something else depends on it: {}.",
-    pg.UndefinedTable: "The portal's tables are not there, or not up to date: run `flask db upgrade`.",
-    pg.UndefinedColumn: "The portal's tables are not up to date: run `flask db upgrade`.",
+    pg.UndefinedTable: "The portal's tables are missing or out of date: run `flask db upgrade`.",
+    pg.UndefinedColumn: "The portal's tables are out of date: run `flask db upgrade`.",
     pg.LockNotAvailable: "The tables were in use for too long; nothing was changed. Try again.",
     pg.DiskFull: "The database server's disk is full.",
-    pg.ReadOnlySqlTransaction: "The database is read-only at the moment.",
+    pg.ReadOnlySqlTransaction: "The database is currently read-only.",
 }
 
 
 def sentence_of(error: Exception) -> str | None:
-    """None for bugs in the portal, which deserve a traceback. Never includes the URL or the password."""
+    """A sentence without URL or password; None for bugs in the portal, which need a traceback."""
     if isinstance(error, NeedsDirectUrl):
         return "This needs a direct connection to PostgreSQL, not a transaction pooler: set DIRECT_URL."
     if isinstance(error, NotAllowed):
-        return "The database user of DATABASE_URL may not do this: it must own the portal's tables."
+        return "The database user of DATABASE_URL lacks a privilege: it must own the portal's tables."
     if isinstance(error, Busy):
-        return "Others are changing the same data; nothing was changed. Try again."
+        return "Other sessions are changing the same data; nothing was changed. Try again."
     if isinstance(error, PoolTimeout):
         return "The database server has no free connections."
     cause: Any = getattr(error, "orig", error)
@@ -91,4 +91,4 @@ def sentence_of(error: Exception) -> str | None:
 
 
 def _unknown(cause: Any) -> str | None:
-    return "The database can't be used at the moment." if isinstance(cause, OperationalError) else None
+    return "The database is currently unavailable." if isinstance(cause, OperationalError) else None

@@ -1,1 +1,1 @@
-"""Sessions, refresh tokens and API tokens. Only their SHA-256 is stored."""
+"""Sessions, refresh tokens and API tokens. The database stores only the SHA-256 of each token."""

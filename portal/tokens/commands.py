@@ -23,7 +23,7 @@ NO_SYNC = {"synchronize_session": False}
 
 @dataclass(frozen=True)
 class Lifetime:
-    """How long a session lasts: unused, and at most; and whether the browser keeps it after it is closed."""
+    """How long a session lasts, unused and in total, and whether the browser keeps it after it is closed."""
 
     idle: timedelta
     absolute: timedelta
@@ -41,7 +41,7 @@ def open_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifet
 def add_session(
     user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime, token: str | None
 ) -> uuid.UUID:
-    """Add a session; without a token it is an API client's, which has refresh tokens."""
+    """Add a session. Without a token it belongs to an API client, which has refresh tokens."""
     at, origin, key = now(), current_origin(), uuid7()
     row = {
         "id": key,
@@ -62,7 +62,7 @@ def add_session(
 
 @command
 def use(session_id: uuid.UUID, seen: datetime) -> None:
-    """Extend a session, unless another request did since it was `seen`."""
+    """Extend a session that was last used at `seen`, unless another request has extended it since."""
     at, origin = now(), current_origin()
     statement = (
         update(Session)
@@ -79,7 +79,7 @@ def use(session_id: uuid.UUID, seen: datetime) -> None:
 
 @command
 def reauthenticated(session_id: uuid.UUID) -> None:
-    """Record that the person of a session has just entered their password again."""
+    """Record that a session's person has just entered their password again."""
     statement = update(Session).where(Session.id == session_id).values(authenticated_at=now())
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
@@ -99,19 +99,19 @@ def revoke_all(user_id: uuid.UUID) -> None:
 
 @command
 def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> int:
-    """End one session of a person; returns how many ended."""
+    """End one session of a person. Returns how many ended."""
     return end((Session.user_id == user_id) & (Session.id == session_id))
 
 
 @command
 def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
-    """End all sessions of a person except one; returns how many ended."""
+    """End all sessions of a person except one. Returns how many ended."""
     return end((Session.user_id == user_id) & Session.id.is_distinct_from(kept))
 
 
 @command
 def end_of_organization(organization_id: uuid.UUID) -> None:
-    """End the API clients' sessions in an organization. A session names it: moving its person ends the session."""
+    """End the API clients' sessions in an organization. Sessions store it, because moving a person ends them."""
     end((Session.organization_id == organization_id) & ~Session.is_browser)
 
 
@@ -119,7 +119,7 @@ def end_of_organization(organization_id: uuid.UUID) -> None:
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
     """End sessions, then their refresh tokens, in the order in which rotation locks them.
 
-    Sessions that ended before keep their time. Returns how many ended.
+    Sessions that have already ended keep their time. Returns how many ended.
     """
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
     active = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
@@ -131,7 +131,7 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
 
 
 def prune(before: datetime) -> int:
-    """Remove sessions that ended before then, with their tokens, in batches; returns how many."""
+    """Remove sessions that ended earlier than `before`, with their tokens, in batches. Returns how many."""
     return in_batches(lambda: _prune(before))
 
 
@@ -145,7 +145,7 @@ def _prune(before: datetime) -> int:
 def revoke_api_tokens(user_id: uuid.UUID) -> None:
     """Revoke a person's active tokens, on behalf of anyone who may change the person.
 
-    Uses the database's clock, as events do, to tell which event ended them (auth/queries.py).
+    It uses the database's clock, as events do, so that the event that ended them can be identified (auth/queries.py).
     """
     statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
     options = {"synchronize_session": False, "all_tenants": True}

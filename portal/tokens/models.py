@@ -1,4 +1,4 @@
-"""Sessions and tokens."""
+"""Tables of sessions and tokens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from portal.core.models import Base, Keyed, TenantOwned
 
 
 def digest(token: str) -> str:
-    """SHA-256 of a token, in hexadecimal; nothing else of it is stored."""
+    """SHA-256 of a token, in hexadecimal. The token itself is not stored."""
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
 
 
 class OfPerson(TenantOwned):
-    """A row that belongs to a person, and that they and their administrators can see and end."""
+    """A row of a person, which they and their administrators can see and end."""
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE", onupdate="CASCADE"))
     organization_id: Mapped[uuid.UUID | None] = mapped_column(
@@ -34,14 +34,14 @@ class OfPerson(TenantOwned):
 
     @classmethod
     def row_policy(cls) -> str:
-        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # those of people whom the policy of users shows
+        return "EXISTS (SELECT FROM users WHERE users.id = user_id)"  # the policy of users decides
 
     def is_writable_by(self, actor: Actor) -> bool:
         return self.user_id == actor.id or super().is_writable_by(actor)
 
 
 class Session(Keyed, OfPerson, Base):
-    """A session: a browser's, identified by `token`, or an API client's with its refresh tokens.
+    """A session: of a browser, identified by `token`, or of an API client, with refresh tokens.
 
     It lasts until `expires_at`, which use extends by `idle`, but never beyond `ends_at`.
     """
@@ -70,7 +70,7 @@ class Session(Keyed, OfPerson, Base):
 
 
 class RefreshToken(Keyed, OfPerson, Base):
-    """A refresh token of an API client. Rotation replaces it with the next one of the same session."""
+    """A refresh token of an API client. Rotation replaces it with a new one in the same session."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -91,7 +91,7 @@ class RefreshToken(Keyed, OfPerson, Base):
 
 
 class ApiToken(Keyed, OfPerson, Base):
-    """A token that a person creates for a script. It never allows more than the person may do."""
+    """A token that a person creates for a script. It never grants more than the person's own permissions."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (

@@ -25,17 +25,17 @@ LONGEST = timedelta(days=365)
 NO_SYNC = {"synchronize_session": False}
 
 
-def make(name: str, scopes: Collection[str], lasts: timedelta, *, row_id: uuid.UUID) -> str | None:
-    """Create an API token for the actor, and return it once; None if it was created before."""
+def create(name: str, scopes: Collection[str], lasts: timedelta, *, row_id: uuid.UUID) -> str | None:
+    """Create an API token for the actor, and return it. None if it was already created."""
     actor = current_actor()
     db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
-        return _make(actor, name, scopes, min(lasts, LONGEST), row_id)
+        return _create(actor, name, scopes, min(lasts, LONGEST), row_id)
 
 
 @command
-def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, row_id: uuid.UUID) -> str | None:
-    """Runs as the system: the tenant role can't create tokens, so that nobody creates them for others."""
+def _create(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, row_id: uuid.UUID) -> str | None:
+    """Runs as the system: the tenant role can't create tokens, so nobody can create them for others."""
     own = db.session.execute(
         select(ApiToken.id, ApiToken.revoked_at, ApiToken.expires_at).where(ApiToken.user_id == actor.id)
     ).all()
@@ -61,7 +61,7 @@ def _make(actor: Actor, name: str, scopes: Collection[str], lasts: timedelta, ro
 
 
 def revoke(token_id: uuid.UUID) -> str:
-    """Revoke a token of the actor's, and return its name. Missing if it isn't theirs."""
+    """Revoke one of the actor's tokens, and return its name. Raises Missing for other tokens."""
     actor = current_actor()
     db.session.rollback()
     with acting_as(SYSTEM):
@@ -81,6 +81,6 @@ def _revoke(actor: Actor, token_id: uuid.UUID) -> str:
 
 
 @command
-def note_use(token_id: uuid.UUID) -> None:
+def record_use(token_id: uuid.UUID) -> None:
     statement = update(ApiToken).where(ApiToken.id == token_id).values(used_at=now())
     db.session.execute(statement, execution_options=NO_SYNC)

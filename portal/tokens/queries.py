@@ -1,4 +1,4 @@
-"""Sessions and API tokens of people."""
+"""Queries for sessions and API tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROTATIONS_BOUND = 1_000
 
 
 def is_live() -> ColumnElement[bool]:
-    """Neither ended nor expired."""
+    """Sessions that are neither ended nor expired."""
     return Session.ended_at.is_(None) & (Session.expires_at > now())
 
 
@@ -26,8 +26,10 @@ def live_of(user_id: uuid.UUID) -> Select[int]:
 
 
 def latest_of(user_id: uuid.UUID, most: int) -> Rows:
-    """A person's active sessions, most recently used first, with their number in `total`, and how often refresh tokens
-    were rotated in `rotations`, counted up to ROTATIONS_BOUND."""
+    """A person's active sessions, most recently used first.
+
+    `total` is their number, `rotations` how often refresh tokens were rotated, counted up to ROTATIONS_BOUND.
+    """
     session = select(literal(1)).where(RefreshToken.session_id == Session.id).limit(ROTATIONS_BOUND + 2)
     tokens = select(func.count()).select_from(session.correlate(Session).lateral()).scalar_subquery()
     columns = (Session.id, Session.is_browser, Session.is_kept, Session.address, Session.agent, Session.created_at)
@@ -49,7 +51,7 @@ def agent_of(user_id: uuid.UUID, session_id: uuid.UUID) -> Select[str]:
 
 
 def is_usable() -> ColumnElement[bool]:
-    """An API token that is neither revoked nor expired."""
+    """API tokens that are neither revoked nor expired."""
     return ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > now())
 
 
@@ -59,6 +61,6 @@ def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:
 
 
 def api_tokens_in_use(user_id: uuid.UUID) -> Select[int]:
-    """How many tokens of a person are active, in all tenants, to say how many a change ends."""
+    """How many API tokens of a person are active, in all tenants."""
     mine = select(func.count(ApiToken.id)).where(ApiToken.user_id == user_id, is_usable())
     return mine.execution_options(all_tenants=True)

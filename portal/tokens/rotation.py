@@ -21,11 +21,11 @@ NO_SYNC = {"synchronize_session": False}
 
 
 class Refusal(enum.Enum):
-    """Why there is no next token."""
+    """The reason why a refresh token was refused."""
 
-    UNKNOWN = "unknown, or its session has ended"
-    JUST_USED = "its successor is unused: two requests of one client arrived at once"
-    REPLAYED = "it was used before: somebody else may have it, so its session has ended"
+    UNKNOWN = "it is unknown, or its session has ended"
+    JUST_USED = "its successor is unused: a client sent two requests at once"
+    REPLAYED = "it was used before and may have been copied, so its session has ended"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ClientSession:
 
 @dataclass(frozen=True)
 class Opened:
-    """A session and its unused token, which is shown once."""
+    """A session and its unused refresh token, which is returned once."""
 
     session: ClientSession
     token: str
@@ -58,7 +58,7 @@ def session_id_of(token: str) -> Select[uuid.UUID]:
 
 
 def successor_of(token: str) -> Select[uuid.UUID]:
-    """The unused token that replaced this one, created at the moment at which this one was used."""
+    """The unused token that replaced this one: it was created when this one was used."""
     spent = aliased(RefreshToken)
     return (
         select(RefreshToken.id)
@@ -68,7 +68,7 @@ def successor_of(token: str) -> Select[uuid.UUID]:
 
 
 def client_session_of(token: str) -> ClientSession | None:
-    """The session of a token, used or not; locked, so that its tokens are used one after the other."""
+    """Lock and return the session of a token, used or not, so that its tokens are used one after the other."""
     wanted = select(Session.id, Session.user_id).where(Session.id == session_id_of(token).scalar_subquery())
     found = db.session.execute(wanted.with_for_update()).first()
     return ClientSession(found.id, found.user_id) if found else None
@@ -76,9 +76,9 @@ def client_session_of(token: str) -> ClientSession | None:
 
 @command
 def rotate(token: str, *, grace: timedelta) -> Opened | Refusal:
-    """Use a token and create the next. A used one ends the session, except within `grace` after it was used.
+    """Use a token and create the next one. A used token ends the session, except within `grace` after it was used.
 
-    Everything is read after the lock, so that a request that waited for it sees what the other one did.
+    Everything is read after locking, so that a request that had to wait sees the changes of the other one.
     """
     session, at = client_session_of(token), now()
     if session is None:
@@ -110,7 +110,7 @@ def _spent(session: ClientSession, token: str, spent_at: datetime, at: datetime,
 
 
 def _next(session: ClientSession, organization_id: uuid.UUID | None, at: datetime, expires_at: datetime) -> str:
-    """The index refresh_tokens_unspent_key lets no session have two unused tokens, whatever happens here."""
+    """Create the next token. The index refresh_tokens_unspent_key guarantees one unused token per session."""
     unused = (RefreshToken.session_id == session.id) & RefreshToken.revoked_at.is_(None)
     origin = current_origin()
     moved = {"used_at": at, "expires_at": expires_at, "address": origin.address, "agent": origin.agent}

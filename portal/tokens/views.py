@@ -1,4 +1,4 @@
-"""A person's API tokens: create, show once, list and revoke."""
+"""Pages for a person's own API tokens."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ bp.add_app_template_filter(api_tokens)
 @signed_in()
 @reauthentication.required
 def index() -> ResponseReturnValue:
-    """Active tokens. POST creates one and shows it, once."""
+    """List active tokens. POST creates one and shows it once."""
     form, made = TokenForm(data={"row": signed_row(), "days": "30", "scopes": ["profile"]}), None
     if form.validate_on_submit():
         try:
-            made = personal.make(form.name.data or "", form.scopes.data or [], form.lasts(), row_id=form.row_id())
+            made = personal.create(form.name.data or "", form.scopes.data or [], form.lasts(), row_id=form.row_id())
         except Conflict as conflict:
             form.add_conflict(conflict)
         else:
             if made is None:
-                flash("This token was already created and shown once. If you lost it, revoke it and create another.")
+                flash("This token was already created and shown once. If you lost it, revoke it and create a new one.")
                 return redirect(url_for(".index"))
     tokens = db.session.scalars(api_tokens_of(current_user.id)).all()
     status = 201 if made else 422 if form.errors else 200

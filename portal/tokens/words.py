@@ -1,4 +1,4 @@
-"""Wording for API tokens that end with another change."""
+"""Wording for API tokens that another change ends."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def tokens_ended(number: int | None) -> str:
     if not number:
         return ""
     needed = "it need a new one" if number == 1 else "them need new ones"
-    return f"{api_tokens(number)} ended too: apps that used {needed}."
+    return f"{api_tokens(number)} also ended. Apps that used {needed}."

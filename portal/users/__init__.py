@@ -1,1 +1,1 @@
-"""People: the feature to copy for a new resource."""
+"""People: accounts, invitations, passwords and what administrators can do with them."""

@@ -21,10 +21,10 @@ Record = Callable[[Action], None]
 
 
 def on_behalf(user_id: uuid.UUID, change: Callable[[User, Record], R], *counters: Counter) -> R:
-    """Run `change` on a person whom the actor may change, or on the actor, in one transaction of the system.
+    """Run `change` as the system, in one transaction, on a person whom the actor may change, or on the actor.
 
-    It gets the locked row and a function that records an event about it. History and stamps name the actor.
-    Attempts are counted first. Missing, NotAllowed; RateLimited if a counter is full.
+    `change` receives the locked row and a function that records an event about it. History and stamps name the actor.
+    Attempts are counted first. Raises Missing, NotAllowed; RateLimited if a counter is full.
     """
     by = current_actor()
     db.session.rollback()  # don't hold a connection while waiting for another

@@ -1,4 +1,4 @@
-"""Answer whether an email address can be used, and limit how many of other organizations people can discover."""
+"""Check whether an email address is free, and limit how many addresses of other organizations can be discovered."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from portal.users.actions import ADDRESS_REFUSED
 from portal.web.attempts import of_foreign_addresses
 
 KEY = "users_email_key"
-ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here; ask your system administrator."
+ADDRESS_TAKEN_ELSEWHERE = "This address can't be used here. Ask your system administrator."
 TOO_MANY_ELSEWHERE = (
-    "Too many attempts with addresses that can't be used here. Wait a while, or ask your system administrator."
+    "Too many attempts with addresses that can't be used here. Try again later, or ask your system administrator."
 )
 
 R = TypeVar("R")
 
 
 def asking_for(email: str | None, change: Callable[[], R]) -> R:
-    """Make a change that sets this address, if any. Every change that reveals whether an address is free must use it.
+    """Run a change that sets this address, if any. Every change that reveals whether an address is free must use it.
 
-    Conflict if the address is in use, which names the person if the actor may see them. Within a tenant each check is
-    counted beforehand, so that concurrent ones can't exceed the limit, and taken back if the address was free or the
+    Raises Conflict if the address is in use; it names the person if the actor may see them. Inside a tenant, each check
+    is counted beforehand, so that concurrent ones can't exceed the limit, and taken back if the address was free or the
     tenant's own. Above the limit, every address gets the same Conflict.
     """
     if email is None:
@@ -53,7 +53,7 @@ def asking_for(email: str | None, change: Callable[[], R]) -> R:
 
 
 def check_free(email: str) -> None:
-    """Raise Conflict if anybody has the address, for changes that set it later: see `asking_for`."""
+    """Raise Conflict if the address is in use, for changes that set it later: see `asking_for`."""
     db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         if db.session.scalar(queries.by_email(email)):

@@ -1,4 +1,4 @@
-"""How do people come to be, change, go and come back? Each public function is one transaction."""
+"""Create, change, delete and restore people. Each public function is one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from portal.users.models import User
 from portal.users.permissions import USERS, USERS_ANY_TENANT
 from portal.web.attempts import of_emails_to
 
-LAST_SUPER_ADMIN = "This is the last super administrator who can sign in. Make somebody else one first."
+LAST_SUPER_ADMIN = (
+    "This is the last super administrator who can sign in. Make someone else a super administrator first."
+)
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
@@ -36,7 +38,7 @@ R = TypeVar("R")
 
 
 class Users(Records[User]):
-    """A person's email address is asked for with a limit, and emails that a change sends are counted: RateLimited."""
+    """Changes to people. Checks of email addresses and emails that changes send are limited; they raise RateLimited."""
 
     model = User
     noun = "person"
@@ -52,11 +54,11 @@ class Users(Records[User]):
         password: str | None = None,
         **options: Any,
     ) -> uuid.UUID:
-        """Create a person, who is invited to choose a password unless one is given, or they may not sign in yet.
+        """Create a person. Invite them to choose a password, unless one is given or they are deactivated.
 
-        The same `row_id` again leads to the same person. Conflict on `email` where it is in use or, unless `anew`, was
-        a deleted person's; on `organization_id` where that isn't an active one; NotAllowed for a role that the actor
-        may not give.
+        A second call with the same `row_id` returns the same person. Raises Conflict on `email` if the address is in
+        use or, unless `anew`, belonged to a deleted person; Conflict on `organization_id` if there is no such active
+        organization; NotAllowed for a role that the actor may not grant.
         """
         hashed = passwords.hash_password(password) if password else None
         return super().create(values, row_id=row_id, anew=anew, hashed=hashed, **options)
@@ -66,7 +68,7 @@ class Users(Records[User]):
         return self._asking(row_id, values, lambda: self._update(row_id, version, values), takes_it_later=True)
 
     def set_active(self, row_id: uuid.UUID, *, is_active: bool) -> User:
-        """Let a person sign in, or no longer: then every session ends at once."""
+        """Activate or deactivate a person. Deactivating ends every session at once."""
         return self.around(row_id, {}, lambda: self._set_active(row_id, is_active=is_active))
 
     @command
@@ -111,7 +113,7 @@ class Users(Records[User]):
             _send_if_active(user, "invitation")
 
     def edited(self, row: User, changes: dict[str, Any]) -> dict[str, Any]:
-        """An address counts at once while the invitation, which goes there again, isn't accepted."""
+        """Until the invitation is accepted, a new address takes effect at once, and the invitation goes there."""
         if "email" in changes and row.invitation in WAITING:
             changes["email_verified"] = False
         elif changes.get("email") == row.pending_email:
@@ -162,19 +164,19 @@ users = Users()
 
 
 def _offer_to_restore(email: str, row_id: uuid.UUID) -> None:
-    """Conflict where a deleted person had this address: restoring them may be what was meant."""
+    """Raise Conflict if a deleted person had this address, so that they can be restored instead."""
     twin = db.session.scalar(queries.deleted_by_email(email), execution_options={"with_deleted": True})
     if twin is not None and twin.id != row_id:
         raise Conflict("email", f"{twin.name} had this address and was deleted.", deleted_id=twin.id)
 
 
 def _send_if_active(user: User, kind: str) -> None:
-    if user.is_active is not False:  # None before the default is made
+    if user.is_active is not False:  # None until the default is set
         send_later(kind, user.id)
 
 
 def _is_to_confirm(user: User, changes: Mapping[str, Any]) -> bool:
-    """Whether a link is due: to an address that was asked for, now or while nobody could use a link."""
+    """Whether to send a confirmation link: for a new address, or one requested while links didn't work."""
     if "email" in changes:
         return not user.email_verified
     return user.pending_email is not None and bool({"pending_email", "is_active"} & changes.keys())
@@ -196,7 +198,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
 
 
 def set_password(user_id: uuid.UUID, password: str, *, temporary: bool = False) -> User:
-    """Set a password; a temporary one has to be changed at the next sign-in. All sessions end."""
+    """Set a password. All sessions end. A temporary password has to be changed at the next sign-in."""
     return _set_password(user_id, passwords.hash_password(password), temporary=temporary)
 
 
@@ -212,14 +214,14 @@ def _set_password(user_id: uuid.UUID, hashed: str, *, temporary: bool) -> User:
 
 
 def stored_password(user_id: uuid.UUID) -> str | None:
-    """The hash, for checking. The only reader besides the sign-in: people themselves may not read it."""
+    """The password hash, for checking. Apart from signing in, only this reads it; people themselves can't."""
     with acting_as(SYSTEM):
         return db.session.scalar(select(User.password).where(User.id == user_id))
 
 
 @command
 def rehash(user_id: uuid.UUID, former: str, hashed: str) -> None:
-    """Replace a hash that was made with less care, unless it was changed meanwhile."""
+    """Replace an outdated hash, unless the password was changed in the meantime."""
     statement = update(User).where(User.id == user_id, User.password == former).values(password=hashed)
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
@@ -234,21 +236,23 @@ def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
 
 
 def keep_a_super_admin(*leaving: User) -> None:
-    """Conflict if nobody with every right could sign in without these. Locks them all, so that two can't go at once."""
+    """Raise Conflict if these are the last active super admins. Locks all of them, so that no two can leave at once."""
     if not any(user.role is Role.SUPER_ADMIN for user in leaving):
         return
-    db.session.execute(queries.super_admins().with_for_update()).all()  # waits; only then is the answer of now
+    db.session.execute(
+        queries.super_admins().with_for_update()
+    ).all()  # waits, so that the next query sees current rows
     able = set(db.session.scalars(queries.active_super_admins()))
     if able and not able - {user.id for user in leaving}:
         raise Conflict(None, LAST_SUPER_ADMIN)
 
 
 def _active_organization(organization_id: uuid.UUID | None) -> uuid.UUID | None:
-    """An active organization, with its row locked so that it can't be deleted meanwhile; None stays None."""
+    """Lock the organization's row, so that it can't be deleted in the meantime. Raises Conflict if it isn't active."""
     if organization_id is None:
         return None
     wanted = select(Organization.id).where(Organization.id == organization_id).with_for_update(read=True)
     found = db.session.scalar(wanted)
     if found is None:
-        raise Conflict("organization_id", "This organization doesn't exist or is deleted.")
+        raise Conflict("organization_id", "This organization doesn't exist or was deleted.")
     return found

@@ -1,4 +1,4 @@
-"""Describe what a change means for a person and others, in sentences shown before it is made."""
+"""Consequences of a change for a person and others, as sentences shown before it is made."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from portal.users.forms import UserForm
 from portal.users.models import User
 from portal.users.permissions import USERS_ANY_TENANT
 
-LAST_ADMIN = "This is the organization's last active administrator: after this, nobody there can manage its people."
+LAST_ADMIN = "This is the organization's last active administrator. Afterwards, nobody there can manage its people."
 EVERYTHING = "{} becomes a super admin, with full access to every organization, every person and the data browser."
 EVERYTHING_AGAIN = (
     "{} can sign in again as a super admin, with full access to every organization, every person and the data browser."
 )
 ADMINISTERS = "{} becomes an administrator of {}, and can manage its people and its name."
 ADMINISTERS_AGAIN = "{} can sign in again as an administrator of {}, and manage its people and its name."
-ADMINISTERS_NOBODY = "{} becomes an administrator, but belongs to no organization and so can manage nobody."
+ADMINISTERS_NOBODY = "{} becomes an administrator, but belongs to no organization, so there is nobody to manage."
 NO_SUPER_ADMIN = "{} is no longer a super admin, and loses access to every organization and the data browser."
 NO_ADMIN = "{} is no longer an administrator, and can only use their own account."
 UNSEEN = "Administrators of {} no longer see {}."
 ASK_LATER = "After that, a new link can be requested on the sign-in page."
 HIDDEN = "Super admins are hidden from the administrators of {}."
 PROGRAMS_SIGNED_OUT = "Apps that are signed in as {} are signed out."
-TOKENS_END = "The API tokens of {} ({}) stop working for good."
+TOKENS_END = "The API tokens of {} ({}) stop working permanently."
 UNMAILED = "No email is sent because the account is deactivated."
 
 
@@ -42,8 +42,8 @@ def of_leaving(user: User, act: str) -> list[str]:
     """Consequences of deleting or deactivating a person."""
     sessions = db.session.scalar(live_of(user.id)) or 0
     devices = number_of(sessions, "device")
-    signed_out = f"{user.name} is signed out on {devices} at once and can't sign in any more."
-    sentences = [signed_out if sessions else f"{user.name} can't sign in any more."]
+    signed_out = f"{user.name} is signed out on {devices} at once and can no longer sign in."
+    sentences = [signed_out if sessions else f"{user.name} can no longer sign in."]
     sentences += _of_tokens(user)
     if _is_last_admin(user):
         sentences.append(LAST_ADMIN)
@@ -55,7 +55,10 @@ def of_leaving(user: User, act: str) -> list[str]:
 
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Consequences of resetting a person's password."""
-    ways = [f"A link to choose a new one is emailed to {readable_email(user.email)}. It lasts 15 minutes.", ASK_LATER]
+    ways = [
+        f"A link to choose a new one is emailed to {readable_email(user.email)}. It works for 15 minutes.",
+        ASK_LATER,
+    ]
     if not user.is_active:
         ways = [UNMAILED]
     elif not is_mailed:
@@ -67,8 +70,8 @@ def of_mfa_reset(user: User) -> list[str]:
     """Consequences of resetting a person's two-factor authentication."""
     return [
         "The app, passkeys and recovery codes stop working, and every device is signed out.",
-        f"The password alone is then enough to sign in: make sure that it is {user.name} who asks.",
-        f"{user.name} is told by email.",
+        f"The password alone is then enough to sign in, so make sure that {user.name} requested this.",
+        f"{user.name} is notified by email.",
     ]
 
 
@@ -84,7 +87,7 @@ def of_editing(form: UserForm, user: User, home: Organization | None) -> list[st
 
 
 def of_undoing(user: User, values: Mapping[str, Any]) -> list[str]:
-    """The same for undoing a change. Actors without the permission are refused without a question."""
+    """Consequences of undoing a change. Empty for actors without the permission, who are refused anyway."""
     may_move = "organization_id" not in values or allows(current_actor(), USERS_ANY_TENANT)
     if not may_move or values.get("role", Role.USER) not in grantable_roles(current_actor()):
         return []

@@ -1,4 +1,4 @@
-"""The sessions of a person, and ending them."""
+"""List and end a person's sessions."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Devices:
-    """The most recently used sessions, and the number of all."""
+    """The most recently used sessions, and the total number."""
 
     rows: Sequence[Row[Any]]
     total: int
 
 
 def devices_of(user_id: uuid.UUID) -> Devices:
-    """The active sessions of a person, in all tenants. The caller has found the person."""
+    """A person's active sessions, in all tenants. The caller checks access to the person."""
     rows = db.session.execute(latest_of(user_id, SHOWN)).all()
     return Devices(rows, rows[0].total if rows else 0)
 
 
 def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
-    """End one session, or do nothing if it has ended. Returns its user agent. Missing, NotAllowed."""
+    """End one session, or do nothing if it has ended. Returns its user agent. Raises Missing, NotAllowed."""
     agent = db.session.scalar(agent_of(user_id, session_id))
     if agent is None:
         raise Missing
@@ -46,7 +46,7 @@ def end_one(user_id: uuid.UUID, session_id: uuid.UUID) -> str:
 
 
 def end_all(user_id: uuid.UUID, *, besides: uuid.UUID) -> int:
-    """End all sessions of a person except the current one; returns how many. Missing, NotAllowed."""
+    """End all sessions of a person except the current one. Returns how many. Raises Missing, NotAllowed."""
     return on_behalf(user_id, partial(_end, END_SESSIONS, lambda: tokens.end_others(user_id, besides)))
 
 

@@ -1,4 +1,4 @@
-"""Change and confirm email addresses: a new one takes effect once its owner opens the emailed link."""
+"""Change and confirm email addresses. A new one takes effect once it is confirmed with the emailed link."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _is_counted: ContextVar[bool] = ContextVar("is_counted", default=True)
 
 
 class Uncounted(Exception):
-    """The change would send an email that wasn't counted yet."""
+    """The change would send an email that hasn't been counted."""
 
 
 def ask_for(user_id: uuid.UUID, email: str, counter: Counter) -> None:
-    """Request a new address, which takes effect once it is confirmed. RateLimited, because it sends an email."""
+    """Request a new address, which takes effect once it is confirmed. Raises RateLimited, because it sends an email."""
     _count(counter)
     _ask_for(user_id, email)
 
@@ -43,14 +43,14 @@ def _ask_for(user_id: uuid.UUID, email: str) -> None:
 
 @command
 def cancel(user_id: uuid.UUID) -> User:
-    """Keep the current address; the link that was sent stops working."""
+    """Keep the current address. The link to the new one stops working."""
     user = locked(queries.by_id(user_id))
     user.pending_email = None
     return user
 
 
 def send_verification(user_id: uuid.UUID, counter: Counter) -> User:
-    """Send the link again, to the new address if there is one. Missing, Conflict, RateLimited."""
+    """Send the link again, to the new address if there is one. Raises Missing, Conflict, RateLimited."""
     user = db.session.scalar(queries.by_id(user_id))
     if user is None:
         raise Missing
@@ -68,9 +68,9 @@ def _count(counter: Counter) -> None:
 
 
 def counting(counter: Counter | None, change: Callable[[], R]) -> R:
-    """Make a change. One that emails somebody is counted first: `must_be_counted` stops it, and it runs again.
+    """Run a change. If it sends an email, `must_be_counted` stops it, the email is counted, and the change runs again.
 
-    Only the system may count, and only outside the change. RateLimited, and nothing is changed, after too many.
+    Only the system may count, and only outside the change. Raises RateLimited, and changes nothing, after too many.
     """
     if counter is None:
         return change()
@@ -86,6 +86,6 @@ def counting(counter: Counter | None, change: Callable[[], R]) -> R:
 
 
 def must_be_counted() -> None:
-    """For the change: raise Uncounted unless the email that it is about to send was counted, or needn't be."""
+    """Called before sending: raise Uncounted unless the email was counted or needn't be."""
     if not _is_counted.get():
         raise Uncounted

@@ -1,4 +1,4 @@
-"""The pages of invitations, and of addresses that are not confirmed yet."""
+"""Pages for invitations, and for addresses that are not confirmed yet."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from portal.web.rendering import redirect, render
 bp = blueprint(resource)
 ENOUGH_EMAILS = "Too many emails. Try again in {} minutes."
 REVOKED = (
-    "Links that were sent or shown before stop working.",
-    "The person is kept. You can send a new invitation at any time.",
+    "All links that were sent or shown stop working.",
+    "The person stays. You can send a new invitation at any time.",
 )
 
 
@@ -43,7 +43,7 @@ def invitation(id: uuid.UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:id>/invitation/revocation", methods=["GET", "POST"])
 @requires(USERS_WRITE)
 def revocation(id: uuid.UUID) -> ResponseReturnValue:
-    """Revoke the invitation. GET asks first."""
+    """Revoke the invitation. GET asks for confirmation."""
     if request.method != "POST":
         user = resource.one(id)
         invitations.check_waiting(user)
@@ -58,7 +58,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
-    """Show a link to hand over, once."""
+    """Create a link to hand over, and show it once."""
     user, link = invitations.link_of(id)
     return render("users/invitation_link.html", user=user, link=link)
 
@@ -80,7 +80,7 @@ def verification(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/verification/cancellation")
 @requires(USERS_WRITE)
 def cancellation(id: uuid.UUID) -> ResponseReturnValue:
-    """Keep the current address; the requested one is dropped."""
+    """Keep the current address instead of the requested one."""
     user = email_changes.cancel(id)
     flash(f"{readable_email(user.email)} stays the address of {user.name}.", "success")
     return redirect(url_for(".show", id=id))

@@ -1,4 +1,4 @@
-"""Send an invitation again, revoke it, or get its link to hand over."""
+"""Send an invitation again, revoke it, or create a link to hand over."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from portal.users.behalf import Record, on_behalf
 from portal.users.commands import WAITING
 from portal.users.models import User
 
-ACCEPTED = "{} has a password already, so there is nothing to accept."
-INACTIVE = "{} is deactivated. Activating sends the invitation."
+ACCEPTED = "{} already has a password, so there is no invitation to accept."
+INACTIVE = "{} is deactivated. Activate the person to send the invitation."
 
 
 def invite_again(user_id: uuid.UUID, counter: Counter | None = None) -> User:
@@ -43,7 +43,7 @@ def link_of(user_id: uuid.UUID) -> tuple[User, str]:
 
 
 def check_waiting(user: User) -> None:
-    """Conflict unless there is an invitation to accept, now or after sending it again."""
+    """Raise Conflict unless the person has an invitation that isn't accepted, even if it expired or was revoked."""
     if user.invitation not in WAITING:
         raise Conflict(None, ACCEPTED.format(user.name))
 

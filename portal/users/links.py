@@ -1,8 +1,8 @@
 """Links in emails that work once, for one person, for a limited time.
 
-A link is a signature (itsdangerous) over the person, its purpose and time, and a digest of values that must not change:
-password, email, pending email, role, organization, and a counter that each use increases. So nothing usable is stored,
-and a link stops working once one of these values changes.
+A link is a signature (itsdangerous) of the person, the purpose, the time, and a digest of values that must not change:
+password, email, pending email, role, organization, and a counter that each use increases. The database stores nothing
+that could be used as a link, and a link stops working once one of these values changes.
 """
 
 from __future__ import annotations
@@ -58,20 +58,20 @@ COLUMNS = (
     User.revoked_at,
     User.time_zone,
 )
-NO_ADDRESS = "PORTAL_URL is not set, so no link can be created. Ask the operator of the portal to set it."
+NO_ADDRESS = "PORTAL_URL is not set, so no link can be created. Ask the portal's operator to set it."
 
 
 class DeadLink(Exception):
-    """The link was used, changed, has expired or is forged; the error doesn't say which."""
+    """The link is used, expired, altered or forged. The error doesn't reveal which."""
 
 
 def person(user_id: uuid.UUID) -> Row[Any] | None:
-    """A person who can use a link now: active, and of an active organization or none. Only as the system."""
+    """A person who can use a link: active, in an active organization or none. Call it as the system."""
     return db.session.execute(_with_organization(user_id).where(_may_sign_in())).first()
 
 
 def locked_out(user_id: uuid.UUID) -> Row[Any] | None:
-    """A person who is deactivated, or whose organization is deleted. Only for the system."""
+    """A person who is deactivated, or whose organization is deleted. Call it as the system."""
     return db.session.execute(_with_organization(user_id).where(not_(_may_sign_in()))).first()
 
 
@@ -85,12 +85,12 @@ def _may_sign_in() -> ColumnElement[bool]:
 
 
 def address(found: Row[Any], purpose: str) -> str:
-    """The URL of a new link. Conflict in production if PORTAL_URL is not set."""
+    """The URL of a new link. Raises Conflict in production if PORTAL_URL is not set."""
     return _built(found, purpose, urlsplit(_base()))
 
 
 def path(found: Row[Any], purpose: str) -> str:
-    """The path of a new link, if the portal's URL isn't known."""
+    """The path of a new link, for when the portal's URL is unknown."""
     return urlsplit(_built(found, purpose, urlsplit("http://localhost"))).path
 
 
@@ -101,7 +101,7 @@ def _built(found: Row[Any], purpose: str, base: SplitResult) -> str:
 
 
 def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:
-    """The purpose of a link and its person. Changes nothing. DeadLink."""
+    """The purpose of a link and its person. Changes nothing. Raises DeadLink."""
     purpose, user_id, digest, made = _opened(token)
     if purpose not in purposes or now() - made > HOLDS[purpose]:
         raise DeadLink
@@ -114,7 +114,7 @@ def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:
 
 
 def redeem(token: str, purposes: Collection[str]) -> tuple[str, User, Row[Any]]:
-    """Use a link inside the running command; only one of several concurrent uses succeeds. DeadLink."""
+    """Use a link inside the running command. Only one of several concurrent uses succeeds. Raises DeadLink."""
     _, user_id, _, _ = _opened(token)
     try:
         user = locked(by_id(user_id))
@@ -145,7 +145,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def _base() -> str:
-    """The public URL; in the demo the one at which it is served."""
+    """The public URL; in the demo, the URL at which it is served."""
     settings = current_settings()
     if settings.public_url:
         return settings.public_url

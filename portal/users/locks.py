@@ -1,4 +1,4 @@
-"""Rate limits on a person's sign-in, and unlocking."""
+"""Show and lift the rate limits on a person's sign-in."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from portal.web.attempts import blocking_sign_in
 
 
 def unlock(user_id: uuid.UUID) -> str:
-    """Let a person try to sign in again at once, from any device, after too many wrong passwords.
+    """Lift a person's rate limit after too many wrong passwords, so that they can sign in again from any device.
 
-    Returns the person's name. Missing.
+    Returns the person's name. Raises Missing.
     """
     return on_behalf(user_id, _unlock)
 
@@ -32,7 +32,7 @@ def _unlock(user: User, record: Record) -> str:
 
 
 def is_rate_limited(user_id: uuid.UUID) -> bool:
-    """Whether too many wrong passwords keep a person from signing in on a new device."""
+    """Whether too many wrong passwords prevent a person from signing in on a new device."""
     with acting_as(SYSTEM):
         email = db.session.scalar(select(User.email).where(User.id == user_id))
         return email is not None and any(rate_limit.wait(one) for one in blocking_sign_in(email, user_id))

@@ -1,4 +1,4 @@
-"""Provide organizations with the numbers and sessions of their people."""
+"""Provide organizations with their people: counts, the newest ones, and checks before deletion."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ YOURSELF = "Remove your own two-factor authentication on your account page, wher
 
 
 def reset(user_id: uuid.UUID) -> str:
-    """Remove another person's second factors and end all their sessions. Returns the name.
+    """Remove another person's second factors and end all their sessions. Returns their name.
 
     They have to choose a new password, because a short one may have been acceptable only with a second factor.
-    Missing, NotAllowed; Conflict for yourself.
+    Raises Missing, NotAllowed; Conflict for one's own account.
     """
     if user_id == current_actor().id:
         raise Conflict(None, YOURSELF)

@@ -1,4 +1,4 @@
-"""People."""
+"""The table of people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
-SENSITIVE = frozenset({"email", "pending_email", "role", "organization_id"})  # gives control over an account
+SENSITIVE = frozenset(
+    {"email", "pending_email", "role", "organization_id"}
+)  # changing these can give control over an account
 NOT_DELETED = text("deleted_at IS NULL")
 ACCEPTED = text("deleted_at IS NULL AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
@@ -137,9 +139,9 @@ class User(Record, Base):
     link_counter: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # see users/links.py
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]  # the newest invitation
-    time_zone: Mapped[str | None]  # by its name in the time zone database
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
+    revoked_at: Mapped[datetime | None]  # of the newest invitation
+    time_zone: Mapped[str | None]  # a name of the time zone database
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # set by the trigger sort_name
     search_text: Mapped[str] = mapped_column(
         Computed(
             "' ' || portal_fold(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || email)",
@@ -170,7 +172,7 @@ class User(Record, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """ADMINs see the people of their organization except SUPER_ADMINs, others only themselves."""
+        """ADMINs see the people of their organization except SUPER_ADMINs; USERs see only themselves."""
         if actor.role is Role.ADMIN and actor.organization_id is not None:
             return and_(cls.organization_id == actor.organization_id, cls.role != Role.SUPER_ADMIN)
         return cls.id == actor.id
@@ -187,7 +189,7 @@ class User(Record, Base):
 
 
 def invitation_of(person: Any) -> str | None:
-    """The invitation state of a person, or of a row of a list."""
+    """The state of a person's invitation. Also accepts rows of lists."""
     if person.invited_at is None:
         return None
     if person.accepted_at is not None:
@@ -198,11 +200,11 @@ def invitation_of(person: Any) -> str | None:
 
 
 def full_name_of(person: Any) -> ColumnElement[str]:
-    """`full_name` in SQL, of the model or an alias of it."""
+    """`full_name` in SQL, for the model or an alias."""
     name = func.concat_ws(" ", func.nullif(person.first_name, ""), func.nullif(person.last_name, ""))
     return func.coalesce(func.nullif(name, ""), person.email)
 
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
-    """The name of a person, or the email address if they have none."""
+    """A person's name, or their email address if they have none."""
     return " ".join(part for part in (first_name, last_name) if part) or readable_email(email)

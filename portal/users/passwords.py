@@ -22,11 +22,11 @@ from portal.demo import DEMO_PASSWORD
 from portal.web.given import current_settings
 
 BCRYPT_READS = 72  # bytes; bcrypt ignores what comes after
-LONGEST = 4096  # characters taken from a form
-SHORTEST_OF_TWO = 8  # characters, with a second factor
+LONGEST = 4096  # characters accepted in a form
+SHORTEST_WITH_TWO_FACTOR = 8  # characters
 PRODUCT = "portal"
-SHORTEST_LISTED = 10  # characters, in the long list
-SHORTEST_UNIT = 8  # characters, of a part that may be repeated
+SHORTEST_LISTED = 10  # characters of passwords in the long list of leaked ones
+SHORTEST_UNIT = 8  # characters of a part that may be repeated
 SHORTEST_WORD = 3
 TRACKS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 STEPS = {step for track in TRACKS for way in (track, track[::-1]) for step in map("".join, pairwise(way))}
@@ -36,14 +36,14 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look al
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the password was right, and whether it should be hashed again."""
+    """Whether the password was correct, and whether it should be hashed again."""
 
-    right: bool
+    correct: bool
     outdated: bool = False
 
 
 def prepared(password: str) -> str:
-    """Normalize a password for comparison (RFC 8265, OpaqueString), whatever keyboard it was typed on.
+    """Normalize a password for comparison (RFC 8265, OpaqueString), so that the keyboard doesn't matter.
 
     All kinds of spaces become a plain space, and letters are in Unicode normal form C. Case and width matter.
     """
@@ -51,15 +51,15 @@ def prepared(password: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """bcrypt of the password; above 72 bytes, of the base64 of its SHA-256, so that no byte is ignored."""
+    """Hash the password with bcrypt; above 72 bytes, hash the base64 of its SHA-256, so that no byte is ignored."""
     return bcrypt.hashpw(_key(prepared(password)), bcrypt.gensalt(_cost_wanted())).decode("ascii")
 
 
 def verify(password: str, stored: str | None) -> Verdict:
-    """Check a password. Missing hashes take as long, so that timing doesn't reveal whether a person exists.
+    """Check a password. Without a hash it takes equally long, so that timing doesn't reveal whether a person exists.
 
-    Hashes of other programs, and our own from before passwords were normalized, may be of the text as typed, or of its
-    first 72 bytes: such a hash is outdated.
+    Hashes of other programs, and our own from before passwords were normalized, may be of the text as typed or of its
+    first 72 bytes. Such hashes are outdated.
     """
     typed = password.encode()
     ours, *others = dict.fromkeys((_key(prepared(password)), _key(password), typed[:BCRYPT_READS]))
@@ -80,15 +80,16 @@ def random_password() -> str:
 
 
 def shortest(*, has_two_factor: bool) -> int:
-    """The minimum length of a new password; with a second factor it may be shorter."""
+    """The minimum length of a new password, which is lower with two-factor authentication."""
     settings = current_settings()
-    return min(SHORTEST_OF_TWO, settings.password_minimum) if has_two_factor else settings.password_minimum
+    return min(SHORTEST_WITH_TWO_FACTOR, settings.password_minimum) if has_two_factor else settings.password_minimum
 
 
 def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str | None:
-    """Why a password is not acceptable, as a message; None if it is. `words` are those of `words_about`.
+    """Why a password is not acceptable, as a message, or None. `words` are those of `words_about`.
 
-    Checks the length, and known or expected passwords (NIST SP 800-63B-4, section 3.1.1.2); no kinds of characters.
+    Checks the length and known or expected passwords (NIST SP 800-63B-4, section 3.1.1.2), but requires no kinds of
+    characters.
     """
     if len(password) > LONGEST:
         return f"Use {LONGEST} characters at most."
@@ -106,12 +107,12 @@ def problem_of(password: str, minimum: int, words: Collection[str] = ()) -> str 
     if _is_sequence(password.casefold()):
         return "These characters are a sequence on the keyboard or in the alphabet. Use different words."
     if _is_mostly(password, {PRODUCT, *words}):
-        return "This is mostly your name, your email address, your organization or this site. Use different words."
+        return "This consists mostly of your name, email address, organization or this site. Use different words."
     return None
 
 
 def words_about(*known: str | None) -> set[str]:
-    """The words that a password must not mostly consist of: names and addresses of the person, and the site's name.
+    """Words that a password must not mostly consist of: the person's names and addresses, and the site's host name.
 
     They include the part of an address before the @.
     """
@@ -121,7 +122,7 @@ def words_about(*known: str | None) -> set[str]:
 
 
 def _is_common(password: str) -> bool:
-    """Whether the password leaked; there is a separate list for short passwords."""
+    """Whether the password has leaked. There is a separate list for short passwords."""
     if len(password) < SHORTEST_LISTED:
         return password in RANKED_DICTIONARIES["passwords"]
     return bool(is_bad_password(password))
@@ -139,7 +140,7 @@ def _is_sequence(password: str) -> bool:
 
 
 def _is_mostly(password: str, words: Collection[str]) -> bool:
-    """Whether the words make up more than half of it. Spaces, signs, case and trailing digits don't count."""
+    """Whether the words make up more than half of it, ignoring spaces, punctuation, case and trailing digits."""
     bare = rest = _bare(password)
     for word in sorted(map(_bare, words), key=len, reverse=True):
         if len(word) >= SHORTEST_WORD:

@@ -1,4 +1,4 @@
-"""Who may do what to people?"""
+"""Permissions for people."""
 
 from __future__ import annotations
 

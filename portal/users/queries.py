@@ -1,4 +1,4 @@
-"""Which people are meant? Says neither tenant nor deleted: the session does."""
+"""Queries for people. The session adds the conditions for tenant and deletion."""
 
 from __future__ import annotations
 
@@ -37,15 +37,18 @@ NEWEST = {
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
 }
-INVITED = and_(User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None))  # no password until then
+INVITED = and_(
+    User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None)
+)  # without a password until accepted
 ACCEPTED = and_(User.is_active, or_(User.invited_at.is_(None), User.accepted_at.is_not(None)))
-# Reads the few deleted ones once per statement. NOT EXISTS would be a join, planned with misleading statistics.
+# Reads the few deleted organizations once per statement. NOT EXISTS would become a join, planned with misleading
+# statistics.
 IN_NO_DELETED_ORGANIZATION = or_(
     User.organization_id.is_(None),
     User.organization_id.not_in(Organization.deleted_keys()),
 )
-NEVER_NOR_BEFORE = "Who never signed in has not done so before a date either: the date is left aside."
-REMOVED_NAME = "somebody who was removed"
+NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
+REMOVED_NAME = "a removed person"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COUNTED = ("active", "invited", "deactivated")
 COLUMNS = (
@@ -83,7 +86,7 @@ def _best(listing: Listing) -> Sort:
 
 
 def _found(listing: Listing, part: Found) -> Any:
-    """The keys that a search finds. portal_find_users (portal/sql/users) implements each filter, sort and rank."""
+    """The keys of matching people. portal_find_users (portal/sql/users) implements each filter, sort order and rank."""
     asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(
@@ -119,7 +122,7 @@ def count_of_own(status: str, most: int) -> Any:
 
 
 def _addresses(text: str) -> list[str]:
-    """The stored forms that a searched address can have; empty if the term isn't an address."""
+    """The forms in which a searched address can be stored. Empty if the term isn't an address."""
     if "@" not in text.strip("@") or " " in text:
         return []
     stored = lookup_email(text)
@@ -131,7 +134,7 @@ def _texts(values: list[str]) -> Any:
 
 
 def called(text: str, most: int) -> list[uuid.UUID]:
-    """The keys of some people, deleted ones too, whose name or address holds every word."""
+    """The keys of at most `most` people, including deleted ones, whose name or address contains every word."""
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
     else:
@@ -154,7 +157,7 @@ def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[Us
 
 
 def people() -> Rows:
-    """The columns of a list of people. Where the organization is deleted its name is empty, unless run with_deleted."""
+    """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
     return select(*COLUMNS, name, gone, has_two_factor(User.id).label("has_two_factor")).outerjoin(
@@ -163,7 +166,7 @@ def people() -> Rows:
 
 
 def in_deleted_organization() -> ColumnElement[bool]:
-    """For statements that outer-join the organization."""
+    """A condition for statements that outer-join the organization."""
     lost = and_(User.organization_id.is_not(None), Organization.id.is_(None))
     return or_(lost, Organization.deleted_at.is_not(None))
 
@@ -173,7 +176,7 @@ def by_id(user_id: uuid.UUID) -> Select[User]:
 
 
 def reached_by(actor: Actor, user_id: uuid.UUID) -> Select[User]:
-    """The person, if this actor still sees them: for what is done on the actor's behalf by the system."""
+    """The person, if this actor can see them. For changes that the system makes on the actor's behalf."""
     return by_id(user_id) if actor.is_unlimited else by_id(user_id).where(User.visible_to(actor))
 
 
@@ -183,7 +186,7 @@ def by_email(email: str) -> Select[User]:
 
 
 def deleted_by_email(email: str) -> Select[User]:
-    """The person with this address, compared without case, who was deleted last. Run it with_deleted."""
+    """The most recently deleted person with this address, regardless of case. Run it with_deleted."""
     gone = select(User).where(func.lower(User.email) == func.lower(email), User.deleted_at.is_not(None))
     return gone.order_by(User.deleted_at.desc().nulls_last()).limit(
         1
@@ -191,7 +194,7 @@ def deleted_by_email(email: str) -> Select[User]:
 
 
 def super_admins() -> Select[uuid.UUID]:
-    """All of them, in one order, for locking."""
+    """All super administrators, in a fixed order, for locking."""
     return select(User.id).where(User.role == Role.SUPER_ADMIN).order_by(User.id)
 
 
@@ -201,37 +204,37 @@ def active_super_admins() -> Select[uuid.UUID]:
 
 
 def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
-    """Those who can sign in unless it is deleted."""
+    """The organization's super administrators who can sign in unless it is deleted."""
     inside = User.organization_id == organization_id
     return select(User).where(inside, User.role == Role.SUPER_ADMIN, ACCEPTED).order_by(User.sort_name, User.id)
 
 
 def can_sign_in() -> ColumnElement[bool]:
-    """Active people, for every list and total: not deactivated, not only invited, not in a deleted organization."""
+    """Active people, for all lists and counts: not deactivated, not just invited, not in a deleted organization."""
     return and_(ACCEPTED, _in_no_deleted_organization())
 
 
 def _in_no_deleted_organization() -> ColumnElement[bool]:
-    """Not checked inside a tenant: people can't sign in to a deleted one."""
+    """Not checked inside a tenant, because nobody can sign in to a deleted organization."""
     return IN_NO_DELETED_ORGANIZATION if current_actor().is_unlimited else true()
 
 
 def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:
-    """How many active administrators an organization has, one of them left out."""
+    """How many active administrators an organization has, not counting `besides`."""
     inside = User.organization_id == organization_id
     able = select(func.count(User.id)).where(inside, User.role == Role.ADMIN, can_sign_in())
     return able.where(User.id != besides) if besides else able
 
 
 def admins_to_ask(organization_id: uuid.UUID, most: int) -> Rows:
-    """The administrators of an organization who can sign in, those with the most recent sign-ins first."""
+    """The administrators of an organization who can sign in, most recently signed in first."""
     able = User.organization_id == organization_id, User.role == Role.ADMIN, can_sign_in()
     found = select(User.first_name, User.last_name, User.email).where(*able)
     return found.order_by(last_sign_in.desc(), User.id.desc()).limit(most)
 
 
 def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Names of those people, deleted ones too, whom the actor may see; of removed colleagues, that they are."""
+    """The names of those people whom the actor may see, including deleted ones. Removed colleagues get REMOVED_NAME."""
     wanted = set(ids)
     if not wanted:
         return {}
@@ -242,9 +245,9 @@ def names_of(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 
 def removed(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of them who are no more, and were people of the actor's own organization to the end: its history says so.
+    """Those of the ids whose people were removed for good and belonged to the actor's organization, from its history.
 
-    For whoever sees every organization all are no more who are not there.
+    For actors who see every organization: all of the ids, because they pass only ids without a row.
     """
     actor, wanted = current_actor(), set(ids)
     if not wanted or actor.is_unlimited or actor.organization_id is None:
@@ -253,12 +256,12 @@ def removed(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
     found = select(Activity.row_id).where(Activity.organization_id == actor.organization_id, *gone)
     if actor.role is Role.ADMIN:
         return {row_id for row_id in db.session.scalars(found) if row_id}
-    with acting_as(SYSTEM):  # a USER sees no events of others, but may know who acted
+    with acting_as(SYSTEM):  # USERs can't see others' events, but may see who acted
         return {row_id for row_id in db.session.scalars(found) if row_id}
 
 
 def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Names of those people of the actor's own organization: a USER sees no other rows, but may know who acted."""
+    """The names of those people in the actor's organization. USERs can't see other rows, but may see who acted."""
     actor, wanted = current_actor(), set(ids)
     if not wanted or actor.organization_id is None:
         return {}
@@ -270,7 +273,7 @@ def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 
 def tabs() -> dict[str, Tab]:
-    """The views of the list. People of deleted organizations are a view of their own, for those who see them."""
+    """The tabs of the list. People of deleted organizations have a tab of their own, if the actor can see them."""
     invited = and_(INVITED, _in_no_deleted_organization())
     views = {
         "active": Tab("Active", can_sign_in(), NEWEST, "-created_at", estimated=ACCEPTED),

@@ -21,7 +21,7 @@ def reset_password(user_id: uuid.UUID, counter: Counter | None = None) -> User:
     """Remove another person's password, and email them a link to choose a new one if they are active.
 
     Every session and API token ends. The history names the administrator, even if there was no password to remove.
-    Missing, Conflict; RateLimited if the counter is full.
+    Raises Missing, Conflict; RateLimited if the counter is full.
     """
     if user_id == current_actor().id:
         raise Conflict(None, YOURSELF)

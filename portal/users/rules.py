@@ -1,4 +1,4 @@
-"""The password rule for a person, the same on every page, in emails and on the command line."""
+"""The password rule for a person, the same on every page and on the command line."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from portal.users.passwords import problem_of, shortest, words_about
 
 @dataclass(frozen=True)
 class PasswordRule:
-    """A minimum length, and known facts about the person that a password must not mostly consist of."""
+    """A minimum length, and words about the person that a password must not mostly consist of."""
 
     minimum: int
     words: Set[str]
 
     def problem_of(self, password: str) -> str | None:
-        """What is wrong with a password, as a message; None if it is acceptable."""
+        """Why a password is not acceptable, as a message, or None."""
         return problem_of(password, self.minimum, self.words)
 
 
 def rule_for(user_id: uuid.UUID) -> PasswordRule:
-    """The rule for an existing person. Raise Missing."""
+    """The rule for an existing person. Raises Missing."""
     has_one = has_two_factor(User.id).label("has_two_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
     organization_names = Organization.name.label("organization"), Organization.slug
@@ -47,5 +47,5 @@ def rule_for(user_id: uuid.UUID) -> PasswordRule:
 
 
 def rule_for_new(*known: str | None) -> PasswordRule:
-    """The rule for a person to be created with these details."""
+    """The rule for a new person with these details."""
     return PasswordRule(shortest(has_two_factor=False), words_about(*known))

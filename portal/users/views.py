@@ -1,4 +1,4 @@
-"""The pages of people, besides those that every resource has."""
+"""Pages of people in addition to those of every resource."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from portal.web.rendering import redirect
 
 bp = invitation_views.bp
 SIGNS_IN_AGAIN = "They can sign in again, with the same password."
-RESET_UNSENT = "The password no longer works. No email went to {}, because the account is deactivated."
-OPERATORS_WAY = "An operator can set a password: flask users set-password {}"
+RESET_UNSENT = "The password no longer works. No email was sent to {}, because the account is deactivated."
+OPERATOR_HINT = "An operator can set a password: flask users set-password {}"
 
 
 @bp.app_template_filter("person")
 def name_of(row: Any) -> str:
-    """How a person is called, given an entity or a row of a list."""
+    """The name of a person, given an entity or a row of a list."""
     return full_name(row.first_name, row.last_name, row.email)
 
 
 @bp.app_template_filter("invitation")
 def invitation_state(row: Any) -> str | None:
-    """How the invitation of an entity or of a row of a list stands."""
+    """The state of a person's invitation, given an entity or a row of a list."""
     return invitation_of(row)
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])
 @requires(USERS_WRITE)
 def deactivation(id: uuid.UUID) -> ResponseReturnValue:
-    """Let a person sign in, or no more. GET asks first."""
+    """Activate or deactivate a person. GET asks for confirmation."""
     if request.method != "POST":
         user = resource.one(id)
         verb = "Deactivate" if user.is_active else "Activate"
@@ -73,7 +73,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def password_reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Take the password away and mail a link to choose another. GET asks first."""
+    """Remove the password and email a link to choose a new one. GET asks for confirmation."""
     if request.method != "POST":
         user = resource.one(id)
         means = consequences.of_reset(user, is_mailed=can_send())
@@ -84,7 +84,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
         sent = (
             f"A link to choose a new password is on its way to {readable_email(user.email)}. It works for 15 minutes."
         )
-        flash_sent(sent, "The link to choose a new password", OPERATORS_WAY.format(readable_email(user.email)))
+        flash_sent(sent, "The link to choose a new password", OPERATOR_HINT.format(readable_email(user.email)))
     else:
         flash(RESET_UNSENT.format(readable_email(user.email)), "success")
     return redirect(url_for(".show", id=id))
@@ -94,7 +94,7 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
-    """Reset a person's two-factor authentication. GET asks first."""
+    """Reset a person's two-factor authentication. GET asks for confirmation."""
     if request.method != "POST":
         user = resource.one(id)
         title, back_url = f"Reset two-factor authentication of {user.name}?", url_for(".show", id=id)
@@ -109,7 +109,7 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def unlock(id: uuid.UUID) -> ResponseReturnValue:
-    """Let a person sign in again at once after too many wrong passwords."""
+    """Lift the rate limit on a person's sign-in."""
     name = locks.unlock(id)
     flash(f"{name} can try to sign in again.", "success")
     return redirect(url_for(".show", id=id))
@@ -120,7 +120,7 @@ def unlock(id: uuid.UUID) -> ResponseReturnValue:
 @reauthentication.required
 def end_session(id: uuid.UUID) -> ResponseReturnValue:
     """End one session of a person."""
-    flash(f"{browser_of(end_one(id, posted_key('session')))} is signed out.", "success")
+    flash(f"{browser_of(end_one(id, posted_key('session')))} was signed out.", "success")
     return redirect(url_for(".show", id=id))
 
 
@@ -128,13 +128,13 @@ def end_session(id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS_WRITE)
 @reauthentication.required
 def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
-    """Sign a person out everywhere; oneself everywhere else."""
+    """End all of a person's sessions except the current one."""
     flash(signed_out(end_all(id, besides=current_user.session_id)), "success")
     return redirect(url_for(".show", id=id))
 
 
 def _ask_to_activate(id: uuid.UUID) -> Response | None:
-    """The questions before a person with power over others can sign in again; None once they are answered."""
+    """Ask for confirmation before an administrator can sign in again; None once it is given."""
     user = resource.one(id, with_deleted=True)
     means = [] if user.is_active or user.is_deleted else consequences.of_returning(user, user.organization)
     return ask_first(f"Activate {user.name}?", means, verb="Activate person", back_url=url_for(".show", id=id))

@@ -1,4 +1,4 @@
-"""Handle requests and render pages; knows Flask and no feature."""
+"""Requests and pages. Uses Flask; knows no feature."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Register what happens around every request, in that order."""
+    """Register the middleware and request hooks, in the order in which they run."""
     hops = settings.trusted_proxies
     app.wsgi_app = AnyHost(app.wsgi_app)  # type: ignore[method-assign]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]
     if settings.public_url:
         app.wsgi_app = PublicAddress(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
-    observing.init_app(app, settings)  # first in, so last out: it sees the final response
+    observing.init_app(app, settings)  # registered first, so it runs last and sees the final response
     query_log.init_app(app)
     headers.init_app(app, settings)
     app.before_request(refuse_foreign_host)

@@ -37,7 +37,7 @@ def latest_changes() -> Sequence[Any]:
 
 
 def confirm(row: Any, text: str, undo_url: str) -> None:
-    """Flash what happened to a row, with an undo button if this request changed something."""
+    """Flash a message about a row, with an undo button if this request changed it."""
     if was_made_here(row, row.version):
         offer_undo(text, undo_url, row.version)
     else:
@@ -50,6 +50,6 @@ def offer_undo(text: str, undo_url: str, version: int | None = None) -> None:
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
-    """Respond to an edit of a row that was deleted meanwhile: lead to where it can be restored."""
+    """Redirect an edit of a row that was deleted in the meantime to the page where it can be restored."""
     flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
     return redirect(url)

@@ -1,4 +1,4 @@
-"""Name browsers and programs by their User-Agent, and say how many were signed out."""
+"""Describe browsers and programs by their User-Agent."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def browser_of(agent: str) -> str:
 
 
 def signed_out(number: int) -> str:
-    """`2 devices are signed out.`"""
-    return "1 device is signed out." if number == 1 else f"{number or 'No'} devices are signed out."
+    """`2 devices were signed out.`"""
+    return "1 device was signed out." if number == 1 else f"{number or 'No'} devices were signed out."

@@ -1,4 +1,4 @@
-"""Serve static files compressed in advance, cached for a year, under a URL that contains their hash."""
+"""Serve precompressed static files, cached for a year under a URL that contains their hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def init_app(app: Flask) -> None:
 
 @public
 def serve(filename: str) -> Response:
-    """The file, or its compressed copy if there is one and the browser accepts it."""
+    """Send the file, or its compressed copy if there is one and the browser accepts it."""
     name, encoding = _variant(filename)
     response = send_from_directory(STATIC, name, max_age=YEAR if "v" in request.args else 300)
     if encoding:
@@ -40,7 +40,7 @@ def serve(filename: str) -> Response:
 
 
 def address(filename: str) -> str:
-    """The URL of a static file; it contains the hash of the content, so that a changed file has a new URL."""
+    """The URL of a static file. It contains the content's hash, so that a changed file has a new URL."""
     return url_for("static", filename=filename, v=_hash(filename))
 
 

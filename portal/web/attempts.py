@@ -1,8 +1,8 @@
-"""Decide which attempts are counted together, and respond when there were too many.
+"""Rate-limit counters for each kind of attempt, and the response to too many.
 
-A wrong password counts for the account and for the network it comes from, unless it comes from a device on which that
-account signed in recently: such a device has its own counter, so that strangers can't lock anybody out (device cookies,
-as in OWASP's "Slow Down Online Guessing Attacks with Device Cookies").
+A wrong password counts for the account and the client's network. Devices on which the account signed in recently have
+their own counter instead, so that strangers can't lock anybody out (device cookies, as in OWASP's "Slow Down Online
+Guessing Attacks with Device Cookies").
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 STRENGTHS_PER_MINUTE = 240
 REMEMBERED_SECONDS = 90 * 86_400
 ACCOUNTS = 5  # per device
-TWO_FACTOR_ATTEMPTS = 10  # per hour: three of a million codes are right at a time
+TWO_FACTOR_ATTEMPTS = 10  # per hour: three of a million codes are valid at a time
 
 
 def at_sign_in(email: str) -> tuple[Counter, ...]:
-    """For a password attempt on this account, whether it exists or not."""
+    """Counters for a password attempt on this account, whether it exists or not."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
         return (_counter("device", f"{device} {email}", current_settings().guesses_per_account),)
@@ -43,28 +43,28 @@ def at_sign_in(email: str) -> tuple[Counter, ...]:
 
 
 def of_account(email: str) -> Counter:
-    """For attempts from unknown devices."""
+    """The counter for attempts from unknown devices."""
     return _counter("account", email.lower(), current_settings().guesses_per_account)
 
 
 def blocking_sign_in(email: str, user_id: uuid.UUID) -> tuple[Counter, Counter]:
-    """The counters that prevent somebody from signing in on a new device once they are full."""
+    """The counters that, once full, prevent a person from signing in on a new device."""
     return of_account(email), _of_two_factor(user_id)
 
 
 def of_own_password(user_id: uuid.UUID) -> Counter:
-    """For the current password on account pages; attempts on the sign-in page don't count here."""
+    """The counter for the current password on account pages, separate from that of the sign-in page."""
     return _counter("own password", str(user_id), current_settings().guesses_per_account)
 
 
 def at_refresh() -> Counter:
-    """For refresh tokens from one network, right or wrong: nobody can guess one, but each attempt costs work."""
+    """The counter for refresh tokens from one network: they can't be guessed, but checking them costs time."""
     most = current_settings().refreshes_per_network
     return _counter("refresh", _network(), most, is_shared=True)
 
 
 def at_two_factor(email: str, user_id: uuid.UUID) -> Counter:
-    """For a code or passkey after the right password."""
+    """The counter for a code or passkey after the correct password."""
     device, accounts = _device()
     if {_pseudonym(email, key) for key in _secrets()} & set(accounts):
         return _counter("two-factor", f"{device} {user_id}", TWO_FACTOR_ATTEMPTS, seconds=HOUR)
@@ -76,17 +76,17 @@ def _of_two_factor(user_id: uuid.UUID) -> Counter:
 
 
 def of_network() -> Counter:
-    """For attempts that name no account."""
+    """The counter for attempts that name no account."""
     return _counter("network", _network(), current_settings().guesses_per_network, is_shared=True)
 
 
 def once(kind: str, what: str, *, seconds: float) -> Counter:
-    """Allows a single attempt, in whichever process: for what may be used once."""
+    """A counter that allows a single attempt across all processes, for values that may be used once."""
     return _counter(kind, what, 1, seconds=seconds)
 
 
 def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[Counter, ...]:
-    """For administrators who find out addresses that are in use elsewhere.
+    """Counters for administrators' requests for addresses that are in use elsewhere.
 
     An organization's administrators share one, so that adding administrators doesn't raise the limit.
     """
@@ -99,7 +99,7 @@ def of_foreign_addresses(user_id: uuid.UUID, organization_id: uuid.UUID | None) 
 
 
 def at_forgotten(email: str) -> tuple[Counter, ...]:
-    """For requesting a password reset link, whether anybody has the address or not."""
+    """Counters for requesting a password reset link, whether anybody has the address or not."""
     network = _network()
     return (
         _counter("forgotten by network", network, current_settings().guesses_per_network, is_shared=True),
@@ -108,12 +108,12 @@ def at_forgotten(email: str) -> tuple[Counter, ...]:
 
 
 def of_emails_to(user_id: uuid.UUID) -> Counter:
-    """For emails with links to one person."""
+    """The counter for emails with links to one person."""
     return _counter("emails to", str(user_id), current_settings().emails_per_hour, seconds=HOUR)
 
 
 def of_strength() -> Counter:
-    """For password strength checks: far more than people type, but not enough to keep the processor busy."""
+    """The counter for password strength checks: more than anybody can type, but too few to keep the processor busy."""
     network = _network()
     return _counter("strength", network, STRENGTHS_PER_MINUTE, seconds=MINUTE, is_shared=True)
 
@@ -131,13 +131,13 @@ def remember_device(email: str) -> None:
 
 
 def refuse(form: Form, rate_limited: RateLimited) -> None:
-    """Say above the form when to try again, and make the response a 429 with Retry-After."""
+    """Add an error to the form that says when to try again, and respond 429 with Retry-After."""
     seconds = rate_limited.seconds
     minutes = number_of(-(-seconds // 60), "minute") if seconds > 90 else number_of(seconds, "second")
     form.form_errors.append(f"Too many attempts. Try again in {minutes}.")
 
     @after_this_request
-    def say_when(response: Response) -> Response:
+    def set_retry_after(response: Response) -> Response:
         response.status_code = 429
         response.headers["Retry-After"] = str(seconds)
         return response

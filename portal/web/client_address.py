@@ -1,4 +1,4 @@
-"""Parse the client's address and its network, for everything that shows, stores or counts them."""
+"""Parse the client's address and network, wherever they are shown, stored or counted."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ FORMS = re.compile(rf"(?:\[{IPV6}\]|([0-9.]+))(?::[0-9]{{1,5}})?|{IPV6}", re.ASC
 class ClientAddress:
     """Middleware that sets REMOTE_ADDR to the client's address, or to an empty string.
 
-    Behind `proxies` it is the entry of X-Forwarded-For that the outermost of them added. With fewer entries than that
-    the request bypassed a proxy, and the header is not trusted.
+    Behind `proxies`, it is the entry of X-Forwarded-For that the outermost proxy added. With fewer entries, the request
+    bypassed a proxy, and the header is not trusted.
     """
 
     def __init__(self, app: WSGIApplication, proxies: int) -> None:
         self.app, self.proxies = app, proxies
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        told = environ.get("REMOTE_ADDR", "")
+        address = environ.get("REMOTE_ADDR", "")
         entries = environ.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", self.proxies)
         if 0 < self.proxies <= len(entries) and "HTTP_X_FORWARDED_FOR" in environ:
-            told = entries[-self.proxies]
-        environ["REMOTE_ADDR"] = str(parse(told) or "")
+            address = entries[-self.proxies]
+        environ["REMOTE_ADDR"] = str(parse(address) or "")
         return self.app(environ, start_response)
 
 
@@ -49,9 +49,9 @@ def parse(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def network_of(text: str) -> str:
-    """The network of an address: an IPv4 address by itself (also within 6to4), or the IPv6 /64.
+    """The network of an address: the IPv4 address itself (also of 6to4), or the IPv6 /64.
 
-    Whoever has one IPv6 address can use every address in its /64.
+    A client with one IPv6 address can usually use all addresses of its /64.
     """
     address = parse(text)
     if address is None:

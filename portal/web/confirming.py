@@ -1,6 +1,6 @@
-"""Ask before a change that has consequences: name them, and make the change only once exactly these are confirmed.
+"""Ask for confirmation of a change with consequences, and make the change only if exactly these are confirmed.
 
-A confirmation sends back a keyed digest for this person and this URL, so that nobody confirms what they weren't shown.
+A confirmation contains a keyed digest for this person and URL, so that nobody confirms consequences they weren't shown.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ NOT_RESENT = (FIELD, reauthentication.FIELD, "csrf_token")
 
 
 def digest_of(consequences: Sequence[str], key: str | None = None) -> str:
-    """What a confirmation of these sentences sends back."""
+    """The digest that a confirmation of these consequences contains."""
     shown = json.dumps([str(current_actor().id), here(), *consequences])
     secret = key or current_settings().secret_key
     return hmac.digest(secret.encode(), b"confirmation" + shown.encode(), hashlib.sha256).hex()
 
 
 def is_confirmed(sent: str | None, consequences: Sequence[str]) -> bool:
-    """Whether this person was shown these consequences here; without any, nothing has to be confirmed."""
+    """Whether this person confirmed these consequences at this URL. Without consequences, no confirmation is needed."""
     keys = (current_settings().secret_key, *current_settings().secret_key_fallbacks)
     given = (sent or "").encode()
     return not consequences or any(hmac.compare_digest(digest_of(consequences, key).encode(), given) for key in keys)
 
 
 class ConfirmForm(Form):
-    """A form that first shows what it would change, and saves when sent again with the digest of that."""
+    """A form that first shows the consequences, and saves when sent again with their digest."""
 
     confirmed = HiddenField()
     consequences: Sequence[str] = ()  # shown above the fields
@@ -55,9 +55,9 @@ class ConfirmForm(Form):
 
 
 def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: str) -> Response | None:
-    """Respond to this POST with the question, then with the one for the password; None once both are answered.
+    """Ask for confirmation of this POST, then for the password. None once both are given, or without consequences.
 
-    Each sends the same fields again. Without consequences nothing is asked.
+    Both pages send the same fields again.
     """
     if is_confirmed(request.form.get(FIELD), consequences):
         return ask() if consequences else None

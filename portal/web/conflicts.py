@@ -1,4 +1,4 @@
-"""Show an edit conflict: which fields both people changed, and which are merged already."""
+"""Show an edit conflict: the fields that both people changed, and those that were merged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.web.rendering import render
 
 @dataclass(frozen=True)
 class Clash:
-    """A field that both people changed. Values are sent, labels are shown."""
+    """A field that both people changed. The form sends values and shows labels."""
 
     name: str
     label: str

@@ -1,4 +1,4 @@
-"""Cookies besides the session's, private to this portal even if others share its host.
+"""Cookies, private to this portal even if several portals share a host.
 
 Browsers separate cookies by host and path, not by port, so the names include the port and the path.
 """
@@ -29,7 +29,7 @@ def is_kept(kind: str) -> bool:
 
 
 def keep(response: Response, kind: str, value: str, *, seconds: int | None) -> None:
-    """Set a cookie for this many seconds; None keeps it until the browser is closed."""
+    """Set a cookie that lasts this many seconds; with None, until the browser is closed."""
     config = current_app.config
     response.set_cookie(
         name_of(kind),
@@ -50,7 +50,7 @@ def forget(response: Response, kind: str) -> None:
 
 
 def name_of(kind: str) -> str:
-    """The name of a cookie; without a kind, the session's."""
+    """The name of a cookie; that of the session cookie if `kind` is empty."""
     settings = current_settings()
     own = settings.cookie_name(request.host_url)
     return f"{own}-{kind}" if kind else own

@@ -1,7 +1,7 @@
-"""Check CSRF tokens. A form from another session is shown again as it was filled in, and not saved.
+"""Check CSRF tokens. A form from another session isn't saved, but shown again with the entered values.
 
-Forms that need no session, such as the sign-in form, are accepted if the browser confirms that our own page sent them,
-so that two tabs with the sign-in page both work.
+Forms that need no session, such as the sign-in form, are accepted if the browser confirms that they were sent from our
+own page, so that two tabs with the sign-in page both work.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ OTHER_SESSION = "Nothing was saved: this form was opened in another session. Che
 
 
 class Csrf(CSRFProtect):  # type: ignore[misc]
-    """Refuse forged forms. Handle outdated forms of ours depending on who is signed in now."""
+    """Refuse forged forms. Handle our own outdated forms depending on who is signed in now."""
 
     def protect(self, **kwargs: Any) -> None:
         try:
             super().protect(**kwargs)
         except CSRFError:
             secret = drafts.secret_in(self._get_csrf_token())
-            if secret is None or not (_needs_no_session() or _is_dealt_with(secret)):
+            if secret is None or not (_needs_no_session() or _is_recoverable(secret)):
                 raise
             g.csrf_valid = True  # checked by the forms, too
 
@@ -40,13 +40,13 @@ def _needs_no_session() -> bool:
 
 
 def _is_of_this_site() -> bool:
-    """Whether the browser confirms that our page sent the form; older browsers send only the origin."""
-    said = request.headers.get("Sec-Fetch-Site")
-    return said == "same-origin" if said else request.headers.get("Origin") == request.host_url.rstrip("/")
+    """Whether the browser confirms that our own page sent the form. Older browsers send only the origin."""
+    site = request.headers.get("Sec-Fetch-Site")
+    return site == "same-origin" if site else request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
-def _is_dealt_with(secret: str) -> bool:
-    """Without a session, the guards redirect to the sign-in page. The form's owner sees it again."""
+def _is_recoverable(secret: str) -> bool:
+    """Whether a form from another session needs no error: its owner sees it again, after signing in if necessary."""
     owner = drafts.owner_of(secret)
     if owner is None or rule_of(current_app.view_functions[request.endpoint or ""]) == PUBLIC:
         return False
@@ -63,7 +63,7 @@ def _is_dealt_with(secret: str) -> bool:
 
 
 def _ask_again() -> None:
-    """Continue as a GET of the page, which changes nothing; its form finds what was typed (web/forms.py)."""
+    """Continue as a GET of the page, which changes nothing; its form shows the entered values (web/forms.py)."""
     g.typed = request.form
     request.method = "GET"
     flash(OTHER_SESSION, "error")

@@ -1,4 +1,4 @@
-"""Export tables as CSV without values that spreadsheets take for formulas."""
+"""Export tables as CSV without values that spreadsheets would run as formulas."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")  # OWASP, CSV injection
 
 
 def formula_safe(text: str) -> str:
-    """The text, with an apostrophe before anything that a spreadsheet would calculate. `as_written` removes it."""
+    """The text, with an apostrophe before it if a spreadsheet would run it as a formula. `as_written` removes it."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def as_written(text: str) -> str:
-    """The text that `formula_safe` was given."""
+    """The inverse of `formula_safe`."""
     return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
 
 
 def csv_response(name: str, batches: Iterable[Iterable[Sequence[object]]]) -> Response:
-    """Stream rows as `name`.csv, in UTF-8 with the byte order mark that spreadsheets need; None becomes empty.
+    """Stream rows as `name`.csv, in UTF-8 with the byte order mark that spreadsheets need. None becomes empty.
 
-    The batches are made after the request has ended, but for the actor of the request.
+    Batches are produced after the request has ended, still as the actor of the request.
     """
     response = Response(stream_with_context(_acting(current_actor(), batches)), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'

@@ -1,9 +1,9 @@
-"""Keep a form that was sent after its session ended, and show it filled in to the same person.
+"""Keep a form that was sent after its session ended, and show it again, filled in, to the same person.
 
-The token in each form names the person that the page was made for (`secret_for`), and only they see the form again:
-other sites can't have such a token, and nobody else at the same browser is shown what was typed. Until the person has
-signed in, the fields wait in an encrypted cookie, so that every way of signing in leads back to them, also in another
-tab and without scripts. Showing the form changes nothing.
+The CSRF token in each form contains the id of the person whose page it was (`secret_for`), and only they see the form
+again: other sites can't create such a token, and other people at the same browser don't see the entered values. Until
+the person has signed in, the fields are kept in an encrypted cookie, so that they survive every way of signing in, also
+in another tab and without scripts. Showing the form changes nothing.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ COOKIE = "draft"
 SECONDS = 3600
 LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
 SECRET = frozenset({"csrf_token", "password", "current_password", "own_password", "code", "credential", "sealed"})
-BACK = "Nothing was saved: you were signed out. Here is the form as you filled it in. Check it, then save it."
-KEPT_FOR = "The form you left open was kept for {}, so it is not shown here."
+BACK = "You were signed out, so nothing was saved. Your entries are still here. Check them, then save."
+KEPT_FOR = "The unsaved form on this page belongs to {}, so it is not shown to you."
 ANOTHER = "the account that was signed in before"
 
 
 def init_app(app: Flask) -> None:
-    """Register this after the guards, so that drafts appear only to people who may see the page."""
-    app.before_request(give_back)
+    """Register this after the guards, so that only people with access to the page see drafts."""
+    app.before_request(restore)
 
 
 def secret_for(person: uuid.UUID | None) -> str:
@@ -53,7 +53,7 @@ def secret_for(person: uuid.UUID | None) -> str:
 
 
 def secret_in(token: str | None) -> str | None:
-    """The secret behind a form's token, if it is genuine, whichever session it is from."""
+    """The secret behind a form's token of any session; None if it is forged."""
     for key in _keys():
         try:
             return str(URLSafeTimedSerializer(key, salt="wtf-csrf-token").loads(token or ""))
@@ -63,7 +63,7 @@ def secret_in(token: str | None) -> str | None:
 
 
 def owner_of(secret: str | None) -> uuid.UUID | None:
-    """The person that a token was made for; None if nobody was signed in."""
+    """The id of the person for whom the token was created; None if nobody was signed in."""
     try:
         return uuid.UUID((secret or "").partition(".")[2])
     except ValueError:
@@ -79,49 +79,49 @@ def is_page() -> bool:
 
 
 def keep(owner: uuid.UUID) -> bool:
-    """Keep the form in a cookie; False if nothing was typed or it is too large."""
+    """Keep the form in a cookie. False if nothing was entered or it is too large."""
     typed = [(name, value) for name, value in request.form.items(multi=True) if name not in SECRET]
     if not any(value for _, value in typed) or not is_page():
         return False
     own: Draft = (owner.hex, here(), typed)
-    drafts = [own, *(one for one in _waiting() if one[:2] != own[:2])]
+    drafts = [own, *(one for one in _stored() if one[:2] != own[:2])]
     while len(_sealed(drafts)) > LONGEST_COOKIE:
         drafts.pop()  # the oldest
     _put(drafts)
     return bool(drafts)
 
 
-def give_back() -> None:
-    """Fill in the requested page's form; drafts of other people are deleted."""
+def restore() -> None:
+    """Fill in the requested page's form, and delete drafts of other people."""
     if not cookies.is_kept(COOKIE) or request.method != "GET" or wants_fragment():
         return
     if request.endpoint in (None, "static") or not current_user.is_authenticated or current_user.id is None:
         return
-    drafts = _waiting()
+    drafts = _stored()
     others = [one for one in drafts if one[0] == current_user.id.hex and one[1] != here()]
     for owner, path, typed in drafts:
         if owner == current_user.id.hex and path == here():
             g.typed = MultiDict(typed)
             flash(BACK, "error")
         elif path == here():
-            _say_for_whom(owner)
+            _flash_owner(owner)
     if others != drafts or not drafts:
         _put(others)
 
 
-def leave_to_its_owner() -> bool:
-    """Say for whom the requested page's form was kept, and delete it; False if none was kept for somebody else."""
+def discard_foreign() -> bool:
+    """Flash whose draft the requested page has, and delete all drafts. False if it has none of another person."""
     own = current_user.id.hex if current_user.is_authenticated and current_user.id else ""
-    owners = [owner for owner, path, _ in _waiting() if own and owner != own and path == here()]
+    owners = [owner for owner, path, _ in _stored() if own and owner != own and path == here()]
     if request.method != "GET" or not owners:
         return False
-    _say_for_whom(owners[0])
+    _flash_owner(owners[0])
     forget()
     return True
 
 
-def _say_for_whom(owner: str) -> None:
-    """Their name, only for readers who may see it."""
+def _flash_owner(owner: str) -> None:
+    """Flash that the draft belongs to another person, by name only if the reader may see them."""
     key = uuid.UUID(owner)
     flash(KEPT_FOR.format(names_of()([key]).get(key, ANOTHER)), "error")
 
@@ -132,7 +132,7 @@ def forget() -> None:
         _put([])
 
 
-def _waiting() -> list[Draft]:
+def _stored() -> list[Draft]:
     """Valid drafts, newest first, without expired or forged ones."""
     try:
         text = zlib.decompress(_cipher().decrypt(cookies.read(COOKIE).encode(), ttl=SECONDS))

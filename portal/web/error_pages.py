@@ -43,29 +43,29 @@ UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 WORDS = {
     400: (
         "Invalid request",
-        "The address or the form contains something invalid. Go back and try again.",
+        "The URL or the form contains invalid data. Go back and try again.",
     ),
-    403: ("Not allowed", "Your role doesn't allow this. Ask an administrator of your organization."),
+    403: ("Access denied", "Your role doesn't allow this. Ask an administrator of your organization."),
     404: ("Page not found", "It doesn't exist, or you don't have access. It may have been moved or deleted."),
-    405: ("Method not allowed", "This address doesn't accept this kind of request."),
+    405: ("Method not allowed", "This URL doesn't accept this kind of request."),
     409: ("Conflict", "Someone else changed this in the meantime. Go back, reload the page and try again."),
     413: ("Too large", "The request is larger than the portal accepts. Shorten it and send it again."),
     422: ("Invalid form", "Check the marked fields and send the form again."),
     429: ("Too many attempts", "Wait a moment, then try again."),
     500: (
         "Something went wrong",
-        "The portal made an error. Nothing was partly saved. Try again, and report the id below if it keeps happening.",
+        "An unexpected error occurred. No change was saved halfway. If it happens again, report the ID below.",
     ),
     503: (
         "Temporarily unavailable",
-        "The database is unavailable or very busy, and nothing was partly saved. Try again in a few seconds.",
+        "The database is unavailable or overloaded. No change was saved halfway. Try again in a few seconds.",
     ),
 }
 OCCUPIED = "The data browser is busy"
 OVERDUE = "The database didn't respond in time. Narrow your search, then try again."
 EXPIRED = (
-    "This form was opened in another session, so nothing was saved. Go back and copy what you typed, reload the page,"
-    " and send it from there."
+    "This form was opened in another session, so nothing was saved. Go back and copy your entries, reload the page,"
+    " and send the form from there."
 )
 
 
@@ -86,7 +86,7 @@ def init_app(app: Flask) -> None:
 
 
 def page(code: int, message: str | None = None, *, title: str | None = None) -> Response:
-    """The error page; htmx gets a note beside the current page, which stays as it is."""
+    """Render the error page. For htmx, render a message that leaves the current page as it is."""
     if is_api():
         return problem(code, message)
     if start := instead_of(code):
@@ -104,7 +104,7 @@ def page(code: int, message: str | None = None, *, title: str | None = None) -> 
     }
     try:
         response = render("errors/error.html", fragment="errors/_note.html", status=code, **context)
-    except UNAVAILABLE as error:  # the person wasn't looked up yet, and can't be now
+    except UNAVAILABLE as error:  # the person wasn't loaded yet, and can't be now
         return unavailable(error)
     if wants_fragment():
         response.headers["HX-Retarget"] = "#toasts"

@@ -1,4 +1,4 @@
-"""What all forms share: a base class, fields that clean their input, conflicts beside their field."""
+"""The base classes of forms: they clean input, detect edit conflicts and show conflicts beside their field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """Read form data only, because JSON can contain values that aren't text. A kept draft fills the form in."""
+            """Read form data only, because JSON can contain values that aren't text. A draft takes precedence."""
             if request.is_json:
                 return MultiDict()
             sent = super().wrap_formdata(form, formdata)
@@ -45,7 +45,7 @@ class Form(FlaskForm):  # type: ignore[misc]
 
 
 def posted_key(name: str) -> uuid.UUID:
-    """The key of a row that a button sends. Missing if it isn't a key."""
+    """The row key that a button sends. Raises Missing if it is invalid."""
     try:
         return uuid.UUID(request.form.get(name, ""))
     except ValueError:
@@ -55,7 +55,8 @@ def posted_key(name: str) -> uuid.UUID:
 class StoredForm(Form):
     """A form for an existing row. Values equal to those in the database are neither validated nor changed.
 
-    `stored` is the row as the form renders it. Other programs or former rules may have left invalid values.
+    `stored` contains the row's values as the form renders them. They can be invalid if other programs wrote them, or
+    under older rules.
     """
 
     def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
@@ -74,7 +75,7 @@ class StoredForm(Form):
         return {name: value for name, value in typed.items() if name not in self.unchanged}
 
     def _is_sent_as(self, name: str, value: str) -> bool:
-        """Whether a browser would submit this value this way, without line breaks; true if nothing was sent."""
+        """Whether the sent value equals this one, apart from line breaks; true if nothing was sent."""
         sent = self[name].raw_data
         return not sent or _in_one_line(sent[0]) == _in_one_line(value)
 
@@ -151,7 +152,7 @@ class EditForm(RowForm, StoredForm):
         return self.changes(super().values())
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """If the row is newer, nothing can be saved, so values that weren't changed here aren't validated either."""
+        """If the row has changed, nothing can be saved, so values that weren't changed here aren't validated either."""
         super().validate(extra_validators)
         if self.is_stale:
             seen = self.seen_values()
@@ -161,12 +162,12 @@ class EditForm(RowForm, StoredForm):
         return not self.errors
 
     def seen_version(self) -> int:
-        """The version that the person saw; 0, which no row has, if the form doesn't contain it."""
+        """The row's version when the edit began; 0, which no row has, if the form doesn't contain it."""
         text = (self.version.raw_data or [""])[0]
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
     def seen_values(self) -> dict[str, Any]:
-        """The values that the person saw, to distinguish their changes from others'. Never saved."""
+        """The row's values when the edit began, to distinguish this person's changes from others'. Never saved."""
         try:
             values = json.loads((self.base.raw_data or [""])[0][:LONGEST_BASE])
         except (ValueError, RecursionError):
@@ -175,18 +176,18 @@ class EditForm(RowForm, StoredForm):
 
 
 def form_base(values: Mapping[str, str]) -> str:
-    """The values that the edit began from, for the hidden field."""
+    """The row's values when the edit begins, for the hidden field."""
     return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def _is_shown(value: object) -> bool:
-    """Whether a page can show it; half of a surrogate pair, which JSON can contain, can't be shown."""
+    """Whether a page can show the value: JSON can contain lone surrogates, which can't be encoded."""
     return isinstance(value, bool) or (isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value))
 
 
 @contextmanager
 def reporting_conflicts(form: Form) -> Iterator[None]:
-    """Put a Conflict raised in the block onto the form; the view then shows the form again."""
+    """Add a Conflict raised in the block to the form, which the view then shows again."""
     try:
         yield
     except Conflict as conflict:

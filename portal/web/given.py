@@ -1,4 +1,4 @@
-"""Typed values of the application: its settings, and what features provide to the layers below them.
+"""Typed values of the application: its settings, and values that features provide to the layers below them.
 
 `create_app` and portal/features.py set each value by name. Importing sets nothing.
 """
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Link:
-    """A page in the navigation. `target` gives label and address, or None where the actor doesn't see it."""
+    """A link in the navigation. `target` returns its label and URL, or None if the actor doesn't see it."""
 
-    sections: tuple[str, ...]  # the blueprints whose pages it stands for
+    sections: tuple[str, ...]  # the blueprints on whose pages it is marked as current
     icon: str
     target: Callable[[], tuple[str, str] | None]
 
@@ -44,7 +44,7 @@ class Given(Generic[T]):
         app.extensions[self.key] = value
 
     def by(self, value: T) -> Provision[T]:
-        """The entry with which a feature provides the value."""
+        """The value as an entry of `Feature.provides`."""
         return Provision(self, value)
 
 
@@ -53,13 +53,13 @@ class Provision(Generic[T]):
     given: Given[T]
     value: T
 
-    def give(self, app: Flask) -> None:
+    def install(self, app: Flask) -> None:
         self.given.set(app, self.value)
 
 
 current_settings: Given[Settings] = Given("settings")
-served_at: Given[str] = Given("address it is served at")  # if there is no public one
-lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list of their rows
+served_at: Given[str] = Given("address it is served at")  # without a public URL
+lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list
 navigation: Given[Sequence[Link]] = Given("navigation")
 actions: Given[Mapping[str, Action]] = Given("actions")  # of the history, by name: those of all features
 permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

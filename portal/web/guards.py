@@ -1,4 +1,4 @@
-"""Guard every route by its rule. The portal doesn't start if a route has none."""
+"""Enforce the access rule of every route. The portal doesn't start if a route has none."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from portal.web.urls import here, home, safe_next
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
 SIGNED_IN = "signed in"
-PROFILE = "profile"  # the scope for what every signed-in person may do
+PROFILE = "profile"  # the scope of routes that every signed-in person may use
 OWN_PASSWORD_FIRST = "Your password is temporary. Sign in with a browser and choose your own password first."  # noqa: S105
 
 TWO_FACTOR_FIRST = "Your role requires two-factor authentication. Sign in with a browser and set it up first."
-KEPT = "You are signed out, so nothing was saved. Sign in to get the form back as you filled it in."
-UNKEPT = "You are signed out, so nothing was changed. Sign in, then go back and try again."
+KEPT = "You were signed out, so nothing was saved. Sign in to continue with your entries."
+UNKEPT = "You were signed out, so nothing was changed. Sign in, then try again."
 
 
 @dataclass(frozen=True)
 class Step:
-    """A page that a person has to visit first, and the mark of views that are open before that."""
+    """A required page, and the attribute of views that can be used before it is completed."""
 
     endpoint: str
-    way_in: str
+    exempt_attribute: str
 
 
 NEW_PASSWORD = Step("account.password", "with_temporary_password")
@@ -51,7 +51,7 @@ def public(view: View) -> View:
 
 
 def signed_in(*, with_temporary_password: bool = False, without_two_factor: bool = False) -> Callable[[View], View]:
-    """Allow every signed-in person, for their own account. The flags allow it before a required step is done."""
+    """Allow every signed-in person, for their own account. The flags allow it before a required step is completed."""
 
     def mark(view: View) -> View:
         view.rule = SIGNED_IN  # type: ignore[attr-defined]
@@ -90,7 +90,7 @@ def scope_of(rule: str | Permission) -> str:
 
 
 def scopes_in_use(app: Flask) -> frozenset[str]:
-    """The scopes that API routes require."""
+    """All scopes that API routes require."""
     views = (app.view_functions[one.endpoint] for one in app.url_map.iter_rules() if one.rule.startswith(ROOT))
     return frozenset(scope_of(rule) for rule in map(rule_of, views) if rule != PUBLIC)
 
@@ -107,16 +107,16 @@ def must_have_two_factor(role: Role | None) -> bool:
     return role is not None and role.name in settings.two_factor_roles
 
 
-def what_comes_first(person: SignedIn) -> Step | None:
-    """What a signed-in person has to do before anything else."""
+def required_step(person: SignedIn) -> Step | None:
+    """The step that a signed-in person has to complete before anything else, or None."""
     if person.must_change_password:
         return NEW_PASSWORD
     return None if person.has_two_factor or not must_have_two_factor(person.role) else TWO_FACTOR
 
 
 def enforce() -> ResponseReturnValue | None:
-    """Redirect strangers to the sign-in page; 403 if the role lacks the permission."""
-    if request.endpoint is None:  # no such address: 404 for everybody
+    """Redirect to the sign-in page without a session. Respond 403 if the role lacks the permission."""
+    if request.endpoint is None:  # no such URL: 404 for everybody
         is_other_spelling = isinstance(request.routing_exception, RequestRedirect)
         return problem(404) if is_other_spelling and is_api() else None
     view = current_app.view_functions[request.endpoint]
@@ -126,21 +126,21 @@ def enforce() -> ResponseReturnValue | None:
     if is_api():
         return _enforce_for_programs(rule)
     if not current_user.is_authenticated:
-        return _to_the_door()
-    if (first := what_comes_first(current_user)) and not getattr(view, first.way_in, False):
+        return _to_sign_in()
+    if (first := required_step(current_user)) and not getattr(view, first.exempt_attribute, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
-        if drafts.leave_to_its_owner():
+        if drafts.discard_foreign():
             return redirect(home())
         raise NotAllowed
     return None
 
 
-def _to_the_door() -> Response:
-    """Redirect to the sign-in page and back; a sent form is kept for the person that its page was made for."""
+def _to_sign_in() -> Response:
+    """Redirect to the sign-in page, and back afterwards. A sent form is kept for the person who opened it."""
     there = here(with_query=True)
     if request.method != "GET":
-        has_ended()  # so the sign-in page needn't say it again
+        has_ended()  # so that the sign-in page doesn't repeat it
         owner = drafts.owner_of(drafts.secret_in(request.form.get(CSRF)))
         flash(KEPT if owner and drafts.keep(owner) else UNKEPT)
         there = there if drafts.is_page() else _page_before()
@@ -148,16 +148,16 @@ def _to_the_door() -> Response:
 
 
 def _page_before() -> str:
-    """The URL of our page that contains the button."""
+    """The URL of the page with the button."""
     before = request.headers.get("Referer", "")
     return safe_next(f"/{before.removeprefix(request.host_url)}" if before.startswith(request.host_url) else "")
 
 
 def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
-    """401 instead of the sign-in page; an API token may allow less than the role."""
+    """Respond 401 instead of redirecting, and check the token's scopes in addition to the role."""
     if not current_user.is_authenticated:
         return problem(401)
-    if first := what_comes_first(current_user):
+    if first := required_step(current_user):
         return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else TWO_FACTOR_FIRST)
     scope = scope_of(rule)
     if current_user.scopes is not None and scope not in current_user.scopes:

@@ -1,4 +1,4 @@
-"""Filters and globals of all templates."""
+"""Filters and globals for all templates."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def about_request() -> dict[str, Any]:
 
 
 def can(permission: str, row: Any = None) -> bool:
-    """Whether to show a link or button: the permissions of the guards, and the row's own rule."""
+    """Whether to show a link or button: the actor has the permission, and may change this row."""
     if not has_actor():
         return False
     actor = current_actor()
@@ -56,7 +56,7 @@ def can(permission: str, row: Any = None) -> bool:
 
 
 def shown_links() -> Iterator[tuple[Link, str, str]]:
-    """The pages in the navigation that the actor sees, with label and address."""
+    """The navigation links that the actor sees, each with label and URL."""
     if has_actor():
         for link in navigation():
             if target := link.target():
@@ -118,7 +118,7 @@ def hue(key: uuid.UUID) -> int:
 
 
 def email(address: str) -> Markup:
-    """An email address as people write it. It can wrap before @ and dots, and is copied without breaks."""
+    """An email address in readable form. It can wrap before @ and dots, and is copied without breaks."""
     text = escape(readable_email(address))
     for sign in "@.":
         text = text.replace(sign, Markup("<wbr>") + sign)

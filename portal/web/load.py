@@ -1,4 +1,4 @@
-"""Shed load: requests above the limit get 503, so that others, and the health checks, still get a response."""
+"""Shed load: requests above the limit get 503, so that other requests and health checks still get a response."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     checks = threading.BoundedSemaphore(max(settings.concurrent_requests // 3, 1))
 
     @app.before_request
-    def take() -> None:
-        """Busy at once if every slot is taken: waiting would only occupy the server's threads."""
+    def acquire() -> None:
+        """Raise Busy at once if every slot is taken: waiting would only occupy the server's threads."""
         if request.endpoint in EXEMPT:
             return
         wanted = [slots]
@@ -46,16 +46,16 @@ def init_app(app: Flask, settings: Settings) -> None:
             g.slots.append(slot)
 
     @app.teardown_request
-    def give_back(_error: BaseException | None) -> None:
+    def release(_error: BaseException | None) -> None:
         for slot in g.pop("slots", []):
             slot.release()
 
 
 def hold_export(response: Response, who: uuid.UUID | None) -> Response:
-    """Hold one of the few slots for long responses until the last byte is sent; each person gets one at a time.
+    """Occupy one of the few slots for long responses until the last byte is sent. Each person gets one at a time.
 
-    There are fewer of them than pooled connections, and they are separate from the slots of other requests, so that
-    slow readers keep nobody waiting. Conflict if none is free.
+    There are fewer slots than pooled connections, and they are separate from those of other requests, so that slow
+    downloads block nobody. Raises Conflict if none is free.
     """
     with _exporting_lock:
         if who in _exporting:

@@ -28,7 +28,7 @@ OUTCOMES = {
 }  # fmt: skip
 
 log = logging.getLogger("portal.requests")
-# The time at which each counter was created would double the output.
+# Creation times of counters would double the output.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -56,7 +56,7 @@ counted: Given[Numbers] = Given("numbers")
 
 
 class FromDatabase(Collector):
-    """Gauges that are read on request; left out while the database is unavailable."""
+    """Gauges that are read for each scrape, and left out while the database is unavailable."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         for gauge in gauges():
@@ -80,12 +80,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         took = time.perf_counter() - g.get("began", time.perf_counter())
         _count(response, took)
         if settings.log:
-            log.info("request", extra={"fields": _told(response, took)})
+            log.info("request", extra={"fields": _log_fields(response, took)})
         return response
 
 
 def count_sign_in(action: str) -> None:
-    """Count an attempt to sign in, by the name of its outcome in the history."""
+    """Count a sign-in attempt, by its action in the history."""
     counted().sign_ins.labels(OUTCOMES[action]).inc()
 
 
@@ -111,8 +111,8 @@ def _count(response: Response, took: float) -> None:
         numbers.sheds.inc()
 
 
-def _told(response: Response, took: float) -> dict[str, object]:
-    """The fields of the log line: only ids of people, no query, no address, and only known parts of the path."""
+def _log_fields(response: Response, took: float) -> dict[str, object]:
+    """The fields of the log line: people's ids only, no query, no address, and only safe parts of the path."""
     actor = g.get("actor")
     return {
         "request_id": g.get("request_id"),
@@ -127,7 +127,7 @@ def _told(response: Response, took: float) -> dict[str, object]:
 
 
 def _path() -> str | None:
-    """The route, with the ids of rows filled in. Other parts may be secrets, such as the token of an email's link."""
+    """The route with the ids of rows. Other parts can be secrets, such as the token of an emailed link."""
     if request.url_rule is None:
         return None
     path = request.url_rule.rule

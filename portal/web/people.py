@@ -1,4 +1,4 @@
-"""Names of the people in `created_by`, `updated_by` and `deleted_by`."""
+"""The names of the people in `created_by`, `updated_by` and `deleted_by`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ names_of: Given[NamesOf] = Given("names of people")
 
 
 def name_of(person: uuid.UUID | None) -> str:
-    """The name that the actor may read; people outside the actor's tenant are 'system administrator'."""
+    """A person's name, or 'system administrator' if the person is outside the actor's tenant."""
     return _name(person, names_of()([person] if person else []))
 
 
 def stamps_of(row: Any) -> dict[str, str]:
-    """Names for the stamps of a row, by column."""
+    """The names of the people who created, changed and deleted a row, by column."""
     people = {stamp: getattr(row, stamp) for stamp in STAMPS}
     names = names_of()([person for person in people.values() if person])
     return {stamp: _name(person, names) for stamp, person in people.items()}

@@ -1,4 +1,4 @@
-"""Let probes request their endpoints under any host name or address."""
+"""Allow probes to request their endpoints under any host name or address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class AnyHost:
-    """Replace the Host header where it has no effect: these responses contain no links and set no cookies."""
+    """Middleware that replaces the Host header of probes. Their responses contain no links and set no cookies."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app

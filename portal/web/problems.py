@@ -1,4 +1,4 @@
-"""Error responses for programs: problem details as in RFC 9457, never HTML."""
+"""Error responses for programs: problem details (RFC 9457), never HTML."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ WORDS = {
     401: "Send a valid access token as `Authorization: Bearer`.",
     403: "Your role doesn't allow this.",
     404: "It doesn't exist, or you don't have access.",
-    405: "This address doesn't accept that method.",
+    405: "This URL doesn't accept this method.",
     409: "It was changed in the meantime.",
     413: "The body is too large.",
     415: "Send JSON, as `Content-Type: application/json`.",
     422: "Some fields are invalid.",
-    429: "Too many attempts. Try again after the seconds in Retry-After.",
-    500: "The portal made an error, and nothing was partly saved.",
-    503: "The database is unavailable or very busy, and nothing was partly saved.",
+    429: "Too many attempts. Wait for the number of seconds in Retry-After.",
+    500: "An unexpected error occurred. No change was saved halfway.",
+    503: "The database is unavailable or overloaded. No change was saved halfway.",
 }
 
 
@@ -33,14 +33,14 @@ def is_api() -> bool:
 
 def problem(status: int, detail: str | None = None, *, code: str | None = None, **members: Any) -> Response:
     """An error response. `code` distinguishes problems with the same status."""
-    told = {
+    body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail or WORDS.get(status, WORDS[400 if status < 500 else 500]),
         "request_id": g.get("request_id", ""),
     }
-    response = jsonify({**told, **({"code": code} if code else {}), **members})
+    response = jsonify({**body, **({"code": code} if code else {}), **members})
     response.status_code, response.mimetype = status, "application/problem+json"
     if status == 401:
         invalid = ', error="invalid_token"' if "Authorization" in request.headers else ""

@@ -1,6 +1,6 @@
 """Map requests to the URL that browsers use: PORTAL_URL's host, port and path.
 
-PORTAL_URL's path becomes SCRIPT_NAME, whether the proxy passes it on or strips it: url_for includes it, routes don't.
+PORTAL_URL's path becomes SCRIPT_NAME, whether or not the proxy strips it: url_for includes it, routes don't.
 """
 
 from __future__ import annotations

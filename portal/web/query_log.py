@@ -1,4 +1,4 @@
-"""Show developers the SQL statements of each request, in the log and in the browser's tools."""
+"""Report the SQL statements of each request, in the log and in the browser's developer tools."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ log = logging.getLogger("portal.sql")
 
 
 def init_app(app: Flask) -> None:
-    app.before_request(watch)
-    app.after_request(tell)
-    app.teardown_request(let_go)
+    app.before_request(start)
+    app.after_request(report)
+    app.teardown_request(stop)
 
 
-def watch() -> None:
-    """Off in production, unless it is enabled."""
+def start() -> None:
+    """Record statements, except in production without PORTAL_SQL."""
     settings = current_settings()
     if settings.production and not settings.sql:
         return
@@ -29,8 +29,8 @@ def watch() -> None:
     g.statements = g.watching.enter_context(watched())
 
 
-def tell(response: Response) -> Response:
-    """Send Server-Timing to SUPER_ADMINs only: response times can reveal contents."""
+def report(response: Response) -> Response:
+    """Log the statements, and send Server-Timing to SUPER_ADMINs only, because response times can reveal contents."""
     settings = current_settings()
     statements: list[Statement] = g.get("statements", [])
     total = sum(one.milliseconds for one in statements)
@@ -44,7 +44,7 @@ def tell(response: Response) -> Response:
     return response
 
 
-def let_go(_error: BaseException | None) -> None:
+def stop(_error: BaseException | None) -> None:
     watching: ExitStack | None = g.pop("watching", None)
     if watching is not None:
         watching.close()

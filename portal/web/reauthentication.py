@@ -1,11 +1,11 @@
 """Ask for the password again before a sensitive change, unless the person entered it a short while ago.
 
-A form that may be sensitive extends `ReauthenticationForm`, shows `reauthentication_field(form)` of
-`components/reauthentication.html`, and asks:
+A form for sensitive changes extends `ReauthenticationForm`, renders `reauthentication_field(form)` of
+`components/reauthentication.html`, and its view checks:
 
     if form.validate_on_submit() and (not form.is_sensitive() or reauthentication.confirmed(form)):
 
-The view of a single button states it below its rule; the same request is sent again with the password in it:
+The view of a single button is decorated below its rule; the same request is then sent again with the password:
 
     @bp.post("/<uuid:id>/unlock")
     @requires(Permission.USERS_WRITE)
@@ -43,29 +43,29 @@ LONGEST = 4096
 FIELD = "own_password"
 NOT_RESENT = (FIELD, "csrf_token")
 
-reauthenticate: Given[PasswordCheck] = Given("password check")  # checks the password and marks the session
+reauthenticate: Given[PasswordCheck] = Given("password check")  # checks the password and updates the session
 
 
 class ReauthenticationForm(Form):
     """A form that may ask for the person's own password."""
 
     own_password = PasswordField("Your password", validators=[Length(max=LONGEST)])
-    is_password_asked = False
+    asks_for_password = False
 
     def ask_for_password(self) -> None:
         """Show the password field from now on."""
-        self.is_password_asked = self.own_password.flags.required = True
+        self.asks_for_password = self.own_password.flags.required = True
 
 
 def is_needed() -> bool:
-    """Whether the password was entered too long ago. Only for people who are signed in."""
+    """Whether the signed-in person has to enter the password again."""
     settings = current_settings()
     is_recent: bool = now() - current_user.authenticated_at < timedelta(minutes=settings.reauthentication_minutes)
     return not is_recent and not g.get("is_reauthenticated", False)
 
 
 def confirmed(form: ReauthenticationForm) -> bool:
-    """Whether the person authenticated recently, or does so with this form. Otherwise the form asks."""
+    """Whether the person authenticated recently, or does so with this form. If not, show the password field."""
     if not is_needed():
         return True
     form.ask_for_password()
@@ -81,7 +81,7 @@ def confirmed(form: ReauthenticationForm) -> bool:
 
 
 def is_own_password(password: str) -> bool:
-    """Check the password of the person who is signed in. RateLimited after too many attempts."""
+    """Check the signed-in person's password. Raises RateLimited after too many attempts."""
     if not password:
         return False
     g.is_reauthenticated = reauthenticate()(current_user, password, attempts.of_own_password(current_user.id))
@@ -89,7 +89,7 @@ def is_own_password(password: str) -> bool:
 
 
 def required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let a POST through only after a recent authentication; otherwise ask, and send the same request again."""
+    """Require recent authentication for a POST. Otherwise ask for the password, and send the same request again."""
 
     @wraps(view)
     def ask_first(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
@@ -99,7 +99,7 @@ def required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRetu
 
 
 def ask() -> Response | None:
-    """The question to answer this POST with, if there is one: a page, or a dialog for htmx."""
+    """Ask for the password, on a page or in a dialog for htmx; None if it isn't needed."""
     form = ReauthenticationForm()
     if not is_needed() or (FIELD in request.form and form.validate() and confirmed(form)):
         return None

@@ -1,7 +1,7 @@
 """Return to the page of a list from which a person opened a row.
 
-Browsers name that page in the Referer when a link or button of the list leads to the row. From then on, URLs of the
-same row contain it: as `next` if a change was opened from the list and returns there afterwards, else as `back`.
+Browsers send that page as the Referer when a link or button of the list opens the row. From then on, URLs of the same
+row contain it: as `next` if the list opened a change, which returns there afterwards, else as `back`.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ def init_app(app: Flask) -> None:
 
 
 def list_url(to_list: str) -> str:
-    """The page of the list from which the person opened this row, or else the list's first page."""
+    """The page of the list from which the person opened this row, or `to_list`."""
     return _opened_from() or _given(BACK) or to_list
 
 
 def next_url(otherwise: str) -> str:
-    """Where to go after this change: the page of the list that opened it, or else `otherwise`."""
+    """The URL to redirect to after this change: the page of the list that opened it, or `otherwise`."""
     return _opened_from() or otherwise
 
 
 def carry_along(endpoint: str, values: dict[str, Any]) -> None:
-    """Add the page of the list to URLs of the row that this request is about."""
+    """Add the page of the list to URLs of the row in this request."""
     if not has_request_context() or "id" not in values or str(values["id"]) != str((request.view_args or {}).get("id")):
         return
     opened_from = _opened_from()
     if opened_from and endpoint == request.endpoint:
         values.setdefault(NEXT, opened_from)
-    elif "?" in (way := opened_from or _given(BACK)):
-        values.setdefault(BACK, way)
+    elif "?" in (origin := opened_from or _given(BACK)):
+        values.setdefault(BACK, origin)
 
 
 def _opened_from() -> str:

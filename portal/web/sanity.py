@@ -1,4 +1,4 @@
-"""Refuse requests with NUL or broken UTF-8 before anything reads them."""
+"""Refuse requests with NUL or invalid UTF-8 before anything reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-UNREAD_BYTES = 2_000_000  # of a refused body; documented proxies pass on no more
+UNREAD_BYTES = 2_000_000  # of a refused body; proxies set up as documented allow no more
 REPLACED = "\ufffd"  # what invalid UTF-8 is decoded to
 
 
@@ -18,13 +18,13 @@ def init_app(app: Flask) -> None:
 
 
 def read_to_the_end(answer: Response) -> Response:
-    """Read the rest of a refused body: closing with unread bytes resets the connection, and the response is lost."""
+    """Read the rest of a refused body: closing with unread bytes would reset the connection and lose the response."""
     if answer.status_code >= 400 and request.environ.get("wsgi.input_terminated"):
         left = UNREAD_BYTES
         try:
             while left > 0 and (read := len(request.environ["wsgi.input"].read(min(left, 65_536)))):
                 left -= read
-        except Exception:  # noqa: BLE001 -- the server's own, for chunks that are none: nothing more can be read
+        except Exception:  # noqa: BLE001 -- the server's own error for malformed chunks: nothing more can be read
             return answer
     return answer
 
@@ -36,7 +36,7 @@ def refuse_nonsense() -> None:
     _check_body()
     for text in _texts():
         if text is None or "\x00" in text or REPLACED in text:  # parts of multipart forms can lack a name
-            raise BadRequest("This address or form contains invalid characters.")
+            raise BadRequest("The URL or the form contains invalid characters.")
 
 
 def _check_bytes(raw: bytes) -> None:
@@ -54,7 +54,7 @@ def _check_body() -> None:
         _ = request.form
     except HTTPException:
         raise
-    except Exception as error:  # the server's own, for chunks that are none
+    except Exception as error:  # the server's own error for malformed chunks
         raise BadRequest from error
     most, longest = current_app.config["MAX_FORM_PARTS"], current_app.config["MAX_FORM_MEMORY_SIZE"]
     values = [value for _, value in request.form.items(multi=True)]

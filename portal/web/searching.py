@@ -1,4 +1,4 @@
-"""Render a list, as a page or as the part that a search replaces."""
+"""Render lists, as a page or as the part that a search replaces."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Response, request
 
 from portal.core.listing import Listing
-from portal.web.rendering import keep_address, render
+from portal.web.rendering import render, set_browser_url
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:
-    """The page or the table of a list. Typing creates a single entry in the browser's history."""
+    """Render the page or the table of a list. Typing creates a single entry in the browser's history."""
     response = render(
         f"{name}/index.html", fragment=f"{name}/_table.html", page=listing.page(), listing=listing, **context
     )
     typed = {"q", *(name for name, one in listing.source.filters.items() if one.wrong)}
-    return keep_address(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", ""), typed))
+    return set_browser_url(response, listing.url, extends=_is_typed(request.headers.get("HX-Current-URL", ""), typed))
 
 
 def _is_typed(address: str, names: Set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Find out who is signed in: each request looks its session up, and the session's person becomes the actor."""
+"""Authenticate requests: load the session and its person, and bind the person as the actor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flask import Flask, g, request
 from flask import session as cookie
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
-from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, come_from, leave, unbind
-from portal.core.clock import read_in, read_on
+from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, bind_origin, unbind, unbind_origin
+from portal.core.clock import bind_zone, unbind_zone
 from portal.core.db import acting_as
 from portal.web import drafts, zones
 from portal.web.given import Given
@@ -40,9 +40,9 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     must_change_password: bool
     has_two_factor: bool
     session_id: uuid.UUID
-    is_kept: bool  # by the browser, after it is closed
+    is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password
-    scopes: frozenset[str] | None = None  # of an API token; None: everything that the person may do
+    scopes: frozenset[str] | None = None  # of an API token; None if they are not limited
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -63,10 +63,10 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 LookUp = Callable[[str], SignedIn | None]
 
 _manager = LoginManager()
-_manager._load_user_from_remember_cookie = lambda cookie: None  # there is none, so none is read
+_manager._load_user_from_remember_cookie = lambda cookie: None  # the portal sets no such cookie
 _manager.session_protection = None  # sessions are rows; nothing is derived from addresses or user agents
-by_cookie: Given[LookUp] = Given("people by cookie")  # how a session's token becomes a person
-by_bearer: Given[LookUp] = Given("people by bearer token")  # how an API client's token does
+by_cookie: Given[LookUp] = Given("people by cookie")  # looks up a session's person
+by_bearer: Given[LookUp] = Given("people by bearer token")  # looks up an API client's person
 
 
 def init_app(app: Flask) -> None:
@@ -89,26 +89,26 @@ def _looked_up(look_up: Given[LookUp], token: str) -> SignedIn | None:
 
 
 def _bearer() -> SignedIn | None:
-    """The person of the Authorization header. Under /api/ cookies are ignored."""
+    """The person whose token the Authorization header contains."""
     found = BEARER.fullmatch(request.headers.get("Authorization", ""))
     return _looked_up(by_bearer, found.group(1)) if found else None
 
 
 def do_without_database() -> None:
-    """Treat the request as anonymous: looking the session up failed."""
+    """Treat the request as anonymous, because the session can't be loaded."""
     g.without_database = True
 
 
 def bind_actor() -> None:
-    """Bind the signed-in person's Actor and time zone for the rest of the request; strangers stay anonymous."""
+    """Bind the signed-in person's Actor and time zone for the rest of the request."""
     if request.endpoint in UNBOUND:
         return
     agent = "".join(sign for sign in request.user_agent.string[:LONGEST_AGENT] if sign.isprintable())
-    g.origin_token = come_from(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
+    g.origin_token = bind_origin(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
     if is_api():
         _manager._update_request_context_with_user(_bearer())
     chosen = current_user.time_zone if current_user.is_authenticated else None
-    g.zone_token = read_in(zones.zone_named(chosen or zones.of_browser()))
+    g.zone_token = bind_zone(zones.zone_named(chosen or zones.of_browser()))
     if current_user.is_authenticated:
         g.actor = current_user.actor
         g.actor_token = bind(current_user.actor)
@@ -120,14 +120,14 @@ def release_actor(_error: BaseException | None) -> None:
         unbind(token)
     zone: Token[tzinfo] | None = g.pop("zone_token", None)
     if zone is not None:
-        read_on(zone)
+        unbind_zone(zone)
     origin: Token[Origin] | None = g.pop("origin_token", None)
     if origin is not None:
-        leave(origin)
+        unbind_origin(origin)
 
 
 def begin(person: SignedIn) -> None:
-    """Start a session in a fresh cookie. Of the former cookie only the CSRF secret is kept, for the same person's open
+    """Start a session in a new cookie. It keeps only the CSRF secret of the former cookie, for the same person's open
     forms in other tabs."""
     former = cookie.get(CSRF)
     cookie.clear()
@@ -144,5 +144,5 @@ def end() -> None:
 
 
 def has_ended() -> bool:
-    """Whether the browser sent a session that has ended. True only once: the cookie is then removed."""
+    """Whether the browser sent a session that has ended. True only once, because the cookie is then removed."""
     return not current_user.is_authenticated and cookie.pop("_user_id", None) is not None

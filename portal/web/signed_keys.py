@@ -1,4 +1,4 @@
-"""Keys in forms, signed for the actor who opened the form, so that sending it twice creates one row."""
+"""Keys of new rows in forms, signed for the actor, so that sending a form twice creates one row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def signed_row() -> str:
 
 
 def read_row(text: str | None) -> uuid.UUID:
-    """The key that the form was opened with; a new one if it wasn't signed for this actor."""
+    """The key in the form; a new one if it wasn't signed for this actor."""
     try:
         return uuid.UUID(_signer().loads(text or ""))
     except (BadData, ValueError, TypeError, AttributeError):

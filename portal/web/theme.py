@@ -1,4 +1,4 @@
-"""The theme: light, dark or the system's, stored in a cookie."""
+"""The theme: light, dark or the operating system's, stored in a cookie."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def choose() -> ResponseReturnValue:
 
 
 def chosen() -> str | None:
-    """`light` or `dark`, None for the system's."""
+    """`light` or `dark`; None for the operating system's."""
     theme = cookies.read("theme")
     return theme if theme in CHOICES[1:] else None

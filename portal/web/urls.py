@@ -1,4 +1,4 @@
-"""URLs of the portal as browsers see them: with the path of PORTAL_URL, which routes don't include."""
+"""URLs as browsers see them: they include the path of PORTAL_URL, which routes don't."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ def home() -> str:
 def safe_next(target: str | None, default: str | None = None) -> str:
     """The target if it is a safe path within the portal, else the default, which is the home page.
 
-    Browsers read backslashes as slashes and drop control characters, and proxies resolve dot segments and merge
-    slashes, so none of these may be in it, and not percent-encoded in the path either. Encoded in the query they are
-    part of a search.
+    Backslashes, control characters, dot segments and double slashes are refused, also percent-encoded in the path,
+    because browsers and proxies rewrite them. Encoded in the query they are part of a search.
     """
     default = home() if default is None else default
     if not target or len(target) > LONGEST or not target.startswith(home()) or " " in target:

@@ -1,7 +1,7 @@
-"""Time zones: the choices, the browser's, and lookup by name.
+"""Time zones: choices for a select, the browser's zone, and lookup by name.
 
 The server renders all dates and times of a page in one time zone: the account's, else the browser's, else UTC. The
-page's script stores the browser's in a cookie, so that the server knows it from the next request on.
+page's script stores the browser's time zone in a cookie, which the next request sends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Choices = dict[str, list[tuple[str, str]]]
 
 @lru_cache(maxsize=1)
 def choices() -> Choices:
-    """One or more for each country (zone.tab of the time zone database), by region, for a select."""
+    """The time zones of every country (zone.tab of the time zone database), by region, for a select."""
     found: Choices = {"Anywhere": [("", "Same as the browser"), ("UTC", "UTC")]}
     table = (files("tzdata.zoneinfo") / "zone.tab").read_text(encoding="utf-8")
     names = (line.split("\t")[2] for line in table.splitlines() if line and not line.startswith("#"))

@@ -198,7 +198,7 @@ def test_ac15_the_count_function_counts_only_an_admins_own_people(world: World) 
             assert connection.scalar(counted, {"state": "active", "most": 1}) == min(own, 1)
             for state in ("invited", "deactivated"):
                 assert connection.scalar(counted, {"state": state, "most": 100}) == 0
-    with world.sql(world.ada) as connection:  # the stored role counts, not the one in a setting
+    with world.sql(world.ada) as connection:  # only administrators get a count
         connection.execute(text("SELECT set_config('portal.actor_role', 'USER', true)"))
         assert connection.scalar(counted, {"state": "active", "most": 100}) == 0
 

@@ -53,6 +53,11 @@ class Visitor:
     def request(self, method: str, path: str, data: Any = None, *, htmx: bool = False) -> TestResponse:
         return self.post(path, data, htmx=htmx) if method == "POST" else self.get(path, htmx=htmx)
 
+    def cookie(self, name: str = "portal") -> str:
+        cookie = self.client.get_cookie(name)
+        assert cookie is not None
+        return cookie.value
+
     def _token_at(self, path: str) -> str:
         return token_in(self.client.get(path).text)
 

@@ -90,7 +90,7 @@ def test_changing_the_password_shows_how_many_api_tokens_end(
 ) -> None:
     with acting(app, uma):
         for name in names:
-            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+            personal.create(name, ["profile"], timedelta(days=9), row_id=uuid7())
     sign_in(uma)
     assert before in client.get("/account/password").text
 
@@ -217,7 +217,7 @@ def test_password_strength_is_rated_for_everybody_and_never_stored_or_logged(
     assert [answer.status_code for answer in answers.values()] == [200] * 4
     assert ["Strong" in answer.text for answer in answers.values()] == [True, False, False, False]
     assert "Too short" not in answers["grey dolphins"].text
-    assert "mostly your name" in answers["<b>Gray Dolphin</b>"].text
+    assert "mostly of your name" in answers["<b>Gray Dolphin</b>"].text
     assert not answers[""].text.strip()
     assert all(answer.headers["Cache-Control"] == "no-store" for answer in answers.values())
     assert "olphin" not in "".join(answer.text for answer in answers.values()) + caplog.text

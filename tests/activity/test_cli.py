@@ -400,16 +400,21 @@ def test_lg4_a_transaction_that_commits_late_is_sealed_later_without_alarm(
     assert troubles(fresh_app) == []
 
 
+def begin_late(owner: Owner, late: Owner) -> None:
+    """Begin a transaction after the owner's, whose event is earlier."""
+    owner.execute("SELECT pg_current_xact_id()")
+    late.execute("BEGIN")
+    act(late, 1, "late")
+    act(owner, 1, "early")
+
+
 def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_alarm(
     fresh_app: Flask, owner: Owner, fresh_database: str
 ) -> None:
     """No transaction after the late one has ended when the first seal is made: no snapshot speaks of it yet."""
     with connected(fresh_database) as late:
         with owner.transaction():
-            owner.execute("SELECT pg_current_xact_id()")
-            late.execute("BEGIN")
-            act(late, 1, "late")
-            act(owner, 1, "early")
+            begin_late(owner, late)
         assert "1 event sealed." in run(fresh_app, "seal").output
         late.execute("COMMIT")
 
@@ -423,10 +428,7 @@ def test_lg4_sealing_behind_a_write_of_the_same_transaction_as_pruning_does_rais
 ) -> None:
     with connected(fresh_database) as late:
         with owner.transaction():
-            owner.execute("SELECT pg_current_xact_id()")
-            late.execute("BEGIN")
-            act(late, 1, "late")
-            act(owner, 1, "early")
+            begin_late(owner, late)
             owner.execute("SELECT FROM portal_seal_activity(%s, 10)", [[seals.derived(SECRET_KEY)]])
         late.execute("COMMIT")
 

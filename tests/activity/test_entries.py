@@ -360,7 +360,7 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
         users.update(uma.id, 4, {"first_name": "Last"})
-    assert "by somebody who was removed" in Visitor(app, ada).get(f"/users/{uma.id}").text
+    assert "by a removed person" in Visitor(app, ada).get(f"/users/{uma.id}").text
 
 
 def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:

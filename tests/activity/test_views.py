@@ -24,7 +24,7 @@ from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, run_concurrently
-from tests.cast import Builder, Person, SignIn, Tenant
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.pages import HTMX, PageClient, fields_of, undo_in
 
 FORGED = (
@@ -662,10 +662,7 @@ def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask
     }[who]()
     for number in range(30):
         build.person(f"p{number}@example.com", tenant=acme)
-    fresh_app.test_client_class = PageClient
-    client = fresh_app.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(person)
+    client = page_client(fresh_app, person)
     for query in ("", "per_page=100", "action=create&from=2020-01-01", "field=role"):
         with counted(fresh_app) as sent:
             assert client.get(f"/activity/?{query}").status_code == 200

@@ -452,8 +452,8 @@ OBSTACLES = {
     "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE text":
         "This is not the former backend's database: users.is_active has the type text.",
     "ALTER TABLE users ADD COLUMN phone text":
-        "The portal has no place for the column users.phone, so its values would be lost.",
-    "CREATE TABLE activity (id int)": "The portal needs a table activity, and there is another one with that name.",
+        "The portal has no column for users.phone, so its values would be lost.",
+    "CREATE TABLE activity (id int)": "The database already contains a table activity, which the portal would create.",
     "CREATE TABLE posts (author text REFERENCES users)":
         "The constraint posts_author_fkey on table posts depends on the former tables.",
     "CREATE VIEW everybody AS SELECT email FROM users": "view everybody depends on the former tables.",
@@ -463,7 +463,7 @@ OBSTACLES = {
     "CREATE TRIGGER told BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION nothing()":
         "The trigger told on table users depends on the former tables.",
     "CREATE POLICY own ON users USING (true)": "The policy own on table users depends on the former tables.",
-    "CREATE SCHEMA prisma_before": "The schema prisma_before is there already, of an earlier adoption.",
+    "CREATE SCHEMA prisma_before": "The schema prisma_before of an earlier adoption still exists.",
     "UPDATE _prisma_migrations SET finished_at = NULL": "The Prisma migration 20240101000000_init failed.",
     "CREATE FUNCTION portal_fold(value text) RETURNS text LANGUAGE sql RETURN value":
         """The database already contains objects that the portal would create: function "portal_fold" already exists""",
@@ -528,7 +528,7 @@ def test_warnings_do_not_prevent_the_adoption(former: str, change: Callable[[str
 
     assert "Privileges of other roles are lost; grant them again afterwards: PUBLIC (users)." in shown
     assert "Other programs are connected, and will wait or fail: former backend." in shown
-    assert "No SUPER_ADMIN can sign in" in shown
+    assert "There is no SUPER_ADMIN who can sign in" in shown
 
 
 def test_control_characters_in_rows_are_escaped_in_the_output(former: str, change: Callable[[str], None]) -> None:
@@ -586,7 +586,7 @@ def test_a_second_adoption_at_the_same_time_is_refused(former: str) -> None:
         result = run(former, "--yes")
 
     assert result.exit_code == 1
-    assert "A migration or another adoption is running in this database; nothing was changed." in result.output
+    assert "A migration or another adoption is running in this database. Nothing was changed." in result.output
     assert run(former, "--yes").exit_code == 0
 
 
@@ -612,7 +612,10 @@ def test_changes_since_the_plan_are_checked_again(
     result = run(former)
 
     assert result.exit_code == 1
-    assert "The database was changed in the meantime and can't be taken over; nothing was changed." in result.output
+    assert (
+        "The database was changed in the meantime and can't be taken over. The adoption changed nothing."
+        in result.output
+    )
     assert "PERSON2@example.com and person2@example.com" in result.output
 
 
@@ -625,7 +628,7 @@ def test_a_killed_adoption_leaves_the_database_unchanged(database_server: Server
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stderr
         output = iter(process.stderr)
-        assert any("Making users_email_key" in line for line in output)
+        assert any("Creating users_email_key" in line for line in output)
         process.kill()
     wait_until_alone(address)
 
@@ -653,7 +656,7 @@ def test_a_row_that_would_be_lost_undoes_the_adoption(former: str, monkeypatch: 
     result = run(former, "--yes")
 
     assert result.exit_code == 1
-    assert "Only 59 of 60 rows of users could be moved; nothing was changed." in result.output
+    assert "Only 59 of 60 rows of users could be moved. Nothing was changed." in result.output
     assert rows_and_schema(former) == before
 
 

@@ -30,7 +30,7 @@ EARLIER = "Links from earlier invitations no longer work."
 
 def text_of(app: Flask, kind: str, user_id: Any) -> str:
     message = email_of(app, kind, user_id)
-    return "\n".join((*message.said, *message.said_after))
+    return "\n".join((*message.paragraphs, *message.closing))
 
 
 def invite(app: Flask, by: Person | None, **values: Any) -> Any:
@@ -99,7 +99,7 @@ def test_an_invitation_sent_by_a_change_names_its_author(
 def with_tokens(app: Flask, person: Person, *names: str) -> None:
     with acting(app, person):
         for name in names:
-            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+            personal.create(name, ["profile"], timedelta(days=9), row_id=uuid7())
 
 
 PASSWORD_CHANGES: dict[str, tuple[str, Callable[[Any], object]]] = {
@@ -118,8 +118,8 @@ def test_the_email_mentions_how_many_api_tokens_ended_with_the_password(
         personal.revoke(made_token())
     for names, sentence in (
         ((), ""),
-        (("One",), "1 API token ended too: apps that used it need a new one."),
-        (("A", "B", "C"), "3 API tokens ended too: apps that used them need new ones."),
+        (("One",), "1 API token also ended. Apps that used it need a new one."),
+        (("A", "B", "C"), "3 API tokens also ended. Apps that used them need new ones."),
     ):
         with_tokens(app, uma, *names)
         with acting(app, ada):
@@ -164,7 +164,7 @@ def test_deactivated_people_who_request_a_reset_are_told_whom_to_ask(
     client.send("/password/forgot", {"email": out.email})
 
     (message,) = emails(app)
-    text = "\n".join(message.said)
+    text = "\n".join(message.paragraphs)
     assert (message.recipient, message.link) == (out.email, None)
     assert "The account is deactivated" in text
     assert f"ask {ada.name} ({ada.email}), who administers {acme.name}." in text
@@ -183,8 +183,8 @@ def test_without_an_administrator_people_are_referred_to_a_system_administrator(
 
     messages = emails(app)
     assert [one.recipient for one in messages] == [out.email, member.email]
-    assert all("ask a system administrator." in "\n".join(one.said) for one in messages)
-    assert not any(acme.name in "\n".join(one.said) or root.name in "\n".join(one.said) for one in messages)
+    assert all("ask a system administrator." in "\n".join(one.paragraphs) for one in messages)
+    assert not any(acme.name in "\n".join(one.paragraphs) or root.name in "\n".join(one.paragraphs) for one in messages)
 
 
 def test_the_administrator_to_ask_is_shown_with_a_readable_address(
@@ -195,7 +195,7 @@ def test_the_administrator_to_ask_is_shown_with_a_readable_address(
 
     client.send("/password/forgot", {"email": out.email})
 
-    assert "(anne@müller.example)" in "\n".join(emails(app)[0].said)
+    assert "(anne@müller.example)" in "\n".join(emails(app)[0].paragraphs)
 
 
 def test_a_deactivated_super_admin_is_not_referred_to_administrators_who_cannot_see_them(
@@ -206,7 +206,7 @@ def test_a_deactivated_super_admin_is_not_referred_to_administrators_who_cannot_
     client.send("/password/forgot", {"email": out.email})
 
     (message,) = emails(app)
-    assert "ask a system administrator." in (text := "\n".join(message.said))
+    assert "ask a system administrator." in (text := "\n".join(message.paragraphs))
     assert ada.email not in text
 
 
@@ -239,7 +239,7 @@ def test_the_email_to_a_new_address_names_it_and_the_current_one(app: Flask, uma
     message = email_of(app, "verification", uma.id)
 
     assert message.recipient == "uma@xn--bcher-kva.example"
-    assert list(message.said) == [
+    assert list(message.paragraphs) == [
         "Please confirm that uma@bücher.example is your address."
         f" You will then sign in to Portal with it instead of {uma.email}."
     ]
@@ -248,6 +248,6 @@ def test_the_email_to_a_new_address_names_it_and_the_current_one(app: Flask, uma
 def test_the_email_to_the_current_address_names_only_that_one(app: Flask, build: Builder, acme: Tenant) -> None:
     person = build.person("new@example.com", tenant=acme, email_verified=False)
 
-    assert list(email_of(app, "verification", person.id).said) == [
+    assert list(email_of(app, "verification", person.id).paragraphs) == [
         "Please confirm that new@example.com is your address."
     ]

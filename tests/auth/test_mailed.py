@@ -85,7 +85,7 @@ def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
 ) -> None:
     with acting(app, uma):
         for name in ("Nightly", "Weekly"):
-            personal.make(name, ["profile"], timedelta(days=9), row_id=uuid7())
+            personal.create(name, ["profile"], timedelta(days=9), row_id=uuid7())
     sign_in(ada)
     client.get(link_path(app, "password_reset", uma))
 
@@ -93,6 +93,6 @@ def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
     answer = client.send("/password/reset", {"password": NEW})
 
     assert "All your sessions end once you save it, and so do 2 API tokens." in page
-    assert f"You are signed in here as {ada.email}. That session stays open." in page
+    assert f"You are signed in as {ada.email}. That session stays open." in page
     assert answer.headers["Location"] == "/account/"
     assert "Sign out to sign in with it" in client.get("/account/").text

@@ -283,7 +283,7 @@ def test_au7_a_device_remembers_five_accounts_and_forgets_the_oldest(portal: Fla
 def test_au7_a_device_stays_known_while_the_secret_key_is_rotated(
     portal: Flask, fresh_database: str, uma: Person
 ) -> None:
-    cookie = device_of(Visitor(portal, uma))
+    cookie = Visitor(portal, uma).cookie("portal-device")
     new: dict[str, Any] = {"secret_key": "another-key-0123456789-abcdefghijklm", **DEFAULT_LIMITS}
 
     for fallbacks, status in (((current_settings.of(portal).secret_key,), 303), ((), 429)):
@@ -299,7 +299,7 @@ def test_au7_a_device_stays_known_while_the_secret_key_is_rotated(
 def test_au6_a_forged_broken_or_expired_device_cookie_is_ignored(
     portal: Flask, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cookie = device_of(Visitor(portal, uma))
+    cookie = Visitor(portal, uma).cookie("portal-device")
     payload, stamp, signature = cookie.rsplit(".", 2)
     attack(portal, uma)
 
@@ -323,7 +323,7 @@ def test_au6_a_forged_broken_or_expired_device_cookie_is_ignored(
 
 
 def test_the_device_cookie_and_the_counters_contain_no_personal_data(portal: Flask, uma: Person) -> None:
-    cookie = device_of(Visitor(portal, uma))
+    cookie = Visitor(portal, uma).cookie("portal-device")
     attack(portal, uma)
 
     with acting(portal):
@@ -332,12 +332,6 @@ def test_the_device_cookie_and_the_counters_contain_no_personal_data(portal: Fla
     for one in (cookie, *kept):
         for secret in ("uma", "example.com", b"uma@example.com".hex(), str(uma.id), "192.0.2"):
             assert secret not in one
-
-
-def device_of(visitor: Visitor) -> str:
-    cookie = visitor.client.get_cookie("portal-device")
-    assert cookie is not None
-    return cookie.value
 
 
 def test_au7_an_administrator_can_unlock_a_person_while_they_are_rate_limited(

@@ -48,7 +48,7 @@ def test_accepting_an_invitation_signs_in_and_confirms_the_address(
     assert (user.email_verified, user.invitation, user.updated_by) == (True, "accepted", guest.id)
     assert user.last_sign_in_at is not None
     with acting(app):
-        assert passwords.verify(NEW, commands.stored_password(guest.id)).right
+        assert passwords.verify(NEW, commands.stored_password(guest.id)).correct
     assert actions(app, guest) == [
         ("create", False), ("invitation_accepted", True), ("update", True), ("sign_in", True),
     ]  # fmt: skip
@@ -79,7 +79,7 @@ def test_a_new_password_by_link_ends_all_sessions_and_notifies_the_person(
     assert other_client.get("/account/").headers["Location"].startswith("/login")
     with acting(app):
         assert not db.session.scalar(live_of(uma.id))
-        assert passwords.verify(NEW, commands.stored_password(uma.id)).right
+        assert passwords.verify(NEW, commands.stored_password(uma.id)).correct
     assert build.read(User, uma.id).email_verified
     assert jobs(app) == [("password_changed", uma.id)]
     assert ("reset_used", True) in actions(app, uma)
@@ -119,7 +119,7 @@ def test_confirming_an_address_that_is_taken_by_now_shows_an_error(
 
     answer = client.send("/verify")
 
-    assert (answer.status_code, "Someone else uses this address" in answer.text) == (422, True)
+    assert (answer.status_code, "This address is now used by someone else" in answer.text) == (422, True)
     assert build.read(User, uma.id).email == uma.email
 
 
@@ -196,7 +196,7 @@ def test_au4_requesting_a_link_does_not_reveal_whether_an_address_is_known(
     app: Flask, client: PageClient, other_client: PageClient, uma: Person, gil: Person
 ) -> None:
     answers = [
-        (status, "If an account with EMAIL exists, an email with a link is on its way" in text)
+        (status, "If an account with EMAIL exists, we have emailed it a link" in text)
         for status, text in (request_reset(client, email) for email in (uma.email, gil.email, "nobody@example.com"))
     ]
 

@@ -199,9 +199,9 @@ def test_cs3_signing_in_or_out_without_a_csrf_token_does_nothing(app: Flask, uma
 
 def test_se1_the_cookie_from_before_signing_in_is_worthless_afterwards(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
-    before = cookie_of(visitor)
+    before = visitor.cookie()
     visitor.sign_in(uma)
-    after = cookie_of(visitor)
+    after = visitor.cookie()
     victim = Visitor(app)
     victim.client.set_cookie("portal", before)
 
@@ -211,7 +211,7 @@ def test_se1_the_cookie_from_before_signing_in_is_worthless_afterwards(app: Flas
 
 def test_se1_a_new_sign_in_ends_the_session_it_replaces(app: Flask, uma: Person, ada: Person) -> None:
     visitor = Visitor(app, uma)
-    first = cookie_of(visitor)
+    first = visitor.cookie()
     visitor.sign_in(ada)
     replayed = Visitor(app)
     replayed.client.set_cookie("portal", first)
@@ -222,7 +222,7 @@ def test_se1_a_new_sign_in_ends_the_session_it_replaces(app: Flask, uma: Person,
 
 def test_se2_signing_out_ends_the_session_on_the_server_and_needs_a_post(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
-    kept = cookie_of(visitor)
+    kept = visitor.cookie()
     assert visitor.get("/logout").status_code == 405
     assert visitor.get("/account/").status_code == 200
 
@@ -285,7 +285,7 @@ def test_se5_a_move_to_another_tenant_takes_effect_with_the_next_request(
 def test_people_whose_session_ended_elsewhere_are_told_once(app: Flask, ada: Person, path: str) -> None:
     here, there, stranger = Visitor(app, ada), Visitor(app, ada), Visitor(app)
     forged = Visitor(app)
-    forged.client.set_cookie("session", cookie_of(here)[::-1])
+    forged.client.set_cookie("session", here.cookie()[::-1])
     there.post("/account/devices/end-others")
 
     first = here.client.get(path, follow_redirects=True).text
@@ -303,7 +303,7 @@ def test_forms_of_ended_sessions_all_show_the_same_message(app: Flask, ada: Pers
 
     shown = here.client.post("/account/", data={"csrf_token": here.token}, follow_redirects=True).text
 
-    assert "You are signed out, so nothing was changed." in shown
+    assert "You were signed out, so nothing was changed." in shown
     assert door.ENDED not in shown + here.get("/login").text
 
 
@@ -334,7 +334,7 @@ def test_se8_with_https_cookies_are_secure_and_bound_to_the_host(fresh_database:
 
 
 def test_se9_broken_cookies_are_ignored(app: Flask, uma: Person, ada: Person) -> None:
-    cookie, other = cookie_of(Visitor(app, uma)), cookie_of(Visitor(app, ada))
+    cookie, other = Visitor(app, uma).cookie(), Visitor(app, ada).cookie()
     payload, stamp, signature = cookie.rsplit(".", 2)
     swapped = f"{payload}.{stamp}.{other.rsplit('.', 1)[1]}"
     broken = [cookie[:-1], cookie[1:], cookie + "A", payload, f"{payload}..{signature}", swapped, cookie.upper(), "."]
@@ -408,7 +408,7 @@ def test_se6_the_cookie_ends_with_the_browser_unless_keep_was_chosen(app: Flask,
 
 def test_se4_changing_the_password_ends_all_other_sessions_and_replaces_the_token(app: Flask, uma: Person) -> None:
     here, there = Visitor(app, uma), Visitor(app, uma)
-    former = cookie_of(here)
+    former = here.cookie()
     with app.app_context(), acting_as(SYSTEM):
         session = command(add_session)(uma.id, uma.organization_id, lifetime=lifetime(is_kept=False), token=None)
 
@@ -440,7 +440,7 @@ def test_se1_a_new_role_needs_no_new_token_because_tokens_contain_no_role(
     app: Flask, acme: Tenant, uma: Person, root: Person
 ) -> None:
     theirs, ours = Visitor(app, uma), Visitor(app, root)
-    before = cookie_of(theirs)
+    before = theirs.cookie()
     raised = {"email": uma.email, "role": "ADMIN", "is_active": "true", "organization_id": "acme", "version": "1"}
 
     assert theirs.get("/users/").status_code == 403
@@ -448,7 +448,7 @@ def test_se1_a_new_role_needs_no_new_token_because_tokens_contain_no_role(
     ours.post(f"/users/{uma.id}/edit", fields_of(question.text))
 
     assert theirs.get("/users/").status_code == 200
-    assert cookie_of(theirs) == before
+    assert theirs.cookie() == before
 
 
 def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
@@ -460,12 +460,6 @@ def test_only_the_digest_of_a_token_is_stored(app: Flask, uma: Person) -> None:
 
     assert len(token) >= 40
     assert token not in stored
-
-
-def cookie_of(visitor: Visitor) -> str:
-    cookie = visitor.client.get_cookie("portal")
-    assert cookie is not None
-    return cookie.value
 
 
 def test_password_managers_find_the_page_for_changing_the_password(

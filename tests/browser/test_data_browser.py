@@ -24,7 +24,7 @@ def test_tables_lead_to_a_person_and_on_to_the_organization(tabs: Tabs, person: 
     page.get_by_role("link", name="users", exact=True).click()
     page.get_by_label("Column to filter by").select_option("email")
     page.get_by_role("button", name="Add filter").click()
-    page.get_by_label("How email is compared").select_option("is")
+    page.get_by_label("Comparison of email").select_option("is")
     page.get_by_label("Value of email").fill(person.email)
     page.get_by_role("button", name="Filter", exact=True).click()
 

@@ -22,7 +22,7 @@ def test_se7_another_device_is_signed_out_from_here(tabs: Tabs, scripts: bool) -
 
     page.get_by_role("button", name="Sign out Safari on iPhone").click()
 
-    expect(page.locator("#toasts")).to_contain_text("Safari on iPhone is signed out.")
+    expect(page.locator("#toasts")).to_contain_text("Safari on iPhone was signed out.")
     expect(page.locator(".devices li")).to_have_count(1)
     phone.goto("/account/")
     expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -40,7 +40,7 @@ def test_se7_an_administrator_signs_somebody_out_everywhere(tabs: Tabs, scripts:
 
     page.get_by_role("button", name="Sign out everywhere").click()
 
-    expect(page.locator("#toasts")).to_contain_text("2 devices are signed out.")
+    expect(page.locator("#toasts")).to_contain_text("2 devices were signed out.")
     expect(page.get_by_text("Not signed in anywhere.")).to_be_visible()
     for one in theirs:
         one.goto("/account/")

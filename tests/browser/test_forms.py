@@ -83,7 +83,7 @@ def test_after_signing_in_the_form_comes_back_filled_in(tabs: Tabs, scripts: boo
             revoke_all(person.id)
 
     page.get_by_role("button", name="Create person").click()
-    expect(page.locator("#toasts")).to_contain_text("to get the form back as you filled it in")
+    expect(page.locator("#toasts")).to_contain_text("to continue with your entries")
     sign_in_here(page, person)
 
     expect(page).to_have_url(re.compile(f"{NEW}$"))

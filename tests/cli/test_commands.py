@@ -70,7 +70,7 @@ def test_flask_seed_can_be_repeated_without_changes(fresh_app: Flask) -> None:
     result = run(fresh_app, "seed", "--password", "something else entirely", "--email", "ADMIN@example.com")
 
     assert result.exit_code == 0
-    assert "exists already" in result.output
+    assert "already exists" in result.output
     assert can_sign_in(fresh_app, "admin@example.com", PASSWORD)
     assert len(people(fresh_app)) == 1
 
@@ -201,7 +201,7 @@ def test_users_create_refuses_an_admin_without_an_organization(app: Flask) -> No
     result = run(app, "users", "create", "new@example.com", "--role", "ADMIN")
 
     assert (result.exit_code, people(app)) == (1, [])
-    assert result.output == "Error: An ADMIN needs an organization: name it with --organization SLUG.\n"
+    assert result.output == "Error: An ADMIN needs an organization. Use --organization SLUG.\n"
 
 
 def test_users_create_accepts_a_password_instead_of_an_invitation(app: Flask) -> None:
@@ -217,7 +217,7 @@ def test_users_create_accepts_a_password_instead_of_an_invitation(app: Flask) ->
 def test_users_create_reports_errors_in_one_sentence(app: Flask, uma: Person) -> None:
     for arguments, sentence in (
         ((uma.email,), "already uses this address"),
-        (("new@example.com", "--organization", "nowhere"), "There is no organization nowhere."),
+        (("new@example.com", "--organization", "nowhere"), "There is no organization with the slug nowhere."),
         (("nonsense",), "no @"),
         (("new@example.com", "--role", "EMPEROR"), "EMPEROR"),
     ):
@@ -289,9 +289,9 @@ def test_users_reset_two_factor_makes_the_password_enough(app: Flask, uma: Perso
 
     result = run(app, "users", "reset-two-factor", uma.email)
 
-    assert result.output == f"{uma.email} can now sign in with the password alone.\n"
+    assert result.output == f"{uma.email} can now sign in with only the password.\n"
     with acting(app):
-        assert not mfa.methods_of(uma.id).are_there
+        assert not mfa.methods_of(uma.id).exist
     assert run(app, "users", "reset-two-factor", "nobody@example.com").exit_code == 1
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from portal import create_app
 from portal.cli import serve
-from portal.cli.database import is_for_trying
+from portal.cli.database import is_disposable
 from portal.core.db import db
 from portal.organizations.models import Organization
 from portal.postgres import catalog, migrations
@@ -73,7 +73,7 @@ def test_a_database_that_may_be_in_use_is_not_reset(fresh_app: Flask, database_s
     disconnect(app)
 
     assert result.exit_code == 1
-    assert "may contain data that somebody needs" in result.output
+    assert "may contain data that is still needed" in result.output
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_database_that_may_be_in_use_is_not_reset(fresh_app: Flask, database_s
     ],
 )  # fmt: skip
 def test_only_a_whole_word_in_its_name_marks_a_database_as_resettable(name: str, expected: bool) -> None:
-    assert is_for_trying(settings_for("postgresql+psycopg://localhost/x"), name) is expected
+    assert is_disposable(settings_for("postgresql+psycopg://localhost/x"), name) is expected
 
 
 def test_resetting_the_embedded_database_recreates_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_the_slug_can_be_chosen(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("Acme", "--slug", "acme"), "already has this"),
+        (("Acme", "--slug", "acme"), "already uses this"),
         (("東京",), "--slug"),
         (("Acme 2", "--slug", "Acme_2"), "single hyphens"),
         (("  \u200b ",), "Enter a name"),

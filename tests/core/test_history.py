@@ -30,9 +30,8 @@ from portal.users.commands import users
 from portal.users.models import User
 from portal.web.error_pages import REFUSED
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, Person, page_client
 from tests.database import Server, app_for, disconnect
-from tests.pages import PageClient
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 State = dict[tuple[str, uuid.UUID], dict[str, Any]]
@@ -99,14 +98,6 @@ def people(fresh_app: Flask) -> Cast:
     return Cast(fresh_app)
 
 
-def browser(app: Flask, person: Person) -> PageClient:
-    app.test_client_class = PageClient
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(person)
-    return client
-
-
 # The expected events are derived from the tables before and after.
 
 
@@ -168,7 +159,7 @@ class Writer:
 
     def __init__(self, app: Flask, people: Cast, psql: Connection) -> None:
         self.app, self.people, self.psql = app, people, psql
-        self.browser = browser(app, people.ada)
+        self.browser = page_client(app, people.ada)
         self.source = random.Random(11)  # noqa: S311 -- the same each time
         self.number = 0
 
@@ -404,7 +395,7 @@ def test_lg1_an_update_that_changes_only_stamps_records_no_event(people: Cast, p
 
 
 def test_lg1_two_requests_of_one_process_are_two_operations(fresh_app: Flask, people: Cast, psql: Connection) -> None:
-    client = browser(fresh_app, people.ada)
+    client = page_client(fresh_app, people.ada)
     for number in range(2):
         client.send("/users/new", {"email": f"n{number}@example.com"})
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from portal.core.actor import Role
 from portal.core.db import db
 from tests.activity.chain import connected
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, page_client
 from tests.database import Server, app_for, disconnect
-from tests.pages import PageClient
 
 PEOPLE = 20_000
 OPERATIONS = 40
@@ -51,14 +49,7 @@ class Portal:
             "SUPER_ADMIN": build.person("root@example.com", role=Role.SUPER_ADMIN),
             "ADMIN": build.person("boss@example.com", role=Role.ADMIN, tenant=self.acme),
         }
-        self.clients = {name: self.signed_in(person) for name, person in self.readers.items()}
-
-    def signed_in(self, person: Person) -> FlaskClient:
-        self.app.test_client_class = PageClient
-        client = self.app.test_client()
-        assert isinstance(client, PageClient)
-        SignIn(client)(person)
-        return client
+        self.clients = {name: page_client(self.app, person) for name, person in self.readers.items()}
 
     def rows_read(self, reader: str, path: str) -> dict[str, int]:
         """How many rows each statement of a page reads from the tables of the history."""

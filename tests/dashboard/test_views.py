@@ -151,6 +151,6 @@ def test_a_day_with_more_people_than_are_counted_is_marked() -> None:
 
     chart = chart_of(daily, date(2026, 10, 29), sum_of(daily), 10)
 
-    assert chart.finding == "On 2 of these days, more than 10 people were added; the line stops at 10."
+    assert chart.finding == "On 2 of these days, more than 10 people were added. The line ends at 10."
     assert chart.desc == "3 to 10 or more new people per day."
     assert chart_of([3, 10], date(2026, 10, 29), sum_of([3, 10]), 10).finding == "Busiest day: 30 Oct (10)."

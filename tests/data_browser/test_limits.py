@@ -22,7 +22,7 @@ from portal.data_browser.pages import View
 from portal.data_browser.tables import INTERNAL
 from portal.web.given import current_settings
 from tests.acting import acting, busy, portal_on
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, Person, page_client
 from tests.data_browser.test_deadline import LONG
 from tests.data_browser.test_views import ask, browser, text_of, walked
 from tests.pages import HTMX, PageClient
@@ -55,10 +55,7 @@ def boss(portal: Flask) -> Person:
 
 @pytest.fixture
 def visit(portal: Flask, boss: Person) -> PageClient:
-    client = portal.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(boss)
-    return client
+    return page_client(portal, boss)
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])

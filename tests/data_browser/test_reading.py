@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.db import db
 from portal.core.errors import NotAllowed
 from portal.core.row_security import READER_ROLE, SECRETS
-from portal.data_browser.reading import CELL, LONGEST, ROOM, Answer, NoRowsError, reading, run, shelf
+from portal.data_browser.reading import CELL, LONGEST, ROOM, Answer, NoRowsError, readable_tables, reading, run
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 from tests.database import PREFIX, Server
@@ -195,7 +195,7 @@ def test_every_column_is_either_granted_to_the_data_browser_or_listed_as_a_secre
         with reading(5) as connection:
             granted = {
                 (row["name"] if row["schema"] == "public" else f"{row['schema']}.{row['name']}", one["name"])
-                for row in shelf(connection)
+                for row in readable_tables(connection)
                 for one in row["columns"]
                 if one["is_readable"]
             }

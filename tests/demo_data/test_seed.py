@@ -74,7 +74,7 @@ def test_the_demo_accounts_sign_in_with_the_demo_password(seeded: Flask) -> None
     assert [found[email][0] for email in emails] == [Role.SUPER_ADMIN, Role.ADMIN, Role.USER]
     assert {(active, must) for _, _, active, must in found.values()} == {(True, False)}
     with seeded.app_context():
-        assert all(passwords.verify(DEMO_PASSWORD, password).right for _, password, _, _ in found.values())
+        assert all(passwords.verify(DEMO_PASSWORD, password).correct for _, password, _, _ in found.values())
 
 
 def test_people_have_varied_names_and_unique_emails(seeded: Flask) -> None:

@@ -53,7 +53,7 @@ def test_a_clean_check_prints_one_line_and_leaves_no_rows(fresh_app: Flask) -> N
     result = run(fresh_app, "--only", "/users/new")
 
     assert result.exit_code == 0, result.output
-    assert re.fullmatch(r"\d+ requests, no rows of another tenant\.\n", result.stdout)
+    assert re.fullmatch(r"\d+ requests, no rows of another organization\.\n", result.stdout)
     assert counts(fresh_app) == before
 
 
@@ -212,7 +212,7 @@ def test_a_check_that_sees_nothing_at_all_fails(fresh_app: Flask) -> None:
     result = run(fresh_app, "--only", "/nowhere")
 
     assert result.exit_code == 1
-    assert "proves nothing" in result.output
+    assert "result means nothing" in result.output
 
 
 def test_the_check_refuses_to_run_without_sample_data_for_a_model(
@@ -228,7 +228,7 @@ def test_the_check_refuses_to_run_without_sample_data_for_a_model(
 
     assert result.exit_code == 1
     assert "Error: There is no sample data for ApiToken, so the check can't tell" in result.output
-    assert "no rows of another tenant" not in result.output
+    assert "no rows of another organization" not in result.output
     assert counts(fresh_app) == before
 
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from portal.core.actor import SYSTEM
-from portal.core.checks import Ailing
+from portal.core.checks import CheckFailed
 from portal.core.db import acting_as, db
 from portal.mail import checks
 from portal.mail.commands import send_later
@@ -65,11 +65,11 @@ def waiting(fresh_app: Flask) -> Flask:
 def test_without_a_mail_server_the_demo_names_the_outbox_and_production_what_is_missing(app: Flask) -> None:
     with configured(app):
         assert "/outbox/" in checks.mail()
-    with configured(app, production=True), pytest.raises(Ailing, match="PORTAL_URL is not set"):
+    with configured(app, production=True), pytest.raises(CheckFailed, match="PORTAL_URL is not set"):
         checks.mail()
     with (
         configured(app, production=True, public_url="https://portal.example.com"),
-        pytest.raises(Ailing, match="PORTAL_SMTP_URL is not set"),
+        pytest.raises(CheckFailed, match="PORTAL_SMTP_URL is not set"),
     ):
         checks.mail()
 
@@ -88,7 +88,7 @@ def test_a_mail_server_is_contacted_without_sending_an_email(app: Flask, kind: d
     with postbox(**kind) as box, configured(app, smtp_url=box.url):
         result = checks.mail()
 
-    assert result.endswith(f"answers, {how}")
+    assert result.endswith(f"responds, {how}")
     assert box.emails == []
     assert "p@ss" not in result
 
@@ -100,27 +100,29 @@ def test_an_unusable_mail_server_is_reported_with_the_reason(app: Flask) -> None
             f"smtp://127.0.0.1:{free_port()}": "can't be reached",
         }
         for url, reason in wrong.items():
-            with configured(app, smtp_url=url), pytest.raises(Ailing, match=reason) as complaint:
+            with configured(app, smtp_url=url), pytest.raises(CheckFailed, match=reason) as complaint:
                 checks.mail()
             assert "other" not in str(complaint.value)
     with (
         postbox() as box,
         configured(app, smtp_url=box.url.replace("smtp:", "smtps:")),
-        pytest.raises(Ailing, match="TLS"),
+        pytest.raises(CheckFailed, match="TLS"),
     ):
         checks.mail()
 
 
 def test_an_empty_queue_is_fine_with_or_without_a_worker(fresh_app: Flask) -> None:
-    assert check_queue(fresh_app) == "0 waiting; 0 will be tried again, 0 could not be sent (see the log); 0 at work"
+    assert check_queue(fresh_app) == "0 waiting; 0 to be retried, 0 failed (see the log); 0 workers"
     change(fresh_app, WORKER, DEAD_WORKER)
-    assert check_queue(fresh_app).endswith("; 1 at work")
+    assert check_queue(fresh_app).endswith("; 1 worker")
 
 
 def test_emails_waiting_without_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, DEAD_WORKER)
 
-    with pytest.raises(Ailing, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"):
+    with pytest.raises(
+        CheckFailed, match=r"^1 waiting since \d{4}-.* UTC, and no worker is running: start `flask worker`"
+    ):
         check_queue(waiting)
     change(waiting, WORKER)
     assert check_queue(waiting).startswith("1 waiting since")
@@ -129,12 +131,12 @@ def test_emails_waiting_without_a_worker_are_reported(waiting: Flask) -> None:
 def test_emails_waiting_too_long_despite_a_worker_are_reported(waiting: Flask) -> None:
     change(waiting, WORKER, OLD)
 
-    with pytest.raises(Ailing, match="although a worker is running"):
+    with pytest.raises(CheckFailed, match="although a worker is running"):
         check_queue(waiting)
 
 
 def test_postponed_and_failed_emails_are_counted(waiting: Flask) -> None:
     change(waiting, RETRIED)
-    assert check_queue(waiting).startswith("0 waiting; 1 will be tried again, 0 could not be sent")
+    assert check_queue(waiting).startswith("0 waiting; 1 to be retried, 0 failed")
     change(waiting, FAILED)
-    assert check_queue(waiting).startswith("0 waiting; 0 will be tried again, 1 could not be sent")
+    assert check_queue(waiting).startswith("0 waiting; 0 to be retried, 1 failed")

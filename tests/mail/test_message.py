@@ -17,10 +17,10 @@ EMAIL = Email(
     recipient="uma@example.com",
     subject="A subject",
     greeting="Hello <b>Uma</b>,",
-    said=("The first sentence & the second.",),
+    paragraphs=("The first sentence & the second.",),
     link="https://portal.example.com/verify/abc",
     verb="Confirm",
-    said_after=("The last one.",),
+    closing=("The last one.",),
 )
 
 

@@ -187,7 +187,7 @@ def test_retries_are_up_to_an_hour_apart_and_never_stop_for_an_unreachable_serve
     def pause(attempts: int, error: Exception) -> float | None:
         job = Job(id=1, queue="emails", lock=None, queueing_lock=None, task_name="send", attempts=attempts)
         before = time.time()
-        decision = queue.Patience().get_retry_decision(exception=error, job=job)
+        decision = queue.Backoff().get_retry_decision(exception=error, job=job)
         return decision.retry_at.timestamp() - before if decision and decision.retry_at else None
 
     pauses = [pause(attempts, Undelivered("gone")) for attempts in (0, 1, 2, 50, 10_000)]
@@ -195,7 +195,7 @@ def test_retries_are_up_to_an_hour_apart_and_never_stop_for_an_unreachable_serve
     assert [round(one) for one in pauses if one is not None] == [10, 20, 40, 3600, 3600]
     assert pause(0, Unwanted("nobody")) is None
     assert pause(3, ZeroDivisionError()) is not None
-    assert pause(queue.MISTAKES, ZeroDivisionError()) is None
+    assert pause(queue.MOST_UNEXPECTED, ZeroDivisionError()) is None
 
 
 def test_a_killed_workers_job_is_done_by_the_next_worker(fresh_app: Flask, box: Postbox, nia: Person) -> None:
@@ -341,7 +341,7 @@ def test_workers_run_retention_once_a_day_and_catch_up(old_rows: Flask, fresh_da
     with old_rows.app_context(), db.engine.connect() as connection:
         days = connection.exec_driver_sql("SELECT count(*) FROM queue.procrastinate_periodic_defers").scalar_one()
     assert days == 1
-    assert output.count("removed as old: 1 ") == 1
+    assert output.count("removed old rows: 1 ") == 1
 
 
 def test_flask_worker_reports_missing_settings(fresh_database: str) -> None:

@@ -68,7 +68,7 @@ def test_recovery_codes_are_ten_unique_codes_of_eighty_bits_in_any_spelling() ->
 
 
 def test_the_qr_code_is_an_inline_svg() -> None:
-    picture = codes.picture(SECRET, "uma@example.com")
+    qr_code = codes.qr_code(SECRET, "uma@example.com")
 
-    assert picture.startswith("data:image/svg+xml")
-    assert SECRET not in picture
+    assert qr_code.startswith("data:image/svg+xml")
+    assert SECRET not in qr_code

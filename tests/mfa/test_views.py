@@ -285,7 +285,7 @@ def test_every_change_of_two_factor_and_every_used_recovery_code_is_notified_by_
     browser.post(f"{URL}/codes")
     Visitor(app, ada).post(f"/users/{uma.id}/second-factor")
 
-    texts = {message.subject: " ".join(message.said) for message in emails(app)}
+    texts = {message.subject: " ".join(message.paragraphs) for message in emails(app)}
 
     assert all(re.search(r"On \d+ \w{3} 2\d{3} at \d\d:\d\d JST", text) for text in texts.values())
     assert "an authenticator app was added" in texts["Two-factor authentication: a new method was added"]
@@ -295,18 +295,18 @@ def test_every_change_of_two_factor_and_every_used_recovery_code_is_notified_by_
     assert "The former ones no longer work" in texts["You have new recovery codes"]
     reset = texts["Your two-factor authentication was reset"]
     assert "Ada Example, your administrator, reset the two-factor authentication" in reset
-    assert "If you didn’t ask for this" in reset
+    assert "If you didn’t request this" in reset
 
 
 def test_the_email_counts_the_remaining_recovery_codes_and_names_no_outsider(
     app: Flask, root: Person, uma: Person, phone: Phone
 ) -> None:
     after_password(app, uma).post("/login/second", {"code": phone.recovery[0]})
-    assert "9 are left." in " ".join(email_of(app, "recovery_code_used", uma.id).said)
+    assert "9 are left." in " ".join(email_of(app, "recovery_code_used", uma.id).paragraphs)
 
     Visitor(app, root).post(f"/users/{uma.id}/second-factor")
 
-    text = " ".join(email_of(app, "two_factor_reset", uma.id).said)
+    text = " ".join(email_of(app, "two_factor_reset", uma.id).paragraphs)
     assert "a system administrator reset" in text
     assert root.name not in text
 
@@ -327,8 +327,8 @@ def test_nobody_can_reset_a_super_admins_another_tenants_or_their_own_two_factor
     assert Visitor(app, ada).post(f"/users/{root.id}/second-factor").status_code == 404
     assert Visitor(app, ada).post(f"/users/{ada.id}/second-factor").status_code == 409
     with acting(app):
-        assert mfa.methods_of(uma.id).are_there
-        assert mfa.methods_of(root.id).are_there
+        assert mfa.methods_of(uma.id).exist
+        assert mfa.methods_of(root.id).exist
 
 
 def test_nobody_can_see_or_remove_another_persons_passkey(app: Flask, uma: Person, ada: Person) -> None:

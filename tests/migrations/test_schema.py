@@ -159,7 +159,7 @@ def test_lg3_a_downgrade_that_drops_history_needs_an_option(
     for options in ([], ["-x", "drop-history=no"], ["-x", "drop-history"]):
         refused = app_on_empty.test_cli_runner().invoke(args=[*command, *options])
         assert refused.exit_code == 1
-        assert f"This would drop the history for ever ({lost})." in refused.output
+        assert f"This would permanently drop the history ({lost})." in refused.output
     with connect(empty) as program:
         assert program.execute(f"SELECT count(*) FROM {lost}".encode()).fetchone() == (1,)  # noqa: S608
     done = app_on_empty.test_cli_runner().invoke(args=[*command, "-x", "drop-history=yes"])

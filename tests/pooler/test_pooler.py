@@ -17,7 +17,7 @@ from portal.core.db import acting_as, command, db
 from portal.mail.commands import send_later
 from portal.mail.queue import queue_of, work
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, page_client
 from tests.database import SECRET_KEY, Server, disconnect
 from tests.pages import PageClient
 
@@ -42,13 +42,6 @@ def pooled_app(pooled_url: str) -> Iterator[Flask]:
     disconnect(app)
 
 
-def visitor(app: Flask, person: Person) -> PageClient:
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(person)
-    return client
-
-
 def test_the_seeds_url_sets_the_number_of_connections(pooled_url: str) -> None:
     found = settings(pooled_url)
 
@@ -62,7 +55,7 @@ def test_ac15_tenants_that_share_connections_only_see_their_own_people(pooled_ap
     for name in ("Acme", "Birch"):
         tenant = build.tenant(name)
         admins.append(build.person(f"admin@{name.lower()}.example.com", role=Role.ADMIN, tenant=tenant))
-    clients = [visitor(pooled_app, admin) for admin in admins]
+    clients = [page_client(pooled_app, admin) for admin in admins]
 
     with ThreadPoolExecutor(2) as threads:
         pages = list(threads.map(lambda client: [client.get("/users/").text for _ in range(ROUNDS)], clients))
@@ -89,7 +82,7 @@ def test_ac15_the_tenant_role_and_the_actor_end_with_each_transaction(pooled_app
 
 
 def test_ac17_the_data_browser_uses_its_role_only_for_its_own_transaction(pooled_app: Flask) -> None:
-    client = visitor(pooled_app, Builder(pooled_app).person("pooled.root@example.com", role=Role.SUPER_ADMIN))
+    client = page_client(pooled_app, Builder(pooled_app).person("pooled.root@example.com", role=Role.SUPER_ADMIN))
 
     rows = client.get("/browser/users")
     read = client.send("/browser/sql", {"query": "SELECT current_user, count(email) > 0 AS read FROM users"})

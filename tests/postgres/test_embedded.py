@@ -269,7 +269,7 @@ def test_data_of_an_earlier_version_is_taken_over_and_gets_a_password(server: Em
     (server.data / "link").symlink_to(outside)
     if IS_ROOT:
         nobody = pwd.getpwnam(SHARED_ACCOUNT)
-        Account(nobody.pw_uid, nobody.pw_gid).give(server.data)
+        Account(nobody.pw_uid, nobody.pw_gid).take_ownership(server.data)
         assert server.data.owner() == SHARED_ACCOUNT
 
     with server.running() as address:

@@ -23,8 +23,8 @@ from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import seed
 from portal.postgres.programs import Programs
 from tests.acting import acting, portal_on
+from tests.cast import page_client
 from tests.database import PREFIX, SECRET_KEY, Server
-from tests.pages import PageClient
 
 PEOPLE = 100_000
 ADDRESS = "postgresql://portal@db.example.com/portal"
@@ -122,8 +122,7 @@ def test_re11_a_restored_backup_has_the_same_rows_verifies_and_signs_in(
         for one in documented("flask doctor").split(" && "):
             result = app.test_cli_runner().invoke(args=one.removeprefix("flask ").split())
             assert result.exit_code == 0, result.output
-        client = app.test_client()
-        assert isinstance(client, PageClient)
+        client = page_client(app)
         email = DEMO_ACCOUNTS[0][1]
         assert client.send("/login", {"email": email, "password": DEMO_PASSWORD}).status_code == 303
         assert client.get("/users/").status_code == 200

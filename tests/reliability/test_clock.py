@@ -18,7 +18,7 @@ from portal.core.actor import Role
 from portal.core.db import db
 from portal.tokens.models import Session
 from tests.acting import acting, portal_on
-from tests.cast import Builder, Person, SignIn
+from tests.cast import Builder, page_client
 from tests.pages import PageClient
 
 USERS_OF_THE_CLOCK = (
@@ -52,13 +52,6 @@ def app_here(fresh_database: str) -> Iterator[Flask]:
         yield app
 
 
-def browser_of(app: Flask, person: Person) -> PageClient:
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(person)
-    return client
-
-
 def statuses(client: PageClient) -> set[int]:
     return {client.get(path).status_code for path in PAGES}
 
@@ -70,17 +63,17 @@ def ends_of(app: Flask) -> list[datetime]:
 
 def test_re15_a_clock_that_jumps_forth_ends_idle_sign_ins_and_a_new_one_works(app_here: Flask, jumping: Clock) -> None:
     root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
-    client = browser_of(app_here, root)
+    client = page_client(app_here, root)
 
     jumping.ahead = DAY
 
     assert client.get("/users/").status_code == 303
-    assert statuses(browser_of(app_here, root)) == {200}
+    assert statuses(page_client(app_here, root)) == {200}
 
 
 def test_re15_a_clock_that_jumps_back_neither_crashes_nor_extends_a_sign_in(app_here: Flask, jumping: Clock) -> None:
     root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
-    client = browser_of(app_here, root)
+    client = page_client(app_here, root)
     before = ends_of(app_here)
 
     jumping.ahead = -DAY
@@ -96,8 +89,7 @@ def test_re15_a_clock_that_jumps_back_neither_crashes_nor_extends_a_sign_in(app_
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forth", "back"])
 def test_re15_a_jump_unlocks_nobody_whose_guesses_are_used_up(app_here: Flask, jumping: Clock, jump: timedelta) -> None:
     root = Builder(app_here).person("root@example.com", role=Role.SUPER_ADMIN)
-    client = app_here.test_client()
-    assert isinstance(client, PageClient)
+    client = page_client(app_here)
     guesses = [client.send("/login", {"email": root.email, "password": "wrong" * 4}).status_code for _ in range(6)]
 
     jumping.ahead = jump

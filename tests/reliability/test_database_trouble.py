@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
@@ -22,9 +21,8 @@ from portal.core.db import db
 from portal.organizations.models import Organization
 from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
-from tests.cast import Builder, Person, SignIn
-from tests.database import app_for, disconnect
-from tests.pages import PageClient
+from tests.cast import Builder, Person, page_client
+from tests.database import app_for, disconnect, migrate
 from tests.reliability.browser import Answer, Browser
 from tests.reliability.serving import serving
 from tests.rounds import rounds
@@ -62,10 +60,7 @@ def root_on(address: str) -> Person:
 def own_server(tmp_path: Path) -> Iterator[Embedded]:
     """A migrated PostgreSQL that the test can stop."""
     server = Embedded(tmp_path / "postgres", durable=False)
-    app = app_for(server.start())
-    with app.app_context():
-        flask_migrate.upgrade()
-    disconnect(app)
+    migrate(server.start())
     yield server
     server.stop()
 
@@ -162,9 +157,7 @@ def impatient(fresh_database: str) -> Iterator[Flask]:
 
 def test_re6_a_request_that_waits_too_long_for_a_lock_gets_503_in_time(impatient: Flask, fresh_database: str) -> None:
     root = Builder(impatient).person("root@example.com", role=Role.SUPER_ADMIN)
-    client = impatient.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(root)
+    client = page_client(impatient, root)
 
     with locked(fresh_database, "organizations"):
         began = time.monotonic()
@@ -182,9 +175,7 @@ def test_re6_a_request_that_waits_too_long_for_a_lock_gets_503_in_time(impatient
 
 def test_re6_a_write_that_waits_too_long_gets_503_and_writes_nothing(impatient: Flask, fresh_database: str) -> None:
     root = Builder(impatient).person("root@example.com", role=Role.SUPER_ADMIN)
-    client = impatient.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(root)
+    client = page_client(impatient, root)
     fields = client.form("/organizations/new")
 
     with locked(fresh_database, "organizations"):
@@ -213,8 +204,7 @@ def test_re4_an_empty_pool_gives_503_in_the_stated_time(fresh_database: str) -> 
 
 def test_re1_without_a_database_pages_are_503_and_reveal_nothing_about_it() -> None:
     with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none") as app:
-        client = app.test_client()
-        assert isinstance(client, PageClient)
+        client = page_client(app)
         fields = client.form("/login")
         answers = [client.post("/login", data={**fields, "email": "a@example.com", "password": "x" * 20})]
         with client.session_transaction() as cookie:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
@@ -21,8 +20,8 @@ from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
-from tests.cast import Builder, SignIn
-from tests.database import app_for, disconnect
+from tests.cast import Builder, page_client
+from tests.database import migrate
 from tests.pages import PageClient
 
 MOST = 2_000  # rows that use up the last free page of every table
@@ -33,10 +32,7 @@ NAME = "n" * 100
 def server(small_disk: Path) -> Iterator[Embedded]:
     """A PostgreSQL with its tables on the small disk and its write-ahead log elsewhere, as operators are advised."""
     server = Embedded(small_disk / "postgres", durable=False)
-    app = app_for(server.start())
-    with app.app_context():
-        flask_migrate.upgrade()
-    disconnect(app)
+    migrate(server.start())
     server.stop()
     with tempfile.TemporaryDirectory(prefix="portal-test-") as elsewhere:
         Path(elsewhere).chmod(0o711)
@@ -77,9 +73,7 @@ def test_re7_with_a_full_disk_writes_are_503_reads_work_and_free_space_is_enough
 ) -> None:
     with portal_on(server.url) as app:
         root = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
-        client = app.test_client()
-        assert isinstance(client, PageClient)
-        SignIn(client)(root)
+        client = page_client(app, root)
         fields = client.form("/organizations/new")
 
         def write(number: int) -> int:

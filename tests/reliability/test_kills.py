@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 
-import flask_migrate
 import psutil
 import pytest
 from sqlalchemy import select
@@ -23,7 +22,7 @@ from portal.core.history import Activity
 from portal.organizations.models import Organization
 from portal.postgres.embedded import Embedded
 from tests.acting import acting, portal_on
-from tests.database import app_for, disconnect
+from tests.database import migrate
 from tests.reliability.browser import Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import root_on, signed_in
@@ -36,10 +35,7 @@ KILLS_OF_WORKERS, KILLS_OF_DATABASES = rounds("KILLS", 10), rounds("KILLS", 3)
 def durable_server(tmp_path: Path) -> Iterator[Embedded]:
     """A PostgreSQL with durable writes that can be killed."""
     server = Embedded(tmp_path / "postgres")
-    app = app_for(server.start())
-    with app.app_context():
-        flask_migrate.upgrade()
-    disconnect(app)
+    migrate(server.start())
     yield server
     server.stop()
 

@@ -16,9 +16,8 @@ from portal.config import ROOT
 from portal.core.actor import Role
 from portal.web.given import current_settings
 from tests.acting import portal_on
-from tests.cast import Builder, SignIn
+from tests.cast import Builder, page_client
 from tests.database import SECRET_KEY
-from tests.pages import PageClient
 from tests.reliability.serving import serving
 
 NEW_KEY = "the-key-after-it-9876543210-zyxwvutsrqpon"
@@ -36,9 +35,7 @@ UNWANTED = re.compile(
 def test_re13_people_stay_signed_in_while_the_secret_key_is_rotated(fresh_database: str) -> None:
     with portal_on(fresh_database) as app:
         person = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
-        client = app.test_client()
-        assert isinstance(client, PageClient)
-        SignIn(client)(person)
+        client = page_client(app, person)
         former = client.get_cookie("portal")
         assert former
 
@@ -70,8 +67,7 @@ def test_re13_no_secret_is_in_the_process_list(fresh_database: str, tmp_path: Pa
 def test_re13_no_secret_is_in_an_error_page_or_its_log(fresh_database: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with portal_on("postgresql+psycopg://portal:hunter2hunter2@127.0.0.1:1/none") as app:
-        client = app.test_client()
-        assert isinstance(client, PageClient)
+        client = page_client(app)
         fields = client.form("/login")
         texts = [
             client.post("/login", data={**fields, "email": "a@example.com", "password": "my own secret words"}).text,

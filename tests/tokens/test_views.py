@@ -65,7 +65,7 @@ def test_rt9_a_token_is_shown_once_and_only_its_digest_is_stored(
 def token_with(app: Flask, owner: Person, *scopes: str) -> str:
     """A token with scopes that no route requires yet, so that the page doesn't offer them."""
     with app.test_request_context(), acting(app, owner):
-        token = personal.make("Later", scopes, timedelta(days=1), row_id=uuid7())
+        token = personal.create("Later", scopes, timedelta(days=1), row_id=uuid7())
     assert token
     return token
 

@@ -303,7 +303,7 @@ def test_a_rehash_does_not_replace_a_password_changed_meanwhile(app: Flask, uma:
         commands.set_password(uma.id, "something else entirely")
         commands.rehash(uma.id, former, "stale")
 
-        assert passwords.verify("something else entirely", commands.stored_password(uma.id)).right
+        assert passwords.verify("something else entirely", commands.stored_password(uma.id)).correct
 
 
 # Concurrent commands

@@ -183,7 +183,7 @@ def test_demoting_a_super_admin_explains_what_they_lose(
 
     assert f"{chief.name} is no longer a super admin" in lowered
     assert f"{chief.name} becomes an administrator of Acme" in lowered
-    assert "belongs to no organization and so can manage nobody" in without
+    assert "belongs to no organization, so there is nobody to manage" in without
 
 
 def test_changing_ones_own_role_is_refused_without_a_confirmation(

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
 
-from portal.core.actor import Origin, Role, come_from, leave
+from portal.core.actor import Origin, Role, bind_origin, unbind_origin
 from portal.core.db import command, db
 from portal.core.errors import Missing, NotAllowed
 from portal.core.history import Activity
@@ -40,12 +40,12 @@ def session(
     app: Flask, person: Person, *, rotated: int = 0, agent: str = "robot/1", address: str = "192.0.2.9"
 ) -> uuid.UUID:
     """What an API client of theirs holds."""
-    origin = come_from(Origin("", address, agent))
+    origin = bind_origin(Origin("", address, agent))
     try:
         with acting(app):
             return _client_session(person, rotated)
     finally:
-        leave(origin)
+        unbind_origin(origin)
 
 
 @command
@@ -100,7 +100,7 @@ def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
 
     here.post("/account/devices/end-others", htmx=htmx)
 
-    assert "3 devices are signed out." in here.get("/account/devices").text
+    assert "3 devices were signed out." in here.get("/account/devices").text
     assert [outcome(one.get("/account/")) for one in (*others, foreign)] == [SIGN_IN, SIGN_IN, "page"]
     assert client not in active_sessions(app, uma)
     here.post("/account/devices/end-others", htmx=htmx)

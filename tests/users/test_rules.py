@@ -61,7 +61,7 @@ def test_au3_the_same_words_are_refused_wherever_a_password_is_chosen(
     by_hand = app.test_cli_runner().invoke(args=["users", "set-password", uma.email, "--password", typed]).output
 
     for answer in (in_account, by_link, by_hand):
-        assert "This is mostly your name" in answer
+        assert "This consists mostly of your name" in answer
 
 
 def test_the_rule_of_somebody_new_is_that_of_whoever_has_no_second_factor(app: Flask, uma: Person) -> None:

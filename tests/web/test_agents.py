@@ -27,4 +27,4 @@ def test_a_browser_is_shown_with_its_usual_name(agent: str, name: str) -> None:
 
 
 def test_the_number_of_signed_out_devices_is_put_in_words() -> None:
-    assert [signed_out(number)[:10] for number in (0, 1, 12)] == ["No devices", "1 device i", "12 devices"]
+    assert [signed_out(number)[:10] for number in (0, 1, 12)] == ["No devices", "1 device w", "12 devices"]

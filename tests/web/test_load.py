@@ -16,16 +16,13 @@ from portal.users import passwords
 from portal.web import load
 from tests.access.visitor import Visitor
 from tests.acting import portal_on
-from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.cast import Builder, Person, Tenant, page_client
 
 
 def test_a_flood_of_sign_ins_leaves_room_for_other_requests(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     address = app.config["SQLALCHEMY_DATABASE_URI"]
     with portal_on(address, concurrent_requests=3) as portal:
-        outer, inner = portal.test_client(), portal.test_client()
-        assert isinstance(outer, PageClient)
-        assert isinstance(inner, PageClient)
+        outer, inner = page_client(portal), page_client(portal)
         inner_form = inner.form("/login")
         answers: list[int] = []
 
@@ -52,9 +49,7 @@ def no_exports_running(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("ending", ["read to its end", "disconnected", "never read", "HEAD"])
 def test_a_person_gets_one_export_at_a_time_and_it_keeps_nobody_waiting(app: Flask, ada: Person, ending: str) -> None:
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"], concurrent_requests=1) as portal:
-        client = portal.test_client()
-        assert isinstance(client, PageClient)
-        SignIn(client)(ada)
+        client = page_client(portal, ada)
 
         answer = client.head("/activity/export") if ending == "HEAD" else client.get("/activity/export")
         meanwhile = client.get("/account/").status_code, client.get("/activity/export").status_code
@@ -92,10 +87,7 @@ def test_no_connection_is_held_while_a_batch_is_sent(fresh_app: Flask, monkeypat
     root = build.person("root@example.com", role=Role.SUPER_ADMIN)
     for number in range(5):
         build.person(f"p{number}@example.com")
-    fresh_app.test_client_class = PageClient
-    client = fresh_app.test_client()
-    assert isinstance(client, PageClient)
-    SignIn(client)(root)
+    client = page_client(fresh_app, root)
     with fresh_app.app_context():
         pool: Any = db.engine.pool
 

@@ -15,8 +15,7 @@ from flask import Flask
 from portal.core.actor import Role
 from portal.core.lines import Formatter, JsonFormatter
 from tests.acting import portal_on
-from tests.cast import Builder, Person, SignIn
-from tests.pages import PageClient
+from tests.cast import Builder, Person, SignIn, page_client
 
 TOKEN = "what-prometheus-says-0123456789-abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -34,12 +33,6 @@ def ada_here(observed: Flask) -> Person:
     return build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
 
 
-def client_of(app: Flask) -> PageClient:
-    client = app.test_client()
-    assert isinstance(client, PageClient)
-    return client
-
-
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     records = [one for one in caplog.records if one.name == "portal.requests"]
     return [json.loads(JsonFormatter().format(one)) for one in records]
@@ -48,7 +41,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 def test_each_request_is_one_line_with_ids_and_time(
     observed: Flask, ada_here: Person, portal_log: pytest.LogCaptureFixture
 ) -> None:
-    client = client_of(observed)
+    client = page_client(observed)
     SignIn(client)(ada_here)
     portal_log.clear()
 
@@ -73,9 +66,9 @@ def test_each_request_is_one_line_with_ids_and_time(
 def test_no_log_line_contains_an_email_a_password_a_cookie_or_a_search(
     observed: Flask, ada_here: Person, portal_log: pytest.LogCaptureFixture
 ) -> None:
-    client = client_of(observed)
+    client = page_client(observed)
     SignIn(client)(ada_here)
-    client_of(observed).send("/login", {"email": ada_here.email, "password": "not her password at all"})
+    page_client(observed).send("/login", {"email": ada_here.email, "password": "not her password at all"})
     cookie = client.get_cookie("portal")
     assert cookie
     client.get("/users/?q=needle")
@@ -89,7 +82,7 @@ def test_no_log_line_contains_an_email_a_password_a_cookie_or_a_search(
 
 
 def test_refused_and_failed_requests_are_logged_too(observed: Flask, portal_log: pytest.LogCaptureFixture) -> None:
-    client = client_of(observed)
+    client = page_client(observed)
     for path in ("/users/", "/nowhere", "/users/?q=%ff", "/metrics"):
         client.get(path)
 
@@ -159,9 +152,9 @@ def test_requests_are_counted_by_endpoint_and_status_with_their_time(observed: F
 
 
 def test_sign_in_attempts_are_counted_by_outcome(observed: Flask, ada_here: Person) -> None:
-    client = client_of(observed)
+    client = page_client(observed)
     SignIn(client)(ada_here)
-    attacker = client_of(observed)
+    attacker = page_client(observed)
     for _ in range(4):
         attacker.send("/login", {"email": ada_here.email, "password": "wrong" * 4})
 

@@ -82,7 +82,7 @@ def test_cs1_the_csrf_token_can_be_sent_as_a_header(app: Flask, ada: Person, uma
 @pytest.fixture(autouse=True)
 def session_use_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The use of a session is recorded once a minute, whatever is requested."""
-    monkeypatch.setattr(commands, "NOTED_EVERY", timedelta(days=1))
+    monkeypatch.setattr(commands, "USE_RECORDED_EVERY", timedelta(days=1))
 
 
 @pytest.mark.parametrize("who", ["stranger", "uma", "ada", "root"])

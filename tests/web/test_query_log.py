@@ -10,7 +10,7 @@ from flask import Flask
 from portal.core.actor import Role
 from portal.core.statements import watched
 from tests.acting import portal_on
-from tests.cast import Builder, Person, SignIn, Tenant
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.pages import PageClient
 
 # Statements of a page for a SUPER_ADMIN and for an ADMIN, including the session's lookup and set_actor.
@@ -64,9 +64,7 @@ def test_the_statements_of_a_request_are_logged_if_configured(
 ) -> None:
     with portal_on(fresh_database, sql=True, production=True) as app:
         root = Builder(app).person("root@example.com", role=Role.SUPER_ADMIN)
-        client = app.test_client()
-        assert isinstance(client, PageClient)
-        SignIn(client)(root)
+        client = page_client(app, root)
         portal_log.clear()
         answer = client.get("/users/?q=needle")
 

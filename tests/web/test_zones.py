@@ -11,7 +11,7 @@ import pytest
 
 from portal.activity.entries import days
 from portal.activity.views import _moment
-from portal.core.clock import read_in, read_on, zone
+from portal.core.clock import bind_zone, unbind_zone, zone
 from portal.users.filters import day_of
 from portal.users.models import User
 from portal.web.jinja import clock, day, exact
@@ -24,11 +24,11 @@ BERLIN, LOS_ANGELES, KATHMANDU = "Europe/Berlin", "America/Los_Angeles", "Asia/K
 
 @contextmanager
 def read_from(name: str) -> Iterator[None]:
-    token = read_in(zone_named(name))
+    token = bind_zone(zone_named(name))
     try:
         yield
     finally:
-        read_on(token)
+        unbind_zone(token)
 
 
 def at(text: str) -> datetime:

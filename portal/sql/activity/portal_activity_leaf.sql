@@ -1,4 +1,4 @@
--- The keyed hash of an event, and of the operations that begin with it: one leaf of a seal. No setting may change a
+-- The keyed hash of an event, and of the operations that begin with it: one leaf of a seal. No setting may affect a
 -- row's text, so bytea is encoded and times are in seconds.
 CREATE OR REPLACE FUNCTION portal_activity_leaf(
     key bytea, pos bigint, a activity, values_hash bytea, operation_facts text, operation_hash bytea) RETURNS bytea

@@ -1,4 +1,4 @@
--- Counts the events of an operation that took very many statements, at commit.
+-- Counts, at commit, the events of an operation with very many statements.
 CREATE OR REPLACE FUNCTION portal_count_operation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 BEGIN

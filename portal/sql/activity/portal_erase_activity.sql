@@ -1,5 +1,5 @@
--- Empties the values of all events about one row, and of the operations that name it, for the right to be forgotten.
--- That it was done is an event.
+-- Erases the values of all events about one row, and of the operations that name it, for the right to be forgotten.
+-- The erasure itself is an event.
 CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     emptied bigint;

@@ -1,4 +1,4 @@
--- The seal that the next one builds on. One statement reads and verifies it, so nothing can change in between.
+-- The seal on which the next one builds. One statement reads and verifies it, so nothing can change in between.
 CREATE OR REPLACE FUNCTION portal_newest_seal(keys bytea[])
 RETURNS TABLE (seal activity_seals, trouble text) LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$

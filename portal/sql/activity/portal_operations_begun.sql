@@ -1,7 +1,7 @@
--- What seals cover of the operations that begin with an event: what stays, and what may be erased (NULL once it is). No
--- setting may change a row's text.
+-- What seals cover of the operations that begin with an event: permanent facts, and personal values that can be erased
+-- (then NULL). No setting may affect a row's text.
 CREATE OR REPLACE FUNCTION portal_operations_begun(since bigint)
-RETURNS TABLE (event_id bigint, facts text, said text) LANGUAGE sql STABLE
+RETURNS TABLE (event_id bigint, facts text, personal text) LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT o.event_id,
         string_agg(ROW(o.xid, o.key, o.id, o.organization_id, extract(epoch FROM o.at), o.actor_id, o.actor_role,

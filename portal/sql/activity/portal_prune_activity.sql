@@ -1,5 +1,5 @@
--- Retention: deletes whole seals' events that are older, oldest first. A seal of its own says from where on events are
--- kept; the former seals stay, because the chain begins with them. What is old is decided by a chain of seals that is
+-- Retention: deletes the events of whole seals that are older than `before`. A new seal records the position from which
+-- events are kept; the old seals stay, because the chain begins with them. Their age is read from the chain, which is
 -- verified in the same statement.
 CREATE OR REPLACE FUNCTION portal_prune_activity(keys bytea[], before timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
@@ -28,7 +28,7 @@ BEGIN
     PERFORM set_config('portal.retention', '', true);
     INSERT INTO activity (action, changes) VALUES ('prune', jsonb_build_object(
         'position', jsonb_build_array(since, upto + 1), 'events', jsonb_build_array(pruned, 0)));
-    PERFORM portal_seal_activity(keys, 2147483647, upto + 1);  -- all that waits: the prune event must be in this seal
+    PERFORM portal_seal_activity(keys, 2147483647, upto + 1);  -- all of them: the prune event must be sealed too
     RETURN pruned;
 END $$;
 REVOKE ALL ON FUNCTION portal_prune_activity FROM PUBLIC;

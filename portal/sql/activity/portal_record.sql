@@ -1,5 +1,5 @@
--- Records what no changed row shows, such as sign-ins and refusals. Of repeats (the same kind, address, person and
--- row) the first in a minute is an event at once; the others of that minute become one event with a count.
+-- Records events without a changed row, such as sign-ins and refusals. Of repeats (the same action, address, person and
+-- row), the first in a minute becomes an event at once; the others of that minute become one event with a count.
 CREATE OR REPLACE FUNCTION portal_record(
     what text, who uuid, acting_as text, tenant uuid, about text, about_id uuid, details jsonb, is_counted boolean)
 RETURNS void LANGUAGE plpgsql AS $$

@@ -1,14 +1,14 @@
--- Seals what is visible and not sealed yet, up to `most` events; one call at a time. Without any there is no seal. The
--- first key seals, all of them verify.
+-- Seals visible events that are not sealed yet, up to `most`; one call at a time. Without such events it creates no
+-- seal. The first key seals, all keys verify.
 --
--- A seal holds what was seen: the snapshot and the last event, and its own transaction and time, after which whoever
--- begins gets greater numbers. Late commits are sealed later: each run looks back to what the previous snapshot didn't
--- show. What a full batch saw isn't all sealed yet, and a transaction that wrote before it looked can't tell who began
--- later: their seals repeat what the seal before said. A dump restored on a new server meets numbers that start over:
--- its first seal forgets the old ones.
+-- A seal records what it has seen: the snapshot and the last event, and its own transaction and time, after which new
+-- transactions get greater ids. Late commits are sealed later: each run looks back to what the previous snapshot didn't
+-- show. A full batch hasn't sealed everything that it saw, and a transaction that wrote before it read can't tell which
+-- transactions began later: their seals repeat the values of the previous seal. If a dump is restored on a new server,
+-- ids start over, so its first seal ignores the old ones.
 --
--- It refuses to build on a seal that can't be verified, unless it is forced. Forced, it takes nothing from that seal
--- that decides what is sealed.
+-- It refuses to build on a seal that can't be verified, unless it is forced. Then it doesn't use that seal to decide
+-- which events are sealed.
 CREATE OR REPLACE FUNCTION portal_seal_activity(keys bytea[], most integer, kept_from bigint DEFAULT NULL,
     is_forced boolean DEFAULT false)
 RETURNS TABLE (sealed bigint, seal integer, upto bigint, digest bytea) LANGUAGE plpgsql AS $$
@@ -51,7 +51,7 @@ BEGIN
         ORDER BY a.id LIMIT most),
     hashed AS MATERIALIZED (
         SELECT f.*, o.event_id, o.facts, portal_activity_values(f.salt, f.event) AS values_hash,
-            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.said) END
+            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.personal) END
                 AS operation_hash
         FROM fresh f LEFT JOIN portal_operations_begun((SELECT min((event).id) FROM fresh)) o
             ON o.event_id = (f.event).id),

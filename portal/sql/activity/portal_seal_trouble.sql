@@ -1,4 +1,4 @@
--- Why a seal can't be trusted. NULL if a known key made it over exactly these values.
+-- The reason why a seal can't be trusted. NULL if it was made with a known key for exactly these values.
 CREATE OR REPLACE FUNCTION portal_seal_trouble(keys bytea[], previous bytea, s activity_seals)
 RETURNS text LANGUAGE sql STABLE
 RETURN (SELECT CASE WHEN count(*) = 0 THEN 'key unknown'

@@ -1,4 +1,4 @@
--- How many events wait to be sealed, and since when.
+-- The number of events that are not sealed yet, and the time of the oldest.
 CREATE OR REPLACE FUNCTION portal_unsealed_activity()
 RETURNS TABLE (events bigint, since timestamptz) LANGUAGE sql STABLE
 BEGIN ATOMIC

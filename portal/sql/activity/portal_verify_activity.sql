@@ -1,5 +1,5 @@
--- Verifies the history, one row for each problem. The history starts where the newest sealed prune event says, as it
--- was written, in a seal that says the same; a seal that moves the start without such an event is a problem.
+-- Verifies the history. Returns one row for each problem. The history starts at the position in the newest intact prune
+-- event whose seal has the same position; a seal that moves the start without such an event is a problem.
 CREATE OR REPLACE FUNCTION portal_verify_activity(keys bytea[])
 RETURNS TABLE (trouble text, event_id bigint, at_position bigint) LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -39,11 +39,11 @@ judged AS (
             l.operation_hash) THEN 'changed'
         WHEN l.operation_hash IS NULL THEN NULL
         WHEN l.operation_salt IS NULL THEN CASE
-            WHEN o.said IS NOT NULL THEN 'operation filled in after its values were erased'
+            WHEN o.personal IS NOT NULL THEN 'operation filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM operations p JOIN activity e ON e.row_id = ANY (p.row_ids)
                 WHERE p.event_id = a.id AND e.action = 'erase' AND e.id > a.id)
             THEN 'operation emptied without an event that erased its values' END
-        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.said) THEN 'operation changed' END,
+        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.personal) THEN 'operation changed' END,
         CASE
         WHEN a.id IS NULL OR c.key IS NULL THEN NULL
         WHEN l.salt IS NULL THEN CASE

@@ -1,12 +1,12 @@
--- Writes the history of a table: creates the function portal_history_of_<table> and the triggers that call it, and
--- portal_names_of_<table>. Call it again when a column was added or dropped. `tenant` and `name` (what a row is called:
--- its column `name`, unless said) are expressions over a row `r`; `secrets` are columns of which only the fact of a
--- change is recorded. The event of a new row holds no values: they are today's row minus the changes since.
+-- Records the history of a table: creates the function portal_history_of_<table>, the triggers that call it, and
+-- portal_names_of_<table>. Call it again after adding or dropping a column. `tenant` and `name` are expressions over a
+-- row `r`; by default, `name` is the column `name`. Changes to columns in `secrets` are recorded without values. The
+-- event of a new row has no values: they can be derived from the current row and the changes since.
 CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
     name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
 DECLARE
-    unsaid CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
+    unrecorded CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
         'link_counter,invited_at,accepted_at,revoked_at}';
     writer CONSTANT text := 'portal_history_of_' || watched::text;
     namer CONSTANT text := 'portal_names_of_' || watched::text;
@@ -21,7 +21,7 @@ BEGIN
         string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM r.%1$I THEN jsonb_build_object(%1$L, '
                 || CASE WHEN attname = ANY (secrets) THEN '''[]''::jsonb' ELSE 'jsonb_build_array(o.%1$I, r.%1$I)' END
                 || ') ELSE ''{}'' END', attname), E'\n                || ' ORDER BY attnum)
-            FILTER (WHERE attname <> ALL (unsaid)),
+            FILTER (WHERE attname <> ALL (unrecorded)),
         string_agg(format('%1$L, jsonb_build_array(r.%1$I, NULL)', attname), ', ' ORDER BY attnum)
             FILTER (WHERE attname <> ALL (secrets) AND attname <> 'id')
     INTO differences, remains

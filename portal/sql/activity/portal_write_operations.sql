@@ -1,9 +1,9 @@
 -- Adds events to the rows of their operations: one for each organization that sees a part, and one for the whole.
 -- Each begins as a copy of its first event. All new events are read once; everything else is looked up by primary key,
--- whatever statistics say, because a plan that was made for one event may run for a million.
+-- regardless of statistics, because a plan that was made for one event may run for a million.
 --
--- After 500 statements of one transaction its events are counted once, at commit: each statement would have to pass all
--- former versions of the row.
+-- After 500 statements of a transaction, its events are counted once, at commit: otherwise each statement would have to
+-- skip all former versions of the row.
 CREATE OR REPLACE FUNCTION portal_write_operations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET jit = off AS $$

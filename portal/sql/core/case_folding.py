@@ -1,7 +1,7 @@
 """Print the tables of portal_plain: Unicode's simple case folding of letters that have no decomposition.
 
-Run `python portal/sql/core/case_folding.py` when a new version of Unicode has more letters, and copy what it prints
-into portal_plain.sql. lower() with the collation "C" folds ASCII, and NFKD takes apart what has accents.
+Run `python portal/sql/core/case_folding.py` when a new version of Unicode has more letters, and copy the output into
+portal_plain.sql. lower() with the collation "C" folds ASCII, and NFKD decomposes letters with accents.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RARE = """
 """
 RUN = re.compile(r"(\w+)(?:-(\w+)(?=[/+-]))?(/2)?([+-]\w+)")
 
-# Letters with a stroke or hook have no decomposition either, and are found by the letter without it.
+# Letters with a stroke or hook have no decomposition either. They match the letter without it.
 STROKES = "ƀƃƈƌƒƙƚƞƥƫƭƴƶǥɓɖɗɛɨɫɲʂʈʉʋȼɇɉɍɏⱥⱦ", "bbcdfklnpttyzgbddeilnstuvcejryat"
 PUNCTUATION = "‘’‚‛ʹʻʼʽ′“”„‟‐‒–—―−‹›⁄∕、。\u2028\u2029", "'" * 9 + '"' * 4 + "-" * 6 + "<>//,.  "
 

@@ -1,7 +1,7 @@
--- Folds a search term. Trigrams consist of letters and digits only, so a search for other signs would have nothing to
--- look up: each sign becomes a word of its own, written as a letter that nobody uses (Canadian syllabics). ASCII signs
--- stay apart, all others are one. Only @ ends the word before it: few addresses end in "da@", while many contain a word
--- that ends in "da" and, somewhere, an @. The frequent signs are replaced one by one, because translate() is slow.
+-- Folds a search term. Trigrams consist of letters and digits only, so the index can't look up punctuation: each sign
+-- becomes a word of its own, represented by an unused letter (Canadian syllabics). ASCII signs stay distinct, all
+-- others share one letter. Only @ ends the word before it: few addresses end in "da@", while many contain a word that
+-- ends in "da" and, somewhere, an @. Frequent signs are replaced one by one, because translate() is slow.
 CREATE OR REPLACE FUNCTION portal_fold_term(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE

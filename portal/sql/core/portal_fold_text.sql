@@ -1,5 +1,5 @@
--- Folds text that is searched. International domains are found in both their forms, and names of scripts that write
--- them with or without a space are found without it, in any order.
+-- Folds text for searching. International domains match in both forms. Names in scripts that write them with or without
+-- a space match without it, in any order.
 CREATE OR REPLACE FUNCTION portal_fold_text(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE

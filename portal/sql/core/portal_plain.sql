@@ -1,11 +1,11 @@
--- Reduces text to what a reader takes for the same letters: Unicode's case folding and compatibility forms, without
--- accents and without characters that can't be seen.
+-- Reduces text to the letters that readers consider equal: Unicode's case folding and compatibility forms, without
+-- accents and invisible characters.
 --
--- Nothing here asks the database for its locale: neither lower(), nor a collation, nor a dictionary, all of which
--- differ between servers and their releases. What is stored stays right when a server is updated.
+-- It doesn't depend on the database's locale: lower(), collations and dictionaries differ between servers and releases.
+-- Stored text therefore stays correct when a server is updated.
 --
--- translate() looks at every letter of a text for each letter of its table, so each table is used only if the text has
--- any of its letters. case_folding.py prints these tables.
+-- translate() compares every letter of a text with every letter of its table, so each table is used only if the text
+-- contains one of its letters. case_folding.py prints these tables.
 CREATE OR REPLACE FUNCTION portal_plain(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
@@ -14,8 +14,8 @@ BEGIN
     IF octet_length(plain) = char_length(plain) THEN
         RETURN plain;
     END IF;
-    -- Accents and the points of Hebrew and Arabic, but not the marks of other scripts, which make other letters. Then
-    -- what can't be seen: soft hyphen, tatweel, joiners, marks of direction, variation selectors.
+    -- Accents and the points of Hebrew and Arabic, but not the marks of other scripts, which form other letters.
+    -- Then invisible characters: soft hyphen, tatweel, joiners, direction marks, variation selectors.
     plain := regexp_replace(lower(normalize(plain, NFKD)),
         '[\u0300-\u036F\u0483-\u0489\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A'
         '\u064B-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E4\u06E7\u06E8\u06EA-\u06ED\u0711\u0730-\u074A'

@@ -1,4 +1,4 @@
--- Decodes a label of an international domain (RFC 3492, without the xn--). NULL if it isn't one.
+-- Decodes a label of an international domain (RFC 3492, without the xn--). NULL if it is invalid.
 CREATE OR REPLACE FUNCTION portal_punycode(code text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE

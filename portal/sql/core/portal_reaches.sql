@@ -1,4 +1,4 @@
--- Whether the actor may learn about a person. Functions that run as the owner ask this for callers inside a tenant.
+-- Whether the actor may see a person. Functions that run as the owner check this for callers inside a tenant.
 CREATE OR REPLACE FUNCTION portal_reaches(who uuid) RETURNS boolean LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp
 RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (

@@ -1,4 +1,4 @@
--- Writes international domains, wherever they are in the text, the way people write them.
+-- Converts international domains anywhere in a text to their readable form.
 CREATE OR REPLACE FUNCTION portal_readable(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE

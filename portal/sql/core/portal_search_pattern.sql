@@ -1,6 +1,6 @@
--- The LIKE pattern that finds a word in search_text. One or two letters anywhere in a text can't be looked up, so they
--- are found at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
--- searched as it is.
+-- The LIKE pattern for a word in search_text. The index can't look up one or two letters inside a word, so they match
+-- only at the beginning of a word, except for @, which is in every address. A domain that is still being typed is
+-- searched unchanged.
 CREATE OR REPLACE FUNCTION portal_search_pattern(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 RETURN (
     SELECT CASE

@@ -1,8 +1,8 @@
--- Orders names like Unicode's root collation, as closely as names need it. No server's own collation: PostgreSQL may
--- lack it, and an update of its library would change it under the indexes. Compare it byte by byte (COLLATE "C").
+-- A key that sorts names like Unicode's root collation, as closely as names need it. The server's collations can't be
+-- used: PostgreSQL may lack them, and library updates would corrupt the indexes. Compare keys bytewise (COLLATE "C").
 --
--- First the letters alone, then, behind a sign of its own, their accents; signs before digits before letters. Three
--- Latin letters sort as letters after others; wynn stands for "after z".
+-- A key consists of the letters, a separator, and their accents. Punctuation sorts before digits, and digits before
+-- letters. Three Latin letters sort as separate letters after others; wynn stands for "after z".
 CREATE OR REPLACE FUNCTION portal_sort_key(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $body$
 DECLARE

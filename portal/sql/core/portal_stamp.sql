@@ -1,6 +1,6 @@
--- Fills who and when, and counts versions. With an actor, the actor is recorded whatever the statement says; without
--- one, a program may say for whom it acts. A migration that only rewrites rows with the same values (portal.rewriting)
--- leaves them neither newer nor changed; tenants can't use that.
+-- Sets who changed a row and when, and counts versions. An actor is always recorded, regardless of the statement;
+-- without an actor, a program may set the columns itself. A migration that rewrites rows with the same values
+-- (portal.rewriting) changes none of these; tenants can't use that.
 CREATE OR REPLACE FUNCTION portal_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE actor uuid := nullif(current_setting('portal.actor_id', true), '')::uuid;
 BEGIN

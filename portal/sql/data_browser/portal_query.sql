@@ -1,10 +1,10 @@
--- Runs a query of the data browser as portal_reader. Inside a function that runs as its owner PostgreSQL lets nobody
--- change roles: neither RESET ROLE nor set_config leads out, not even from a statement inside the statement. Restored
--- without owners it belongs to somebody else, and refuses.
+-- Runs a query of the data browser as portal_reader. Inside a function that runs as its owner, PostgreSQL prevents
+-- changes of the role: neither RESET ROLE nor set_config works, not even in a nested statement. After a restore without
+-- owners, it belongs to another role and refuses to run.
 --
--- No value, row or message leaves the server longer than it can be shown. An error that quotes a value quotes all of
--- it.
-GRANT CREATE ON SCHEMA public TO portal_reader;  -- which the owner of something in it must have
+-- Values, rows and messages are truncated on the server to a length that can be shown. Error messages, too, because
+-- they can quote a whole value.
+GRANT CREATE ON SCHEMA public TO portal_reader;  -- required for owners of objects in the schema
 SET ROLE portal_reader;
 CREATE OR REPLACE FUNCTION portal_query(statement text, most integer, room integer, longest integer)
 RETURNS SETOF text[]

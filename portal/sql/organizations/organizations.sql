@@ -6,7 +6,7 @@ EXECUTE FUNCTION portal_stamp();
 CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
 EXECUTE FUNCTION portal_keep_sorted();
 
--- Writes the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
+-- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
 
 CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)

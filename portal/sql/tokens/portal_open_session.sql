@@ -1,4 +1,4 @@
--- Other programs know refresh tokens only: the first token of an unknown session starts a session.
+-- Other programs know only refresh tokens, so the first token of an unknown session creates the session.
 CREATE OR REPLACE FUNCTION portal_open_session() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO sessions (id, user_id, organization_id, idle, expires_at, ends_at)

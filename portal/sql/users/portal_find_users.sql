@@ -1,13 +1,13 @@
--- Finds people by the trigram index, in the requested order; inside a tenant too, where LIKE, which isn't leakproof,
--- would read every row behind the policy. It runs as the owner and applies the tenant's condition itself. Only what is
--- asked for becomes part of a statement, so that its plan fits. `place` is where the page begins.
+-- Searches people with the trigram index, in the requested order. LIKE isn't leakproof, so behind a tenant's policy it
+-- would read every row: the function runs as the owner and applies the tenant's condition itself. A statement contains
+-- only the requested conditions, so that its plan fits. `place` is the position where the page begins.
 --
--- "best" lists people whose email address matches, then whose name matches (in any order), then those in whom every
--- word begins a word, then all others, each group with the newest first.
+-- "best" sorts exact email addresses first, then exact names (with the words in any order), then people with every word
+-- at the beginning of a word, then all others. Within each group, the newest come first.
 --
--- The newest rows are a sample. Where it has many matches, rows are read in the order of the list until the page is
--- full, one rank after the other. Otherwise all matches are looked up and sorted. The planner doesn't see the patterns:
--- estimating how frequent they are takes it longer than running the statement.
+-- The newest rows are a sample. If it has many matches, rows are read in the order of the list until the page is full,
+-- one rank after the other. Otherwise all matches are looked up and sorted. The patterns are hidden from the planner:
+-- estimating their frequency would take longer than running the statement.
 CREATE OR REPLACE FUNCTION portal_find_users(
     words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, since timestamptz,
     never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid, most integer)
@@ -29,7 +29,7 @@ DECLARE
     further CONSTANT text := format('(%s, u.id) %s ($5::%s, $6)', sorted, CASE way WHEN 'ASC' THEN '>' ELSE '<' END,
         CASE sort WHEN 'name' THEN 'text' ELSE 'timestamptz' END);
     ordered CONSTANT text := format('%1$s %2$s, u.id %2$s', sorted, way);
-    -- What an index answers in the order of the list, and what filters the rows found.
+    -- `base` can be answered by an index in the order of the list; `filters` apply to the rows that it returns.
     base CONSTANT text := 'true'
         || CASE WHEN own IS NULL THEN '' ELSE ' AND organization_id = $1' END
         || CASE WHEN since IS NULL THEN '' ELSE ' AND created_at >= $4' END
@@ -50,12 +50,12 @@ DECLARE
         || CASE WHEN before IS NULL THEN '' ELSE ' AND last_sign_in_at < $8' END
         || CASE WHEN state = 'active' THEN ' AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)'
             ELSE '' END;
-    -- Nobody looks at people from inside an organization that is deleted.
+    -- Not checked inside a tenant, because nobody can sign in to a deleted organization.
     at_home CONSTANT text := CASE
         WHEN is_unlimited AND state IN ('active', 'invited') THEN ' AND coalesce('
             '(SELECT o.deleted_at IS NULL FROM organizations o WHERE o.id = u.organization_id), true)'
         ELSE '' END;
-    -- Only this list has indexes for its orders, and for exact names.
+    -- Only this list has indexes for its sort orders and for exact names.
     has_order CONSTANT boolean := state = 'active';
     counted CONSTANT text := 'count(*) FILTER (WHERE %s)';
     search record;
@@ -97,7 +97,7 @@ BEGIN
         SELECT string_agg(format(' AND search_text LIKE (SELECT %L)', part), '') INTO parts
         FROM unnest(search.parts, sample.parts) looked_up (part, number)
         WHERE sample.read = 1000 AND number <= 100;
-        -- The most usual search of several words is somebody's name: where that many are called so, nobody else counts.
+        -- A search for several words is mostly a name. If exact matches fill the page, no other match is needed.
         IF by_rank AND search.whole_rank = 2 AND cardinality(words) > 1 AND place_id IS NULL AND NOT down THEN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s AND %s%s AND %s'
                 ' AND %s OFFSET 0) u ORDER BY %s LIMIT $7) u',
@@ -108,7 +108,7 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        -- Where the sample has no match, there are too few to be worth reading which people are the organization's.
+        -- If the sample has no match, matches are so few that the index of the organization's people doesn't help.
         here := CASE WHEN parts IS NULL OR hits[1] > 0 THEN base
             ELSE replace(base, 'organization_id = $1', '(organization_id = $1) IS TRUE') END;
         RETURN QUERY EXECUTE format('SELECT u.id, u.rank FROM (SELECT *, %s AS rank FROM users u'

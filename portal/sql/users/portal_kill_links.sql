@@ -1,5 +1,5 @@
--- Invalidates mailed links when something changes that their digest covers. Undoing the change would make the digest
--- valid again; a counter that only grows doesn't.
+-- Invalidates emailed links when a value changes that their digest covers. Undoing the change would make the digest
+-- valid again, so it also covers a counter that only grows.
 CREATE OR REPLACE FUNCTION portal_kill_links()
 RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN

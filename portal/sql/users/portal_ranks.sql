@@ -1,7 +1,7 @@
--- What a search looks for, as conditions: `whole` is an exact match (rank 1 an email address, rank 2 a name, in any
--- order of its words), `beginning` means that each word begins a word, and `anywhere` that each is found. These can't
--- use the trigram index: `parts` are patterns for it. Of an email address, what is before the @ and what is after it
--- are such parts, because the one is rare where everybody shares the other.
+-- The conditions of a search: `whole` is an exact match (rank 1 for an email address, rank 2 for a name with its words
+-- in any order), `beginning` requires each word at the beginning of a word, and `anywhere` in any place. They can't use
+-- the trigram index, so `parts` are patterns for it. An email address has one part before and one after the @, because
+-- the former is rare even if everybody shares the latter.
 CREATE OR REPLACE FUNCTION portal_ranks(
     words text[], addresses text[],
     OUT whole text, OUT whole_rank integer, OUT beginning text, OUT anywhere text, OUT parts text[])

@@ -1,6 +1,6 @@
 -- Triggers, policies and grants of users.
 
--- Signing in doesn't change a person: neither the version nor the history shows it.
+-- Signing in changes neither the version nor the history of a person.
 CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp();
 CREATE OR REPLACE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW
 WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp();
@@ -11,8 +11,8 @@ EXECUTE FUNCTION portal_keep_users_sorted();
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 
--- Writes the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. A SUPER_ADMIN
--- doesn't exist for the tenant.
+-- Creates the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. Tenants can't
+-- see SUPER_ADMINs.
 SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
     $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 
@@ -24,7 +24,7 @@ DROP POLICY IF EXISTS reader ON users;
 REVOKE ALL ON users FROM portal_tenant, portal_reader;
 
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
--- CASE, because OR would keep indexes from being walked in order.
+-- CASE, because with OR, indexes couldn't be scanned in order.
 CREATE POLICY tenant ON users TO portal_tenant
 USING (
     CASE WHEN id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid) THEN true

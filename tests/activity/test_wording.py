@@ -189,8 +189,8 @@ def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
 
     assert sentences(client.get(f"/activity/people/{uma.id}").text)[:3] == [
         "Uma Example ended all other sessions of this person",
-        "Uma Example gave up uma.new@example.com as the new address",
-        "Uma Example asked for uma.new@example.com as the new address",
+        "Uma Example canceled uma.new@example.com as the new address",
+        "Uma Example requested uma.new@example.com as the new address",
     ]
 
 

@@ -1,4 +1,4 @@
-"""How does an operator seal the history, look whether somebody tampered with it, and let go of what is old?"""
+"""Commands that seal the history, verify it and prune it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from portal.core.db import acting_as
 from portal.core.lines import one_line
 
 SHOWN = 50
-NOT_DONE = 3  # the exit code where nothing was sealed, or nothing is there to compare with; 1 is for doubts
+NOT_DONE = 3  # the exit code if nothing was sealed or can be verified; 1 means tampering
 
-activity = AppGroup("activity", help="The history of what was done: seal it, verify it, prune it.")
+activity = AppGroup("activity", help="Seal, verify and prune the history.")
 
 
 class Digest(click.ParamType[str]):
-    """A seal's digest, as the log says it."""
+    """A seal's digest, as in the log."""
 
     name = "digest"
 
@@ -31,42 +31,42 @@ class Digest(click.ParamType[str]):
         try:
             return bytes.fromhex(str(value)).hex()
         except ValueError:
-            self.fail("it is made of the digits 0-9 and a-f", param, ctx)
+            self.fail("a digest consists of the digits 0-9 and a-f", param, ctx)
 
 
 @activity.command("seal")
 @click.option("--force", is_flag=True, help="Seal even after an unverifiable seal; `verify` keeps reporting that seal.")
 @with_appcontext
 def seal_command(force: bool) -> None:
-    """Seal what is not sealed yet."""
+    """Seal new events."""
     with acting_as(SYSTEM), _sentences():
         sealed = seals.seal(is_forced=force)
         if sealed is None:
-            click.echo("Another session is sealing just now: leave it to that one, or try again.", err=True)
+            click.echo("Another process is sealing the history. Nothing was done.", err=True)
             raise SystemExit(NOT_DONE)
         click.echo(f"{_events(sealed)} sealed.")
-        _tell_head()
+        _echo_head()
 
 
 @activity.command("verify")
-@click.option("--head", type=Digest(), help="A digest from the log, whose seal must be there.")
+@click.option("--head", type=Digest(), help="A digest from the log. Its seal must exist.")
 @with_appcontext
 def verify_command(head: str | None) -> None:
-    """Look whether events were changed, removed or inserted since they were sealed."""
+    """Check whether events were changed, removed or inserted since they were sealed."""
     with acting_as(SYSTEM):
         doubts = seals.doubts()
         is_cut = head is not None and not seals.holds(head)
-        _tell_doubts(doubts)
+        _echo_doubts(doubts)
         if is_cut:
-            click.echo(f"No seal has the digest {head}: the newest seals were cut off.")
-        newest = _tell_head()
-        _tell_unsealed()
+            click.echo(f"No seal has the digest {head}: the newest seals were removed.")
+        newest = _echo_head()
+        _echo_unsealed()
     if doubts or is_cut:
         raise SystemExit(1)
     if newest is None:
-        click.echo("Nothing can be verified: see `flask activity seal`.")
+        click.echo("Nothing can be verified. Run `flask activity seal` first.")
         raise SystemExit(NOT_DONE)
-    click.echo("The history is as it was sealed.")
+    click.echo("The history is unchanged since it was sealed.")
 
 
 @activity.command("prune")
@@ -74,22 +74,22 @@ def verify_command(head: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @with_appcontext
 def prune_command(days: int, yes: bool) -> None:
-    """Remove events that were sealed more than so many days ago; that it was done is an event."""
+    """Remove events that were sealed more than DAYS days ago, and record that."""
     with acting_as(SYSTEM), _sentences():
         if seals.seal() is None:
-            raise click.ClickException("Another session is sealing just now: try again.")
+            raise click.ClickException("Another process is sealing the history. Try again.")
         if seals.doubts():
-            raise click.ClickException("The history is not as it was sealed: see `flask activity verify`.")
+            raise click.ClickException("The history was changed since it was sealed. Run `flask activity verify`.")
         outdated = seals.outdated(days)
         if outdated is None:
             click.echo(f"Nothing was sealed more than {days} days ago.")
             return
         span = f"from {outdated.oldest:%Y-%m-%d} to {outdated.newest:%Y-%m-%d}"
-        click.echo(f"{_events(outdated.events)}, {span}, will be removed for ever.")
+        click.echo(f"{_events(outdated.events)}, {span}, will be removed permanently.")
         if not yes:
             click.confirm("Remove them?", abort=True)
         click.echo(f"{_events(seals.prune(days))} removed.")
-        _tell_head()
+        _echo_head()
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _sentences() -> Iterator[None]:
         raise click.ClickException(f"Nothing was sealed: {refused}") from refused
 
 
-def _tell_doubts(doubts: list[seals.Doubt]) -> None:
+def _echo_doubts(doubts: list[seals.Doubt]) -> None:
     for doubt in islice(doubts, SHOWN):
         click.echo(one_line(_words(doubt)))
     if len(doubts) > SHOWN:
@@ -119,13 +119,13 @@ def _words(doubt: seals.Doubt) -> str:
     return f"{about}, {event.at} UTC, {event.action}{row}): {doubt.trouble}."
 
 
-def _tell_head() -> seals.Seal | None:
+def _echo_head() -> seals.Seal | None:
     newest = seals.head()
-    click.echo(f"{newest}." if newest else "Nothing is sealed.")
+    click.echo(f"{newest}." if newest else "Nothing is sealed yet.")
     return newest
 
 
-def _tell_unsealed() -> None:
+def _echo_unsealed() -> None:
     events, since = seals.unsealed()
     if since:
         verb = "is" if events == 1 else "are"

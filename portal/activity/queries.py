@@ -58,7 +58,7 @@ def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: st
 
 
 def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
-    """All events of one operation, whose row knows how many."""
+    """All events of one operation. The operation's row contains how many there are."""
     total = db.session.scalar(select(Operation.events).where(Operation.id == operation_id, Operation.shown()))
     known = None if total is None else Count(total)
     return _of_events(arguments, path, Activity.operation_id == operation_id, known)
@@ -76,7 +76,7 @@ def _of_events(
 
 
 def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
-    """A row's newest few events. Run it with_deleted, so that those have names who are gone."""
+    """A row's newest few events. Run it with_deleted, so that deleted people keep their names."""
     mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
     return mine.order_by(Activity.at.desc(), Activity.key.desc()).limit(SHOWN)
 
@@ -87,7 +87,7 @@ def latest() -> Rows:
 
 
 def operations() -> Rows:
-    """The columns of an operation, which are those of its first event, and how many more events it has."""
+    """The columns of an operation: those of its first event, and the number of further events."""
     listed = [column for column in Operation.__mapper__.columns if column.key not in NOT_LISTED]
     return select(
         Operation.key.label("id"),
@@ -100,7 +100,7 @@ def operations() -> Rows:
 
 
 def events() -> Rows:
-    """The columns of an event, the names of whom it is by and about, and how many more events its operation has."""
+    """The columns of an event, the names of its actor and row, and the number of further events of its operation."""
     rest = select(Operation.events - 1).where(Operation.id == Activity.operation_id, Operation.shown())
     return select(
         Activity.key.label("id"),
@@ -112,7 +112,7 @@ def events() -> Rows:
 
 
 def _names(entity: type[Activity] | type[Operation]) -> list[Any]:
-    """Subqueries, not joins: the session narrows an alias there."""
+    """Subqueries instead of joins, because scoping applies to an alias there."""
     rows = [
         select(one.sql_name(one.named)).where(entity.table_name == one.name, one.named.id == entity.row_id)
         for one in resources().values()
@@ -136,9 +136,9 @@ def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) 
 
 
 def _named(text: str) -> list[Condition[bool]]:
-    """Operations by or about whoever has such a name, or had it then. Ids are read first: as values, indexes find them.
+    """Operations by or about rows with such a name, now or then. Ids are read first, so that indexes can find them.
 
-    Where very many have such a name, the names that the operations hold are searched, and who may act on others.
+    For very frequent names, the names stored in operations are searched, and people who can change others.
     """
     names = and_(*matches(Operation.search_text, text))
     found = [key for one in resources().values() for key in one.called(text, FOUND + 1)]
@@ -150,7 +150,7 @@ def _named(text: str) -> list[Condition[bool]]:
 
 
 def _about(ids: list[uuid.UUID]) -> Condition[bool]:
-    """Operations on these rows. Each holds the ids of its first few; where there are more, their events know it."""
+    """Operations on these rows. Each contains the ids of its first few; those of further rows are in its events."""
     if not ids:
         return false()
     size = select(Operation.events).where(Operation.id == Activity.operation_id, Operation.shown())

@@ -27,7 +27,7 @@ from portal.web.given import current_settings
 
 BATCH = 100_000
 LABEL = b"portal: seals of the history"
-LATE = timedelta(minutes=15)  # events of an installation that is well wait no longer than that
+LATE = timedelta(minutes=15)  # events normally wait no longer than that
 
 SEALS = table(
     "activity_seals",
@@ -45,7 +45,7 @@ REFUSALS = {
     " PORTAL_SEAL_KEY to SECRET_KEY_FALLBACKS.",
     "seal changed": "a seal was changed: run `flask activity verify`.",
     "seal missing": "sealed events follow the newest seal, so seals were removed: run `flask activity verify`.",
-    "prune event missing": "no event tells of the pruning: triggers are missing or disabled. Run `flask doctor`.",
+    "prune event missing": "pruning left no event, so triggers are missing or disabled: run `flask doctor`.",
 }
 
 log = logging.getLogger("portal")
@@ -57,7 +57,7 @@ class SealRefused(Exception):
 
 @dataclass(frozen=True)
 class Seal:
-    """A seal as it was made: what was sealed ends at `position`, and `digest` speaks for all of it."""
+    """A seal of everything up to `position`, with a digest of all of it."""
 
     number: int
     position: int
@@ -69,7 +69,7 @@ class Seal:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Something that is not as it was sealed, at a position of the chain, or of an event that has none."""
+    """A difference from what was sealed, at a position of the chain, or an event without one."""
 
     trouble: str
     position: int | None
@@ -78,7 +78,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Outdated:
-    """What retention lets go: how many events, from when to when."""
+    """Events that retention removes: how many, and from when to when."""
 
     events: int
     oldest: datetime
@@ -86,13 +86,13 @@ class Outdated:
 
 
 def keys(settings: Settings) -> list[bytes]:
-    """The key that seals, and behind it the former ones, by which old seals are known."""
+    """The current key, then the former ones, which verify old seals."""
     chosen = (settings.seal_key, settings.secret_key, *settings.secret_key_fallbacks)
     return [derived(secret) for secret in chosen if secret]
 
 
 def derived(secret: str) -> bytes:
-    """The key that a secret of the configuration gives."""
+    """Derive a key from a secret of the configuration."""
     return hmac.digest(secret.encode(), LABEL, "sha256")
 
 
@@ -118,7 +118,7 @@ def seal(*, is_forced: bool = False) -> int | None:
 
 @command
 def _gather() -> None:
-    """Make events of what was only counted so far: beforehand, for a transaction that seals must not write first."""
+    """Turn counted repeats into events. A transaction that seals must not write anything else first."""
     db.session.execute(select(func.portal_gather_repeats()))
 
 
@@ -147,7 +147,7 @@ def _refusing() -> Iterator[None]:
 
 @command
 def _seal(keys: list[bytes], is_forced: bool) -> tuple[int, Seal | None] | None:
-    """How many events and their seal. The lock is the function's own, which says nothing when it does not get it."""
+    """Seal a batch: how many events, and their seal. None while another process is sealing."""
     if not db.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("portal_seal_activity")))):
         return None
     made = func.portal_seal_activity(keys, BATCH, None, is_forced).table_valued("sealed", "seal", "upto", "digest")
@@ -164,15 +164,15 @@ def head() -> Seal | None:
 
 
 def holds(digest: str) -> bool:
-    """Whether a seal with this digest is in the chain: one that is not was cut off."""
+    """Whether a seal with this digest is in the chain. If not, it was removed."""
     return db.session.scalar(select(SEALS.c.id).where(SEALS.c.digest == bytes.fromhex(digest))) is not None
 
 
 @command
 def doubts() -> list[Doubt]:
-    """What is not as it was sealed, in the order of the chain."""
+    """All differences from what was sealed, in the order of the chain."""
     found = func.portal_verify_activity(_keys()).table_valued("trouble", "event_id", "at_position")
-    at = func.to_char(Activity.at, "YYYY-MM-DD HH24:MI:SS").label("at")  # whatever stands there now
+    at = func.to_char(Activity.at, "YYYY-MM-DD HH24:MI:SS").label("at")  # as it is now
     event = (Activity.id, at, Activity.action, Activity.table_name, Activity.row_id)
     order = (found.c.at_position, found.c.event_id, found.c.trouble)
     wanted = select(found, *event).outerjoin(Activity, Activity.id == found.c.event_id).order_by(*order)
@@ -197,7 +197,7 @@ def refusal() -> str | None:
 
 
 def look_at_seals() -> str:
-    """Is the history sealed in time, and can the next seal build on the newest?"""
+    """Check that the history is sealed in time, and that the next seal can build on the newest."""
     newest, (waiting, since) = head(), unsealed()
     if refused := refusal():
         raise CheckFailed(f"nothing can be sealed because {refused}")
@@ -205,29 +205,29 @@ def look_at_seals() -> str:
     if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
         raise CheckFailed(
             f"{waiting:,} events wait since {since:%Y-%m-%d %H:%M} UTC to be sealed: is the portal running?"
-            " `flask activity seal` does it now; let a timer call it where gunicorn serves."
+            " `flask activity seal` does it now. If gunicorn serves the portal, run it from a timer."
         )
-    told = f"the newest is {newest.number}" if newest else "none yet"
-    return f"{told}, {number_of(waiting, 'event')} waiting"
+    newest_seal = f"the newest is {newest.number}" if newest else "none yet"
+    return f"{newest_seal}, {number_of(waiting, 'event')} waiting"
 
 
 CHECKS = (Check("seals of the history", look_at_seals),)
 
 
 def lag() -> float:
-    """For how many seconds the oldest event waits that is younger than the newest seal; cheap enough to ask often."""
+    """How many seconds the oldest event since the newest seal has waited. Cheap enough to read often."""
     sealed = select(SEALS.c.last_id).order_by(SEALS.c.id.desc()).limit(1).scalar_subquery()
     waiting = select(func.min(Activity.at)).where(Activity.id > func.coalesce(sealed, 0))
     since = db.session.scalar(waiting)
     return max((now() - since).total_seconds(), 0) if since else 0
 
 
-GAUGES = (Gauge("portal_seal_lag_seconds", "How long the oldest event waits that is not sealed yet.", lag),)
+GAUGES = (Gauge("portal_seal_lag_seconds", "How long the oldest unsealed event has waited.", lag),)
 
 
 @command
 def outdated(days: int) -> Outdated | None:
-    """What is older than so many days and in seals that are older as a whole."""
+    """Events older than so many days, in seals that are older as a whole."""
     upto = select(func.max(SEALS.c.last)).where(SEALS.c.sealed_at < _before(days)).scalar_subquery()
     sealed = select(func.count(), func.min(Activity.at), func.max(Activity.at))
     wanted = sealed.join(LEAVES, LEAVES.c.activity_id == Activity.id).where(LEAVES.c.position <= upto)
@@ -253,21 +253,21 @@ def _before(days: int) -> datetime:
 
 
 def seal_regularly(app: Flask) -> None:
-    """Seal in a thread of this process, at once and then again and again; it ends with the process."""
+    """Seal in a thread of this process, at once and then regularly, until the process ends."""
     seconds = current_settings.of(app).seal_seconds
     if seconds:
         threading.Thread(target=seal_at, args=(app, _ticks(seconds)), name="seals", daemon=True).start()
 
 
 def seal_at(app: Flask, ticks: Iterable[None]) -> None:
-    """Seal at each tick. What fails is told and done at the next."""
+    """Seal at each tick. Failures are logged, and the next tick tries again."""
     for _ in ticks:
         try:
             with app.app_context(), acting_as(SYSTEM):
                 seal()
         except SealRefused:  # `seal` logged it
             continue
-        except SQLAlchemyError as error:  # the database is away, or not migrated yet: the next time will do
+        except SQLAlchemyError as error:  # the database is unavailable, or not migrated yet
             log.warning("the history was not sealed: %s", type(error).__name__)
         except Exception:
             log.exception("the history was not sealed")

@@ -90,7 +90,7 @@ def _choices() -> dict[str, str]:
 @bp.get("/export")
 @requires(ACTIVITY_READ)
 def export() -> ResponseReturnValue:
-    """The same events as a file, one line for each changed field."""
+    """The same events as a CSV file, one line for each changed field."""
     listing = queries.listing(request.args, here())
     return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
 
@@ -119,7 +119,7 @@ def of_resource(resource: Resource[Any]) -> Blueprint:
     @own.post("/<uuid:id>/undo")
     @requires(resource.permissions.write)
     def undo(id: uuid.UUID) -> ResponseReturnValue:
-        """Undo what made the named version of a row."""
+        """Undo the change that led to the given version of the row."""
         return _undo(resource, id)
 
     return own
@@ -150,10 +150,10 @@ def _version() -> int:
 
 
 def _clashes(resource: Resource[Any], error: Superseded) -> str:
-    """Both values of each field that somebody changed since."""
+    """The current and the former value of each field that somebody changed since."""
     names = _names(resource, [(name, value) for name, *values in error.clashes for value in values])
     return " ".join(
-        f"{resource.labels.get(name, 'The state')} was changed since:"
+        f"{resource.labels.get(name, 'State')} was changed since:"
         f" it is {_quoted(resource, name, is_now, names)} now, and was {_quoted(resource, name, before, names)}."
         for name, is_now, before in error.clashes
     )
@@ -189,7 +189,7 @@ def _of_row(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _compared(resource: Resource[Any], row: Any, at: datetime) -> list[Then] | None:
-    """Each field then and now; None where the row was not there yet."""
+    """Each field then and now; None if the row was not there yet."""
     past = as_it_was(row, at)
     if past is None:
         return None
@@ -210,7 +210,7 @@ def _state(deleted_at: datetime | None) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """A time as a form's field writes it, by the reader's clock; None for anything else."""
+    """A time from a form field, in the reader's time zone; None for anything else."""
     try:
         at = datetime.fromisoformat(text)
         return local(at.replace(tzinfo=zone()) if at.tzinfo is None else at).astimezone(UTC)

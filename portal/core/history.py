@@ -1,7 +1,7 @@
-"""What was done, by whom, and what was a row like before? The history is written by triggers; here it is read.
+"""Read the history: what was done, by whom, and what a row was like before.
 
-Changes of rows are recorded by PostgreSQL itself, in the transaction of the change (portal/sql/activity). What no row's
-change tells, such as a failed sign-in, `record` adds.
+Triggers write it, in the transaction of the change (portal/sql/activity). `record` adds what no changed row shows, such
+as a failed sign-in.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ RECORDED: tuple[TypeEngine[Any], ...] = (
 
 
 class Activity(TenantOwned, Base):
-    """One event: a row that was changed, or something else that was done. Only ever added to, and never from here.
+    """One event: a changed row, or something else that was done. Only the database adds events, and none is changed.
 
-    `changes` is {column: [before, after]}, and [] for a column whose values are secret; None for a new row, which is
-    the row of today less the changes since. Events of one transaction share `operation_id`. Repetitions are counted in
-    `times`.
+    `changes` is {column: [before, after]}, with [] for a column whose values are secret. It is None for a new row:
+    its first values follow from the current row and the changes since. Events of one transaction share `operation_id`.
+    Repetitions are counted in `times`.
     """
 
     __tablename__ = "activity"
@@ -69,7 +69,7 @@ class Activity(TenantOwned, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime]
     xid: Mapped[str] = mapped_column(XID8())
-    key: Mapped[uuid.UUID]  # random: what addresses say of a place in a list
+    key: Mapped[uuid.UUID]  # random: names a place in a list, in addresses
     operation_id: Mapped[uuid.UUID]
     actor_id: Mapped[uuid.UUID | None]
     actor_role: Mapped[str | None]  # a Role's name, SYSTEM, or empty for other programs
@@ -132,26 +132,26 @@ def record(
     if current_actor() == SYSTEM:
         _add(event)
     else:
-        db.session.rollback()  # whatever failed or was refused has ended, and no connection waits for another
+        db.session.rollback()  # what failed or was refused is over, and no connection waits for another
         with acting_as(SYSTEM):
             _add(event)
 
 
 @command
 def _add(event: tuple[Any, ...]) -> None:
-    # Bound, also where there is nothing: one statement, whatever is known.
+    # Missing values are bound too, so that the statement is always the same.
     values = (bindparam(None, value, type_=kind) for value, kind in zip(event, RECORDED, strict=True))
     db.session.execute(select(func.portal_record(*values)))
 
 
 def credit(person: Actor) -> None:
-    """Let history and stamps name this person for what the running command of the system does for them."""
-    told = {"actor_id": str(person.id or ""), "actor_role": person.role.name if person.role else "SYSTEM"}
-    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in told.items())))
+    """Name this person in history and stamps for what the running command of the system does on their behalf."""
+    values = {"actor_id": str(person.id or ""), "actor_role": person.role.name if person.role else "SYSTEM"}
+    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in values.items())))
 
 
 class Superseded(Conflict):
-    """An undo meets what somebody else changed since: `clashes` is (column, value now, value before the act)."""
+    """An undo of values that somebody changed since: `clashes` is (column, value now, value before the change)."""
 
     def __init__(self, clashes: list[tuple[str, Any, Any]]) -> None:
         super().__init__(None, "Somebody changed this since.")
@@ -159,15 +159,15 @@ class Superseded(Conflict):
 
 
 def is_undoable(action: str, changes: dict[str, list[Any]] | None) -> bool:
-    """Whether values are there to go back to: a secret's are not kept, and what is made is deleted, not undone."""
+    """Whether former values are known: those of secrets aren't kept, and a new row is deleted, not undone."""
     return action in CHANGING and bool(changes) and all((changes or {}).values())
 
 
 def undoing(row: Keyed, version: int) -> dict[str, Any]:
-    """The values that undo the act which made this version of the row, for the running command to set.
+    """The values that undo the change which led to this version of the row, for the running command to set.
 
-    The history will call what the command changes an undo. Missing where there is no such act that can be undone,
-    Superseded where one of its columns was changed since to something else.
+    The history marks what the command changes as an undo. Missing if there is no such change that can be undone,
+    Superseded if one of its columns was changed since to another value.
     """
     event = db.session.scalars(_made(type(row), row.id, version)).first()
     if event is None or not is_undoable(event.action, event.changes) or came(type(row), event.changes or {}):
@@ -177,8 +177,8 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
         raise Missing
     if clashes := [(one.name, one.now, one.before) for one in steps if one.now not in (one.before, one.after)]:
         raise Superseded(clashes)
-    told = {"undoes": str(version), "undone": str(event.operation_id)}
-    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in told.items())))
+    values = {"undoes": str(version), "undone": str(event.operation_id)}
+    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in values.items())))
     return {one.name: one.before for one in steps}
 
 
@@ -215,7 +215,7 @@ def _steps(row: Keyed, changes: dict[str, list[Any]]) -> list[_Step] | None:
 
 
 def before(model: type[Keyed], row_id: uuid.UUID, version: int) -> dict[str, Any]:
-    """What the act that made this version of a row took away, by column; nothing where the actor sees no such act."""
+    """The values before the change that led to this version of a row, by column; empty if the actor can't see it."""
     event = db.session.scalars(_made(model, row_id, version)).first()
     changes = (event.changes if event else None) or {}
     return {name: read(model, name, change[0]) for name, change in changes.items() if change}
@@ -233,9 +233,9 @@ def held(row: Keyed, version: int, name: str) -> Any:
 
 
 def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
-    """Those of the row's columns that changed since, as they were then; None where it was not there yet.
+    """Those of the row's columns that changed since, as they were then; None if it was not there yet.
 
-    For somebody within a tenant it was not there before it came to be the tenant's.
+    For a tenant it was not there before it belonged to the tenant.
     """
     if isinstance(row, Audited) and at < row.created_at:
         return None
@@ -244,14 +244,14 @@ def as_it_was(row: Keyed, at: datetime) -> dict[str, Any] | None:
     for action, changes in db.session.execute(later.order_by(Activity.at.desc(), Activity.id.desc())):
         if action == "create" or came(type(row), changes or {}):
             return None
-        if action in CHANGING and changes is None:  # erased: what was before is known no more
+        if action in CHANGING and changes is None:  # erased: the former values are unknown
             return None
         values |= {name: read(type(row), name, change[0]) for name, change in (changes or {}).items() if change}
     return values
 
 
 def came(model: type[Keyed], changes: dict[str, list[Any]]) -> bool:
-    """Whether the change made the row visible to the actor: what was before, the actor is not told."""
+    """Whether the change made the row visible to the actor, who must not read its former values."""
     if current_actor().is_unlimited or not issubclass(model, TenantOwned):
         return False
     moved_to = changes.get(model.tenant().key, (None, None))[1]
@@ -267,7 +267,7 @@ def _about(model: type[Keyed], row_id: uuid.UUID) -> tuple[ColumnElement[bool], 
 
 
 def read(model: type[Any], name: str, value: Any) -> Any:
-    """A value of the history as the column's own type; as it stands where the column is no more."""
+    """Convert a value of the history to its column's type. It stays as it is if the column was dropped."""
     column = model.__table__.columns.get(name)
     if value is None or column is None:
         return value

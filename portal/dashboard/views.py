@@ -64,7 +64,7 @@ def _figures() -> list[Figure]:
     shown = [("Active people", "can sign in", "users", _people())]
     if allows(current_actor(), ORGANIZATIONS_LIST):
         listed = organizations.listing({}, url_for("organizations.index"))
-        shown.append(("Organizations", "not deleted", "building", listed))
+        shown.append(("Organizations", "active", "building", listed))
     else:
         shown.append(("Administrators", "manage this organization", "shield", _people(role="ADMIN")))
     shown.append(("Invited", "not accepted yet", "mail", _people(status="invited")))

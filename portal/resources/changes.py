@@ -20,12 +20,18 @@ def changed(
 ) -> Wording:
     """Name the changed field, using its switch if it has one; for several fields, their number."""
     names = [name for name in changes or {} if name in labels]
-    if not changes or len(names) != 1:
+    if not changes or not names:
+        return Wording("changed", "", says_all=False)
+    if len(names) > 1:
         return Wording(f"changed {len(names)} fields", says_all=False)
     if len(changes) == 1 and names[0] in switches:
         return switches[names[0]][bool(changes[names[0]][1])]
-    label = labels[names[0]]
-    return Wording(f"changed the {label[0].lower()}{label[1:]}", says_all=False, names_field=True)
+    return Wording(f"changed the {_inside(labels[names[0]])}", says_all=False, names_field=True)
+
+
+def _inside(label: str) -> str:
+    """A label within a sentence: `email`, but `URL name`."""
+    return label if label[:2].isupper() else f"{label[0].lower()}{label[1:]}"
 
 
 def in_words(value: Any) -> str | None:

@@ -14,7 +14,7 @@ from portal.web.rendering import redirect
 
 
 class ActivityFeed(Protocol):
-    """What the activity feature provides; entries are those of portal/activity/telling.py."""
+    """What the activity feature provides; its entries are those of portal/activity/entries.py."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Any]:
         """The newest entries about a row."""
@@ -50,6 +50,6 @@ def offer_undo(text: str, undo_url: str, version: int | None = None) -> None:
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
-    """Redirect an edit of a row that was deleted in the meantime to the page where it can be restored."""
-    flash(f"{row.name} is deleted. Restore first; nothing of what you typed was saved.", "error")
+    """Redirect an edit of a row that was deleted in the meantime to where the row can be restored."""
+    flash(f"{row.name} was deleted in the meantime, so your changes were not saved. Restore it first.", "error")
     return redirect(url)

@@ -1,4 +1,4 @@
-"""How do tests make a chain of seals, tamper with it as the database's owner, and ask what is wrong?"""
+"""Make a chain of seals, tamper with it as the database's owner, and verify it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from portal.activity import seals
 from tests.database import SECRET_KEY
 
-ALL = "The history is as it was sealed.\n"
+ALL = "The history is unchanged since it was sealed.\n"
 Owner = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -27,7 +27,7 @@ def connected(address: str) -> Owner:
 
 
 def act(owner: Owner, many: int, name: str = "p") -> None:
-    """So many events, each of a transaction of its own."""
+    """Create so many events, each in its own transaction."""
     for number in range(many):
         owner.execute("INSERT INTO users (email) VALUES (%s)", [f"{name}{number}@example.com"])
 
@@ -40,7 +40,7 @@ def tamper(owner: Owner, *statements: str) -> None:
 
 
 def troubles(app: Flask) -> list[str]:
-    """What verifying complains of; its exit code must agree."""
+    """The problems that verifying reports; its exit code must agree."""
     result = run(app, "verify")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     found = [line for line in result.output.splitlines() if re.match(r"(Event|At|No seal|\.\.\.) ", line)]
@@ -50,7 +50,7 @@ def troubles(app: Flask) -> list[str]:
 
 
 def resign(owner: Owner) -> None:
-    """Make the chain anew, as who has the key could."""
+    """Recreate the chain, as somebody with the key could."""
     key, previous = seals.derived(SECRET_KEY), None
     owner.execute("SET portal.retention = 'on'")
     for (number,) in owner.execute("SELECT id FROM activity_seals ORDER BY id").fetchall():

@@ -1,4 +1,4 @@
-"""Can an operator seal the history, learn exactly what was tampered with, and let go of what is old?"""
+"""Operators seal the history, learn exactly what was tampered with, and prune old events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.database import SECRET_KEY
 NEW_KEY = "the-key-after-it-9876543210-zyxwvutsrqpon"
 
 
-def test_sealing_says_how_many_and_what_the_newest_seal_is(fresh_app: Flask, owner: Owner) -> None:
+def test_sealing_reports_the_number_of_events_and_the_newest_seal(fresh_app: Flask, owner: Owner) -> None:
     act(owner, 3)
 
     first, second = run(fresh_app, "seal"), run(fresh_app, "seal")
@@ -29,29 +29,25 @@ def test_sealing_says_how_many_and_what_the_newest_seal_is(fresh_app: Flask, own
     assert second.output == first.output.replace("3 events", "0 events")
 
 
-def test_an_empty_history_is_sealed_without_trouble(fresh_app: Flask) -> None:
+def test_sealing_an_empty_history_succeeds(fresh_app: Flask) -> None:
     result = run(fresh_app, "seal")
 
-    assert (result.exit_code, result.output) == (0, "0 events sealed.\nNothing is sealed.\n")
+    assert (result.exit_code, result.output) == (0, "0 events sealed.\nNothing is sealed yet.\n")
 
 
 @pytest.mark.parametrize("many", [0, 2])
-def test_lg4_where_nothing_is_sealed_verifying_does_not_say_that_all_is_well(
-    fresh_app: Flask, owner: Owner, many: int
-) -> None:
+def test_lg4_verifying_an_unsealed_history_does_not_report_success(fresh_app: Flask, owner: Owner, many: int) -> None:
     act(owner, many)
 
     result = run(fresh_app, "verify")
 
     assert result.exit_code == 3
-    assert result.output.startswith("Nothing is sealed.\n")
+    assert result.output.startswith("Nothing is sealed yet.\n")
     assert ("2 events since" in result.output) == bool(many)
-    assert result.output.endswith("Nothing can be verified: see `flask activity seal`.\n")
+    assert result.output.endswith("Nothing can be verified. Run `flask activity seal` first.\n")
 
 
-def test_sealing_while_another_session_seals_says_so_and_has_an_exit_code_of_its_own(
-    fresh_app: Flask, owner: Owner
-) -> None:
+def test_sealing_while_another_process_seals_has_its_own_message_and_exit_code(fresh_app: Flask, owner: Owner) -> None:
     act(owner, 1)
     with owner.transaction():
         owner.execute("SELECT pg_advisory_xact_lock(hashtext('portal_seal_activity'))")
@@ -59,11 +55,11 @@ def test_sealing_while_another_session_seals_says_so_and_has_an_exit_code_of_its
 
     assert (meanwhile.exit_code, pruning.exit_code) == (3, 1)
     for result in (meanwhile, pruning):
-        assert "Another session is sealing just now" in result.output
+        assert "Another process is sealing the history" in result.output
     assert run(fresh_app, "seal").output.startswith("1 event sealed.\n")
 
 
-def test_lg4_verifying_says_from_when_on_nothing_is_sealed_yet(sealed: Flask, owner: Owner) -> None:
+def test_lg4_verifying_reports_since_when_events_are_unsealed(sealed: Flask, owner: Owner) -> None:
     whole = run(sealed, "verify")
     act(owner, 2, "late")
     waiting = run(sealed, "verify")
@@ -179,7 +175,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-def test_lg4_what_the_owner_tampered_with_is_named(sealed: Flask, owner: Owner, what: str) -> None:
+def test_lg4_tampering_by_the_owner_is_reported(sealed: Flask, owner: Owner, what: str) -> None:
     statements, expected = TAMPERED[what]
     tamper(owner, *statements)
 
@@ -191,7 +187,7 @@ def test_lg4_what_the_owner_tampered_with_is_named(sealed: Flask, owner: Owner, 
 
 
 @pytest.mark.parametrize("what", ["an event with an old number", "an event with an old time"])
-def test_lg4_what_was_inserted_is_named_after_it_was_sealed_too(sealed: Flask, owner: Owner, what: str) -> None:
+def test_lg4_an_inserted_event_is_reported_even_after_it_was_sealed(sealed: Flask, owner: Owner, what: str) -> None:
     tamper(owner, TAMPERED[what][0][-1])
     assert "1 event sealed." in run(sealed, "seal").output
 
@@ -201,7 +197,7 @@ def test_lg4_what_was_inserted_is_named_after_it_was_sealed_too(sealed: Flask, o
 
 
 @pytest.mark.parametrize("seal", [1, 2, 3])
-def test_lg4_an_event_with_the_number_of_a_transaction_that_sealed_is_named(
+def test_lg4_an_event_with_the_number_of_a_sealing_transaction_is_reported(
     sealed: Flask, owner: Owner, seal: int
 ) -> None:
     tamper(owner, f"{FORGED} ('create', (SELECT xid FROM activity_seals WHERE id = {seal}))")  # noqa: S608
@@ -214,7 +210,7 @@ def test_lg4_an_event_with_the_number_of_a_transaction_that_sealed_is_named(
 @pytest.mark.parametrize(
     "xid", ["pg_current_xact_id()", "(SELECT xid FROM undone)", "(SELECT xid FROM activity_seals WHERE id = 4)"]
 )
-def test_lg4_an_event_in_a_gap_that_a_rollback_left_is_named(sealed: Flask, owner: Owner, xid: str) -> None:
+def test_lg4_an_event_in_a_gap_left_by_a_rollback_is_reported(sealed: Flask, owner: Owner, xid: str) -> None:
     owner.execute("CREATE TEMP TABLE undone (xid xid8)")
     with owner.transaction(force_rollback=True):
         act(owner, 1, "undone")
@@ -249,7 +245,7 @@ INVENTED = (
         INVENTED.format(6),
     ],
 )
-def test_lg4_an_operation_is_sealed_with_its_first_event_so_that_no_list_can_be_changed(
+def test_lg4_changing_an_operation_is_detected_because_it_is_sealed_with_its_first_event(
     sealed: Flask, owner: Owner, statement: str
 ) -> None:
     tamper(owner, statement)
@@ -259,7 +255,7 @@ def test_lg4_an_operation_is_sealed_with_its_first_event_so_that_no_list_can_be_
     assert found == (["Event 6", "Event 7"] if "event_id = 7" in statement else ["Event 6"])
 
 
-def test_lg4_an_operation_without_an_event_is_named(sealed: Flask, owner: Owner) -> None:
+def test_lg4_an_operation_without_an_event_is_reported(sealed: Flask, owner: Owner) -> None:
     tamper(
         owner,
         INVENTED.format(99),
@@ -268,14 +264,14 @@ def test_lg4_an_operation_without_an_event_is_named(sealed: Flask, owner: Owner)
     assert troubles(sealed) == ["Event 99 (not sealed): operation without its event."]
 
 
-def test_lg4_an_event_that_says_it_is_of_an_old_transaction_is_never_sealed(sealed: Flask, owner: Owner) -> None:
+def test_lg4_an_event_with_the_number_of_an_old_transaction_is_never_sealed(sealed: Flask, owner: Owner) -> None:
     tamper(owner, f"{FORGED} ('create', {COPIED})")
 
     assert "0 events sealed." in run(sealed, "seal").output
     assert len(troubles(sealed)) == 1
 
 
-def test_lg4_closing_up_the_positions_behind_a_removed_event_names_the_place_first(sealed: Flask, owner: Owner) -> None:
+def test_lg4_closing_the_gap_of_a_removed_event_is_reported_at_its_position_first(sealed: Flask, owner: Owner) -> None:
     tamper(owner, "DELETE FROM activity WHERE id = 6", "DELETE FROM activity_leaves WHERE activity_id = 6")
     for position in range(7, 13):
         tamper(owner, f"UPDATE activity_leaves SET position = {position - 1} WHERE position = {position}")  # noqa: S608
@@ -284,7 +280,7 @@ def test_lg4_closing_up_the_positions_behind_a_removed_event_names_the_place_fir
     assert re.match(r"Event 7 \(position 6, ", troubles(sealed)[1])
 
 
-def test_lg4_cutting_off_the_newest_seals_is_found_by_the_digest_from_the_log(sealed: Flask, owner: Owner) -> None:
+def test_lg4_removing_the_newest_seals_is_detected_with_the_digest_from_the_log(sealed: Flask, owner: Owner) -> None:
     digest = run(sealed, "seal").output.strip().rstrip(".").split()[-1]
     assert run(sealed, "verify", "--head", digest).exit_code == 0
 
@@ -299,12 +295,12 @@ def test_lg4_cutting_off_the_newest_seals_is_found_by_the_digest_from_the_log(se
     assert troubles(sealed) == []
     cut = run(sealed, "verify", "--head", digest.upper())
     assert cut.exit_code == 1
-    assert f"No seal has the digest {digest}: the newest seals were cut off." in cut.output
+    assert f"No seal has the digest {digest}: the newest seals were removed." in cut.output
     assert run(sealed, "verify", "--head", "nonsense").exit_code == 2
 
 
 def every_kind_of_event(owner: Owner) -> None:
-    """Events of which each column is filled somewhere."""
+    """Events that together fill every column."""
     for name in ("organization_id", "actor_id"):
         owner.execute("SELECT set_config(%s, gen_random_uuid()::text, false)", [f"portal.{name}"])
     told = {"actor_role": "ADMIN", "address": "192.0.2.7", "agent": "Browser", "request_id": "f00", "undoes": "3"}
@@ -329,7 +325,7 @@ def changed(value: str, kind: str, source: random.Random) -> str:
     return value[:place] + source.choice(alphabet) + value[place + 1 :]
 
 
-def test_lg4_a_thousand_changes_of_a_single_byte_are_all_found(fresh_app: Flask, owner: Owner) -> None:
+def test_lg4_each_of_a_thousand_single_byte_changes_is_detected(fresh_app: Flask, owner: Owner) -> None:
     every_kind_of_event(owner)
     for _ in range(3):
         owner.execute("UPDATE users SET first_name = first_name || 'a' WHERE starts_with(email, 'p2')")
@@ -351,7 +347,7 @@ def test_lg4_a_thousand_changes_of_a_single_byte_are_all_found(fresh_app: Flask,
 
 
 def change_one_byte(owner: Owner, table: str, key: str, source: random.Random) -> tuple[Any, bool] | None:
-    """What was changed, and whether verifying names it; None where the change is none, or no value of its type."""
+    """What was changed, and whether verifying reports it; None if the change has no effect or is not a valid value."""
     columns = owner.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
         " WHERE attrelid = %s::regclass AND attnum > 0",
@@ -382,7 +378,7 @@ def change_one_byte(owner: Owner, table: str, key: str, source: random.Random) -
     return (table, column, number, value), is_found
 
 
-def test_lg4_a_transaction_that_commits_late_is_sealed_later_without_alarm(
+def test_lg4_a_transaction_that_commits_late_is_sealed_later_without_a_false_alarm(
     fresh_app: Flask, owner: Owner, fresh_database: str
 ) -> None:
     with connected(fresh_database) as late:
@@ -408,10 +404,10 @@ def begin_late(owner: Owner, late: Owner) -> None:
     act(owner, 1, "early")
 
 
-def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_alarm(
+def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_a_false_alarm(
     fresh_app: Flask, owner: Owner, fresh_database: str
 ) -> None:
-    """No transaction after the late one has ended when the first seal is made: no snapshot speaks of it yet."""
+    """When the first seal is made, no transaction after the late one has ended, so no snapshot contains it."""
     with connected(fresh_database) as late:
         with owner.transaction():
             begin_late(owner, late)
@@ -423,7 +419,7 @@ def test_lg4_a_later_transaction_with_an_earlier_event_is_sealed_later_without_a
     assert troubles(fresh_app) == []
 
 
-def test_lg4_sealing_behind_a_write_of_the_same_transaction_as_pruning_does_raises_no_alarm(
+def test_lg4_sealing_after_a_write_in_the_same_transaction_raises_no_false_alarm(
     fresh_app: Flask, owner: Owner, fresh_database: str
 ) -> None:
     with connected(fresh_database) as late:
@@ -437,7 +433,7 @@ def test_lg4_sealing_behind_a_write_of_the_same_transaction_as_pruning_does_rais
     assert troubles(fresh_app) == []
 
 
-def test_lg4_a_backlog_larger_than_a_batch_is_sealed_whole(
+def test_lg4_a_backlog_larger_than_a_batch_is_sealed_completely(
     fresh_app: Flask, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seals, "BATCH", 10)
@@ -449,9 +445,7 @@ def test_lg4_a_backlog_larger_than_a_batch_is_sealed_whole(
     assert troubles(fresh_app) == []
 
 
-def test_lg4_erasing_the_values_about_a_person_is_no_tampering_but_filling_them_in_again_is(
-    sealed: Flask, owner: Owner
-) -> None:
+def test_lg4_erasing_values_is_not_tampering_but_filling_them_in_again_is(sealed: Flask, owner: Owner) -> None:
     owner.execute("UPDATE users SET first_name = 'Ada' WHERE email = 'p11@example.com'")
     run(sealed, "seal")
     person = owner.execute("SELECT row_id FROM activity WHERE id = 13").fetchone()
@@ -469,7 +463,7 @@ def test_lg4_erasing_the_values_about_a_person_is_no_tampering_but_filling_them_
     assert re.match(r"Event 6 .*: filled in after its values were erased\.", line)
 
 
-def test_lg4_removing_somebody_whose_values_were_erased_is_no_tampering_but_emptying_that_event_is(
+def test_lg4_removing_a_person_whose_values_were_erased_is_not_tampering_but_emptying_that_event_is(
     sealed: Flask, owner: Owner
 ) -> None:
     row = owner.execute("SELECT row_id FROM activity WHERE id = 6").fetchone()
@@ -491,7 +485,7 @@ def test_lg4_removing_somebody_whose_values_were_erased_is_no_tampering_but_empt
     assert troubles(sealed) == []
 
 
-def test_erasing_somebody_empties_the_operations_that_name_them_and_no_event_about_others(
+def test_erasing_a_person_empties_operations_that_name_them_but_no_events_about_others(
     sealed: Flask, owner: Owner
 ) -> None:
     owner.execute(
@@ -518,7 +512,7 @@ def test_erasing_somebody_empties_the_operations_that_name_them_and_no_event_abo
     assert re.match(r"Event \d+ .*: operation filled in after its values were erased\.", line)
 
 
-def test_lg4_emptying_an_operation_without_an_event_that_erased_it_is_tampering(sealed: Flask, owner: Owner) -> None:
+def test_lg4_emptying_an_operation_without_an_erase_event_is_tampering(sealed: Flask, owner: Owner) -> None:
     tamper(
         owner,
         "UPDATE operations SET changes = NULL, names = NULL, search_text = NULL WHERE event_id = 6",
@@ -530,7 +524,7 @@ def test_lg4_emptying_an_operation_without_an_event_that_erased_it_is_tampering(
 
 
 def age(owner: Owner, app: Flask, *numbers: int) -> None:
-    """Let seals be of long ago, as if they had been made then."""
+    """Date seals back, as if they had been made long ago."""
     owner.execute("SET portal.retention = 'on'")
     for number in numbers:
         owner.execute(
@@ -539,7 +533,7 @@ def age(owner: Owner, app: Flask, *numbers: int) -> None:
     resign(owner)
 
 
-def test_pruning_removes_old_seals_whole_says_so_and_leaves_a_chain(sealed: Flask, owner: Owner) -> None:
+def test_pruning_removes_the_events_of_old_seals_and_leaves_a_valid_chain(sealed: Flask, owner: Owner) -> None:
     age(owner, sealed, 1, 2)
     act(owner, 1, "unsealed")
 
@@ -548,7 +542,7 @@ def test_pruning_removes_old_seals_whole_says_so_and_leaves_a_chain(sealed: Flas
     done = run(sealed, "prune", "--older-than", "90", "--yes")
 
     assert refused.exit_code == 1
-    assert re.match(r"8 events, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d, will be removed for ever\.", refused.output)
+    assert re.match(r"8 events, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d, will be removed permanently\.", refused.output)
     assert nothing.output == "Nothing was sealed more than 200 days ago.\n"
     assert done.exit_code == 0
     assert "8 events removed." in done.output
@@ -559,7 +553,7 @@ def test_pruning_removes_old_seals_whole_says_so_and_leaves_a_chain(sealed: Flas
     assert troubles(sealed) == []
 
 
-def test_lg4_after_pruning_the_rest_is_watched_as_before(sealed: Flask, owner: Owner) -> None:
+def test_lg4_after_pruning_tampering_with_the_rest_is_still_detected(sealed: Flask, owner: Owner) -> None:
     age(owner, sealed, 1, 2)
     old = run(sealed, "verify").output.split("digest ")[1].split(".")[0]
     run(sealed, "prune", "--older-than", "90", "--yes")
@@ -575,7 +569,7 @@ def test_lg4_after_pruning_the_rest_is_watched_as_before(sealed: Flask, owner: O
     assert re.match(r"Event 9 \(position 9, .*: changed\.", found[1])
 
 
-def test_nothing_is_pruned_while_something_is_not_as_it_was_sealed(sealed: Flask, owner: Owner) -> None:
+def test_nothing_is_pruned_while_verification_fails(sealed: Flask, owner: Owner) -> None:
     age(owner, sealed, 1)
     tamper(owner, "UPDATE activity SET action = 'remove' WHERE id = 2")
 
@@ -586,8 +580,8 @@ def test_nothing_is_pruned_while_something_is_not_as_it_was_sealed(sealed: Flask
     assert owner.execute("SELECT count(*) FROM activity").fetchone() == (12,)
 
 
-def test_lg4_a_dump_restored_on_a_younger_server_goes_on(sealed: Flask, owner: Owner) -> None:
-    """There the numbers of transactions begin anew: the newest seal speaks of some that are yet to come."""
+def test_lg4_a_dump_restored_on_a_new_server_can_be_sealed_and_verified(sealed: Flask, owner: Owner) -> None:
+    """Transaction numbers start again there, so the newest seal contains some that are still to come."""
     tamper(owner, "UPDATE activity_seals SET snapshot = '900000000:900000000:' WHERE id = 3")
     resign(owner)
     act(owner, 2, "restored")
@@ -601,7 +595,7 @@ def test_lg4_a_dump_restored_on_a_younger_server_goes_on(sealed: Flask, owner: O
     assert len(troubles(sealed)) == 1
 
 
-def test_re13_a_new_key_seals_on_while_the_former_is_still_read(
+def test_re13_a_new_key_can_seal_while_the_former_one_still_verifies(
     fresh_app: Flask, owner: Owner, fresh_database: str
 ) -> None:
     act(owner, 2)
@@ -619,8 +613,11 @@ def test_re13_a_new_key_seals_on_while_the_former_is_still_read(
         assert troubles(app) == []
 
 
-def test_lg6_what_was_put_into_an_event_reaches_no_terminal_as_a_command(sealed: Flask, owner: Owner) -> None:
-    tamper(owner, "UPDATE activity SET action = E'\\x1b[2J\\r\\nThe history is as it was sealed.' WHERE id = 6")
+def test_lg6_control_codes_in_an_event_do_not_reach_the_terminal(sealed: Flask, owner: Owner) -> None:
+    tamper(
+        owner,
+        "UPDATE activity SET action = E'\\x1b[2J\\r\\nThe history is unchanged since it was sealed.' WHERE id = 6",
+    )
 
     (line,) = troubles(sealed)
 
@@ -628,7 +625,7 @@ def test_lg6_what_was_put_into_an_event_reaches_no_terminal_as_a_command(sealed:
     assert "\x1b" not in line
 
 
-def test_many_troubles_are_counted_instead_of_told(sealed: Flask, owner: Owner) -> None:
+def test_many_problems_are_counted_instead_of_listed(sealed: Flask, owner: Owner) -> None:
     act(owner, 60, "more")
     run(sealed, "seal")
     tamper(owner, "UPDATE activity SET action = 'remove'")

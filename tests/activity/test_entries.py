@@ -1,4 +1,4 @@
-"""Does the history tell nobody more than they may know, and does it outlive those of whom it tells?"""
+"""The history reveals no more than its readers may know, and remains readable after people are removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.pages import fields_of
 CANARY = "Quetzal"
 AGENT = {"User-Agent": "RaraAvis/7"}
 ADDRESS = "203.0.113.77"
-WALLS = pytest.mark.parametrize("walls", ["both", "scoping_alone"], indirect=True)
+LAYERS = pytest.mark.parametrize("layers", ["both", "scoping_alone"], indirect=True)
 FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page=last", "per_page=100", "action=create",
            "action=update", "action=sign_in", "action=sign_in_failed", "action=refused", "action=delete",
            "action=restore", "field=email", "field=first_name", "field=role", "field=organization_id", "field=name",
@@ -36,8 +36,8 @@ FILTERS = ("", "status=changes", "status=sign-ins", "sort=at", "sort=-at", "page
 
 
 @pytest.fixture(autouse=True)
-def walls(request: pytest.FixtureRequest) -> None:
-    """With `scoping_alone` what holds is the work of the application's own filters."""
+def layers(request: pytest.FixtureRequest) -> None:
+    """`scoping_alone` switches row-level security off, so that only the application's own scoping is active."""
     if getattr(request, "param", "both") != "both":
         request.getfixturevalue(request.param)
 
@@ -49,7 +49,7 @@ def events(app: Flask, **values: Any) -> list[Activity]:
 
 
 def far_away(app: Flask, person: Person) -> Visitor:
-    """A visitor whose network address and browser are canaries too."""
+    """A visitor whose network address and user agent are canaries too."""
     visitor = Visitor(app)
     visitor.client.environ_base["REMOTE_ADDR"] = ADDRESS
     visitor.client.environ_base["HTTP_USER_AGENT"] = AGENT["User-Agent"]
@@ -62,7 +62,7 @@ def edited(person: Person, **values: str) -> dict[str, str]:
 
 
 def save(visitor: Visitor, person: Person, values: dict[str, str]) -> TestResponse:
-    """Send the edit, and again where its consequences are to be confirmed."""
+    """Send the edit, and confirm its consequences if asked."""
     path = f"/users/{person.id}/edit"
     answer = visitor.post(path, values)
     return visitor.post(path, fields_of(answer.text)) if answer.status_code == 200 else answer
@@ -70,7 +70,7 @@ def save(visitor: Visitor, person: Person, values: dict[str, str]) -> TestRespon
 
 @pytest.fixture
 def stranger(app: Flask, build: Builder) -> Person:
-    """An ADMIN of another tenant, whose every word is a canary, and who did everything that can be done."""
+    """An ADMIN of another tenant whose names are all canaries, and who did everything that can be done."""
     tenant = build.tenant(f"{CANARY} Ltd", slug=f"{CANARY.lower()}-ltd")
     boss = build.person(
         f"{CANARY.lower()}@example.org", role=Role.ADMIN, first_name=CANARY, last_name=CANARY, tenant=tenant
@@ -87,18 +87,18 @@ def stranger(app: Flask, build: Builder) -> Person:
 
 
 def pages(app: Flask, *, of: Person, about: Person) -> list[str]:
-    """Every address at which an ADMIN could read of somebody, within the tenant or without."""
+    """Every address at which an ADMIN could read about somebody, inside the tenant or outside."""
     asked = [*FILTERS, f"row={about.id}", f"row={about.organization_id}", f"by={about.id}", f"by={about.id}&q=a",
              urlencode({"q": CANARY[:5]}), urlencode({"q": CANARY[:5], "row": about.id})]  # fmt: skip
     lists = [f"/activity/{kind}?{query}" for query in asked for kind in ("", "export")]
-    acts = {event.operation_id for event in events(app)}
+    operations = {event.operation_id for event in events(app)}
     rows = [f"/activity/people/{about.id}", f"/activity/organizations/{about.organization_id}"]
     own = [f"/activity/organizations/{of.organization_id}", f"/activity/people/{of.id}", "/account/", "/"]
-    return [*lists, *(f"/activity/{act}" for act in acts), *rows, *own, f"/users/{of.id}"]
+    return [*lists, *(f"/activity/{key}" for key in operations), *rows, *own, f"/users/{of.id}"]
 
 
-def told(app: Flask, reader: Person, about: Person) -> dict[str, str]:
-    """What each of those addresses answers, in small letters."""
+def responses(app: Flask, reader: Person, about: Person) -> dict[str, str]:
+    """The response of each of those addresses, in lower case."""
     visitor = Visitor(app, reader)
     return {
         f"{path} {htmx}": visitor.get(path, htmx=htmx).text.lower()
@@ -108,42 +108,44 @@ def told(app: Flask, reader: Person, about: Person) -> dict[str, str]:
 
 
 def leaks(texts: dict[str, str], *secrets: object) -> list[tuple[str, str]]:
-    """Which answer holds which of the secrets, unless the address held it."""
+    """Which response contains which secret, unless the address contains it."""
     words = [str(secret).lower() for secret in secrets]
     return [(path, word) for path, text in texts.items() for word in words if word in text and word not in path]
 
 
-@WALLS
-def test_lg5_ac3_no_answer_of_the_history_holds_a_word_of_another_tenant(
+@LAYERS
+def test_lg5_ac3_no_page_of_the_history_contains_a_word_of_another_tenant(
     app: Flask, ada: Person, uma: Person, stranger: Person
 ) -> None:
     Visitor(app, ada).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
 
-    texts = told(app, ada, stranger)
+    texts = responses(app, ada, stranger)
 
     assert any("ulla" in text for text in texts.values())
     assert leaks(texts, CANARY, stranger.id, stranger.organization_id, ADDRESS, AGENT["User-Agent"]) == []
 
 
-@WALLS
-def test_lg5_a_foreign_act_is_missing_like_one_that_never_was(app: Flask, ada: Person, stranger: Person) -> None:
+@LAYERS
+def test_lg5_operations_of_other_tenants_are_not_found_like_unknown_ones(
+    app: Flask, ada: Person, stranger: Person
+) -> None:
     visitor = Visitor(app, ada)
     foreign = {event.operation_id for event in events(app, actor_id=stranger.id)}
-    never = _act(visitor, uuid.uuid4())
+    unknown = _operation(visitor, uuid.uuid4())
 
     assert len(foreign) > 5
-    assert never[0] == 404
-    for act in foreign:
-        assert _act(visitor, act) == never
+    assert unknown[0] == 404
+    for key in foreign:
+        assert _operation(visitor, key) == unknown
 
 
-def _act(visitor: Visitor, key: uuid.UUID) -> tuple[int, str]:
+def _operation(visitor: Visitor, key: uuid.UUID) -> tuple[int, str]:
     status, _, text = without_tokens(visitor.get(f"/activity/{key}"))
     return status, text.replace(str(key), "KEY")
 
 
 @pytest.mark.parametrize("query", ["", "field=email", "q=example", "status=sign-ins", "page=last"])
-def test_lg5_what_others_do_changes_no_count_and_no_page(
+def test_lg5_activity_of_other_tenants_changes_no_count_and_no_page(
     app: Flask, build: Builder, ada: Person, uma: Person, query: str
 ) -> None:
     visitor = Visitor(app, ada)
@@ -162,35 +164,35 @@ def test_lg5_what_others_do_changes_no_count_and_no_page(
 
 
 @pytest.mark.parametrize("name", ["by", "row"])
-def test_lg5_ac4_an_id_that_the_reader_may_not_know_filters_as_a_made_up_one_does(
+def test_lg5_ac4_filtering_by_a_hidden_id_gives_the_same_result_as_by_an_unknown_one(
     app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person, stranger: Person, name: str
 ) -> None:
     hidden = build.person("sue@example.com", role=Role.SUPER_ADMIN, tenant=acme)
     for outsider in (root, hidden):
         Visitor(app, outsider).post(f"/users/{uma.id}/edit", edited(uma, first_name=f"By {outsider.name}"))
-    visitor, nonsense = Visitor(app, ada), str(uuid.uuid4())
+    visitor, unknown_id = Visitor(app, ada), str(uuid.uuid4())
 
     for kind in ("", "export"):
-        made_up = _asked(visitor, kind, name, nonsense)
+        unknown = _filtered(visitor, kind, name, unknown_id)
         for known in (stranger.id, stranger.organization_id, root.id, hidden.id):
-            assert _asked(visitor, kind, name, str(known)) == made_up, known
-        assert made_up != _asked(visitor, kind, name, str(ada.id))
+            assert _filtered(visitor, kind, name, str(known)) == unknown, known
+        assert unknown != _filtered(visitor, kind, name, str(ada.id))
 
 
-def _asked(visitor: Visitor, kind: str, name: str, value: str) -> tuple[Any, ...]:
+def _filtered(visitor: Visitor, kind: str, name: str, value: str) -> tuple[Any, ...]:
     status, headers, text = without_tokens(visitor.get(f"/activity/{kind}?{name}={value}", htmx=True))
     return status, [(key, one.replace(value, "KEY")) for key, one in headers], text.replace(value, "KEY")
 
 
 def outside(app: Flask, build: Builder, acme: Tenant, kind: str) -> Person:
-    """Somebody whom Acme's ADMIN may not know: a SUPER_ADMIN, of no organization or of Acme itself."""
+    """Somebody whom Acme's ADMIN must not see: a SUPER_ADMIN, without an organization or in Acme."""
     home = {"of none": None, "inside": acme}[kind]
     return build.person("kestrel@example.net", role=Role.SUPER_ADMIN, first_name="Kestrel", tenant=home)
 
 
 @pytest.mark.parametrize("kind", ["of none", "inside"])
-@WALLS
-def test_lg5_ac14_whoever_acts_from_outside_the_tenant_is_the_system_administrator_to_it(
+@LAYERS
+def test_lg5_ac14_actors_from_outside_the_tenant_are_shown_as_system_administrator(
     app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, kind: str
 ) -> None:
     kestrel = outside(app, build, acme, kind)
@@ -200,7 +202,7 @@ def test_lg5_ac14_whoever_acts_from_outside_the_tenant_is_the_system_administrat
     visitor.post(f"/organizations/{acme.id}/edit", {"name": "Acme & Co", "slug": "acme", "version": "1", "base": "{}"})
     requests = [str(event.request_id) for event in events(app, actor_id=kestrel.id)]
 
-    texts = told(app, ada, uma)
+    texts = responses(app, ada, uma)
     texts[f"/users/{uma.id}"] = Visitor(app, ada).get(f"/users/{uma.id}").text.lower()
 
     assert len(requests) == 4
@@ -209,8 +211,8 @@ def test_lg5_ac14_whoever_acts_from_outside_the_tenant_is_the_system_administrat
     assert leaks(texts, "kestrel", kestrel.id, AGENT["User-Agent"], ADDRESS, *requests) == []
 
 
-@WALLS
-def test_lg5_what_is_done_to_a_super_admin_in_the_tenant_is_not_seen_by_its_admin(
+@LAYERS
+def test_lg5_an_admin_does_not_see_changes_to_a_super_admin_in_the_tenant(
     app: Flask, build: Builder, acme: Tenant, ada: Person, root: Person
 ) -> None:
     kestrel = outside(app, build, acme, "inside")
@@ -220,13 +222,17 @@ def test_lg5_what_is_done_to_a_super_admin_in_the_tenant_is_not_seen_by_its_admi
     visitor.post(f"/users/{kestrel.id}/delete")
     assert len(events(app, row_id=kestrel.id)) == 4
 
-    assert leaks(told(app, ada, kestrel), "kestrel", kestrel.id) == []
+    assert leaks(responses(app, ada, kestrel), "kestrel", kestrel.id) == []
 
 
 def arrive(app: Flask, build: Builder, root: Person, how: str, birch: Tenant, acme: Tenant) -> Person:
-    """Somebody comes into Acme's sight, under a new name and address: moved there, or no SUPER_ADMIN any more."""
+    """Make somebody visible to Acme, with a new name and address: moved there, or demoted from SUPER_ADMIN."""
     role, home = (Role.USER, birch) if how == "moved" else (Role.SUPER_ADMIN, acme)
-    known = {"first_name": "Kestrel", "last_name": "Kestrel", "invited_at": now()}  # whose new address counts at once
+    known = {
+        "first_name": "Kestrel",
+        "last_name": "Kestrel",
+        "invited_at": now(),
+    }  # so the new address takes effect at once
     kim = build.person("kestrel@example.net", role=role, tenant=home, **known)
     visitor = Visitor(app, root)
     sent = edited(kim, first_name="Kim", last_name="Kelly", email="kim@example.com", organization_id="acme")
@@ -236,27 +242,27 @@ def arrive(app: Flask, build: Builder, root: Person, how: str, birch: Tenant, ac
 
 
 @pytest.mark.parametrize("how", ["moved", "demoted"])
-@WALLS
-def test_lg5_what_comes_into_the_tenant_does_not_tell_what_was_before(
+@LAYERS
+def test_lg5_former_values_of_a_person_who_becomes_visible_to_the_tenant_stay_hidden(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, how: str
 ) -> None:
     at = now().isoformat()
     kim = arrive(app, build, root, how, birch, acme)
 
     visitor = Visitor(app, ada)
-    texts = told(app, ada, kim)
+    texts = responses(app, ada, kim)
     texts["then"] = visitor.get(f"/activity/people/{kim.id}", query_string={"at": at}).text.lower()
     texts["now"] = visitor.get(f"/activity/people/{kim.id}", query_string={"at": now().isoformat()}).text.lower()
 
     assert "kim" in texts[f"/activity/people/{kim.id} False"]
-    assert "was not here yet" in texts["then"]
+    assert "did not exist here yet" in texts["then"]
     assert "kim@example.com" in texts["now"]
     assert leaks(texts, "kestrel", "birch", "super admin", "super_admin", birch.id) == []
     assert "empty" not in texts[f"/activity/people/{kim.id} False"]
 
 
 @pytest.mark.parametrize("how", ["moved", "demoted"])
-def test_lg5_what_brought_somebody_into_the_tenant_can_not_be_undone_from_within(
+def test_lg5_an_admin_cannot_undo_the_change_that_brought_somebody_into_the_tenant(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, how: str
 ) -> None:
     kim = arrive(app, build, root, how, birch, acme)
@@ -272,7 +278,7 @@ def test_lg5_what_brought_somebody_into_the_tenant_can_not_be_undone_from_within
     assert build.read(User, kim.id).email == "kim2@example.com"
 
 
-def test_lg5_a_super_admin_reads_what_was_before_somebody_moved(
+def test_lg5_a_super_admin_sees_the_values_before_a_move(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, root: Person
 ) -> None:
     kim = arrive(app, build, root, "moved", birch, acme)
@@ -283,7 +289,7 @@ def test_lg5_a_super_admin_reads_what_was_before_somebody_moved(
         assert word in text
 
 
-def test_lg5_a_user_reads_no_history_but_what_was_done_to_the_own_account_and_by_whom(
+def test_lg5_a_user_sees_only_the_history_of_their_own_account(
     app: Flask, ada: Person, uma: Person, root: Person
 ) -> None:
     Visitor(app, ada).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
@@ -305,7 +311,7 @@ def test_lg5_a_user_reads_no_history_but_what_was_done_to_the_own_account_and_by
     assert "/undo" not in text
 
 
-def test_lg7_the_acts_of_a_deleted_person_keep_their_name(
+def test_lg7_activity_of_deleted_people_keeps_their_name(
     app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person
 ) -> None:
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
@@ -319,7 +325,7 @@ def test_lg7_the_acts_of_a_deleted_person_keep_their_name(
             assert "Ulla" in text or "by=" in path, path
 
 
-def test_lg7_the_acts_of_a_person_who_was_removed_for_good_stay_readable(
+def test_lg7_activity_of_people_who_were_removed_for_good_stays_readable(
     app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person, root: Person
 ) -> None:
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
@@ -340,7 +346,7 @@ def test_lg7_the_acts_of_a_person_who_was_removed_for_good_stay_readable(
         assert f"/users/{eve.id}" not in gone
 
 
-def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_as_ever(
+def test_lg7_removed_colleagues_are_shown_as_removed_and_removed_outsiders_as_system_administrator(
     app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, uma: Person
 ) -> None:
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
@@ -353,9 +359,9 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
         users.update(moved.id, 1, {"organization_id": birch.id})
         command(db.session.execute)(delete(User).where(User.id.in_([eve.id, moved.id, chief.id])))
 
-    said = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
+    actors = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
 
-    for who in said.values():
+    for who in actors.values():
         assert who.pop("ByEve") == "Somebody who was removed"
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
@@ -364,12 +370,14 @@ def test_lg7_a_removed_colleague_reads_as_one_and_whoever_was_removed_elsewhere_
 
 
 def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:
-    """By whom the reader is told that the first name became what it did."""
+    """Who changed the first name to which value, as the reader sees it."""
     with acting(app, reader):
         entries = entries_of(queries.of_row("users", person.id, {}, "/").page().rows)
     return {one.differences[0].after or "": one.who for one in entries if one.differences}
 
 
-def test_lg7_automatic_acts_say_so(app: Flask, build: Builder, ada: Person, uma: Person, root: Person) -> None:
+def test_lg7_automatic_changes_are_by_the_system(
+    app: Flask, build: Builder, ada: Person, uma: Person, root: Person
+) -> None:
     for reader in (ada, root):
         assert re.search(r"<b>The system</b> created", Visitor(app, reader).get(f"/users/{uma.id}").text)

@@ -1,4 +1,4 @@
-"""Are sign-ins and refusals written down too, and is nothing in the history that must stay secret?"""
+"""Sign-ins and refusals are recorded, and the history contains no secrets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_lg2_signing_in_and_out_are_events_by_and_about_the_person(app: Flask, u
         assert one.changes is None
 
 
-def test_lg2_a_failure_says_about_whom_to_their_tenant_and_of_a_stranger_to_nobody(
+def test_lg2_a_failed_sign_in_is_seen_by_the_tenant_of_the_account_and_one_of_a_stranger_by_none(
     app: Flask, uma: Person, root: Person
 ) -> None:
     for email in (uma.email, root.email, "nobody@example.com"):
@@ -59,7 +59,9 @@ def test_lg2_a_failure_says_about_whom_to_their_tenant_and_of_a_stranger_to_nobo
     assert {(one.actor_id, one.actor_role, one.address) for one in found} == {(None, "SYSTEM", "127.0.0.1")}
 
 
-def test_lg2_a_failure_is_the_same_work_whether_the_address_is_known_or_not(app: Flask, uma: Person) -> None:
+def test_lg2_a_failed_sign_in_runs_the_same_statements_whether_or_not_the_address_is_known(
+    app: Flask, uma: Person
+) -> None:
     with app.app_context():
         engine = db.engine
     statements: list[str] = []
@@ -79,7 +81,7 @@ def test_lg2_a_failure_is_the_same_work_whether_the_address_is_known_or_not(app:
     assert any("portal_record" in one for one in seen[0])
 
 
-def test_lg2_refused_access_is_an_event_with_what_was_wanted(app: Flask, uma: Person) -> None:
+def test_lg2_refused_access_is_recorded_with_the_path(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
 
     assert visitor.get("/users/").status_code == 403
@@ -90,7 +92,7 @@ def test_lg2_refused_access_is_an_event_with_what_was_wanted(app: Flask, uma: Pe
     assert one.request_id
 
 
-def test_lg2_an_address_that_was_refused_without_saying_whose_it_is_is_an_event(fresh_app: Flask) -> None:
+def test_lg2_refusing_an_address_that_is_in_use_elsewhere_is_recorded(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     ada = build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
     bea = build.person("bea@example.com", tenant=build.tenant("Birch"))
@@ -106,7 +108,7 @@ def test_lg2_an_address_that_was_refused_without_saying_whose_it_is_is_an_event(
 
 @pytest.fixture
 def in_one_minute() -> None:
-    """Begin where the minute lasts a few seconds more."""
+    """Wait until the current minute lasts a few more seconds."""
     if now().second > 55:
         time.sleep(61 - now().second)
 
@@ -118,7 +120,7 @@ def minutes_later() -> None:
 
 
 @pytest.mark.usefixtures("in_one_minute")
-def test_lg2_twenty_failures_in_a_minute_are_one_event_at_once_and_one_that_counts_the_rest(
+def test_lg2_twenty_failures_in_a_minute_are_one_event_at_once_and_one_that_counts_the_others(
     app: Flask, uma: Person
 ) -> None:
     visitor = Visitor(app)
@@ -138,7 +140,7 @@ def test_lg2_twenty_failures_in_a_minute_are_one_event_at_once_and_one_that_coun
 
 
 @pytest.mark.usefixtures("in_one_minute")
-def test_lg2_failures_about_others_from_elsewhere_or_of_another_minute_are_events_of_their_own(
+def test_lg2_failures_of_other_accounts_addresses_or_minutes_are_separate_events(
     app: Flask, uma: Person, ada: Person
 ) -> None:
     visitor = Visitor(app)
@@ -155,13 +157,13 @@ def test_lg2_failures_about_others_from_elsewhere_or_of_another_minute_are_event
 
 
 def everything_written(app: Flask) -> str:
-    """The history as text, and what waits to become part of it."""
+    """The history as text, including counted repeats that are not events yet."""
     with acting(app):
         both = ("SELECT a::text FROM activity a", "SELECT r::text FROM activity_repeats r")
         return "\n".join(row for query in both for row in db.session.scalars(text(query)))
 
 
-def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Person, acme: Tenant) -> None:
+def test_lg6_no_secret_of_an_account_is_ever_in_the_history(app: Flask, root: Person, acme: Tenant) -> None:
     chief, secrets = Visitor(app, root), {PASSWORD}
     sent = {"email": "life@example.com", "role": "ADMIN", "is_active": "true", "organization_id": str(acme.id)}
     made = chief.post("/users/new", {**sent, **key_of(chief)})
@@ -187,7 +189,7 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
     with acting(app):
         tokens = db.session.scalars(text("SELECT token FROM sessions")).all()
         hashes = [one for one in db.session.scalars(text("SELECT password FROM users")) if one]
-    assert found.count("life@example.com") == 0  # a new row's values are the row's alone
+    assert found.count("life@example.com") == 0  # the values of a new row are only in the row
     for action in ("create", "sign_in", "sign_in_failed", "update", "delete", "restore"):
         assert action in found
     assert '""password"": []' in found
@@ -196,18 +198,18 @@ def test_lg6_no_secret_of_a_whole_life_is_in_the_history(app: Flask, root: Perso
 
 
 def key_of(visitor: Visitor) -> dict[str, str]:
-    """The signed key of the row to be."""
+    """The signed key of the new row."""
     return {name: value for name, value in fields_of(visitor.get("/users/new").text).items() if "key" in name}
 
 
 def open_link(visitor: Visitor, message: Email) -> str:
-    """Follow a mailed link; its secret."""
+    """Open an emailed link, and return its secret."""
     path = path_of(message)
     assert visitor.get(path).status_code == 303
     return path.rsplit("/", 1)[1]
 
 
-def test_lg6_removing_somebody_keeps_everything_but_the_password(app: Flask, build: Builder, acme: Tenant) -> None:
+def test_lg6_removing_a_person_records_everything_but_the_password(app: Flask, build: Builder, acme: Tenant) -> None:
     person = build.person("gone@example.com", tenant=acme)
     with acting(app):
         remove(person)
@@ -224,9 +226,7 @@ def remove(person: Person) -> None:
     db.session.execute(text("DELETE FROM users WHERE id = :id"), {"id": person.id})
 
 
-def test_lg6_the_name_of_a_browser_is_kept_without_terminal_codes_and_only_its_beginning(
-    app: Flask, uma: Person
-) -> None:
+def test_lg6_user_agents_are_shortened_and_stored_without_control_codes(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     fail(visitor, uma.email, headers={"User-Agent": "Evil\x1b[2J\x9b31m\x07 browser" + "x" * 5000})
 
@@ -237,9 +237,7 @@ def test_lg6_the_name_of_a_browser_is_kept_without_terminal_codes_and_only_its_b
     assert len(one.agent) <= 200
 
 
-def test_lg6_the_name_of_a_role_that_was_promoted_is_no_secret_but_the_hash_beside_it_is(
-    app: Flask, uma: Person
-) -> None:
+def test_lg6_a_changed_role_is_recorded_but_not_the_password_hash_changed_with_it(app: Flask, uma: Person) -> None:
     with acting(app):
         promote(uma)
 

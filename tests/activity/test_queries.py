@@ -1,4 +1,4 @@
-"""Does the history find exactly what is asked for, and give back each row as it was?"""
+"""The history finds exactly what the filters ask for, and knows each row as it was at any time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def stored(model: type[User] | type[Organization], row_id: uuid.UUID, names: tup
     return {name: getattr(row, name) for name in names}
 
 
-def random_person(random: Random, houses: list[uuid.UUID | None]) -> Values:
+def random_person(random: Random, organization_ids: list[uuid.UUID | None]) -> Values:
     everything = {
         "email": f"p{random.randrange(10**9)}@example.com",
         "first_name": random.choice(TEXTS),
@@ -72,13 +72,13 @@ def random_person(random: Random, houses: list[uuid.UUID | None]) -> Values:
         "is_active": random.random() < 0.5,
         "email_verified": random.random() < 0.5,
         "must_change_password": random.random() < 0.5,
-        "organization_id": random.choice(houses),
+        "organization_id": random.choice(organization_ids),
         "deleted_at": random.choice((None, now())),
     }
     return {name: everything[name] for name in random.sample(list(everything), random.randrange(1, 5))}
 
 
-def random_house(random: Random, _houses: list[uuid.UUID | None]) -> Values:
+def random_organization(random: Random, _organization_ids: list[uuid.UUID | None]) -> Values:
     everything = {
         "name": random.choice(TEXTS) or "Nameless",
         "slug": f"s{random.randrange(10**9)}",
@@ -94,17 +94,17 @@ KINDS: dict[str, tuple[type[User] | type[Organization], Callable[..., Values], t
         ("email", "first_name", "last_name", "role", "is_active", "email_verified", "must_change_password",
          "organization_id", "deleted_at"),
     ),
-    "organization": (Organization, random_house, ("name", "slug", "deleted_at")),
+    "organization": (Organization, random_organization, ("name", "slug", "deleted_at")),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_row_is_as_it_was_at_each_of_fifty_moments_among_two_hundred_changes(
+def test_a_row_is_known_as_it_was_at_fifty_moments_among_two_hundred_changes(
     app: Flask, acme: Tenant, birch: Tenant, uma: Person, root: Person, kind: str, seed: int
 ) -> None:
     model, make, names = KINDS[kind]
-    row_id, random = {"person": uma.id, "organization": acme.id}[kind], Random(seed)  # noqa: S311 -- to be repeated
+    row_id, random = {"person": uma.id, "organization": acme.id}[kind], Random(seed)  # noqa: S311 -- repeatable
     ledger: list[tuple[datetime, Values]] = []
     with acting(app):
         for _ in range(200):
@@ -126,10 +126,10 @@ def test_a_row_is_as_it_was_at_each_of_fifty_moments_among_two_hundred_changes(
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_lg5_within_a_tenant_a_row_was_not_there_before_it_last_came(
+def test_lg5_for_a_tenant_a_row_did_not_exist_before_it_last_became_visible(
     app: Flask, acme: Tenant, birch: Tenant, ada: Person, uma: Person, seed: int
 ) -> None:
-    names, random = KINDS["person"][2], Random(seed)  # noqa: S311 -- to be repeated
+    names, random = KINDS["person"][2], Random(seed)  # noqa: S311 -- repeatable
     ledger: list[tuple[datetime, Values]] = []
     with acting(app):
         for number in range(60):
@@ -155,7 +155,7 @@ def test_lg5_within_a_tenant_a_row_was_not_there_before_it_last_came(
 
 
 def _staying(values: Values) -> Values:
-    """The changes of these that leave a person where an ADMIN sees them."""
+    """Those of the changes after which an ADMIN still sees the person."""
     return {name: value for name, value in values.items() if name not in ("organization_id", "role")} or {
         "email": "x@y.z"
     }
@@ -165,13 +165,13 @@ def _staying(values: Values) -> Values:
 
 
 def found(**arguments: str) -> list[tuple[str, uuid.UUID | None]]:
-    """What the first page of the list shows, newest first."""
+    """The first page of the list, newest first."""
     return [(row.action, row.row_id) for row in queries.listing(arguments, "/activity/").page().rows]
 
 
 @pytest.fixture
 def busy(app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person) -> None:
-    """Some of everything in Acme: an act on two rows, edits, a deletion, a sign-in and a failed one."""
+    """Some of everything in Acme: a change of two rows, edits, a deletion, a sign-in and a failed one."""
     with acting(app, ada):
         change(User, uma.id, {"first_name": "Ulla"})
         change(Organization, acme.id, {"name": "Acme & Sons"})
@@ -182,22 +182,22 @@ def busy(app: Flask, build: Builder, acme: Tenant, ada: Person, uma: Person) -> 
         record(SIGN_IN_FAILED, about=uma.id, tenant=acme.id)
 
 
-def test_an_act_on_many_rows_is_one_line_and_its_page_has_them_all(
+def test_a_change_of_many_rows_is_one_entry_and_its_page_lists_all_rows(
     app: Flask, ada: Person, uma: Person, busy: None
 ) -> None:
     with acting(app, ada):
         both = [row for row in queries.listing({"action": "update"}, "/activity/").page().rows if row.rest]
-        act = queries.of_operation(both[0].operation_id, {}, "/").page()
+        operation = queries.of_operation(both[0].operation_id, {}, "/").page()
 
     assert [row.rest for row in both] == [1]
-    assert {row.row_id for row in act.rows} == {ada.id, uma.id}
+    assert {row.row_id for row in operation.rows} == {ada.id, uma.id}
 
 
-def test_an_act_in_many_tenants_is_one_line_to_whoever_sees_them_all_and_one_to_each_tenant(
+def test_a_change_in_many_tenants_is_one_entry_for_super_admins_and_one_for_each_tenant(
     app: Flask, acme: Tenant, birch: Tenant, ada: Person, bea: Person, uma: Person, root: Person
 ) -> None:
     with acting(app):
-        command(lambda: [change(Organization, house.id, {"name": f"{house.name} & Co"}) for house in (birch, acme)])()
+        command(lambda: [change(Organization, one.id, {"name": f"{one.name} & Co"}) for one in (birch, acme)])()
 
     for reader, rest in ((root, 1), (ada, 0), (bea, 0)):
         with acting(app, reader):
@@ -205,7 +205,7 @@ def test_an_act_in_many_tenants_is_one_line_to_whoever_sees_them_all_and_one_to_
             assert [row.rest for row in db.session.execute(queries.latest()) if row.action == "update"] == [rest]
 
 
-def test_each_filter_finds_what_it_says(
+def test_each_filter_finds_matching_operations(
     app: Flask, ada: Person, uma: Person, root: Person, acme: Tenant, busy: None
 ) -> None:
     today = now().date()
@@ -231,7 +231,7 @@ def test_each_filter_finds_what_it_says(
 
 @pytest.mark.parametrize("who", ["ada", "root"])
 @pytest.mark.parametrize("most", [1_000, 20])
-def test_of_many_who_are_called_so_everybodys_operations_are_found_by_name_and_field(
+def test_a_search_for_a_frequent_name_finds_the_operations_of_all_its_people(
     app: Flask, acme: Tenant, ada: Person, root: Person, monkeypatch: pytest.MonkeyPatch, who: str, most: int
 ) -> None:
     monkeypatch.setattr(queries, "FOUND", most)
@@ -250,7 +250,7 @@ def test_of_many_who_are_called_so_everybodys_operations_are_found_by_name_and_f
     assert [(row.action, row.rest) for row in everything.rows] == [("update", 0), ("update", 0), ("create", 70)]
 
 
-def test_a_broad_search_finds_who_acted_and_organizations_too(
+def test_a_search_for_a_frequent_name_finds_actors_and_organizations_too(
     app: Flask, acme: Tenant, birch: Tenant, ada: Person, bea: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "FOUND", 0)
@@ -275,15 +275,13 @@ WRONG = (
 
 
 @pytest.mark.parametrize("query", WRONG)
-def test_what_an_address_says_wrongly_is_as_if_it_were_not_said(
-    app: Flask, ada: Person, busy: None, query: str
-) -> None:
+def test_invalid_arguments_of_an_address_are_ignored(app: Flask, ada: Person, busy: None, query: str) -> None:
     with acting(app, ada):
         assert found(**dict(parse_qsl(query))) == found()
 
 
 @pytest.mark.parametrize("name", ["row", "by"])
-def test_what_is_no_id_finds_nothing(app: Flask, ada: Person, busy: None, name: str) -> None:
+def test_an_invalid_or_unknown_id_finds_nothing(app: Flask, ada: Person, busy: None, name: str) -> None:
     with acting(app, ada):
         for value in ("x", str(uuid.uuid4()), "0"):
             assert found(**{name: value}) == []
@@ -293,7 +291,7 @@ def test_what_is_no_id_finds_nothing(app: Flask, ada: Person, busy: None, name: 
 
 
 def walked(query: str) -> list[tuple[str, str]]:
-    """Each event of the list, page after page: its time and its row."""
+    """Each event of the list, page by page: its time and its row."""
     events, url = [], f"/activity/?{query}"
     while url:
         page = queries.listing(dict(parse_qsl(urlsplit(url).query)), "/activity/").page()
@@ -303,7 +301,7 @@ def walked(query: str) -> list[tuple[str, str]]:
 
 
 def exported(visitor: Visitor, query: str) -> list[tuple[str, str]]:
-    """The same of the file, which has a line for each field: lines of one event stand together."""
+    """The same from the CSV file, which has a line for each field. Lines of an event are adjacent."""
     answer = visitor.get(f"/activity/export?{query}")
     lines = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
     return list(dict.fromkeys((line["at"], line["row_id"]) for line in lines))
@@ -313,7 +311,7 @@ def exported(visitor: Visitor, query: str) -> list[tuple[str, str]]:
     "query", ["", "sort=at", "action=update", "field=first_name", "q=person", "status=sign-ins", "per_page=100"]
 )
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_the_file_holds_exactly_what_the_list_shows_in_its_order(
+def test_the_export_contains_what_the_list_shows_in_the_same_order(
     app: Flask, build: Builder, acme: Tenant, ada: Person, root: Person, busy: None, monkeypatch: pytest.MonkeyPatch,
     query: str, who: str,
 ) -> None:  # fmt: skip
@@ -334,7 +332,7 @@ def test_the_file_holds_exactly_what_the_list_shows_in_its_order(
 
 
 @pytest.mark.parametrize("place", ["page=last", "before", "after", "before&page=last"])
-def test_the_file_is_the_whole_list_whichever_page_one_came_from(
+def test_the_export_contains_the_whole_list_from_whichever_page_it_is_requested(
     app: Flask, build: Builder, acme: Tenant, ada: Person, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr(views, "BATCH", 7)
@@ -354,9 +352,7 @@ def _next_of(arguments: dict[str, str]) -> str:
     return queries.listing(arguments, "/activity/").page().links["next"] or ""
 
 
-def test_in10_lg6_a_name_that_is_a_formula_leaves_as_text_and_a_new_password_as_a_word(
-    app: Flask, ada: Person, uma: Person
-) -> None:
+def test_in10_lg6_the_export_escapes_formulas_and_hides_passwords(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
         change(User, uma.id, {"first_name": '=HYPERLINK("http://evil.example")', "last_name": "+1\n-2"})
         change(User, uma.id, {"password": "$2b$04$secret"})
@@ -371,7 +367,7 @@ def test_in10_lg6_a_name_that_is_a_formula_leaves_as_text_and_a_new_password_as_
     assert "$2b$" not in text
 
 
-def test_cs9_no_name_of_a_tenant_reaches_the_name_of_the_file(app: Flask, build: Builder) -> None:
+def test_cs9_the_name_of_the_exported_file_contains_no_tenant_name(app: Flask, build: Builder) -> None:
     evil = build.tenant('../"evil"\r\nX: y; filename=a.exe', slug="evil")
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=evil)
 
@@ -383,7 +379,7 @@ def test_cs9_no_name_of_a_tenant_reaches_the_name_of_the_file(app: Flask, build:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_file_is_written_for_the_one_who_asked(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
+def test_the_export_contains_only_what_the_reader_may_see(app: Flask, ada: Person, bea: Person, birch: Tenant) -> None:
     with acting(app, bea):
         change(Organization, birch.id, {"name": "Birchwood"})
 

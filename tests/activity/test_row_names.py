@@ -1,4 +1,4 @@
-"""Do sentences of the history name the rows that an event mentions, and only those that the reader may see?"""
+"""Sentences of the history name the rows that an event mentions, if the reader may see them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def declared(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def join(app: Flask, tenant: Tenant, person: uuid.UUID | str, by: Person) -> None:
-    """An event about an organization that mentions a person, and one about the person that mentions it."""
+    """Record an event about an organization that mentions a person, and one about the person that mentions it."""
     who = actor_of(by)
     with acting(app):
         record(JOINED, by=who, tenant=tenant.id, table="organizations", about=tenant.id, details={"users": str(person)})
@@ -116,11 +116,11 @@ def test_deleted_rows_keep_their_names_and_removed_ones_and_others_have_none(
     with acting(app):
         command(db.session.execute)(delete(User).where(User.id == eve.id))
 
-    said = sentences(Visitor(app, ada).get("/activity/?action=joined").text)
+    shown = sentences(Visitor(app, ada).get("/activity/?action=joined").text)
 
-    assert said.count("Ada Example added Uma Example to Acme") == 2
-    assert said.count("Ada Example added somebody to Acme") == 3
-    assert said.count("Ada Example added Eve Example to Acme") == 1  # the operation keeps the name of its own row
+    assert shown.count("Ada Example added Uma Example to Acme") == 2
+    assert shown.count("Ada Example added somebody to Acme") == 3
+    assert shown.count("Ada Example added Eve Example to Acme") == 1  # the operation keeps the name of its own row
 
 
 def test_an_event_whose_values_were_erased_names_nobody(app: Flask, acme: Tenant, ada: Person, uma: Person) -> None:

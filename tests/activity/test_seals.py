@@ -1,4 +1,4 @@
-"""Is the history sealed by itself while the portal runs, once whoever seals, and without giving the key away?
+"""The history is sealed automatically while the portal runs, exactly once, without revealing the key.
 
 And does the next seal build only on seals that are as they were made?
 """
@@ -60,7 +60,7 @@ def make(app: Flask, name: str, many: int = 1) -> None:
         Builder(app).tenant(f"{name}{number}")
 
 
-def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
+def test_concurrent_processes_seal_each_event_once(fresh_app: Flask) -> None:
     make(fresh_app, "o", 40)
 
     outcomes = run_concurrently(fresh_app, [seals.seal] * 6)
@@ -72,7 +72,7 @@ def test_two_that_seal_at_once_seal_each_event_once(fresh_app: Flask) -> None:
         assert seals.unsealed() == (0, None)
 
 
-def test_an_act_while_the_history_is_sealed_waits_for_nothing_and_is_sealed_next(fresh_app: Flask) -> None:
+def test_a_change_during_sealing_does_not_wait_and_is_sealed_next(fresh_app: Flask) -> None:
     works = [lambda: seals.seal()] * 2 + [lambda place=place: make(fresh_app, f"o{place}", 20) for place in range(4)]
 
     outcomes = run_concurrently(fresh_app, works)
@@ -102,7 +102,7 @@ def test_lg4_each_sealing_is_logged_so_that_cutting_it_off_can_be_found(
         assert not seals.holds("00" * 32)
 
 
-def test_a_database_that_is_away_is_told_in_one_line_and_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unavailable_database_is_logged_in_one_line_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     with portal_on("postgresql+psycopg://nobody@127.0.0.1:1/none") as app:
         seals.seal_at(app, [None, None])
 
@@ -110,7 +110,7 @@ def test_a_database_that_is_away_is_told_in_one_line_and_asked_again(caplog: pyt
     assert not [record for record in caplog.records if record.exc_info]
 
 
-def test_the_tick_after_one_that_failed_seals(
+def test_the_tick_after_a_failed_one_seals(
     fresh_app: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(fresh_app, "o", 2)
@@ -129,7 +129,7 @@ def test_the_tick_after_one_that_failed_seals(
         assert seals.unsealed() == (0, None)
 
 
-def test_nothing_is_sealed_in_the_background_unless_it_is_served(fresh_database: str) -> None:
+def test_nothing_is_sealed_in_the_background_unless_the_portal_is_served(fresh_database: str) -> None:
     with portal_on(fresh_database, seal_seconds=0.01) as app:
         make(app, "o", 2)
         time.sleep(0.1)
@@ -137,7 +137,7 @@ def test_nothing_is_sealed_in_the_background_unless_it_is_served(fresh_database:
             assert seals.head() is None
 
 
-def test_a_portal_that_is_served_seals_by_itself_and_says_so_on_stderr(fresh_database: str, tmp_path: Path) -> None:
+def test_a_served_portal_seals_automatically_and_logs_it_to_stderr(fresh_database: str, tmp_path: Path) -> None:
     with serving(fresh_database, tmp_path, PORTAL_SEAL_SECONDS="0.1") as run, portal_on(fresh_database) as app:
         make(app, "o", 2)
         deadline = time.monotonic() + 20
@@ -151,7 +151,7 @@ def test_a_portal_that_is_served_seals_by_itself_and_says_so_on_stderr(fresh_dat
     assert "Traceback" not in run.printed
 
 
-def test_re13_the_key_is_in_no_error_of_a_sealing_and_in_no_settings(
+def test_re13_the_seal_key_is_in_no_error_message_and_in_no_repr_of_settings(
     fresh_app: Flask, fresh_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -177,7 +177,7 @@ def break_sealing() -> None:
     db.session.connection().exec_driver_sql("ALTER TABLE activity_seals RENAME TO moved")
 
 
-def test_keys_are_the_chosen_one_first_and_those_of_former_secrets_behind_it() -> None:
+def test_the_current_key_comes_before_those_of_former_secrets() -> None:
     plain = seals.keys(settings_for("", secret_key_fallbacks=("former",)))
     chosen = seals.keys(settings_for("", seal_key=SEAL_KEY))
 
@@ -188,7 +188,7 @@ def test_keys_are_the_chosen_one_first_and_those_of_former_secrets_behind_it() -
 
 @pytest.fixture(params=["superuser", "plain owner"])
 def intruder(request: pytest.FixtureRequest, database_server: Server, fresh_database: str) -> Iterator[Owner]:
-    """Somebody whom no trigger stops: as a superuser, or as the owner of the tables, who disabled theirs."""
+    """Somebody whom no trigger stops: a superuser, or the owner of the tables, who disabled the triggers."""
     is_super = request.param == "superuser"
     name = str(make_url(fresh_database).database).split("_")[-1]
     with connected(database_server.address(name, as_owner=not is_super)) as connection:
@@ -202,7 +202,7 @@ def intruder(request: pytest.FixtureRequest, database_server: Server, fresh_data
 
 @contextmanager
 def exchanged(intruder: Owner, number: int, column: str, value: str) -> Iterator[None]:
-    """Within the block a seal has another value in that column; then it is as it was made."""
+    """Change a column of a seal for the duration of the block."""
     intruder.execute(f"CREATE TEMP TABLE kept AS SELECT * FROM activity_seals WHERE id = {number}".encode())  # noqa: S608
     changed = intruder.execute(
         f"UPDATE activity_seals SET {column} = {value} WHERE id = {number} RETURNING id".encode()  # noqa: S608
@@ -216,7 +216,7 @@ def exchanged(intruder: Owner, number: int, column: str, value: str) -> Iterator
 
 
 def refused(app: Flask, reason: str) -> None:
-    """Sealing is refused for that reason, in one sentence, and seals nothing."""
+    """Assert that sealing is refused for that reason, in one sentence, and seals nothing."""
     before = waiting(app)
     result = run(app, "seal")
     assert result.exit_code == 1
@@ -230,7 +230,7 @@ def waiting(app: Flask) -> int:
         return seals.unsealed()[0]
 
 
-def test_every_column_of_a_seal_is_among_those_that_are_changed(owner: Owner) -> None:
+def test_changes_of_every_column_of_a_seal_are_tested(owner: Owner) -> None:
     columns = owner.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'activity_seals'::regclass AND attnum > 0"
     ).fetchall()
@@ -252,7 +252,7 @@ def test_lg4_nothing_is_sealed_while_a_column_of_the_newest_seal_is_changed(
 
 
 @pytest.mark.parametrize("column", CHANGES)
-def test_lg4_an_older_seal_that_is_changed_meanwhile_has_no_part_in_a_new_one(
+def test_lg4_a_changed_older_seal_does_not_affect_a_new_one(
     sealed: Flask, owner: Owner, intruder: Owner, column: str
 ) -> None:
     act(owner, 2, "later")
@@ -268,7 +268,7 @@ def test_lg4_an_older_seal_that_is_changed_meanwhile_has_no_part_in_a_new_one(
     assert owner.execute("SELECT max(kept_from) FROM activity_seals").fetchone() == (1,)
 
 
-def test_lg4_old_events_cant_be_let_go_by_a_start_that_was_written_into_the_newest_seal_for_a_while(
+def test_lg4_old_events_cannot_be_dropped_by_writing_a_later_start_into_the_newest_seal(
     sealed: Flask, owner: Owner, intruder: Owner
 ) -> None:
     act(owner, 2, "later")
@@ -294,10 +294,10 @@ def test_lg4_old_events_cant_be_let_go_by_a_start_that_was_written_into_the_newe
         ("INSERT INTO activity (action, changes) VALUES ('prune', '[9]')",),
     ],
 )
-def test_lg4_a_seal_that_moved_the_start_without_its_prune_event_is_named_and_all_before_is_missed(
+def test_lg4_a_seal_with_a_later_start_but_no_prune_event_is_reported_with_all_missing_events(
     sealed: Flask, owner: Owner, pruned: tuple[str, ...]
 ) -> None:
-    """As the portal made them before it verified what it builds on."""
+    """Such seals could be made before the portal verified the seal that it builds on."""
     for statement in pruned:
         owner.execute(statement.encode())
     act(owner, 1, "later")
@@ -324,7 +324,7 @@ STRAY = {
 
 
 @pytest.mark.parametrize("where", STRAY)
-def test_lg4_the_start_moves_only_with_a_prune_event_that_the_same_seal_holds_as_it_was(
+def test_lg4_the_start_moves_only_with_an_unchanged_prune_event_in_the_same_seal(
     sealed: Flask, owner: Owner, where: str
 ) -> None:
     steps, moved = STRAY[where]
@@ -341,7 +341,7 @@ def test_lg4_the_start_moves_only_with_a_prune_event_that_the_same_seal_holds_as
     ]
 
 
-def test_lg4_no_seal_is_made_that_moves_the_start_without_its_prune_event(sealed: Flask, owner: Owner) -> None:
+def test_lg4_no_seal_moves_the_start_without_its_prune_event(sealed: Flask, owner: Owner) -> None:
     owner.execute(PRUNED.format(8).encode())
 
     with pytest.raises(psycopg.errors.DataCorrupted, match="prune event missing"):
@@ -375,7 +375,7 @@ REMOVED_SEALS = {
 
 
 @pytest.mark.parametrize("what", REMOVED_SEALS)
-def test_lg4_nothing_is_sealed_behind_a_removed_or_inserted_seal(
+def test_lg4_nothing_is_sealed_after_a_removed_or_inserted_seal(
     sealed: Flask, owner: Owner, intruder: Owner, what: str
 ) -> None:
     act(owner, 2, "later")
@@ -392,10 +392,10 @@ def test_lg4_nothing_is_sealed_behind_a_removed_or_inserted_seal(
 
 
 @pytest.mark.parametrize("column", ["key_id", "kept_from"])
-def test_re13_another_of_the_portals_own_keys_does_not_vouch_for_a_seal(
+def test_re13_other_keys_of_the_portal_do_not_verify_a_seal(
     sealed: Flask, owner: Owner, intruder: Owner, fresh_database: str, column: str
 ) -> None:
-    """Rotating keys goes on as before, also with the newest seal made with the former key."""
+    """Keys can still be rotated while the newest seal was made with the former key."""
     act(owner, 2, "later")
     new_id = "sha256(sha256('\\x" + seals.derived(NEW_KEY).hex() + "'::bytea))"
     with portal_on(fresh_database, secret_key=NEW_KEY, secret_key_fallbacks=(SECRET_KEY,)) as app:
@@ -409,7 +409,7 @@ def test_re13_another_of_the_portals_own_keys_does_not_vouch_for_a_seal(
         assert "0 events sealed." in run(app, "seal").output
 
 
-def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothing_until_it_is_told(
+def test_re13_a_new_key_seals_nothing_until_the_former_one_is_configured_as_a_fallback(
     sealed: Flask, owner: Owner, fresh_database: str
 ) -> None:
     act(owner, 2, "later")
@@ -420,7 +420,7 @@ def test_re13_a_key_that_was_changed_without_keeping_the_former_one_seals_nothin
         assert "2 events sealed." in run(app, "seal").output
 
 
-def test_the_doctor_says_that_nothing_is_sealed_and_why(sealed: Flask, intruder: Owner) -> None:
+def test_the_doctor_reports_why_nothing_can_be_sealed(sealed: Flask, intruder: Owner) -> None:
     for column, value, reason in (("kept_from", "9", CHANGED), ("key_id", "'x'", UNKNOWN)):
         with exchanged(intruder, 3, column, value):
             result = diagnose(sealed, CHECK)
@@ -428,7 +428,7 @@ def test_the_doctor_says_that_nothing_is_sealed_and_why(sealed: Flask, intruder:
         assert re.match(rf"no  seals of the history: nothing can be sealed because .*{reason}", result.output)
 
 
-def test_lg4_a_refused_sealing_in_the_background_is_one_error_in_the_log_and_the_next_tick_tries_again(
+def test_lg4_refused_background_sealing_logs_one_error_and_the_next_tick_tries_again(
     sealed: Flask, owner: Owner, intruder: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
     act(owner, 2, "later")
@@ -442,7 +442,7 @@ def test_lg4_a_refused_sealing_in_the_background_is_one_error_in_the_log_and_the
     assert waiting(sealed) == 0
 
 
-def test_an_operator_can_seal_on_behind_a_seal_that_cant_be_repaired_and_verifying_goes_on_naming_it(
+def test_an_operator_can_seal_after_a_broken_seal_and_verifying_keeps_reporting_it(
     sealed: Flask, owner: Owner, intruder: Owner
 ) -> None:
     intruder.execute("UPDATE activity_seals SET kept_from = 9, snapshot = '900:900:' WHERE id = 3")
@@ -457,7 +457,7 @@ def test_an_operator_can_seal_on_behind_a_seal_that_cant_be_repaired_and_verifyi
     assert [line.split(" (")[0] for line in troubles(sealed)] == ["Event 2", "At position 9: seal changed.", "Event 13"]
 
 
-def test_an_operator_can_seal_on_where_seals_were_removed_and_verifying_goes_on_naming_them(
+def test_an_operator_can_seal_after_removed_seals_and_verifying_keeps_reporting_them(
     sealed: Flask, owner: Owner, intruder: Owner
 ) -> None:
     intruder.execute("DELETE FROM activity_seals WHERE id = 3")
@@ -469,7 +469,7 @@ def test_an_operator_can_seal_on_where_seals_were_removed_and_verifying_goes_on_
     assert "At position 13: seal missing." in troubles(sealed)
 
 
-def test_nothing_is_pruned_by_a_chain_that_was_changed_after_it_was_verified(
+def test_nothing_is_pruned_if_the_chain_changes_after_it_was_verified(
     sealed: Flask, owner: Owner, intruder: Owner
 ) -> None:
     ages = {number: f"timestamptz '{now() - timedelta(days=days)}'" for number, days in ((1, 99), (2, 1))}
@@ -482,7 +482,7 @@ def test_nothing_is_pruned_by_a_chain_that_was_changed_after_it_was_verified(
     assert troubles(sealed) == []
 
 
-def test_nothing_is_pruned_where_no_event_would_tell_of_it(sealed: Flask, owner: Owner) -> None:
+def test_nothing_is_pruned_if_that_would_leave_no_event(sealed: Flask, owner: Owner) -> None:
     at = f"timestamptz '{now() - timedelta(days=99)}'"
     tamper(owner, f"UPDATE activity_seals SET sealed_at = {at} WHERE id = 1")  # noqa: S608
     resign(owner)
@@ -495,4 +495,4 @@ def test_nothing_is_pruned_where_no_event_would_tell_of_it(sealed: Flask, owner:
     result = run(sealed, "prune", "--older-than", "90", "--yes")
 
     assert result.exit_code == 1
-    assert "Nothing was sealed: no event tells of the pruning" in result.output
+    assert "Nothing was sealed: pruning left no event" in result.output

@@ -1,4 +1,4 @@
-"""Is Undo offered where it would do something, and nowhere else?"""
+"""Undo is offered where it has an effect, and nowhere else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def offered(client: PageClient, person: Person | Tenant, kind: str = "people") -
     return [[int(one) for one in VERSION.findall(client.get(page).text)] for page in pages]
 
 
-def test_what_was_undone_or_changed_since_is_not_offered_again(
+def test_undo_is_not_offered_for_changes_that_were_undone_or_replaced(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -40,7 +40,7 @@ def test_what_was_undone_or_changed_since_is_not_offered_again(
     assert offered(client, uma) == [[5]] * 3, "what was changed since by somebody else would be refused"
 
 
-def test_an_earlier_change_of_another_field_is_offered_beside_the_newest(
+def test_undo_is_offered_for_an_earlier_change_of_another_field_too(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -51,7 +51,7 @@ def test_an_earlier_change_of_another_field_is_offered_beside_the_newest(
     assert offered(client, uma) == [[3, 2]] * 3
 
 
-def test_of_somebody_deleted_only_the_deletion_is_offered(
+def test_for_deleted_people_only_the_deletion_can_be_undone(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -62,7 +62,7 @@ def test_of_somebody_deleted_only_the_deletion_is_offered(
     assert offered(client, uma) == [[3]] * 3
 
 
-def test_an_organization_is_asked_in_the_same_way(
+def test_the_same_holds_for_organizations(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person, acme: Tenant
 ) -> None:
     sign_in(root)
@@ -73,7 +73,7 @@ def test_an_organization_is_asked_in_the_same_way(
     assert offered(client, acme, "organizations") == [[3]] * 3
 
 
-def test_what_is_offered_does_something(
+def test_every_offered_undo_has_an_effect(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -89,7 +89,7 @@ def test_what_is_offered_does_something(
 
 
 @pytest.mark.parametrize("act", ["deactivation", "restore", "edit"])
-def test_a_message_offers_undo_only_of_what_was_just_done(
+def test_a_message_offers_undo_only_for_a_change_that_was_just_made(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, act: str
 ) -> None:
     sign_in(ada)
@@ -98,7 +98,7 @@ def test_a_message_offers_undo_only_of_what_was_just_done(
 
     sent = {"is_active": "y"} if act == "deactivation" else {}
     fields = client.form(f"/users/{uma.id}/edit")
-    client.post(f"/users/{uma.id}/{act}", data={**fields, **sent})  # what is so already
+    client.post(f"/users/{uma.id}/{act}", data={**fields, **sent})  # a change that has no effect
 
     page = client.get(f"/users/{uma.id}").text
     with pytest.raises(AssertionError, match="nothing to undo"):

@@ -1,4 +1,4 @@
-"""The pages of the history, and undo, as administrators use them."""
+"""The pages of the history, and undo."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ FORGED = (
 
 
 def versions_in(text: str) -> list[str]:
-    """What the history of a page offers to undo, newest first."""
+    """The versions that the history on a page offers to undo, newest first."""
     trail = html5lib.parse(text, namespaceHTMLElements=False).find(".//ol[@class='trail']")
     buttons = [] if trail is None else list(trail.iter("button"))
     return [button.get("value", "") for button in buttons if button.get("name") == "version"]
 
 
 def undo(client: PageClient, row: Person | Tenant, version: object, **kwargs: Any) -> Any:
-    """Press the button that undoes a version, with the token of the page."""
+    """Press the button that undoes a version, and confirm the consequences if asked."""
     kind, page = ("people", "users") if isinstance(row, Person) else ("organizations", "organizations")
     token = re.search(r'name="csrf_token" (?:type="hidden" )?value="([^"]+)"', client.get(f"/{page}/{row.id}").text)
     assert token is not None
     path = f"/activity/{kind}/{row.id}/undo"
     answer = client.post(path, data={"csrf_token": token.group(1), "version": str(version)}, **kwargs)
-    if answer.status_code == 200 and "Undo this change?" in answer.text:  # what it means is to be confirmed
+    if answer.status_code == 200 and "Undo this change?" in answer.text:  # the consequences must be confirmed
         return client.post(path, data=fields_of(answer.text, path), **kwargs)
     return answer
 
 
 def note(client: PageClient, row: Person | Tenant) -> str:
-    """What the corner of the row's page says."""
+    """The messages on the row's page."""
     page = "users" if isinstance(row, Person) else "organizations"
     text = client.get(f"/{page}/{row.id}").text
     toasts = html5lib.parse(text, namespaceHTMLElements=False).find(".//div[@id='toasts']")
@@ -61,8 +61,8 @@ def note(client: PageClient, row: Person | Tenant) -> str:
 
 def values_of(build: Builder, row: Person | Tenant) -> tuple[Any, ...]:
     if isinstance(row, Tenant):
-        house = build.read(Organization, row.id)
-        return house.name, house.slug, house.deleted_at
+        organization = build.read(Organization, row.id)
+        return organization.name, organization.slug, organization.deleted_at
     user = build.read(User, row.id)
     return (
         user.email, user.first_name, user.last_name, user.role, user.is_active, user.email_verified,
@@ -76,11 +76,11 @@ def of_row(app: Flask, row_id: uuid.UUID) -> list[Activity]:
         return list(db.session.scalars(select(Activity).filter_by(row_id=row_id).order_by(Activity.id)))
 
 
-# Undo, of every kind, from the message and from the history
+# Undo of every kind of change, from the message and from the history
 
 
 def press(client: PageClient, path: str, action: str) -> str:
-    """Fill in nothing and send the form; returns the page that follows."""
+    """Send the form as it is, and return the next page."""
     fields = fields_of(client.get(path).text, action)
     answer = client.post(action, data=fields)
     assert answer.status_code == 303, answer.text[:500]
@@ -90,13 +90,13 @@ def press(client: PageClient, path: str, action: str) -> str:
 def edit(client: PageClient, row: Person | Tenant, **values: str) -> str:
     page = "users" if isinstance(row, Person) else "organizations"
     answer = client.send(f"/{page}/{row.id}/edit", values)
-    if answer.status_code == 200:  # what it means is to be confirmed
+    if answer.status_code == 200:  # the consequences must be confirmed
         answer = client.post(f"/{page}/{row.id}/edit", data=fields_of(answer.text))
     assert answer.status_code == 303, answer.text[:3000]
     return client.get(answer.headers["Location"]).text
 
 
-PERSON_ACTS: dict[str, Callable[[PageClient, Person], str]] = {
+CHANGES_OF_PEOPLE: dict[str, Callable[[PageClient, Person], str]] = {
     "names": lambda client, row: edit(client, row, first_name="Ulla", last_name=""),
     "address": lambda client, row: edit(client, row, email="ulla@example.com"),
     "role": lambda client, row: edit(client, row, role="ADMIN"),
@@ -106,7 +106,7 @@ PERSON_ACTS: dict[str, Callable[[PageClient, Person], str]] = {
     "deactivation": lambda client, row: press(client, f"/users/{row.id}/deactivation", f"/users/{row.id}/deactivation"),
     "deletion": lambda client, row: press(client, f"/users/{row.id}/delete", f"/users/{row.id}/delete"),
 }
-HOUSE_ACTS: dict[str, Callable[[PageClient, Tenant], str]] = {
+CHANGES_OF_ORGANIZATIONS: dict[str, Callable[[PageClient, Tenant], str]] = {
     "name": lambda client, row: edit(client, row, name="Acme & Sons"),
     "both": lambda client, row: edit(client, row, name="Acme & Sons", slug="acme-and-sons"),
     "deletion": lambda client, row: press(client, f"/organizations/{row.id}/delete", f"/organizations/{row.id}/delete"),
@@ -116,15 +116,15 @@ HOUSE_ACTS: dict[str, Callable[[PageClient, Tenant], str]] = {
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 @pytest.mark.parametrize("place", ["message", "history"])
 @pytest.mark.parametrize("who", ["ada", "root"])
-@pytest.mark.parametrize("act", PERSON_ACTS)
-def test_every_act_on_a_person_is_undone_from_its_message_and_from_the_history(
+@pytest.mark.parametrize("change", CHANGES_OF_PEOPLE)
+def test_every_change_of_a_person_can_be_undone_from_its_message_and_from_the_history(
     client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person, root: Person,
-    act: str, who: str, place: str, *, htmx: bool,
+    change: str, who: str, place: str, *, htmx: bool,
 ) -> None:  # fmt: skip
     sign_in({"ada": ada, "root": root}[who])
     before = values_of(build, uma)
 
-    page = PERSON_ACTS[act](client, uma)
+    page = CHANGES_OF_PEOPLE[change](client, uma)
     assert values_of(build, uma) != before
     undo_from(client, uma, page, place, htmx=htmx)
 
@@ -139,7 +139,7 @@ def undo_from(client: PageClient, row: Person | Tenant, page: str, place: str, *
         else undo_in(page) | {"version": versions_in(client.get(f"/{path}/{row.id}").text)[0]}
     )
     answer = client.post(f"/activity/{kind}/{row.id}/undo", data=fields, headers=HTMX if htmx else {})
-    if answer.text:  # what it means is to be confirmed
+    if answer.text:  # the consequences must be confirmed
         assert answer.text.startswith("<dialog") is htmx
         answer = client.confirm(answer, headers=HTMX if htmx else {})
     assert (answer.status_code, answer.headers["HX-Redirect" if htmx else "Location"]) == (
@@ -149,14 +149,14 @@ def undo_from(client: PageClient, row: Person | Tenant, page: str, place: str, *
 
 
 @pytest.mark.parametrize("place", ["message", "history"])
-@pytest.mark.parametrize("act", HOUSE_ACTS)
-def test_every_act_on_an_organization_is_undone_from_its_message_and_from_the_history(
-    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, act: str, place: str
+@pytest.mark.parametrize("change", CHANGES_OF_ORGANIZATIONS)
+def test_every_change_of_an_organization_can_be_undone_from_its_message_and_from_the_history(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, change: str, place: str
 ) -> None:
     sign_in(root)
     before = values_of(build, acme)
 
-    page = HOUSE_ACTS[act](client, acme)
+    page = CHANGES_OF_ORGANIZATIONS[change](client, acme)
     assert values_of(build, acme) != before
     undo_from(client, acme, page, place, htmx=False)
 
@@ -164,7 +164,7 @@ def test_every_act_on_an_organization_is_undone_from_its_message_and_from_the_hi
 
 
 @pytest.mark.parametrize("kind", ["person", "organization"])
-def test_a_restore_is_undone_too_and_the_row_is_deleted_as_of_when_it_was(
+def test_undoing_a_restore_brings_back_the_time_of_deletion(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
 ) -> None:
     row: Person | Tenant = uma if kind == "person" else acme
@@ -180,7 +180,7 @@ def test_a_restore_is_undone_too_and_the_row_is_deleted_as_of_when_it_was(
     assert values_of(build, row) == deleted
 
 
-def test_an_admin_undoes_a_new_name_of_the_own_organization(
+def test_an_admin_can_undo_renaming_their_organization(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     sign_in(ada)
@@ -192,7 +192,7 @@ def test_an_admin_undoes_a_new_name_of_the_own_organization(
     assert "Change undone." in note(client, acme)
 
 
-def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_stay(
+def test_undo_keeps_later_changes_of_other_fields(
     client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -205,7 +205,7 @@ def test_only_what_the_act_changed_goes_back_and_later_changes_of_other_fields_s
     assert (row.first_name, row.last_name, row.role, row.version) == ("Uma", "Later", Role.ADMIN, 4)
 
 
-def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
+def test_an_undo_is_recorded_with_its_actor_and_can_be_undone(
     client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -226,7 +226,7 @@ def test_an_undo_is_in_the_history_under_the_one_who_did_it_and_can_be_undone(
     assert [one.undoes for one in of_row(app, uma.id)] == [None, None, 2, 3]
 
 
-def test_what_comes_after_an_undo_is_no_undo(
+def test_changes_after_an_undo_are_not_recorded_as_undo(
     client: PageClient, sign_in: SignIn, app: Flask, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -237,10 +237,10 @@ def test_what_comes_after_an_undo_is_no_undo(
     assert [one.undoes for one in of_row(app, uma.id)] == [None, None, 2, None]
 
 
-# Undo that meets others
+# Undo and changes by others
 
 
-def test_an_undo_is_refused_with_both_values_where_somebody_changed_them_since(
+def test_an_undo_of_values_that_changed_since_is_refused_with_both_values(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person
 ) -> None:
     build.tenant("Cedar")
@@ -252,7 +252,7 @@ def test_an_undo_is_refused_with_both_values_where_somebody_changed_them_since(
     undo(client, uma, 2)
 
     assert values_of(build, uma) == before
-    said = note(client, uma)
+    message = note(client, uma)
     for sentence in (
         "Not undone.",
         "First name was changed since: it is “Una” now, and was “Uma”.",
@@ -260,11 +260,11 @@ def test_an_undo_is_refused_with_both_values_where_somebody_changed_them_since(
         "Role was changed since: it is “Super admin” now, and was “User”.",
         "Organization was changed since: it is “Cedar” now, and was “Acme”.",
     ):
-        assert sentence in said
-    assert "Active" not in said
+        assert sentence in message
+    assert "Active" not in message
 
 
-def test_an_undo_says_of_an_emptied_field_that_it_is_empty(
+def test_a_refused_undo_calls_an_empty_value_empty(
     client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -276,7 +276,7 @@ def test_an_undo_says_of_an_emptied_field_that_it_is_empty(
     assert "Last name was changed since: it is empty now, and was “Example”." in note(client, uma)
 
 
-def test_a_deletion_that_somebody_repeated_is_not_undone_by_the_old_button(
+def test_the_old_button_does_not_undo_a_repeated_deletion(
     client: PageClient, sign_in: SignIn, build: Builder, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -287,16 +287,16 @@ def test_a_deletion_that_somebody_repeated_is_not_undone_by_the_old_button(
 
     undo(client, uma, 2)
 
-    assert "The state was changed since: it is “deleted” now, and was “not deleted”." in note(client, uma)
+    assert "State was changed since: it is “deleted” now, and was “not deleted”." in note(client, uma)
     assert build.read(User, uma.id).deleted_at is not None
 
 
-@pytest.mark.parametrize("act", PERSON_ACTS)
-def test_a_second_click_on_the_same_button_does_no_harm(
-    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person, act: str
+@pytest.mark.parametrize("change", CHANGES_OF_PEOPLE)
+def test_clicking_undo_twice_has_no_further_effect(
+    client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person, change: str
 ) -> None:
     sign_in(ada)
-    fields = undo_in(PERSON_ACTS[act](client, uma))
+    fields = undo_in(CHANGES_OF_PEOPLE[change](client, uma))
     answers = [client.confirm(client.post(f"/activity/people/{uma.id}/undo", data=fields)) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [303, 303, 303]
@@ -306,7 +306,7 @@ def test_a_second_click_on_the_same_button_does_no_harm(
     assert (row.version, row.first_name, row.deleted_at) == (3, "Uma", None)
 
 
-def test_a_second_click_on_the_undo_of_a_restore_does_no_harm(
+def test_clicking_undo_of_a_restore_twice_has_no_further_effect(
     client: PageClient, sign_in: SignIn, app: Flask, build: Builder, gil: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -319,7 +319,7 @@ def test_a_second_click_on_the_undo_of_a_restore_does_no_harm(
     assert "Not undone" not in note(client, gil)
 
 
-def test_of_many_undos_at_once_one_changes_the_row(fresh_app: Flask) -> None:
+def test_only_one_of_many_concurrent_undos_changes_the_row(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     acme = build.tenant("Acme")
     admins = [build.person(f"admin{n}@example.com", role=Role.ADMIN, tenant=acme) for n in range(4)]
@@ -335,10 +335,10 @@ def test_of_many_undos_at_once_one_changes_the_row(fresh_app: Flask) -> None:
         assert build.read(User, uma.id).version == 3
 
 
-# The rules hold for undo
+# Undo under the rules of other changes
 
 
-def test_ac10_an_undo_does_not_take_the_last_super_admin_away(
+def test_ac10_an_undo_cannot_demote_the_last_super_admin(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person
 ) -> None:
     sign_in(root)
@@ -352,7 +352,7 @@ def test_ac10_an_undo_does_not_take_the_last_super_admin_away(
 
 
 @pytest.mark.parametrize("change", ["role", "access", "deletion", "organization"])
-def test_ac11_nobody_undoes_what_decides_over_their_own_rights(
+def test_ac11_nobody_can_undo_changes_of_their_own_access(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person,
     change: str,
 ) -> None:  # fmt: skip
@@ -364,8 +364,8 @@ def test_ac11_nobody_undoes_what_decides_over_their_own_rights(
     elif change == "organization":
         edit(client, eve, organization_id="")
     else:
-        act = PERSON_ACTS["deactivation" if change == "access" else "deletion"]
-        undo_from(client, eve, act(client, eve), "message", htmx=False)
+        press_it = CHANGES_OF_PEOPLE["deactivation" if change == "access" else "deletion"]
+        undo_from(client, eve, press_it(client, eve), "message", htmx=False)
     sign_in(eve, other_client)
     before = values_of(build, eve)
 
@@ -375,7 +375,7 @@ def test_ac11_nobody_undoes_what_decides_over_their_own_rights(
     assert values_of(build, eve) == before
 
 
-def test_an_admin_does_not_undo_what_a_super_admin_decided_over_their_role(
+def test_an_admin_cannot_undo_a_super_admins_change_of_their_role(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, ada: Person, root: Person
 ) -> None:
     sign_in(root)
@@ -390,7 +390,7 @@ def test_an_admin_does_not_undo_what_a_super_admin_decided_over_their_role(
 
 
 @pytest.mark.parametrize("holder", ["own", "foreign"])
-def test_an_undo_of_an_address_that_was_taken_meanwhile_says_by_whom_as_far_as_one_may_know(
+def test_undoing_a_change_of_an_address_that_is_taken_now_names_only_people_the_reader_may_see(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, ada: Person, holder: str
 ) -> None:
     sign_in(ada)
@@ -400,33 +400,33 @@ def test_an_undo_of_an_address_that_was_taken_meanwhile_says_by_whom_as_far_as_o
 
     undo(client, guest, 2)
 
-    said = note(client, guest)
+    message = note(client, guest)
     if holder == "own":
-        assert "Not undone. Zoe Example already uses this address." in said
+        assert "Not undone. Zoe Example already uses this address." in message
     else:
-        assert "Not undone. This address can't be used here; ask your system administrator." in said
-        assert "Zoe" not in said
+        assert "Not undone. This address can't be used here; ask your system administrator." in message
+        assert "Zoe" not in message
     assert build.read(User, guest.id).email == "new@example.com"
 
 
 @pytest.mark.parametrize("holder", ["own", "foreign"])
-def test_an_undone_deletion_meets_an_address_that_was_taken_meanwhile(
+def test_undoing_a_deletion_fails_if_the_address_is_taken_now(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, ada: Person,
     holder: str,
 ) -> None:  # fmt: skip
     sign_in(ada)
-    PERSON_ACTS["deletion"](client, uma)
+    CHANGES_OF_PEOPLE["deletion"](client, uma)
     build.person(uma.email, first_name="Zoe", tenant=acme if holder == "own" else birch)
 
     undo(client, uma, 2)
 
-    said = note(client, uma)
-    assert ("Zoe Example already uses this address." in said) == (holder == "own")
-    assert ("ask your system administrator" in said) == (holder == "foreign")
+    message = note(client, uma)
+    assert ("Zoe Example already uses this address." in message) == (holder == "own")
+    assert ("ask your system administrator" in message) == (holder == "foreign")
     assert build.read(User, uma.id).deleted_at is not None
 
 
-def test_an_undo_of_a_short_name_that_was_taken_meanwhile_says_by_whom(
+def test_undoing_a_change_of_a_slug_that_is_taken_now_names_the_organization(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person
 ) -> None:
     sign_in(root)
@@ -439,7 +439,7 @@ def test_an_undo_of_a_short_name_that_was_taken_meanwhile_says_by_whom(
     assert build.read(Organization, acme.id).slug == "acme-old"
 
 
-def test_an_undone_address_is_as_verified_as_it_was_and_no_more(
+def test_an_address_that_undo_brings_back_is_verified_only_if_it_was_before(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     sign_in(ada)
@@ -455,17 +455,17 @@ def test_an_undone_address_is_as_verified_as_it_was_and_no_more(
     assert [(row.email, row.email_verified) for row in rows] == [(proved.email, True), (unproved.email, False)]
 
 
-@pytest.mark.parametrize("act", ["move", "deletion"])
-def test_nobody_comes_back_into_an_organization_that_was_deleted_meanwhile(
+@pytest.mark.parametrize("change", ["move", "deletion"])
+def test_undo_cannot_return_people_to_a_deleted_organization(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant, uma: Person, root: Person,
-    act: str,
+    change: str,
 ) -> None:  # fmt: skip
     sign_in(root)
-    if act == "move":
+    if change == "move":
         edit(client, uma, organization_id="birch")
     else:
-        PERSON_ACTS["deletion"](client, uma)
-    HOUSE_ACTS["deletion"](client, acme)
+        CHANGES_OF_PEOPLE["deletion"](client, uma)
+    CHANGES_OF_ORGANIZATIONS["deletion"](client, acme)
     before = values_of(build, uma)
 
     undo(client, uma, 2)
@@ -475,7 +475,7 @@ def test_nobody_comes_back_into_an_organization_that_was_deleted_meanwhile(
 
 
 @pytest.mark.parametrize("kind", ["person", "organization"])
-def test_an_edit_of_what_was_deleted_since_is_undone_only_after_it_is_restored(
+def test_an_edit_of_a_deleted_row_can_be_undone_only_after_it_is_restored(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
 ) -> None:
     row: Person | Tenant = uma if kind == "person" else acme
@@ -487,12 +487,12 @@ def test_an_edit_of_what_was_deleted_since_is_undone_only_after_it_is_restored(
 
     undo(client, row, 2)
 
-    said = note(client, row)
-    assert "is deleted. Restore" in said
+    message = note(client, row)
+    assert "is deleted. Restore" in message
     assert values_of(build, row) == before
 
 
-def test_ac7_an_admin_does_not_give_super_admin_back(
+def test_ac7_an_admin_cannot_grant_super_admin_by_undo(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person,
     root: Person,
 ) -> None:  # fmt: skip
@@ -508,16 +508,16 @@ def test_ac7_an_admin_does_not_give_super_admin_back(
     assert "2" not in versions_in(other_client.get(f"/users/{eve.id}").text)
 
 
-@pytest.mark.parametrize("walls", ["both", "scoping_alone"])
-def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a_short_name(
+@pytest.mark.parametrize("layers", ["both", "scoping_alone"])
+def test_an_admin_cannot_undo_the_deletion_or_restore_of_an_organization_or_its_slug(
     request: pytest.FixtureRequest, client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder,
     acme: Tenant, birch: Tenant,
-    ada: Person, root: Person, walls: str,
+    ada: Person, root: Person, layers: str,
 ) -> None:  # fmt: skip
-    if walls != "both":
-        request.getfixturevalue(walls)
+    if layers != "both":
+        request.getfixturevalue(layers)
     sign_in(root)
-    HOUSE_ACTS["deletion"](client, birch)
+    CHANGES_OF_ORGANIZATIONS["deletion"](client, birch)
     press(client, f"/organizations/{acme.id}/delete", f"/organizations/{acme.id}/delete")
     press(client, f"/organizations/{acme.id}", f"/organizations/{acme.id}/restore")
     edit(client, acme, slug="acme-new")
@@ -526,19 +526,19 @@ def test_an_admin_does_not_undo_the_deletion_or_restore_of_an_organization_nor_a
 
     statuses = [
         other_client.post(
-            f"/activity/organizations/{house.id}/undo", data={"csrf_token": token, "version": version}
+            f"/activity/organizations/{tenant.id}/undo", data={"csrf_token": token, "version": version}
         ).status_code
-        for house, version in ((birch, "2"), (acme, "2"), (acme, "3"), (acme, "4"))
+        for tenant, version in ((birch, "2"), (acme, "2"), (acme, "3"), (acme, "4"))
     ]
 
     assert statuses[0] == 404
     assert statuses[2:] == [403, 403]
     assert versions_in(other_client.get(f"/organizations/{acme.id}").text) == []
-    house = build.read(Organization, acme.id)
-    assert (house.slug, house.deleted_at) == ("acme-new", None)
+    organization = build.read(Organization, acme.id)
+    assert (organization.slug, organization.deleted_at) == ("acme-new", None)
 
 
-def test_au13_a_new_password_can_not_be_undone(
+def test_au13_a_password_change_cannot_be_undone(
     client: PageClient, sign_in: SignIn, app: Flask, build: Builder, uma: Person, ada: Person
 ) -> None:
     sign_in(ada)
@@ -553,7 +553,7 @@ def test_au13_a_new_password_can_not_be_undone(
     assert "reset the password" in page
 
 
-def test_ac2_a_foreign_row_is_undone_by_nobody_else(
+def test_ac2_changes_of_another_tenant_cannot_be_undone(
     client: PageClient, sign_in: SignIn, build: Builder, birch: Tenant, bea: Person, ada: Person
 ) -> None:
     with acting(client.application):
@@ -569,7 +569,7 @@ def test_ac2_a_foreign_row_is_undone_by_nobody_else(
 
 
 @pytest.mark.parametrize("kind", ["person", "organization"])
-def test_in3_a_forged_version_is_missing(
+def test_in3_a_forged_version_is_not_found(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, uma: Person, root: Person, kind: str
 ) -> None:
     row: Person | Tenant = uma if kind == "person" else acme
@@ -585,7 +585,7 @@ def test_in3_a_forged_version_is_missing(
     assert values_of(build, row) == before
 
 
-def test_an_act_on_a_column_that_a_later_release_dropped_is_not_undone(
+def test_a_change_of_a_dropped_column_cannot_be_undone(
     client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     values = {"action": "update", "table_name": "users", "row_id": uma.id, "row_version": 7}
@@ -601,19 +601,19 @@ def test_an_act_on_a_column_that_a_later_release_dropped_is_not_undone(
     assert client.get(f"/activity/people/{uma.id}").status_code == 200
 
 
-def test_se3_a_sign_in_that_a_deletion_ended_stays_ended(
+def test_se3_undoing_a_deletion_does_not_revive_sessions(
     client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     sign_in(uma, other_client)
     sign_in(ada)
 
-    undo_from(client, uma, PERSON_ACTS["deletion"](client, uma), "message", htmx=False)
+    undo_from(client, uma, CHANGES_OF_PEOPLE["deletion"](client, uma), "message", htmx=False)
 
     assert other_client.get("/account/").headers["Location"].startswith("/login")
     sign_in(uma, other_client)
 
 
-def test_rt6_an_undo_that_deactivates_or_deletes_ends_sign_ins(
+def test_rt6_an_undo_that_deactivates_or_deletes_people_ends_their_sessions(
     client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, gil: Person,
     ada: Person,
 ) -> None:  # fmt: skip
@@ -621,7 +621,7 @@ def test_rt6_an_undo_that_deactivates_or_deletes_ends_sign_ins(
     sign_in(ada)
     pages = {
         gil: press(client, f"/users/{gil.id}", f"/users/{gil.id}/restore"),
-        off: PERSON_ACTS["deactivation"](client, off),
+        off: CHANGES_OF_PEOPLE["deactivation"](client, off),
     }
     for person, page in pages.items():
         sign_in(person, other_client)
@@ -632,12 +632,12 @@ def test_rt6_an_undo_that_deactivates_or_deletes_ends_sign_ins(
         other_client.delete_cookie("session")
 
 
-# The list, and what it costs
+# Statements of the list
 
 
 @contextmanager
 def counted(app: Flask) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
+    """Collect the statements that are sent in the block."""
     sent: list[str] = []
 
     def note_it(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -653,7 +653,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(("who", "most"), [("ada", 3), ("root", 4)])
-def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask, who: str, most: int) -> None:
+def test_the_list_takes_a_constant_number_of_statements(fresh_app: Flask, who: str, most: int) -> None:
     build = Builder(fresh_app)
     acme, birch = build.tenant("Acme"), build.tenant("Birch")
     person = {
@@ -673,11 +673,11 @@ def test_the_list_is_one_statement_however_many_events_it_tells(fresh_app: Flask
         users.update(moved.id, 1, {"organization_id": acme.id})
     with counted(fresh_app) as sent:
         client.get("/activity/")
-    assert len(sent) <= most + 2, sent  # what the row is like now, and the names of its organizations
+    assert len(sent) <= most + 2, sent  # the current row, and the names of its organizations
 
 
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_the_latest_acts_are_one_statement_of_the_first_page(
+def test_the_dashboard_reads_the_latest_changes_with_one_statement(
     app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, birch: Tenant, uma: Person, ada: Person,
     root: Person, who: str,
 ) -> None:  # fmt: skip

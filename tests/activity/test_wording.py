@@ -1,4 +1,4 @@
-"""Does the history read as plain sentences, by day, and do its pages stay small?"""
+"""The history reads as plain sentences, by day, and its pages stay small."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from portal.activity import queries
 from portal.activity.entries import days, entries_of
@@ -23,6 +23,7 @@ from portal.core.db import command, db
 from portal.core.history import record
 from portal.mfa.actions import RECOVERY_CODES_RENEWED, TWO_FACTOR_ADDED
 from portal.mfa.words import CODE, MEANS
+from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.users.actions import TWO_FACTOR_RESET
 from portal.users.commands import set_password, users
@@ -43,12 +44,12 @@ def words(element: Element | None) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """What each entry of a page says, newest first, without its time."""
+    """The sentence of each entry on a page, newest first, without its time."""
     found = [entry.find("p") for trail in trails(text) for entry in trail.findall("li")]
     return [words(one).removesuffix(words(None if one is None else one.find(".//time"))).strip() for one in found]
 
 
-ACTS: dict[str, Callable[[Person], object]] = {
+CHANGES: dict[str, Callable[[Person], object]] = {
     "changed the first name of Ulla Example": lambda uma: users.update(uma.id, 1, {"first_name": "Ulla"}),
     "changed the role of Uma Example": lambda uma: users.update(uma.id, 1, {"role": Role.ADMIN}),
     "changed 2 fields of Ulla Else": lambda uma: users.update(uma.id, 1, {"first_name": "Ulla", "last_name": "Else"}),
@@ -58,13 +59,13 @@ ACTS: dict[str, Callable[[Person], object]] = {
 }
 
 
-@pytest.mark.parametrize("sentence", ACTS)
-def test_an_act_is_one_plain_sentence(
+@pytest.mark.parametrize("sentence", CHANGES)
+def test_a_change_is_one_plain_sentence(
     app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person, root: Person,
     sentence: str,
 ) -> None:  # fmt: skip
     with acting(app, root):
-        ACTS[sentence](uma)
+        CHANGES[sentence](uma)
     sign_in(root)
 
     assert f"{root.name} {sentence}" in sentences(client.get("/activity/").text)
@@ -72,7 +73,7 @@ def test_an_act_is_one_plain_sentence(
     assert f"System administrator {sentence}" in sentences(other_client.get("/activity/").text)
 
 
-def test_what_one_does_to_oneself_names_oneself_once(
+def test_a_change_of_the_own_account_names_the_person_once(
     app: Flask, client: PageClient, sign_in: SignIn, ada: Person
 ) -> None:
     with acting(app, ada):
@@ -85,7 +86,7 @@ def test_what_one_does_to_oneself_names_oneself_once(
     ]  # fmt: skip
 
 
-def test_a_refusal_names_the_path_as_no_value_of_a_field(
+def test_a_refusal_contains_the_path_in_its_sentence(
     client: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person, root: Person
 ) -> None:
     sign_in(uma, other_client)
@@ -98,7 +99,7 @@ def test_a_refusal_names_the_path_as_no_value_of_a_field(
     assert "<ins>" not in text
 
 
-def test_a_secret_is_said_in_a_word_beside_other_fields(
+def test_a_changed_secret_is_listed_without_its_value_among_other_fields(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
 ) -> None:
     with acting(app):
@@ -114,7 +115,7 @@ def _row(person: Person) -> User:
     return db.session.get_one(User, person.id)
 
 
-def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
+def test_failed_sign_ins_of_known_and_unknown_addresses_read_as_sentences(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
 ) -> None:
     with acting(app):
@@ -128,7 +129,7 @@ def test_failed_sign_ins_of_the_known_and_the_unknown_are_plain_too(
     ]
 
 
-def test_two_step_sign_in_is_told_in_whole_sentences(
+def test_two_factor_authentication_reads_as_sentences(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     about, tenant = uma.id, uma.organization_id
@@ -150,7 +151,7 @@ def test_two_step_sign_in_is_told_in_whole_sentences(
     ]
 
 
-def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
+def test_accepting_an_invitation_is_one_entry_with_everything_it_changed(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     newt = build.person("newt@example.com", tenant=acme, invited_at=now())
@@ -165,9 +166,9 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
     sentence = "Newt Example accepted the invitation, chose a password and signed in"
 
     for path in (f"/activity/people/{newt.id}", f"/users/{newt.id}", "/activity/"):
-        told_so = sentences(client.get(path).text)
-        assert [one for one in told_so if "invitation" in one or "password" in one] == [sentence], path
-        assert "Newt Example signed in" not in told_so
+        shown = sentences(client.get(path).text)
+        assert [one for one in shown if "invitation" in one or "password" in one] == [sentence], path
+        assert "Newt Example signed in" not in shown
     page = client.get(f"/activity/people/{newt.id}").text
     assert "Email verified" in words(trails(page)[0])
     assert "Same as the browser Indiana, Knox" in words(trails(page)[0])
@@ -176,7 +177,7 @@ def test_accepting_an_invitation_is_one_sentence_with_what_it_changed(
     assert len(lines) == 4
 
 
-def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
+def test_a_new_address_and_ending_other_sessions_read_as_sentences(
     app: Flask, client: PageClient, sign_in: SignIn, uma: Person, ada: Person
 ) -> None:
     browser, other = Visitor(app, uma), Visitor(app, uma)
@@ -194,7 +195,7 @@ def test_a_new_address_and_signing_out_elsewhere_are_told_as_they_are(
     ]
 
 
-def test_repetitions_are_counted_in_the_sentence(app: Flask, ada: Person, uma: Person) -> None:
+def test_the_sentence_contains_the_number_of_repeats(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada), app.test_request_context():
         record(SIGN_IN_FAILED, about=uma.id, tenant=uma.organization_id)
         entry = entries_of(queries.listing({"action": "sign_in_failed"}, "/activity/").page().rows)[0]
@@ -203,7 +204,7 @@ def test_repetitions_are_counted_in_the_sentence(app: Flask, ada: Person, uma: P
     assert text == "<b>Ada Example</b> failed to sign in 1,234 times"
 
 
-def test_an_act_on_many_rows_says_how_many(
+def test_a_change_of_many_rows_says_how_many(
     app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, ada: Person
 ) -> None:
     with acting(app):
@@ -222,21 +223,21 @@ def _person(tenant: Tenant, number: int) -> dict[str, object]:
     return {"email": f"p{number}@example.com", "first_name": f"P{number}", "organization_id": tenant.id}
 
 
-def test_the_dashboard_tells_an_act_in_many_organizations_once(
+def test_the_dashboard_shows_a_change_of_many_organizations_once(
     app: Flask, client: PageClient, sign_in: SignIn, root: Person
 ) -> None:
     with acting(app):
-        rows = [{"name": f"House {number}", "slug": f"house-{number}"} for number in range(9)]
+        rows = [{"name": f"Branch {number}", "slug": f"branch-{number}"} for number in range(9)]
         command(lambda: db.session.execute(insert(Organization), rows))()
     sign_in(root)
 
-    told_so = _of(client, "/")
+    shown = _of(client, "/")
 
-    assert told_so[0] == f"{root.name} signed in"
-    assert len([one for one in told_so if "created House" in one]) == 1
+    assert shown[0] == f"{root.name} signed in"
+    assert len([one for one in shown if "created Branch" in one]) == 1
 
 
-def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) -> None:
+def test_entries_are_grouped_by_day(app: Flask, ada: Person, uma: Person) -> None:
     with acting(app, ada):
         users.update(uma.id, 1, {"first_name": "Ulla"})
         entry = entries_of(queries.listing({}, "/activity/").page().rows)[0]
@@ -248,7 +249,7 @@ def test_entries_stand_under_their_days(app: Flask, ada: Person, uma: Person) ->
     assert [(name, len(ones)) for name, ones in found] == [("Today", 1), ("Yesterday", 2), ("4 Mar 2026", 1)]
 
 
-def test_pages_of_the_history_stay_small_where_all_can_be_undone(
+def test_pages_of_the_history_stay_small_if_every_change_can_be_undone(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     people = [build.person(f"p{number}@example.com", tenant=acme, first_name="Uma") for number in range(26)]
@@ -264,7 +265,7 @@ def test_pages_of_the_history_stay_small_where_all_can_be_undone(
     assert (len(part) < 14_000, len(gzip.compress(part)) < 4_000) == (True, True)
 
 
-def test_a_place_without_scripts_needs_one_form_for_all_buttons(
+def test_one_form_contains_all_undo_buttons_and_works_without_scripts(
     app: Flask, client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person
 ) -> None:
     with acting(app, ada):
@@ -283,3 +284,26 @@ def test_a_place_without_scripts_needs_one_form_for_all_buttons(
     assert [button.get("value") for button in buttons] == ["3", "2"]
     row = build.read(User, uma.id)
     assert (row.first_name, row.last_name) == ("Uma", "Else")
+
+
+def test_a_changed_url_name_keeps_its_capitals(
+    app: Flask, client: PageClient, sign_in: SignIn, acme: Tenant, root: Person
+) -> None:
+    with acting(app, root):
+        organizations.update(acme.id, 1, {"slug": "acme-two"})
+    sign_in(root)
+
+    assert "Root Example changed the URL name of Acme" in sentences(client.get("/activity/").text)
+
+
+def test_a_change_whose_values_were_erased_names_no_number_of_fields(
+    app: Flask, client: PageClient, sign_in: SignIn, uma: Person, root: Person
+) -> None:
+    with acting(app, root):
+        users.update(uma.id, 1, {"first_name": "Ulla"})
+    with acting(app):
+        command(lambda: db.session.scalar(select(func.portal_erase_activity("users", uma.id))))()
+    sign_in(root)
+
+    assert "Root Example changed Ulla Example" in sentences(client.get("/activity/").text)
+    assert "The system erased the values in the history of Ulla Example" in sentences(client.get("/activity/").text)

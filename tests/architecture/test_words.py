@@ -87,19 +87,6 @@ ELSEWHERE: dict[str, set[str]] = {
     },
 }
 
-# Not rewritten yet. This list only gets shorter.
-PENDING: set[str] = {
-    "portal/core/history.py",
-    "portal/web/activity_feed.py",
-    "templates/activity/_table.html",
-    "tests/activity/test_queries.py",
-    "tests/activity/test_entries.py",
-    "tests/activity/test_views.py",
-    "tests/activity/test_wording.py",
-    "tests/browser/scenes.py",
-    "tests/users/test_rules.py",
-}
-
 
 def texts() -> Iterator[tuple[str, str]]:
     for path in sorted({*(one for folder in FOLDERS for one in (ROOT / folder).rglob("*")), *ROOT.glob("*.md")}):
@@ -122,14 +109,11 @@ def found() -> dict[str, set[str]]:
     return {name: words for name, words in both if words}
 
 
-def test_only_pending_files_contain_a_retired_word() -> None:
-    assert {
-        name: {word: RETIRED[word] for word in words} for name, words in found().items() if name not in PENDING
-    } == {}
+def test_no_file_contains_a_retired_word() -> None:
+    assert {name: {word: RETIRED[word] for word in words} for name, words in found().items()} == {}
 
 
 def test_every_exception_is_still_needed() -> None:
-    assert PENDING - found().keys() == set()
     assert {(word, name) for word, names in ELSEWHERE.items() for name in names} <= {
         (word, name) for name, text in texts() for word in retired(text)
     }

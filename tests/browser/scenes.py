@@ -279,8 +279,8 @@ def undo_refused(tabs: Tabs) -> Page:
     return page
 
 
-def one_act(tabs: Tabs) -> Page:
-    """An act on two people at once."""
+def change_of_two(tabs: Tabs) -> Page:
+    """A change of two people at once."""
     both = update(User).where(User.id.in_([somebody(tabs).id, somebody(tabs).id])).values(last_name="Together")
     with acting(tabs.site.build.app):
         command(lambda: db.session.execute(both, execution_options={"synchronize_session": False}))()
@@ -291,8 +291,8 @@ def one_act(tabs: Tabs) -> Page:
     return page
 
 
-def act_of_one(tabs: Tabs) -> Page:
-    """An act on somebody with long names, by whom and from where."""
+def change_of_one(tabs: Tabs) -> Page:
+    """A change of somebody with long names, with its source."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/activity/?row={person.id}")
@@ -420,8 +420,8 @@ SCENES: dict[str, Scene] = {
     "activity, filtered": at("/activity/?q=a&action=sign_in&from=2020-01-01&to=2999-01-01"),
     "activity about somebody with long names": activity_of_long_names,
     "activity, none found": at("/activity/?q=nobodyhere&field=slug"),
-    "activity, one act": one_act,
-    "activity, one act on one person": act_of_one,
+    "activity, a change of two people": change_of_two,
+    "activity, a change of one person": change_of_one,
     "history of a person": past,
     "history of an organization": at_history_of_acme,
     "history, undone": undone,

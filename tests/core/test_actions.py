@@ -1,4 +1,4 @@
-"""Every action that the portal records is declared exactly once, by a feature."""
+"""Every action that the portal records is declared by exactly one feature."""
 
 from __future__ import annotations
 

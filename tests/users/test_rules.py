@@ -64,7 +64,7 @@ def test_au3_the_same_words_are_refused_wherever_a_password_is_chosen(
         assert "This consists mostly of your name" in answer
 
 
-def test_the_rule_of_somebody_new_is_that_of_whoever_has_no_second_factor(app: Flask, uma: Person) -> None:
+def test_new_people_need_passwords_as_long_as_people_without_two_factor_authentication(app: Flask, uma: Person) -> None:
     with acting(app):
         known, new = rule_for(uma.id), rule_for_new(uma.email)
 

@@ -190,8 +190,8 @@ def test_a_new_address_and_ending_other_sessions_read_as_sentences(
 
     assert sentences(client.get(f"/activity/people/{uma.id}").text)[:3] == [
         "Uma Example ended all other sessions of this person",
-        "Uma Example gave up uma.new@example.com as the new address",
-        "Uma Example asked for uma.new@example.com as the new address",
+        "Uma Example canceled uma.new@example.com as the new address",
+        "Uma Example requested uma.new@example.com as the new address",
     ]
 
 

@@ -39,7 +39,7 @@ HOSTILE = [
 def session(
     app: Flask, person: Person, *, rotated: int = 0, agent: str = "robot/1", address: str = "192.0.2.9"
 ) -> uuid.UUID:
-    """What an API client of theirs holds."""
+    """The ID of a session of an API client."""
     origin = bind_origin(Origin("", address, agent))
     try:
         with acting(app):

@@ -143,7 +143,7 @@ def test_new_people_beyond_the_bound_are_only_estimated_for_super_admins(
     text_shown = client.get("/").text
 
     assert figures(text_shown)["New people"][1] == shown
-    assert "On 1 of these days, more than 2 people were added; the line stops at 2." in text_shown
+    assert "On 1 of these days, more than 2 people were added. The line ends at 2." in text_shown
 
 
 def test_a_day_with_more_people_than_are_counted_is_marked() -> None:

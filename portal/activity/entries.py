@@ -122,7 +122,7 @@ def entries_of(
         colleagues=known,
         removed=removed(one for one in unknown if one not in known),
         names=names_of(key for row in events for key in _keys(row, briefly)),
-        undoable=set() if briefly else undoable_among(events, of_one_row=of_one_row),
+        undoable=set() if briefly or one_by_one else undoable_among(events, of_one_row=of_one_row),
     )
     entries = [_entry(row, action_of(row), lookups) for row in events]
     return entries if one_by_one else list(_combined(events, entries))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import ARRAY, Row, Uuid, and_, asc, cast, desc, false, func, null, or_, select, true
 from sqlalchemy import ColumnExpressionArgument as Condition
-from sqlalchemy import Row, and_, false, func, null, or_, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import Role
@@ -62,6 +62,35 @@ def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: st
     total = db.session.scalar(select(Operation.events).where(Operation.id == operation_id, Operation.shown()))
     known = None if total is None else Count(total)
     return _of_events(arguments, path, Activity.operation_id == operation_id, known)
+
+
+def events_of(operations: Sequence[Row[Any]], size: int, sort: str) -> Iterator[Sequence[Row[Any]]]:
+    """All events of these operations, one operation after the other, in batches of up to `size`.
+
+    Operations that fit into a batch together are one statement; of a larger one, each batch is.
+    """
+    small: list[Row[Any]] = []
+    for operation in operations:
+        if small and sum(one.rest + 1 for one in small) + operation.rest >= size:
+            yield _together(small, size, sort)
+            small = []
+        if operation.rest >= size:
+            yield from of_operation(operation.operation_id, {"sort": sort}, "").batches(size)
+        else:
+            small.append(operation)
+    if small:
+        yield _together(small, size, sort)
+
+
+def _together(operations: Sequence[Row[Any]], size: int, sort: str) -> Sequence[Row[Any]]:
+    """Each operation's events are read by index, because statistics on events mislead the planner after an import."""
+    ids = cast([one.operation_id for one in operations], ARRAY(Uuid()))
+    wanted = func.unnest(ids).table_valued("id", with_ordinality="place", name="wanted").render_derived()
+    way: Callable[[Any], Any] = desc if sort.startswith("-") else asc
+    mine = events().where(Activity.operation_id == wanted.c.id).order_by(way(Activity.at), way(Activity.key))
+    own = mine.limit(size).lateral("own")
+    found = select(own).select_from(wanted).join(own, true()).order_by(wanted.c.place, way(own.c.at), way(own.c.id))
+    return db.session.execute(found, execution_options={"with_deleted": True}).all()
 
 
 def _of_events(

@@ -36,7 +36,7 @@ bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
 HEADINGS = (
     "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
-    "request_id", "operation_id", "more",
+    "request_id", "operation_id",
 )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def _choices() -> dict[str, str]:
 @bp.get("/export")
 @requires(ACTIVITY_READ)
 def export() -> ResponseReturnValue:
-    """The same events as a CSV file, one line for each changed field."""
+    """Every event of the same operations as a CSV file, one line for each changed field."""
     listing = queries.listing(request.args, here())
     return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
 
@@ -220,15 +220,16 @@ def _moment(text: str) -> datetime | None:
 
 def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
     yield [HEADINGS]
-    for rows in listing.batches(BATCH):
-        lines = [line for entry in entries_of(rows, one_by_one=True) for line in _lines(entry)]
-        db.session.rollback()  # no connection waits until the batch is sent
-        yield lines
+    for operations in listing.batches(BATCH):
+        for rows in queries.events_of(operations, BATCH, listing.sort):
+            lines = [line for entry in entries_of(rows, one_by_one=True) for line in _lines(entry)]
+            db.session.rollback()  # no connection waits until the batch is sent
+            yield lines
 
 
 def _lines(entry: Entry) -> Iterator[Sequence[object]]:
     head = (entry.at.isoformat(), entry.who, entry.what, entry.table, entry.subject, entry.row_id)
-    tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id, entry.rest)
+    tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id)
     if not entry.differences:
         yield (*head, None, None, None, *tail)
     for one in entry.differences:

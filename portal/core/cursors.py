@@ -16,27 +16,27 @@ LONGEST = 2400
 
 
 def moment(text: str) -> datetime:
-    """A cursor's time; ValueError for anything else."""
+    """A cursor's time. Raises ValueError if it is invalid."""
     value = datetime.fromisoformat(text)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)  # offsets that PostgreSQL can't read
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)  # PostgreSQL can't read every offset
 
 
 def ranked(text: str) -> str:
-    """A cursor's rank and time, as portal_find_users reads them; ValueError for anything else."""
+    """A cursor's rank and time, in the format of portal_find_users. Raises ValueError if they are invalid."""
     rank, _, at = text.partition(" ")
     if rank not in tuple("1234"):
         raise ValueError(rank)
     return f"{rank} {moment(at).isoformat()}"
 
 
-def written(row: Row[Any]) -> str:
-    """A row's position: its sort value and its key."""
+def encoded(row: Row[Any]) -> str:
+    """A row's position, for a URL: its sort value and its key."""
     text = row.sort_key.isoformat() if isinstance(row.sort_key, datetime) else row.sort_key
     plain = json.dumps([text, str(row.id)], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(plain.encode("utf-8")).decode("ascii").rstrip("=")
 
 
-def read(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uuid.UUID] | None:
+def decoded(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uuid.UUID] | None:
     """The position, or None if the text is invalid. `read_value` raises ValueError for invalid values."""
     if not text or len(text) > LONGEST:
         return None

@@ -24,12 +24,12 @@ from portal.core.sources import Source as Source
 from portal.core.sources import Tab as Tab
 from portal.core.terms import LONGEST, matches, words_of
 
-NOT_A_DAY = "This is not a valid date, so it has no effect. Enter one such as 2026-03-31."
+NOT_A_DAY = "This is not a valid date, so it has no effect. Enter a date such as 2026-03-31."
 BEST = "best"
 NO_FILTERS: Mapping[str, Filter] = {}
 PER_PAGE = (25, 50, 100)
-# With more matches, walking an index until a page is full reads fewer rows than sorting all matches.
-WALKED_ABOVE = 5_000
+# With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
+SCANNED_ABOVE = 5_000
 
 
 class Listing:
@@ -67,8 +67,8 @@ class Listing:
         self._about: int | None = None
         sorted_by = self._sorted_by()
         self._column = sorted_by.column
-        self._after = cursors.read(arguments.get("after"), sorted_by.read)
-        self._before = cursors.read(arguments.get("before"), sorted_by.read)
+        self._after = cursors.decoded(arguments.get("after"), sorted_by.read)
+        self._before = cursors.decoded(arguments.get("before"), sorted_by.read)
 
     # Queries
 
@@ -132,7 +132,7 @@ class Listing:
         return Count.bounded(counted or 0, counts.BOUND)
 
     def estimated(self) -> Count:
-        """The planner's estimate. Only for actors without a tenant: it knows nothing of tenants."""
+        """The planner's estimate. Only for actors without a tenant, because the planner doesn't know about tenants."""
         return Count(self._estimate(), "about")
 
     def _sorted_by(self) -> Sort:
@@ -147,7 +147,7 @@ class Listing:
             place = func.concat(keys.rank, " ", column) if self.sort == BEST else column
             rows = self.source.rows.add_columns(place.label("sort_key")).join(keys.id.table, keys.id == entity.id)
             return rows.order_by(keys.place)
-        is_walked = column is (self.source.newest or entity.created_at) or (self._about or 0) > WALKED_ABOVE
+        is_walked = column is (self.source.newest or entity.created_at) or (self._about or 0) > SCANNED_ABOVE
         if not self.q or (is_walked and self.sort != BEST):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
@@ -160,7 +160,7 @@ class Listing:
         return self._ordered(rows, page.sort_key, page.id)
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
-        """The rows from the start of the page on, and one more than it shows."""
+        """The rows from the start of the page, plus one to find out whether there is a next page."""
         cursor = self._before or self._after
         if cursor is not None:
             down = self._downward()
@@ -188,7 +188,7 @@ class Listing:
 
     @property
     def _finds(self) -> bool:
-        """Whether a database function finds the page: inside a tenant always, otherwise when it ranks."""
+        """Whether a database function finds the page: inside a tenant always, otherwise if it ranks."""
         is_asked = bool(self.q) and self._can_find
         return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
 
@@ -197,7 +197,7 @@ class Listing:
         return self._finds and not current_actor().is_unlimited
 
     def _found_keys(self) -> Rows:
-        """The keys from the start of the page on. On a tenant's first page, one query finds rows and count together."""
+        """The keys from the start of the page. On a tenant's first page, one query finds both rows and count."""
         place = self._before or self._after
         if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
@@ -226,7 +226,7 @@ class Listing:
         return select(func.count()).select_from(rows).scalar_subquery()
 
     def _estimate(self) -> int:
-        """The planner's estimate for the same rows; nothing is read."""
+        """The planner's estimate for the same rows, without reading them."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
         rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
         plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
@@ -268,7 +268,7 @@ class Listing:
 
     @property
     def shown_filters(self) -> dict[str, Filter]:
-        """Those that people set above the list. One that a link set to a row's key is only a chip."""
+        """Filters to show above the list. A filter that a link set to a row's key is shown only as a chip."""
         set_by_links = {name for name, value in self.filters.items() if read_key(value)}
         return {name: one for name, one in self.source.filters.items() if one.label and name not in set_by_links}
 
@@ -282,7 +282,7 @@ class Listing:
 
     @property
     def best_url(self) -> str | None:
-        """The URL to sort by best match, if a search is sorted otherwise."""
+        """The URL to sort by best match, if a search is sorted differently."""
         return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
 
     def sort_direction(self, name: str) -> str | None:
@@ -310,8 +310,8 @@ class Listing:
         has_next = (self._before is not None) if backward else more
         return {
             "first": self.url if has_previous else None,
-            "previous": self.url_with(before=cursors.written(rows[0])) if has_previous and rows else None,
-            "next": self.url_with(after=cursors.written(rows[-1])) if has_next and rows else None,
+            "previous": self.url_with(before=cursors.encoded(rows[0])) if has_previous and rows else None,
+            "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
             "last": self.url_with(page="last") if has_next else None,
         }
 

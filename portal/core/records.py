@@ -1,4 +1,4 @@
-"""Create, change, delete, restore and undo the rows of one resource. Features override what differs."""
+"""Create, change, delete, restore and undo rows of a resource. Features override what differs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Records(Generic[Row]):
-    """How rows of one model are written. Each public method is one transaction, or joins the running one.
+    """Writes rows of one model. Each public method is one transaction, or joins the running one.
 
     A feature's subclass overrides `insert`, `edited`, `change`, `remove` and `bring_back`, which run inside the
     transaction with the row locked, and `explained` or `around`, which run outside.
@@ -31,10 +31,10 @@ class Records(Generic[Row]):
     model: type[Row]
     noun: ClassVar[str]
     permissions: ClassVar[Permissions]
-    unique: ClassVar[tuple[str, ...]] = ()  # columns whose values no two rows may share until one is deleted
+    unique: ClassVar[tuple[str, ...]] = ()  # columns with unique values among rows that are not deleted
 
     def create(self, values: Mapping[str, Any], *, row_id: uuid.UUID, **options: Any) -> uuid.UUID:
-        """Create a row; repeating it with the same `row_id` returns the same row. Conflict, NotAllowed."""
+        """Create a row. A second call with the same `row_id` returns the same row. Raises Conflict, NotAllowed."""
 
         def make() -> None:
             try:
@@ -47,24 +47,24 @@ class Records(Generic[Row]):
         return row_id
 
     def update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
-        """Change a row. Missing, Stale if it is newer than `version`, Conflict, NotAllowed."""
+        """Change a row. Raises Missing, Conflict, NotAllowed, and Stale if it is newer than `version`."""
         return self.around(row_id, values, lambda: self._update(row_id, version, values))
 
     @command
     def delete(self, row_id: uuid.UUID) -> Row:
-        """Soft-delete a row. Missing, Conflict."""
+        """Soft-delete a row. Raises Missing, Conflict."""
         row = locked(self.by_id(row_id))
         self.remove(row, now())
         return row
 
     def restore(self, row_id: uuid.UUID) -> Row:
-        """Restore a deleted row. Missing; Conflict if another row has taken its unique value."""
+        """Restore a deleted row. Raises Missing; Conflict if another row now has its unique value."""
         return self.around(row_id, self._taken(row_id, {"deleted_at": None}), lambda: self._restore(row_id))
 
     def undo(self, row_id: uuid.UUID, version: int) -> Row:
         """Undo the operation that made this version of a row, under the rules for changes of that kind.
 
-        Missing, Conflict, NotAllowed; history.Superseded if somebody changed the same values since.
+        Raises Missing, Conflict, NotAllowed; history.Superseded if the same values were changed since.
         """
         values = self._taken(row_id, history.before(self.model, row_id, version))
         return self.around(row_id, values, lambda: self._undo(row_id, version))
@@ -73,7 +73,7 @@ class Records(Generic[Row]):
         return select(self.model).where(self.model.id == row_id)
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
-        """The row. Missing if there is none."""
+        """The row. Raises Missing if there is none."""
         row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": with_deleted})
         if row is None:
             raise Missing
@@ -104,11 +104,11 @@ class Records(Generic[Row]):
         row.deleted_at = None
 
     def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
-        """A conflict with a message for the person, given the values that the row was to have."""
+        """The conflict with a message for the person, given the values that the row should get."""
         return conflict
 
     def around(self, row_id: uuid.UUID, values: Mapping[str, Any], act: Callable[[], R]) -> R:
-        """Run the transaction, given the values that the row is to have."""
+        """Run the transaction, given the values that the row should get."""
         try:
             return act()
         except Conflict as conflict:
@@ -153,11 +153,11 @@ class Records(Generic[Row]):
         return row
 
     def undone(self, row: Row, version: int, values: dict[str, Any]) -> dict[str, Any]:
-        """The changes that undoing makes, if they are more than the former values."""
+        """The changes that undoing makes, if they are more than the previous values."""
         return values
 
     def _taken(self, row_id: uuid.UUID, values: Mapping[str, Any]) -> dict[str, Any]:
-        """These values, and the row's own unique values if they restore it."""
+        """These values, with the row's own unique values if they restore it."""
         if values.get("deleted_at", ...) is not None:
             return dict(values)
         row = db.session.scalar(self.by_id(row_id), execution_options={"with_deleted": True})

@@ -1,4 +1,4 @@
-"""The parts of a list: its rows, its pages, its tabs, and how it can be filtered, sorted and searched."""
+"""The parts of a list: rows, pages, tabs, filters, sort orders and search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of rows, how many there are in all, and where the neighboring pages are (None: there is none)."""
+    """One page of rows, the total number of rows, and the URLs of neighboring pages (None if there is no such page)."""
 
     rows: Sequence[Row[Any]]
     total: Count
@@ -40,7 +40,7 @@ class Sort:
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab of the list: which rows, and their default sort."""
+    """A tab of the list: the condition of its rows, and their default sort."""
 
     label: str
     condition: ColumnExpressionArgument[bool]
@@ -54,10 +54,10 @@ class Tab:
 class Filter:
     """A named condition. `condition` returns None for an invalid value, which then has no effect.
 
-    `chip` describes the filter in words, given the value and the first row found, if any. `wrong` is the error
-    message for an invalid value, where people type it. A filter with a `label` is shown above the list: with its
-    `choices` (values and labels), as text with the `suggestions` of that address, or else as a date. `is_found` is
-    false if the source's `find` doesn't apply it.
+    `chip` describes the filter in words, given the value and the first row of the page, if any. `wrong` is the error
+    message for an invalid value that a person entered. A filter with a `label` is shown above the list: with its
+    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. `is_found` is false if
+    the source's `find` doesn't apply it.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
@@ -71,7 +71,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Found:
-    """The requested slice of matches: how many, from which position, and in which direction."""
+    """The requested slice of matches: maximum number, direction, and start position."""
 
     most: int
     down: bool
@@ -80,16 +80,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Source:
-    """What a list shows: its rows without conditions, and its filters and sort columns."""
+    """The source of a list: a statement for its rows without conditions, and its tabs, filters and search."""
 
     entity: Any
     rows: Rows
     tabs: Mapping[str, Tab]
     filters: Mapping[str, Filter] = field(default_factory=dict)
     key: Any = None  # the tiebreaker, unless it is the entity's id; rows call it `id`
-    search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # unless in `search_text`
+    search: Callable[[str], Sequence[ColumnExpressionArgument[bool]]] | None = None  # if not in `search_text`
     newest: Any = None  # the column by which a search is ordered, unless created_at
     best: Callable[[Any], Sort] | None = None  # the default sort of a search: Listing -> Sort
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
     count: Any = None  # (Listing, most) -> a faster expression that counts up to `most` rows, or None
-    total: Count | None = None  # how many rows there are without filters, where that is known
+    total: Count | None = None  # the number of rows without filters, if it is known

@@ -44,7 +44,8 @@ class NoSamples(Exception):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
             f"There is no sample data for {', '.join(sorted(names))}, so the check can't find out whether organizations"
-            " see each other's rows. Add some: see `samples` in portal/resources/resource.py."
+            " see each other's rows. Add some: see `samples` in portal/resources/resource.py. An index that begins with"
+            " their organization has to find them."
         )
 
 
@@ -196,7 +197,7 @@ def _texts() -> TextClause:
     """A statement for the text of all rows, by table, that contain one of `:keys`."""
     parts = []
     for table in db.metadata.sorted_tables:
-        if named := [f"{column.name} = ANY (:keys)" for column in _indexed(table)]:
+        if named := [f"{column.name} = ANY (:keys)" for column in indexed(table)]:
             texts = f"SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM {table} t WHERE {' OR '.join(named)}"  # noqa: S608
             parts.append(f"SELECT '{table.name}', ({texts})")
     return text(" UNION ALL ".join(parts))
@@ -208,13 +209,13 @@ def rows_about(app: Flask, keys: Iterable[uuid.UUID]) -> Dump:
     dump: Dump = {}
     with app.app_context(), acting_as(SYSTEM):
         for table in db.metadata.sorted_tables:
-            if conditions := [column.in_(wanted) for column in _indexed(table)]:
+            if conditions := [column.in_(wanted) for column in indexed(table)]:
                 statement = select(table).where(or_(*conditions)).order_by(*table.primary_key)
                 dump[table.name] = [tuple(row) for row in db.session.execute(statement)]
     return dump
 
 
-def _indexed(table: Table) -> Iterator[Column[Any]]:
+def indexed(table: Table) -> Iterator[Column[Any]]:
     """The UUID columns that are the first column of an index over the whole table."""
     whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
     for column in (*list(table.primary_key)[:1], *(index.expressions[0] for index in whole)):

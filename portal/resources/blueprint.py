@@ -32,7 +32,7 @@ BOTH = ("GET", "POST")
 
 
 def blueprint(resource: Resource[Row]) -> Blueprint:
-    """The resource's pages at `/<table>/`. Its feature adds further ones."""
+    """The resource's pages at `/<table>/`. Its feature can add more."""
     bp = Blueprint(resource.name, __name__, url_prefix=f"/{resource.name}")
     pages, may = Pages(resource), resource.permissions
     for rule, name, view, permission, methods in (
@@ -49,7 +49,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
 
 
 def ruled(view: View, permission: Permission) -> View:
-    """A view of its own, which can be marked: a method can't."""
+    """Wrap a method as a function, because attributes such as the rule can't be set on methods."""
 
     def own(**arguments: Any) -> ResponseReturnValue:
         return view(**arguments)
@@ -66,7 +66,7 @@ class Pages(Generic[Row]):
         self.records = resource.records
 
     def index(self) -> ResponseReturnValue:
-        """The list, whole or the part that a search replaces."""
+        """Show the list, or the part of it that a search replaces."""
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
         listing = self.resource.listing(request.args, here(), related)
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
@@ -74,7 +74,7 @@ class Pages(Generic[Row]):
         return render_list("resources", listing, resource=self.resource, columns=columns, cells=cells)
 
     def _macro(self, column: Column) -> Any:
-        """The resource's own macro, or the one that all share."""
+        """The resource's own macro, or the shared one."""
         own, shared = (
             current_app.jinja_env.get_template(f"{folder}/cells.html").module
             for folder in (self.resource.name, "resources")
@@ -82,13 +82,13 @@ class Pages(Generic[Row]):
         return getattr(own, column.cell, None) or getattr(shared, column.cell)
 
     def options(self) -> ResponseReturnValue:
-        """What a field for a row suggests as you type. The argument `field` names the one that holds the text."""
+        """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""
         text = request.args.get(request.args.get("field", ""), "")
         options = self.resource.suggested(text, read_key(request.args.get("organization")))
         return render("resources/_options.html", options=options)
 
     def show(self, id: uuid.UUID, form: LinkForm | None = None) -> ResponseReturnValue:
-        """One row; deleted ones too: that is where they are restored. A `form` with errors is shown again."""
+        """Show one row, also a deleted one, which can be restored there. A `form` with errors is shown again."""
         apart = self.resource.apart(id)
         row = self.resource.one(id, with_deleted=True)
         sides = sides_of(self.resource) if tenant_of(self.resource, row) else ()
@@ -121,7 +121,7 @@ class Pages(Generic[Row]):
         return render("resources/new.html", status=status, resource=self.resource, form=form, offer=offer)
 
     def edit(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Change a row; if somebody else saved it in the meantime, both edits are shown."""
+        """Change a row. If somebody else saved it in the meantime, show both edits."""
         row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
         if row.is_deleted:
             return deleted_meanwhile(row, back_url)
@@ -147,7 +147,7 @@ class Pages(Generic[Row]):
         return render("resources/edit.html", status=status, resource=self.resource, form=form, row=row)
 
     def delete(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Delete a row. GET says first what it means."""
+        """Delete a row. GET shows the consequences and asks for confirmation."""
         if request.method != "POST":
             row = self.resource.one(id)
             title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
@@ -158,7 +158,7 @@ class Pages(Generic[Row]):
         return redirect(list_url(self.resource.url("index")))
 
     def restore(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Restore a row. Asks first if that gives somebody access to more than their own account."""
+        """Restore a row. Ask for confirmation if that gives a person access to more than their own account."""
         row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
         means = self.resource.means_of_restoring(row) if row.is_deleted else []
         verb = f"Restore {self.resource.noun}"
@@ -173,7 +173,7 @@ class Pages(Generic[Row]):
         return redirect(back_url)
 
     def _is_confirmed(self, form: Form, row: Row | None) -> bool:
-        """Whether what the form means is confirmed, and the password given where needed. Asks for both at once."""
+        """Whether the consequences are confirmed, and the password was entered if needed. Asks for both at once."""
         if not isinstance(form, ConfirmForm):
             return True
         means = self.resource.means_of_editing(form, row) if row else self.resource.means_of_creating(form)
@@ -184,5 +184,5 @@ class Pages(Generic[Row]):
 
 
 def _phone_label(column: Column, listing: Listing) -> str:
-    """The label that a phone shows before the value, or nothing."""
+    """The label that phones show before the value; empty for none."""
     return column.label if column.is_labeled or listing.sort_direction(column.name) else ""

@@ -1,4 +1,4 @@
-"""Word the changes of rows for the history."""
+"""Wording of changes for the history."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 
 class Wording(NamedTuple):
-    """How the history words a change: `who verb preposition row`."""
+    """The wording of a change in the history: `who verb preposition row`."""
 
     verb: str
     preposition: str = "of"
-    says_all: bool = True  # the values aren't shown besides
+    says_all: bool = True  # whether the values aren't shown in addition
     names_field: bool = False
 
 
 def changed(
     changes: Mapping[str, Any] | None, labels: Mapping[str, str], switches: Mapping[str, tuple[Wording, Wording]]
 ) -> Wording:
-    """Name the field if there is one, by its switch if it has any; else how many there are."""
+    """Name the changed field, using its switch if it has one; for several fields, their number."""
     names = [name for name in changes or {} if name in labels]
     if not changes or not names:
         return Wording("changed", "", says_all=False)

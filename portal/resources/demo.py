@@ -1,4 +1,4 @@
-"""What a resource's demo rows are made from."""
+"""The context for creating a resource's demo rows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from portal.core.keys import uuid7
 
 Rows = Iterable[Mapping[str, Any]]
 DemoRows = Iterator[tuple[type[Any], Rows]]
-YEARS = 2  # how far back the demo's rows go
+YEARS = 2  # the maximum age of the demo's rows
 
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo of one resource: the same rows each time, whatever other resources there are."""
+    """The demo of one resource. It has the same rows each time, regardless of other resources."""
 
-    random: Random  # of this resource alone
+    random: Random  # of this resource only
     today: datetime
-    people: int  # how many the demo has
+    people: int  # their number in the demo
     with_sign_ins: bool  # whether the demo's accounts get their public password
-    progress: Callable[[Rows], Rows] = iter  # shows the progress, of the longest part
+    progress: Callable[[Rows], Rows] = iter  # shows the progress of the longest part
 
     def record(self, at: datetime, *, deleted_at: datetime | None = None) -> dict[str, Any]:
-        """The columns that every record has, of one that was created at this time."""
+        """The values of the columns of every record, for one that was created at this time."""
         key = uuid7(int(at.timestamp() * 1000), self.random)
         return {"id": key, "created_at": at, "updated_at": deleted_at or at, "deleted_at": deleted_at}
 

@@ -1,4 +1,4 @@
-"""The addresses at which links between rows are added and removed, from the pages of either side."""
+"""Routes that add and remove links between rows, from the pages of either side."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from portal.resources.relation import LinkForm, Relation, Side, tenant_of
 from portal.web.activity_feed import offer_undo
 from portal.web.rendering import redirect
 
-NOT_FOUND = "No {} with this name. Choose a suggestion."
-SEVERAL = "Several have this name. Choose a suggestion."
+NOT_FOUND = "There is no {} with this name. Choose a suggestion."
+SEVERAL = "Several match this name. Choose a suggestion."
 GONE = "It has been moved or deleted. Reload the page."
 
 
 def blueprint_of(relation: Relation) -> Blueprint:
-    """`/<table>/<id>/<others>` takes a name to add; further on are `<other>/add` and `<other>/remove`."""
+    """Routes below `/<table>/<id>/<others>`: the path itself adds a row by name, `<other>/add` and `/remove` by key."""
     bp = Blueprint(relation.name, __name__)
     for side in relation.sides:
         rule = f"/{side.own.name}/<uuid:id>/{side.other.plural}"
@@ -36,13 +36,13 @@ def blueprint_of(relation: Relation) -> Blueprint:
 
 
 class Linking:
-    """The views of one side."""
+    """The views of one side of a relation."""
 
     def __init__(self, side: Side) -> None:
         self.side = side
 
     def enter(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Add the row whose name was typed. GET, as after reloading an error, leads to the page."""
+        """Add the row with the entered name. GET, for example when an error is reloaded, redirects to the page."""
         if request.method != "POST":
             return redirect(self.side.own.url("show", id))
         row = self.side.own.one(id)
@@ -55,7 +55,7 @@ class Linking:
         return Pages(self.side.own).show(id, form)
 
     def add(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:
-        """Add one row, as undoing its removal does."""
+        """Add one row. Used to undo its removal."""
         return self._changed(self.side.own.one(id), self.side.other.one(other), adds=True)
 
     def remove(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:

@@ -29,18 +29,18 @@ MATCHES = 200
 
 @dataclass(frozen=True)
 class Relation:
-    """Groups, such as teams, and their members. Both resources' pages use it; `permission` is to add and remove."""
+    """Groups, such as teams, and their members, shown on the pages of both. `permission` allows adding and removing."""
 
     model: type[Link]
     groups: Resource[Any]
     members: Resource[Any]
     permission: Permission
     noun: str  # of a member
-    about: str  # what the data browser says of the table
+    about: str  # the table's description in the data browser
 
     @property
     def name(self) -> str:
-        """Of its table and its blueprint."""
+        """The name of its table and its blueprint."""
         return str(self.model.__tablename__)  # type: ignore[attr-defined]
 
     @cached_property
@@ -55,7 +55,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Side:
-    """The relation as seen from the rows of one of its resources."""
+    """The relation from the perspective of one of its resources."""
 
     relation: Relation
     own: Resource[Any]
@@ -73,12 +73,12 @@ class Side:
         return self.relation.model.column_for(self.other.records.model)
 
     def url(self, action: str, row_id: uuid.UUID, other_id: uuid.UUID | None = None) -> str:
-        """The address that takes a name to `add`, or `add`s or `remove`s one row."""
+        """The URL of an action: `enter` takes a name, `add` and `remove` the key of a row."""
         other: dict[str, Any] = {} if other_id is None else {"other": other_id}
         return url_for(f"{self.relation.name}.{self.own.name}_{action}", id=row_id, **other)
 
     def change(self, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
-        """Add or remove a link; False if nothing was to be done. Conflict, NotAllowed."""
+        """Add or remove a link. False if nothing had to be done. Raises Conflict, NotAllowed."""
         keys = {self._own_key.key: row.id, self._other_key.key: other_id}
         model = self.relation.model
         return link(model, tenant_of(self.own, row), keys) if adds else unlink(model, keys)
@@ -90,7 +90,7 @@ class Side:
         return f"{self.relation.members.title_of(member)} {done} {self.relation.groups.title_of(group)}."
 
     def counted(self) -> Any:
-        """A column for a list of this side's rows: how many others each has, up to one above the lists' `BOUND`."""
+        """A column for lists of this side: the number of linked rows, counted up to `BOUND` + 1."""
         own, other = self.own.records.model, self.other.records.model
         rows = select(literal(1)).join_from(self.relation.model, other, self._other_key == other.id)
         linked = rows.where(self._own_key == own.id, other.deleted_at.is_(None), self.other.listed())
@@ -98,7 +98,7 @@ class Side:
         return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
     def filter(self) -> Filter:
-        """The filter of this side's list by one of the others."""
+        """A filter for lists of this side, by a linked row."""
         noun = self.other.noun.capitalize()
         return Filter(
             self._by_other,
@@ -119,7 +119,7 @@ class Side:
         return self.other.title_of(named[0]) if named else value
 
     def panel(self, row: Any, form: LinkForm | None = None) -> Panel:
-        """What the row's page shows."""
+        """The panel for a row's page."""
         other = self.other.records.model
         linked = select(other).join(self.relation.model, self._other_key == other.id).where(self._own_key == row.id)
         ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
@@ -128,7 +128,7 @@ class Side:
 
 
 class LinkForm(Form):
-    """The row to add, by its name."""
+    """The name of the row to add."""
 
     row = TextField("", longest=LONGEST, validators=(DataRequired("Enter a name."),))
 
@@ -150,7 +150,7 @@ class LinkForm(Form):
 
 @dataclass(frozen=True)
 class Panel:
-    """The card on a row's page: the first of the linked rows by name."""
+    """The card on a row's page, with the first linked rows by name."""
 
     side: Side
     row: Any
@@ -160,18 +160,18 @@ class Panel:
 
     @property
     def all_url(self) -> str:
-        """The list of all of them."""
+        """The list of all linked rows."""
         return self.side.other.url("index", **{self.side.own.noun: self.row.id})
 
 
 def tenant_of(resource: Resource[Any], row: Any) -> uuid.UUID:
-    """The organization that a row belongs to."""
+    """The organization of a row."""
     key: uuid.UUID = getattr(row, resource.records.model.tenant().key)
     return key
 
 
 def sides_of(resource: Resource[Any]) -> list[Side]:
-    """Every relation as seen from this resource."""
+    """All relations of a resource, from its side."""
     return [side for one in relations() for side in one.sides if side.own is resource]
 
 

@@ -1,4 +1,4 @@
-"""Describe one kind of record, once: what pages, history, data browser, self-test and demo data need to know of it."""
+"""The description of one kind of record, for pages, history, data browser, self-test and demo data."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SAME_NAME = 200
 class Column:
     """A column of a list. Its cells are rendered by the macro `cell` of templates/<resource>/cells.html."""
 
-    name: str  # also of the sort, where the tab can be sorted by it
+    name: str  # also the name of the sort, if the tab can be sorted by it
     label: str
     cell: str
-    tabs: tuple[str, ...] = ()  # where it is shown; everywhere if empty
-    permission: Permission | None = None  # only whoever holds it sees the column
+    tabs: tuple[str, ...] = ()  # tabs that show it; all if empty
+    permission: Permission | None = None  # needed to see the column
     is_minor: bool = False  # hidden on narrow screens unless the list is sorted by it
-    is_labeled: bool = False  # on a phone, where there are no column heads, the label stands before the value
+    is_labeled: bool = False  # phones, which have no headings, show the label before the value
 
     def is_shown(self, listing: Listing) -> bool:
         is_allowed = self.permission is None or allows(current_actor(), self.permission)
@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Empty:
-    """Why a tab of a list is empty, and what leads out of it."""
+    """The empty state of a tab: the reason, and the next step."""
 
     title: str
     text: str
@@ -65,23 +65,25 @@ class Resource(ABC, Generic[Row]):
     records: Records[Row]
     plural: ClassVar[str]
     icon: ClassVar[str]
-    searched: ClassVar[str] = "Name"  # what a search looks at, as the field's hint
+    searched: ClassVar[str] = "Name"  # the searched fields, as the placeholder of the search
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[Mapping[str, Empty]]  # by tab; deleted rows have a default
     new_form: type[NewForm]
     edit_form: type[EditForm]
-    labels: ClassVar[Mapping[str, str]]  # the columns that people know, by what they call them
-    switches: ClassVar[Mapping[str, tuple[Wording, Wording]]] = {}  # changes of a column to no, and to yes
-    icons: ClassVar[Mapping[str, str]] = {}  # the history's marks for changes of some columns
+    labels: ClassVar[Mapping[str, str]]  # labels of the columns that people see
+    switches: ClassVar[
+        Mapping[str, tuple[Wording, Wording]]
+    ] = {}  # wording for changes of a boolean column to no, and to yes
+    icons: ClassVar[Mapping[str, str]] = {}  # icons in the history for changes of some columns
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
-    sensitive: ClassVar[frozenset[str]] = frozenset()  # columns that only somebody who just signed in may undo
-    restoring: ClassVar[str] = "Brings everything back as it was."  # what it means, on the button's card
-    acts: ClassVar[bool] = False  # its rows are people, whose own changes can be listed
-    is_square: ClassVar[bool] = False  # its mark, beside the name
+    sensitive: ClassVar[frozenset[str]] = frozenset()  # columns whose changes can be undone only after reauthentication
+    restoring: ClassVar[str] = "Restores everything as it was."  # explanation beside the button
+    acts: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
+    is_square: ClassVar[bool] = False  # whether the icon beside the name is square
 
     @property
     def name(self) -> str:
-        """Of its table, its blueprint and its templates' folder."""
+        """The name of its table, its blueprint and the folder of its templates."""
         return str(self.records.model.__tablename__)  # type: ignore[attr-defined]
 
     @property
@@ -94,21 +96,21 @@ class Resource(ABC, Generic[Row]):
 
     @property
     def icon_new(self) -> str:
-        """The icon of the button that creates one."""
+        """The icon of the button that creates a record."""
         return self.icon
 
     @property
     def about(self) -> str:
-        """What the data browser says of the table."""
+        """The table's description in the data browser."""
         return f"{self.plural.capitalize()}, including deleted ones."
 
     @property
     def deleting(self) -> str:
-        """What deleting means, on the button's card."""
-        return f"Can be restored from the deleted {self.plural}."
+        """The explanation beside the button that deletes."""
+        return f"You can restore it from the deleted {self.plural}."
 
     def url(self, page: str, row_id: uuid.UUID | None = None, **arguments: Any) -> str:
-        """The address of one of its pages."""
+        """The URL of one of its pages."""
         where: dict[str, Any] = {} if row_id is None else {"id": row_id}
         return url_for(f"{self.name}.{page}", **where, **arguments)
 
@@ -123,22 +125,22 @@ class Resource(ABC, Generic[Row]):
         return f"{self.name}_activity.undo"
 
     def navigation(self) -> tuple[str, str] | None:
-        """The label and address in the navigation, for those who may see the list."""
+        """The label and URL in the navigation, if the actor may see the list."""
         is_listed = allows(current_actor(), self.permissions.list)
         return (self.plural.capitalize(), self.url("index")) if is_listed else None
 
     # The list
 
     def lead(self) -> str:
-        """Below the list's title."""
+        """The text below the list's title."""
         where = "every organization" if current_actor().is_unlimited else "your organization"
         return f"All {self.plural} in {where}."
 
     def why_empty(self, listing: Listing) -> Empty:
-        """What a list without rows says."""
+        """The empty state of a list."""
         if not listing.is_filtered:
             deleted = Empty(
-                f"No deleted {self.plural}", f"Deleted {self.plural} appear here, and can be restored.", "trash"
+                f"No deleted {self.plural}", f"Deleted {self.plural} appear here and can be restored.", "trash"
             )
             return {"deleted": deleted, **self.empty}[listing.status]
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
@@ -150,35 +152,35 @@ class Resource(ABC, Generic[Row]):
 
     @abstractmethod
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
-        """The list that an address asks for, with further filters."""
+        """The list for these URL arguments, with additional filters."""
 
     def listed(self) -> ColumnElement[bool]:
-        """The condition of the list's first tab, besides that a row isn't deleted."""
+        """The condition of the list's first tab, in addition to not being deleted."""
         return true()
 
     def title_of(self, row: Any) -> str:
-        """How a row, or one of the list's, is called."""
+        """The name of a row, or of a row of a list."""
         return str(row.name)
 
-    # Rows that somebody types the name of
+    # Rows that are looked up by an entered name
 
     def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[Row]:
-        """The first rows that a search finds, by name, of one tenant or of every one that the actor sees."""
+        """The first matching rows by name, of one tenant or of all that the actor sees."""
         model: Any = self.records.model
         own = () if tenant is None else (model.tenant() == tenant,)
         found = select(model).where(*own, *matches(model.search_text, text))
         return db.session.scalars(found.order_by(model.sort_name.collate("C"), model.id).limit(most)).all()
 
     def typed(self, row: Row) -> Sequence[str]:
-        """What can be typed to mean the row. The first is suggested."""
+        """The texts that identify the row when entered. The first one is suggested."""
         return (self.title_of(row),)
 
     def subtitle_of(self, row: Row) -> str:
-        """What distinguishes the row from others with the same name."""
+        """A text that distinguishes the row from others with the same name."""
         return ""
 
     def meant(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Row]:
-        """The rows that a typed name or key means; several if they share the name."""
+        """The rows with the entered name or key. Several if they have the same name."""
         try:
             keyed = self.records.by_id(uuid.UUID(text))
         except ValueError:
@@ -189,88 +191,88 @@ class Resource(ABC, Generic[Row]):
         return db.session.scalars(keyed.where(*own)).all()
 
     def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
-        """What to type for rows that match so far, and their subtitles."""
+        """Suggestions for the text entered so far, with subtitles."""
         return [(self.typed(row)[0], self.subtitle_of(row)) for row in self.matching(text, SUGGESTIONS, tenant)]
 
     # Its history
 
     @cached_property
     def named(self) -> Any:
-        """An alias of the model, whose names the history shows."""
+        """An alias of the model, for names in the history."""
         return aliased(self.records.model, name=f"named_{self.name}")
 
     def sql_name(self, row: Any) -> Any:
-        """`title_of` in SQL, of the model or an alias of it."""
+        """`title_of` in SQL, for the model or an alias."""
         return row.name
 
     @cached_property
     def references(self) -> Mapping[str, str]:
-        """Columns that hold the key of a row, by the table of that row."""
+        """The columns with keys of other rows, and the tables of those rows."""
         columns = inspect(self.records.model).local_table.columns
         keys = ((column.name, one.column) for column in columns for one in column.foreign_keys)
         return {name: key.table.name for name, key in keys if key.name == "id"}
 
     def wording(self, event: Any) -> Wording:
-        """How the history words an event that changed some columns."""
+        """The wording of an event in the history that changed some columns."""
         return changed(event.changes, self.labels, self.switches)
 
     def in_words(self, name: str, value: Any) -> str | None:
-        """A column's value as people read it, given as in a row or in the history. None if empty."""
+        """A column's value in readable form, given a value of a row or of the history. None if empty."""
         return in_words(value)
 
     def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
-        """The keys of some rows, deleted ones too, that a search finds."""
+        """The keys of at most `most` matching rows, including deleted ones."""
         model: Any = self.records.model
         found = select(model.id).where(*matches(model.search_text, text)).limit(most)
         return db.session.scalars(found, execution_options={"with_deleted": True}).all()
 
     def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
-        """Whether the actor may undo these changes, as far as that can be told without the row."""
+        """Whether the actor may undo these changes, as far as this is known without the row."""
         actor, may = current_actor(), self.permissions
         if "deleted_at" in changes and not allows(actor, may.delete):
             return False
         return allows(actor, may.write) and (actor.is_unlimited or self.guarded.isdisjoint(changes))
 
     def undone(self, row: Row, values: Mapping[str, Any]) -> str:
-        """What undoing did, as a sentence."""
+        """A sentence about what was undone."""
         return f"{self.title_of(row)} deleted again." if row.is_deleted else "Change undone."
 
     # One row
 
     def detailed(self, row_id: uuid.UUID) -> Select[Row]:
-        """The statement for one row, with what its pages show besides."""
+        """The statement for one row, with related data that its pages show."""
         return self.records.by_id(row_id)
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
-        """The row. Missing where there is none."""
+        """The row. Raises Missing if there is none."""
         row = db.session.scalar(self.detailed(row_id), execution_options={"with_deleted": with_deleted})
         if row is None:
             raise Missing
         return row
 
     def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
-        """What its own page needs from another connection: read first, so that no connection waits for another."""
+        """Data for the row's page from another connection, read first, so that no connection waits for another."""
         return {}
 
     def context(self, row: Row) -> dict[str, Any]:
-        """What the row's own page needs besides the row."""
+        """Additional variables for the template of the row's page."""
         return {}
 
     # Its forms
 
     def options(self, form: Form) -> dict[str, Any]:
-        """Further arguments for `records.create`."""
+        """Additional arguments for `records.create`."""
         return {}
 
     def created(self, form: Form) -> None:
-        """Say what was created."""
+        """Flash a message after a row was created."""
         flash(f"{self.noun.capitalize()} created.", "success")
 
     def edited(self, row: Row, form: Form) -> None:
-        """Say what an edit leads to, besides that it is saved."""
+        """Flash additional messages after a row was changed."""
 
     def hint(self) -> str | None:
-        """What to know before creating a row."""
+        """A hint above the form for a new row."""
         return None
 
     # Rows for the isolation self-test and the demo
@@ -280,10 +282,10 @@ class Resource(ABC, Generic[Row]):
         return iter(())
 
     def demo(self, demo: Demo) -> DemoRows:
-        """Believable rows for the demo, by model: first its own. Those that they reference are in the database then."""
+        """Realistic rows for the demo, by model, its own first. Rows that they reference already exist."""
         return iter(())
 
-    # What a change means, in sentences to be confirmed
+    # Consequences of a change, as sentences to confirm
 
     def means_of_creating(self, form: Form) -> list[str]:
         return []
@@ -292,18 +294,18 @@ class Resource(ABC, Generic[Row]):
         return []
 
     def means_of_deleting(self, row: Row) -> list[str]:
-        """At least one sentence: deleting is always confirmed."""
-        return [f"It can be restored from the deleted {self.plural}."]
+        """At least one sentence, because deleting always needs confirmation."""
+        return [f"You can restore it from the deleted {self.plural}."]
 
     def means_of_restoring(self, row: Row) -> list[str]:
         return []
 
     def means_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:
-        """By default those of restoring, where undoing restores the row."""
+        """By default the consequences of restoring, if undoing restores the row."""
         return self.means_of_restoring(row) if values.get("deleted_at", ...) is None else []
 
     def is_sensitive(self, form: Form, row: Row | None) -> bool:
-        """Whether saving the form needs a recent sign-in."""
+        """Whether saving the form needs recent authentication."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""A tenant made to be thrown away, for the isolation self-test: its keys, and texts that can be recognized."""
+"""A temporary tenant for the isolation self-test: its keys, and texts that can be recognized."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Samples = Iterator[tuple[type[Any], Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Texts:
-    """What the texts of a tenant are made of: a word to search for, and marks that must not show unless sent."""
+    """The parts of a tenant's texts: a word to search for, and marks that must never show unless they were sent."""
 
     word: str
     canary: str
@@ -31,9 +31,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class SampleTenant:
-    """An organization and its people, by what they are: `admin`, `user`, `deleted` or `hidden`, a SUPER_ADMIN."""
+    """An organization and its people by kind: `admin`, `user`, `deleted`, and `hidden`, a SUPER_ADMIN."""
 
     id: uuid.UUID
     people: Mapping[str, uuid.UUID]
     texts: Texts
-    password: str | None = None  # hashed; only with one can they sign in
+    password: str | None = None  # hashed; without one they can't sign in

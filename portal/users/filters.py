@@ -1,4 +1,4 @@
-"""How can the list of people be filtered?"""
+"""Filters for the list of people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.users.models import LONG_AGO, User
 
-# As the indexes say it, so that who never signed in has a place in the order too.
+# The expression of the indexes. It gives people who never signed in a place in the order.
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 
@@ -36,7 +36,7 @@ def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def key_of(value: str) -> uuid.UUID:
-    """A key; for anything else one that no row has."""
+    """The key in the text, or one that no row has."""
     return read_key(value) or uuid.UUID(int=0)
 
 
@@ -50,7 +50,7 @@ def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
-    """Nobody signs in before they are there: without saying so, the newest would all be read in vain."""
+    """The condition on created_at is implied, but avoids reading all of the newest people in vain."""
     day = day_of(value)
     return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
 

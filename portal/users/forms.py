@@ -1,4 +1,4 @@
-"""What may be typed about a person?"""
+"""Forms for people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_ORGANIZATION = (
 
 
 class EmailField(TextField):
-    """An email address, pasted in any format. It is shown as people write it; `address` is the stored form."""
+    """An email address, pasted in any format. The field shows it in readable form; `address` is the stored form."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         wanted = DataRequired("Enter an email address, such as name@example.com.")
@@ -49,7 +49,7 @@ def valid_email(_form: Any, field: EmailField) -> None:
 
 
 class UserForm(RowForm):
-    """A person as an administrator writes them. Fields that the actor may not set are not there."""
+    """The fields of a person, without those that the actor may not set."""
 
     layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"))
     permissions = {"organization_id": USERS_ANY_TENANT}
@@ -61,7 +61,7 @@ class UserForm(RowForm):
     email = EmailField("Email", render_kw={"type": "email"})
     role = SelectField("Role")
     organization_id = OrganizationField()
-    is_active = SelectField("May sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
+    is_active = SelectField("Can sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
     home: Organization | None = None  # the person's organization before the edit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -74,11 +74,11 @@ class UserForm(RowForm):
 
     @property
     def organization(self) -> Organization | None:
-        """The organization that was typed."""
+        """The selected organization."""
         return self.organization_id.row if "organization_id" in self else None
 
     def values(self) -> dict[str, Any]:
-        """What was typed, by the model's columns."""
+        """The entered values, by column."""
         typed: dict[str, Any] = {name: self[name].data for name in ("first_name", "last_name")}
         typed["email"] = self.email.address
         typed["role"] = Role[self.role.data]
@@ -94,19 +94,19 @@ class NewUserForm(UserForm, NewForm, ConfirmForm, ReauthenticationForm):
     anew = BooleanField("Create a new person anyway")
 
     def __init__(self) -> None:
-        """The address can name the organization that is filled in, by its slug."""
+        """The URL can contain the slug of an organization to fill in."""
         super().__init__(role=Role.USER.name, is_active="true")
         self.email.description = "Used to sign in."
         if "organization_id" in self and not self.is_submitted():
             self.organization_id.data = name_for(request.args.get("organization", ""))
 
     def is_sensitive(self) -> bool:
-        """Whether it makes somebody who may do more than use the own account."""
+        """Whether the role grants access to more than one's own account."""
         return Role[self.role.data] is not Role.USER
 
 
 class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
-    """A person who exists."""
+    """An existing person."""
 
     def __init__(self, user: User) -> None:
         self.home = user.organization
@@ -131,7 +131,7 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
         return is_own or super()._is_sent_as(name, value)
 
     def is_sensitive(self, user: User) -> bool:
-        """Whether it changes how somebody signs in, or what they may do, and where."""
+        """Whether it changes the address, role or organization."""
         typed = self.values()
         return any(typed.get(name, getattr(user, name)) != getattr(user, name) for name in SENSITIVE)
 
@@ -152,6 +152,6 @@ class ChosenPasswordForm(Form):
 
 def _email_hint(user: User) -> str:
     if user.pending_email:
-        return f"The change to {readable_email(user.pending_email)} takes effect once its link is opened."
+        return f"The change to {readable_email(user.pending_email)} takes effect once it is confirmed."
     is_waiting = user.invitation in ("pending", "expired", "revoked")
-    return "Used to sign in." if is_waiting else "Used to sign in. A new address takes effect once its link is opened."
+    return "Used to sign in." if is_waiting else "Used to sign in. A new address takes effect once it is confirmed."

@@ -1,4 +1,4 @@
-"""What the product needs to know about people."""
+"""The description of people as a resource."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from portal.web.zones import label_of
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 BESIDE_EMAIL = ("email_verified", "pending_email")  # they change with the address, and aren't counted
 OWN_ACCESS = frozenset({"role", "is_active", "organization_id", "deleted_at"})
-EMAIL_LATER = "{} takes effect once its link is opened. Until then, {} is used to sign in."
-NO_ADMINISTRATOR = "{} has no active administrator now: nobody there can manage its people."
+EMAIL_LATER = "{} takes effect once it is confirmed. Until then, {} is used to sign in."
+NO_ADMINISTRATOR = "{} has no active administrator now, so nobody there can manage its people."
 
 
 class People(Resource[User]):
@@ -70,12 +70,12 @@ class People(Resource[User]):
         ),
         "deactivated": Empty(
             "No deactivated people",
-            "Deactivated people keep everything but can't sign in. They appear here.",
+            "People who are deactivated appear here. They can't sign in, but all their data is kept.",
             "user-off",
         ),
         "organization-deleted": Empty(
-            "Nobody is locked out this way",
-            "People whose organization is deleted appear here. Restoring it lets them in again.",
+            "No people in deleted organizations",
+            "People whose organization is deleted appear here. They can sign in again once it is restored.",
             "building",
         ),
     }
@@ -105,7 +105,7 @@ class People(Resource[User]):
     edit_form = EditUserForm
     acts = True
     sensitive = SENSITIVE
-    restoring = "Brings the person back as before. They need to sign in again on every device."
+    restoring = "Restores the person as before. They need to sign in again on every device."
 
     def lead(self) -> str:
         everywhere = allows(current_actor(), USERS_ANY_TENANT)
@@ -114,7 +114,7 @@ class People(Resource[User]):
     def hint(self) -> str:
         if can_send():
             return "They get an invitation by email, with a link to choose a password."
-        return "Email is not set up. Create the person, then show the invitation link and pass it on yourself."
+        return "Email is not set up. Create the person, then show the invitation link and give it to them yourself."
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, filters)
@@ -141,13 +141,15 @@ class People(Resource[User]):
         return full_name_of(row)
 
     def wording(self, event: Any) -> Wording:
-        """Passwords and email addresses have sentences of their own."""
+        """Changes of passwords and email addresses have their own sentences."""
         changes = event.changes or {}
         if "password" in changes:
             return _wording_of_password(event, changes)
         if set(changes) == {"pending_email"} and changes["pending_email"]:
             before, after = (readable_email(one or "") for one in changes["pending_email"])
-            return Wording(f"asked for {after} as the new address" if after else f"gave up {before} as the new address")
+            return Wording(
+                f"requested {after} as the new address" if after else f"canceled {before} as the new address"
+            )
         beside = BESIDE_EMAIL if "email" in changes else ()
         return changed({one: changes[one] for one in changes if one not in beside}, self.labels, self.switches)
 
@@ -162,7 +164,7 @@ class People(Resource[User]):
         return queries.called(text, most)
 
     def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
-        """Nobody undoes a change of their own access, or grants a role that they can't."""
+        """Nobody can undo a change of their own access, or grant a role above their own."""
         own = row_id == current_actor().id and not OWN_ACCESS.isdisjoint(changes)
         former = (changes.get("role") or [None])[0]
         is_grantable = former is None or Role[former] in grantable_roles(current_actor())
@@ -264,6 +266,6 @@ def say_invited(email: str | None, *, is_active: bool) -> None:
     """Say what happens to a new invitation."""
     if is_active:
         sent = f"An invitation is on its way to {email}. It works for 7 days."
-        flash_sent(sent, "The invitation", "Show its link and pass it on yourself.")
+        flash_sent(sent, "The invitation", "Show its link and give it to the person yourself.")
     else:
         flash("Person created. The invitation is sent once they are activated.", "success")

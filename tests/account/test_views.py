@@ -80,9 +80,9 @@ def test_a_changed_password_ends_all_other_sessions(app: Flask, uma: Person) -> 
 @pytest.mark.parametrize(
     ("names", "before", "after"),
     [
-        ((), "A new password ends your sessions on all other devices.", "All your other sessions have ended."),
-        (("A",), "other devices, and 1 API token: <a", "sessions have ended, and so has 1 API token."),
-        (("A", "B"), "other devices, and 2 API tokens: <a", "sessions have ended, and so have 2 API tokens."),
+        ((), "Changing your password signs you out on all other devices.", "All your other sessions have ended."),
+        (("A",), "other devices and ends 1 API token: <a", "sessions have ended, and so has 1 API token."),
+        (("A", "B"), "other devices and ends 2 API tokens: <a", "sessions have ended, and so have 2 API tokens."),
     ],
 )
 def test_changing_the_password_shows_how_many_api_tokens_end(

@@ -7,6 +7,7 @@ import io
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -22,6 +23,8 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity, as_it_was, record
+from portal.core.listing import Listing
+from portal.core.statements import watched
 from portal.organizations.models import Organization
 from portal.users.models import User
 from tests.access.visitor import Visitor
@@ -291,13 +294,24 @@ def test_an_invalid_or_unknown_id_finds_nothing(app: Flask, ada: Person, busy: N
 
 
 def walked(query: str) -> list[tuple[str, str]]:
-    """Each event of the list, page by page: its time and its row."""
-    events, url = [], f"/activity/?{query}"
-    while url:
-        page = queries.listing(dict(parse_qsl(urlsplit(url).query)), "/activity/").page()
-        events += [(row.at.isoformat(), str(row.row_id or "")) for row in page.rows]
-        url = page.links["next"] or ""
+    """Each event of each listed operation, page after page: its time and its row."""
+    events: list[tuple[str, str]] = []
+    for row in pages_of(lambda arguments: queries.listing(arguments, "/activity/"), query):
+        sort = dict(parse_qsl(query)).get("sort", "")
+        own = pages_of(partial(queries.of_operation, row.operation_id, path="/"), f"sort={sort}")
+        events += [(one.at.isoformat(), str(one.row_id or "")) for one in own]
     return events
+
+
+def pages_of(listing: Callable[[dict[str, str]], Listing], query: str) -> list[Any]:
+    """All rows of a list."""
+    rows: list[Any] = []
+    url: str | None = f"/?{query}"
+    while url:
+        page = listing(dict(parse_qsl(urlsplit(url).query))).page()
+        rows += page.rows
+        url = page.links["next"]
+    return rows
 
 
 def exported(visitor: Visitor, query: str) -> list[tuple[str, str]]:
@@ -311,15 +325,19 @@ def exported(visitor: Visitor, query: str) -> list[tuple[str, str]]:
     "query", ["", "sort=at", "action=update", "field=first_name", "q=person", "status=sign-ins", "per_page=100"]
 )
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_the_export_contains_what_the_list_shows_in_the_same_order(
-    app: Flask, build: Builder, acme: Tenant, ada: Person, root: Person, busy: None, monkeypatch: pytest.MonkeyPatch,
-    query: str, who: str,
+def test_the_export_contains_every_event_of_the_listed_operations_in_the_same_order(
+    app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, root: Person, busy: None,
+    monkeypatch: pytest.MonkeyPatch, query: str, who: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(views, "BATCH", 7)
     for number in range(30):
         person = build.person(f"p{number}@example.com", tenant=acme, last_name="Person")
         with acting(app):
             change(User, person.id, {"first_name": "=1+1", "is_active": False})
+    with acting(app):
+        for count, tenant in ((3, acme), (20, acme), (40, birch)):
+            many = [{"email": f"{count}n{n}@example.com", "organization_id": tenant.id} for n in range(count)]
+            command(create_many)(User, many)
     reader = {"ada": ada, "root": root}[who]
     visitor = Visitor(app, reader)
 
@@ -350,6 +368,27 @@ def test_the_export_contains_the_whole_list_from_whichever_page_it_is_requested(
 
 def _next_of(arguments: dict[str, str]) -> str:
     return queries.listing(arguments, "/activity/").page().links["next"] or ""
+
+
+def test_a_large_operation_is_exported_in_batches_of_one_statement_each(
+    app: Flask, ada: Person, acme: Tenant, birch: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "BATCH", 10)
+    with acting(app):
+        rows = [{"email": f"n{n}@example.com", "organization_id": (acme, birch)[n % 2].id} for n in range(90)]
+        command(create_many)(User, rows)
+    for number in range(4):
+        with acting(app, ada):
+            change(Organization, acme.id, {"name": f"Acme {number}"})
+    with acting(app, ada), watched() as seen:
+        batches = [list(batch) for batch in views._exported(queries.listing({}, "/activity/"))]
+
+    at = views.HEADINGS.index("operation_id")
+    operations = [{line[at] for line in batch} for batch in batches]
+    assert [len(batch) for batch in batches[1:7]] == [4, 10, 10, 10, 10, 5]
+    assert [len(one) for one in operations[1:7]] == [4, 1, 1, 1, 1, 1]
+    assert len(set.union(*operations[2:7])) == 1
+    assert len([one for one in seen if "FROM activity" in one.text]) == len(batches) - 1
 
 
 def test_in10_lg6_the_export_escapes_formulas_and_hides_passwords(app: Flask, ada: Person, uma: Person) -> None:

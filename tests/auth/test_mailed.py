@@ -92,7 +92,7 @@ def test_a_reset_shows_how_many_tokens_end_and_keeps_somebody_elses_session(
     page = client.get("/password/reset").text
     answer = client.send("/password/reset", {"password": NEW})
 
-    assert "All your sessions end once you save it, and so do 2 API tokens." in page
+    assert "Saving it ends all your sessions and 2 API tokens." in page
     assert f"You are signed in as {ada.email}. That session stays open." in page
     assert answer.headers["Location"] == "/account/"
     assert "Sign out to sign in with it" in client.get("/account/").text

@@ -1,4 +1,4 @@
-"""Which pages are there, in every state that a person can bring them to?"""
+"""Every page of the portal, in each of its states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Scene = Callable[[Tabs], Page]
 
 
 def at(path: str, person: str | None = ADMIN) -> Scene:
-    """A page that its address alone brings up."""
+    """A page reached by its URL alone."""
 
     def scene(tabs: Tabs) -> Page:
         page = tabs.open(person)
@@ -33,11 +33,11 @@ def at(path: str, person: str | None = ADMIN) -> Scene:
 
 
 def of_person(path: str = "", person: str = ADMIN) -> Scene:
-    """A page of somebody with long names."""
+    """A page about a person with long names."""
 
     def scene(tabs: Tabs) -> Page:
         page = tabs.open(person)
-        page.goto(f"/users/{somebody(tabs).id}{path}")
+        page.goto(f"/users/{long_named_person(tabs).id}{path}")
         return page
 
     return scene
@@ -54,21 +54,21 @@ def of_organization(path: str = "", person: str = ADMIN) -> Scene:
 
 def of_empty_organization(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
-    page.goto(f"/organizations/{some_tenant(tabs).id}")
+    page.goto(f"/organizations/{long_named_tenant(tabs).id}")
     return page
 
 
-def somebody(tabs: Tabs) -> Person:
+def long_named_person(tabs: Tabs) -> Person:
     email = f"{tabs.site.fresh('longest-of-all-the-addresses-')}@example.com"
     return tabs.site.build.person(email, tenant=tabs.site.acme, first_name=LONG, last_name=LONG)
 
 
-def some_tenant(tabs: Tabs) -> Tenant:
+def long_named_tenant(tabs: Tabs) -> Tenant:
     return tabs.site.build.tenant(tabs.site.fresh(f"{LONG} {LONG} "), slug=tabs.site.fresh(f"{LONG.lower()}-"))
 
 
 def pressed(before: Scene, button: str, then: str) -> Scene:
-    """What comes after pressing a button; `then` selects what must be there by then."""
+    """The page after pressing a button; `then` selects an element to wait for."""
 
     def scene(tabs: Tabs) -> Page:
         page = before(tabs)
@@ -107,7 +107,7 @@ def phone_menu(tabs: Tabs) -> Page:
 
 
 def conflict(tabs: Tabs) -> Page:
-    person = somebody(tabs)
+    person = long_named_person(tabs)
     mine, theirs = tabs.open(ADMIN), tabs.open(ADA)
     for page in (mine, theirs):
         page.goto(f"/users/{person.id}/edit")
@@ -121,8 +121,8 @@ def conflict(tabs: Tabs) -> Page:
 
 
 def deleted_address(tabs: Tabs) -> Page:
-    """A new person whose address belonged to somebody deleted."""
-    person = somebody(tabs)
+    """Creating a person with the email of a deleted person."""
+    person = long_named_person(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/users/{person.id}/delete")
     page.get_by_role("button", name="Delete person").click()
@@ -134,7 +134,7 @@ def deleted_address(tabs: Tabs) -> Page:
 
 
 def guest(tabs: Tabs) -> Person:
-    """Somebody with long names who is invited."""
+    """An invited person with long names."""
     email = f"{tabs.site.fresh('longest-of-all-the-guests-')}@example.com"
     names: dict[str, Any] = {"first_name": LONG, "last_name": LONG}
     return tabs.site.build.person(email, tenant=tabs.site.acme, invited_at=now(), **names)
@@ -146,14 +146,14 @@ def invited(tabs: Tabs) -> Page:
     return page
 
 
-handed = pressed(invited, "Show link", "output")
+invitation_link = pressed(invited, "Show link", "output")
 
 
 def opened(kind: str) -> Scene:
-    """What a mailed link opens."""
+    """The page that an emailed link opens."""
 
     def scene(tabs: Tabs) -> Page:
-        person = guest(tabs) if kind == "invitation" else somebody(tabs)
+        person = guest(tabs) if kind == "invitation" else long_named_person(tabs)
         page = tabs.open()
         page.goto(path_of(email_of(tabs.site.build.app, kind, person.id)))
         return page
@@ -170,7 +170,7 @@ def outbox(tabs: Tabs) -> Page:
 
 
 def pending_address(tabs: Tabs) -> Page:
-    person = somebody(tabs)
+    person = long_named_person(tabs)
     page = tabs.open()
     sign_in(page, person.email, PASSWORD)
     page.goto("/account/email")
@@ -181,8 +181,8 @@ def pending_address(tabs: Tabs) -> Page:
     return page
 
 
-def forced_choice(tabs: Tabs) -> Page:
-    """A sign-in with a temporary password."""
+def temporary_password(tabs: Tabs) -> Page:
+    """The page after signing in with a temporary password."""
     person = tabs.site.build.person(f"{tabs.site.fresh('temporary')}@example.com", must_change_password=True)
     theirs = tabs.open()
     sign_in(theirs, person.email, PASSWORD)
@@ -191,18 +191,18 @@ def forced_choice(tabs: Tabs) -> Page:
 
 
 def strength(tabs: Tabs) -> Page:
-    """A password that is refused while it is typed."""
+    """A password that is rejected while it is typed."""
     page = at("/account/password", UMA)(tabs)
     page.get_by_label("New password").fill("Acme Logistics 26")
     page.locator(".strength").wait_for()
     return page
 
 
-def long_ago(path: str, button: str, **chosen: str) -> Scene:
-    """Somebody who said a while ago who they are, and presses this button on the page of another person."""
+def reauthentication(path: str, button: str, **chosen: str) -> Scene:
+    """Pressing a button on another person's page when the last authentication is too old."""
 
     def scene(tabs: Tabs) -> Page:
-        other = somebody(tabs)
+        other = long_named_person(tabs)
         chief = tabs.site.build.person(
             f"{tabs.site.fresh('chief')}@example.com", role=Role.ADMIN, tenant=tabs.site.acme
         )
@@ -227,8 +227,8 @@ def rate_limited(tabs: Tabs) -> Page:
 
 
 def rate_limited_person(tabs: Tabs) -> Page:
-    """A person after too many wrong passwords, as an administrator sees them."""
-    person = somebody(tabs)
+    """A person locked after too many wrong passwords, as an administrator sees them."""
+    person = long_named_person(tabs)
     exceed_rate_limit(tabs.open(), person.email)
     page = tabs.open(ADMIN)
     page.goto(f"/users/{person.id}")
@@ -257,8 +257,8 @@ def at_history_of_acme(tabs: Tabs) -> Page:
     return page
 
 
-def past(tabs: Tabs) -> Page:
-    """The history of somebody renamed, with how they were before."""
+def earlier_version(tabs: Tabs) -> Page:
+    """The history of a renamed person, with an earlier version."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/activity/people/{person.id}")
@@ -269,7 +269,7 @@ def past(tabs: Tabs) -> Page:
 
 
 def undo_refused(tabs: Tabs) -> Page:
-    """Undoing what somebody changed again."""
+    """Undoing a change to a field that has changed again since."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto("/activity/?action=update")
@@ -281,7 +281,11 @@ def undo_refused(tabs: Tabs) -> Page:
 
 def change_of_two(tabs: Tabs) -> Page:
     """A change of two people at once."""
-    both = update(User).where(User.id.in_([somebody(tabs).id, somebody(tabs).id])).values(last_name="Together")
+    both = (
+        update(User)
+        .where(User.id.in_([long_named_person(tabs).id, long_named_person(tabs).id]))
+        .values(last_name="Together")
+    )
     with acting(tabs.site.build.app):
         command(lambda: db.session.execute(both, execution_options={"synchronize_session": False}))()
     page = tabs.open(ADMIN)
@@ -292,7 +296,7 @@ def change_of_two(tabs: Tabs) -> Page:
 
 
 def change_of_one(tabs: Tabs) -> Page:
-    """A change of somebody with long names, with its source."""
+    """A change to a person with long names, with its source."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/activity/?row={person.id}")
@@ -310,7 +314,7 @@ def activity_of_long_names(tabs: Tabs) -> Page:
 
 
 def undone(tabs: Tabs) -> Page:
-    """The page of somebody right after an undo, which can be undone."""
+    """The page of a person right after an undo, which can itself be undone."""
     person = renamed(tabs)
     page = tabs.open(ADMIN)
     page.goto(f"/users/{person.id}")
@@ -320,7 +324,7 @@ def undone(tabs: Tabs) -> Page:
 
 
 def renamed(tabs: Tabs) -> Person:
-    person = somebody(tabs)
+    person = long_named_person(tabs)
     rename(tabs.open(ADMIN), person, f"Another {LONG}")
     return person
 
@@ -333,8 +337,8 @@ def rename(page: Page, person: Person, name: str) -> None:
 
 
 def with_devices(tabs: Tabs) -> Page:
-    """Somebody who is signed in twice."""
-    person = somebody(tabs)
+    """A person who is signed in on two devices."""
+    person = long_named_person(tabs)
     for _ in range(2):
         sign_in(tabs.open(), person.email, PASSWORD)
     page = tabs.open(ADMIN)
@@ -343,20 +347,20 @@ def with_devices(tabs: Tabs) -> Page:
     return page
 
 
-def a_row(tabs: Tabs) -> Page:
+def row(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
-    page.goto(f"/browser/users/row?key={somebody(tabs).id}")
+    page.goto(f"/browser/users/row?key={long_named_person(tabs).id}")
     return page
 
 
-def a_glance(tabs: Tabs) -> Page:
-    page = a_row(tabs)
+def row_preview(tabs: Tabs) -> Page:
+    page = row(tabs)
     page.locator("dd a.mono").first.click()
     page.locator("dialog[open]").wait_for()
     return page
 
 
-def wrong_query(tabs: Tabs) -> Page:
+def invalid_query(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto("/browser/sql")
     page.get_by_role("textbox", name="Query", exact=True).fill("SELECT nothing\nFROM users")
@@ -367,9 +371,9 @@ def wrong_query(tabs: Tabs) -> Page:
 
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
-    "sign-in refused": pressed(at("/login", None), "Sign in", ".error"),
-    "sign-in rate_limited": rate_limited,
-    "nothing, signed out": at("/nothing-here", None),
+    "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
+    "sign-in, rate limited": rate_limited,
+    "error 404, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
     "people": at("/users/"),
@@ -378,30 +382,30 @@ SCENES: dict[str, Scene] = {
     "people, deactivated": at("/users/?status=deactivated"),
     "people, deleted": at("/users/?status=deleted"),
     "people, none found": at("/users/?q=nobodyhere"),
-    "people, unreachable": offline,
+    "people, offline": offline,
     "person": of_person(),
     "person for an administrator": of_person(person=ADA),
     "person, with devices": with_devices,
     "person, new": at("/users/new"),
-    "person, new and wrong": pressed(at("/users/new"), "Create person", ".error"),
-    "person, new and known": deleted_address,
+    "person, new with errors": pressed(at("/users/new"), "Create person", ".error"),
+    "person, new with the email of a deleted person": deleted_address,
     "person, rate limited": rate_limited_person,
     "person, edit": of_person("/edit"),
-    "person, deleting": of_person("/delete"),
+    "person, delete": of_person("/delete"),
     "person, delete dialog": dialog(of_person(), "Delete…"),
     "person, deleted with undo": pressed(of_person("/delete"), "Delete person", ".note"),
-    "person, deactivating": of_person("/deactivation"),
+    "person, deactivate": of_person("/deactivation"),
     "person, deactivated": deactivated,
-    "person, resetting the password": of_person("/password"),
+    "person, reset password": of_person("/password"),
     "person, invited": invited,
-    "person, invitation to hand over": handed,
+    "person, invitation link": invitation_link,
     "outbox": outbox,
     "account, email": pending_address,
     "password, forgotten": at("/password/forgot", None),
     "invitation": opened("invitation"),
-    "password, reset by a link": opened("password_reset"),
+    "password, reset by link": opened("password_reset"),
     "address to confirm": opened("verification"),
-    "link that is dead": at("/invitations/", None),
+    "invalid link": at("/invitations/", None),
     "person, conflict": conflict,
     "organizations": at("/organizations/"),
     "organizations, deleted": at("/organizations/?status=deleted"),
@@ -410,38 +414,38 @@ SCENES: dict[str, Scene] = {
     "organization, empty": of_empty_organization,
     "organization of an administrator": of_organization(person=ADA),
     "organization, new": at("/organizations/new"),
-    "organization, new and wrong": pressed(at("/organizations/new"), "Create organization", ".error"),
+    "organization, new with errors": pressed(at("/organizations/new"), "Create organization", ".error"),
     "organization, edit": of_organization("/edit"),
     "organization, edit by an administrator": of_organization("/edit", ADA),
-    "organization, deleting": of_organization("/delete"),
+    "organization, delete": of_organization("/delete"),
     "organization, delete dialog": dialog(of_organization(), "Delete…"),
     "activity": at("/activity/"),
     "activity of an administrator": at("/activity/", ADA),
     "activity, filtered": at("/activity/?q=a&action=sign_in&from=2020-01-01&to=2999-01-01"),
-    "activity about somebody with long names": activity_of_long_names,
+    "activity of a person with long names": activity_of_long_names,
     "activity, none found": at("/activity/?q=nobodyhere&field=slug"),
     "activity, a change of two people": change_of_two,
     "activity, a change of one person": change_of_one,
-    "history of a person": past,
+    "history of a person": earlier_version,
     "history of an organization": at_history_of_acme,
     "history, undone": undone,
     "history, undo refused": undo_refused,
     "data browser": at("/browser/"),
     "data browser, a table": at("/browser/users?column=created_at"),
-    "data browser, a filter that is wrong": at("/browser/users?column=version&operator=is&value=many"),
-    "data browser, a row": a_row,
-    "data browser, a glance at a row": a_glance,
+    "data browser, invalid filter": at("/browser/users?column=version&operator=is&value=many"),
+    "data browser, a row": row,
+    "data browser, row preview": row_preview,
     "data browser, a query": pressed(at("/browser/sql?table=users"), "Run", "#answer table"),
-    "data browser, a query that is wrong": wrong_query,
+    "data browser, invalid query": invalid_query,
     "data browser, a plan": pressed(at("/browser/sql?table=users"), "Explain", "#answer pre"),
     "account": at("/account/", UMA),
     "devices": at("/account/devices", UMA),
     "password": at("/account/password", UMA),
-    "password, wrong": pressed(at("/account/password", UMA), "Set new password", ".error"),
-    "password, forced": forced_choice,
-    "password, its strength": strength,
-    "own_password": long_ago("/password", "Reset password"),
-    "reauthentication in a form": long_ago("/edit", "Save changes", Role="ADMIN"),
+    "password, with errors": pressed(at("/account/password", UMA), "Set new password", ".error"),
+    "password, temporary": temporary_password,
+    "password, strength": strength,
+    "reauthentication page": reauthentication("/password", "Reset password"),
+    "reauthentication in a form": reauthentication("/edit", "Save changes", Role="ADMIN"),
     "phone menu": phone_menu,
     "error 400": without_token,
     "error 403": at("/users/", UMA),

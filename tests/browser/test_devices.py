@@ -1,4 +1,4 @@
-"""Can somebody see where they are signed in, and sign out there, as can an administrator?"""
+"""The list of devices: people see and end their own sessions, administrators those of others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cast import PASSWORD
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari/604.1"
 
 
-def test_se7_another_device_is_signed_out_from_here(tabs: Tabs, scripts: bool) -> None:
+def test_se7_another_device_can_be_signed_out(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('vera')}@example.com", tenant=tabs.site.acme)
     phone, page = tabs.open(scripts=scripts, user_agent=PHONE), tabs.open(scripts=scripts)
     for one in (phone, page):
@@ -30,7 +30,7 @@ def test_se7_another_device_is_signed_out_from_here(tabs: Tabs, scripts: bool) -
     expect(page.locator(".trail")).to_contain_text("You ended a session of your account")
 
 
-def test_se7_an_administrator_signs_somebody_out_everywhere(tabs: Tabs, scripts: bool) -> None:
+def test_se7_administrator_can_sign_a_person_out_everywhere(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('wim')}@example.com", tenant=tabs.site.acme)
     theirs, page = [tabs.open(scripts=scripts) for _ in range(2)], tabs.open(ADA, scripts=scripts)
     for one in theirs:
@@ -47,7 +47,7 @@ def test_se7_an_administrator_signs_somebody_out_everywhere(tabs: Tabs, scripts:
         expect(one.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_who_never_signed_in_is_found_and_leaves_the_list_with_the_first_sign_in(tabs: Tabs, scripts: bool) -> None:
+def test_people_who_never_signed_in_can_be_found_until_they_do(tabs: Tabs, scripts: bool) -> None:
     person = tabs.site.build.person(f"{tabs.site.fresh('xenia')}@example.com", tenant=tabs.site.acme)
     page, theirs = tabs.open(ADMIN, scripts=scripts), tabs.open(scripts=scripts)
     page.goto(f"/users/?q={person.email}")

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Row
 
-from portal.core.cursors import LONGEST, moment, read, written
+from portal.core.cursors import LONGEST, decoded, encoded, moment
 from tests.hostile.corpus import EVERYTHING
 
 KEY = uuid.UUID("01a204ac-27a2-7756-bed9-0f728804ad49")
@@ -40,9 +40,9 @@ def forged(*parts: object) -> str:
     ],
 )
 def test_a_cursor_keeps_its_values(sort_key: object, key: object, read_value: Callable[[str], Any]) -> None:
-    text = written(row(sort_key, key))
+    text = encoded(row(sort_key, key))
 
-    assert read(text, read_value) == (sort_key, key)
+    assert decoded(text, read_value) == (sort_key, key)
     assert text.isascii()
     assert not set(text) & set("&=?#%/+ ")
 
@@ -53,7 +53,7 @@ def test_a_thousand_random_names_keep_their_values() -> None:
         name = "".join(
             chr(random.choice((random.randrange(1, 0xD800), random.randrange(0xE000, 0x110000)))) for _ in range(9)
         )
-        assert read(written(row(name, KEY)), str) == (name, KEY)
+        assert decoded(encoded(row(name, KEY)), str) == (name, KEY)
 
 
 def test_a_moment_without_a_time_zone_is_utc() -> None:
@@ -85,22 +85,22 @@ def test_a_moment_without_a_time_zone_is_utc() -> None:
     ],
 )
 def test_in3_an_invalid_cursor_is_ignored(text: str | None) -> None:
-    assert read(text, str) is None
-    assert read(text, moment) is None
+    assert decoded(text, str) is None
+    assert decoded(text, moment) is None
 
 
 def test_in3_a_hostile_value_is_never_a_cursor_or_an_error() -> None:
     for value in EVERYTHING:
         for place in (value, forged(value, value), forged(value, str(KEY)), forged("2026-01-01", value)):
-            found = read(place, moment)
+            found = decoded(place, moment)
             assert found is None or (isinstance(found[0], datetime) and isinstance(found[1], uuid.UUID))
-            text = read(place, str)
+            text = decoded(place, str)
             assert text is None or isinstance(text[1], uuid.UUID)
 
 
 @pytest.mark.parametrize("numeral", [1e309, -1e309, True, 1.9, 10**400])
 def test_in3_json_numbers_are_not_keys(numeral: float) -> None:
-    assert read(forged("2026-01-01", numeral), moment) is None
+    assert decoded(forged("2026-01-01", numeral), moment) is None
 
 
 @pytest.mark.parametrize("offset", ["+16:00", "-23:59", "+23:59:59.999999"])

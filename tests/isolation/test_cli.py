@@ -227,7 +227,7 @@ def test_the_check_refuses_to_run_without_sample_data_for_a_model(
     result = run(fresh_app)
 
     assert result.exit_code == 1
-    assert "Error: There is no sample data for ApiToken, so the check can't tell" in result.output
+    assert "Error: There is no sample data for ApiToken, so the check can't find out" in result.output
     assert "no rows of another organization" not in result.output
     assert counts(fresh_app) == before
 

@@ -1,4 +1,4 @@
-"""Can people see and end their own sessions, and administrators those of their people, but nobody else's?"""
+"""People see and end their own sessions, administrators those of their organization, and nobody any others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOSTILE = [
 def session(
     app: Flask, person: Person, *, rotated: int = 0, agent: str = "robot/1", address: str = "192.0.2.9"
 ) -> uuid.UUID:
-    """What an API client of theirs holds."""
+    """The ID of a session of an API client."""
     origin = bind_origin(Origin("", address, agent))
     try:
         with acting(app):
@@ -66,8 +66,8 @@ def active_sessions(app: Flask, person: Person) -> set[uuid.UUID]:
         return set(db.session.scalars(select(Session.id).where(Session.user_id == person.id, is_live())))
 
 
-def acts(app: Flask) -> list[tuple[str, uuid.UUID | None, uuid.UUID | None, uuid.UUID | None]]:
-    """Who ended whose sign-ins, and which tenant sees that."""
+def recorded_ends(app: Flask) -> list[tuple[str, uuid.UUID | None, uuid.UUID | None, uuid.UUID | None]]:
+    """The recorded ends of sessions: action, actor, person and tenant."""
     ended = Activity.action.in_(("end_session", "end_sessions"))
     with acting(app):
         found = db.session.scalars(select(Activity).where(ended).order_by(Activity.id))
@@ -79,7 +79,7 @@ def buttons(page: str) -> list[str]:
 
 
 @HTMX
-def test_se7_a_person_ends_one_sign_in_and_that_browser_is_refused(app: Flask, uma: Person, *, htmx: bool) -> None:
+def test_se7_a_person_can_end_one_of_their_sessions(app: Flask, uma: Person, *, htmx: bool) -> None:
     here, there, elsewhere = (Visitor(app, uma) for _ in range(3))
     (key, _) = buttons(there.get("/account/devices").text)
 
@@ -88,11 +88,11 @@ def test_se7_a_person_ends_one_sign_in_and_that_browser_is_refused(app: Flask, u
     assert (answer.headers.get("Location") or answer.headers["HX-Redirect"]) == "/account/devices"
     assert key not in there.get("/account/devices").text
     assert sorted(outcome(one.get("/account/")) for one in (here, elsewhere)) == [SIGN_IN, "page"]
-    assert acts(app) == [("end_session", uma.id, uma.id, uma.organization_id)]
+    assert recorded_ends(app) == [("end_session", uma.id, uma.id, uma.organization_id)]
 
 
 @HTMX
-def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
+def test_se7_a_person_can_end_all_sessions_but_the_current_one(
     app: Flask, uma: Person, ada: Person, *, htmx: bool
 ) -> None:
     others, here, foreign = [Visitor(app, uma), Visitor(app, uma)], Visitor(app, uma), Visitor(app, ada)
@@ -104,10 +104,10 @@ def test_se7_a_person_ends_all_others_and_keeps_the_one_that_asked(
     assert [outcome(one.get("/account/")) for one in (*others, foreign)] == [SIGN_IN, SIGN_IN, "page"]
     assert client not in active_sessions(app, uma)
     here.post("/account/devices/end-others", htmx=htmx)
-    assert acts(app) == [("end_sessions", uma.id, uma.id, uma.organization_id)]  # the second time there was nothing
+    assert recorded_ends(app) == [("end_sessions", uma.id, uma.id, uma.organization_id)]  # only once
 
 
-def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_one(app: Flask, uma: Person) -> None:
+def test_se7_the_list_shows_client_address_and_refreshes_and_marks_this_device(app: Flask, uma: Person) -> None:
     visitor = Visitor(app)
     visitor.client.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36"
     visitor.sign_in(uma)
@@ -125,7 +125,7 @@ def test_se7_the_list_tells_agent_address_uses_and_rotations_and_which_is_this_o
     assert len(buttons(page)) == 2
 
 
-def test_se7_nobody_sees_a_token_or_its_digest(app: Flask, uma: Person, root: Person, ada: Person) -> None:
+def test_se7_pages_show_neither_tokens_nor_their_digests(app: Flask, uma: Person, root: Person, ada: Person) -> None:
     visitors = [Visitor(app, person) for person in (uma, ada, root)]
     session(app, uma)
     with acting(app):
@@ -143,7 +143,7 @@ def test_se7_nobody_sees_a_token_or_its_digest(app: Flask, uma: Person, root: Pe
 
 @HTMX
 @pytest.mark.parametrize("who", ["ada", "root"])
-def test_se7_an_administrator_ends_one_or_all_of_their_people(
+def test_se7_an_administrator_can_end_one_or_all_sessions_of_a_person(
     app: Flask, uma: Person, ada: Person, root: Person, who: str, *, htmx: bool
 ) -> None:
     boss = {"ada": ada, "root": root}[who]
@@ -158,14 +158,14 @@ def test_se7_an_administrator_ends_one_or_all_of_their_people(
 
     assert outcome(theirs.get("/account/")) == SIGN_IN
     assert "Not signed in anywhere." in visitor.get(f"/users/{uma.id}").text
-    told = [(action, boss.id, uma.id, uma.organization_id) for action in ("end_session", "end_sessions")]
-    assert acts(app) == told
+    expected = [(action, boss.id, uma.id, uma.organization_id) for action in ("end_session", "end_sessions")]
+    assert recorded_ends(app) == expected
     page = Visitor(app, ada).get(f"/activity/people/{uma.id}").text
     assert all(verb in page for verb in ("ended a session of", "ended all sessions of"))
 
 
 @HTMX
-def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
+def test_se7_admin_cannot_see_or_end_sessions_of_other_tenants_or_super_admins(
     app: Flask, build: Builder, acme: Tenant, uma: Person, ada: Person, bea: Person, *, htmx: bool
 ) -> None:
     chief = build.person("chief@example.com", role=Role.SUPER_ADMIN, tenant=acme)
@@ -180,10 +180,10 @@ def test_se7_no_sign_in_of_another_tenant_or_a_super_admin_is_seen_or_ended(
         assert outcome(visitor.post("/account/devices/end", {"session": key}, htmx=htmx)) == NOT_FOUND
         assert active_sessions(app, person) == {key}
     assert active_sessions(app, uma) == {own}
-    assert acts(app) == []
+    assert recorded_ends(app) == []
 
 
-def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Person, ada: Person) -> None:
+def test_se7_a_user_cannot_end_sessions_of_colleagues(app: Flask, uma: Person, ada: Person) -> None:
     visitor, key = Visitor(app, uma), session(app, ada)
 
     assert outcome(visitor.post("/account/devices/end", {"session": key})) == NOT_FOUND
@@ -196,7 +196,7 @@ def test_se7_a_user_ends_nobody_elses_not_even_a_colleagues(app: Flask, uma: Per
     assert active_sessions(app, ada) == {key}
 
 
-def test_se7_the_command_asks_for_the_right_to_change_the_person(
+def test_se7_the_command_requires_permission_to_change_the_person(
     app: Flask, build: Builder, uma: Person, ada: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = session(app, uma)
@@ -210,7 +210,7 @@ def test_se7_the_command_asks_for_the_right_to_change_the_person(
 
 @HTMX
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
-def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Person, value: str, *, htmx: bool) -> None:
+def test_se7_invalid_session_ids_are_rejected(app: Flask, uma: Person, root: Person, value: str, *, htmx: bool) -> None:
     visitor, key = Visitor(app, root), session(app, uma)
 
     for path in ("/account/devices/end", f"/users/{uma.id}/sign-ins/end"):
@@ -219,16 +219,16 @@ def test_se7_what_is_no_sign_in_is_not_found(app: Flask, uma: Person, root: Pers
     assert active_sessions(app, uma) == {key}
 
 
-def test_ending_twice_says_the_same_and_is_told_once(app: Flask, uma: Person) -> None:
+def test_ending_a_session_twice_is_recorded_once(app: Flask, uma: Person) -> None:
     visitor, key = Visitor(app, uma), session(app, uma)
 
     answers = [visitor.post("/account/devices/end", {"session": key}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert len(acts(app)) == 1
+    assert len(recorded_ends(app)) == 1
 
 
-def test_a_person_who_signs_out_this_very_device_is_out(app: Flask, uma: Person) -> None:
+def test_ending_the_current_session_signs_out(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     (key,) = active_sessions(app, uma)
 
@@ -237,7 +237,7 @@ def test_a_person_who_signs_out_this_very_device_is_out(app: Flask, uma: Person)
     assert outcome(visitor.get("/account/devices")) == SIGN_IN
 
 
-def test_an_administrator_who_signs_out_all_of_their_own_stays_here(app: Flask, ada: Person) -> None:
+def test_an_administrator_who_ends_all_their_sessions_keeps_the_current_one(app: Flask, ada: Person) -> None:
     other, here = Visitor(app, ada), Visitor(app, ada)
 
     here.post(f"/users/{ada.id}/sign-ins/end-all")
@@ -245,7 +245,7 @@ def test_an_administrator_who_signs_out_all_of_their_own_stays_here(app: Flask, 
     assert [outcome(one.get("/")) for one in (other, here)] == [SIGN_IN, "page"]
 
 
-def test_sign_ins_that_began_before_somebody_was_moved_are_theirs_still(
+def test_sessions_from_before_a_move_to_another_tenant_still_belong_to_the_person(
     app: Flask, birch: Tenant, ada: Person, bea: Person, uma: Person
 ) -> None:
     keys = {session(app, one) for one in (ada, ada)}
@@ -257,10 +257,10 @@ def test_sign_ins_that_began_before_somebody_was_moved_are_theirs_still(
         assert {row.id for row in devices_of(ada.id).rows} == keys
         assert end_all(ada.id, besides=uuid.uuid4()) == 2
     with acting(app, bea):
-        assert devices_of(ada.id).total == 0  # neither the tenant of the sign-in nor a known key opens them
+        assert devices_of(ada.id).total == 0  # the tenant of a session gives no access to it
 
 
-def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, uma: Person) -> None:
+def test_the_list_shows_the_most_recent_sessions_and_the_total(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     with acting(app):
         for _ in range(SHOWN + 9):
@@ -272,7 +272,7 @@ def test_the_list_shows_those_used_last_and_says_how_many_there_are(app: Flask, 
     assert f"These are the most recently used of {SHOWN + 10}." in page
 
 
-def test_of_an_api_client_only_what_is_so_is_said(app: Flask, uma: Person) -> None:
+def test_an_api_client_is_listed_without_details_that_do_not_apply(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
     fresh = session(app, uma)
     with acting(app):

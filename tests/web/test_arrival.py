@@ -1,4 +1,4 @@
-"""Where does somebody arrive who signs in, if the page that waits for them isn't theirs to see?"""
+"""Signing in leads to the start page when the requested page may not be seen or doesn't exist."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cast(uma: Person, ada: Person, root: Person, bea: Person) -> dict[str, Perso
 
 
 def signed_in_at(client: PageClient, person: Person, path: str, **headers: str) -> list[tuple[int, str]]:
-    """The responses after signing in at a page, up to the first that is no redirect: status and path."""
+    """Status and path of each response after signing in at a page, up to the first that isn't a redirect."""
     door = client.get(path)
     assert (door.status_code, client.get(path).headers["Location"]) == (303, f"/login?next={path}")
     sent = {**fields_of(client.get(door.headers["Location"]).text), "email": person.email, "password": person.password}
@@ -49,7 +49,7 @@ def signed_in_at(client: PageClient, person: Person, path: str, **headers: str) 
 
 @pytest.mark.parametrize("who", START)
 @pytest.mark.parametrize("page", PAGES)
-def test_a_row_of_others_and_one_that_never_was_lead_to_the_start_alike(
+def test_missing_and_hidden_records_both_lead_to_the_start(
     app: Flask, cast: dict[str, Person], birch: Tenant, page: str, who: str
 ) -> None:
     theirs = page.format(person=cast["bea"].id, tenant=birch.id)
@@ -64,7 +64,7 @@ def test_a_row_of_others_and_one_that_never_was_lead_to_the_start_alike(
 
 
 @pytest.mark.parametrize("page", NO_PAGES)
-def test_what_is_no_page_leads_to_the_start(client: PageClient, cast: dict[str, Person], page: str) -> None:
+def test_a_missing_page_leads_to_the_start(client: PageClient, cast: dict[str, Person], page: str) -> None:
     path = page.format(person=cast["uma"].id)
     sent = {**client.form("/login"), "next": path, "email": cast["root"].email, "password": cast["root"].password}
 
@@ -90,7 +90,7 @@ def test_a_forbidden_page_leads_to_the_start(
 
 
 @pytest.mark.parametrize("who", START)
-def test_ones_own_page_is_reached(app: Flask, client: PageClient, cast: dict[str, Person], who: str) -> None:
+def test_an_allowed_page_is_reached(app: Flask, client: PageClient, cast: dict[str, Person], who: str) -> None:
     person = cast[who]
     path = "/account/password" if who == "uma" else f"/users/{person.id}?back=/users/"
 
@@ -101,7 +101,7 @@ def test_ones_own_page_is_reached(app: Flask, client: PageClient, cast: dict[str
     assert client.get(path).status_code == 200
 
 
-def test_after_the_session_of_another_tenant_ended_its_page_is_not_told(
+def test_a_draft_of_another_tenants_person_is_not_disclosed_after_signing_in(
     app: Flask, client: PageClient, sign_in: SignIn, cast: dict[str, Person]
 ) -> None:
     path = f"/users/{cast['bea'].id}/edit"
@@ -129,17 +129,17 @@ def test_only_the_first_page_after_signing_in_is_replaced(
     assert client.get(path).status_code == 404
 
     assert signed_in_elsewhere(client, path) == path
-    assert client.get(path, headers=HTMX).status_code == 404, "a part of a page that is open"
+    assert client.get(path, headers=HTMX).status_code == 404, "an htmx request is not redirected"
     assert client.get("/users/").status_code == 200
     assert client.get(path).status_code == 404
 
 
 def signed_in_elsewhere(client: PageClient, path: str) -> str:
-    """Where the sign-in page leads somebody who signed in in another tab meanwhile."""
+    """Where the sign-in page redirects a person who has signed in in another tab meanwhile."""
     return client.get(f"/login?next={path}").headers["Location"]
 
 
-def test_a_refusal_on_arrival_is_not_recorded(app: Flask, client: PageClient, cast: dict[str, Person]) -> None:
+def test_a_refusal_after_signing_in_is_not_recorded(app: Flask, client: PageClient, cast: dict[str, Person]) -> None:
     signed_in_at(client, cast["uma"], "/browser/")
 
     refused = select(func.count()).select_from(Activity).where(Activity.action == "refused")

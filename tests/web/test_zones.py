@@ -1,4 +1,4 @@
-"""Does a person read all times by their own clock, summer and winter?"""
+"""People see all times in their own time zone, in summer and winter time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def at(text: str) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("moment", "name", "told"),
+    ("moment", "name", "expected"),
     [
         ("2026-03-29T00:59:59", BERLIN, "29 Mar 2026, 01:59:59 CET"),
         ("2026-03-29T01:00:00", BERLIN, "29 Mar 2026, 03:00:00 CEST"),
@@ -47,33 +47,34 @@ def at(text: str) -> datetime:
         ("2026-06-30T20:00:00", "", "30 Jun 2026, 20:00:00 UTC"),
     ],
 )
-def test_a_time_uses_the_offset_of_its_day(moment: str, name: str, told: str) -> None:
+def test_a_time_uses_the_offset_of_its_day(moment: str, name: str, expected: str) -> None:
     with read_from(name):
-        assert exact(at(moment)) == told
-        assert day(at(moment)) == told.split(",")[0]
-        assert clock(at(moment)) in told
+        assert exact(at(moment)) == expected
+        assert day(at(moment)) == expected.split(",")[0]
+        assert clock(at(moment)) in expected
 
 
-class Act:
+class Entry:
     def __init__(self, moment: str) -> None:
         self.at = at(moment)
 
 
-def test_days_of_the_history_begin_at_the_readers_midnight_also_when_the_clock_changes() -> None:
-    acts = [Act(moment) for moment in ("2026-03-29T22:30", "2026-03-29T21:30", "2026-03-28T23:30", "2026-03-28T22:30")]
+def test_days_of_the_activity_log_begin_at_local_midnight_even_across_clock_changes() -> None:
+    moments = ("2026-03-29T22:30", "2026-03-29T21:30", "2026-03-28T23:30", "2026-03-28T22:30")
+    log = [Entry(moment) for moment in moments]
 
     with read_from(BERLIN):
-        named = [(name, len(ones)) for name, ones in days(acts)]  # type: ignore[arg-type]
+        named = [(name, len(ones)) for name, ones in days(log)]  # type: ignore[arg-type]
 
     assert named == [("30 Mar 2026", 1), ("29 Mar 2026", 2), ("28 Mar 2026", 1)]
 
 
-def test_days_and_moments_that_are_typed_are_those_of_the_readers_clock() -> None:
+def test_typed_dates_and_times_are_local() -> None:
     with read_from(BERLIN):
         assert day_of("2026-07-01") == at("2026-06-30T22:00")
         assert day_of("2026-12-01") == at("2026-11-30T23:00")
         assert _moment("2026-07-01T12:00") == at("2026-07-01T10:00")
-        assert _moment("2026-03-29T02:30") == at("2026-03-29T01:30")  # an hour that is skipped
+        assert _moment("2026-03-29T02:30") == at("2026-03-29T01:30")  # a time skipped when summer time starts
         assert _moment("2026-07-01T12:00+05:00") == at("2026-07-01T07:00")
     for name in (LOS_ANGELES, KATHMANDU):
         with read_from(name):
@@ -82,7 +83,7 @@ def test_days_and_moments_that_are_typed_are_those_of_the_readers_clock() -> Non
                 assert found is None or exact(found)
 
 
-def test_every_zone_that_can_be_chosen_is_known_and_an_unknown_one_is_utc() -> None:
+def test_every_offered_zone_is_valid_and_an_unknown_one_is_utc() -> None:
     names = [name for group in choices().values() for name, _ in group]
 
     assert len(names) == len(set(names)) > 400
@@ -92,7 +93,7 @@ def test_every_zone_that_can_be_chosen_is_known_and_an_unknown_one_is_utc() -> N
     assert zone_named(BERLIN) == ZoneInfo(BERLIN)
 
 
-def test_a_person_chooses_a_zone_and_reads_every_page_in_it(
+def test_pages_use_the_time_zone_of_the_profile(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     gone = build.person("gone@example.com", tenant=acme, deleted_at=at("2025-07-01T22:30"))
@@ -113,7 +114,7 @@ def test_a_person_chooses_a_zone_and_reads_every_page_in_it(
     assert "+02:00" not in client.get("/activity/export").text
 
 
-def test_a_person_who_chose_no_zone_reads_every_page_in_that_of_the_browser(
+def test_pages_use_the_time_zone_of_the_browser_by_default(
     client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person
 ) -> None:
     gone = build.person("gone@example.com", tenant=acme, deleted_at=at("2025-07-01T22:30"))
@@ -129,7 +130,7 @@ def test_a_person_who_chose_no_zone_reads_every_page_in_that_of_the_browser(
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "leapseconds", "Europe", "é", "", "x" * 3000])
-def test_a_zone_that_no_browser_can_mean_is_utc(client: PageClient, sign_in: SignIn, ada: Person, name: str) -> None:
+def test_an_invalid_time_zone_cookie_means_utc(client: PageClient, sign_in: SignIn, ada: Person, name: str) -> None:
     sign_in(ada)
     client.set_cookie("time_zone", name)
 
@@ -139,7 +140,7 @@ def test_a_zone_that_no_browser_can_mean_is_utc(client: PageClient, sign_in: Sig
     assert "Days and times are UTC." in answer.text
 
 
-def test_the_next_reader_of_the_same_process_has_their_own_clock(
+def test_a_time_zone_does_not_leak_into_the_next_request(
     client: PageClient, other_client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
@@ -153,7 +154,7 @@ def test_the_next_reader_of_the_same_process_has_their_own_clock(
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "europe/berlin", "../../etc/passwd", "Etc/GMT+3", "x" * 5000])
-def test_only_zones_that_are_offered_are_taken(
+def test_a_zone_that_is_not_offered_is_rejected(
     client: PageClient, sign_in: SignIn, build: Builder, uma: Person, name: str
 ) -> None:
     sign_in(uma)

@@ -47,7 +47,7 @@ class Difference:
     after: str | None
     is_secret: bool = False
     is_said: bool = False  # the sentence contains it
-    had_other: bool = False  # there was a value before, in another tenant, which is not the reader's to know
+    has_before: bool = True  # False if there was none, or if it is in another tenant and the reader may not know it
 
 
 @dataclass(frozen=True)
@@ -226,4 +226,5 @@ def _differences(row: Row[Any], action: Action, names: Names) -> Iterator[Differ
             yield Difference(label, None, None, is_secret=True)
         else:
             before, after = (in_words(resource, name, value, names) for value in change)
-            yield Difference(label, None if other else before, after, is_said=name in said, had_other=other)
+            has_before = not other and (row.row_version is not None or before is not None)
+            yield Difference(label, before if has_before else None, after, is_said=name in said, has_before=has_before)

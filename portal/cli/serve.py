@@ -63,7 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--sql", is_flag=True, help="Log the SQL statements of each request, like PORTAL_SQL=1.")
 @click.pass_obj
 def serve(info: ScriptInfo, host: str, port: int | None, workers: int, threads: int, sql: bool) -> None:
-    """Serve the portal until Ctrl-C, with an embedded database unless DATABASE_URL is set."""
+    """Serve the portal until Ctrl-C. Without DATABASE_URL, use an embedded database."""
     app = info.load_app()
     if sql:
         current_settings.set(app, replace(current_settings.of(app), sql=True))

@@ -19,7 +19,7 @@ SALT = "It would allow erased values to be guessed."
 SECRETS = {
     "users": {
         "password": "A password hash can be attacked offline.",
-        "link_counter": "Part of the signature of mailed links.",
+        "link_counter": "Part of the signature of emailed links.",
     },
     "sessions": {"token": TOKEN},
     "refresh_tokens": {"token": TOKEN},

@@ -23,7 +23,7 @@ END_SESSIONS = Action(
     is_sign_in=True,
 )  # fmt: skip
 ADDRESS_REFUSED = Action(
-    "address_refused", "asked for an address that is in use elsewhere", "Refused address", "shield", is_counted=True
+    "address_refused", "asked for an address that is in use elsewhere", "Refused an address", "shield", is_counted=True
 )
 
 ACTIONS = (

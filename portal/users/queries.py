@@ -118,7 +118,7 @@ def count_of_own(status: str, most: int) -> Any:
     """
     actor = current_actor()
     is_own = actor.role is Role.ADMIN and actor.organization_id is not None
-    return func.portal_count_people(status, most) if is_own else None
+    return select(func.portal_count_people(status, most)).scalar_subquery() if is_own else None  # once, not per row
 
 
 def _addresses(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 const every = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
 
-// Whether a field differs from its initial value. Of passwords, only new ones count: browsers fill in the others.
+// Whether a field differs from its initial value. Only new passwords count, because browsers fill in others.
 function isTyped(field) {
   if (field.type === 'hidden' || field.readOnly || !field.name) return false;
   if (field.type === 'password') return field.autocomplete === 'new-password' && field.value !== '';
@@ -66,7 +66,7 @@ document.addEventListener('click', (event) => {
 
 const linesOf = (selector) => [...document.querySelectorAll(`${selector} > li`)].map((line) => line.textContent.trim()).join('\n');
 
-// Created in the page, because what is shown only once can't be requested again.
+// The file is created in the page, because values that are shown only once can't be requested again.
 function download(name, text) {
   const link = Object.assign(document.createElement('a'), {
     href: URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' })), download: name,

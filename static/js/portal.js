@@ -9,7 +9,7 @@ document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   if ('alone' in field.dataset) for (const { name } of field.form.elements) if (name !== field.name) ctx.request.body.delete(name);
 });
 
-// After a fragment arrives: open dialogs, keep the search in tabs.
+// After a fragment was swapped in: open dialogs, and keep the search in the tabs' links.
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   const dialog = document.querySelector('#dialog-slot > dialog:not([open])');
   if (dialog) {
@@ -40,7 +40,7 @@ document.addEventListener('click', (event) => {
   }
 });
 
-// Change the theme in place, because a reload would lose what a page shows only once.
+// Change the theme without a reload, which would lose values that a page shows only once.
 each('form.theme', (form) => {
   form.hidden = false;
   form.addEventListener('submit', (event) => {
@@ -55,7 +55,7 @@ each('form.theme', (form) => {
   });
 });
 
-// Send a form only once; going back in the browser, or getting no response, enables it again.
+// Send a form only once. Going back in the browser, or a failed request, enables it again.
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.method !== 'post') return;
@@ -78,7 +78,7 @@ document.addEventListener('input', ({ target }) => {
   }
 });
 
-// The server renders every time in one zone. For people who chose none, it is the browser's, from this cookie.
+// The server renders all times in one time zone. For people who chose none, it is the browser's, from this cookie.
 // A page rendered without the cookie is reloaded, unless it shows something only once.
 function keepTimeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, kept = `time_zone=${zone}`;

@@ -576,7 +576,7 @@ def test_nothing_is_pruned_while_verification_fails(sealed: Flask, owner: Owner)
     result = run(sealed, "prune", "--older-than", "90", "--yes")
 
     assert result.exit_code == 1
-    assert "see `flask activity verify`" in result.output
+    assert "Run `flask activity verify`" in result.output
     assert owner.execute("SELECT count(*) FROM activity").fetchone() == (12,)
 
 

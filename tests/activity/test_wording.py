@@ -21,6 +21,7 @@ from portal.core.batch import create_many
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import record
+from portal.demo_data.seed import SEED_ADDED
 from portal.mfa.actions import RECOVERY_CODES_RENEWED, TWO_FACTOR_ADDED
 from portal.mfa.words import CODE, MEANS
 from portal.organizations.commands import organizations
@@ -307,3 +308,15 @@ def test_a_change_whose_values_were_erased_names_no_number_of_fields(
 
     assert "Root Example changed Ulla Example" in sentences(client.get("/activity/").text)
     assert "The system erased the values in the history of Ulla Example" in sentences(client.get("/activity/").text)
+
+
+def test_what_an_event_counted_is_listed_without_an_empty_former_value(
+    app: Flask, client: PageClient, sign_in: SignIn, root: Person
+) -> None:
+    with acting(app):
+        record(SEED_ADDED, details={"people": "5,000"})
+    sign_in(root)
+
+    (trail,) = trails(client.get("/activity/?action=seed").text)
+
+    assert words(trail.find("li/p[2]")) == "People 5,000"

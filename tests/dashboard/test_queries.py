@@ -125,3 +125,12 @@ def test_the_list_of_organizations_counts_people_with_the_same_index(fresh_app: 
 
         assert numbers == [32 * DAYS + 1]
         assert scans("users_active_count_idx") >= 1
+
+
+def test_the_list_of_an_admin_counts_once_not_per_row(fresh_app: Flask, busy: Person) -> None:
+    with acting(fresh_app, busy):
+        page, read = read_by(lambda: users.listing({}, "/users/").page())
+
+        assert (len(page.rows), page.total) == (25, Count(32 * DAYS + 1))
+        assert scans("users_active_count_idx") == 1
+        assert read < 1.5 * EACH * DAYS

@@ -17,6 +17,7 @@ from portal.core.db import db
 from portal.core.history import Activity
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
 from portal.demo_data import seed
+from portal.features import RESOURCES
 from portal.organizations.models import Organization
 from portal.users import passwords
 from portal.users.commands import users
@@ -36,7 +37,8 @@ def rows(app: Flask, *columns: Any) -> list[Any]:
 @pytest.fixture
 def seeded(fresh_app: Flask) -> Flask:
     with fresh_app.app_context():
-        assert seed.seed_demo(PEOPLE) == {"organizations": 20, "people": PEOPLE}
+        made = seed.seed_demo(PEOPLE)
+    assert (made["organizations"], made["people"]) == (20, PEOPLE)
     return fresh_app
 
 
@@ -175,7 +177,9 @@ def test_the_demo_data_and_its_history_are_consistent(seeded: Flask) -> None:
         assert db.session.scalar(contradicting, execution_options={"with_deleted": True}) == 0
 
     assert (event.action, event.row_id, event.actor_role) == ("seed", None, "SYSTEM")
-    assert event.changes == {"organizations": [None, "20"], "people": [None, "2,000"]}
+    assert event.changes is not None
+    assert (event.changes["organizations"], event.changes["people"]) == ([None, "20"], [None, "2,000"])
+    assert set(event.changes) == {one.plural for one in RESOURCES.values()}
 
 
 def test_changes_to_demo_people_are_recorded_as_usual(seeded: Flask) -> None:

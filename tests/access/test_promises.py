@@ -92,7 +92,7 @@ def test_ac3_a_conflict_with_a_foreign_email_reveals_nothing_else(
     free = visitor.post("/users/new", body(email=gone.email))
 
     assert taken.status_code == 422
-    assert "can&#39;t be used here; ask your system administrator" in taken.text.replace("’", "&#39;")
+    assert "can&#39;t be used here. Ask your system administrator" in taken.text.replace("’", "&#39;")
     assert "Restore" not in taken.text
     assert CANARY not in taken.text
     assert free.status_code == 303

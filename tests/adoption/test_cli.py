@@ -303,7 +303,7 @@ def test_an_adoption_needs_confirmation(former: str) -> None:
     result = run(former, typed="n\n")
 
     assert result.exit_code == 1
-    assert "do you want to take the database over now? [y/N]" in result.output
+    assert "Take over the database now? Make sure that you have a backup. [y/N]" in result.output
     assert rows_and_schema(former) == before
     assert run(former, typed="y\n").exit_code == 0
 
@@ -394,11 +394,11 @@ CONVERTED = {
         "SELECT count(*) FROM organizations WHERE slug = 'acme-co'",
     ),
     "UPDATE organizations SET slug = 'acme_' WHERE slug = 'organization-1'": (
-        "Slugs that forms would refuse, which stay until somebody changes them: 1 (acme_)",
+        "Slugs that forms would refuse, which stay until they are changed: 1 (acme_)",
         "SELECT count(*) FROM organizations WHERE slug = 'acme_'",
     ),
     f"UPDATE users SET created_by = '{NOBODY}', updated_by = 'system' WHERE email = 'person2@example.com'": (
-        "Values of updated_by that name nobody, and will become empty: 1 (system)",
+        "Values of updated_by that match no person and will become empty: 1 (system)",
         "SELECT count(*) FROM users WHERE email = 'person2@example.com' AND num_nulls(created_by, updated_by) = 2",
     ),
     f"{WITHOUT_FOREIGN_KEY.format('users', 'organization_id')}"
@@ -412,7 +412,7 @@ CONVERTED = {
         "SELECT (count(*) = 25)::int FROM refresh_tokens",
     ),
     "UPDATE refresh_tokens SET organization_id = NULL WHERE token LIKE '%person2@%'": (
-        "Refresh tokens of another organization than their person's, which will get the person's: 1 (",
+        "Refresh tokens with a different organization than their person, which will get the person's: 1 (",
         "SELECT (count(*) = 0)::int FROM refresh_tokens WHERE organization_id IS NULL",
     ),
     "UPDATE users SET password = '$argon2id$v=19$abc' WHERE email = 'person2@example.com'": (
@@ -493,7 +493,9 @@ def test_tables_of_another_role_are_refused(former: str, database_server: Server
     result = run(former, "--yes")
 
     assert result.exit_code == 1
-    assert re.search(r"The table users belongs to the role \w+, as which DATABASE_URL can't act\.", result.output)
+    assert re.search(
+        r"The table users belongs to the role \w+, which the login of DATABASE_URL can't switch to\.", result.output
+    )
 
 
 def test_an_extension_in_another_schema_is_used(former: str, database_server: Server) -> None:
@@ -526,8 +528,8 @@ def test_warnings_do_not_prevent_the_adoption(former: str, change: Callable[[str
         backend.execute("SET application_name = 'former backend'")
         shown = run(former, "--dry-run").output
 
-    assert "Privileges of other roles are lost; grant them again afterwards: PUBLIC (users)." in shown
-    assert "Other programs are connected, and will wait or fail: former backend." in shown
+    assert "Privileges of other roles will be lost. Grant them again afterwards: PUBLIC (users)." in shown
+    assert "Other programs are connected and will wait or fail: former backend." in shown
     assert "There is no SUPER_ADMIN who can sign in" in shown
 
 

@@ -62,7 +62,7 @@ def test_a_deactivated_person_gets_no_email_and_the_page_explains_it(
 
     client.send(f"/users/{out.id}/password")
 
-    assert "No email went to out@example.com" in client.get(f"/users/{out.id}").text
+    assert "No email was sent to out@example.com" in client.get(f"/users/{out.id}").text
     assert jobs(app) == []
     with acting(app, ada):
         assert commands.stored_password(out.id) is None

@@ -334,7 +334,7 @@ def test_lg7_activity_of_people_who_were_removed_for_good_stays_readable(
         command(db.session.execute)(delete(User).where(User.id == eve.id))
 
     everything, within = Visitor(app, root), Visitor(app, ada)
-    assert "Somebody who was removed" in everything.get(f"/users/{uma.id}").text
+    assert "A removed person" in everything.get(f"/users/{uma.id}").text
     for visitor in (everything, within):
         for path in ("/activity/", f"/activity/export?row={uma.id}", f"/activity/people/{uma.id}"):
             answer = visitor.get(path)
@@ -362,7 +362,7 @@ def test_lg7_removed_colleagues_are_shown_as_removed_and_removed_outsiders_as_sy
     actors = {reader: _who_changed(app, reader, uma) for reader in (ada, uma)}
 
     for who in actors.values():
-        assert who.pop("ByEve") == "Somebody who was removed"
+        assert who.pop("ByEve") == "A removed person"
         assert who == dict.fromkeys(("ByMoved", "ByChief"), "System administrator")
     with acting(app, eve):
         users.update(uma.id, 4, {"first_name": "Last"})

@@ -404,7 +404,7 @@ def test_undoing_a_change_of_an_address_that_is_taken_now_names_only_people_the_
     if holder == "own":
         assert "Not undone. Zoe Example already uses this address." in message
     else:
-        assert "Not undone. This address can't be used here; ask your system administrator." in message
+        assert "Not undone. This address can't be used here. Ask your system administrator." in message
         assert "Zoe" not in message
     assert build.read(User, guest.id).email == "new@example.com"
 
@@ -422,7 +422,7 @@ def test_undoing_a_deletion_fails_if_the_address_is_taken_now(
 
     message = note(client, uma)
     assert ("Zoe Example already uses this address." in message) == (holder == "own")
-    assert ("ask your system administrator" in message) == (holder == "foreign")
+    assert ("Ask your system administrator" in message) == (holder == "foreign")
     assert build.read(User, uma.id).deleted_at is not None
 
 
@@ -435,7 +435,7 @@ def test_undoing_a_change_of_a_slug_that_is_taken_now_names_the_organization(
 
     undo(client, acme, 2)
 
-    assert "Not undone. Acme the Second already has this URL name." in note(client, acme)
+    assert "Not undone. Acme the Second already uses this URL name." in note(client, acme)
     assert build.read(Organization, acme.id).slug == "acme-old"
 
 
@@ -470,7 +470,7 @@ def test_undo_cannot_return_people_to_a_deleted_organization(
 
     undo(client, uma, 2)
 
-    assert "Not undone. This organization doesn't exist or is deleted." in note(client, uma)
+    assert "Not undone. This organization doesn't exist or was deleted." in note(client, uma)
     assert values_of(build, uma) == before
 
 

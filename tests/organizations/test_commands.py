@@ -52,7 +52,7 @@ def test_co2_repeating_a_row_id_creates_one_organization(app: Flask, root: Perso
 
 
 def test_a_duplicate_slug_is_a_conflict_that_names_the_organization(app: Flask, root: Person, acme: Tenant) -> None:
-    with acting(app, root), pytest.raises(Conflict, match="Acme already has this URL name") as raised:
+    with acting(app, root), pytest.raises(Conflict, match="Acme already uses this URL name") as raised:
         create(acme.slug)
 
     assert raised.value.field == "slug"
@@ -117,7 +117,7 @@ def test_co4_a_restore_fails_if_the_slug_was_taken_meanwhile(app: Flask, root: P
         organizations.delete(acme.id)
         create(acme.slug, "Second")
 
-        with pytest.raises(Conflict, match="Second already has this URL name") as raised:
+        with pytest.raises(Conflict, match="Second already uses this URL name") as raised:
             organizations.restore(acme.id)
 
     assert raised.value.field == "slug"

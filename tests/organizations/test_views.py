@@ -78,7 +78,7 @@ def test_a_duplicate_slug_is_reported_at_its_field(
     answer = client.send("/organizations/new", {"name": "Other", "slug": acme.slug})
 
     assert answer.status_code == 422
-    assert "Acme already has this URL name." in answer.text
+    assert "Acme already uses this URL name." in answer.text
     assert 'value="Other"' in answer.text
 
 
@@ -178,7 +178,7 @@ def test_co4_a_restore_with_a_taken_slug_names_the_other_organization(
 
     client.send(f"/organizations/{gone.id}/restore", at=f"/organizations/{gone.id}")
 
-    assert "Not restored. Newer already has this URL name." in client.get(f"/organizations/{gone.id}").text
+    assert "Not restored. Newer already uses this URL name." in client.get(f"/organizations/{gone.id}").text
 
 
 def test_the_page_shows_the_newest_people_and_how_many_can_sign_in(

@@ -422,7 +422,7 @@ def test_undoing_a_deletion_fails_if_the_address_is_taken_now(
 
     message = note(client, uma)
     assert ("Zoe Example already uses this address." in message) == (holder == "own")
-    assert ("ask your system administrator" in message) == (holder == "foreign")
+    assert ("Ask your system administrator" in message) == (holder == "foreign")
     assert build.read(User, uma.id).deleted_at is not None
 
 

@@ -54,8 +54,8 @@ from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
-from portal.organizations.resource import resource as tenants
-from portal.organizations.views import bp as organizations
+from portal.organizations.resource import resource as organizations
+from portal.resources.blueprint import blueprint
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
@@ -135,7 +135,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
     ),
-    Feature(pages=(organizations,), resource=tenants),
+    Feature(resource=organizations),
     Feature(
         pages=(activity,),
         permissions=(ACTIVITY_READ,),
@@ -195,14 +195,18 @@ PERMISSIONS = {
         for one in (*feature.permissions, *(feature.resource.permissions if feature.resource else ()))
     )
 }
-ACTIONS = {one.name: one for feature in FEATURES for one in feature.actions}
+ACTIONS = {
+    one.name: one
+    for feature in FEATURES
+    for one in (*feature.actions, *(action for relation in feature.relations for action in relation.actions))
+}
 
 
 def register(app: Flask) -> None:
     """Register what the features add to the application."""
     for feature in FEATURES:
-        for blueprint in feature.pages:
-            app.register_blueprint(blueprint)
+        for pages in feature.pages or ((blueprint(feature.resource),) if feature.resource else ()):
+            app.register_blueprint(pages)
         if feature.resource:
             app.register_blueprint(of_resource(feature.resource))
         for relation in feature.relations:

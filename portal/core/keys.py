@@ -19,6 +19,9 @@ def uuid7(milliseconds: int | None = None, random: Random | None = None) -> uuid
     return uuid.UUID(int=(at & ((1 << 48) - 1)) << 80 | 7 << 76 | high << 64 | 2 << 62 | low)
 
 
+NO_KEY = uuid.UUID(int=0)  # of no row
+
+
 def read_key(text: str | None) -> uuid.UUID | None:
     """A key as text; None for anything else."""
     try:

@@ -29,6 +29,7 @@ from portal.core.keys import uuid7
 from portal.core.row_security import OWN_TENANT
 
 BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
+NOT_DELETED = text("deleted_at IS NULL")
 NAMING = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_name)s_key",
@@ -145,11 +146,11 @@ class Link(TenantOwned):
 
 def list_indexes(table: str) -> tuple[Index, ...]:
     """Indexes for lists of a table with `sort_name` and `search_text`: newest, by name, deleted, and for searches."""
-    active, deleted = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
+    deleted = text("deleted_at IS NOT NULL")
     newest, last = text("created_at DESC"), text("deleted_at DESC")
     return (
-        Index(f"{table}_created_at_idx", newest, text("id DESC"), postgresql_where=active),
-        Index(f"{table}_name_idx", "sort_name", "id", postgresql_where=active, postgresql_ops=BY_NAME),
+        Index(f"{table}_created_at_idx", newest, text("id DESC"), postgresql_where=NOT_DELETED),
+        Index(f"{table}_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
         Index(f"{table}_deleted_at_idx", last, text("id DESC"), postgresql_where=deleted),
         Index(
             f"{table}_search_text_idx",

@@ -37,6 +37,13 @@ class Permissions:
     delete: Permission
     others: tuple[Permission, ...] = ()
 
+    @classmethod
+    def of(cls, name: str, roles: frozenset[Role]) -> Permissions:
+        """The same roles may read, change and delete."""
+        read = Permission(f"{name}:read", roles, f"Read {name}")
+        write = Permission(f"{name}:write", roles, f"Change {name}")
+        return cls(read, read, write, write, Permission(f"{name}:delete", roles, f"Delete {name}"))
+
     def __iter__(self) -> Iterator[Permission]:
         """All of them."""
         return iter(dict.fromkeys((self.list, self.read, self.create, self.write, self.delete, *self.others)))

@@ -105,7 +105,10 @@ class Records(Generic[Row]):
 
     def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
         """The conflict with a message for the person, given the values that the row should get."""
-        return conflict
+        if conflict.field not in self.unique:
+            return conflict
+        message = f"Another {self.noun} has this {conflict.field}."
+        return Conflict(conflict.field, message, constraint=conflict.constraint)
 
     def around(self, row_id: uuid.UUID, values: Mapping[str, Any], act: Callable[[], R]) -> R:
         """Run the transaction, given the values that the row should get."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnExpressionArgument, Row, Select
 
 from portal.core.counts import Count
+from portal.core.cursors import moment
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -48,6 +49,16 @@ class Tab:
     default_sort: str
     with_deleted: bool = False
     estimated: ColumnExpressionArgument[bool] | None = None  # if the planner misjudges the exact condition
+
+
+def named_tabs(model: Any, condition: ColumnExpressionArgument[bool]) -> dict[str, Tab]:
+    """The tabs of records with a `sort_name`: the active ones that meet the condition, and the deleted ones."""
+    sorts = {"name": Sort(model.sort_name.collate("C")), "created_at": Sort(model.created_at, moment)}
+    deleted = {"deleted_at": Sort(model.deleted_at, moment)}
+    return {
+        "active": Tab("Active", condition, sorts, "name"),
+        "deleted": Tab("Deleted", model.deleted_at.is_not(None), deleted, "-deleted_at", with_deleted=True),
+    }
 
 
 @dataclass(frozen=True)

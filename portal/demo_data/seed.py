@@ -18,7 +18,8 @@ from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
 from portal.resources.demo import Demo, Rows
-from portal.resources.resource import Resource, by_references, resources
+from portal.resources.relation import by_references
+from portal.resources.resource import Resource, resources
 
 SEED = 20_260_101
 AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory

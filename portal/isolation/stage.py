@@ -22,7 +22,7 @@ from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.organizations.resource import SLUG_SAMPLE
-from portal.resources.resource import by_references
+from portal.resources.relation import by_references
 from portal.resources.samples import SampleTenant, Texts
 from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import ApiToken

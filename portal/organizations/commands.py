@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from portal.core.actor import current_actor
 from portal.core.db import db
@@ -47,3 +50,20 @@ class Organizations(Records[Organization]):
 
 
 organizations = Organizations()
+
+
+def organization_for(values: Mapping[str, Any]) -> uuid.UUID | None:
+    """The active organization of a new row: the one in its values, or the actor's own if they belong to a tenant."""
+    actor = current_actor()
+    return lock_active(values.get("organization_id") if actor.is_unlimited else actor.organization_id)
+
+
+def lock_active(organization_id: uuid.UUID | None) -> uuid.UUID | None:
+    """Lock an organization, so that it can't be deleted meanwhile. None stays None. Conflict if it is deleted."""
+    if organization_id is None:
+        return None
+    wanted = select(Organization.id).where(Organization.id == organization_id).with_for_update(read=True)
+    found = db.session.scalar(wanted)
+    if found is None:
+        raise Conflict("organization_id", "This organization doesn't exist or was deleted.")
+    return found

@@ -8,22 +8,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 
-from portal.core.cursors import moment
 from portal.core.db import db
-from portal.core.keys import read_key
-from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.keys import NO_KEY, read_key
+from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
+from portal.core.sources import named_tabs
 from portal.core.terms import begins_with, matches, words_of
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10
 SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
-NEWEST = {"name": Sort(BY_NAME), "created_at": Sort(Organization.created_at, moment)}
-REMOVED = {"deleted_at": Sort(Organization.deleted_at, moment)}
-TABS = {
-    "active": Tab("Active", true(), NEWEST, "name"),
-    "deleted": Tab("Deleted", Organization.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
-}
+TABS = named_tabs(Organization, true())
 COLUMNS = (
     Organization.id,
     Organization.name,
@@ -51,6 +46,14 @@ def _rank(text: str) -> ColumnElement[int]:
         (is_called(text), 2),
         (begins_with(Organization.search_text, text), 3),
         else_=4,
+    )
+
+
+def filter_by(column: Any) -> Filter:
+    """Filter rows by their organization's key; the rows have an `organization_name`."""
+    return Filter(
+        lambda value: column == (read_key(value) or NO_KEY),
+        lambda _, row: (row.organization_name if row else "") or "One organization",
     )
 
 

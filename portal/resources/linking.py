@@ -13,6 +13,7 @@ from portal.core.errors import Conflict
 from portal.resources.blueprint import BOTH, Pages, ruled
 from portal.resources.relation import LinkForm, Relation, Side, tenant_of
 from portal.web.activity_feed import offer_undo
+from portal.web.forms import posted_key
 from portal.web.rendering import redirect
 
 NOT_FOUND = "There is no {} with this name. Choose a suggestion."
@@ -21,14 +22,14 @@ GONE = "It has been moved or deleted. Reload the page."
 
 
 def blueprint_of(relation: Relation) -> Blueprint:
-    """Routes below `/<table>/<id>/<others>`: the path itself adds a row by name, `<other>/add` and `/remove` by key."""
+    """Routes below `/<table>/<id>/<others>`: the path itself adds a row by name, `add` and `remove` take a key."""
     bp = Blueprint(relation.name, __name__)
     for side in relation.sides:
         rule = f"/{side.own.name}/<uuid:id>/{side.other.plural}"
         views: tuple[tuple[str, str, Callable[..., ResponseReturnValue], tuple[str, ...]], ...] = (
             (rule, "enter", Linking(side).enter, BOTH),
-            (f"{rule}/<uuid:other>/add", "add", Linking(side).add, ("POST",)),
-            (f"{rule}/<uuid:other>/remove", "remove", Linking(side).remove, ("POST",)),
+            (f"{rule}/add", "add", Linking(side).add, ("POST",)),
+            (f"{rule}/remove", "remove", Linking(side).remove, ("POST",)),
         )
         for address, name, view, methods in views:
             bp.add_url_rule(address, f"{side.own.name}_{name}", ruled(view, relation.permission), methods=methods)
@@ -43,9 +44,9 @@ class Linking:
 
     def enter(self, id: uuid.UUID) -> ResponseReturnValue:
         """Add the row with the entered name. GET, for example when an error is reloaded, redirects to the page."""
+        row = self.side.own.one(id)
         if request.method != "POST":
             return redirect(self.side.own.url("show", id))
-        row = self.side.own.one(id)
         form = LinkForm(self.side, row)
         if form.validate_on_submit():
             found = self.side.other.meant(form.row.data or "", tenant_of(self.side.own, row))
@@ -54,22 +55,22 @@ class Linking:
             form.row.errors = [SEVERAL if found else NOT_FOUND.format(self.side.other.noun)]
         return Pages(self.side.own).show(id, form)
 
-    def add(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:
+    def add(self, id: uuid.UUID) -> ResponseReturnValue:
         """Add one row. Used to undo its removal."""
-        return self._changed(self.side.own.one(id), self.side.other.one(other), adds=True)
+        return self._changed(self.side.own.one(id), self.side.other.one(posted_key("row")), adds=True)
 
-    def remove(self, id: uuid.UUID, other: uuid.UUID) -> ResponseReturnValue:
-        """Remove one row."""
-        return self._changed(self.side.own.one(id), self.side.other.one(other, with_deleted=True), adds=False)
+    def remove(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Remove a row."""
+        return self._changed(self.side.own.one(id), self.side.other.one(posted_key("row")), adds=False)
 
     def _changed(self, row: Any, other: Any, *, adds: bool) -> ResponseReturnValue:
         side = self.side
         try:
-            is_changed = side.change(row, other, adds=adds)
+            is_changed = side.change(row, other.id, adds=adds)
         except Conflict:
             flash(f"Not added. {GONE}", "error")
         else:
             text = side.sentence(row, other, adds=adds)
-            undo_url = side.url("remove" if adds else "add", row.id, other.id)
-            offer_undo(text, undo_url) if is_changed else flash(text, "success")
+            undo_url = side.url("remove" if adds else "add", row.id)
+            offer_undo(text, undo_url, row=other.id) if is_changed else flash(text, "success")
         return redirect(side.own.url("show", row.id))

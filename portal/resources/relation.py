@@ -12,13 +12,14 @@ from flask import url_for
 from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
+from portal.core.actions import Action
 from portal.core.counts import BOUND
 from portal.core.db import db
 from portal.core.models import Link
 from portal.core.policy import Permission
 from portal.core.relations import link, unlink
 from portal.core.sources import Filter
-from portal.resources.resource import Resource
+from portal.resources.resource import Resource, resources
 from portal.web.forms import Form, TextField
 from portal.web.given import Given
 
@@ -42,6 +43,16 @@ class Relation:
     def name(self) -> str:
         """The name of its table and its blueprint."""
         return str(self.model.__tablename__)  # type: ignore[attr-defined]
+
+    @property
+    def actions(self) -> tuple[Action, Action]:
+        """The actions that portal_record_links records."""
+        both, noun = (f"{{{self.members.name}}}", f"{{{self.groups.name}}}"), self.groups.noun
+        added, removed = "added {} to {}".format(*both), "removed {} from {}".format(*both)
+        return (
+            Action(f"{self.noun}_added", added, f"Added to a {noun}", "user-plus", covers=1),
+            Action(f"{self.noun}_removed", removed, f"Removed from a {noun}", "trash", covers=1),
+        )
 
     @cached_property
     def sides(self) -> tuple[Side, Side]:
@@ -72,10 +83,9 @@ class Side:
     def _other_key(self) -> Any:
         return self.relation.model.column_for(self.other.records.model)
 
-    def url(self, action: str, row_id: uuid.UUID, other_id: uuid.UUID | None = None) -> str:
+    def url(self, action: str, row_id: uuid.UUID) -> str:
         """The URL of an action: `enter` takes a name, `add` and `remove` the key of a row."""
-        other: dict[str, Any] = {} if other_id is None else {"other": other_id}
-        return url_for(f"{self.relation.name}.{self.own.name}_{action}", id=row_id, **other)
+        return url_for(f"{self.relation.name}.{self.own.name}_{action}", id=row_id)
 
     def change(self, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
         """Add or remove a link. False if nothing had to be done. Raises Conflict, NotAllowed."""
@@ -133,8 +143,9 @@ class LinkForm(Form):
     row = TextField("", longest=LONGEST, validators=(DataRequired("Enter a name."),))
 
     def __init__(self, side: Side, row: Any) -> None:
-        super().__init__(prefix=f"{side.relation.name}-")
+        super().__init__()
         self.side = side
+        self.row.id = self.row.label.field_id = f"{side.relation.name}-row"
         options, tenant = f"{self.row.id}-options", tenant_of(side.own, row)
         self.row.label.text = side.verb
         self.row.render_kw = {
@@ -176,3 +187,14 @@ def sides_of(resource: Resource[Any]) -> list[Side]:
 
 
 relations: Given[Sequence[Relation]] = Given("relations")
+
+
+def by_references() -> list[Resource[Any]]:
+    """All resources, each after those that it, and the links of its groups, reference."""
+    places = {table.name: place for place, table in enumerate(db.metadata.sorted_tables)}
+
+    def last(resource: Resource[Any]) -> int:
+        links = (one.name for one in relations() if one.groups is resource)
+        return max(places[name] for name in (resource.name, *links))
+
+    return sorted(resources().values(), key=last)

@@ -295,7 +295,7 @@ class Resource(ABC, Generic[Row]):
 
     def means_of_deleting(self, row: Row) -> list[str]:
         """At least one sentence, because deleting always needs confirmation."""
-        return [f"You can restore it from the deleted {self.plural}."]
+        return [self.deleting]
 
     def means_of_restoring(self, row: Row) -> list[str]:
         return []
@@ -310,9 +310,3 @@ class Resource(ABC, Generic[Row]):
 
 
 resources: Given[Mapping[str, Resource[Any]]] = Given("resources")  # by the name of their table
-
-
-def by_references() -> list[Resource[Any]]:
-    """All resources, each after those that it references."""
-    described = resources()
-    return [described[table.name] for table in db.metadata.sorted_tables if table.name in described]

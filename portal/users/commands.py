@@ -17,7 +17,7 @@ from portal.core.errors import Conflict, NotAllowed
 from portal.core.policy import allows, grantable_roles
 from portal.core.records import Records
 from portal.mail.commands import send_later
-from portal.organizations.models import Organization
+from portal.organizations.commands import lock_active, organization_for
 from portal.tokens.commands import end_client_sessions, revoke_all
 from portal.users import passwords, queries
 from portal.users.clashes import asking_for, check_free
@@ -97,9 +97,7 @@ class Users(Records[User]):
 
     def insert(self, values: Mapping[str, Any], row_id: uuid.UUID, **options: Any) -> None:
         actor = current_actor()
-        organization_id = _active_organization(
-            values.get("organization_id") if actor.is_unlimited else actor.organization_id
-        )
+        organization_id = organization_for(values)
         role = values.get("role") or Role.USER
         if role not in grantable_roles(actor):
             raise NotAllowed
@@ -156,7 +154,7 @@ class Users(Records[User]):
         revoke_all(row.id)
 
     def bring_back(self, row: User) -> None:
-        _active_organization(row.organization_id)
+        lock_active(row.organization_id)
         super().bring_back(row)
 
 
@@ -192,7 +190,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
     if "organization_id" in changes:
         if not allows(actor, USERS_ANY_TENANT):
             raise NotAllowed
-        _active_organization(changes["organization_id"])
+        lock_active(changes["organization_id"])
     if "role" in changes or changes.get("is_active") is False:
         keep_a_super_admin(user)
 
@@ -245,14 +243,3 @@ def keep_a_super_admin(*leaving: User) -> None:
     able = set(db.session.scalars(queries.active_super_admins()))
     if able and not able - {user.id for user in leaving}:
         raise Conflict(None, LAST_SUPER_ADMIN)
-
-
-def _active_organization(organization_id: uuid.UUID | None) -> uuid.UUID | None:
-    """Lock the organization's row, so that it can't be deleted in the meantime. Raises Conflict if it isn't active."""
-    if organization_id is None:
-        return None
-    wanted = select(Organization.id).where(Organization.id == organization_id).with_for_update(read=True)
-    found = db.session.scalar(wanted)
-    if found is None:
-        raise Conflict("organization_id", "This organization doesn't exist or was deleted.")
-    return found

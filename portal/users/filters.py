@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, func, literal_column
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import zone
-from portal.core.keys import read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
+from portal.organizations.queries import filter_by
 from portal.users.models import LONG_AGO, User
 
 # The expression of the indexes. It gives people who never signed in a place in the order.
@@ -29,15 +28,6 @@ def _roles() -> list[tuple[str, str]]:
 
 def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
     return {"yes": User.email_verified.is_(True), "no": User.email_verified.is_(False)}.get(value)
-
-
-def _by_organization(value: str) -> ColumnExpressionArgument[bool] | None:
-    return User.organization_id == key_of(value)
-
-
-def key_of(value: str) -> uuid.UUID:
-    """The key in the text, or one that no row has."""
-    return read_key(value) or uuid.UUID(int=0)
 
 
 def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -71,9 +61,7 @@ FILTERS = {
         label="Email: any",
         choices=lambda: (("yes", "Email verified"), ("no", "Email not verified")),
     ),
-    "organization": Filter(
-        _by_organization, lambda _, row: (row.organization_name if row else "") or "One organization"
-    ),
+    "organization": filter_by(User.organization_id),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
     "last_sign_in": Filter(
         _by_last_sign_in,

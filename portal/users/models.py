@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
 from portal.core.email_addresses import readable_email
-from portal.core.models import BY_NAME, Base, Record
+from portal.core.models import BY_NAME, NOT_DELETED, Base, Record
 from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
@@ -20,7 +20,6 @@ INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
-NOT_DELETED = text("deleted_at IS NULL")
 ACCEPTED = text("deleted_at IS NULL AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")

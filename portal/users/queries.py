@@ -25,11 +25,12 @@ from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
+from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users.filters import FILTERS, day_of, key_of, last_sign_in
+from portal.users.filters import FILTERS, day_of, last_sign_in
 from portal.users.models import User, full_name
 
 NEWEST = {
@@ -93,7 +94,7 @@ def _found(listing: Listing, part: Found) -> Any:
         _texts(words_of(listing.q)),
         _texts(_addresses(listing.q)),
         listing.status,
-        key_of(asked["organization"]) if "organization" in asked else None,
+        read_key(asked["organization"]) or NO_KEY if "organization" in asked else None,
         cast(asked.get("role"), User.role.type),
         {"yes": True, "no": False}.get(asked.get("verified", "")),
         day_of(asked["created_from"]) if "created_from" in asked else None,

@@ -105,6 +105,7 @@ class People(Resource[User]):
     edit_form = EditUserForm
     acts = True
     sensitive = SENSITIVE
+    deleting = "You can restore them from the deleted people."
     restoring = "Restores the person as before. They need to sign in again on every device."
 
     def lead(self) -> str:

@@ -39,14 +39,14 @@ def latest_changes() -> Sequence[Any]:
 def confirm(row: Any, text: str, undo_url: str) -> None:
     """Flash a message about a row, with an undo button if this request changed it."""
     if was_made_here(row, row.version):
-        offer_undo(text, undo_url, row.version)
+        offer_undo(text, undo_url, version=row.version)
     else:
         flash(text, "success")
 
 
-def offer_undo(text: str, undo_url: str, version: int | None = None) -> None:
-    """Flash what happened, with a button that sends the version to `undo_url`."""
-    flash({"text": text, "url": undo_url, "version": version}, "undo")  # type: ignore[arg-type]
+def offer_undo(text: str, undo_url: str, **fields: object) -> None:
+    """Flash what happened, with a button that sends the fields to `undo_url`."""
+    flash({"text": text, "url": undo_url, "fields": fields}, "undo")  # type: ignore[arg-type]
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:

@@ -160,7 +160,8 @@ def row_of(world: World, endpoint: str, kind: str) -> uuid.UUID:
     if endpoint == "activity.show":
         return _operation(world, kind)
     owners = [one for one in MATRICES.values() if any(endpoint == name for name, _ in one.RULES)]
-    key: uuid.UUID = (owners[0] if owners else MATRICES["users"]).row_of(world, kind)
+    owner = owners[0] if owners else MATRICES["users"]
+    key: uuid.UUID = getattr(owner, "ROWS", {}).get(endpoint, owner.row_of)(world, kind)
     return key
 
 

@@ -75,7 +75,7 @@ USES_EXCEPTIONS = {
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
-    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py", "resources/linking.py",
+    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py",
     "resources/resource.py", "resources/blueprint.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",

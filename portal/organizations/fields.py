@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 from wtforms import ValidationError
 
 from portal.organizations import queries
@@ -18,7 +18,7 @@ class OrganizationField(TextField):
     """An organization by its URL name, its key, or its name if no other has the same; `row` is what was found."""
 
     def __init__(self, label: str = "Organization", **kwargs: Any) -> None:
-        super().__init__(label, longest=LONGEST, **kwargs)
+        super().__init__(label, longest=LONGEST, default=named_in_url, **kwargs)
         self.row: Organization | None = None
         self.render_kw = {
             "spellcheck": "false",
@@ -40,7 +40,8 @@ class OrganizationField(TextField):
         self.row = found[0]
 
 
-def name_for(slug: str) -> str:
-    """What the field shows for an organization: its name, or its slug if others share the name."""
+def named_in_url() -> str:
+    """The organization whose slug is in the URL, by its name, or by its slug if others share the name."""
+    slug = request.args.get("organization", "")
     found = queries.meant(slug) if slug else []
     return found[0].name if len(found) == 1 and queries.meant(found[0].name) == found else slug

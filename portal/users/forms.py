@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
 from wtforms import BooleanField, PasswordField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
@@ -12,7 +11,7 @@ from wtforms.validators import DataRequired, InputRequired
 from portal.core.actor import Role, current_actor
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import grantable_roles
-from portal.organizations.fields import OrganizationField, name_for
+from portal.organizations.fields import OrganizationField
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_ANY_TENANT
@@ -97,8 +96,6 @@ class NewUserForm(UserForm, NewForm, ConfirmForm, ReauthenticationForm):
         """The URL can contain the slug of an organization to fill in."""
         super().__init__(role=Role.USER.name, is_active="true")
         self.email.description = "Used to sign in."
-        if "organization_id" in self and not self.is_submitted():
-            self.organization_id.data = name_for(request.args.get("organization", ""))
 
     def is_sensitive(self) -> bool:
         """Whether the role grants access to more than one's own account."""

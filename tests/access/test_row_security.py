@@ -22,8 +22,10 @@ from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
 from portal.core.row_security import READER_ROLE, TENANT_ROLE
+from portal.features import RESOURCES
 from portal.isolation.cli import LAYERS, walked
 from portal.isolation.rehearsal import rolled_back, without_filters
+from portal.resources.samples import SampleTenant, Texts
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting, portal_on, run_concurrently
@@ -238,6 +240,9 @@ def test_ac15_without_a_setting_the_tenant_role_sees_no_rows(world: World, table
             " VALUES ('t', :uma, 'n', 'p', '{}', now())"
         )
         connection.execute(made, {"uma": world.uma.id})
+        for resource in (RESOURCES[name] for name in RESOURCES.keys() - {"organizations", "users"}):
+            for model, row in resource.samples(SampleTenant(world.acme.id, {"user": world.uma.id}, Texts("a", "b"))):
+                connection.execute(insert(model.__table__).values(row))
         assert connection.scalar(count)
         if setting == "empty":
             connection.exec_driver_sql("SELECT set_config('portal.organization_id', '', true)")

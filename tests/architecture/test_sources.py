@@ -177,7 +177,9 @@ def of_portal(path: Path) -> Path | None:
     inside = path.relative_to(ROOT / "tests")
     if inside.parts[0] in SUITES or inside.name == "test_promises.py":
         return None
-    return ROOT / "portal" / inside.with_name(inside.name.removeprefix("test_"))
+    source = ROOT / "portal" / inside.with_name(inside.name.removeprefix("test_"))
+    has_own_views = source.name != "views.py" or source.is_file()
+    return source if has_own_views else source.with_name("resource.py")  # from which the views are made
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))

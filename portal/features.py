@@ -59,6 +59,8 @@ from portal.resources.blueprint import blueprint
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
+from portal.teams.resource import members as team_members
+from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
@@ -136,6 +138,7 @@ FEATURES = (
         provides=(people.names_of.by(names_of), members.by(People())),
     ),
     Feature(resource=organizations),
+    Feature(resource=teams, relations=(team_members,)),
     Feature(
         pages=(activity,),
         permissions=(ACTIVITY_READ,),

@@ -1,0 +1,1 @@
+"""Teams: groups of people inside an organization."""

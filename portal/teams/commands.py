@@ -1,0 +1,27 @@
+"""How do teams come to be and change?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from portal.core.records import Records
+from portal.organizations.commands import organization_for
+from portal.teams.models import Team
+from portal.teams.permissions import TEAMS
+
+
+class Teams(Records[Team]):
+    """A team keeps its organization, and its members while it is deleted."""
+
+    model = Team
+    noun = "team"
+    permissions = TEAMS
+    unique = ("name",)
+
+    def insert(self, values: Mapping[str, Any], row_id: uuid.UUID, **options: Any) -> None:
+        super().insert({**values, "organization_id": organization_for(values)}, row_id, **options)
+
+
+teams = Teams()

@@ -1,0 +1,41 @@
+"""What is a team, and who is in it?"""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import Computed, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.core.models import NOT_DELETED, Base, Link, Record, list_indexes
+from portal.organizations.models import Organization
+
+
+class Team(Record, Base):
+    """A group of people of one organization."""
+
+    __tablename__ = "teams"
+    __table_args__ = (
+        Index("teams_name_key", "organization_id", text("lower(name)"), unique=True, postgresql_where=NOT_DELETED),
+        Index("teams_organization_id_idx", "organization_id"),
+        *list_indexes("teams"),
+    )
+
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    description: Mapped[str | None]
+    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
+    search_text: Mapped[str] = mapped_column(
+        Computed("' ' || portal_fold(name || ' ' || coalesce(description, ''))", persisted=True), deferred=True
+    )
+    organization: Mapped[Organization] = relationship(lazy="raise_on_sql")
+
+
+class TeamMember(Link, Base):
+    """A person in a team."""
+
+    __tablename__ = "team_members"
+    __table_args__ = (Index("team_members_user_id_idx", "user_id"),)
+
+    team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)

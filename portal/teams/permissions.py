@@ -1,0 +1,7 @@
+"""Who may do what to teams?"""
+
+from __future__ import annotations
+
+from portal.core.policy import ADMINS, Permissions
+
+TEAMS = Permissions.of("teams", ADMINS)

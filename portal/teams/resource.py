@@ -1,0 +1,64 @@
+"""What the product needs to know about teams."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.orm import contains_eager
+
+from portal.core.listing import Filter, Listing
+from portal.resources.relation import Relation
+from portal.resources.resource import Column, Empty, Resource
+from portal.resources.samples import Samples, SampleTenant
+from portal.teams import queries
+from portal.teams.commands import teams as records
+from portal.teams.demo import demo_rows
+from portal.teams.forms import EditTeamForm, NewTeamForm
+from portal.teams.models import Team, TeamMember
+from portal.teams.permissions import TEAMS
+from portal.users.permissions import USERS_ANY_TENANT
+from portal.users.resource import resource as people
+
+
+class Teams(Resource[Team]):
+    """Groups of people inside an organization."""
+
+    records = records
+    plural = "teams"
+    icon = "users-group"
+    searched = "Name or description"
+    is_square = True
+    columns = (
+        Column("name", "Name", "name"),
+        Column("organization", "Organization", "organization", permission=USERS_ANY_TENANT),
+        Column("people", "People", "people", is_labeled=True),
+        Column("created_at", "Created", "created", tabs=("active",), is_minor=True),
+        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+    )
+    empty = {"active": Empty("No teams yet", "Teams group people. A person can be in several.", icon, offers_new=True)}
+    labels = {"name": "Name", "description": "Description"}
+    new_form = NewTeamForm
+    edit_form = EditTeamForm
+    demo = staticmethod(demo_rows)
+
+    def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
+        return queries.listing(arguments, path, filters, members.sides[0].counted())
+
+    def detailed(self, row_id: uuid.UUID) -> Select[Team]:
+        return super().detailed(row_id).outerjoin(Team.organization).options(contains_eager(Team.organization))
+
+    def subtitle_of(self, row: Any) -> str:
+        return row.description or ""
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        team = {"id": uuid.uuid4(), "organization_id": tenant.id, "name": tenant.texts.phrase("the name of a team")}
+        yield Team, {**team, "description": tenant.texts.phrase("the description of a team")}
+        for person in tenant.people.values():
+            yield TeamMember, {"team_id": team["id"], "user_id": person, "organization_id": tenant.id}
+
+
+resource = Teams()
+members = Relation(TeamMember, resource, people, TEAMS.write, noun="member", about="The people in each team.")

@@ -1,0 +1,333 @@
+"""Tests of the pages of teams over HTTP: as an ADMIN of the own and another organization, and as a SUPER_ADMIN."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.history import Activity
+from portal.teams.commands import teams
+from portal.teams.models import Team, TeamMember
+from portal.users.commands import users
+from portal.users.models import User
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
+
+INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
+
+
+class Teams:
+    """Adds teams and members as the system, and reads them."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def add(self, tenant: Tenant, name: str = "Drivers", *members: Person, **values: Any) -> uuid.UUID:
+        with acting(self.app):
+            row = {"name": name, "organization_id": tenant.id, **values}
+            key = teams.create(row, row_id=uuid.uuid4())
+            for member in members:
+                db.session.add(TeamMember(team_id=key, user_id=member.id, organization_id=tenant.id))
+            db.session.commit()
+            return key
+
+    def members(self, team: uuid.UUID) -> set[uuid.UUID]:
+        with acting(self.app):
+            return set(db.session.scalars(select(TeamMember.user_id).where(TeamMember.team_id == team)))
+
+    def events(self, action: str) -> list[tuple[str | None, uuid.UUID | None, uuid.UUID | None]]:
+        """Table, row and tenant of the events, in their order."""
+        with acting(self.app):
+            found = select(Activity.table_name, Activity.row_id, Activity.organization_id)
+            rows = db.session.execute(found.where(Activity.action == action).order_by(Activity.id))
+            return [(one.table_name, one.row_id, one.organization_id) for one in rows]
+
+
+@pytest.fixture
+def made(app: Flask) -> Teams:
+    return Teams(app)
+
+
+def test_an_admin_creates_edits_deletes_restores_and_undoes_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, build: Builder, app: Flask
+) -> None:
+    sign_in(ada)
+
+    response = client.send("/teams/new", {"name": "Drivers", "description": "Who drive"})
+    assert response.status_code == 303
+    page = response.headers["Location"]
+    key = uuid.UUID(page.rsplit("/", 1)[1])
+    row = build.read(Team, key)
+    assert (row.name, row.description, row.organization_id) == ("Drivers", "Who drive", ada.organization_id)
+
+    assert client.send(f"{page}/edit", {"name": "Riders", "description": ""}).status_code == 303
+    assert "Undo" in client.get(page).text
+    assert client.send(f"/activity/teams/{key}/undo", {"version": "2"}, at=page).status_code == 303
+    assert build.read(Team, key).name == "Drivers"
+    assert client.send(f"{page}/delete", {}).status_code == 303
+    assert "Drivers" in client.get("/teams/?status=deleted").text
+    assert "Drivers" not in client.get("/teams/").text
+    assert client.send(f"{page}/restore", {}, at=page).status_code == 303
+    assert not build.read(Team, key).is_deleted
+    history = client.get(f"/activity/teams/{key}").text
+    assert all(verb in history for verb in ("created", "changed 2 fields", "by undo", "deleted", "restored"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        ({"name": ""}, "Enter the team&#39;s name."),
+        ({"name": "x" * 81}, "Use 80 characters at most."),
+        ({"name": "a\x00b"}, None),
+        ({"name": "drivers"}, "Another team has this name."),
+        ({"name": "Fine", "description": "x" * 201}, "Use 200 characters at most."),
+    ],
+)
+def test_bad_input_gets_an_error_beside_the_field(
+    client: PageClient,
+    sign_in: SignIn,
+    ada: Person,
+    acme: Tenant,
+    made: Teams,
+    sent: dict[str, str],
+    problem: str | None,
+) -> None:
+    made.add(acme)
+    sign_in(ada)
+
+    response = client.send("/teams/new", sent)
+
+    assert response.status_code == (422 if problem else 400)
+    assert problem is None or problem in response.text
+
+
+def test_two_organizations_can_have_teams_of_the_same_name(
+    client: PageClient, sign_in: SignIn, ada: Person, birch: Tenant, made: Teams
+) -> None:
+    made.add(birch)
+    sign_in(ada)
+
+    assert client.send("/teams/new", {"name": "Drivers"}).status_code == 303
+
+
+def test_a_super_admin_chooses_the_organization_of_a_new_team(
+    client: PageClient, sign_in: SignIn, root: Person, birch: Tenant, build: Builder
+) -> None:
+    sign_in(root)
+
+    missing = client.send("/teams/new", {"name": "Drivers", "organization_id": ""})
+    unknown = client.send("/teams/new", {"name": "Drivers", "organization_id": "no such"})
+    made = client.send("/teams/new", {"name": "Drivers", "organization_id": birch.slug})
+
+    assert (missing.status_code, unknown.status_code, made.status_code) == (422, 422, 303)
+    assert build.read(Team, uuid.UUID(made.headers["Location"].rsplit("/", 1)[1])).organization_id == birch.id
+
+
+def test_a_member_is_added_by_email_or_name_and_removed_from_either_page(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+
+    added = client.send(f"/teams/{team}/people", {"row": uma.email}, at=f"/teams/{team}")
+    assert added.status_code == 303
+    page = client.get(f"/teams/{team}").text
+    assert uma.name in page
+    assert f"{uma.name} added to Drivers." in page
+    assert "Drivers" in client.get(f"/users/{uma.id}").text
+
+    client.send(f"/users/{uma.id}/teams/remove", {"row": str(team)}, at=f"/users/{uma.id}")
+    assert made.members(team) == set()
+    assert f"{uma.name} removed from Drivers." in client.get(f"/users/{uma.id}").text
+    client.send(f"/users/{uma.id}/teams", {"row": "drivers"}, at=f"/users/{uma.id}")
+    assert made.members(team) == {uma.id}
+    client.send(f"/teams/{team}/people/remove", {"row": str(uma.id)}, at=f"/teams/{team}")
+    assert made.members(team) == set()
+    client.send(f"/teams/{team}/people/add", {"row": str(uma.id)}, at=f"/teams/{team}")  # what Undo sends
+    assert made.members(team) == {uma.id}
+
+
+def test_adding_somebody_twice_changes_and_records_nothing(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    sign_in(ada)
+
+    client.send(f"/teams/{team}/people", {"row": uma.email}, at=f"/teams/{team}")
+    client.send(f"/teams/{team}/people/remove", {"row": str(ada.id)}, at=f"/teams/{team}")
+
+    assert made.members(team) == {uma.id}
+    assert len(made.events("member_added")) == 2
+    assert made.events("member_removed") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nobody", "%", "'; DROP TABLE teams --", "x" * 300, "0189dfb2-0000-7000-8000-000000000000"]
+)
+def test_an_unknown_name_is_an_error_beside_the_field_and_stays_there(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams, text: str
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+
+    response = client.send(f"/teams/{team}/people", {"row": text}, at=f"/teams/{team}")
+
+    assert response.status_code == 422
+    assert 'id="team_members-row-error"' in response.text
+    assert made.members(team) == set()
+
+
+def test_people_of_another_organization_cannot_be_added(
+    client: PageClient, sign_in: SignIn, root: Person, bea: Person, acme: Tenant, made: Teams, ada: Person
+) -> None:
+    team = made.add(acme)
+    for person in (ada, root):
+        sign_in(person)
+        named = client.send(f"/teams/{team}/people", {"row": bea.email}, at=f"/teams/{team}")
+        keyed = client.send(f"/teams/{team}/people/add", {"row": str(bea.id)}, at=f"/teams/{team}")
+        assert named.status_code == 422
+        assert keyed.status_code == (404 if person is ada else 303)
+        assert "Not added." in client.get(f"/teams/{team}").text or person is ada
+        client.send("/logout", {}, at="/account/")
+
+    assert made.members(team) == set()
+
+
+def test_suggestions_are_people_of_the_teams_organization(
+    client: PageClient, sign_in: SignIn, root: Person, uma: Person, bea: Person, acme: Tenant
+) -> None:
+    sign_in(root)
+
+    suggested = client.get(f"/users/options?field=x&x=example&organization={acme.id}").text
+
+    assert uma.email in suggested
+    assert bea.email not in suggested
+
+
+def test_people_are_filtered_by_team(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, birch: Tenant, made: Teams
+) -> None:
+    team, foreign = made.add(acme, "Drivers", uma), made.add(birch, "Pilots")
+    made.add(acme, "Empty")
+    sign_in(ada)
+
+    for value in (str(team), "drivers", "driv"):
+        page = client.get(f"/users/?team={value}").text
+        assert uma.email in page
+        assert ada.email not in page.split("<tbody>")[1].split("</tbody>")[0]
+    assert uma.email not in client.get("/users/?team=Empty").text
+    searched = client.get("/users/?team=drivers&q=uma").text
+    assert uma.email in searched
+    assert "Nobody" not in searched
+    for value in ("pilots", str(foreign), str(uuid.uuid4())):
+        page = client.get(f"/users/?team={value}").text
+        assert "No team matches this name." in page
+    assert "Drivers" in client.get(f"/teams/?person={uma.id}").text
+    assert "Empty" not in client.get(f"/teams/?person={uma.id}").text.split("<tbody>")[1]
+
+
+def test_the_list_counts_members_who_can_sign_in(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, build: Builder, made: Teams
+) -> None:
+    gone = build.person("gone@example.com", tenant=acme, is_active=False)
+    team = made.add(acme, "Drivers", uma, gone)
+    sign_in(ada)
+
+    assert f'<a href="/users/?team={team}">1</a>' in client.get("/teams/").text
+
+
+def test_both_histories_show_a_membership_to_the_tenant(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+    client.send(f"/teams/{team}/people", {"row": uma.email}, at=f"/teams/{team}")
+
+    assert made.events("member_added") == [("teams", team, acme.id), ("users", uma.id, acme.id)]
+    for page in (f"/activity/teams/{team}", f"/activity/people/{uma.id}", "/activity/", f"/teams/{team}"):
+        text = client.get(page).text
+        assert f'<a href="/users/{uma.id}">{uma.name}</a>' in text or page.endswith(f"people/{uma.id}")
+        assert "added" in text
+    assert "1 more" not in client.get("/activity/").text.split("added")[1][:300]
+
+
+def test_a_tenant_learns_nothing_of_a_super_admin_in_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, build: Builder, made: Teams
+) -> None:
+    hidden = build.person("zaphod@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    team = made.add(acme, "Drivers", hidden)
+    sign_in(ada)
+
+    assert [tenant for *_, tenant in made.events("member_added")] == [None, None]
+    for page in (f"/teams/{team}", f"/activity/teams/{team}", "/teams/", "/activity/"):
+        assert "zaphod" not in client.get(page).text.lower()
+    assert f'<a href="/users/?team={team}">' not in client.get("/teams/").text
+
+
+def test_whoever_moves_to_another_organization_leaves_their_teams(
+    uma: Person, ada: Person, acme: Tenant, birch: Tenant, made: Teams, app: Flask, build: Builder
+) -> None:
+    team = made.add(acme, "Drivers", uma, ada)
+    with acting(app):
+        users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+
+    assert made.members(team) == {ada.id}
+    assert made.events("member_removed")[0][:2] == ("teams", team)
+
+
+def test_deleted_people_and_teams_keep_the_membership(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    sign_in(ada)
+
+    client.send(f"/users/{uma.id}/delete", {})
+    assert uma.email not in client.get(f"/teams/{team}").text
+    client.send(f"/users/{uma.id}/restore", {}, at=f"/users/{uma.id}")
+    assert uma.email in client.get(f"/teams/{team}").text
+    client.send(f"/teams/{team}/delete", {})
+    assert 'aria-label="Remove ' not in client.get(f"/teams/{team}").text
+    client.send(f"/teams/{team}/restore", {}, at=f"/teams/{team}")
+    assert made.members(team) == {uma.id}
+
+
+def test_the_database_refuses_links_across_organizations_and_changes_of_links(
+    app: Flask, uma: Person, bea: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    with acting(app):
+        for statement, values in (
+            (INSERT, (team, bea.id, acme.id)),
+            (INSERT, (team, bea.id, bea.organization_id)),
+            ("UPDATE team_members SET user_id = %s", (bea.id,)),
+            ("UPDATE teams SET organization_id = %s", (bea.organization_id,)),
+            ("TRUNCATE team_members", ()),
+        ):
+            with pytest.raises(DBAPIError):
+                db.session.connection().exec_driver_sql(statement, values)
+            db.session.rollback()
+
+    assert made.members(team) == {uma.id}
+
+
+def test_teams_are_searched_and_paged(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, birch: Tenant, made: Teams
+) -> None:
+    for number in range(30):
+        made.add(acme, f"Team {number:02}")
+    made.add(birch, "Team 30")
+    sign_in(ada)
+
+    assert "1–25 of 30" in client.get("/teams/").text
+    assert "Team 29" in client.get("/teams/?page=last").text
+    assert client.get("/teams/?q=team+29").text.count("/edit") == 1
+    backward = client.get("/teams/?sort=-name").text
+    assert backward.index("Team 29") < backward.index("Team 28")

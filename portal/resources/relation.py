@@ -107,6 +107,12 @@ class Side:
         counted = linked.limit(BOUND + 1).correlate(own).lateral()
         return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
+    def count(self, row_id: uuid.UUID) -> int:
+        """How many others one row has."""
+        other = self.other.records.model
+        linked = select(func.count(other.id)).join(self.relation.model, self._other_key == other.id)
+        return db.session.scalar(linked.where(self._own_key == row_id)) or 0
+
     def filter(self) -> Filter:
         """A filter for lists of this side, by a linked row."""
         noun = self.other.noun.capitalize()
@@ -184,6 +190,12 @@ def tenant_of(resource: Resource[Any], row: Any) -> uuid.UUID:
 def sides_of(resource: Resource[Any]) -> list[Side]:
     """All relations of a resource, from its side."""
     return [side for one in relations() for side in one.sides if side.own is resource]
+
+
+def links_of(table: str, row_id: uuid.UUID) -> list[str]:
+    """How many rows of each other kind a row is linked with, such as "2 teams"."""
+    counted = [(side.other, side.count(row_id)) for side in sides_of(resources()[table])]
+    return [f"{many:,} {other.noun if many == 1 else other.plural}" for other, many in counted if many]
 
 
 relations: Given[Sequence[Relation]] = Given("relations")

@@ -14,6 +14,7 @@ from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.policy import allows, grantable_roles
 from portal.organizations.models import Organization
+from portal.resources.relation import links_of
 from portal.tokens.queries import api_tokens_in_use, live_of
 from portal.users import queries
 from portal.users.forms import UserForm
@@ -161,6 +162,7 @@ def _of_moving(user: User, left: Organization | None, joined: Organization | Non
         sentences += [f"Administrators of {joined.name} can manage {name}."]
     if left:
         sentences += [UNSEEN.format(left.name, name)]
+    sentences += [f"{name} leaves {linked}." for linked in links_of(User.__tablename__, user.id)]
     if _is_last_admin(user):
         sentences += [LAST_ADMIN]
     return [*sentences, *_of_tokens(user)]

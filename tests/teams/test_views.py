@@ -272,6 +272,18 @@ def test_a_tenant_learns_nothing_of_a_super_admin_in_a_team(
     assert f'<a href="/users/?team={team}">' not in client.get("/teams/").text
 
 
+def test_moving_a_person_asks_first_and_names_the_teams_they_leave(
+    client: PageClient, sign_in: SignIn, root: Person, uma: Person, acme: Tenant, birch: Tenant, made: Teams
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    sign_in(root)
+
+    asked = client.send(f"/users/{uma.id}/edit", {"organization_id": birch.name})
+
+    assert "Uma Example leaves 1 team." in asked.text
+    assert made.members(team) == {uma.id}
+
+
 def test_whoever_moves_to_another_organization_leaves_their_teams(
     uma: Person, ada: Person, acme: Tenant, birch: Tenant, made: Teams, app: Flask, build: Builder
 ) -> None:

@@ -162,6 +162,7 @@ class LinkForm(Form):
             "hx-swap": "innerHTML",
             "hx-sync": "this:replace",
             "autocomplete": "off",
+            "placeholder": side.other.typed_as,
         }
 
 

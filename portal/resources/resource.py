@@ -66,6 +66,7 @@ class Resource(ABC, Generic[Row]):
     plural: ClassVar[str]
     icon: ClassVar[str]
     searched: ClassVar[str] = "Name"  # the searched fields, as the placeholder of the search
+    typed_as: ClassVar[str] = "Name"  # what people enter to mean a row, as a field's placeholder
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[Mapping[str, Empty]]  # by tab; deleted rows have a default
     new_form: type[NewForm]
@@ -192,7 +193,8 @@ class Resource(ABC, Generic[Row]):
 
     def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
         """Suggestions for the text entered so far, with subtitles."""
-        return [(self.typed(row)[0], self.subtitle_of(row)) for row in self.matching(text, SUGGESTIONS, tenant)]
+        found = self.matching(text, SUGGESTIONS, tenant)
+        return list(dict.fromkeys((self.typed(row)[0], self.subtitle_of(row)) for row in found))
 
     # Its history
 

@@ -47,6 +47,7 @@ class People(Resource[User]):
     plural = "people"
     icon, icon_new = "users", "user-plus"
     searched = "Name or email"
+    typed_as = "Email or full name"
     columns = (
         Column("name", "Name", "name"),
         Column("organization", "Organization", "organization", permission=USERS_ANY_TENANT),

@@ -289,5 +289,6 @@ def test_ac16_cs2_head_requests_change_nothing(world: World) -> None:
             continue
         key = row_of(world, endpoint, "foreign")
         browser.client.head(address(world.app, endpoint, key), data={"csrf_token": browser.token})
-        shown = "organizations" if "organization" in endpoint else "users"
+        place = endpoint.replace("_activity.", ".")
+        shown = next((name for name in RESOURCES if f"{name}." in place or f".{name}_" in place), "users")
         assert browser.get(f"/{shown}/{key}/edit").status_code == 200, endpoint

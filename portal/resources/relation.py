@@ -19,6 +19,7 @@ from portal.core.models import Link
 from portal.core.policy import Permission
 from portal.core.relations import link, unlink
 from portal.core.sources import Filter
+from portal.core.terms import words_of
 from portal.resources.resource import Resource, resources
 from portal.web.forms import Form, TextField
 from portal.web.given import Given
@@ -126,9 +127,9 @@ class Side:
         )
 
     def _by_other(self, value: str) -> ColumnElement[bool] | None:
-        keys = [row.id for row in self.other.meant(value)] or self.other.called(value, MATCHES)
-        linked = select(self._own_key).where(self._other_key.in_(keys))
-        return self.own.records.model.id.in_(linked) if keys else None
+        found = (self.other.meant(value) or self.other.matching(value, MATCHES)) if words_of(value) else ()
+        linked = select(self._own_key).where(self._other_key.in_([row.id for row in found]))
+        return self.own.records.model.id.in_(linked) if found else None
 
     def _called(self, value: str) -> str:
         named = self.other.meant(value)

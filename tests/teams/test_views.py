@@ -227,7 +227,7 @@ def test_people_are_filtered_by_team(
     searched = client.get("/users/?team=drivers&q=uma").text
     assert uma.email in searched
     assert "Nobody" not in searched
-    for value in ("pilots", str(foreign), str(uuid.uuid4())):
+    for value in ("pilots", str(foreign), str(uuid.uuid4()), "%20", "%25"):
         page = client.get(f"/users/?team={value}").text
         assert "No team matches this name." in page
     assert "Drivers" in client.get(f"/teams/?person={uma.id}").text

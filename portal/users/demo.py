@@ -80,7 +80,7 @@ def _others(demo: Demo, organizations: Sequence[Any], wanted: int) -> Rows:
             local = f"{local}{number}"
         else:
             taken.add(local)
-        yield _person(demo, f"{local}@example.com", first, last, role, home, may_be_deleted=home in deleted)
+        yield _person(demo, f"{local}@example.com", first, last, role, home, may_be_deleted=home not in deleted)
 
 
 def _guest(

@@ -24,6 +24,7 @@ from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Base
 from portal.core.row_security import TENANT_ROLE
+from portal.features import RESOURCES
 from portal.organizations.models import Organization
 from portal.postgres.roles import ROLES
 from portal.users.commands import users
@@ -466,12 +467,12 @@ def test_lg1_an_operation_of_hundreds_of_statements_is_counted_when_it_ends(peop
 
 def test_lg1_rows_changed_through_foreign_keys_are_recorded_too(people: Cast, psql: Connection) -> None:
     psql.execute(
-        "CREATE TABLE teams (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, version int DEFAULT 1,"
+        "CREATE TABLE groups (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, version int DEFAULT 1,"
         " deleted_at timestamptz, organization_id uuid REFERENCES organizations ON DELETE CASCADE)"
     )
-    psql.execute("SELECT portal_watch('teams', 'r.organization_id')")
+    psql.execute("SELECT portal_watch('groups', 'r.organization_id')")
     psql.execute(
-        "INSERT INTO teams (name, organization_id) SELECT 'T' || n, %s FROM generate_series(1, 3) n", [people.acme.id]
+        "INSERT INTO groups (name, organization_id) SELECT 'T' || n, %s FROM generate_series(1, 3) n", [people.acme.id]
     )
     last = events(psql)[-1]["id"]
 
@@ -479,7 +480,7 @@ def test_lg1_rows_changed_through_foreign_keys_are_recorded_too(people: Cast, ps
 
     found = events(psql, last)
     assert Counter((one["table_name"], one["action"]) for one in found) == {
-        ("organizations", "remove"): 1, ("teams", "remove"): 3, ("users", "update"): 1,
+        ("organizations", "remove"): 1, ("groups", "remove"): 3, ("users", "update"): 1,
     }  # fmt: skip
     assert len({one["operation_id"] for one in found}) == 1
     (moved,) = [one for one in found if one["table_name"] == "users"]
@@ -525,7 +526,7 @@ def _columns_not_recorded(psql: Connection, table: str) -> list[str]:
 
 
 def test_lg1_every_column_of_every_audited_table_is_recorded(psql: Connection) -> None:
-    assert columns_not_recorded(psql) == {"organizations": [], "users": []}
+    assert columns_not_recorded(psql) == dict.fromkeys(RESOURCES, [])
     triggers = psql.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled = 'O'").fetchall()
     for table in columns_not_recorded(psql):
         for name in ("history_insert", "history_update", "history_delete", "history_truncate", "key_stays"):

@@ -143,7 +143,7 @@ def test_an_administrator_can_cancel_a_new_address(
     assert build.read(User, uma.id).pending_email is None
 
 
-@pytest.mark.parametrize(("whose", "words"), [("ada", "already uses this address"), ("bea", "ask your system")])
+@pytest.mark.parametrize(("whose", "words"), [("ada", "already uses this address"), ("bea", "Ask your system")])
 def test_an_address_in_use_is_refused_at_its_field(
     client: PageClient, sign_in: SignIn, build: Builder, ada: Person, uma: Person, bea: Person, whose: str, words: str
 ) -> None:

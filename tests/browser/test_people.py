@@ -51,7 +51,7 @@ def test_organizations_are_suggested_by_name_while_typing(tabs: Tabs) -> None:
 
     page.get_by_label("Organization").press_sequentially("acme")
 
-    expect(page.locator('#organization-options option[value="Acme Logistics"]')).to_have_count(1)
+    expect(page.locator('#organization_id-options option[value="Acme Logistics"]')).to_have_count(1)
     assert focused(page) == "organization_id"
 
 

@@ -175,7 +175,7 @@ def test_a_tenant_role_that_the_login_cannot_take_is_reported(fresh_app: Flask, 
         again = " WITH INHERIT FALSE, SET TRUE" if database_server.version() >= 160000 else ""
         database_server.execute(f"GRANT portal_tenant TO {owner}{again}")
 
-    assert "can't take portal_tenant: run GRANT portal_tenant" in result.output
+    assert "can't switch to portal_tenant: run GRANT portal_tenant" in result.output
 
 
 def test_a_misspelled_setting_is_reported(fresh_database: str) -> None:

@@ -205,6 +205,8 @@ def test_every_table_declares_its_rules() -> None:
     assert kinds == {
         "Organization": {TenantOwned, Audited, SoftDeletable},
         "User": {TenantOwned, Audited, SoftDeletable},
+        "Team": {TenantOwned, Audited, SoftDeletable},
+        "TeamMember": {TenantOwned},
         "RefreshToken": {TenantOwned},
         "Session": {TenantOwned},
         "ApiToken": {TenantOwned},

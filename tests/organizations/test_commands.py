@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,20 @@ from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.users.commands import users
 from portal.users.models import User
-from tests.acting import acting, outcomes_of, run_concurrently
+from tests.acting import acting, outcomes_of, portal_on, run_concurrently
 from tests.cast import Builder, Person, Tenant
 from tests.rounds import rounds
 
 THREADS = 20
 ROUNDS = rounds("ROUNDS", 15)
 MANY_ROUNDS = max(ROUNDS, 100)  # for quick ones
+
+
+@pytest.fixture
+def fresh_app(fresh_database: str) -> Iterator[Flask]:
+    """A portal whose threads wait for a connection as long as a slow machine needs."""
+    with portal_on(fresh_database, pool_timeout=60.0) as app:
+        yield app
 
 
 def create(slug: str, name: str = "New") -> uuid.UUID:

@@ -19,7 +19,7 @@ BUDGET = {
     "/users/": (5, 4),
     "/users/?q=ada": (5, 4),
     "/users/new": (2, 2),
-    "/users/{person}": (11, 11),
+    "/users/{person}": (12, 12),
     "/users/{person}/edit": (4, 4),
     "/organizations/{tenant}": (8, 8),
     "/activity/": (5, 4),

@@ -198,10 +198,13 @@ PERMISSIONS = {
         for one in (*feature.permissions, *(feature.resource.permissions if feature.resource else ()))
     )
 }
+RELATIONS = [relation for feature in FEATURES for relation in feature.relations]
 ACTIONS = {
     one.name: one
-    for feature in FEATURES
-    for one in (*feature.actions, *(action for relation in feature.relations for action in relation.actions))
+    for one in (
+        *(action for feature in FEATURES for action in feature.actions),
+        *(action for relation in RELATIONS for action in relation.actions),
+    )
 }
 
 
@@ -221,7 +224,7 @@ def register(app: Flask) -> None:
     permissions.set(app, PERMISSIONS)
     actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
-    relations.set(app, [relation for feature in FEATURES for relation in feature.relations])
+    relations.set(app, RELATIONS)
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})

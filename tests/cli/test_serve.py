@@ -150,7 +150,7 @@ def test_a_requested_port_that_is_in_use_is_refused(instance: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
 
-        with pytest.raises(AssertionError, match=f"port {port} is in use"), running(instance, PORT=port):
+        with pytest.raises(AssertionError, match=f"Port {port} is in use"), running(instance, PORT=port):
             pass
 
 

@@ -45,7 +45,12 @@ def main(database_url: str, public_url: str | None = None) -> None:
         "control_socket_disable": True,
         "when_ready": print_url,
     }
-    app = app_for(database_url, guesses_per_account=Settings.guesses_per_account, public_url=public_url)
+    app = app_for(
+        database_url,
+        guesses_per_account=Settings.guesses_per_account,
+        reauthentication_minutes=24 * 60,  # sessions are shared by tests, and a slow machine takes long
+        public_url=public_url,
+    )
     Server(app, options).run()
 
 

@@ -209,7 +209,7 @@ def reauthentication(path: str, button: str, **chosen: str) -> Scene:
         page = tabs.open()
         sign_in(page, chief.email, PASSWORD)
         with acting(tabs.site.build.app):
-            age_authentication(chief)
+            age_authentication(chief, minutes=61)
         page.goto(f"/users/{other.id}{path}")
         for label, value in chosen.items():
             page.get_by_label(label).select_option(value)

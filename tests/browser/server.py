@@ -48,7 +48,7 @@ def main(database_url: str, public_url: str | None = None) -> None:
     app = app_for(
         database_url,
         guesses_per_account=Settings.guesses_per_account,
-        reauthentication_minutes=24 * 60,  # sessions are shared by tests, and a slow machine takes long
+        reauthentication_minutes=60,  # tests share sessions, and a slow machine takes long
         public_url=public_url,
     )
     Server(app, options).run()

@@ -83,7 +83,7 @@ def test_se10_after_a_while_a_new_role_needs_the_password_and_keeps_the_input(ta
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
     with acting(tabs.site.build.app):
-        age_authentication(chief)
+        age_authentication(chief, minutes=61)
 
     page.goto(f"/users/{other.id}/edit")
     page.get_by_label("First name").fill("Ursula")
@@ -105,7 +105,7 @@ def test_se10_after_a_while_a_button_needs_the_password_and_then_continues(tabs:
     page = tabs.open(scripts=scripts)
     sign_in(page, chief.email, PASSWORD)
     with acting(tabs.site.build.app):
-        age_authentication(chief)
+        age_authentication(chief, minutes=61)
 
     page.goto(f"/users/{other.id}")
     page.get_by_role("link", name="Reset…").click()

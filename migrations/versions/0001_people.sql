@@ -425,7 +425,7 @@ CREATE INDEX users_role_idx ON users (role, organization_id, created_at DESC, id
 -- Comparing roles isn't leakproof, so under a policy an index scan can't be limited to a role. This partial index has
 -- few entries.
 CREATE INDEX users_staff_idx ON users (organization_id, created_at DESC, id DESC)
-    INCLUDE (role, is_active, invited_at, accepted_at) WHERE deleted_at IS NULL AND role <> 'USER';
+    INCLUDE (role, is_active, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL AND role <> 'USER';
 CREATE INDEX users_deactivated_idx ON users (organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND NOT is_active;
 CREATE INDEX users_invited_idx ON users (organization_id, created_at DESC, id DESC)

@@ -17,12 +17,11 @@ from portal.core.actor import SYSTEM
 from portal.core.batch import IMPORT_TRIGGERS, without_triggers
 from portal.core.clock import now
 from portal.core.db import acting_as, command, copy_rows, db, without_time_limit
-from portal.resources.demo import Demo, Rows
+from portal.resources.demo import AT_ONCE, Demo, Rows
 from portal.resources.relation import by_references
 from portal.resources.resource import Resource, resources
 
 SEED = 20_260_101
-AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 SEED_ADDED = Action("seed", "added the demo data", "Added demo data", "plus")
 
 
@@ -52,13 +51,14 @@ def _seed_demo(demo: Demo) -> dict[str, int]:
 
 
 def _fill(resource: Resource[Any], demo: Demo) -> int:
-    """Create the resource's rows, and return how many. Statistics are gathered at once, for the queries of the next."""
+    """Create the resource's rows, and return how many. Statistics are gathered at once, for the statements that follow."""
     random = Random(f"{SEED} {resource.name}")  # noqa: S311 -- believable, not secret
     made: dict[type[Any], int] = {}
     for model, rows in resource.demo(replace(demo, random=random)):
-        made[model] = made.get(model, 0) + _copy(model.__tablename__, rows)
-    for model in made:
-        db.session.connection().exec_driver_sql(f"ANALYZE {model.__tablename__}")
+        copied = _copy(model.__tablename__, rows)
+        if model not in made:
+            db.session.connection().exec_driver_sql(f"ANALYZE {model.__tablename__}")
+        made[model] = made.get(model, 0) + copied
     return made.get(resource.records.model, 0)
 
 

@@ -12,6 +12,7 @@ from portal.core.keys import uuid7
 
 Rows = Iterable[Mapping[str, Any]]
 DemoRows = Iterator[tuple[type[Any], Rows]]
+AT_ONCE = 100_000  # rows per COPY: its triggers keep them all in memory
 YEARS = 2  # the maximum age of the demo's rows
 
 

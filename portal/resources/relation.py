@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
 from portal.core.actions import Action
-from portal.core.counts import BOUND
+from portal.core.counts import LINKED_BOUND
 from portal.core.db import db
 from portal.core.models import Link
 from portal.core.policy import Permission
@@ -101,11 +101,11 @@ class Side:
         return f"{self.relation.members.title_of(member)} {done} {self.relation.groups.title_of(group)}."
 
     def counted(self) -> Any:
-        """A column for lists of this side: the number of linked rows, counted up to `BOUND` + 1."""
+        """A column for lists of this side: the number of linked rows, counted up to `LINKED_BOUND` + 1."""
         own, other = self.own.records.model, self.other.records.model
         rows = select(literal(1)).join_from(self.relation.model, other, self._other_key == other.id)
         linked = rows.where(self._own_key == own.id, other.deleted_at.is_(None), self.other.listed())
-        counted = linked.limit(BOUND + 1).correlate(own).lateral()
+        counted = linked.limit(LINKED_BOUND + 1).correlate(own).lateral()
         return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
     def count(self, row_id: uuid.UUID) -> int:

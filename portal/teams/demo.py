@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
 
 from portal.core.db import db
-from portal.resources.demo import Demo, DemoRows
+from portal.organizations.demo import organizations_made
+from portal.resources.demo import AT_ONCE, Demo, DemoRows
 from portal.teams.models import Team, TeamMember
 from portal.users.models import User
 
-Row = dict[str, Any]
 TEAMS = {
     "Customer support": "Answers questions by phone and email",
     "Finance": "Invoices, payroll and budgets",
@@ -24,16 +25,19 @@ TEAMS = {
 
 def demo_rows(demo: Demo) -> DemoRows:
     """Two to five teams in each organization, and two of three people in one of them."""
-    random, teams, members = demo.random, list[Row](), list[Row]()
-    found = select(User.organization_id, User.id).where(User.organization_id.is_not(None))
-    ordered = db.session.execute(found.order_by(User.organization_id, User.id))
-    for organization_id, people in groupby(ordered, lambda person: person[0]):
-        home = {"organization_id": organization_id}
-        names = random.sample(sorted(TEAMS), random.randint(2, len(TEAMS)))
-        made = [demo.record(demo.ago(random.uniform(1, 300))) for _ in names]
-        own = [{**row, **home, "name": name, "description": TEAMS[name]} for row, name in zip(made, names, strict=True)]
-        teams += own
-        joined = [user_id for _, user_id in people if random.random() < 2 / 3]
-        members += [{"team_id": random.choice(own)["id"], "user_id": user_id, **home} for user_id in joined]
-    yield Team, teams
-    yield TeamMember, members
+    teams = {one.id: list(_teams(demo, one.id)) for one in organizations_made()}
+    yield Team, [team for own in teams.values() for team in own]
+    people = select(User.organization_id, User.id).where(User.organization_id.is_not(None)).order_by(User.id)
+    for some in db.session.execute(people, execution_options={"yield_per": AT_ONCE}).partitions():
+        joined = ((organization_id, user_id) for organization_id, user_id in some if demo.random.random() < 2 / 3)
+        yield TeamMember, [_member(demo.random.choice(teams[home]), user_id) for home, user_id in joined]
+
+
+def _teams(demo: Demo, organization_id: uuid.UUID) -> Iterator[dict[str, Any]]:
+    for name in demo.random.sample(sorted(TEAMS), demo.random.randint(2, len(TEAMS))):
+        made = demo.record(demo.ago(demo.random.uniform(1, 300)))
+        yield {**made, "organization_id": organization_id, "name": name, "description": TEAMS[name]}
+
+
+def _member(team: dict[str, Any], user_id: uuid.UUID) -> dict[str, Any]:
+    return {"team_id": team["id"], "user_id": user_id, "organization_id": team["organization_id"]}

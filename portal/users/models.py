@@ -81,7 +81,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
-            postgresql_include=["role", "is_active", "invited_at", "accepted_at"],
+            postgresql_include=["role", "is_active", "invited_at", "accepted_at", "search_text"],
         ),
         Index(
             "users_invited_idx",

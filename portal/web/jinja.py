@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from portal.core.actor import current_actor, has_actor
 from portal.core.clock import local, now, zone
-from portal.core.counts import BOUND, number_of
+from portal.core.counts import BOUND, LINKED_BOUND, number_of
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
 from portal.core.policy import allows
@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded):
+    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded, linked):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {"can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home}
     app.context_processor(about_request)
@@ -151,3 +151,8 @@ def _rounded(value: int) -> str:
 def bounded(counted: int) -> Count:
     """A number that was counted up to the lists' bound."""
     return Count.bounded(counted, BOUND)
+
+
+def linked(counted: int) -> Count:
+    """A number of linked rows, counted up to `LINKED_BOUND`."""
+    return Count.bounded(counted, LINKED_BOUND)

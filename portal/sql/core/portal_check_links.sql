@@ -11,7 +11,7 @@ BEGIN
             FROM links LEFT JOIN (
                 SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) ORDER BY id FOR SHARE) own
                 ON own.id = links.%2$I AND own.organization_id = links.organization_id
-            WHERE own.id IS NULL LIMIT 1
+            WHERE own.id IS NULL
             $sql$, TG_ARGV[at], TG_ARGV[at + 1])
         INTO stray;
         IF stray IS NOT NULL THEN

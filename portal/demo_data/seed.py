@@ -51,7 +51,7 @@ def _seed_demo(demo: Demo) -> dict[str, int]:
 
 
 def _fill(resource: Resource[Any], demo: Demo) -> int:
-    """Create the resource's rows, and return how many. Statistics are gathered at once, for the statements that follow."""
+    """Create the resource's rows, and return how many. Statistics are gathered at once, for what follows."""
     random = Random(f"{SEED} {resource.name}")  # noqa: S311 -- believable, not secret
     made: dict[type[Any], int] = {}
     for model, rows in resource.demo(replace(demo, random=random)):

@@ -22,7 +22,7 @@ from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import Column, Empty, Resource
+from portal.resources.resource import Column, Empty, Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
 
@@ -87,7 +87,10 @@ class Organizations(Resource[Organization]):
         return [(one.slug, one.name) if names[one.name.casefold()] > 1 else (one.name, one.slug) for one in found]
 
     def context(self, row: Organization) -> dict[str, Any]:
-        return {"membership": members().of(row.id)}
+        chosen = {"organization": row.id} if current_actor().is_unlimited else {}
+        others = [one for one in resources().values() if one is not self and one.navigation()]
+        lists = [(one.plural.capitalize(), one.url("index", **chosen)) for one in others]
+        return {"membership": members().of(row.id), "lists": lists}
 
     def samples(self, tenant: SampleTenant) -> Samples:
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)

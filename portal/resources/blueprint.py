@@ -97,6 +97,7 @@ class Pages(Generic[Row]):
             status=422 if form else 200,
             panels=[side.panel(row, form if form and form.side is side else None) for side in sides],
             resource=self.resource,
+            current_section=self.resource.name,  # also where a route of a relation shows the page
             row=row,
             by=stamps_of(row),
             history=history_of(self.resource.name, id),

@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired
 from portal.core.actions import Action
 from portal.core.counts import LINKED_BOUND
 from portal.core.db import db
+from portal.core.errors import NotAllowed
 from portal.core.models import Link
 from portal.core.policy import Permission
 from portal.core.relations import link, unlink
@@ -61,7 +62,7 @@ class Relation:
         group, member = self.groups, self.members
         return (
             Side(self, group, member, plural, f"Add {member.noun}", f"No {self.noun}s yet."),
-            Side(self, member, group, group.plural.capitalize(), f"Add to {group.noun}", f"In no {group.noun}."),
+            Side(self, member, group, group.plural.capitalize(), f"Add to {group.noun}", f"Not in any {group.noun}."),
         )
 
 
@@ -91,8 +92,11 @@ class Side:
     def change(self, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
         """Add or remove a link. False if nothing had to be done. Raises Conflict, NotAllowed."""
         keys = {self._own_key.key: row.id, self._other_key.key: other_id}
-        model = self.relation.model
-        return link(model, tenant_of(self.own, row), keys) if adds else unlink(model, keys)
+        if not adds:
+            return unlink(self.relation.model, keys)
+        if not (tenant := tenant_of(self.own, row)):
+            raise NotAllowed(f"A {self.own.noun} without an organization can't have {self.other.plural}.")
+        return link(self.relation.model, tenant, keys)
 
     def sentence(self, row: Any, other: Any, *, adds: bool) -> str:
         """What a change did: "Ada Lovelace added to Drivers."."""
@@ -183,9 +187,9 @@ class Panel:
         return self.side.other.url("index", **{self.side.own.noun: self.row.id})
 
 
-def tenant_of(resource: Resource[Any], row: Any) -> uuid.UUID:
-    """The organization of a row."""
-    key: uuid.UUID = getattr(row, resource.records.model.tenant().key)
+def tenant_of(resource: Resource[Any], row: Any) -> uuid.UUID | None:
+    """The organization of a row. Without one, it can't be linked."""
+    key: uuid.UUID | None = getattr(row, resource.records.model.tenant().key)
     return key
 
 

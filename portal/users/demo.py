@@ -16,9 +16,7 @@ from portal.resources.demo import YEARS, Demo, DemoRows, Rows
 from portal.users import passwords
 from portal.users.models import User
 
-LATELY = timedelta(
-    days=21
-)  # people created since then who never signed in are invited; the invitation may have expired
+LATELY = timedelta(days=21)  # new people who never signed in are invited; some invitations have expired
 ACCOUNTS = (  # in the order of DEMO_ACCOUNTS
     ("Grace", "Lindqvist", Role.SUPER_ADMIN),
     ("Ada", "Okafor", Role.ADMIN),

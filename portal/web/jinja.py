@@ -31,7 +31,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for function in (ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded, linked):
+    for function in (
+        ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded, linked,
+    ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {"can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home}
     app.context_processor(about_request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -182,6 +183,7 @@ def test_an_unknown_name_is_an_error_beside_the_field_and_stays_there(
 
     assert response.status_code == 422
     assert 'id="team_members-row-error"' in response.text
+    assert '<a class="nav-item" href="/teams/" aria-current="page">' in response.text
     assert made.members(team) == set()
 
 
@@ -242,6 +244,49 @@ def test_the_list_counts_members_who_can_sign_in(
     sign_in(ada)
 
     assert f'<a href="/users/?team={team}">1</a>' in client.get("/teams/").text
+
+
+def test_the_list_counts_a_bounded_number_of_members(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module in ("resources.relation", "web.jinja"):
+        monkeypatch.setattr(f"portal.{module}.LINKED_BOUND", 1)
+    small, large = made.add(acme, "Small", uma), made.add(acme, "Large", ada, uma)
+    sign_in(ada)
+
+    page = client.get("/teams/").text
+    assert f'<a href="/users/?team={small}">1</a>' in page
+    assert f'<a href="/users/?team={large}">1+</a>' in page
+
+
+def test_somebody_without_an_organization_cannot_be_added_to_a_team(
+    client: PageClient, sign_in: SignIn, root: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(root)
+
+    assert client.send(f"/users/{root.id}/teams", {"row": "drivers"}, at=f"/users/{root.id}").status_code == 403
+    client.send(f"/teams/{team}/people/add", {"row": str(root.id)}, at=f"/teams/{team}")
+    assert "Not added." in client.get(f"/teams/{team}").text
+    assert made.members(team) == set()
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
+def test_an_organizations_page_links_to_its_teams(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, acme: Tenant, birch: Tenant, made: Teams, role: Role
+) -> None:
+    made.add(acme, "Drivers")
+    made.add(birch, "Pilots")
+    sign_in(ada if role is Role.ADMIN else root)
+
+    found = re.search(
+        r'<a href="([^"]+)">Teams</a>, |, <a href="([^"]+)">Teams</a>', client.get(f"/organizations/{acme.id}").text
+    )
+    assert found
+    listed = client.get(found[1] or found[2]).text
+    assert "Drivers" in listed
+    assert "Pilots" not in listed
 
 
 def test_both_histories_show_a_membership_to_the_tenant(

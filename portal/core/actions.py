@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Action:
     """A kind of event, declared by the feature that records it and listed in its `Feature`.
 
-    The history reads `who verb row`: "Grace Lindqvist reset the password of Ada Lovelace". Placeholders in the verb are
-    filled from the event's details: {"path": [None, "GET /users/"]} fills {path}, as code or as `worded` gives it.
+    The history reads `actor verb row`: "Grace Lindqvist reset the password of Ada Lovelace". Placeholders in the verb
+    are filled from the event's details: {"path": [None, "GET /users/"]} fills {path}, as code or as `worded` gives it.
 
     A placeholder named like a resource's table becomes a link to one of its rows: to the one whose key the details
     contain, {"users": [None, "<uuid>"]}, or to the event's own row, which is then named there instead of at the end.

@@ -31,7 +31,7 @@ COLUMNS = (
 def listing(
     arguments: Mapping[str, str], path: str, *columns: Any, filters: Mapping[str, Filter] = NO_FILTERS
 ) -> Listing:
-    """The list of organizations that an address asks for, with further columns and filters."""
+    """The list of organizations for these URL arguments, with further columns and filters."""
     return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, filters, best=_best), arguments, path)
 
 

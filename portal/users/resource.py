@@ -252,12 +252,12 @@ resource = People()
 
 
 def _wording_of_password(event: Any, changes: Mapping[str, Any]) -> Wording:
-    says_all = changes.keys() <= {"password", "must_change_password"}
+    is_complete = changes.keys() <= {"password", "must_change_password"}
     if event.actor_role == "SYSTEM" and event.address:  # at a sign-in: the same password, with a stronger hash
-        return Wording("updated how the password is stored", "for", says_all=says_all)
+        return Wording("updated how the password is stored", "for", is_complete=is_complete)
     is_temporary = (changes.get("must_change_password") or [None, None])[1]
     verb, preposition = ("reset the password", "of") if is_temporary else ("set a new password", "for")
-    return Wording(verb, preposition, says_all=says_all)
+    return Wording(verb, preposition, is_complete=is_complete)
 
 
 def email_sample(texts: Texts, who: str) -> str:

@@ -78,7 +78,7 @@ def test_the_listed_activity_can_be_exported(tabs: Tabs, person: Person) -> None
 
     assert download.value.suggested_filename.endswith(".csv")
     text = download.value.path().read_text(encoding="utf-8-sig")
-    assert text.startswith('"at","who","what",')
+    assert text.startswith('"at","actor","what",')
     assert "Renata" in text
     assert "signed in" not in text
 

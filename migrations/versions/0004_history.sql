@@ -175,19 +175,24 @@ BEGIN
             a.id, a.row_id, CASE WHEN c.action = 'remove' THEN a.changes END AS remains
         FROM counted c CROSS JOIN unnest(c.ids) WITH ORDINALITY AS one (id, place) JOIN activity a ON a.id = one.id
         WHERE c.is_whole OR c.organization_id IS NOT NULL),
+    -- The rows travel in arrays beside the names of all: a join would read every name again for each row.
     called AS MATERIALIZED (
-        SELECT table_name, portal_names(table_name, array_agg(row_id),
-            jsonb_object_agg(row_id, remains) FILTER (WHERE remains IS NOT NULL)) AS names
-        FROM few WHERE table_name IS NOT NULL AND row_id IS NOT NULL GROUP BY table_name),
+        SELECT table_name, array_agg(operation_id) AS operation_ids, array_agg(organization_id) AS organization_ids,
+            array_agg(is_whole) AS wholes, array_agg(action) AS actions, array_agg(many) AS numbers,
+            array_agg(is_first) AS firsts, array_agg(id) AS ids, array_agg(row_id) AS row_ids,
+            portal_names(table_name, array_agg(row_id) FILTER (WHERE row_id IS NOT NULL),
+                jsonb_object_agg(row_id, remains) FILTER (WHERE remains IS NOT NULL)) AS names
+        FROM few GROUP BY table_name),
     fields AS (
         SELECT operation_id, organization_id, grouping(organization_id) = 1 AS is_whole, field
         FROM events CROSS JOIN jsonb_object_keys(CASE WHEN row_version IS NOT NULL AND action <> 'remove'
             AND jsonb_typeof(changes) = 'object' THEN changes END) AS field
         GROUP BY GROUPING SETS ((operation_id, organization_id, field), (operation_id, field))),
     known AS (
-        SELECT f.operation_id, f.organization_id, f.is_whole, f.table_name, f.action, f.many, f.is_first, f.id,
-            f.row_id, c.names -> f.row_id::text AS name, NULL AS field
-        FROM few f LEFT JOIN called c ON c.table_name = f.table_name
+        SELECT one.operation_id, one.organization_id, one.is_whole, c.table_name, one.action, one.many, one.is_first,
+            one.id, one.row_id, c.names -> one.row_id::text AS name, NULL AS field
+        FROM called c CROSS JOIN unnest(c.operation_ids, c.organization_ids, c.wholes, c.actions, c.numbers, c.firsts,
+            c.ids, c.row_ids) AS one (operation_id, organization_id, is_whole, action, many, is_first, id, row_id)
         UNION ALL
         SELECT operation_id, organization_id, is_whole, NULL, NULL, NULL, false, NULL, NULL, NULL, field
         FROM fields WHERE is_whole OR organization_id IS NOT NULL),

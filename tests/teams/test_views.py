@@ -53,6 +53,11 @@ class Teams:
             return [(one.table_name, one.row_id, one.organization_id) for one in rows]
 
 
+def _text(page: str) -> str:
+    """The page without markup, its spaces as one."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
 @pytest.fixture
 def made(app: Flask) -> Teams:
     return Teams(app)
@@ -336,7 +341,50 @@ def test_whoever_moves_to_another_organization_leaves_their_teams(
         users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
 
     assert made.members(team) == {ada.id}
-    assert made.events("member_removed")[0][:2] == ("teams", team)
+    assert made.events("member_removed") == [("teams", team, acme.id), ("users", uma.id, acme.id)]
+
+
+def test_the_former_organization_sees_that_somebody_left_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, bea: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers", uma)
+    with acting(app):
+        moved = {"organization_id": birch.id, "first_name": "Ulrike"}
+        users.update(uma.id, build.read(User, uma.id).version, moved)
+
+    sign_in(ada)
+    for page, subject in (
+        (f"/activity/teams/{team}", "somebody from this team"),
+        (f"/teams/{team}", "somebody from this team"),
+        ("/activity/", "somebody from Drivers"),
+    ):
+        text = _text(client.get(page).text)
+        assert f" removed {subject}" in text
+        assert "Ulrike" not in text
+    client.send("/logout", {}, at="/account/")
+    sign_in(bea)
+    for page in ("/activity/", f"/activity/people/{uma.id}"):
+        assert "Drivers" not in client.get(page).text
+        assert " removed " not in _text(client.get(page).text)
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.USER])
+def test_a_tenant_does_not_learn_that_a_super_admin_leaves_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, acme: Tenant, birch: Tenant, build: Builder,
+    made: Teams, app: Flask, role: Role,
+) -> None:  # fmt: skip
+    assert root.role is Role.SUPER_ADMIN, "somebody else has to be one, too"
+    hidden = build.person("zaphod@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    team = made.add(acme, "Drivers", hidden)
+    with acting(app):
+        users.update(hidden.id, build.read(User, hidden.id).version, {"organization_id": birch.id, "role": role})
+    sign_in(ada)
+
+    assert made.members(team) == set()
+    assert [tenant for *_, tenant in made.events("member_removed")] == [None, None]
+    for page in (f"/activity/teams/{team}", f"/teams/{team}", "/activity/"):
+        assert " removed " not in _text(client.get(page).text)
 
 
 def test_deleted_people_and_teams_keep_the_membership(

@@ -26,7 +26,8 @@ REVOKE ALL ON FUNCTION portal_append_only FROM PUBLIC;
 -- The history matches a row before and after a change by its key, so the key can't change.
 CREATE FUNCTION portal_key_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the key of a row of % can''t change', TG_TABLE_NAME USING ERRCODE = 'object_not_in_prerequisite_state';
+    RAISE EXCEPTION 'the key of a row of % can''t change', TG_TABLE_NAME
+        USING ERRCODE = 'object_not_in_prerequisite_state';
 END $$;
 REVOKE ALL ON FUNCTION portal_key_stays FROM PUBLIC;
 

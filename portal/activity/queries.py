@@ -170,7 +170,7 @@ def _named(text: str) -> list[Condition[bool]]:
     For very frequent names, the search covers the names stored in operations, and administrators as their actors.
     """
     names = and_(*matches(Operation.search_text, text))
-    found = [key for one in resources().values() for key in one.called(text, FOUND + 1)]
+    found = [key for one in resources().values() for key in one.keys_matching(text, FOUND + 1)]
     if len(found) <= FOUND:
         return [or_(names, _about(found), Operation.actor_id.in_(found))]
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c

@@ -127,8 +127,8 @@ def of_resource(resource: Resource[Any]) -> Blueprint:
 
 def _undo(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
     values, back_url = before(resource.records.model, row_id, _version()), resource.url("show", row_id)
-    means = resource.means_of_undoing(resource.one(row_id, with_deleted=True), values)
-    asked = ask_first("Undo this change?", means, verb="Undo", back_url=back_url)
+    consequences = resource.consequences_of_undoing(resource.one(row_id, with_deleted=True), values)
+    asked = ask_first("Undo this change?", consequences, verb="Undo", back_url=back_url)
     if asked or (resource.sensitive & values.keys() and (asked := ask())):
         return asked
     try:

@@ -101,7 +101,7 @@ def _filled(event: Row[Any], action: Action, place: str, names: Names) -> Part:
     if resource:
         key = key_of(place, value)
         known = names.get(key) if key else None
-        return Part(known, key) if known else Part("somebody" if resource.acts else "something")
+        return Part(known, key) if known else Part("somebody" if resource.are_people else "something")
     text = "" if value is None else str(value)
     return Part(action.worded(text)) if action.worded else Part(text, is_code=True)
 
@@ -132,7 +132,7 @@ def icon_of(event: Row[Any], action: Action) -> str:
         return "arrow-back-up"
     if resource is None:
         return action.icon
-    if event.action == "create" and resource.acts:
+    if event.action == "create" and resource.are_people:
         return resource.icon_new
     changed = [icon for name, icon in resource.icons.items() if name in (event.changes or {})]
     return changed[0] if changed and event.action == "update" else action.icon

@@ -21,16 +21,16 @@ class Action:
     """
 
     name: str
-    verb: str  # ends with the word that leads to the row, if the sentence needs one on the row's own page too
+    verb: str  # ends with a preposition if the sentence needs one even on the row's own page
     label: str  # in the filter
     icon: str = "edit"
-    preposition: str = ""  # leads from the verb to the row; not needed on the row's own page
+    preposition: str = ""  # before the row's name; left out on the row's own page
     verb_with: str = ""  # replaces the verb where the event has details
     verb_own: str = ""  # replaces the verb where people do it to themselves
-    worded: Callable[[str], str] | None = None  # how a detail reads that names no row; as code if None
+    worded: Callable[[str], str] | None = None  # words a detail that isn't a row; shown as code if None
     covers: int = 0  # further events of the same operation that the sentence includes, such as a new password
     hides_values: bool = False  # the sentence says what those events changed
     is_sign_in: bool = False  # listed under Sign-ins
     is_own: bool = False  # always done by oneself, so the row isn't named
-    is_attempt: bool = False  # by somebody who isn't signed in, perhaps with an address that nobody has
+    is_attempt: bool = False  # by somebody who isn't signed in, possibly with an unknown email address
     is_counted: bool = False  # repeated within a minute, they become one event

@@ -71,7 +71,7 @@ def by_slug(slug: str) -> Select[Organization]:
     return select(Organization).where(Organization.slug == slug)
 
 
-def meant(text: str) -> list[Organization]:
+def identified_by(text: str) -> list[Organization]:
     """The organizations that a typed key, slug or name can mean; several if they share the name."""
     slugs = (text, text.lower())
     key = read_key(text)

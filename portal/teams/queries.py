@@ -1,4 +1,4 @@
-"""Which teams are meant? Says neither tenant nor deleted: the session does."""
+"""Queries for teams. The session adds the conditions for tenant and deletion."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _texts(values: list[str]) -> Any:
     return cast(values, postgresql.ARRAY(Text))
 
 
-def called(text: str, most: int) -> list[uuid.UUID]:
+def keys_matching(text: str, most: int) -> list[uuid.UUID]:
     """The keys of at most `most` people, including deleted ones, whose name or address contains every word."""
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)

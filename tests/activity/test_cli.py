@@ -140,7 +140,7 @@ TAMPERED = {
     "a removed seal": (
         ["DELETE FROM activity_seals WHERE id = 2"],
         [
-            *(rf"Event {number} \(position {number}, .*: sealed by nobody\." for number in range(5, 9)),
+            *(rf"Event {number} \(position {number}, .*: not in any seal\." for number in range(5, 9)),
             r"At position 9: seal changed\.",
             r"At position 9: seal missing\.",
         ],

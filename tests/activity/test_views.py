@@ -219,7 +219,7 @@ def test_an_undo_is_recorded_with_its_actor_and_can_be_undone(
     with acting(app, ada):
         undone = select(Operation.undoes).where(Operation.id == newest.operation_id)
         assert db.session.scalars(undone).one() == of_row(app, uma.id)[-2].operation_id
-    assert "by undo" in page
+    assert "by undoing an earlier change" in page
     undo_from(client, uma, page, "message", htmx=False)
 
     assert build.read(User, uma.id).first_name == "Ulla"

@@ -26,7 +26,7 @@ def test_an_edit_can_be_undone_from_its_confirmation(tabs: Tabs, person: Person,
 
     expect(page.get_by_role("heading", level=1)).to_have_text(person.name)
     assert "changed the first name" in history(page)
-    assert "by undo" in history(page)
+    assert "by undoing an earlier change" in history(page)
 
 
 def test_the_undo_button_of_a_confirmation_is_first_in_the_tab_order(tabs: Tabs, person: Person) -> None:

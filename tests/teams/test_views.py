@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Role
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.teams.commands import teams
 from portal.teams.models import Team, TeamMember
@@ -56,6 +56,12 @@ class Teams:
 def _text(page: str) -> str:
     """The page without markup, its spaces as one."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
+def _operation(client: PageClient, page: str, number: int) -> str:
+    """The text of the page of an operation that another page links to."""
+    main = client.get(page).text.split("<main")[1]
+    return _text(client.get(re.findall(r'href="(/activity/[0-9a-f-]{36})"', main)[number]).text)
 
 
 @pytest.fixture
@@ -370,6 +376,34 @@ def test_the_former_organization_sees_that_somebody_left_a_team(
     for page in ("/activity/", f"/activity/people/{uma.id}"):
         assert "Drivers" not in client.get(page).text
         assert " removed " not in _text(client.get(page).text)
+
+
+def test_an_operation_shows_each_change_of_a_membership_once(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers")
+    with acting(app, ada):
+        made_now = TeamMember(team_id=team, user_id=uma.id, organization_id=acme.id)
+        command(lambda: db.session.add(made_now))()
+    sign_in(ada)
+    shown = _operation(client, f"/activity/teams/{team}", 0)
+    assert shown.count("added Uma Example to Drivers") == 1
+    assert "1–" not in shown
+    client.send("/logout", {}, at="/account/")
+
+    made.add(acme, "Riders", uma)
+    with acting(app, root):
+        users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+    sign_in(root)
+    listed = _text(client.get("/activity/").text)
+    assert re.search(r"Root Example removed Uma Example from \w+, with 2 more in the same change", listed)
+    shown = _operation(client, f"/activity/people/{uma.id}", 0)
+    for sentence in ("removed Uma Example from Drivers", "removed Uma Example from Riders", "changed the organization"):
+        assert shown.count(sentence) == 1
+    assert "1–3 of 3" in shown
+    lines = client.get(f"/activity/export?row={uma.id}&action=member_removed").text.splitlines()
+    assert len([line for line in lines if "removed" in line]) == 4, "the file has the events of both sides"
 
 
 @pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.USER])

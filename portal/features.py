@@ -40,7 +40,7 @@ from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
 from portal.dashboard.views import bp as dashboard
 from portal.data_browser.actions import ACTIONS as BROWSER_ACTIONS
-from portal.data_browser.permissions import BROWSER_READ
+from portal.data_browser.permissions import DATA_BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
@@ -152,9 +152,9 @@ FEATURES = (
     ),
     Feature(
         pages=(data_browser,),
-        permissions=(BROWSER_READ,),
+        permissions=(DATA_BROWSER_READ,),
         actions=BROWSER_ACTIONS,
-        links=(page("Data browser", "database", "data_browser.index", BROWSER_READ),),
+        links=(page("Data browser", "database", "data_browser.index", DATA_BROWSER_READ),),
     ),
     Feature(
         pages=(tokens,),

@@ -1,6 +1,6 @@
 -- The history: who changed which values and when, written by triggers in the transaction of the change.
 
--- All rows of one transaction are one operation. Its id is created when the first of them is written.
+-- All events of one transaction are one operation. Its id is created when the first of them is written.
 CREATE FUNCTION portal_operation() RETURNS uuid LANGUAGE sql
 RETURN coalesce(nullif(current_setting('portal.operation_id', true), ''),
     set_config('portal.operation_id', gen_random_uuid()::text, true))::uuid;
@@ -13,7 +13,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_refuse_truncate FROM PUBLIC;
 
--- Protects the history from changes. Only retention (portal.retention) may delete from it.
+-- Protects the history from changes. Only retention and erasure (portal.retention) may change or delete its rows.
 CREATE FUNCTION portal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND current_setting('portal.retention', true) = 'on' THEN
@@ -26,7 +26,8 @@ REVOKE ALL ON FUNCTION portal_append_only FROM PUBLIC;
 -- The history matches a row before and after a change by its key, so the key can't change.
 CREATE FUNCTION portal_key_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the key of a row of % stays', TG_TABLE_NAME USING ERRCODE = 'object_not_in_prerequisite_state';
+    RAISE EXCEPTION 'the key of a row of % can''t change', TG_TABLE_NAME
+        USING ERRCODE = 'object_not_in_prerequisite_state';
 END $$;
 REVOKE ALL ON FUNCTION portal_key_stays FROM PUBLIC;
 
@@ -466,7 +467,7 @@ EXECUTE FUNCTION portal_key_stays();
 -- Access for tenants
 
 ALTER TABLE activity ENABLE ROW LEVEL SECURITY;
--- Events of the own organization, and events about oneself.
+-- Events of the actor's organization, and events about the actor.
 CREATE POLICY tenant ON activity TO portal_tenant USING (
     organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
     OR (table_name = 'users' AND row_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))

@@ -239,7 +239,7 @@ judged AS (
         WHEN a.id IS NULL THEN 'removed'
         WHEN l.position IS NULL THEN
             CASE WHEN portal_is_misplaced(a, n.before) THEN 'inserted' END
-        WHEN c.id IS NULL THEN 'sealed by nobody'
+        WHEN c.id IS NULL THEN 'not in any seal'
         WHEN c.key IS NULL THEN NULL
         WHEN l.leaf IS DISTINCT FROM portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts,
             l.operation_hash) THEN 'changed'

@@ -66,7 +66,7 @@ def verify_command(head: str | None) -> None:
     if newest is None:
         click.echo("Nothing can be verified. Run `flask activity seal` first.")
         raise SystemExit(NOT_DONE)
-    click.echo("The history is unchanged since it was sealed.")
+    click.echo("The history has not changed since it was sealed.")
 
 
 @activity.command("prune")
@@ -79,7 +79,7 @@ def prune_command(days: int, yes: bool) -> None:
         if seals.seal() is None:
             raise click.ClickException("Another process is sealing the history. Try again.")
         if seals.doubts():
-            raise click.ClickException("The history was changed since it was sealed. Run `flask activity verify`.")
+            raise click.ClickException("The history has been changed since it was sealed. Run `flask activity verify`.")
         outdated = seals.outdated(days)
         if outdated is None:
             click.echo(f"Nothing was sealed more than {days} days ago.")
@@ -97,7 +97,7 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except seals.SealRefused as refused:
-        raise click.ClickException(f"Nothing was sealed: {refused}") from refused
+        raise click.ClickException(f"The history can't be sealed: {refused}") from refused
 
 
 def _echo_doubts(doubts: list[seals.Doubt]) -> None:

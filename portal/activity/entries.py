@@ -16,10 +16,10 @@ from portal.activity.undoable import undoable_among
 from portal.activity.wording import (
     Part,
     action_of,
+    details_in_sentence,
     icon_of,
     keys_in,
     parts_of,
-    said_in,
     subject_of,
     url_of,
     wording_of,
@@ -46,19 +46,19 @@ class Difference:
     before: str | None
     after: str | None
     is_secret: bool = False
-    is_said: bool = False  # the sentence contains it
+    is_in_sentence: bool = False  # the sentence contains it
     has_before: bool = True  # False if there was none, or if it is in another tenant and the reader may not know it
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event as people read it: `who verb preposition subject after`, then the differences."""
+    """One event as people read it: `actor verb preposition subject after`, then the differences."""
 
     at: datetime
     operation_id: uuid.UUID
     icon: str  # the mark's class in static/css/components.css
-    who: str
-    who_id: uuid.UUID | None  # None where the reader may not know
+    actor: str
+    actor_id: uuid.UUID | None  # None where the reader may not know
     verb: Sequence[Part]
     preposition: str
     after: Sequence[Part]
@@ -66,8 +66,8 @@ class Entry:
     row_id: uuid.UUID | None
     url: str | None  # the endpoint of the row's page
     undo: str | None  # the endpoint that undoes
-    names_field: bool  # the sentence says which field
-    says_all: bool  # the sentence says the values too
+    names_field: bool  # the sentence names the field
+    is_complete: bool  # the sentence contains the values too
     is_change: bool  # of a row; else a sign-in, a refusal and the like
     is_new: bool  # the row was created
     subject: str | None  # None if the event is about nothing, or about whoever did it
@@ -78,12 +78,12 @@ class Entry:
     address: str | None
     agent: str | None
     request_id: str | None
-    version: int | None  # to be undone by; None where it can't be
+    version: int | None  # sent with Undo; None if the event can't be undone
 
     @property
     def is_own(self) -> bool:
         """Whether it is about whoever did it."""
-        return self.who_id is not None and self.who_id == self.row_id
+        return self.actor_id is not None and self.actor_id == self.row_id
 
     @property
     def what(self) -> str:
@@ -93,7 +93,7 @@ class Entry:
 
     @property
     def origin(self) -> str | None:
-        """Where it was done from, in few words."""
+        """The client's address and browser, in a few words."""
         return ", ".join(filter(None, (self.address, self.agent and browser_of(self.agent)))) or None
 
 
@@ -110,10 +110,10 @@ class _Lookups:
 def entries_of(
     rows: Iterable[Row[Any]], *, of_one_row: bool = False, briefly: bool = False, one_by_one: bool = False
 ) -> list[Entry]:
-    """The entries of events, newest first. Undo is offered where it has an effect; for one row, on the newest.
+    """The entries of events. Undo is offered where it has an effect; of one row, only on the newest change of a field.
 
-    Briefly, names among the values are not looked up. Events that another's sentence covers have no entry of their own,
-    unless one by one.
+    `briefly` offers no undo and looks up no names for values. `one_by_one` offers no undo either, and keeps the events
+    that another event's sentence covers.
     """
     events = list(rows)
     unknown = [row.actor_id for row in events if row.actor_id and row.actor_name is None]
@@ -164,13 +164,13 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
     wording = wording_of(row, action)
     verb, after = parts_of(row, action, wording.verb, lookups.names)
     resource = resources().get(row.table_name)
-    who, is_named = _who(row, action, lookups)
+    actor, is_named = _actor(row, action, lookups)
     return Entry(
         at=row.at,
         operation_id=row.operation_id,
         icon=icon_of(row, action),
-        who=who,
-        who_id=row.actor_id if is_named else None,
+        actor=actor,
+        actor_id=row.actor_id if is_named else None,
         verb=verb,
         preposition=wording.preposition,
         after=after,
@@ -179,7 +179,7 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
         url=url_of(resource) if resource and row.row_name else None,
         undo=resource.undo_endpoint if resource else None,
         names_field=wording.names_field,
-        says_all=wording.says_all,
+        is_complete=wording.is_complete,
         is_change=row.row_version is not None,
         is_new=row.action == "create",
         subject=subject_of(row, action),
@@ -194,7 +194,7 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
     )
 
 
-def _who(row: Row[Any], action: Action, lookups: _Lookups) -> tuple[str, bool]:
+def _actor(row: Row[Any], action: Action, lookups: _Lookups) -> tuple[str, bool]:
     """Who did it, and whether that is a person whom the reader may know."""
     name = readable_email(row.actor_name or lookups.colleagues.get(row.actor_id) or "")  # no name: the address
     if name:
@@ -203,7 +203,7 @@ def _who(row: Row[Any], action: Action, lookups: _Lookups) -> tuple[str, bool]:
 
 
 def _unnamed(row: Row[Any], action: Action) -> str:
-    """Whoever has no name: the system, a stranger, another program, or a person whom the reader may not know."""
+    """What to call an actor without a name: the system, a stranger, another program, or a hidden person."""
     if action.is_attempt and row.actor_id is None:
         return SOMEBODY
     if row.actor_id is None and row.actor_role is not None:
@@ -217,9 +217,9 @@ def _differences(row: Row[Any], action: Action, names: Names) -> Iterator[Differ
     resource = resources().get(row.table_name)
     labels = resource.labels if resource else {}
     other = resource is not None and came(resource.records.model, row.changes or {})
-    said = said_in(row, action)
+    details = details_in_sentence(row, action)
     for name, change in (row.changes or {}).items():
-        if (name in said and not said[name]) or (name not in labels and resource and row.row_version is not None):
+        if details.get(name) is False or (name not in labels and resource and row.row_version is not None):
             continue  # the sentence says it, as it does of deleted_at
         label = labels.get(name, name.capitalize())
         if not change:
@@ -227,4 +227,6 @@ def _differences(row: Row[Any], action: Action, names: Names) -> Iterator[Differ
         else:
             before, after = (in_words(resource, name, value, names) for value in change)
             has_before = not other and (row.row_version is not None or before is not None)
-            yield Difference(label, before if has_before else None, after, is_said=name in said, has_before=has_before)
+            yield Difference(
+                label, before if has_before else None, after, is_in_sentence=name in details, has_before=has_before
+            )

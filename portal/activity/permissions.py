@@ -1,4 +1,4 @@
-"""Who may see the history?"""
+"""The permission to read the history."""
 
 from __future__ import annotations
 

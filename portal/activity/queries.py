@@ -1,4 +1,4 @@
-"""Queries of operations and events. They name no tenant: the session does."""
+"""Queries for operations and events. The session adds the condition for the tenant."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ NOT_LISTED = (
 
 
 def fields() -> dict[str, str]:
-    """The columns that people know, of all resources, by what they call them."""
+    """The labels of all resources' columns that people see, by column name."""
     return {name: label for one in resources().values() for name, label in one.labels.items()}
 
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
-    """The operations that an address asks for."""
+    """The list of operations for these URL arguments."""
     source = Source(
         Operation, operations(), _tabs(Operation, Operation.shown()), FILTERS, key=Operation.key, search=_named,
         newest=Operation.at,
@@ -165,12 +165,12 @@ def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) 
 
 
 def _named(text: str) -> list[Condition[bool]]:
-    """Operations by or about rows with such a name, now or then. Ids are read first, so that indexes can find them.
+    """Operations by or about rows that have, or had, such a name. Ids are read first, so that indexes can find them.
 
-    For very frequent names, the names stored in operations are searched, and people who can change others.
+    For very frequent names, the search covers the names stored in operations, and administrators as their actors.
     """
     names = and_(*matches(Operation.search_text, text))
-    found = [key for one in resources().values() for key in one.called(text, FOUND + 1)]
+    found = [key for one in resources().values() for key in one.keys_matching(text, FOUND + 1)]
     if len(found) <= FOUND:
         return [or_(names, _about(found), Operation.actor_id.in_(found))]
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c

@@ -183,7 +183,7 @@ def doubts() -> list[Doubt]:
 
 @command
 def unsealed() -> tuple[int, datetime | None]:
-    """How many events wait to be sealed, and since when."""
+    """How many events aren't sealed yet, and the time of the oldest."""
     waiting = func.portal_unsealed_activity().table_valued("events", "since")
     with without_time_limit():
         row = db.session.execute(select(waiting)).one()
@@ -196,7 +196,7 @@ def refusal() -> str | None:
     return REFUSALS[trouble] if trouble else None
 
 
-def look_at_seals() -> str:
+def check_seals() -> str:
     """Check that the history is sealed in time, and that the next seal can build on the newest."""
     newest, (waiting, since) = head(), unsealed()
     if refused := refusal():
@@ -204,14 +204,14 @@ def look_at_seals() -> str:
     seconds = current_settings().seal_seconds
     if since and now() - since > max(LATE, timedelta(seconds=10 * seconds)):
         raise CheckFailed(
-            f"{waiting:,} events wait since {since:%Y-%m-%d %H:%M} UTC to be sealed: is the portal running?"
-            " `flask activity seal` does it now. If gunicorn serves the portal, run it from a timer."
+            f"{number_of(waiting, 'event')} not sealed, the oldest from {since:%Y-%m-%d %H:%M} UTC."
+            " Is the portal running? Run `flask activity seal` to seal now; with gunicorn, run it from a timer."
         )
     newest_seal = f"the newest is {newest.number}" if newest else "none yet"
     return f"{newest_seal}, {number_of(waiting, 'event')} waiting"
 
 
-CHECKS = (Check("seals of the history", look_at_seals),)
+CHECKS = (Check("seals of the history", check_seals),)
 
 
 def lag() -> float:

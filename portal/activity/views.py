@@ -35,7 +35,7 @@ from portal.web.urls import here
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
 HEADINGS = (
-    "at", "who", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
+    "at", "actor", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
     "request_id", "operation_id",
 )  # fmt: skip
 
@@ -90,7 +90,7 @@ def _choices() -> dict[str, str]:
 @bp.get("/export")
 @requires(ACTIVITY_READ)
 def export() -> ResponseReturnValue:
-    """Every event of the same operations as a CSV file, one line for each changed field."""
+    """Export every event of the listed operations as CSV, one line per changed field."""
     listing = queries.listing(request.args, here())
     return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
 
@@ -127,8 +127,8 @@ def of_resource(resource: Resource[Any]) -> Blueprint:
 
 def _undo(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
     values, back_url = before(resource.records.model, row_id, _version()), resource.url("show", row_id)
-    means = resource.means_of_undoing(resource.one(row_id, with_deleted=True), values)
-    asked = ask_first("Undo this change?", means, verb="Undo", back_url=back_url)
+    consequences = resource.consequences_of_undoing(resource.one(row_id, with_deleted=True), values)
+    asked = ask_first("Undo this change?", consequences, verb="Undo", back_url=back_url)
     if asked or (resource.sensitive & values.keys() and (asked := ask())):
         return asked
     try:
@@ -153,8 +153,8 @@ def _clashes(resource: Resource[Any], error: Superseded) -> str:
     """The current and the former value of each field that somebody changed since."""
     names = _names(resource, [(name, value) for name, *values in error.clashes for value in values])
     return " ".join(
-        f"{resource.labels.get(name, 'State')} was changed since:"
-        f" it is {_quoted(resource, name, is_now, names)} now, and was {_quoted(resource, name, before, names)}."
+        f"{resource.labels.get(name, 'State')} has changed since:"
+        f" it is now {_quoted(resource, name, is_now, names)}, and was {_quoted(resource, name, before, names)}."
         for name, is_now, before in error.clashes
     )
 
@@ -228,7 +228,7 @@ def _exported(listing: Listing) -> Iterator[Iterable[Sequence[object]]]:
 
 
 def _lines(entry: Entry) -> Iterator[Sequence[object]]:
-    head = (entry.at.isoformat(), entry.who, entry.what, entry.table, entry.subject, entry.row_id)
+    head = (entry.at.isoformat(), entry.actor, entry.what, entry.table, entry.subject, entry.row_id)
     tail = (entry.times, entry.address, entry.agent, entry.request_id, entry.operation_id)
     if not entry.differences:
         yield (*head, None, None, None, *tail)

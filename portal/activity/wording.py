@@ -19,7 +19,7 @@ from portal.resources.changes import Wording
 from portal.resources.resource import Resource, resources
 from portal.web.given import actions
 
-NOBODY = "an address that nobody has"
+UNKNOWN = "an unknown email address"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def wording_of(event: Row[Any], action: Action) -> Wording:
     if event.action == "update" and resource:
         return resource.wording(event)
     preposition = "with" if action.is_attempt and event.row_id is None and action.preposition else action.preposition
-    return Wording(_verb(event, action), preposition, says_all=action.hides_values)
+    return Wording(_verb(event, action), preposition, is_complete=action.hides_values)
 
 
 def _verb(event: Row[Any], action: Action) -> str:
@@ -101,12 +101,12 @@ def _filled(event: Row[Any], action: Action, place: str, names: Names) -> Part:
     if resource:
         key = key_of(place, value)
         known = names.get(key) if key else None
-        return Part(known, key) if known else Part("somebody" if resource.acts else "something")
+        return Part(known, key) if known else Part("somebody" if resource.are_people else "something")
     text = "" if value is None else str(value)
     return Part(action.worded(text)) if action.worded else Part(text, is_code=True)
 
 
-def said_in(event: Row[Any], action: Action) -> dict[str, bool]:
+def details_in_sentence(event: Row[Any], action: Action) -> dict[str, bool]:
     """The details that the sentence contains, and whether it shows their values as they are."""
     return {name: name not in resources() and not action.worded for name in _placeholders(event, action)}
 
@@ -114,7 +114,7 @@ def said_in(event: Row[Any], action: Action) -> dict[str, bool]:
 def subject_of(event: Row[Any], action: Action) -> str | None:
     """What the event is about. None if that is nothing, or only whoever did it."""
     if event.row_id is None:
-        return event.table_name or (NOBODY if action.is_attempt else None)
+        return event.table_name or (UNKNOWN if action.is_attempt else None)
     if action.is_own:
         return None
     known: str | None = event.row_name or event.former_name
@@ -132,7 +132,7 @@ def icon_of(event: Row[Any], action: Action) -> str:
         return "arrow-back-up"
     if resource is None:
         return action.icon
-    if event.action == "create" and resource.acts:
+    if event.action == "create" and resource.are_people:
         return resource.icon_new
     changed = [icon for name, icon in resource.icons.items() if name in (event.changes or {})]
     return changed[0] if changed and event.action == "update" else action.icon

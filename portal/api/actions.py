@@ -1,4 +1,4 @@
-"""What programs leave in the history, besides changes."""
+"""Actions recorded for API clients, besides changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What signing in and redeeming links leave in the history."""
+"""Actions recorded at sign-in, at sign-out, and when emailed links are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGN_IN_FAILED = Action(
     is_sign_in=True, is_attempt=True, is_counted=True,
 )  # fmt: skip
 RATE_LIMITED = Action(
-    "rate_limited", "made too many failed attempts at the password of", "Too many failed attempts", "alert-triangle",
+    "rate_limited", "entered too many wrong passwords or codes for", "Too many failed attempts", "alert-triangle",
     is_sign_in=True, is_attempt=True, is_counted=True,
 )  # fmt: skip
 TWO_FACTOR_FAILED = Action(

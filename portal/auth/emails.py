@@ -211,7 +211,7 @@ def _facts(event: Activity, found: Found) -> dict[str, str]:
     return {
         "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
         "tokens": tokens_ended(db.session.scalar(tokens_ended_by(event))),
-        "what": called(event.changes[MEANS][1]) if event.changes else "an app or a passkey",
+        "what": called(event.changes[MEANS][1]) if event.changes else "an authenticator app or a passkey",
         "whom": _administrator(event),
         "left": f"{left or 'None'} {'is' if left == 1 else 'are'} left",
     }

@@ -91,7 +91,7 @@ def begun(person: session.SignedIn, there: str | None) -> Response:
 def _led(there: str | None, role: Role | None) -> Response:
     start = url_for("account.index" if role is Role.USER else "dashboard.index")
     target = safe_next(there, start)
-    return redirect(start) if target == start else arrival.lead_to(target)
+    return redirect(start) if target == start else arrival.redirect_after_sign_in(target)
 
 
 @bp.post("/login/passkey")

@@ -1,1 +1,1 @@
-"""Rules that apply everywhere. Uses SQLAlchemy; knows neither requests nor features."""
+"""Rules that apply everywhere. Uses SQLAlchemy; depends on neither requests nor features."""

@@ -15,9 +15,10 @@ from portal.core.models import Link
 
 @command
 def link(model: type[Link], organization_id: uuid.UUID, keys: Mapping[str, uuid.UUID]) -> bool:
-    """Link two rows, given by the link's columns; False if they already are.
+    """Link two rows, given by the link's columns; False if they are linked already.
 
-    Conflict if one of them is gone or no longer in the organization; NotAllowed if that isn't the actor's.
+    Raises Conflict if one of them is gone or no longer in the organization,
+    NotAllowed if it isn't the actor's organization.
     """
     statement = insert(model).values(organization_id=organization_id, **keys)
     made = statement.on_conflict_do_nothing().returning(model.organization_id)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from portal.core.policy import SUPER_ADMINS, Permission
 
-BROWSER_READ = Permission("browser:read", SUPER_ADMINS, "Read all tables")
+DATA_BROWSER_READ = Permission("data_browser:read", SUPER_ADMINS, "Read all tables")

@@ -9,14 +9,14 @@ from sqlalchemy import Select, select
 
 from portal.core.actor import current_actor
 from portal.core.operations import Operation
+from portal.data_browser.actions import DATA_BROWSER_QUERIED
 
 KEPT = 50
-ACTION = "browser_queried"
 
 
 def own() -> Select[Any]:
     """The newest queries, with their keys for URLs."""
-    mine = Operation.shown(), Operation.actor_id == current_actor().id, Operation.action == ACTION
+    mine = Operation.shown(), Operation.actor_id == current_actor().id, Operation.action == DATA_BROWSER_QUERIED.name
     found = select(Operation.key, Operation.at, Operation.changes["query"][1].astext.label("query")).where(*mine)
     return found.order_by(Operation.at.desc(), Operation.key.desc()).limit(KEPT)
 

@@ -17,12 +17,12 @@ from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
 from portal.data_browser import queries, rows
-from portal.data_browser.actions import BROWSER_COPIED, BROWSER_OPENED, BROWSER_QUERIED
+from portal.data_browser.actions import DATA_BROWSER_COPIED, DATA_BROWSER_OPENED, DATA_BROWSER_QUERIED
 from portal.data_browser.box import Trouble, asked, is_number
 from portal.data_browser.conditions import Unfit
 from portal.data_browser.forms import QueryForm
 from portal.data_browser.pages import LONGEST_KEY, SIZES, View
-from portal.data_browser.permissions import BROWSER_READ
+from portal.data_browser.permissions import DATA_BROWSER_READ
 from portal.data_browser.reading import Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
@@ -50,7 +50,7 @@ PAGES = {
 
 
 @bp.get("/")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 def index() -> ResponseReturnValue:
     """List all tables."""
     with _reading() as connection:
@@ -60,14 +60,14 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<table>")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 def show(table: str) -> ResponseReturnValue:
     """Show a page of a table."""
     with _reading() as connection:
         tables = all_tables(connection)
         view = View(table_named(tables, table), request.args, here())
         page = _page(view, connection)
-    record(BROWSER_OPENED, table=table)
+    record(DATA_BROWSER_OPENED, table=table)
     response = render(
         "data_browser/table.html",
         fragment="data_browser/_table.html",
@@ -83,7 +83,7 @@ def show(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 def row(table: str) -> ResponseReturnValue:
     """Show a row with its references in both directions, or a preview for htmx."""
     key = _key()
@@ -93,7 +93,7 @@ def row(table: str) -> ResponseReturnValue:
         values = _found(lambda: rows.values_of(connection, one, key))
         around = [] if wants_fragment() else rows.pointing(connection, tables, one, values)
     is_whole = _wants_internal()
-    record(BROWSER_OPENED, table=table)
+    record(DATA_BROWSER_OPENED, table=table)
     return render(
         "data_browser/row.html",
         fragment="data_browser/_row.html",
@@ -110,21 +110,21 @@ def row(table: str) -> ResponseReturnValue:
 
 
 @bp.get("/<table>/row.json")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 def copy(table: str) -> ResponseReturnValue:
     """Return a row as JSON, without secrets; for htmx, in a dialog with a copy button."""
     key = _key()
     with _reading() as connection:
         one = table_named(all_tables(connection), table)
         text = _found(lambda: rows.as_json(connection, one, key, internal=_wants_internal()))
-    record(BROWSER_COPIED, table=table, details={"row": ", ".join(key)})
+    record(DATA_BROWSER_COPIED, table=table, details={"row": ", ".join(key)})
     if wants_fragment():
         return render("data_browser/_copy.html", table=one, text=text)
     return Response(f"{text}\n", mimetype="application/json")
 
 
 @bp.get("/sql")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 def sql() -> ResponseReturnValue:
     """Show the SQL page, with a previous query or one suggested by a table's page."""
     form = QueryForm(query=_wanted())
@@ -132,7 +132,7 @@ def sql() -> ResponseReturnValue:
 
 
 @bp.post("/sql")
-@requires(BROWSER_READ)
+@requires(DATA_BROWSER_READ)
 @reauthentication.required
 def query() -> ResponseReturnValue:
     """Run or explain a query."""
@@ -141,7 +141,7 @@ def query() -> ResponseReturnValue:
         return _box(form, status=422)
     text, way = str(form.query.data), request.form.get("way", "run")
     way = way if way in ("explain", "analyze") else "run"
-    record(BROWSER_QUERIED, details={"query": text})
+    record(DATA_BROWSER_QUERIED, details={"query": text})
     settings = current_settings()
     try:
         answer = asked(

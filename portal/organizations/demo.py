@@ -22,14 +22,14 @@ Forest Garden Golden Granite Harbor Hazel Highland Indigo Ivory Juniper Lake Lan
 Midland Nimbus Nordic North Oak Ocean Olive Onyx Orchard Pacific Pine Polar Prairie Quartz Raven River Saffron
 Sierra Silver Solar Southern Spruce Sterling Summit Sunset Timber Tulip Valley Velvet Vista Western Willow
 Winter
-""".split()  # noqa: SIM905 -- a word a line would be long
+""".split()  # noqa: SIM905 -- one word per line would be too long
 
 TRADES = """
 Analytics Architects Bakery Books Capital Ceramics Clinics Components Dental Design Dynamics Electric Energy
 Engineering Farms Foods Freight Furniture Glass Health Homes Instruments Insurance Labs Legal Logistics Marine
 Materials Media Mobility Motors Networks Optics Outfitters Partners Pharma Press Publishing Railways Research
 Robotics Schools Security Shipping Software Solar Studios Systems Textiles Tools Travel Ventures Water Works
-""".split()  # noqa: SIM905 -- a word a line would be long
+""".split()  # noqa: SIM905 -- one word per line would be too long
 
 
 def demo_rows(demo: Demo) -> DemoRows:
@@ -37,14 +37,14 @@ def demo_rows(demo: Demo) -> DemoRows:
     yield Organization, _organizations(demo, min(max(demo.people // 100, 12), 10_000))
 
 
-def organizations_made() -> Sequence[Any]:
+def demo_organizations() -> Sequence[Any]:
     """`id` and `deleted_at` of the demo's organizations, for rows of other resources. Acme Logistics is the first."""
     made = select(Organization.id, Organization.deleted_at).order_by(Organization.id)
     return db.session.execute(made, execution_options={"with_deleted": True}).all()
 
 
 def _organizations(demo: Demo, wanted: int) -> Rows:
-    """The oldest come first, as their keys do."""
+    """Rows, oldest first, so that sorting by key sorts by age."""
     ages = sorted((demo.random.uniform(30, 365 * YEARS) for _ in range(wanted)), reverse=True)
     for number, name in enumerate(islice(_names(demo.random), wanted)):
         at = demo.ago(ages[number])

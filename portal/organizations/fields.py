@@ -33,7 +33,7 @@ class OrganizationField(TextField):
     def pre_validate(self, form: Any) -> None:
         if not self.data:
             return
-        found = queries.meant(self.data)
+        found = queries.identified_by(self.data)
         if len(found) != 1:
             several = "Several organizations have this name. Enter the URL name."
             raise ValidationError(several if found else "No such organization. Enter its name or its URL name.")
@@ -43,5 +43,5 @@ class OrganizationField(TextField):
 def named_in_url() -> str:
     """The organization whose slug is in the URL, by its name, or by its slug if others share the name."""
     slug = request.args.get("organization", "")
-    found = queries.meant(slug) if slug else []
-    return found[0].name if len(found) == 1 and queries.meant(found[0].name) == found else slug
+    found = queries.identified_by(slug) if slug else []
+    return found[0].name if len(found) == 1 and queries.identified_by(found[0].name) == found else slug

@@ -31,7 +31,7 @@ COLUMNS = (
 def listing(
     arguments: Mapping[str, str], path: str, *columns: Any, filters: Mapping[str, Filter] = NO_FILTERS
 ) -> Listing:
-    """The list of organizations that an address asks for, with further columns and filters."""
+    """The list of organizations for these URL arguments, with further columns and filters."""
     return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, filters, best=_best), arguments, path)
 
 
@@ -71,7 +71,7 @@ def by_slug(slug: str) -> Select[Organization]:
     return select(Organization).where(Organization.slug == slug)
 
 
-def meant(text: str) -> list[Organization]:
+def identified_by(text: str) -> list[Organization]:
     """The organizations that a typed key, slug or name can mean; several if they share the name."""
     slugs = (text, text.lower())
     key = read_key(text)

@@ -77,8 +77,8 @@ class Organizations(Resource[Organization]):
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, members().counted(), filters=filters)
 
-    def meant(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Organization]:
-        return queries.meant(text)
+    def identified_by(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Organization]:
+        return queries.identified_by(text)
 
     def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
         """Names and slugs. Those that share a name are suggested by their slugs."""
@@ -102,7 +102,7 @@ class Organizations(Resource[Organization]):
     def created(self, form: Form) -> None:
         flash("Organization created. Add its first administrator next.", "success")
 
-    def means_of_deleting(self, row: Organization) -> list[str]:
+    def consequences_of_deleting(self, row: Organization) -> list[str]:
         membership = members().of(row.id)
         active, admins = membership.active, membership.admins
         if not active.value:
@@ -116,7 +116,7 @@ class Organizations(Resource[Organization]):
             "Restoring the organization gives everyone access again, also on devices that are signed in now.",
         ]
 
-    def means_of_restoring(self, row: Organization) -> list[str]:
+    def consequences_of_restoring(self, row: Organization) -> list[str]:
         return members().of_restoring(row.id)
 
 

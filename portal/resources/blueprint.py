@@ -88,8 +88,8 @@ class Pages(Generic[Row]):
         return render("resources/_options.html", options=options)
 
     def show(self, id: uuid.UUID, form: LinkForm | None = None) -> ResponseReturnValue:
-        """Show one row, also a deleted one, which can be restored there. A `form` with errors is shown again."""
-        apart = self.resource.apart(id)
+        """Show one row. Deleted rows are shown too, and can be restored there. A `form` with errors is shown again."""
+        prefetched = self.resource.prefetched(id)
         row = self.resource.one(id, with_deleted=True)
         sides = sides_of(self.resource) if tenant_of(self.resource, row) else ()
         return render(
@@ -101,7 +101,7 @@ class Pages(Generic[Row]):
             row=row,
             by=stamps_of(row),
             history=history_of(self.resource.name, id),
-            **apart,
+            **prefetched,
             **self.resource.context(row),
         )
 
@@ -152,8 +152,8 @@ class Pages(Generic[Row]):
         if request.method != "POST":
             row = self.resource.one(id)
             title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
-            verb, means = f"Delete {self.resource.noun}", self.resource.means_of_deleting(row)
-            return render_question(title, means, verb=verb, back_url=back_url, risky=True)
+            verb, consequences = f"Delete {self.resource.noun}", self.resource.consequences_of_deleting(row)
+            return render_question(title, consequences, verb=verb, back_url=back_url, risky=True)
         deleted = self.records.delete(id)
         confirm(deleted, f"{self.resource.title_of(deleted)} deleted.", self.resource.undo_url(id))
         return redirect(list_url(self.resource.url("index")))
@@ -161,9 +161,9 @@ class Pages(Generic[Row]):
     def restore(self, id: uuid.UUID) -> ResponseReturnValue:
         """Restore a row. Ask for confirmation if that gives a person access to more than their own account."""
         row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
-        means = self.resource.means_of_restoring(row) if row.is_deleted else []
+        consequences = self.resource.consequences_of_restoring(row) if row.is_deleted else []
         verb = f"Restore {self.resource.noun}"
-        if asked := ask_first(f"Restore {self.resource.title_of(row)}?", means, verb=verb, back_url=back_url):
+        if asked := ask_first(f"Restore {self.resource.title_of(row)}?", consequences, verb=verb, back_url=back_url):
             return asked
         try:
             restored = self.records.restore(id)
@@ -177,10 +177,12 @@ class Pages(Generic[Row]):
         """Whether the consequences are confirmed, and the password was entered if needed. Asks for both at once."""
         if not isinstance(form, ConfirmForm):
             return True
-        means = self.resource.means_of_editing(form, row) if row else self.resource.means_of_creating(form)
-        is_confirmed = form.is_confirmed(means)
+        consequences = (
+            self.resource.consequences_of_editing(form, row) if row else self.resource.consequences_of_creating(form)
+        )
+        is_confirmed = form.is_confirmed(consequences)
         return (
-            not (means or self.resource.is_sensitive(form, row)) or reauthentication.confirmed(form)
+            not (consequences or self.resource.is_sensitive(form, row)) or reauthentication.confirmed(form)
         ) and is_confirmed
 
 

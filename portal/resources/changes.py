@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 
 class Wording(NamedTuple):
-    """The wording of a change in the history: `who verb preposition row`."""
+    """The wording of a change in the history: `actor verb preposition row`."""
 
     verb: str
     preposition: str = "of"
-    says_all: bool = True  # whether the values aren't shown in addition
+    is_complete: bool = True  # the verb contains the values, so they aren't listed
     names_field: bool = False
 
 
@@ -21,12 +21,12 @@ def changed(
     """Name the changed field, using its switch if it has one; for several fields, their number."""
     names = [name for name in changes or {} if name in labels]
     if not changes or not names:
-        return Wording("changed", "", says_all=False)
+        return Wording("changed", "", is_complete=False)
     if len(names) > 1:
-        return Wording(f"changed {len(names)} fields", says_all=False)
+        return Wording(f"changed {len(names)} fields", is_complete=False)
     if len(changes) == 1 and names[0] in switches:
         return switches[names[0]][bool(changes[names[0]][1])]
-    return Wording(f"changed the {_inside(labels[names[0]])}", says_all=False, names_field=True)
+    return Wording(f"changed the {_inside(labels[names[0]])}", is_complete=False, names_field=True)
 
 
 def _inside(label: str) -> str:

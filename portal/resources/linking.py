@@ -16,9 +16,9 @@ from portal.web.activity_feed import offer_undo
 from portal.web.forms import posted_key
 from portal.web.rendering import redirect
 
-NOT_FOUND = "There is no {} with this name. Choose a suggestion."
+NOT_FOUND = "No {} matches this entry. Choose a suggestion."
 SEVERAL = "Several match this name. Choose a suggestion."
-GONE = "It has been moved or deleted. Reload the page."
+ELSEWHERE = "The {} and the {} are not in the same organization. Reload the page."
 
 
 def blueprint_of(relation: Relation) -> Blueprint:
@@ -49,7 +49,7 @@ class Linking:
             return redirect(self.side.own.url("show", id))
         form = LinkForm(self.side, row)
         if form.validate_on_submit():
-            found = self.side.other.meant(form.row.data or "", tenant_of(self.side.own, row))
+            found = self.side.other.identified_by(form.row.data or "", tenant_of(self.side.own, row))
             if len(found) == 1:
                 return self._changed(row, found[0], adds=True)
             form.row.errors = [SEVERAL if found else NOT_FOUND.format(self.side.other.noun)]
@@ -68,7 +68,7 @@ class Linking:
         try:
             is_changed = side.change(row, other.id, adds=adds)
         except Conflict:
-            flash(f"Not added. {GONE}", "error")
+            flash(f"Not added. {ELSEWHERE.format(side.own.noun, side.other.noun)}", "error")
         else:
             text = side.sentence(row, other, adds=adds)
             undo_url = side.url("remove" if adds else "add", row.id)

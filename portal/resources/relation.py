@@ -131,12 +131,12 @@ class Side:
         )
 
     def _by_other(self, value: str) -> ColumnElement[bool] | None:
-        found = (self.other.meant(value) or self.other.matching(value, MATCHES)) if words_of(value) else ()
+        found = (self.other.identified_by(value) or self.other.matching(value, MATCHES)) if words_of(value) else ()
         linked = select(self._own_key).where(self._other_key.in_([row.id for row in found]))
         return self.own.records.model.id.in_(linked) if found else None
 
     def _called(self, value: str) -> str:
-        named = self.other.meant(value)
+        named = self.other.identified_by(value)
         return self.other.title_of(named[0]) if named else value
 
     def panel(self, row: Any, form: LinkForm | None = None) -> Panel:
@@ -199,7 +199,7 @@ def sides_of(resource: Resource[Any]) -> list[Side]:
 
 
 def links_of(table: str, row_id: uuid.UUID) -> list[str]:
-    """How many rows of each other kind a row is linked with, such as "2 teams"."""
+    """The numbers of rows that a row is linked with, by resource, such as "2 teams"."""
     counted = [(side.other, side.count(row_id)) for side in sides_of(resources()[table])]
     return [f"{many:,} {other.noun if many == 1 else other.plural}" for other, many in counted if many]
 
@@ -208,7 +208,7 @@ relations: Given[Sequence[Relation]] = Given("relations")
 
 
 def by_references() -> list[Resource[Any]]:
-    """All resources, each after those that it, and the links of its groups, reference."""
+    """All resources, in an order for creating rows: each after those that it and the links to its members reference."""
     places = {table.name: place for place, table in enumerate(db.metadata.sorted_tables)}
 
     def last(resource: Resource[Any]) -> int:

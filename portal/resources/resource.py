@@ -66,7 +66,7 @@ class Resource(ABC, Generic[Row]):
     plural: ClassVar[str]
     icon: ClassVar[str]
     searched: ClassVar[str] = "Name"  # the searched fields, as the placeholder of the search
-    typed_as: ClassVar[str] = "Name"  # what people enter to mean a row, as a field's placeholder
+    typed_as: ClassVar[str] = "Name"  # what people enter to identify a row, as a field's placeholder
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[Mapping[str, Empty]]  # by tab; deleted rows have a default
     new_form: type[NewForm]
@@ -78,8 +78,8 @@ class Resource(ABC, Generic[Row]):
     icons: ClassVar[Mapping[str, str]] = {}  # icons in the history for changes of some columns
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns whose changes can be undone only after reauthentication
-    restoring: ClassVar[str] = "Restores everything as it was."  # explanation beside the button
-    acts: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
+    restoring: ClassVar[str] = "Restores it exactly as it was."  # explanation beside the button
+    are_people: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # whether the icon beside the name is square
 
     @property
@@ -180,7 +180,7 @@ class Resource(ABC, Generic[Row]):
         """A text that distinguishes the row from others with the same name."""
         return ""
 
-    def meant(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Row]:
+    def identified_by(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Row]:
         """The rows with the entered name or key. Several if they have the same name."""
         try:
             keyed = self.records.by_id(uuid.UUID(text))
@@ -222,7 +222,7 @@ class Resource(ABC, Generic[Row]):
         """A column's value in readable form, given a value of a row or of the history. None if empty."""
         return in_words(value)
 
-    def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
+    def keys_matching(self, text: str, most: int) -> Sequence[uuid.UUID]:
         """The keys of at most `most` matching rows, including deleted ones."""
         model: Any = self.records.model
         found = select(model.id).where(*matches(model.search_text, text)).limit(most)
@@ -252,8 +252,8 @@ class Resource(ABC, Generic[Row]):
             raise Missing
         return row
 
-    def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
-        """Data for the row's page from another connection, read first, so that no connection waits for another."""
+    def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
+        """Data for the row's page that needs another connection: read first, so that no request holds two at once."""
         return {}
 
     def context(self, row: Row) -> dict[str, Any]:
@@ -289,22 +289,22 @@ class Resource(ABC, Generic[Row]):
 
     # Consequences of a change, as sentences to confirm
 
-    def means_of_creating(self, form: Form) -> list[str]:
+    def consequences_of_creating(self, form: Form) -> list[str]:
         return []
 
-    def means_of_editing(self, form: Form, row: Row) -> list[str]:
+    def consequences_of_editing(self, form: Form, row: Row) -> list[str]:
         return []
 
-    def means_of_deleting(self, row: Row) -> list[str]:
+    def consequences_of_deleting(self, row: Row) -> list[str]:
         """At least one sentence, because deleting always needs confirmation."""
         return [self.deleting]
 
-    def means_of_restoring(self, row: Row) -> list[str]:
+    def consequences_of_restoring(self, row: Row) -> list[str]:
         return []
 
-    def means_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:
+    def consequences_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:
         """By default the consequences of restoring, if undoing restores the row."""
-        return self.means_of_restoring(row) if values.get("deleted_at", ...) is None else []
+        return self.consequences_of_restoring(row) if values.get("deleted_at", ...) is None else []
 
     def is_sensitive(self, form: Form, row: Row | None) -> bool:
         """Whether saving the form needs recent authentication."""

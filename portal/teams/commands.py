@@ -1,4 +1,4 @@
-"""How do teams come to be and change?"""
+"""Create, change, delete and restore teams."""
 
 from __future__ import annotations
 

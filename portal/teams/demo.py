@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core.db import db
-from portal.organizations.demo import organizations_made
+from portal.organizations.demo import demo_organizations
 from portal.resources.demo import AT_ONCE, Demo, DemoRows
 from portal.teams.models import Team, TeamMember
 from portal.users.models import User
@@ -25,12 +25,12 @@ TEAMS = {
 
 def demo_rows(demo: Demo) -> DemoRows:
     """Two to five teams in each organization, and two of three people in one of them."""
-    teams = {one.id: list(_teams(demo, one.id)) for one in organizations_made()}
+    teams = {one.id: list(_teams(demo, one.id)) for one in demo_organizations()}
     yield Team, [team for own in teams.values() for team in own]
     people = select(User.organization_id, User.id).where(User.organization_id.is_not(None)).order_by(User.id)
     for some in db.session.execute(people, execution_options={"yield_per": AT_ONCE}).partitions():
         joined = ((organization_id, user_id) for organization_id, user_id in some if demo.random.random() < 2 / 3)
-        yield TeamMember, [_member(demo.random.choice(teams[home]), user_id) for home, user_id in joined]
+        yield TeamMember, [_member(demo.random.choice(teams[key]), user_id) for key, user_id in joined]
 
 
 def _teams(demo: Demo, organization_id: uuid.UUID) -> Iterator[dict[str, Any]]:

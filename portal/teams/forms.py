@@ -1,4 +1,4 @@
-"""What may be typed about a team?"""
+"""Forms for teams."""
 
 from __future__ import annotations
 

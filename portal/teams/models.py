@@ -1,4 +1,4 @@
-"""What is a team, and who is in it?"""
+"""The tables of teams and their members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what to teams?"""
+"""Permissions for teams."""
 
 from __future__ import annotations
 

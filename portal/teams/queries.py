@@ -1,4 +1,4 @@
-"""Which teams are meant? Says neither tenant nor deleted: the session does."""
+"""Queries for teams. The session adds the conditions for tenant and deletion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = (Team.id, Team.name, Team.description, Team.created_at, Team.deleted_a
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter], people: Any) -> Listing:
-    """The list of teams that an address asks for; `people` is the column that counts them."""
+    """The list of teams for these URL arguments. `people` is the column that counts them."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     rows = select(*COLUMNS, name, people).outerjoin(Organization, Organization.id == Team.organization_id)
     return Listing(Source(Team, rows, TABS, {"organization": ORGANIZATION, **filters}), arguments, path)

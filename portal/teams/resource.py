@@ -1,4 +1,4 @@
-"""What the product needs to know about teams."""
+"""The description of teams as a resource."""
 
 from __future__ import annotations
 

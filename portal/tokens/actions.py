@@ -1,4 +1,4 @@
-"""What API tokens leave in the history."""
+"""Actions recorded for API tokens."""
 
 from __future__ import annotations
 

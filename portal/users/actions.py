@@ -1,4 +1,4 @@
-"""What administrators do to people, besides changing their rows, as the history names it."""
+"""Actions recorded for people, besides changes of their rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ END_SESSIONS = Action(
     is_sign_in=True,
 )  # fmt: skip
 ADDRESS_REFUSED = Action(
-    "address_refused", "asked for an address that is in use elsewhere", "Refused an address", "shield", is_counted=True
-)
+    "address_refused", "tried an email address that is in use elsewhere", "Email address in use elsewhere", "shield",
+    is_counted=True,
+)  # fmt: skip
 
 ACTIONS = (
     INVITED, INVITATION_COPIED, INVITATION_REVOKED, PASSWORD_RESET, TWO_FACTOR_RESET, UNLOCK, END_SESSION, END_SESSIONS,

@@ -11,7 +11,7 @@ from typing import Any
 
 from portal.core.actor import Role
 from portal.demo import DEMO_ACCOUNTS, DEMO_PASSWORD
-from portal.organizations.demo import organizations_made
+from portal.organizations.demo import demo_organizations
 from portal.resources.demo import YEARS, Demo, DemoRows, Rows
 from portal.users import passwords
 from portal.users.models import User
@@ -35,7 +35,7 @@ Ada Amara Anna Aoife Bea Carlos Chiara Chen Daniel Diego Elif Emeka Eva Fatima F
 Hugo Ines Ingrid Ivan Jana João Jonas Julia Kaito Karin Kofi Lars Leila Léa Lina Luca Luís Maja Marek Mateo Maya
 Mei Milan Mila Mohammed Nadia Nils Noa Nora Olga Omar Otto Pablo Petra Priya Rafael Rosa Sami Sara Sofia Søren
 Tariq Theo Tomas Uma Vera Viktor Wanda Xavier Yara Yuki Yusuf Zainab Zoë Zofia
-""".split()  # noqa: SIM905 -- a word a line would be long
+""".split()  # noqa: SIM905 -- one word per line would be too long
 
 LAST = """
 Adeyemi Almeida Andersson Aziz Bakker Becker Berg Bianchi Brandt Castro Chowdhury Cohen Costa Çelik Dąbrowska
@@ -43,12 +43,12 @@ Diallo Dubois Eriksen Fernandes Ferreira Fischer Fontaine García Haddad Hansen 
 Jansen Kaya Khan Kowalska Kumar Larsen Lindqvist Martin Mensah Meyer Moreau Müller Nakamura Ndiaye Nguyen Novak
 Nowak Okafor Okoye O’Brien Olsen Park Patel Pereira Popescu Rossi Ruiz Sato Schmidt Schröder Silva Singh
 Sørensen Suzuki Tanaka Torres Vargas Virtanen Wagner Weber Wójcik Yamada Yilmaz Zabriskie Zhang Zimmermann
-""".split()  # noqa: SIM905 -- a word a line would be long
+""".split()  # noqa: SIM905 -- one word per line would be too long
 
 
 def demo_rows(demo: Demo) -> DemoRows:
     """The demo's accounts, its guests, and others, most of them in the first organizations."""
-    organizations = organizations_made()
+    organizations = demo_organizations()
     hashes = [passwords.hash_password(DEMO_PASSWORD) if demo.with_sign_ins else None for _ in DEMO_ACCOUNTS]
     yield User, demo.progress(_people(demo, organizations, hashes))
 
@@ -56,8 +56,8 @@ def demo_rows(demo: Demo) -> DemoRows:
 def _people(demo: Demo, organizations: Sequence[Any], hashes: Sequence[str | None]) -> Rows:
     acme = organizations[0].id
     for (_, email), (first, last, role), hashed in zip(DEMO_ACCOUNTS, ACCOUNTS, hashes, strict=True):
-        home = None if role is Role.SUPER_ADMIN else acme
-        yield _person(demo, email, first, last, role, home, hashed=hashed, is_account=True)
+        organization_id = None if role is Role.SUPER_ADMIN else acme
+        yield _person(demo, email, first, last, role, organization_id, hashed=hashed, is_account=True)
     for local, first, last, days, is_revoked in GUESTS:
         yield _guest(demo, local, first, last, acme, demo.ago(days), is_revoked=is_revoked)
     yield from _others(demo, organizations, demo.people - len(ACCOUNTS) - len(GUESTS))
@@ -71,14 +71,15 @@ def _others(demo: Demo, organizations: Sequence[Any], wanted: int) -> Rows:
     taken = {local for local, *_ in GUESTS}
     for number in range(wanted):
         first, last = random.choice(FIRST), random.choice(LAST)
-        home = keys[number] if number < len(keys) else random.choices(keys, cum_weights=weights)[0]
+        organization_id = keys[number] if number < len(keys) else random.choices(keys, cum_weights=weights)[0]
         role = Role.ADMIN if number < len(keys) or random.random() < 0.02 else Role.USER
         local = f"{_ascii(first)}.{_ascii(last)}"
         if local in taken:
             local = f"{local}{number}"
         else:
             taken.add(local)
-        yield _person(demo, f"{local}@example.com", first, last, role, home, may_be_deleted=home not in deleted)
+        may_be_deleted = organization_id not in deleted
+        yield _person(demo, f"{local}@example.com", first, last, role, organization_id, may_be_deleted=may_be_deleted)
 
 
 def _guest(

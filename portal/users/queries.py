@@ -71,7 +71,7 @@ COLUMNS = (
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
-    """The list of people that an address asks for, with further filters."""
+    """The list of people for these URL arguments, with further filters."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
     source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=_counted)
@@ -134,7 +134,7 @@ def _texts(values: list[str]) -> Any:
     return cast(values, postgresql.ARRAY(Text))
 
 
-def called(text: str, most: int) -> list[uuid.UUID]:
+def keys_matching(text: str, most: int) -> list[uuid.UUID]:
     """The keys of at most `most` people, including deleted ones, whose name or address contains every word."""
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)

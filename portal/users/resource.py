@@ -104,10 +104,10 @@ class People(Resource[User]):
     icons = {"password": "key", "role": "shield"}
     new_form = NewUserForm
     edit_form = EditUserForm
-    acts = True
+    are_people = True
     sensitive = SENSITIVE
     deleting = "You can restore them from the deleted people."
-    restoring = "Restores the person as before. They need to sign in again on every device."
+    restoring = "Restores the person exactly as before. They need to sign in again on every device."
 
     def lead(self) -> str:
         everywhere = allows(current_actor(), USERS_ANY_TENANT)
@@ -162,8 +162,8 @@ class People(Resource[User]):
             return (value if isinstance(value, Role) else Role[value]).label
         return readable_email(value) if name in ("email", "pending_email") and value else in_words(value)
 
-    def called(self, text: str, most: int) -> Sequence[uuid.UUID]:
-        return queries.called(text, most)
+    def keys_matching(self, text: str, most: int) -> Sequence[uuid.UUID]:
+        return queries.keys_matching(text, most)
 
     def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
         """Nobody can undo a change of their own access, or grant a role above their own."""
@@ -185,7 +185,7 @@ class People(Resource[User]):
         joined = queries.by_id(row_id).outerjoin(Organization, Organization.id == User.organization_id)
         return joined.options(contains_eager(User.organization))
 
-    def apart(self, row_id: uuid.UUID) -> dict[str, Any]:
+    def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
         return {"is_rate_limited": locks.is_rate_limited(row_id)}
 
     def context(self, row: User) -> dict[str, Any]:
@@ -229,19 +229,19 @@ class People(Resource[User]):
         if administered and not db.session.scalar(queries.admins_of(administered.id)):
             flash(NO_ADMINISTRATOR.format(administered.name), "error")
 
-    def means_of_creating(self, form: Form) -> list[str]:
+    def consequences_of_creating(self, form: Form) -> list[str]:
         return consequences.of_creating(cast(NewUserForm, form))
 
-    def means_of_editing(self, form: Form, row: User) -> list[str]:
+    def consequences_of_editing(self, form: Form, row: User) -> list[str]:
         return consequences.of_editing(cast(EditUserForm, form), row, row.organization)
 
-    def means_of_deleting(self, row: User) -> list[str]:
+    def consequences_of_deleting(self, row: User) -> list[str]:
         return consequences.of_leaving(row, "delete")
 
-    def means_of_restoring(self, row: User) -> list[str]:
+    def consequences_of_restoring(self, row: User) -> list[str]:
         return consequences.of_returning(row, row.organization)
 
-    def means_of_undoing(self, row: User, values: Mapping[str, Any]) -> list[str]:
+    def consequences_of_undoing(self, row: User, values: Mapping[str, Any]) -> list[str]:
         return consequences.of_undoing(row, values)
 
     def is_sensitive(self, form: Form, row: User | None) -> bool:
@@ -252,12 +252,12 @@ resource = People()
 
 
 def _wording_of_password(event: Any, changes: Mapping[str, Any]) -> Wording:
-    says_all = changes.keys() <= {"password", "must_change_password"}
+    is_complete = changes.keys() <= {"password", "must_change_password"}
     if event.actor_role == "SYSTEM" and event.address:  # at a sign-in: the same password, with a stronger hash
-        return Wording("updated how the password is stored", "for", says_all=says_all)
+        return Wording("updated how the password is stored", "for", is_complete=is_complete)
     is_temporary = (changes.get("must_change_password") or [None, None])[1]
     verb, preposition = ("reset the password", "of") if is_temporary else ("set a new password", "for")
-    return Wording(verb, preposition, says_all=says_all)
+    return Wording(verb, preposition, is_complete=is_complete)
 
 
 def email_sample(texts: Texts, who: str) -> str:

@@ -50,11 +50,11 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     if request.method != "POST":
         user = resource.one(id)
         verb = "Deactivate" if user.is_active else "Activate"
-        means = consequences.of_leaving(user, "deactivate") if user.is_active else (SIGNS_IN_AGAIN,)
+        sentences = consequences.of_leaving(user, "deactivate") if user.is_active else (SIGNS_IN_AGAIN,)
         fields = [("is_active", "" if user.is_active else "y")]
         return render_question(
             f"{verb} {user.name}?",
-            means,
+            sentences,
             verb=f"{verb} person",
             back_url=url_for(".show", id=id),
             fields=fields,
@@ -76,9 +76,9 @@ def password_reset(id: uuid.UUID) -> ResponseReturnValue:
     """Remove the password and email a link to choose a new one. GET asks for confirmation."""
     if request.method != "POST":
         user = resource.one(id)
-        means = consequences.of_reset(user, is_mailed=can_send())
+        sentences = consequences.of_reset(user, is_mailed=can_send())
         title, back_url = f"Reset the password of {user.name}?", url_for(".show", id=id)
-        return render_question(title, means, verb="Reset password", back_url=back_url)
+        return render_question(title, sentences, verb="Reset password", back_url=back_url)
     user = resets.reset_password(id, attempts.of_emails_to(id))
     if user.is_active:
         sent = (
@@ -98,8 +98,8 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
     if request.method != "POST":
         user = resource.one(id)
         title, back_url = f"Reset two-factor authentication of {user.name}?", url_for(".show", id=id)
-        means, verb = consequences.of_mfa_reset(user), "Reset two-factor authentication"
-        return render_question(title, means, verb=verb, back_url=back_url, risky=True)
+        sentences, verb = consequences.of_mfa_reset(user), "Reset two-factor authentication"
+        return render_question(title, sentences, verb=verb, back_url=back_url, risky=True)
     name = mfa_resets.reset(id)
     flash(f"Two-factor authentication of {name} was reset.", "success")
     return redirect(url_for(".show", id=id))
@@ -136,5 +136,5 @@ def end_sessions(id: uuid.UUID) -> ResponseReturnValue:
 def _ask_to_activate(id: uuid.UUID) -> Response | None:
     """Ask for confirmation before an administrator can sign in again; None once it is given."""
     user = resource.one(id, with_deleted=True)
-    means = [] if user.is_active or user.is_deleted else consequences.of_returning(user, user.organization)
-    return ask_first(f"Activate {user.name}?", means, verb="Activate person", back_url=url_for(".show", id=id))
+    sentences = [] if user.is_active or user.is_deleted else consequences.of_returning(user, user.organization)
+    return ask_first(f"Activate {user.name}?", sentences, verb="Activate person", back_url=url_for(".show", id=id))

@@ -1,4 +1,4 @@
-"""Requests and pages. Uses Flask; knows no feature."""
+"""Requests and pages. Uses Flask; doesn't depend on any feature."""
 
 from __future__ import annotations
 

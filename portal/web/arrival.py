@@ -1,8 +1,8 @@
-"""Lead people who have just signed in to a page that they may see.
+"""After sign-in, redirect people to a page that they can see.
 
-`next` may name a page of somebody who was signed in before, or of a link that was meant for others. Where the page is
-forbidden or missing, whoever arrives there goes to the home page instead. Both answers are the same, so that nobody
-learns whether a row exists.
+`next` may point to a page of whoever was signed in before, or come from a link that was meant for somebody else. If
+that page is forbidden or missing, the person is redirected to the home page. Both get the same response, so that
+nobody learns whether a row exists.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def init_app(app: Flask) -> None:
     app.before_request(arrive)
 
 
-def lead_to(path: str) -> Response:
+def redirect_after_sign_in(path: str) -> Response:
     """Redirect somebody who has just signed in."""
     cookie[ARRIVAL] = True
     return redirect(path)
 
 
 def arrive() -> None:
-    """The first page that is requested after signing in is where the person arrives."""
+    """Treat the first page requested after sign-in as the arrival."""
     if request.method == "GET" and request.endpoint not in UNBOUND and not wants_fragment():
         g.arrives = cookie.pop(ARRIVAL, False)
 

@@ -22,7 +22,7 @@ def render_list(name: str, listing: Listing, **context: Any) -> Response:
 
 
 def _is_typed(address: str, names: Set[str]) -> bool:
-    """Whether the list's address contains an argument that is being typed, as a date is with its year 2, 20, 202."""
+    """Whether the list's URL contains an argument that is being typed, as a date is with its year 2, 20, 202."""
     try:
         return not names.isdisjoint(parse_qs(urlsplit(address[:2000]).query))
     except ValueError:  # the header isn't a URL

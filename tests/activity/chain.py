@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from portal.activity import seals
 from tests.database import SECRET_KEY
 
-ALL = "The history is unchanged since it was sealed.\n"
+ALL = "The history has not changed since it was sealed.\n"
 Owner = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -373,7 +373,7 @@ def _who_changed(app: Flask, reader: Person, person: Person) -> dict[str, str]:
     """Who changed the first name to which value, as the reader sees it."""
     with acting(app, reader):
         entries = entries_of(queries.of_row("users", person.id, {}, "/").page().rows)
-    return {one.differences[0].after or "": one.who for one in entries if one.differences}
+    return {one.differences[0].after or "": one.actor for one in entries if one.differences}
 
 
 def test_lg7_automatic_changes_are_by_the_system(

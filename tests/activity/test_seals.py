@@ -220,7 +220,7 @@ def refused(app: Flask, reason: str) -> None:
     before = waiting(app)
     result = run(app, "seal")
     assert result.exit_code == 1
-    assert re.search(rf"^Error: Nothing was sealed: .*{reason}.*\.$", result.output, re.M), result.output
+    assert re.search(rf"^Error: The history can't be sealed: .*{reason}.*\.$", result.output, re.M), result.output
     assert "Traceback" not in result.output
     assert waiting(app) == before
 
@@ -495,4 +495,4 @@ def test_nothing_is_pruned_if_that_would_leave_no_event(sealed: Flask, owner: Ow
     result = run(sealed, "prune", "--older-than", "90", "--yes")
 
     assert result.exit_code == 1
-    assert "Nothing was sealed: pruning left no event" in result.output
+    assert "The history can't be sealed: pruning left no event" in result.output

@@ -219,7 +219,7 @@ def test_an_undo_is_recorded_with_its_actor_and_can_be_undone(
     with acting(app, ada):
         undone = select(Operation.undoes).where(Operation.id == newest.operation_id)
         assert db.session.scalars(undone).one() == of_row(app, uma.id)[-2].operation_id
-    assert "by undo" in page
+    assert "by undoing an earlier change" in page
     undo_from(client, uma, page, "message", htmx=False)
 
     assert build.read(User, uma.id).first_name == "Ulla"
@@ -255,10 +255,10 @@ def test_an_undo_of_values_that_changed_since_is_refused_with_both_values(
     message = note(client, uma)
     for sentence in (
         "Not undone.",
-        "First name was changed since: it is “Una” now, and was “Uma”.",
-        "Last name was changed since: it is “Late” now, and was “Example”.",
-        "Role was changed since: it is “Super admin” now, and was “User”.",
-        "Organization was changed since: it is “Cedar” now, and was “Acme”.",
+        "First name has changed since: it is now “Una”, and was “Uma”.",
+        "Last name has changed since: it is now “Late”, and was “Example”.",
+        "Role has changed since: it is now “Super admin”, and was “User”.",
+        "Organization has changed since: it is now “Cedar”, and was “Acme”.",
     ):
         assert sentence in message
     assert "Active" not in message
@@ -273,7 +273,7 @@ def test_a_refused_undo_calls_an_empty_value_empty(
 
     undo(client, uma, 2)
 
-    assert "Last name was changed since: it is empty now, and was “Example”." in note(client, uma)
+    assert "Last name has changed since: it is now empty, and was “Example”." in note(client, uma)
 
 
 def test_the_old_button_does_not_undo_a_repeated_deletion(
@@ -287,7 +287,7 @@ def test_the_old_button_does_not_undo_a_repeated_deletion(
 
     undo(client, uma, 2)
 
-    assert "State was changed since: it is “deleted” now, and was “not deleted”." in note(client, uma)
+    assert "State has changed since: it is now “deleted”, and was “not deleted”." in note(client, uma)
     assert build.read(User, uma.id).deleted_at is not None
 
 

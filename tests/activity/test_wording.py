@@ -125,7 +125,7 @@ def test_failed_sign_ins_of_known_and_unknown_addresses_read_as_sentences(
     sign_in(root)
 
     assert sentences(client.get("/activity/?action=sign_in_failed").text) == [
-        "Somebody failed to sign in with an address that nobody has",
+        "Somebody failed to sign in with an unknown email address",
         "Somebody failed to sign in as Uma Example",
     ]
 

@@ -383,9 +383,7 @@ def test_lg2_a_rate_limited_attack_is_shown_in_the_tenants_activity(portal: Flas
     assert (one.row_id, one.organization_id, one.address) == (uma.id, uma.organization_id, "192.0.2.77")
     assert (one.actor_id, one.actor_role) == (None, "SYSTEM")
     shown = Visitor(portal, ada).get("/activity/?action=rate_limited").text
-    assert re.search(
-        r"Somebody.{0,200}made too many failed attempts at the password of.{0,300}Uma Example", shown, re.S
-    )
+    assert re.search(r"Somebody.{0,200}entered too many wrong passwords or codes for.{0,300}Uma Example", shown, re.S)
 
 
 def test_au6_attempts_at_the_current_password_have_their_own_limit(

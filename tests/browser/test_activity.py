@@ -26,7 +26,7 @@ def test_an_edit_can_be_undone_from_its_confirmation(tabs: Tabs, person: Person,
 
     expect(page.get_by_role("heading", level=1)).to_have_text(person.name)
     assert "changed the first name" in history(page)
-    assert "by undo" in history(page)
+    assert "by undoing an earlier change" in history(page)
 
 
 def test_the_undo_button_of_a_confirmation_is_first_in_the_tab_order(tabs: Tabs, person: Person) -> None:
@@ -78,7 +78,7 @@ def test_the_listed_activity_can_be_exported(tabs: Tabs, person: Person) -> None
 
     assert download.value.suggested_filename.endswith(".csv")
     text = download.value.path().read_text(encoding="utf-8-sig")
-    assert text.startswith('"at","who","what",')
+    assert text.startswith('"at","actor","what",')
     assert "Renata" in text
     assert "signed in" not in text
 

@@ -166,7 +166,7 @@ def test_an_empty_list_explains_why_and_offers_a_way_out(tabs: Tabs, scripts: bo
     search(page, "nobodyhere", scripts=scripts)
 
     expect(page.get_by_role("heading", name="No people match")).to_contain_text("nobodyhere")
-    page.get_by_role("link", name="Clear the search").click()
+    page.get_by_role("link", name="Clear search and filters").click()
 
     expect(page.locator(".list tbody tr")).to_have_count(25)
 

@@ -373,7 +373,7 @@ def test_lg1_a_savepoint_that_wrote_first_and_was_rolled_back_leaves_no_trace(ps
 def test_an_operation_in_hundreds_of_organizations_names_the_rows_of_each(psql: Connection) -> None:
     psql.execute("INSERT INTO organizations (name, slug) SELECT n, 'o' || n FROM generate_series(1, 500) n")
     psql.execute("INSERT INTO users (email, organization_id) SELECT slug || '@example.com', id FROM organizations")
-    emails = dict(psql.execute("SELECT id, email FROM users").fetchall())
+    emails: dict[Any, str] = dict(psql.execute("SELECT id, email FROM users").fetchall())
 
     written = [one for one in operations(psql) if one["table_name"] == "users"]
     assert len([one for one in written if one["organization_id"]]) == len(emails) == 500

@@ -15,7 +15,7 @@ ADMIN = {
     "teams:delete", "teams:read", "teams:write", "users:delete", "users:read", "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {
-    "outbox:read", "browser:read",
+    "outbox:read", "data_browser:read",
     "organizations:create", "organizations:delete", "organizations:list", "organizations:slug", "users:any_tenant",
 }  # fmt: skip
 

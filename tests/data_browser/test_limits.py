@@ -17,7 +17,7 @@ from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity, record
 from portal.data_browser import reading
-from portal.data_browser.actions import BROWSER_QUERIED
+from portal.data_browser.actions import DATA_BROWSER_QUERIED
 from portal.data_browser.pages import View
 from portal.data_browser.tables import INTERNAL
 from portal.web.given import current_settings
@@ -128,7 +128,7 @@ def test_many_long_rows_do_not_make_a_huge_page(app: Flask, browser: PageClient)
 
 def test_pages_of_a_row_with_a_huge_value_are_limited_in_size(app: Flask, browser: PageClient) -> None:
     with acting(app):
-        record(BROWSER_QUERIED, details={"query": "x" * 5_000_000})
+        record(DATA_BROWSER_QUERIED, details={"query": "x" * 5_000_000})
         row = {"key": db.session.scalar(select(func.max(Activity.id)))}
 
     listed = browser.get("/browser/activity?sort=changes")

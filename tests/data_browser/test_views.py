@@ -275,9 +275,9 @@ def test_ac17_every_use_is_recorded_in_the_history(app: Flask, browser: PageClie
     browser.get("/browser/users/row.json", query_string={"key": uma.id})
     ask(browser, "SELECT 17")
 
-    assert events(app, "browser_opened") == [("users", None), ("organizations", None)]  # repeats are counted
-    assert events(app, "browser_copied") == [("users", {"row": [None, str(uma.id)]})]
-    assert events(app, "browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
+    assert events(app, "data_browser_opened") == [("users", None), ("organizations", None)]  # repeats are counted
+    assert events(app, "data_browser_copied") == [("users", {"row": [None, str(uma.id)]})]
+    assert events(app, "data_browser_queried") == [(None, {"query": [None, "SELECT 17"]})]
     shown = text_of(browser.get("/activity/").text)
     assert "viewed the table users" in shown
     assert f"copied the row with the key {uma.id} of the table users" in shown

@@ -209,7 +209,7 @@ def test_in8_changed_values_are_escaped_in_the_history(super_admin: Prober, uma:
     super_admin.post(f"/activity/people/{uma.id}/undo", {"version": "2"})
     message = super_admin.get(f"/users/{uma.id}")
 
-    assert "was changed since" in message
+    assert "has changed since" in message
     for path in ("/activity/", f"/activity/people/{uma.id}", f"/activity/?q={uma.id}", f"/users/{uma.id}"):
         super_admin.send("GET", path, [value, f"{value}2", f"{value}3"])
 

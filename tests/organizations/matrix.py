@@ -1,4 +1,4 @@
-"""What the pages of organizations answer to each visitor: see tests/access/test_matrix.py."""
+"""The expected responses of the organization pages for each visitor: see tests/access/test_matrix.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages of teams answer to each visitor: see tests/access/test_matrix.py."""
+"""The expected responses of the team pages for each visitor: see tests/access/test_matrix.py."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def team(world: World, name: str, organization_id: uuid.UUID, **values: Any) -> 
 
 
 def row_of(world: World, kind: str) -> uuid.UUID:
-    """A new team of this kind, from Acme's point of view. None is hidden inside Acme: the next best is Birch's."""
+    """A new team of this kind, from Acme's point of view. Acme can't have hidden teams: `hidden` is one of Birch's."""
     tenant = world.birch if kind in ("foreign", "hidden") else world.acme
     return team(world, uuid.uuid4().hex, tenant.id, deleted_at=now() if kind == "deleted" else None)
 

@@ -1,4 +1,4 @@
-"""What the pages of people answer to each visitor: see tests/access/test_matrix.py."""
+"""The expected responses of the people pages for each visitor: see tests/access/test_matrix.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in leads to the start page when the requested page may not be seen or doesn't exist."""
+"""Signing in leads to the home page if the requested page is forbidden or doesn't exist."""
 
 from __future__ import annotations
 

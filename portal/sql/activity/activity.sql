@@ -10,7 +10,7 @@ DROP POLICY IF EXISTS reader ON activity;
 REVOKE ALL ON activity FROM portal_tenant, portal_reader;
 
 ALTER TABLE activity ENABLE ROW LEVEL SECURITY;
--- Events of the own organization, and events about oneself.
+-- Events of the actor's organization, and events about the actor.
 CREATE POLICY tenant ON activity TO portal_tenant USING (
     organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
     OR (table_name = 'users' AND row_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))

@@ -1,4 +1,4 @@
--- Protects the history from changes. Only retention (portal.retention) may delete from it.
+-- Protects the history from changes. Only retention and erasure (portal.retention) may change or delete its rows.
 CREATE OR REPLACE FUNCTION portal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND current_setting('portal.retention', true) = 'on' THEN

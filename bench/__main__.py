@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     with _database() as url:
         app = create_app(Settings(secret_key=KEY, database_url=url, statement_timeout=60))
-        tenant = _prepare(app, options.people)
+        tenant = prepare(app, options.people)
         watch = Watch()
         with app.app_context():
             watch.attach(db.engine)
@@ -96,7 +96,7 @@ def _database() -> Iterator[str]:
         yield url
 
 
-def _prepare(app: Flask, people: int) -> Any:
+def prepare(app: Flask, people: int) -> Any:
     """Fill the database once, set the passwords of the two accounts, and return the largest organization."""
     with app.app_context():
         flask_migrate.upgrade()

@@ -29,11 +29,13 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """Read form data only, because JSON can contain values that aren't text. A draft takes precedence."""
+            """Read texts only, because JSON and files contain other values. A draft takes precedence."""
             if request.is_json:
                 return MultiDict()
             sent = super().wrap_formdata(form, formdata)
-            return g.get("typed") or sent if formdata is _Auto else sent
+            if formdata is not _Auto:
+                return sent
+            return g.get("typed") or (request.form if sent else sent)
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form."""

@@ -20,6 +20,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 SUITES = (
     "access",
     "architecture",
+    "bench",
     "browser",
     "data_browser",
     "hostile",

@@ -90,7 +90,7 @@ def test_looking_up_a_session_is_one_statement_that_uses_an_index(app: Flask, um
         connection = db.session.connection()
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = str(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all())
-    assert "Index Scan using sessions_token_key" in plan
+    assert "sessions_token_key" in plan, plan
 
 
 def test_concurrent_requests_record_the_use_of_a_session_once(fresh_app: Flask) -> None:

@@ -43,12 +43,19 @@ BODIES: dict[str, tuple[Any, str]] = {
     "5,000 parts": (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 5000 + b"--x--", MULTIPART),
     "an invalid type": (b"a", "\x7f/;;;=,"),
 }  # fmt: skip
+BODIES["files for every field"] = (
+    "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="a.txt"\r\n\r\na\r\n'
+        for name in ("email", "password", "name", "slug", "first_name", "organization", "role", "version", "theme")
+    ).encode() + b"--x--", MULTIPART,
+)  # fmt: skip
 NOBODY = "00000000-0000-0000-0000-000000000000"
 UNDO = (f"/activity/people/{NOBODY}/undo", f"/activity/organizations/{NOBODY}/undo")
 TARGETS = (
     "/login",
     "/users/new",
     "/organizations/new",
+    "/teams/new",
     "/account/",
     "/theme",
     "/logout",

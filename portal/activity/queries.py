@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from string import Formatter
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, false, func, not_, null, or_, select, true
@@ -20,7 +21,6 @@ from portal.core.history import Activity
 from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.operations import Operation
 from portal.core.terms import matches
-from portal.resources.relation import relations
 from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
 from portal.web.given import actions
@@ -67,8 +67,9 @@ def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: st
 
 
 def twins() -> list[tuple[str, str]]:
-    """Table and action of the events about members: those about their groups, beside them, read the same."""
-    return [(one.members.name, action.name) for one in relations() for action in one.actions]
+    """Table and action of events that read like another one: of the first of the two rows that an action links."""
+    named = {one.name: [place for _, place, *_ in Formatter().parse(one.verb) if place] for one in actions().values()}
+    return [(places[0], name) for name, places in named.items() if len(places) == 2 and resources().keys() >= {*places}]
 
 
 def _shown_events() -> Any:

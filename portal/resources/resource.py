@@ -260,6 +260,16 @@ class Resource(ABC, Generic[Row]):
         """Additional variables for the template of the row's page."""
         return {}
 
+    def organization_deleted(self, row: Row) -> bool:
+        """Whether a row that isn't deleted itself belongs to a deleted organization. `detailed` loads it."""
+        organization = getattr(row, "organization", None)
+        return bool(organization and organization.is_deleted) and not row.is_deleted
+
+    @property
+    def can_move(self) -> bool:
+        """Whether editing can move a row to another organization."""
+        return hasattr(self.edit_form, "organization_id")
+
     # Its forms
 
     def options(self, form: Form) -> dict[str, Any]:

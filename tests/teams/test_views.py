@@ -459,6 +459,29 @@ def test_the_database_refuses_links_across_organizations_and_changes_of_links(
     assert made.members(team) == {uma.id}
 
 
+def test_a_team_of_a_deleted_organization_is_shown_as_such_and_offers_no_changes(
+    client: PageClient, sign_in: SignIn, root: Person, uma: Person, acme: Tenant, build: Builder, made: Teams
+) -> None:
+    team, gone = made.add(acme, "Drivers", uma), made.add(acme, "Riders")
+    sign_in(root)
+    active = client.get(f"/teams/{team}").text
+    assert all(one in active for one in (f'/teams/{team}/edit"', f'/teams/{team}/delete"', "/people/remove", "Active"))
+    client.send(f"/teams/{gone}/delete", {})
+    client.send(f"/organizations/{acme.id}/delete", {})
+
+    page = client.get(f"/teams/{team}").text
+    assert 'class="dot amber">Organization deleted</span>' in page
+    assert '<span class="tag">Deleted</span>' in page
+    assert not any(one in page for one in ("/edit", "/delete", 'aria-label="Remove ', "Active</span>", ">Add</button>"))
+    person = client.get(f"/users/{uma.id}").text
+    assert "Organization deleted" in person
+    assert f'/users/{uma.id}/edit"' in person, "they can be moved to another organization"
+    assert ">Add</button>" not in person
+    client.send(f"/teams/{gone}/restore", {}, at=f"/teams/{gone}")
+    assert "Not restored. This organization doesn&#39;t exist or was deleted." in client.get(f"/teams/{gone}").text
+    assert build.read(Team, gone).is_deleted
+
+
 def test_teams_are_searched_and_paged(
     client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, birch: Tenant, made: Teams
 ) -> None:

@@ -55,7 +55,8 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
 
 def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
     """The history of one row."""
-    return _of_events(arguments, path, and_(Activity.table_name == table, Activity.row_id == row_id))
+    about = and_(Activity.table_name == table, Activity.row_id == row_id)
+    return _of_events(arguments, path, about, signs_in=resources()[table].are_people)
 
 
 def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
@@ -109,9 +110,16 @@ def _together(operations: Sequence[Row[Any]], size: int, sort: str) -> Sequence[
 
 
 def _of_events(
-    arguments: Mapping[str, str], path: str, condition: Condition[bool], total: Count | None = None
+    arguments: Mapping[str, str],
+    path: str,
+    condition: Condition[bool],
+    total: Count | None = None,
+    *,
+    signs_in: bool = True,
 ) -> Listing:
     tabs = _tabs(Activity, condition)
+    if not signs_in:
+        del tabs["sign-ins"]
     return Listing(
         Source(Activity, events(), tabs, key=Activity.key, search=lambda _: [], newest=Activity.at, total=total),
         arguments,

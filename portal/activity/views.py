@@ -21,6 +21,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
+from portal.resources.changes import inside
 from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
@@ -34,6 +35,7 @@ from portal.web.urls import here
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
 BATCH = 1_000
+MANY = 5  # fields that a sentence doesn't name one by one
 HEADINGS = (
     "at", "actor", "what", "table", "about", "row_id", "field", "before", "after", "times", "address", "agent",
     "request_id", "operation_id",
@@ -185,7 +187,14 @@ def _of_row(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
         at=at,
         shown_at=local(at or now()),
         past=_compared(resource, row, at) if at else None,
+        compared=_fields_in_words(resource),
     )
+
+
+def _fields_in_words(resource: Resource[Any]) -> str:
+    """The compared fields in a sentence: by name if they are few, such as "its name and description"."""
+    *others, last = (inside(label) for label in resource.labels.values())
+    return f"its {', '.join(others)} and {last}" if 0 < len(others) < MANY else "all fields below"
 
 
 def _compared(resource: Resource[Any], row: Any, at: datetime) -> list[Then] | None:

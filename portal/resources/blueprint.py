@@ -9,6 +9,7 @@ from typing import Any, Generic
 from flask import Blueprint, current_app, flash, request
 from flask.typing import ResponseReturnValue
 
+from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
 from portal.core.listing import Listing
@@ -152,7 +153,8 @@ class Pages(Generic[Row]):
         if request.method != "POST":
             row = self.resource.one(id)
             title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
-            verb, consequences = f"Delete {self.resource.noun}", self.resource.consequences_of_deleting(row)
+            verb = f"Delete {self.resource.noun}"
+            consequences = [*_kept_members(self.resource, id), *self.resource.consequences_of_deleting(row)]
             return render_question(title, consequences, verb=verb, back_url=back_url, risky=True)
         deleted = self.records.delete(id)
         confirm(deleted, f"{self.resource.title_of(deleted)} deleted.", self.resource.undo_url(id))
@@ -184,6 +186,13 @@ class Pages(Generic[Row]):
         return (
             not (consequences or self.resource.is_sensitive(form, row)) or reauthentication.confirmed(form)
         ) and is_confirmed
+
+
+def _kept_members(resource: Resource[Any], row_id: uuid.UUID) -> list[str]:
+    """How many members a group has, which keeps them while it is deleted."""
+    groups = [side for side in sides_of(resource) if side.own is side.relation.groups]
+    counted = [(side.count(row_id), side.relation.noun) for side in groups]
+    return [f"It has {number_of(many, noun)}. They stay in it if you restore it." for many, noun in counted if many]
 
 
 def _phone_label(column: Column, listing: Listing) -> str:

@@ -26,10 +26,10 @@ def changed(
         return Wording(f"changed {len(names)} fields", is_complete=False)
     if len(changes) == 1 and names[0] in switches:
         return switches[names[0]][bool(changes[names[0]][1])]
-    return Wording(f"changed the {_inside(labels[names[0]])}", is_complete=False, names_field=True)
+    return Wording(f"changed the {inside(labels[names[0]])}", is_complete=False, names_field=True)
 
 
-def _inside(label: str) -> str:
+def inside(label: str) -> str:
     """A label within a sentence: `email`, but `URL name`."""
     return label if label[:2].isupper() else f"{label[0].lower()}{label[1:]}"
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from flask import Response, flash
+from flask import Response, flash, request
 
 from portal.core.history import was_made_here
 from portal.web.given import Given
@@ -50,6 +50,7 @@ def offer_undo(text: str, undo_url: str, **fields: object) -> None:
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
-    """Redirect an edit of a row that was deleted in the meantime to where the row can be restored."""
-    flash(f"{row.name} was deleted in the meantime, so your changes were not saved. Restore it first.", "error")
+    """Redirect from the form of a deleted row to where it can be restored, and say so if changes were not saved."""
+    lost = " was deleted in the meantime, so your changes were not saved" if request.method == "POST" else " is deleted"
+    flash(f"{row.name}{lost}. Restore it first.", "error")
     return redirect(url)

@@ -21,7 +21,7 @@ from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.pages import PageClient, fields_of
 
 INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
 
@@ -480,6 +480,64 @@ def test_a_team_of_a_deleted_organization_is_shown_as_such_and_offers_no_changes
     client.send(f"/teams/{gone}/restore", {}, at=f"/teams/{gone}")
     assert "Not restored. This organization doesn&#39;t exist or was deleted." in client.get(f"/teams/{gone}").text
     assert build.read(Team, gone).is_deleted
+
+
+def test_the_earlier_state_names_the_compared_fields(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+
+    shown = _text(client.get(f"/activity/teams/{team}?at=2100-01-01T00:00").text)
+    assert "its name and description were as they are now." in shown
+    shown = _text(client.get(f"/activity/people/{ada.id}?at=2100-01-01T00:00").text)
+    assert "all fields below were as they are now." in shown
+
+
+def test_the_form_of_a_deleted_team_leads_to_where_it_can_be_restored(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+    form = client.get(f"/teams/{team}/edit").text
+    client.send(f"/teams/{team}/delete", {})
+    client.get("/teams/")
+
+    assert client.get(f"/teams/{team}/edit").status_code == 303
+    assert "Drivers is deleted. Restore it first." in client.get(f"/teams/{team}").text
+    sent = {**fields_of(form), "name": "Riders"}
+    assert client.post(f"/teams/{team}/edit", data=sent).status_code == 303
+    assert "Drivers was deleted in the meantime, so your changes were not saved." in client.get(f"/teams/{team}").text
+
+
+def test_only_the_history_of_people_has_sign_ins(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+
+    assert "Sign-ins</a>" in client.get(f"/activity/people/{ada.id}").text
+    for page in (f"/activity/teams/{team}", f"/activity/teams/{team}?status=sign-ins"):
+        shown = client.get(page).text
+        assert "Changes</a>" in shown
+        assert "Sign-ins" not in shown
+        assert "created this team" in _text(shown)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_question_before_deleting_a_team_says_that_it_keeps_its_members(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, build: Builder, made: Teams,
+    number: int,
+) -> None:  # fmt: skip
+    hidden = build.person("zaphod@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    team = made.add(acme, "Drivers", hidden, *(ada, uma)[:number])
+    sign_in(ada)
+
+    asked = client.get(f"/teams/{team}/delete").text
+    assert "You can restore it from the deleted teams." in asked
+    kept = f"It has {number} member{'' if number == 1 else 's'}. They stay in it if you restore it."
+    assert (kept in asked) is (number > 0)
+    assert ("It has" in asked) is (number > 0)
 
 
 def test_teams_are_searched_and_paged(

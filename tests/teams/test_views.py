@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Role
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.resources.relation import Side
 from portal.teams.commands import teams
@@ -57,6 +57,17 @@ class Teams:
             found = select(Activity.table_name, Activity.row_id, Activity.organization_id)
             rows = db.session.execute(found.where(Activity.action == action).order_by(Activity.id))
             return [(one.table_name, one.row_id, one.organization_id) for one in rows]
+
+
+def _text(page: str) -> str:
+    """The page without markup, its spaces as one."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
+def _operation(client: PageClient, page: str, number: int) -> str:
+    """The text of the page of an operation that another page links to."""
+    main = client.get(page).text.split("<main")[1]
+    return _text(client.get(re.findall(r'href="(/activity/[0-9a-f-]{36})"', main)[number]).text)
 
 
 @pytest.fixture
@@ -437,7 +448,78 @@ def test_whoever_moves_to_another_organization_leaves_their_teams(
         users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
 
     assert made.members(team) == {ada.id}
-    assert made.events("member_removed")[0][:2] == ("teams", team)
+    assert made.events("member_removed") == [("teams", team, acme.id), ("users", uma.id, acme.id)]
+
+
+def test_the_former_organization_sees_that_somebody_left_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, bea: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers", uma)
+    with acting(app):
+        moved = {"organization_id": birch.id, "first_name": "Ulrike"}
+        users.update(uma.id, build.read(User, uma.id).version, moved)
+
+    sign_in(ada)
+    for page, subject in (
+        (f"/activity/teams/{team}", "somebody from this team"),
+        (f"/teams/{team}", "somebody from this team"),
+        ("/activity/", "somebody from Drivers"),
+    ):
+        text = _text(client.get(page).text)
+        assert f" removed {subject}" in text
+        assert "Ulrike" not in text
+    client.send("/logout", {}, at="/account/")
+    sign_in(bea)
+    for page in ("/activity/", f"/activity/people/{uma.id}"):
+        assert "Drivers" not in client.get(page).text
+        assert " removed " not in _text(client.get(page).text)
+
+
+def test_an_operation_shows_each_change_of_a_membership_once(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers")
+    with acting(app, ada):
+        made_now = TeamMember(team_id=team, user_id=uma.id, organization_id=acme.id)
+        command(lambda: db.session.add(made_now))()
+    sign_in(ada)
+    shown = _operation(client, f"/activity/teams/{team}", 0)
+    assert shown.count("added Uma Example to Drivers") == 1
+    assert "1–" not in shown
+    client.send("/logout", {}, at="/account/")
+
+    made.add(acme, "Riders", uma)
+    with acting(app, root):
+        users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+    sign_in(root)
+    listed = _text(client.get("/activity/").text)
+    assert re.search(r"Root Example removed Uma Example from \w+, with 2 more in the same change", listed)
+    shown = _operation(client, f"/activity/people/{uma.id}", 0)
+    for sentence in ("removed Uma Example from Drivers", "removed Uma Example from Riders", "changed the organization"):
+        assert shown.count(sentence) == 1
+    assert "1–3 of 3" in shown
+    lines = client.get(f"/activity/export?row={uma.id}&action=member_removed").text.splitlines()
+    assert len([line for line in lines if "removed" in line]) == 4, "the file has the events of both sides"
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.USER])
+def test_a_tenant_does_not_learn_that_a_super_admin_leaves_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, acme: Tenant, birch: Tenant, build: Builder,
+    made: Teams, app: Flask, role: Role,
+) -> None:  # fmt: skip
+    assert root.role is Role.SUPER_ADMIN, "somebody else has to be one, too"
+    hidden = build.person("zaphod@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    team = made.add(acme, "Drivers", hidden)
+    with acting(app):
+        users.update(hidden.id, build.read(User, hidden.id).version, {"organization_id": birch.id, "role": role})
+    sign_in(ada)
+
+    assert made.members(team) == set()
+    assert [tenant for *_, tenant in made.events("member_removed")] == [None, None]
+    for page in (f"/activity/teams/{team}", f"/teams/{team}", "/activity/"):
+        assert " removed " not in _text(client.get(page).text)
 
 
 def test_deleted_people_and_teams_keep_the_membership(

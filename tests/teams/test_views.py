@@ -15,12 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.actor import Role
 from portal.core.db import command, db
 from portal.core.history import Activity
+from portal.resources.relation import Side
 from portal.teams.commands import teams
 from portal.teams.models import Team, TeamMember
+from portal.tokens import commands as tokens
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn, Tenant
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.pages import PageClient, fields_of
 
 INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
@@ -36,10 +38,14 @@ class Teams:
         with acting(self.app):
             row = {"name": name, "organization_id": tenant.id, **values}
             key = teams.create(row, row_id=uuid.uuid4())
+        self.add_members(key, tenant, *members)
+        return key
+
+    def add_members(self, team: uuid.UUID, tenant: Tenant, *members: Person) -> None:
+        with acting(self.app):
             for member in members:
-                db.session.add(TeamMember(team_id=key, user_id=member.id, organization_id=tenant.id))
+                db.session.add(TeamMember(team_id=team, user_id=member.id, organization_id=tenant.id))
             db.session.commit()
-            return key
 
     def members(self, team: uuid.UUID) -> set[uuid.UUID]:
         with acting(self.app):
@@ -261,6 +267,96 @@ def test_the_list_counts_members_who_can_sign_in(
     assert f'<a href="/users/?team={team}">1</a>' in client.get("/teams/").text
 
 
+def test_an_entered_name_is_kept_while_signing_in_again(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+    fields = client.form(f"/teams/{team}", action=f"/teams/{team}/people") | {"row": uma.email}
+    with acting(app):
+        tokens.revoke_all(ada.id)
+
+    client.post(f"/teams/{team}/people", data=fields)
+    sign_in(ada)
+    page = client.get(f"/teams/{team}/people")
+    assert page.status_code == 200
+    assert fields_of(page.text, f"/teams/{team}/people")["row"] == uma.email
+    assert "Your entries are still here." in page.text
+    assert client.get(f"/teams/{team}/people").status_code == 303
+
+
+def test_members_who_cannot_sign_in_are_marked(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, build: Builder, made: Teams
+) -> None:
+    gone = build.person("gone@example.com", tenant=acme, is_active=False)
+    team = made.add(acme, "Drivers", uma, gone)
+    sign_in(ada)
+
+    assert client.get(f"/teams/{team}").text.count("Deactivated") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "entered"),
+    [
+        (("Straße", "Strasse"), "Strasse"),
+        (("Support <help@acme.com>",), "Support <help@acme.com>"),
+        (("Support <help@acme.com>",), "support  <HELP@acme.com>"),
+        (("00000000-0000-0000-0000-000000000000",), "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_a_team_is_chosen_by_its_own_name(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
+    names: tuple[str, ...], entered: str,
+) -> None:  # fmt: skip
+    *_, last = (made.add(acme, name) for name in names)
+    sign_in(ada)
+
+    assert client.send(f"/users/{uma.id}/teams", {"row": entered}, at=f"/users/{uma.id}").status_code == 303
+    assert made.members(last) == {uma.id}
+
+
+def test_the_exact_name_is_suggested_first(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams
+) -> None:
+    for number in range(12):
+        made.add(acme, f"Area {number} operators")
+    made.add(acme, "Operators")
+    sign_in(ada)
+
+    text = client.get("/teams/options?field=row&row=operators").text
+    assert re.findall(r'value="([^"]+)"', text)[:2] == ["Operators", "Area 0 operators"]
+
+
+def test_a_row_that_moves_while_it_is_added_causes_no_server_error(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, made = Builder(fresh_app), Teams(fresh_app)
+    acme, birch = build.tenant("Acme"), build.tenant("Birch")
+    ada, uma = (build.person(f"{name}@example.com", role=Role.ADMIN, tenant=acme) for name in ("ada", "uma"))
+    team = made.add(acme)
+    client, change = page_client(fresh_app, ada), Side.change
+
+    def move_first(side: Side, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
+        with acting(fresh_app):
+            users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+        return change(side, row, other_id, adds=adds)
+
+    monkeypatch.setattr(Side, "change", move_first)
+    answer = client.send(f"/users/{uma.id}/teams/add", {"row": str(team)}, at=f"/users/{uma.id}")
+    assert answer.status_code == 303
+    assert made.members(team) == set()
+    assert "Not added." in client.get("/teams/").text
+
+
+def test_a_deleted_row_cannot_be_linked(acme: Tenant, uma: Person, made: Teams, app: Flask) -> None:
+    team = made.add(acme)
+    with acting(app):
+        teams.delete(team)
+
+    with pytest.raises(DBAPIError, match="is deleted"):
+        made.add_members(team, acme, uma)
+
+
 def test_the_list_counts_a_bounded_number_of_members(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
     monkeypatch: pytest.MonkeyPatch,
@@ -281,9 +377,11 @@ def test_somebody_without_an_organization_cannot_be_added_to_a_team(
     team = made.add(acme)
     sign_in(root)
 
-    assert client.send(f"/users/{root.id}/teams", {"row": "drivers"}, at=f"/users/{root.id}").status_code == 403
+    for name in ("drivers", "unknown"):
+        client.send(f"/users/{root.id}/teams", {"row": name}, at=f"/users/{root.id}")
+        assert "A person without an organization can&#39;t have teams." in client.get(f"/users/{root.id}").text
     client.send(f"/teams/{team}/people/add", {"row": str(root.id)}, at=f"/teams/{team}")
-    assert "Not added. The team and the person are not in the same organization." in client.get(f"/teams/{team}").text
+    assert "Not added." in client.get(f"/teams/{team}").text
     assert made.members(team) == set()
 
 

@@ -13,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 
 from portal import create_app
+from portal.activity import seals
 from portal.cli.doctor import checks
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
@@ -208,3 +209,15 @@ def test_unsealed_events_and_seals_of_another_key_are_reported(fresh_app: Flask,
     assert soon.startswith("ok  seals of the history: none yet, 1 event waiting")
     assert "made with an unknown key" in changed
     assert diagnose(fresh_app, "seals of the history").output.startswith("ok  seals of the history: the newest is 1")
+
+
+def test_events_that_are_sealed_late_are_reported(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(fresh_app, "INSERT INTO organizations (name, slug) VALUES ('Acme', 'acme')")
+    later = now() + timedelta(days=1)
+    monkeypatch.setattr(seals, "now", lambda: later)
+
+    reported = diagnose(fresh_app, "seals of the history").output
+    assert re.match(
+        r"no  seals of the history: 1 event not sealed, the oldest from \d{4}-\d\d-\d\d \d\d:\d\d UTC\.", reported
+    )
+    assert "Run `flask activity seal` to seal now; with gunicorn, run it from a timer." in reported

@@ -389,8 +389,8 @@ END
 $watch$;
 REVOKE ALL ON FUNCTION portal_watch FROM PUBLIC;
 
--- Refuses links between rows of different tenants, and locks the rows, so that neither moves meanwhile. Arguments: each
--- table and the link's column for it. `links` is the transition table.
+-- Refuses links between rows of different tenants, and of deleted rows. Locks the rows, so that they stay as they are
+-- meanwhile. Arguments: each table and the link's column for it. `links` is the transition table.
 CREATE FUNCTION portal_check_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -400,13 +400,14 @@ BEGIN
         EXECUTE format($sql$
             SELECT links.%2$I
             FROM links LEFT JOIN (
-                SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) ORDER BY id FOR SHARE) own
+                SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) AND deleted_at IS NULL
+                ORDER BY id FOR SHARE) own
                 ON own.id = links.%2$I AND own.organization_id = links.organization_id
             WHERE own.id IS NULL
             $sql$, TG_ARGV[at], TG_ARGV[at + 1])
         INTO stray;
         IF stray IS NOT NULL THEN
-            RAISE EXCEPTION '% and the link to it belong to different organizations', stray
+            RAISE EXCEPTION '% is deleted, or the link to it belongs to another organization', stray
                 USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[at + 1];
         END IF;
     END LOOP;
@@ -414,13 +415,14 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_check_links FROM PUBLIC;
 
--- Removes the links of a row that moved to another tenant. Arguments: the table of links, and its column for the row.
+-- Removes the links of a row that moves to another tenant. Arguments: the table of links, and its column for the row.
+-- Runs BEFORE UPDATE: the events are then for the tenant that saw the row until now.
 CREATE FUNCTION portal_end_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     EXECUTE format('DELETE FROM %I WHERE %I = $1 AND organization_id IS DISTINCT FROM $2', TG_ARGV[0], TG_ARGV[1])
     USING NEW.id, NEW.organization_id;
-    RETURN NULL;
+    RETURN NEW;
 END $$;
 REVOKE ALL ON FUNCTION portal_end_links FROM PUBLIC;
 

@@ -57,7 +57,7 @@ EXECUTE FUNCTION portal_record_links('member', 'teams', 'team_id', 'users', 'use
 CREATE TRIGGER history_truncate BEFORE TRUNCATE ON team_members FOR EACH STATEMENT
 EXECUTE FUNCTION portal_refuse_truncate();
 CREATE TRIGGER key_stays BEFORE UPDATE ON team_members FOR EACH ROW EXECUTE FUNCTION portal_key_stays();
-CREATE TRIGGER team_members AFTER UPDATE ON users FOR EACH ROW
+CREATE TRIGGER team_members BEFORE UPDATE ON users FOR EACH ROW
 WHEN (OLD.organization_id IS DISTINCT FROM NEW.organization_id)
 EXECUTE FUNCTION portal_end_links('team_members', 'user_id');
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from string import Formatter
 from typing import Any
 
-from sqlalchemy import ARRAY, Row, Uuid, and_, asc, cast, desc, false, func, null, or_, select, true
+from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, false, func, not_, null, or_, select, true
 from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy.orm import aliased
 
@@ -58,10 +59,23 @@ def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: st
 
 
 def of_operation(operation_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
-    """All events of one operation. The operation's row contains how many there are."""
-    total = db.session.scalar(select(Operation.events).where(Operation.id == operation_id, Operation.shown()))
+    """The events of one operation, those of a link once. The operation's row contains how many there are."""
+    total = db.session.scalar(select(_shown_events()).where(Operation.id == operation_id, Operation.shown()))
     known = None if total is None else Count(total)
-    return _of_events(arguments, path, Activity.operation_id == operation_id, known)
+    twice = or_(false(), *(and_(Activity.table_name == table, Activity.action == name) for table, name in twins()))
+    return _of_events(arguments, path, and_(Activity.operation_id == operation_id, not_(twice)), known)
+
+
+def twins() -> list[tuple[str, str]]:
+    """Table and action of events that read like another one: of the first of the two rows that an action links."""
+    named = {one.name: [place for _, place, *_ in Formatter().parse(one.verb) if place] for one in actions().values()}
+    return [(places[0], name) for name, places in named.items() if len(places) == 2 and resources().keys() >= {*places}]
+
+
+def _shown_events() -> Any:
+    """How many events an operation's page shows."""
+    numbers = (Operation.counts[f"{table}.{name}"].astext for table, name in twins())
+    return sum((-func.coalesce(cast(one, BigInteger), 0) for one in numbers), start=Operation.events)
 
 
 def events_of(operations: Sequence[Row[Any]], size: int, sort: str) -> Iterator[Sequence[Row[Any]]]:
@@ -71,11 +85,12 @@ def events_of(operations: Sequence[Row[Any]], size: int, sort: str) -> Iterator[
     """
     small: list[Row[Any]] = []
     for operation in operations:
-        if small and sum(one.rest + 1 for one in small) + operation.rest >= size:
+        if small and sum(one.all_events for one in small) + operation.all_events > size:
             yield _together(small, size, sort)
             small = []
-        if operation.rest >= size:
-            yield from of_operation(operation.operation_id, {"sort": sort}, "").batches(size)
+        if operation.all_events > size:
+            own = Activity.operation_id == operation.operation_id
+            yield from _of_events({"sort": sort}, "", own).batches(size)
         else:
             small.append(operation)
     if small:
@@ -116,7 +131,7 @@ def latest() -> Rows:
 
 
 def operations() -> Rows:
-    """The columns of an operation: those of its first event, and the number of further events."""
+    """The columns of an operation: those of its first event, and the number of further events that its page shows."""
     listed = [column for column in Operation.__mapper__.columns if column.key not in NOT_LISTED]
     return select(
         Operation.key.label("id"),
@@ -124,13 +139,14 @@ def operations() -> Rows:
         *listed,
         *_names(Operation),
         Operation.names[1].label("former_name"),
-        (Operation.events - 1).label("rest"),
+        (_shown_events() - 1).label("rest"),
+        Operation.events.label("all_events"),
     )
 
 
 def events() -> Rows:
     """The columns of an event, the names of its actor and row, and the number of further events of its operation."""
-    rest = select(Operation.events - 1).where(Operation.id == Activity.operation_id, Operation.shown())
+    rest = select(_shown_events() - 1).where(Operation.id == Activity.operation_id, Operation.shown())
     return select(
         Activity.key.label("id"),
         *(column for column in Activity.__mapper__.columns if column.key not in ("id", "key", "xid")),

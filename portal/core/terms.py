@@ -28,6 +28,12 @@ def matches(column: Any, text: str) -> list[ColumnExpressionArgument[bool]]:
     return [column.like(pattern) for pattern in patterns_of(text)]
 
 
+def is_called(sort_key: Any, name: str) -> ColumnExpressionArgument[bool]:
+    """Whether a row with this sort key has this name, ignoring case and accents."""
+    key = func.split_part(func.portal_sort_key(name), "\x01", 1)
+    return and_(key <= sort_key, func.concat(key, "\x02") > sort_key)
+
+
 def begins_with(column: Any, text: str) -> ColumnExpressionArgument[bool]:
     """Whether every word of the term matches the beginning of a word."""
     patterns = patterns_of(text)

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
 
 from portal.core.db import db
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
 from portal.core.sources import named_tabs
-from portal.core.terms import begins_with, matches, words_of
+from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.organizations.models import Organization
 
 SUGGESTIONS = 10
@@ -43,7 +43,7 @@ def _rank(text: str) -> ColumnElement[int]:
     """Rank by exact slug, exact name, beginnings of words, then any other match."""
     return case(
         (Organization.slug == text.lower(), 1),
-        (is_called(text), 2),
+        (is_called(BY_NAME, text), 2),
         (begins_with(Organization.search_text, text), 3),
         else_=4,
     )
@@ -55,12 +55,6 @@ def filter_by(column: Any) -> Filter:
         lambda value: column == (read_key(value) or NO_KEY),
         lambda _, row: (row.organization_name if row else "") or "One organization",
     )
-
-
-def is_called(name: str) -> ColumnElement[bool]:
-    """Whether the organization has this name, ignoring case and accents."""
-    key = func.split_part(func.portal_sort_key(name), "\x01", 1)
-    return and_(key <= BY_NAME, func.concat(key, "\x02") > BY_NAME)
 
 
 def by_id(organization_id: uuid.UUID) -> Select[Organization]:
@@ -75,7 +69,7 @@ def identified_by(text: str) -> list[Organization]:
     """The organizations that a typed key, slug or name can mean; several if they share the name."""
     slugs = (text, text.lower())
     key = read_key(text)
-    wanted = Organization.id == key if key else or_(Organization.slug.in_(slugs), is_called(text))
+    wanted = Organization.id == key if key else or_(Organization.slug.in_(slugs), is_called(BY_NAME, text))
     found = db.session.scalars(select(Organization).where(wanted).limit(SAME_NAME)).all()
     exact = [one for one in found if one.name.casefold() == text.casefold()]
     named = [one for one in found if one.slug == text] or [one for one in found if one.slug in slugs]

@@ -94,7 +94,7 @@ class Pages(Generic[Row]):
         sides = sides_of(self.resource) if tenant_of(self.resource, row) else ()
         return render(
             f"{self.resource.name}/show.html",
-            status=422 if form else 200,
+            status=422 if form and form.errors else 200,
             panels=[side.panel(row, form if form and form.side is side else None) for side in sides],
             resource=self.resource,
             current_section=self.resource.name,  # also where a route of a relation shows the page

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, g, request
 from flask.typing import ResponseReturnValue
 
 from portal.core.errors import Conflict
@@ -18,7 +18,9 @@ from portal.web.rendering import redirect
 
 NOT_FOUND = "No {} matches this entry. Choose a suggestion."
 SEVERAL = "Several match this name. Choose a suggestion."
-ELSEWHERE = "The {} and the {} are not in the same organization. Reload the page."
+ELSEWHERE = "The {} and the {} aren't in the same organization, or one of them was deleted. Reload the page."
+HOMELESS = "A {} without an organization can't have {}."
+DONE = {True: ("added to", "is already in"), False: ("removed from", "isn't in")}  # a change, and nothing to change
 
 
 def blueprint_of(relation: Relation) -> Blueprint:
@@ -43,13 +45,16 @@ class Linking:
         self.side = side
 
     def enter(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Add the row with the entered name. GET, for example when an error is reloaded, redirects to the page."""
+        """Add the row with the entered name. GET shows the page if it restores an entry, and else redirects to it."""
         row = self.side.own.one(id)
-        if request.method != "POST":
+        tenant = tenant_of(self.side.own, row)
+        if tenant is None:
+            flash(HOMELESS.format(self.side.own.noun, self.side.other.plural), "error")
+        if tenant is None or not (request.method == "POST" or "typed" in g):
             return redirect(self.side.own.url("show", id))
         form = LinkForm(self.side, row)
         if form.validate_on_submit():
-            found = self.side.other.identified_by(form.row.data or "", tenant_of(self.side.own, row))
+            found = self.side.other.identified_by(form.row.data or "", tenant)
             if len(found) == 1:
                 return self._changed(row, found[0], adds=True)
             form.row.errors = [SEVERAL if found else NOT_FOUND.format(self.side.other.noun)]
@@ -65,12 +70,13 @@ class Linking:
 
     def _changed(self, row: Any, other: Any, *, adds: bool) -> ResponseReturnValue:
         side = self.side
+        # The rows may have moved or been deleted when the change has ended, so they aren't read afterwards.
+        done, nothing_to_do = (side.sentence(row, other, verb) for verb in DONE[adds])
+        undo_url, back_url, key = side.url("remove" if adds else "add", row.id), side.own.url("show", row.id), other.id
         try:
-            is_changed = side.change(row, other.id, adds=adds)
+            is_changed = side.change(row, key, adds=adds)
         except Conflict:
             flash(f"Not added. {ELSEWHERE.format(side.own.noun, side.other.noun)}", "error")
         else:
-            text = side.sentence(row, other, adds=adds)
-            undo_url = side.url("remove" if adds else "add", row.id)
-            offer_undo(text, undo_url, row=other.id) if is_changed else flash(text, "success")
-        return redirect(side.own.url("show", row.id))
+            offer_undo(done, undo_url, row=key) if is_changed else flash(nothing_to_do, "success")
+        return redirect(back_url)

@@ -98,11 +98,10 @@ class Side:
             raise NotAllowed(f"A {self.own.noun} without an organization can't have {self.other.plural}.")
         return link(self.relation.model, tenant, keys)
 
-    def sentence(self, row: Any, other: Any, *, adds: bool) -> str:
-        """What a change did: "Ada Lovelace added to Drivers."."""
+    def sentence(self, row: Any, other: Any, verb: str) -> str:
+        """What a change did, such as "Ada Lovelace added to Drivers."."""
         group, member = (row, other) if self.own is self.relation.groups else (other, row)
-        done = "added to" if adds else "removed from"
-        return f"{self.relation.members.title_of(member)} {done} {self.relation.groups.title_of(group)}."
+        return f"{self.relation.members.title_of(member)} {verb} {self.relation.groups.title_of(group)}."
 
     def counted(self) -> Any:
         """A column for lists of this side: the number of linked rows, counted up to `LINKED_BOUND` + 1."""

@@ -10,17 +10,18 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
-from sqlalchemy import ColumnElement, Select, inspect, select, true
+from sqlalchemy import ColumnElement, Select, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Missing
+from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permission, Permissions, allows
 from portal.core.records import Records
-from portal.core.terms import matches, words_of
+from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
@@ -166,11 +167,12 @@ class Resource(ABC, Generic[Row]):
     # Rows that are looked up by an entered name
 
     def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[Row]:
-        """The first matching rows by name, of one tenant or of all that the actor sees."""
+        """Some matching rows, those with this name first, of one tenant or of all that the actor sees."""
         model: Any = self.records.model
-        own = () if tenant is None else (model.tenant() == tenant,)
-        found = select(model).where(*own, *matches(model.search_text, text))
-        return db.session.scalars(found.order_by(model.sort_name.collate("C"), model.id).limit(most)).all()
+        by_name = model.sort_name.collate("C")
+        rank = case((is_called(by_name, text), 1), (begins_with(model.search_text, text), 2), else_=3)
+        found = select(model).where(*self._of(tenant), *matches(model.search_text, text))
+        return db.session.scalars(found.order_by(rank, by_name, model.id).limit(most)).all()
 
     def typed(self, row: Row) -> Sequence[str]:
         """The texts that identify the row when entered. The first one is suggested."""
@@ -181,15 +183,17 @@ class Resource(ABC, Generic[Row]):
         return ""
 
     def identified_by(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Row]:
-        """The rows with the entered name or key. Several if they have the same name."""
-        try:
-            keyed = self.records.by_id(uuid.UUID(text))
-        except ValueError:
-            name = " ".join(words_of(text)).casefold()
-            found = self.matching(text, SAME_NAME, tenant) if name else ()
-            return [row for row in found if name in (one.casefold() for one in self.typed(row))]
-        own = () if tenant is None else (self.records.model.tenant() == tenant,)
-        return db.session.scalars(keyed.where(*own)).all()
+        """The rows with the entered key or name. Several if they have the same name."""
+        if (key := read_key(text)) and (row := db.session.scalar(self.records.by_id(key).where(*self._of(tenant)))):
+            return [row]
+        words, entered = words_of(text), " ".join(text.split())
+        found = self.matching(text, SAME_NAME, tenant) if words else ()
+        exact = [row for row in found if entered in self.typed(row)]
+        names = entered.casefold(), " ".join(words).casefold()
+        return exact or [row for row in found if any(one.casefold() in names for one in self.typed(row))]
+
+    def _of(self, tenant: uuid.UUID | None) -> Sequence[ColumnElement[bool]]:
+        return () if tenant is None else (self.records.model.tenant() == tenant,)
 
     def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
         """Suggestions for the text entered so far, with subtitles."""

@@ -56,7 +56,7 @@ class Teams(Resource[Team]):
     def samples(self, tenant: SampleTenant) -> Samples:
         team = {"id": uuid.uuid4(), "organization_id": tenant.id, "name": tenant.texts.phrase("the name of a team")}
         yield Team, {**team, "description": tenant.texts.phrase("the description of a team")}
-        for person in tenant.people.values():
+        for person in (key for kind, key in tenant.people.items() if kind != "deleted"):
             yield TeamMember, {"team_id": team["id"], "user_id": person, "organization_id": tenant.id}
 
 

@@ -13,15 +13,17 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Role
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.history import Activity
+from portal.resources.relation import Side
 from portal.teams.commands import teams
 from portal.teams.models import Team, TeamMember
+from portal.tokens import commands as tokens
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
+from tests.pages import PageClient, fields_of
 
 INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
 
@@ -36,10 +38,14 @@ class Teams:
         with acting(self.app):
             row = {"name": name, "organization_id": tenant.id, **values}
             key = teams.create(row, row_id=uuid.uuid4())
+        self.add_members(key, tenant, *members)
+        return key
+
+    def add_members(self, team: uuid.UUID, tenant: Tenant, *members: Person) -> None:
+        with acting(self.app):
             for member in members:
-                db.session.add(TeamMember(team_id=key, user_id=member.id, organization_id=tenant.id))
+                db.session.add(TeamMember(team_id=team, user_id=member.id, organization_id=tenant.id))
             db.session.commit()
-            return key
 
     def members(self, team: uuid.UUID) -> set[uuid.UUID]:
         with acting(self.app):
@@ -51,6 +57,17 @@ class Teams:
             found = select(Activity.table_name, Activity.row_id, Activity.organization_id)
             rows = db.session.execute(found.where(Activity.action == action).order_by(Activity.id))
             return [(one.table_name, one.row_id, one.organization_id) for one in rows]
+
+
+def _text(page: str) -> str:
+    """The page without markup, its spaces as one."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
+def _operation(client: PageClient, page: str, number: int) -> str:
+    """The text of the page of an operation that another page links to."""
+    main = client.get(page).text.split("<main")[1]
+    return _text(client.get(re.findall(r'href="(/activity/[0-9a-f-]{36})"', main)[number]).text)
 
 
 @pytest.fixture
@@ -250,6 +267,96 @@ def test_the_list_counts_members_who_can_sign_in(
     assert f'<a href="/users/?team={team}">1</a>' in client.get("/teams/").text
 
 
+def test_an_entered_name_is_kept_while_signing_in_again(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme)
+    sign_in(ada)
+    fields = client.form(f"/teams/{team}", action=f"/teams/{team}/people") | {"row": uma.email}
+    with acting(app):
+        tokens.revoke_all(ada.id)
+
+    client.post(f"/teams/{team}/people", data=fields)
+    sign_in(ada)
+    page = client.get(f"/teams/{team}/people")
+    assert page.status_code == 200
+    assert fields_of(page.text, f"/teams/{team}/people")["row"] == uma.email
+    assert "Your entries are still here." in page.text
+    assert client.get(f"/teams/{team}/people").status_code == 303
+
+
+def test_members_who_cannot_sign_in_are_marked(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, build: Builder, made: Teams
+) -> None:
+    gone = build.person("gone@example.com", tenant=acme, is_active=False)
+    team = made.add(acme, "Drivers", uma, gone)
+    sign_in(ada)
+
+    assert client.get(f"/teams/{team}").text.count("Deactivated") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "entered"),
+    [
+        (("Straße", "Strasse"), "Strasse"),
+        (("Support <help@acme.com>",), "Support <help@acme.com>"),
+        (("Support <help@acme.com>",), "support  <HELP@acme.com>"),
+        (("00000000-0000-0000-0000-000000000000",), "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_a_team_is_chosen_by_its_own_name(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
+    names: tuple[str, ...], entered: str,
+) -> None:  # fmt: skip
+    *_, last = (made.add(acme, name) for name in names)
+    sign_in(ada)
+
+    assert client.send(f"/users/{uma.id}/teams", {"row": entered}, at=f"/users/{uma.id}").status_code == 303
+    assert made.members(last) == {uma.id}
+
+
+def test_the_exact_name_is_suggested_first(
+    client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, made: Teams
+) -> None:
+    for number in range(12):
+        made.add(acme, f"Area {number} operators")
+    made.add(acme, "Operators")
+    sign_in(ada)
+
+    text = client.get("/teams/options?field=row&row=operators").text
+    assert re.findall(r'value="([^"]+)"', text)[:2] == ["Operators", "Area 0 operators"]
+
+
+def test_a_row_that_moves_while_it_is_added_causes_no_server_error(
+    fresh_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, made = Builder(fresh_app), Teams(fresh_app)
+    acme, birch = build.tenant("Acme"), build.tenant("Birch")
+    ada, uma = (build.person(f"{name}@example.com", role=Role.ADMIN, tenant=acme) for name in ("ada", "uma"))
+    team = made.add(acme)
+    client, change = page_client(fresh_app, ada), Side.change
+
+    def move_first(side: Side, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
+        with acting(fresh_app):
+            users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+        return change(side, row, other_id, adds=adds)
+
+    monkeypatch.setattr(Side, "change", move_first)
+    answer = client.send(f"/users/{uma.id}/teams/add", {"row": str(team)}, at=f"/users/{uma.id}")
+    assert answer.status_code == 303
+    assert made.members(team) == set()
+    assert "Not added." in client.get("/teams/").text
+
+
+def test_a_deleted_row_cannot_be_linked(acme: Tenant, uma: Person, made: Teams, app: Flask) -> None:
+    team = made.add(acme)
+    with acting(app):
+        teams.delete(team)
+
+    with pytest.raises(DBAPIError, match="is deleted"):
+        made.add_members(team, acme, uma)
+
+
 def test_the_list_counts_a_bounded_number_of_members(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
     monkeypatch: pytest.MonkeyPatch,
@@ -270,9 +377,11 @@ def test_somebody_without_an_organization_cannot_be_added_to_a_team(
     team = made.add(acme)
     sign_in(root)
 
-    assert client.send(f"/users/{root.id}/teams", {"row": "drivers"}, at=f"/users/{root.id}").status_code == 403
+    for name in ("drivers", "unknown"):
+        client.send(f"/users/{root.id}/teams", {"row": name}, at=f"/users/{root.id}")
+        assert "A person without an organization can&#39;t have teams." in client.get(f"/users/{root.id}").text
     client.send(f"/teams/{team}/people/add", {"row": str(root.id)}, at=f"/teams/{team}")
-    assert "Not added. The team and the person are not in the same organization." in client.get(f"/teams/{team}").text
+    assert "Not added." in client.get(f"/teams/{team}").text
     assert made.members(team) == set()
 
 
@@ -339,7 +448,78 @@ def test_whoever_moves_to_another_organization_leaves_their_teams(
         users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
 
     assert made.members(team) == {ada.id}
-    assert made.events("member_removed")[0][:2] == ("teams", team)
+    assert made.events("member_removed") == [("teams", team, acme.id), ("users", uma.id, acme.id)]
+
+
+def test_the_former_organization_sees_that_somebody_left_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, bea: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers", uma)
+    with acting(app):
+        moved = {"organization_id": birch.id, "first_name": "Ulrike"}
+        users.update(uma.id, build.read(User, uma.id).version, moved)
+
+    sign_in(ada)
+    for page, subject in (
+        (f"/activity/teams/{team}", "somebody from this team"),
+        (f"/teams/{team}", "somebody from this team"),
+        ("/activity/", "somebody from Drivers"),
+    ):
+        text = _text(client.get(page).text)
+        assert f" removed {subject}" in text
+        assert "Ulrike" not in text
+    client.send("/logout", {}, at="/account/")
+    sign_in(bea)
+    for page in ("/activity/", f"/activity/people/{uma.id}"):
+        assert "Drivers" not in client.get(page).text
+        assert " removed " not in _text(client.get(page).text)
+
+
+def test_an_operation_shows_each_change_of_a_membership_once(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, uma: Person, acme: Tenant, birch: Tenant,
+    made: Teams, app: Flask, build: Builder,
+) -> None:  # fmt: skip
+    team = made.add(acme, "Drivers")
+    with acting(app, ada):
+        made_now = TeamMember(team_id=team, user_id=uma.id, organization_id=acme.id)
+        command(lambda: db.session.add(made_now))()
+    sign_in(ada)
+    shown = _operation(client, f"/activity/teams/{team}", 0)
+    assert shown.count("added Uma Example to Drivers") == 1
+    assert "1–" not in shown
+    client.send("/logout", {}, at="/account/")
+
+    made.add(acme, "Riders", uma)
+    with acting(app, root):
+        users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
+    sign_in(root)
+    listed = _text(client.get("/activity/").text)
+    assert re.search(r"Root Example removed Uma Example from \w+, with 2 more in the same change", listed)
+    shown = _operation(client, f"/activity/people/{uma.id}", 0)
+    for sentence in ("removed Uma Example from Drivers", "removed Uma Example from Riders", "changed the organization"):
+        assert shown.count(sentence) == 1
+    assert "1–3 of 3" in shown
+    lines = client.get(f"/activity/export?row={uma.id}&action=member_removed").text.splitlines()
+    assert len([line for line in lines if "removed" in line]) == 4, "the file has the events of both sides"
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.USER])
+def test_a_tenant_does_not_learn_that_a_super_admin_leaves_a_team(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, acme: Tenant, birch: Tenant, build: Builder,
+    made: Teams, app: Flask, role: Role,
+) -> None:  # fmt: skip
+    assert root.role is Role.SUPER_ADMIN, "somebody else has to be one, too"
+    hidden = build.person("zaphod@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    team = made.add(acme, "Drivers", hidden)
+    with acting(app):
+        users.update(hidden.id, build.read(User, hidden.id).version, {"organization_id": birch.id, "role": role})
+    sign_in(ada)
+
+    assert made.members(team) == set()
+    assert [tenant for *_, tenant in made.events("member_removed")] == [None, None]
+    for page in (f"/activity/teams/{team}", f"/teams/{team}", "/activity/"):
+        assert " removed " not in _text(client.get(page).text)
 
 
 def test_deleted_people_and_teams_keep_the_membership(

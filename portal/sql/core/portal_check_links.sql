@@ -1,5 +1,5 @@
--- Refuses links between rows of different tenants, and locks the rows, so that neither moves meanwhile. Arguments: each
--- table and the link's column for it. `links` is the transition table.
+-- Refuses links between rows of different tenants, and of deleted rows. Locks the rows, so that they stay as they are
+-- meanwhile. Arguments: each table and the link's column for it. `links` is the transition table.
 CREATE OR REPLACE FUNCTION portal_check_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -9,13 +9,14 @@ BEGIN
         EXECUTE format($sql$
             SELECT links.%2$I
             FROM links LEFT JOIN (
-                SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) ORDER BY id FOR SHARE) own
+                SELECT id, organization_id FROM %1$I WHERE id IN (SELECT %2$I FROM links) AND deleted_at IS NULL
+                ORDER BY id FOR SHARE) own
                 ON own.id = links.%2$I AND own.organization_id = links.organization_id
             WHERE own.id IS NULL
             $sql$, TG_ARGV[at], TG_ARGV[at + 1])
         INTO stray;
         IF stray IS NOT NULL THEN
-            RAISE EXCEPTION '% and the link to it belong to different organizations', stray
+            RAISE EXCEPTION '% is deleted, or the link to it belongs to another organization', stray
                 USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[at + 1];
         END IF;
     END LOOP;

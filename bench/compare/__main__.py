@@ -60,7 +60,8 @@ def _compare(options: argparse.Namespace, folder: Path) -> None:
         browsers = sign_in_everybody(programs, found, asked)
         comparison = Comparison(found, running.enter_context(generating()), programs, options.rounds, options.seconds)
         size = f"{found.people:,} people, the largest organization has {found.organization_size:,}"
-        parts = [f"{size}; {options.rounds} rounds of {options.seconds:g} s"]
+        load = f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        parts = [f"{size}; {options.rounds} rounds of {options.seconds:g} s; {load}"]
         for concurrency in options.concurrency:
             results: Results = {}
             for workload in asked:

@@ -75,7 +75,7 @@ async def run(load: Load) -> Answers:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_repeat(load, slot, begun + load.seconds, latencies)) for slot in load.slots]
-    except* (WrongAnswer, OSError, EOFError, TimeoutError) as errors:
+    except* (WrongAnswer, OSError, EOFError, ValueError) as errors:
         error = str(errors.exceptions[0]) or type(errors.exceptions[0]).__name__
     size = 0 if error else max(task.result() for task in tasks)
     return Answers(time.perf_counter() - begun, latencies, size, error)

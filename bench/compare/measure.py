@@ -20,7 +20,7 @@ from bench.compare.rows import Rows
 from bench.compare.workloads import Workload
 from portal.config import ROOT
 
-WARM_UP = 0.5  # seconds
+WARM_UP = 1.0  # seconds
 
 
 @dataclass(frozen=True)

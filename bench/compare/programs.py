@@ -22,6 +22,8 @@ from portal.config import ROOT
 
 SERVED_ALIKE = ("worker_class =", "workers =", "threads =", "graceful_timeout =", "keepalive =", "control_socket_")
 START_SECONDS = 60
+# By default the portal refuses requests beyond its limits. Here it answers all, as the others do.
+WITHOUT_REFUSALS = {"PORTAL_CONCURRENT_REQUESTS": "1000", "PORTAL_POOL_TIMEOUT": "60"}
 PEERS = ("django", "flask-admin")
 NAMES = ("floor", "portal", *PEERS)
 TITLES = {"floor": "floor", "portal": "portal", "django": "Django admin", "flask-admin": "Flask-Admin"}
@@ -122,7 +124,7 @@ def _environment(rows: Rows, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("PORTAL_", "SECRET_KEY", "DIRECT"))
     }
     own = {"DATABASE_URL": rows.url, "SECRET_KEY": KEY, "PORTAL_INSTANCE": str(folder / "instance")}
-    return {**kept, **own, "PYTHONPATH": str(ROOT)}
+    return {**kept, **own, **WITHOUT_REFUSALS, "PYTHONPATH": str(ROOT)}
 
 
 def _served_alike(folder: Path) -> Path:

@@ -83,7 +83,7 @@ def member(world: World, key: uuid.UUID) -> uuid.UUID:
     found = world.build.read(Team, key)
     tenant = world.birch if found and found.organization_id == world.birch.id else world.acme
     person = world.build.person(f"{uuid.uuid4().hex}@example.com", tenant=tenant).id
-    if found:
+    if found and not found.is_deleted:
         link(world, key, person, tenant.id)
     return person
 
@@ -102,7 +102,7 @@ def _joined(world: World, key: uuid.UUID) -> uuid.UUID:
     person = world.build.read(User, key)
     organization_id = person.organization_id if person else world.acme.id
     joined = team(world, uuid.uuid4().hex, organization_id)
-    if person:
+    if person and not person.is_deleted:
         link(world, joined, key, organization_id)
     return joined
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from portal.activity.queries import twins
 from portal.activity.row_names import Key, Names, in_words, key_of, names_of
 from portal.activity.undoable import undoable_among
 from portal.activity.wording import (
@@ -140,7 +139,7 @@ def _keys(row: Row[Any], briefly: bool) -> Iterator[Key]:
 
 def _combined(events: Iterable[Row[Any]], entries: Iterable[Entry]) -> Iterator[Entry]:
     """The entries; one whose sentence covers the rest of its operation takes the others' place and their values."""
-    pairs = [(event, _covered(action_of(event)), entry) for event, entry in zip(events, entries, strict=True)]
+    pairs = [(event, action_of(event).covers, entry) for event, entry in zip(events, entries, strict=True)]
     covering = {event.operation_id for event, covers, _ in pairs if covers}
     for event, covers, entry in pairs:
         if covers:
@@ -148,11 +147,6 @@ def _combined(events: Iterable[Row[Any]], entries: Iterable[Entry]) -> Iterator[
             yield replace(entry, differences=[one for one in rest if not one.is_secret])
         elif event.operation_id not in covering:
             yield entry
-
-
-def _covered(action: Action) -> int:
-    """How many further events the sentence covers. Those of links are left out by the queries."""
-    return 0 if action.name in {name for _, name in twins()} else action.covers
 
 
 def days(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
@@ -192,7 +186,7 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
         differences=list(_differences(row, action, lookups.names)),
         is_undo=row.undoes is not None,
         times=row.times,
-        rest=max(row.rest - _covered(action), 0),
+        rest=max(row.rest - action.covers, 0),
         address=None if is_hidden else row.address,
         agent=None if is_hidden else row.agent,
         request_id=None if is_hidden else row.request_id,

@@ -52,8 +52,8 @@ class Relation:
         both, noun = (f"{{{self.members.name}}}", f"{{{self.groups.name}}}"), self.groups.noun
         added, removed = "added {} to {}".format(*both), "removed {} from {}".format(*both)
         return (
-            Action(f"{self.noun}_added", added, f"Added to a {noun}", "user-plus", covers=1),
-            Action(f"{self.noun}_removed", removed, f"Removed from a {noun}", "trash", covers=1),
+            Action(f"{self.noun}_added", added, f"Added to a {noun}", "user-plus"),
+            Action(f"{self.noun}_removed", removed, f"Removed from a {noun}", "trash"),
         )
 
     @cached_property

@@ -8,6 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -125,6 +126,12 @@ def served(app: Any) -> Iterator[int]:
         server.server_close()
 
 
+def answers_to(one: Load) -> load.Answers:
+    """In a thread of its own, because browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(load.run(one))).result()
+
+
 @pytest.fixture
 def found(fresh_app: Flask, fresh_database: str) -> rows.Rows:
     url = make_url(fresh_database).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -157,7 +164,7 @@ def test_every_page_of_the_floor_and_the_portal_is_recognized_and_saved(
                 status, marker = 200, workload.recognize(name, browser, found)
                 slots = workloads.reading(workload, name, browser, 2)
                 assert marker
-            answers = asyncio.run(load.run(Load(running[name].port, slots, status, marker, seconds=0)))
+            answers = answers_to(Load(running[name].port, slots, status, marker, seconds=0))
             assert (answers.error, len(answers.latencies)) == (None, 2), (workload.name, name)
             if workload.saves:
                 assert found.versions(found.edited[:2]) == [version + 1 for version in before], name
@@ -190,7 +197,7 @@ def test_a_page_that_is_not_the_expected_one_is_an_error_that_names_it(
     with pytest.raises(workloads.WrongPage, match="W1 floor /users shows [0-4] of the people it is about"):
         replace(first, condition="u.last_name = 'Zyxwell'").recognize("floor", root, found)
     slots = workloads.reading(first, "floor", root, 1)
-    answers = asyncio.run(load.run(Load(running["floor"].port, slots, 200, "not on the page", seconds=0)))
+    answers = answers_to(Load(running["floor"].port, slots, 200, "not on the page", seconds=0))
     assert answers.error is not None
     assert answers.error.startswith("GET /users answered 200")
 

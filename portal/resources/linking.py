@@ -19,7 +19,7 @@ from portal.web.rendering import redirect
 NOT_FOUND = "No {} matches this entry. Choose a suggestion."
 SEVERAL = "Several match this name. Choose a suggestion."
 ELSEWHERE = "The {} and the {} aren't in the same organization, or one of them was deleted. Reload the page."
-HOMELESS = "A {} without an organization can't have {}."
+WITHOUT_ORGANIZATION = "A {} without an organization can't have {}."
 DONE = {True: ("added to", "is already in"), False: ("removed from", "isn't in")}  # a change, and nothing to change
 
 
@@ -49,7 +49,7 @@ class Linking:
         row = self.side.own.one(id)
         tenant = tenant_of(self.side.own, row)
         if tenant is None:
-            flash(HOMELESS.format(self.side.own.noun, self.side.other.plural), "error")
+            flash(WITHOUT_ORGANIZATION.format(self.side.own.noun, self.side.other.plural), "error")
         if tenant is None or not (request.method == "POST" or "typed" in g):
             return redirect(self.side.own.url("show", id))
         form = LinkForm(self.side, row)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, sel
 
 from portal.core.history import Activity
 from portal.core.listing import Rows
-from portal.mfa.queries import has_a_factor
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.tokens.models import ApiToken, Session, digest
 from portal.tokens.queries import is_live, is_usable
@@ -23,7 +23,7 @@ PERSON = (
     User.email,
     User.must_change_password,
     User.time_zone,
-    has_a_factor(User.id).label("has_two_factor"),
+    User.has_two_factor,
     Organization.name.label("organization_name"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
@@ -74,7 +74,7 @@ def by_id(user_id: uuid.UUID) -> Rows:
 
 
 def _at_the_door() -> Rows:
-    has_one = has_a_factor(User.id).label("has_two_factor")
+    has_one = has_two_factor(User.id).label("has_two_factor")
     found = select(User.id, User.role, User.organization_id, User.email, User.password, has_one)
     return _with_organization(found).where(*_may_sign_in())
 

@@ -46,13 +46,14 @@ def index() -> ResponseReturnValue:
     """Show the dashboard. USERs are redirected to their account."""
     if not allows(current_actor(), DASHBOARD_READ):
         return redirect(url_for("account.index"))
-    today = local(now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    here = local(now())
+    today = here.replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=DAYS - 1)
     daily = [row.people for row in db.session.execute(new_people_a_day(first, DAYS))]
     total = sum_of(daily)
     return render(
         "dashboard/index.html",
-        greeting=_greeting(now(), current_user.first_name),
+        greeting=_greeting(here, current_user.first_name),
         today=today.date(),
         figures=[*_figures(), _new(first, total)],
         chart=chart_of(daily, first.date(), total, DAY_BOUND),
@@ -89,7 +90,6 @@ def _people(**arguments: str) -> Listing:
     return users.listing(arguments, url_for("users.index"))
 
 
-def _greeting(at: datetime, first_name: str) -> str:
-    hour = local(at).hour
-    part = "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"
+def _greeting(here: datetime, first_name: str) -> str:
+    part = "morning" if 4 <= here.hour < 12 else "afternoon" if 12 <= here.hour < 18 else "evening"
     return f"Good {part}, {first_name}" if first_name else f"Good {part}"

@@ -34,15 +34,15 @@ class Lifetime:
 def open_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> str:
     """Open a browser's session. Returns its token, of which only a digest is stored."""
     token = secrets.token_urlsafe(BYTES)
-    add_session(user_id, organization_id, lifetime=lifetime, token=token)
+    add_session(user_id, organization_id, now(), lifetime=lifetime, token=token)
     return token
 
 
 def add_session(
-    user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime, token: str | None
+    user_id: uuid.UUID, organization_id: uuid.UUID | None, at: datetime, *, lifetime: Lifetime, token: str | None
 ) -> uuid.UUID:
     """Add a session. Without a token it belongs to an API client, which has refresh tokens."""
-    at, origin, key = now(), current_origin(), uuid7()
+    origin, key = current_origin(), uuid7()
     row = {
         "id": key,
         "token": None if token is None else digest(token),

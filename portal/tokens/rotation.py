@@ -47,8 +47,8 @@ class Opened:
 @command
 def open_client_session(user_id: uuid.UUID, organization_id: uuid.UUID | None, *, lifetime: Lifetime) -> Opened:
     """Open an API client's session."""
-    key = add_session(user_id, organization_id, lifetime=lifetime, token=None)
     at = now()
+    key = add_session(user_id, organization_id, at, lifetime=lifetime, token=None)
     token = _add(key, user_id, organization_id, at, at + min(lifetime.idle, lifetime.absolute))
     return Opened(ClientSession(key, user_id), token)
 

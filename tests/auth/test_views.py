@@ -410,7 +410,7 @@ def test_se4_changing_the_password_ends_all_other_sessions_and_replaces_the_toke
     here, there = Visitor(app, uma), Visitor(app, uma)
     former = here.cookie()
     with app.app_context(), acting_as(SYSTEM):
-        session = command(add_session)(uma.id, uma.organization_id, lifetime=lifetime(is_kept=False), token=None)
+        session = command(add_session)(uma.id, uma.organization_id, now(), lifetime=lifetime(is_kept=False), token=None)
 
     sent = {"current_password": PASSWORD, "password": "quite another horse and battery"}
     assert here.post("/account/password", sent).status_code == 303

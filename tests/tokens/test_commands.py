@@ -106,7 +106,7 @@ def test_ac2_nobody_can_end_sessions_of_another_organization(app: Flask, uma: Pe
 @command
 def client_session_of(person: Person) -> uuid.UUID:
     """A session of an API client with one unused refresh token."""
-    key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
+    key = add_session(person.id, person.organization_id, now(), lifetime=WEEK, token=None)
     token = RefreshToken(token=str(key), user_id=person.id, organization_id=person.organization_id, session_id=key)
     token.expires_at = now() + WEEK.idle
     db.session.add(token)

@@ -89,7 +89,7 @@ def session_body(world: World, key: uuid.UUID) -> dict[str, Any]:
     """A session of this person, or of somebody else if they don't exist."""
     person = key if world.build.read(User, key) else world.build.person(f"{key.hex}@example.com").id
     with acting(world.app):
-        return {"session": command(add_session)(person, None, lifetime=HOUR, token=key.hex)}
+        return {"session": command(add_session)(person, None, now(), lifetime=HOUR, token=key.hex)}
 
 
 BODIES: dict[str, Body] = {

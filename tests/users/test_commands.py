@@ -494,7 +494,7 @@ def test_se5_a_new_role_or_tenant_ends_sessions_of_api_clients_but_not_of_browse
         if change == "undo":
             users.update(uma.id, 1, {"role": Role.ADMIN})
         open_session(uma.id, acme.id, lifetime=WEEK)
-        command(add_session)(uma.id, acme.id, lifetime=WEEK, token=None)
+        command(add_session)(uma.id, acme.id, now(), lifetime=WEEK, token=None)
     calls: dict[str, Callable[[], Any]] = {
         "role": lambda: users.update(uma.id, 1, {"role": Role.ADMIN}),
         "tenant": lambda: users.update(uma.id, 1, {"organization_id": birch.id}),

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select, text, update
 
 from portal.core.actor import Origin, Role, bind_origin, unbind_origin
+from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Missing, NotAllowed
 from portal.core.history import Activity
@@ -50,7 +51,7 @@ def session(
 
 @command
 def _client_session(person: Person, rotated: int) -> uuid.UUID:
-    key = add_session(person.id, person.organization_id, lifetime=WEEK, token=None)
+    key = add_session(person.id, person.organization_id, now(), lifetime=WEEK, token=None)
     for number in range(rotated + 1):
         token = RefreshToken(token=f"{key} {number}", user_id=person.id, organization_id=person.organization_id)
         token.session_id = key
@@ -264,7 +265,7 @@ def test_the_list_shows_the_most_recent_sessions_and_the_total(app: Flask, uma: 
     visitor = Visitor(app, uma)
     with acting(app):
         for _ in range(SHOWN + 9):
-            command(add_session)(uma.id, uma.organization_id, lifetime=WEEK, token=None)
+            command(add_session)(uma.id, uma.organization_id, now(), lifetime=WEEK, token=None)
 
     page = visitor.get("/account/devices").text
 

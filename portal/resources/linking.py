@@ -58,8 +58,10 @@ class Linking:
         return Pages(self.side.own).show(id, form)
 
     def remove(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Remove a row."""
-        return self._changed(*self._both(id, posted_key("row")), adds=False)
+        """Remove a row. The entry in the same form is kept for the next page."""
+        answer = self._changed(*self._both(id, posted_key("key")), adds=False)
+        self.side.keep(id, request.form.get("row", ""))
+        return answer
 
     def undo(self, id: uuid.UUID) -> ResponseReturnValue:
         """Undo an addition or a removal, which the name of the field tells apart."""

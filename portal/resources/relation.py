@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from flask import url_for
+from flask import flash, g, get_flashed_messages, url_for
 from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
@@ -22,6 +22,7 @@ from portal.core.policy import Permission
 from portal.core.relations import link, unlink
 from portal.core.sources import Filter
 from portal.core.terms import words_of
+from portal.core.text import tidy
 from portal.resources.resource import Resource, resources
 from portal.web.forms import Form, TextField
 from portal.web.given import Given
@@ -169,7 +170,21 @@ class Side:
         linked = select(other).join(self.relation.model, self._other_key == other.id).where(self._own_key == row.id)
         ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
         found = db.session.scalars(ordered).all()
-        return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or LinkForm(self, row))
+        return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or self._form(row))
+
+    def keep(self, row_id: uuid.UUID, entry: str) -> None:
+        """Keep an entry for the next page of the row that is shown."""
+        if text := (tidy(entry) or "")[:LONGEST]:
+            flash([self.url("enter", row_id), text], "kept")  # type: ignore[arg-type]
+
+    def _form(self, row: Any) -> LinkForm:
+        """The form, with the kept entry."""
+        form = LinkForm(self, row)
+        kept: Any = get_flashed_messages(category_filter=("kept",))
+        for url, text in kept:
+            if url == self.url("enter", row.id):
+                form.row.data, g.kept = text, True
+        return form
 
 
 class LinkForm(Form):

@@ -120,7 +120,7 @@ BODIES: dict[str, Body] = {
     "team_members.teams_enter": _named,
     "team_members.users_enter": lambda world, key: {"row": str(_joined(world, key))},
     "team_members.users_undo": lambda world, key: {"member_added": str(_joined(world, key))},
-    "team_members.users_remove": lambda world, key: {"row": str(_joined(world, key))},
+    "team_members.users_remove": lambda world, key: {"key": str(_joined(world, key))},
     "team_members.teams_undo": lambda world, key: {"member_added": str(member(world, key))},
-    "team_members.teams_remove": lambda world, key: {"row": str(member(world, key))},
+    "team_members.teams_remove": lambda world, key: {"key": str(member(world, key))},
 }

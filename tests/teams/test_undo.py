@@ -101,7 +101,7 @@ def test_undo_is_offered_only_where_it_has_an_effect(
     added, first = buttons(client.get(f"/activity/teams/{team}").text)
     assert {added[2], first[2]} == {str(ada.id), str(uma.id)}
 
-    client.send(f"/teams/{team}/people/remove", {"row": str(uma.id)}, at=f"/teams/{team}")
+    client.send(f"/teams/{team}/people/remove", {"key": str(uma.id)}, at=f"/teams/{team}")
     offered = buttons(client.get(f"/activity/teams/{team}").text)
     assert [name for _, name, _ in offered] == ["member_removed", "member_added"]
     press(client, f"/teams/{team}", added)  # an old page's button: nothing is left to undo
@@ -183,7 +183,7 @@ def test_links_in_a_deleted_organization_cannot_be_changed(
     for name, field, value, verb in (
         ("", "row", ada.email if side == "team" else "Drivers", "added"),
         ("", "row", "nobody", "added"),
-        ("/remove", "row", str(uma.id if side == "team" else team), "removed"),
+        ("/remove", "key", str(uma.id if side == "team" else team), "removed"),
         ("/undo", "member_added", str(uma.id if side == "team" else team), "undone"),
     ):
         answer = client.post(f"{base}{name}", data={**token, field: value})
@@ -201,14 +201,14 @@ def test_a_deleted_row_says_that_it_has_to_be_restored_before_its_links_change(
     token = {"csrf_token": client.form(f"/teams/{team}")["csrf_token"]}
     client.send(f"/users/{uma.id}/delete", {})
 
-    for name, field, verb in (("remove", "row", "removed"), ("undo", "member_added", "undone")):
+    for name, field, verb in (("remove", "key", "removed"), ("undo", "member_added", "undone")):
         client.post(f"/teams/{team}/people/{name}", data={**token, field: str(uma.id)})
         message = f"Not {verb}. Uma Example is deleted. Restore the person first."
         assert message in client.get(f"/teams/{team}").text
     client.send(f"/teams/{team}/delete", {})
     client.post(f"/teams/{team}/people", data={**token, "row": ada.email})
     assert "Not added. Drivers is deleted. Restore the team first." in client.get(f"/teams/{team}").text
-    client.post(f"/teams/{team}/people/remove", data={**token, "row": str(ada.id)})
+    client.post(f"/teams/{team}/people/remove", data={**token, "key": str(ada.id)})
     assert "Not removed. Drivers is deleted. Restore the team first." in client.get(f"/teams/{team}").text
     assert made.members(team) == {uma.id}
 
@@ -236,8 +236,9 @@ def test_a_change_of_a_link_waits_for_a_deletion_and_is_then_refused(
     team = made.add(acme, "Drivers", *(() if adds else (uma,)))
     client = page_client(fresh_app, root)
     token = client.form(f"/teams/{team}")["csrf_token"]
-    address, value = (f"/teams/{team}/people", uma.email) if adds else (f"/teams/{team}/people/remove", str(uma.id))
-    sent = threading.Thread(target=partial(client.post, address, data={"csrf_token": token, "row": value}))
+    address, fields = f"/teams/{team}/people", {"row": uma.email} if adds else {"key": str(uma.id)}
+    data = {"csrf_token": token, **fields}
+    sent = threading.Thread(target=partial(client.post, address if adds else f"{address}/remove", data=data))
 
     with connected(fresh_database) as deleting, connected(fresh_database) as watching:
         deleting.execute("BEGIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -140,6 +141,11 @@ def _fields(form: Element) -> list[tuple[str, str]]:
 def names_in(text: str) -> list[str]:
     """The names in a page's list of people or organizations, in order."""
     return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
+
+
+def text_of(page: str) -> str:
+    """The page without markup, its spaces as one."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
 
 
 def undo_in(text: str) -> dict[str, str]:

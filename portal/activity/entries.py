@@ -68,7 +68,6 @@ class Entry:
     undo: str | None  # the endpoint that undoes
     names_field: bool  # the sentence names the field
     is_complete: bool  # the sentence contains the values too
-    is_change: bool  # of a row; else a sign-in, a refusal and the like
     is_new: bool  # the row was created
     subject: str | None  # None if the event is about nothing, or about whoever did it
     differences: Sequence[Difference]
@@ -180,7 +179,6 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
         undo=resource.undo_endpoint if resource else None,
         names_field=wording.names_field,
         is_complete=wording.is_complete,
-        is_change=row.row_version is not None,
         is_new=row.action == "create",
         subject=subject_of(row, action),
         differences=list(_differences(row, action, lookups.names)),

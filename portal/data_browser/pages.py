@@ -7,6 +7,8 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.data_browser.conditions import Condition, Unfit, operators_of, read, value_of
 from portal.data_browser.tables import Column, Table
-from portal.data_browser.values import LONG, Value
+from portal.data_browser.values import LONG, Value, value_in
 
 SIZES = (25, 50, 100)
 LONGEST_PLACE = 4000
@@ -149,9 +151,10 @@ class View:
         down = self._down()
         return statement.order_by(*(one.desc() if down else one.asc() for one in columns)).limit(self.per_page + 1)
 
-    @property
+    @cached_property
     def _read(self) -> list[Column]:
-        wanted = {*self.shown, *(["deleted_at"] if self.table.has_soft_delete else [])}
+        beside = (one.columns for name, one in self.table.references.items() if name in self.shown)
+        wanted = {*self.shown, *chain(*beside), *(["deleted_at"] if self.table.has_soft_delete else [])}
         return [one for one in self.table.readable if one.name in wanted]
 
     def _beyond(self, columns: Sequence[Any], place: Sequence[Any]) -> Any:
@@ -183,7 +186,8 @@ class View:
     def _line(self, row: Any) -> Line:
         texts = row._mapping
         key = [texts[f"k_{name}"] for name in self.table.key]
-        values = [self._value(self.table.columns[name], texts) for name in self.shown]
+        own = {one.name: texts[f"v_{one.name}"] for one in self._read}
+        values = [value_in(self.table, name, own, LONG) for name in self.shown]
         sorted_by = texts[f"k_{self._column.name}"]
         is_long = self._column.name not in self.table.key and len(sorted_by or "") > LONGEST_VALUE
         place = json.dumps([is_long or sorted_by, *key], separators=(",", ":"))
@@ -191,14 +195,6 @@ class View:
         is_deleted = self.table.has_soft_delete and texts["v_deleted_at"] is not None
         has_address = all(len(one) <= LONGEST_KEY for one in key)
         return Line(key if has_address else [], values, is_deleted, written if len(written) <= LONGEST_PLACE else None)
-
-    def _value(self, column: Column, texts: Mapping[str, Any]) -> Value:
-        if column.secret is not None:
-            return Value(column, None)
-        text = texts[f"v_{column.name}"]
-        is_cut = text is not None and len(text) > LONG
-        reference = self.table.references.get(column.name)
-        return Value(column, text[:LONG] if is_cut else text, is_cut, reference if text is not None else None)
 
     # URLs
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Text, case, cast, func, literal, select
 from portal.core.counts import Count
 from portal.core.errors import Missing
 from portal.data_browser.conditions import value_of
-from portal.data_browser.tables import Reference, Table, pointing_at
-from portal.data_browser.values import Value
+from portal.data_browser.references import Reference
+from portal.data_browser.tables import Table, pointing_at
+from portal.data_browser.values import Value, value_in
 
 MOST_SHOWN = 400_000  # characters of a row, shared evenly among its columns
 COUNTED = 1_000
@@ -22,16 +23,16 @@ CUT = "..."  # exists in every database encoding
 
 @dataclass(frozen=True)
 class Pointing:
-    """The number of rows in another table that reference this one, with the column."""
+    """The number of rows in another table that reference this one, with the values of their columns."""
 
     table: Table
     reference: Reference
-    value: str
+    values: Sequence[str]
     count: Count
 
     @property
-    def where(self) -> str:
-        return f"{self.reference.column}:is:{self.value}"
+    def where(self) -> list[str]:
+        return [f"{name}:is:{value}" for name, value in zip(self.reference.columns, self.values, strict=True)]
 
 
 def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[Value]:
@@ -40,18 +41,19 @@ def values_of(connection: Connection, table: Table, key: Sequence[str]) -> list[
     row = connection.execute(_with_key(select(*texts), table, key)).mappings().first()
     if row is None:
         raise Missing
-    return [_value(table, name, row) for name in table.columns]
+    found: Mapping[Any, Any] = row
+    return [value_in(table, name, found, longest(table)) for name in table.columns]
 
 
 def pointing(
     connection: Connection, tables: Mapping[str, Table], table: Table, values: Sequence[Value]
 ) -> list[Pointing]:
     """The rows that reference this one, counted up to a bound in one statement."""
+    texts = {one.column.name: one.text for one in values if one.text is not None}
     found = [
-        (other, reference, one.text)
-        for one in values
-        if one.text is not None
-        for other, reference in pointing_at(tables, table, one.column.name)
+        (other, reference, [texts[name] for name in reference.targets])
+        for other, reference in pointing_at(tables, table)
+        if texts.keys() >= set(reference.targets)
     ]
     if not found:
         return []
@@ -90,18 +92,8 @@ def _with_key(statement: Any, table: Table, key: Sequence[str]) -> Any:
     ).limit(1)
 
 
-def _counted(other: Table, reference: Reference, value: str) -> Any:
-    same = other.of(reference.column) == value_of(other.columns[reference.column], value)
-    bounded = select(literal(1)).select_from(other.clause).where(same).limit(COUNTED + 1).subquery()
+def _counted(other: Table, reference: Reference, values: Sequence[str]) -> Any:
+    pairs = zip(reference.columns, values, strict=True)
+    same = [other.of(name) == value_of(other.columns[name], value) for name, value in pairs]
+    bounded = select(literal(1)).select_from(other.clause).where(*same).limit(COUNTED + 1).subquery()
     return select(func.count()).select_from(bounded).scalar_subquery()
-
-
-def _value(table: Table, name: str, row: Mapping[Any, Any]) -> Value:
-    column = table.columns[name]
-    if column.secret is not None:
-        return Value(column, None)
-    text = row[name]
-    most = longest(table)
-    is_cut = text is not None and len(text) > most
-    reference = table.references.get(name)
-    return Value(column, text[:most] if is_cut else text, is_cut, reference if text is not None else None)

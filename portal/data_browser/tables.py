@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from portal.core.counts import BOUND, COUNTED_BELOW, Count
 from portal.core.errors import Missing
 from portal.core.row_security import SECRETS
 from portal.data_browser.reading import readable_tables
+from portal.data_browser.references import KEPT, Reference
 from portal.resources.relation import relations
 from portal.resources.resource import resources
 
@@ -45,18 +46,6 @@ ABOUT = {
 
 # Columns that the portal derives from others for searching and sorting. They are shown on request.
 INTERNAL = frozenset({"search_text", "sort_name"})
-
-# Columns that reference a person without a foreign key, so that the person can be removed.
-PEOPLE = ("created_by", "updated_by", "deleted_by", "actor_id")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A column that references a row of another table."""
-
-    column: str
-    table: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +85,7 @@ class Table:
     columns: Mapping[str, Column]
     key: Sequence[str]
     clause: TableClause
-    references: Mapping[str, Reference] = field(default_factory=dict)
+    references: Mapping[str, Reference] = field(default_factory=dict)  # by column
 
     @cached_property
     def readable(self) -> list[Column]:
@@ -116,7 +105,10 @@ class Table:
 
 
 def all_tables(connection: Connection) -> dict[str, Table]:
-    return {table.name: table for table in map(_table, readable_tables(connection))}
+    rows = readable_tables(connection)
+    tables = {table.name: table for table in map(_table, rows)}
+    keys = {name: row["references"] or [] for name, row in zip(tables, rows, strict=True)}
+    return {name: replace(table, references=_references(keys[name], table, tables)) for name, table in tables.items()}
 
 
 def table_named(tables: Mapping[str, Table], name: str) -> Table:
@@ -143,13 +135,13 @@ def counted(connection: Connection, tables: Collection[Table]) -> dict[str, Coun
     return kinds | {one.name: Count.bounded(number, BOUND) for one, number in zip(small, found, strict=True)}
 
 
-def pointing_at(tables: Mapping[str, Table], table: Table, target: str) -> list[tuple[Table, Reference]]:
-    """The indexed columns of other tables that reference this column."""
+def pointing_at(tables: Mapping[str, Table], table: Table) -> list[tuple[Table, Reference]]:
+    """The references of other tables to this one that an index can look up."""
     return [
         (other, reference)
         for other in tables.values()
-        for reference in other.references.values()
-        if (reference.table, reference.target) == (table.name, target) and other.columns[reference.column].is_indexed
+        for reference in dict.fromkeys(other.references.values())
+        if reference.table == table.name and any(other.columns[name].is_indexed for name in reference.columns)
     ]
 
 
@@ -165,7 +157,6 @@ def _table(row: Mapping[str, Any]) -> Table:
         columns,
         key if all(columns[one].secret is None for one in key) else [],
         clause(row["name"], *(column(one) for one in columns), schema=row["schema"]),
-        _references(row["references"] or [], columns),
     )
 
 
@@ -191,12 +182,22 @@ def _column(table: str, row: Mapping[str, Any]) -> Column:
     )
 
 
-def _references(found: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> dict[str, Reference]:
-    """Foreign keys with one column. The portal has none with several."""
-    named = {one: Reference(one, "users", "id") for one in PEOPLE if one in columns}
-    held = {
-        one["columns"][0]: Reference(one["columns"][0], _named(one["schema"], one["table"]), one["targets"][0])
-        for one in found
-        if len(one["columns"]) == 1
-    }
-    return {**named, **held}
+def _references(keys: Sequence[Mapping[str, Any]], table: Table, tables: Mapping[str, Table]) -> dict[str, Reference]:
+    """The reference of each column that has one. Of several, one with few columns, and rather a foreign key."""
+    kept = [Reference((name,), *target) for name, target in KEPT.items() if _is_same(table, name, tables, *target)]
+    held = [
+        Reference(tuple(one["columns"]), _named(one["schema"], one["table"]), tuple(one["targets"])) for one in keys
+    ]
+    known = [one for one in (*kept, *held) if one.table in tables and _can_read(tables[one.table], one.targets)]
+    known.sort(key=lambda one: len(one.columns), reverse=True)
+    return {name: one.in_order(tables[one.table].key) for one in known for name in one.columns}
+
+
+def _is_same(table: Table, name: str, tables: Mapping[str, Table], other: str, targets: Sequence[str]) -> bool:
+    """Whether both have these columns, of the same type."""
+    target = tables[other].columns.get(targets[0]) if other in tables else None
+    return name in table.columns and target is not None and table.columns[name].type == target.type
+
+
+def _can_read(table: Table, names: Sequence[str]) -> bool:
+    return all(name in table.columns and table.columns[name].secret is None for name in names)

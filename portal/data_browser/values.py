@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from portal.data_browser.tables import Column, Reference
+from portal.data_browser.references import Target
+from portal.data_browser.tables import Column, Table
 
 LONG = 80
 SHORT = 8
@@ -13,12 +15,12 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Value:
-    """A value as text; None is NULL. `links_to` is the target of a reference."""
+    """A value as text; None is NULL. `links_to` is what it references."""
 
     column: Column
     text: str | None
     is_cut: bool = False
-    links_to: Reference | None = None
+    links_to: Target | None = None
 
     @property
     def is_secret(self) -> bool:
@@ -38,6 +40,16 @@ class Value:
     def short(self) -> str:
         """The end of a UUID, which differs even if UUIDs were created one after the other."""
         return f"…{(self.text or '')[-SHORT:]}"
+
+
+def value_in(table: Table, name: str, texts: Mapping[str, str | None], longest: int) -> Value:
+    """A column's value in a row, given the texts of its readable columns, one character more than the longest."""
+    column, text = table.columns[name], texts.get(name)
+    if column.secret is not None or text is None:
+        return Value(column, None)
+    reference = table.references.get(name)
+    target = reference.target(texts, longest) if reference else None
+    return Value(column, text[:longest], is_cut=len(text) > longest, links_to=target)
 
 
 def as_text(count: int) -> str:

@@ -12,13 +12,14 @@ from portal.organizations.models import Organization
 from portal.web.forms import TextField
 
 LONGEST = 120
+SUGGESTED = "Suggestions appear as you type."
 
 
 class OrganizationField(TextField):
     """An organization by its URL name, its key, or its name if no other has the same; `row` is what was found."""
 
     def __init__(self, label: str = "Organization", **kwargs: Any) -> None:
-        super().__init__(label, longest=LONGEST, default=named_in_url, **kwargs)
+        super().__init__(label, longest=LONGEST, default=named_in_url, description=SUGGESTED, **kwargs)
         self.row: Organization | None = None
         self.render_kw = {
             "spellcheck": "false",

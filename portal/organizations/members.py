@@ -13,10 +13,13 @@ from portal.web.given import Given
 
 @dataclass(frozen=True)
 class Membership:
-    """An organization's people: the newest, the number who can sign in, and of these the administrators."""
+    """An organization's people: the newest, the number who can sign in, and of these the administrators.
+
+    In a deleted organization nobody can, so everybody who isn't deleted counts.
+    """
 
     newest: Sequence[Any]
-    active: Count
+    people: Count
     admins: Count
 
 
@@ -24,7 +27,7 @@ class Members(Protocol):
     def counted(self) -> Any:
         """A column `people` for lists of organizations: the number who can sign in, counted up to `BOUND` + 1."""
 
-    def of(self, organization_id: uuid.UUID) -> Membership: ...
+    def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
 
     def before_delete(self, organization_id: uuid.UUID) -> None:
         """Sign out the people's API clients. Raises Conflict if no super admin could sign in after the deletion."""

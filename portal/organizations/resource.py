@@ -90,7 +90,7 @@ class Organizations(Resource[Organization]):
         chosen = {"organization": row.id} if current_actor().is_unlimited else {}
         others = [one for one in resources().values() if one is not self and one.navigation()]
         lists = [(one.plural.capitalize(), one.url("index", **chosen)) for one in others]
-        return {"membership": members().of(row.id), "lists": lists}
+        return {"membership": members().of(row.id, is_deleted=row.is_deleted), "lists": lists}
 
     def samples(self, tenant: SampleTenant) -> Samples:
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)
@@ -104,7 +104,7 @@ class Organizations(Resource[Organization]):
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
         membership = members().of(row.id)
-        active, admins = membership.active, membership.admins
+        active, admins = membership.people, membership.admins
         if not active.value:
             return ["It has no people who can sign in.", "You can restore it from the deleted organizations."]
         many = "" if active.kind == "exact" else "More than "

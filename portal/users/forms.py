@@ -11,7 +11,7 @@ from wtforms.validators import DataRequired, InputRequired
 from portal.core.actor import Role, current_actor
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import grantable_roles
-from portal.organizations.fields import OrganizationField
+from portal.organizations.fields import SUGGESTED, OrganizationField
 from portal.organizations.models import Organization
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_ANY_TENANT
@@ -23,10 +23,7 @@ from portal.web.reauthentication import ReauthenticationForm
 
 LONGEST_EMAIL = 254
 LONGEST_NAME = 80
-NO_ORGANIZATION = (
-    "Suggestions appear as you type. Without an organization, a person sees only their own account,"
-    " unless their role is Super admin."
-)
+NO_ORGANIZATION = "Without an organization, a person sees only their own account, unless their role is Super admin."
 
 
 class EmailField(TextField):
@@ -69,7 +66,7 @@ class UserForm(RowForm):
         if "organization_id" not in self:
             return
         url_name = f"URL name: {self.home.slug}. " if self.home else ""
-        self.organization_id.description = f"{url_name}{NO_ORGANIZATION}"
+        self.organization_id.description = f"{url_name}{SUGGESTED} {NO_ORGANIZATION}"
 
     @property
     def organization(self) -> Organization | None:

@@ -30,13 +30,14 @@ class People:
         counted = active.limit(BOUND + 1).correlate(Organization).lateral()
         return select(func.count()).select_from(counted).scalar_subquery().label("people")
 
-    def of(self, organization_id: uuid.UUID) -> members.Membership:
+    def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> members.Membership:
         inside = User.organization_id == organization_id
+        counted = (inside,) if is_deleted else (inside, queries.ACCEPTED)
         newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
         return members.Membership(
             db.session.execute(newest).all(),
-            _active_of(organization_id),
-            _count(inside, queries.ACCEPTED, User.role == Role.ADMIN),
+            _count(*counted) if is_deleted else _active_of(organization_id),
+            _count(*counted, User.role == Role.ADMIN),
         )
 
     def before_delete(self, organization_id: uuid.UUID) -> None:

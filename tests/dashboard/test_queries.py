@@ -113,7 +113,7 @@ def test_the_page_of_an_organization_counts_its_people_with_the_same_index(
     with acting(fresh_app, busy if who == "ADMIN" else None):
         found, read = read_by(lambda: People().of(busy.organization_id))  # type: ignore[arg-type]
 
-        assert found.active == Count(32 * DAYS + 1)
+        assert found.people == Count(32 * DAYS + 1)
         assert read < 1.5 * EACH * DAYS
         assert scans("users_active_count_idx") == 1
 

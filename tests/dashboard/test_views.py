@@ -17,7 +17,7 @@ from portal.dashboard.chart import chart_of
 from portal.dashboard.queries import sum_of
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.pages import PageClient, text_of
 
 FIGURE = re.compile(r'<li><a class="card" href="([^"]+)"><span class="quiet">([^<]+)</span>.*?number">([^<]+)<', re.S)
 
@@ -75,7 +75,7 @@ def test_dashboard_lists_and_organization_page_count_the_same_people(
 
     assert re.findall(r'href="/users/[^"]+">(\w+) Example', active) == ["In", "Ada"]
     assert re.findall(r'href="/users/[^"]+">(\w+) Example', invited) == ["Late", "Asked"]
-    assert "2 can sign in, 1 of them as administrator" in " ".join(client.get(f"/organizations/{acme.id}").text.split())
+    assert "2 can sign in, 1 of them as administrator" in text_of(client.get(f"/organizations/{acme.id}").text)
     everybody = rows_at(client, "/users/")
     assert figures(client.get("/").text)["Active people"][1] == str(everybody) == ("2" if who == "ada" else "3")
     if who == "root":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
+
+import pytest
 
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.organizations.models import Organization
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import HTMX, PageClient, fields_of, names_in, undo_in
+from tests.pages import HTMX, PageClient, fields_of, names_in, text_of, undo_in
 
 
 def test_the_list_shows_active_organizations_and_their_number_of_people(
@@ -189,11 +192,52 @@ def test_the_page_shows_the_newest_people_and_how_many_can_sign_in(
 
     text = client.get(f"/organizations/{acme.id}").text
 
-    assert "2 can sign in, 1 of them as administrator" in text
+    assert "2 can sign in, 1 of them as administrator" in text_of(text)
     assert ada.name in text
     assert uma.name in text
     assert gil.name not in text
     assert "Hidden" not in text
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
+def test_each_number_of_people_links_to_a_list_of_as_many(
+    client: PageClient, sign_in: SignIn, build: Builder, ada: Person, root: Person, acme: Tenant, uma: Person,
+    gil: Person, role: Role,
+) -> None:  # fmt: skip
+    assert uma.organization_id == gil.organization_id == acme.id
+    build.person("hidden@example.com", role=Role.SUPER_ADMIN, tenant=acme)
+    build.person("invited@example.com", tenant=acme, invited_at=now())
+    build.person("off@example.com", tenant=acme, is_active=False, role=Role.ADMIN)
+    sign_in(ada if role is Role.ADMIN else root)
+
+    active = {ada.name, uma.name} if role is Role.ADMIN else {ada.name, uma.name, "Hidden Example"}
+    page = client.get(f"/organizations/{acme.id}").text
+    assert f"{len(active)} can sign in, 1 of them as administrator" in text_of(page)
+    assert _listed(client, page, f"{len(active)} can sign in") == active
+    assert _listed(client, page, "1 of them as administrator") == {ada.name}
+    assert _listed(client, page, "All active people") == active
+
+
+def test_the_numbers_of_a_deleted_organization_link_to_a_list_of_as_many(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, acme: Tenant, ada: Person, uma: Person
+) -> None:
+    build.person("off@example.com", tenant=acme, is_active=False, role=Role.ADMIN)
+    build.person("gone@example.com", tenant=acme, deleted_at=now())
+    sign_in(root)
+    client.send(f"/organizations/{acme.id}/delete", {})
+
+    page = client.get(f"/organizations/{acme.id}").text
+    assert "3 people, 2 of them as administrators. None can sign in while it is deleted" in text_of(page)
+    assert _listed(client, page, "3 people") == {ada.name, uma.name, "Off Example"}
+    assert _listed(client, page, "2 of them as administrators") == {ada.name, "Off Example"}
+    assert _listed(client, page, "All people") == {ada.name, uma.name, "Off Example"}
+
+
+def _listed(client: PageClient, page: str, label: str) -> set[str]:
+    """The names in the list that a link leads to."""
+    link = re.search(rf'<a href="([^"]+)">{label}</a>', page)
+    assert link is not None, label
+    return set(names_in(client.get(html.unescape(link[1])).text))
 
 
 def test_an_organization_without_people_offers_to_add_one(

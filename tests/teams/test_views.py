@@ -23,7 +23,7 @@ from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
-from tests.pages import PageClient, fields_of
+from tests.pages import PageClient, fields_of, text_of
 
 INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
 
@@ -59,15 +59,10 @@ class Teams:
             return [(one.table_name, one.row_id, one.organization_id) for one in rows]
 
 
-def _text(page: str) -> str:
-    """The page without markup, its spaces as one."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
-
-
 def _operation(client: PageClient, page: str, number: int) -> str:
     """The text of the page of an operation that another page links to."""
     main = client.get(page).text.split("<main")[1]
-    return _text(client.get(re.findall(r'href="(/activity/[0-9a-f-]{36})"', main)[number]).text)
+    return text_of(client.get(re.findall(r'href="(/activity/[0-9a-f-]{36})"', main)[number]).text)
 
 
 @pytest.fixture
@@ -466,14 +461,14 @@ def test_the_former_organization_sees_that_somebody_left_a_team(
         (f"/teams/{team}", "somebody from this team"),
         ("/activity/", "somebody from Drivers"),
     ):
-        text = _text(client.get(page).text)
+        text = text_of(client.get(page).text)
         assert f" removed {subject}" in text
         assert "Ulrike" not in text
     client.send("/logout", {}, at="/account/")
     sign_in(bea)
     for page in ("/activity/", f"/activity/people/{uma.id}"):
         assert "Drivers" not in client.get(page).text
-        assert " removed " not in _text(client.get(page).text)
+        assert " removed " not in text_of(client.get(page).text)
 
 
 def test_an_operation_shows_each_change_of_a_membership_once(
@@ -494,7 +489,7 @@ def test_an_operation_shows_each_change_of_a_membership_once(
     with acting(app, root):
         users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
     sign_in(root)
-    listed = _text(client.get("/activity/").text)
+    listed = text_of(client.get("/activity/").text)
     assert re.search(r"Root Example removed Uma Example from \w+, with 2 more in the same change", listed)
     shown = _operation(client, f"/activity/people/{uma.id}", 0)
     for sentence in ("removed Uma Example from Drivers", "removed Uma Example from Riders", "changed the organization"):
@@ -519,7 +514,7 @@ def test_a_tenant_does_not_learn_that_a_super_admin_leaves_a_team(
     assert made.members(team) == set()
     assert [tenant for *_, tenant in made.events("member_removed")] == [None, None]
     for page in (f"/activity/teams/{team}", f"/teams/{team}", "/activity/"):
-        assert " removed " not in _text(client.get(page).text)
+        assert " removed " not in text_of(client.get(page).text)
 
 
 def test_deleted_people_and_teams_keep_the_membership(
@@ -586,9 +581,9 @@ def test_the_earlier_state_names_the_compared_fields(
     team = made.add(acme)
     sign_in(ada)
 
-    shown = _text(client.get(f"/activity/teams/{team}?at=2100-01-01T00:00").text)
+    shown = text_of(client.get(f"/activity/teams/{team}?at=2100-01-01T00:00").text)
     assert "its name and description were as they are now." in shown
-    shown = _text(client.get(f"/activity/people/{ada.id}?at=2100-01-01T00:00").text)
+    shown = text_of(client.get(f"/activity/people/{ada.id}?at=2100-01-01T00:00").text)
     assert "all fields below were as they are now." in shown
 
 
@@ -619,7 +614,7 @@ def test_only_the_history_of_people_has_sign_ins(
         shown = client.get(page).text
         assert "Changes</a>" in shown
         assert "Sign-ins" not in shown
-        assert "created this team" in _text(shown)
+        assert "created this team" in text_of(shown)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -651,3 +646,28 @@ def test_teams_are_searched_and_paged(
     assert client.get("/teams/?q=team+29").text.count("/edit") == 1
     backward = client.get("/teams/?sort=-name").text
     assert backward.index("Team 29") < backward.index("Team 28")
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
+def test_the_history_shows_the_source_of_every_change_in_the_same_way(
+    client: PageClient, sign_in: SignIn, ada: Person, root: Person, uma: Person, acme: Tenant, made: Teams, role: Role
+) -> None:
+    team = made.add(acme)
+    sign_in(ada if role is Role.ADMIN else root)
+    client.send(f"/teams/{team}/edit", {"name": "Riders"})
+    client.send(f"/teams/{team}/people", {"row": uma.email}, at=f"/teams/{team}")
+    client.send(f"/teams/{team}/delete", {})
+
+    for page in (f"/teams/{team}", f"/activity/teams/{team}", "/activity/"):
+        trail = client.get(page).text.split('<ol class="trail">', 1)[1].split("</ol>")[0]
+        for verb in ("deleted", "added", "changed"):
+            entry = next(one for one in trail.split("<li") if f" {verb}" in text_of(f"<li{one}"))
+            assert "<small>127.0.0.1" in entry, (page, verb)
+
+
+@pytest.mark.parametrize("path", ["/teams/new", "/users/new"])
+def test_the_field_for_an_organization_has_the_same_hint_in_every_form(
+    client: PageClient, sign_in: SignIn, root: Person, path: str
+) -> None:
+    sign_in(root)
+    assert re.search(r'id="organization_id-hint">Suggestions appear as you type\.', client.get(path).text)

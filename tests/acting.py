@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from portal import create_app
 from portal.core.actor import SYSTEM, Actor
@@ -74,18 +75,18 @@ def busy(app: Flask, person: Person) -> Iterator[None]:
     begun, ended = threading.Event(), threading.Event()
 
     def read() -> None:
-        with acting(app, person), reading(30):
+        with acting(app, person), reading(600):
             begun.set()
-            ended.wait(30)
+            ended.wait(600)
 
     thread = threading.Thread(target=read)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     try:
         yield
     finally:
         ended.set()
-        thread.join(30)
+        thread.join(60)
 
 
 @command
@@ -107,7 +108,7 @@ def run_concurrently(app: Flask, tasks: Sequence[Callable[[], R]], *persons: Per
 
     def run(index: int) -> None:
         with acting(app, persons[index % len(persons)] if persons else None):
-            gate.wait(timeout=30)
+            gate.wait(timeout=60)
             try:
                 outcomes[index] = tasks[index]()
             except Exception as error:
@@ -119,6 +120,21 @@ def run_concurrently(app: Flask, tasks: Sequence[Callable[[], R]], *persons: Per
     for thread in threads:
         thread.join(timeout=120)
     return outcomes
+
+
+def within_one_minute(app: Flask, attempt: Callable[[int], R]) -> R:
+    """Attempt it until one attempt, each with its number, ran within one minute of PostgreSQL's clock."""
+
+    def minute() -> Any:
+        with acting(app):
+            return db.session.scalar(select(func.date_trunc("minute", func.clock_timestamp())))
+
+    for number in itertools.count():
+        began = minute()
+        result = attempt(number)
+        if minute() == began:
+            return result
+    raise AssertionError("unreachable")
 
 
 def outcomes_of(results: list[Any]) -> Counter[str]:

@@ -123,10 +123,20 @@ class Server:
         return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
 
+# High limits, so that only tests about a limit reach it, however slow the machine is.
+PATIENT: dict[str, Any] = {
+    "guesses_per_account": 10_000,
+    "guesses_per_network": 10_000,
+    "statement_timeout": 60.0,
+    "pool_timeout": 60.0,
+    "data_browser_seconds": 60.0,
+    "refresh_grace": 600.0,
+}
+
+
 def settings_for(database_url: str, **changes: Any) -> Settings:
-    """The settings of tests: cheap password hashes, a known key, and high limits for wrong passwords."""
-    values: dict[str, Any] = {"guesses_per_account": 10_000, "guesses_per_network": 10_000, **changes}
-    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **values)
+    """The settings of tests: cheap password hashes, a known key, and patience."""
+    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **{**PATIENT, **changes})
 
 
 def app_for(database_url: str, **changes: Any) -> Flask:

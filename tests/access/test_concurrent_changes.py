@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person
 from tests.mailbox import jobs
+from tests.waiting import until
 
 MOVED = text("UPDATE users SET organization_id = (SELECT id FROM organizations WHERE slug = 'birch') WHERE id = :id")
 PROMOTED = text("UPDATE users SET role = 'SUPER_ADMIN' WHERE id = :id")
@@ -70,16 +70,13 @@ def error_after(
             change(other)
             running = pool.submit(as_person)
             wait_until_blocked_by(other)
-        error = running.exception(timeout=30)
+        error = running.exception(timeout=60)
     assert error is None or isinstance(error, Exception)
     return error
 
 
 def wait_until_blocked_by(connection: Connection) -> None:
-    deadline = time.monotonic() + 20
-    while connection.execute(BLOCKED).first() is None:
-        assert time.monotonic() < deadline, "nothing is blocked"
-        time.sleep(0.02)
+    until(lambda: connection.execute(BLOCKED).first() is not None, "nothing is blocked")
 
 
 def actions_of(app: Flask, person: Person) -> list[str]:

@@ -30,6 +30,7 @@ from tests.cast import Builder
 from tests.cli.test_doctor import diagnose
 from tests.database import SECRET_KEY, Server, settings_for
 from tests.reliability.serving import serving
+from tests.waiting import until
 
 SEALED = re.compile(r"INFO sealed \d events? of the history\. Seal \d ends at position 2, digest ([0-9a-f]{64})$", re.M)
 SEAL_KEY = "a-key-for-seals-alone-0123456789-abcdefg"
@@ -140,11 +141,10 @@ def test_nothing_is_sealed_in_the_background_unless_the_portal_is_served(fresh_d
 def test_a_served_portal_seals_automatically_and_logs_it_to_stderr(fresh_database: str, tmp_path: Path) -> None:
     with serving(fresh_database, tmp_path, PORTAL_SEAL_SECONDS="0.1") as run, portal_on(fresh_database) as app:
         make(app, "o", 2)
-        deadline = time.monotonic() + 20
-        while not (found := SEALED.search(run.printed)) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: SEALED.search(run.printed), "nothing was sealed")
         with acting(app):
             newest = seals.head()
+        found = SEALED.search(run.printed)
 
     assert found and newest
     assert found[1] == newest.digest

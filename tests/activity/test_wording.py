@@ -18,7 +18,7 @@ from portal.activity.entries import days, entries_of
 from portal.auth.actions import SIGN_IN, SIGN_IN_FAILED, TWO_FACTOR_FAILED
 from portal.core.actor import Role
 from portal.core.batch import create_many
-from portal.core.clock import now
+from portal.core.clock import now, stopped
 from portal.core.db import command, db
 from portal.core.history import record
 from portal.demo_data.seed import SEED_ADDED
@@ -239,7 +239,7 @@ def test_the_dashboard_shows_a_change_of_many_organizations_once(
 
 
 def test_entries_are_grouped_by_day(app: Flask, ada: Person, uma: Person) -> None:
-    with acting(app, ada):
+    with acting(app, ada), stopped():
         users.update(uma.id, 1, {"first_name": "Ulla"})
         entry = entries_of(queries.listing({}, "/activity/").page().rows)[0]
         midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -59,17 +58,33 @@ def with_claims(**members: Any) -> Callable[[Claims], str]:
     return forge
 
 
+def with_time(name: str, made: Callable[[int], Any]) -> Callable[[Claims], str]:
+    """One of its times is made from the moment when the token was issued."""
+    return lambda claims: with_claims(**{name: made(claims["iat"])})(claims)
+
+
 def by_rsa(claims: Claims) -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return jwt.encode(claims, key, "RS256", headers={"typ": "at+jwt"})
 
 
-INVALID_TIMES: dict[str, Any] = {
-    "a string": str(int(time.time()) + 60), "a string with spaces": f" {int(time.time()) + 60}\n",
-    "true": True, "false": False, "an empty string": "", "a list": [int(time.time()) + 60],
-    "an object": {}, "a fraction": time.time() + 60.5,
-    "infinity": 1e400, "-infinity": -1e400, "not a number": float("nan"), "huge": 10**400, "minus huge": -(10**400),
-}  # fmt: skip
+# What a claim says, and which time would be good there.
+INVALID_TIMES: dict[str, Callable[[int], Any]] = {
+    "a string": str,
+    "a string with spaces": " {}\n".format,
+    "true": lambda _: True,
+    "false": lambda _: False,
+    "an empty string": lambda _: "",
+    "a list": lambda good: [good],
+    "an object": lambda _: {},
+    "a fraction": lambda good: good + 0.5,
+    "infinity": lambda _: 1e400,
+    "-infinity": lambda _: -1e400,
+    "not a number": lambda _: float("nan"),
+    "huge": lambda _: 10**400,
+    "minus huge": lambda _: -(10**400),
+}
+GOOD = {"iat": 0, "nbf": 0, "exp": 60}  # seconds after the token was issued
 FORGED: dict[str, Callable[[Claims], str]] = {
     "none": lambda claims: f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}.",
     "none, with our signature": with_header(alg="none"),
@@ -89,7 +104,7 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "another audience": with_claims(aud="other"),
     "audiences": with_claims(aud=["portal-api", "other"]),
     "another issuer": with_claims(iss="https://evil.example"),
-    "expired": with_claims(exp=int(time.time()) - 1),
+    "expired": with_time("exp", lambda issued: issued - 1),
     "no expiry": with_claims(exp=None),
     "no subject": with_claims(sub=None),
     "no session": with_claims(sid=None),
@@ -97,18 +112,18 @@ FORGED: dict[str, Callable[[Claims], str]] = {
     "another person": with_claims(sub=str(uuid.UUID(int=1))),
     "a number as the person": with_claims(sub=7),
     "a session with an invalid key": with_claims(sid="' OR true"),
-    "issued tomorrow": with_claims(iat=int(time.time()) + 86_400),
+    "issued tomorrow": with_time("iat", lambda issued: issued + 86_400),
     **{
-        f"{name} is {kind}": with_claims(**{name: value})
-        for name in ("exp", "iat", "nbf")
-        for kind, value in INVALID_TIMES.items()
+        f"{name} is {kind}": with_time(name, lambda issued, name=name, made=made: made(issued + GOOD[name]))  # type: ignore[misc]
+        for name in GOOD
+        for kind, made in INVALID_TIMES.items()
         if (name, kind) != ("nbf", "minus huge")
     },
-    "expires too late": with_claims(exp=int(time.time()) + 86_400),
+    "expires too late": with_time("exp", lambda issued: issued + 86_400),
     "expires in an absurd future": with_claims(exp=2**62),
     "issued long ago": with_claims(iat=0),
-    "issued after its expiry": with_claims(iat=int(time.time()) + 600),
-    "not yet": with_claims(nbf=int(time.time()) + 86_400),
+    "issued after its expiry": with_time("iat", lambda issued: issued + 600),
+    "not yet": with_time("nbf", lambda issued: issued + 86_400),
     "not a JWT": lambda _claims: "a.b.c",
     "too few parts": lambda _claims: "eyJhbGciOiJIUzI1NiJ9.e30",
     "deep JSON": lambda _claims: base64.urlsafe_b64encode(b"[" * 1200).decode() + ".e30.AAAA",

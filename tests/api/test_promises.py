@@ -28,7 +28,7 @@ from tests.cast import Builder, Person, Tenant
 from tests.rounds import rounds
 
 THREADS, ROUNDS = 50, rounds("ROUNDS", 12)
-LATER = timedelta(minutes=1)  # longer than any grace period
+LATER = timedelta(hours=1)  # longer than any grace period
 
 
 def age(app: Flask, by: timedelta = LATER) -> None:
@@ -150,7 +150,7 @@ def test_rt3_after_the_grace_period_the_direct_predecessor_ends_the_session_too(
 @pytest.fixture
 def portal(fresh_database: str) -> Iterator[Flask]:
     """A portal where commits are real."""
-    with portal_on(fresh_database, refreshes_per_network=100_000, concurrent_requests=100, pool_timeout=60) as app:
+    with portal_on(fresh_database, refreshes_per_network=100_000, concurrent_requests=100) as app:
         yield app
 
 

@@ -87,17 +87,17 @@ def test_co7_a_request_still_in_flight_is_409_and_runs_once(
 
         def slow(*args: Any, **kwargs: Any) -> Any:
             started.set()
-            assert proceed.wait(20)
+            assert proceed.wait(60)
             return log_in(*args, **kwargs)
 
         monkeypatch.setattr("portal.api.commands.log_in", slow)
         first: list[dict[str, Any]] = []
         thread = threading.Thread(target=lambda: first.append(Program(app).sign_in(uma, headers=ONE)))
         thread.start()
-        assert started.wait(20)
+        assert started.wait(60)
         twin = Program(app).post(LOGIN, {"email": uma.email, "password": uma.password}, headers=ONE)
         proceed.set()
-        thread.join(20)
+        thread.join(60)
 
         assert (twin.status_code, twin.json["code"]) == (409, "in_flight")  # type: ignore[index]
         assert Program(app).sign_in(uma, headers=ONE) == first[0]

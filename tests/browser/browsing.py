@@ -32,7 +32,7 @@ FLAGS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
-PATIENCE = 10_000
+PATIENCE = 60_000
 ADMIN, ADA, UMA = "admin@example.com", "ada@example.com", "uma@example.com"
 STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 EXPECTED_STATUSES = ("400", "403", "404", "405", "409", "410", "422", "429")

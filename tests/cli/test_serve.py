@@ -42,25 +42,25 @@ class Run:
             self.lines.append(line)
             if found := re.search(r"http://localhost:\d+", line):
                 return found.group()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         self.process.stdout.close()
         raise AssertionError("".join(self.lines))
 
     def get(self, path: str) -> int:
-        with urllib.request.urlopen(self.address + path, timeout=10) as response:  # noqa: S310
+        with urllib.request.urlopen(self.address + path, timeout=60) as response:  # noqa: S310
             return int(response.status)
 
     def end(self, with_signal: int) -> tuple[int, str]:
         """Signal the whole process group, as a terminal does, and return exit code and remaining output."""
         os.killpg(self.process.pid, with_signal)
-        return self.process.wait(timeout=30), self.rest_of_output()
+        return self.process.wait(timeout=60), self.rest_of_output()
 
     def rest_of_output(self) -> str:
         """The rest of the output. `communicate` would lose what iterating has buffered."""
         assert self.process.stdout is not None
         with self.process.stdout as stream:
             words = stream.read()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         return words
 
 
@@ -134,7 +134,7 @@ def test_killing_only_the_portal_leaves_a_database_that_the_next_start_uses(inst
         children = psutil.Process(run.process.pid).children()
         workers = [process for process in children if process.name() != "postgres"]
         run.process.kill()
-        _, alive = psutil.wait_procs(workers, timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         run.rest_of_output()
 
     assert workers

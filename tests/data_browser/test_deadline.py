@@ -30,7 +30,7 @@ def people(fresh_app: Flask) -> list[Person]:
     return [build.person(f"root{number}@example.com", role=Role.SUPER_ADMIN) for number in range(4)]
 
 
-def run_query(query: str, *, seconds: float = 5, most: int = 20) -> Answer:
+def run_query(query: str, *, seconds: float = 60, most: int = 20) -> Answer:
     with reading(seconds) as connection:
         return run(connection, query, most=most)
 
@@ -40,7 +40,7 @@ def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person
     root, other = people[:2]
     with busy(fresh_app, root):
         refused = pytest.raises(Occupied, match="Your previous query is still running")
-        with acting(fresh_app, root), refused as caught, reading(5, waits=waits):
+        with acting(fresh_app, root), refused as caught, reading(60, waits=waits):
             raise AssertionError("entered")
         with acting(fresh_app, other):
             assert run_query("SELECT 1").rows == [["1"]]
@@ -53,12 +53,12 @@ def test_a_person_runs_one_query_at_a_time(fresh_app: Flask, people: list[Person
 def test_only_a_few_people_run_queries_at_a_time(fresh_app: Flask, people: list[Person]) -> None:
     with busy(fresh_app, people[0]), busy(fresh_app, people[1]):
         with busy(fresh_app, people[2]), acting(fresh_app, people[3]):
-            with pytest.raises(Occupied, match="Other people are running") as caught, reading(5):
+            with pytest.raises(Occupied, match="Other people are running") as caught, reading(60):
                 raise AssertionError("entered")
             assert not caught.value.is_own
         with acting(fresh_app, people[3]):
             assert run_query("SELECT 1").rows == [["1"]]
-            with pytest.raises(Occupied), reading(5, places=2):
+            with pytest.raises(Occupied), reading(60, places=2):
                 raise AssertionError("entered")
 
 
@@ -70,7 +70,7 @@ def test_a_waiting_reader_gets_a_place_as_soon_as_one_is_free(
     one.__enter__()
     monkeypatch.setattr("portal.data_browser.reading.time.sleep", lambda _seconds: one.__exit__(None, None, None))
 
-    with acting(fresh_app, root), reading(5, waits=True) as connection:
+    with acting(fresh_app, root), reading(60, waits=True) as connection:
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == READER_ROLE
 
 

@@ -35,7 +35,7 @@ SELECT attname FROM pg_attribute WHERE attgenerated <> '' AND attrelid IN ('user
 
 @pytest.fixture
 def portal(fresh_database: str) -> Iterator[Flask]:
-    with portal_on(fresh_database, data_browser_seconds=20) as app:
+    with portal_on(fresh_database, data_browser_seconds=60.0) as app:
         yield app
 
 

@@ -13,10 +13,11 @@ SQL = [
     "' || (SELECT current_user) || '", "CAST('a' AS int)", "'::uuid", ":name", ":1", "%s", "%(x)s", "$1", "?", "{0}",
 ]  # fmt: skip
 SLOW = [
-    "'; SELECT pg_sleep(3);--", "' OR pg_sleep(3) IS NULL--", "1;SELECT pg_sleep(3)", "(SELECT pg_sleep(3))",
-    "'||pg_sleep(3)||'", "1) OR 1=(SELECT 1 FROM pg_sleep(3))--", "$(sleep 3)", "`sleep 3`", "; sleep 3", "| sleep 3",
-    "&& sleep 3", "|| sleep 3", "a;sleep${IFS}3", "\nsleep 3\n", "(a+)+$" + "a" * 40 + "!", "((((((((((a*)*)*)*)*)*)*",
-    "x" * 190 + "@" + "." * 60, "%" * 150, "\\" * 150, "_" * 150, ("ab" * 2 + " ") * 40, "a " * 100,
+    "'; SELECT pg_sleep(300);--", "' OR pg_sleep(300) IS NULL--", "1;SELECT pg_sleep(300)", "(SELECT pg_sleep(300))",
+    "'||pg_sleep(300)||'", "1) OR 1=(SELECT 1 FROM pg_sleep(300))--", "$(sleep 3)", "`sleep 3`", "; sleep 3",
+    "| sleep 3", "&& sleep 3", "|| sleep 3", "a;sleep${IFS}3", "\nsleep 3\n", "(a+)+$" + "a" * 40 + "!",
+    "((((((((((a*)*)*)*)*)*)*", "x" * 190 + "@" + "." * 60, "%" * 150, "\\" * 150, "_" * 150,
+    ("ab" * 2 + " ") * 40, "a " * 100,
 ]  # fmt: skip
 TEMPLATE = [
     "{{1234567*7654321}}", "{{ 1234567*7654321 }}", "{%print(1234567*7654321)%}", "${1234567*7654321}",

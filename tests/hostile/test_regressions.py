@@ -29,11 +29,11 @@ def test_a_redirect_to_a_url_in_another_script_is_ascii(client: PageClient) -> N
 
 
 def test_a_text_that_would_take_seconds_to_normalize_is_left_unchanged() -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
 
     tidy("a" + "\u0301\u0327" * 45_000)
 
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 2
 
 
 def test_static_files_set_no_cookie(client: PageClient, sign_in: SignIn, ada: Person) -> None:

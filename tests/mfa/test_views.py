@@ -29,8 +29,15 @@ from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.mailbox import email_of, emails
 
 URL = "/account/second-factor"
+AT = now()
 KEY = re.compile(r'<output aria-label="Key" id="key">([A-Z2-7 ]+)</output>')
 SEALED = re.compile(r'name="sealed"[^>]* value="([^"]+)"')
+
+
+@pytest.fixture(autouse=True)
+def at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes are those of one moment, so that none expires while a test runs."""
+    monkeypatch.setattr(codes, "now", lambda: AT)
 
 
 class Phone:
@@ -41,7 +48,7 @@ class Phone:
         self.recovery = recovery
 
     def code(self, steps: int = 0) -> str:
-        return pyotp.TOTP(self.secret).at(now() + timedelta(seconds=30 * steps))
+        return pyotp.TOTP(self.secret).at(AT + timedelta(seconds=30 * steps))
 
 
 def set_up(browser: Visitor, *, htmx: bool = False) -> Phone:
@@ -171,8 +178,8 @@ def test_a_code_used_concurrently_opens_one_session(fresh_app: Flask) -> None:
     uma = Builder(fresh_app).person("uma@example.com")
     secret = codes.new_secret()
     with acting(fresh_app, uma):
-        recovery = mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now() - timedelta(seconds=30)))
-    code = pyotp.TOTP(secret).at(now())
+        recovery = mfa.add_authenticator(secret, pyotp.TOTP(secret).at(AT - timedelta(seconds=30)))
+    code = pyotp.TOTP(secret).at(AT)
 
     def use(typed: str) -> Callable[[], str | None]:
         return lambda: mfa.use_code(uma.id, typed)

@@ -33,7 +33,7 @@ MANY_ROUNDS = max(ROUNDS, 100)  # for quick ones
 @pytest.fixture
 def fresh_app(fresh_database: str) -> Iterator[Flask]:
     """A portal whose threads wait for a connection as long as a slow machine needs."""
-    with portal_on(fresh_database, pool_timeout=60.0) as app:
+    with portal_on(fresh_database) as app:
         yield app
 
 

@@ -65,7 +65,7 @@ def pooled_url(direct_url: str, tmp_path: Path) -> Iterator[str]:
         yield f"{pooled.render_as_string(hide_password=False)}?schema=public&pgbouncer=true&connection_limit=10"
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def configuration_of(url: URL, own_port: int) -> str:

@@ -8,7 +8,7 @@ import pwd
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -57,7 +57,7 @@ def kill(process: psutil.Process, *, with_children: bool) -> None:
     for victim in victims:
         with suppress(psutil.NoSuchProcess):
             victim.kill()
-    psutil.wait_procs(victims, timeout=10)
+    psutil.wait_procs(victims, timeout=60)
 
 
 def test_the_first_start_creates_a_private_directory_and_listens_on_no_address(server: Embedded) -> None:
@@ -125,16 +125,20 @@ def test_a_process_id_reused_by_another_program_is_not_mistaken_for_the_server(s
 
 
 def test_two_concurrent_users_share_one_server_and_the_last_one_stops_it(server: Embedded) -> None:
-    def use(seconds: float) -> int:
+    both_use, first_has_left = threading.Barrier(2), threading.Event()
+
+    def use(*, leaves_first: bool) -> int:
         with Embedded(server.data).running() as address:
-            query(address, "SELECT 1")
             process = process_of(server)
-            time.sleep(seconds)
+            both_use.wait(timeout=60)
+            if not leaves_first:
+                assert first_has_left.wait(timeout=60)
             query(address, "SELECT 1")
-            return process.pid
+        first_has_left.set()
+        return process.pid
 
     with ThreadPoolExecutor() as pool:
-        first, second = pool.map(use, [0.1, 1.0])
+        first, second = pool.map(lambda leaves_first: use(leaves_first=leaves_first), [True, False])
 
     assert first == second
     assert not psutil.pid_exists(first)

@@ -107,7 +107,7 @@ def behind_nginx(database: str, folder: Path, root: str = "") -> Iterator[Proxie
             yield portal
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def site(portal: Proxied, address: str, folder: Path) -> str:

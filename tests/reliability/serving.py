@@ -46,7 +46,7 @@ def serving(database_url: str, folder: Path, **environment: str) -> Iterator[Ser
         yield Serving(_address(process, output), process.pid, output)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
 
 
 def _address(process: subprocess.Popen[bytes], output: Path) -> str:

@@ -27,6 +27,7 @@ from tests.reliability.browser import Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import root_on, signed_in
 from tests.rounds import rounds
+from tests.waiting import until
 
 KILLS_OF_WORKERS, KILLS_OF_DATABASES = rounds("KILLS", 10), rounds("KILLS", 3)
 
@@ -47,7 +48,7 @@ def writing(address: str, browser: Browser) -> Iterator[list[str]]:
     acknowledged: list[str] = []
 
     def write() -> None:
-        own = Browser(address, dict(browser.cookies), timeout=20)
+        own = Browser(address, dict(browser.cookies), timeout=60)
         while not stopped.is_set():
             slug = f"made-{next(numbers)}"
             with suppress(OSError, HTTPException, AssertionError):
@@ -64,12 +65,13 @@ def writing(address: str, browser: Browser) -> Iterator[list[str]]:
             task.result(timeout=60)
 
 
+def until_there_are(enough: int, acknowledged: list[str]) -> None:
+    until(lambda: len(acknowledged) >= enough, "writing has stopped", every=0.01)
+
+
 def kill_repeatedly(kill: Callable[[], None], acknowledged: list[str], times: int) -> None:
     for _ in range(times):
-        before, deadline = len(acknowledged), time.monotonic() + 60
-        while len(acknowledged) < before + 3:
-            assert time.monotonic() < deadline, "writing has stopped"
-            time.sleep(0.01)
+        until_there_are(len(acknowledged) + 3, acknowledged)
         time.sleep(random.uniform(0, 0.05))  # noqa: S311 -- any moment will do
         kill()
 

@@ -24,6 +24,7 @@ from tests.reliability.browser import Answer, Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import locked, root_on, signed_in
 from tests.rounds import rounds
+from tests.waiting import until, until_blocked
 
 RESTARTS = rounds("RESTARTS", 4)
 TOKEN = "what-prometheus-says-0123456789-abcdef"
@@ -54,10 +55,7 @@ def restart(master: psutil.Process) -> None:
     """Replace the workers by new ones, while the old ones finish their requests."""
     old = {worker.pid for worker in master.children()}
     master.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 60
-    while old & {worker.pid for worker in master.children()}:
-        assert time.monotonic() < deadline, "the old workers are still there"
-        time.sleep(0.05)
+    until(lambda: not old & {worker.pid for worker in master.children()}, "the old workers are still there")
 
 
 def test_re10_a_rolling_restart_fails_no_request(fresh_database: str, tmp_path: Path) -> None:
@@ -95,10 +93,10 @@ def test_re10_a_running_request_is_finished_after_sigterm(fresh_database: str, t
         visit = threading.Thread(target=lambda: answers.append(browser.get("/organizations/")))
         with locked(fresh_database, "organizations"):
             visit.start()
-            time.sleep(1)
+            until_blocked(fresh_database)
             psutil.Process(run.process_id).send_signal(signal.SIGTERM)
-            time.sleep(1)
-        visit.join(timeout=30)
+            time.sleep(1)  # in which the portal would end the request if it didn't wait for it
+        visit.join(timeout=60)
 
     assert [answer.status for answer in answers] == [200]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +20,10 @@ from tests.upgrading import samples as samples
 
 PEOPLE = rounds("PEOPLE", 100_000)
 LONGEST = 2.0
+LOOKS_EVERY = 0.05
+WAITING = """
+SELECT pid, query_start FROM pg_stat_activity WHERE application_name = 'people' AND wait_event_type = 'Lock'
+"""
 FILL = """
     INSERT INTO organizations (name, slug) SELECT 'Home ' || n, 'home-' || n FROM generate_series(1, 100) n;
     INSERT INTO users (email, first_name, last_name, organization_id, created_at)
@@ -56,33 +60,40 @@ def large_app(database_server: Server, samples: None) -> Iterator[Flask]:
 
 def connect(app: Flask) -> psycopg.Connection[tuple[object, ...]]:
     url = make_url(app.config["SQLALCHEMY_DATABASE_URI"]).set(drivername="postgresql")
-    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, application_name="people")
 
 
-def worst_wait(app: Flask, stopped: threading.Event, number: int) -> float:
-    """Repeat the statements of requests, and return how long the slowest took."""
-    worst = 0.0
+def work(app: Flask, stopped: threading.Event, number: int) -> None:
+    """Repeat the statements of requests."""
     with connect(app) as connection:
         while not stopped.is_set():
             number = number % 97 + 1
             for statement in LOAD:
-                began = time.monotonic()
                 connection.execute(statement.format(number).encode())
-                worst = max(worst, time.monotonic() - began)
-    return worst
+
+
+def worst_wait(app: Flask, stopped: threading.Event) -> float:
+    """How long one statement waited for a lock. Looks are counted, so that a pause of the machine is no wait."""
+    looks = Counter[object]()
+    with connect(app) as connection:
+        while not stopped.wait(LOOKS_EVERY):
+            looks.update(connection.execute(WAITING.encode()).fetchall())
+    return max(looks.values(), default=0) * LOOKS_EVERY
 
 
 def test_re8_nobody_waits_two_seconds_during_any_step_of_an_upgrade(large_app: Flask) -> None:
     worst, names = {}, revisions()
     for revision in names[names.index(INITIAL) + 1 :]:
         stopped = threading.Event()
-        with ThreadPoolExecutor(3) as pool, large_app.app_context():
-            waits = [pool.submit(worst_wait, large_app, stopped, number) for number in (1, 33, 66)]
+        with ThreadPoolExecutor(4) as pool, large_app.app_context():
+            people = [pool.submit(work, large_app, stopped, number) for number in (1, 33, 66)]
+            waiting = pool.submit(worst_wait, large_app, stopped)
             try:
                 flask_migrate.upgrade(revision=revision)
             finally:
                 stopped.set()
-        worst[revision] = max(one.result() for one in waits)
+        worst[revision] = waiting.result()
+        assert [one.result() for one in people] == [None] * 3
 
     assert max(worst.values()) < LONGEST, worst
     assert len(worst) >= 2

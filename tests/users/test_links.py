@@ -140,7 +140,7 @@ def test_au10_a_link_works_for_its_documented_lifetime(
     token = token_for(app, guest, purpose)
     at = now()
 
-    for elapsed, valid in ((lifetime - timedelta(seconds=5), True), (lifetime + timedelta(seconds=5), False)):
+    for elapsed, valid in ((lifetime - timedelta(minutes=1), True), (lifetime + timedelta(minutes=1), False)):
         monkeypatch.setattr(links, "now", lambda elapsed=elapsed: at + elapsed)
         assert is_valid(app, token, purpose) is valid
 

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 
 from portal import create_app
 from portal.config import Settings
+from portal.core import counts
 from portal.core.db import db
 from portal.isolation.rehearsal import rolled_back
 from portal.postgres.embedded import Embedded
@@ -232,5 +233,6 @@ def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
     app: Flask = request.getfixturevalue("app")
     with app.app_context():
         engine = db.engine
+    counts.forget()
     with rolled_back(engine):
         yield

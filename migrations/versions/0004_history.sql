@@ -389,8 +389,9 @@ END
 $watch$;
 REVOKE ALL ON FUNCTION portal_watch FROM PUBLIC;
 
--- Refuses links between rows of different tenants, and of deleted rows. Locks the rows, so that they stay as they are
--- meanwhile. Arguments: each table and the link's column for it. `links` is the transition table.
+-- Refuses links between rows of different tenants, of deleted rows, and in deleted organizations. Locks all of them, so
+-- that they stay as they are meanwhile. Arguments: each table and the link's column for it. `links` is the transition
+-- table.
 CREATE FUNCTION portal_check_links() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -411,6 +412,15 @@ BEGIN
                 USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[at + 1];
         END IF;
     END LOOP;
+    SELECT links.organization_id INTO stray
+    FROM links LEFT JOIN (
+        SELECT id FROM organizations WHERE id IN (SELECT organization_id FROM links) AND deleted_at IS NULL
+        ORDER BY id FOR SHARE) own ON own.id = links.organization_id
+    WHERE own.id IS NULL;
+    IF stray IS NOT NULL THEN
+        RAISE EXCEPTION 'the organization % is deleted', stray
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = 'organization_id';
+    END IF;
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION portal_check_links FROM PUBLIC;

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from portal.activity.row_names import Key, Names, in_words, key_of, names_of
-from portal.activity.undoable import undoable_among
+from portal.activity.undoable import Undo, undoable_among
 from portal.activity.wording import (
     Part,
     action_of,
@@ -65,7 +65,7 @@ class Entry:
     table: str | None
     row_id: uuid.UUID | None
     url: str | None  # the endpoint of the row's page
-    undo: str | None  # the endpoint that undoes
+    undo: Undo | None  # None if it can't be undone
     names_field: bool  # the sentence names the field
     is_complete: bool  # the sentence contains the values too
     is_new: bool  # the row was created
@@ -77,7 +77,6 @@ class Entry:
     address: str | None
     agent: str | None
     request_id: str | None
-    version: int | None  # sent with Undo; None if the event can't be undone
 
     @property
     def is_own(self) -> bool:
@@ -103,7 +102,7 @@ class _Lookups:
     colleagues: Mapping[uuid.UUID, str]
     removed: Set[uuid.UUID]
     names: Names
-    undoable: Set[uuid.UUID]
+    undoable: Mapping[uuid.UUID, Undo]
 
 
 def entries_of(
@@ -121,7 +120,7 @@ def entries_of(
         colleagues=known,
         removed=removed(one for one in unknown if one not in known),
         names=names_of(key for row in events for key in _keys(row, briefly)),
-        undoable=set() if briefly or one_by_one else undoable_among(events, of_one_row=of_one_row),
+        undoable={} if briefly or one_by_one else undoable_among(events, of_one_row=of_one_row),
     )
     entries = [_entry(row, action_of(row), lookups) for row in events]
     return entries if one_by_one else list(_combined(events, entries))
@@ -176,7 +175,7 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
         table=row.table_name,
         row_id=row.row_id,
         url=url_of(resource) if resource and row.row_name else None,
-        undo=resource.undo_endpoint if resource else None,
+        undo=lookups.undoable.get(row.id),
         names_field=wording.names_field,
         is_complete=wording.is_complete,
         is_new=row.action == "create",
@@ -188,7 +187,6 @@ def _entry(row: Row[Any], action: Action, lookups: _Lookups) -> Entry:
         address=None if is_hidden else row.address,
         agent=None if is_hidden else row.agent,
         request_id=None if is_hidden else row.request_id,
-        version=row.row_version if row.id in lookups.undoable else None,
     )
 
 

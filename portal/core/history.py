@@ -83,7 +83,7 @@ class Activity(TenantOwned, Base):
     row_id: Mapped[uuid.UUID | None]
     row_version: Mapped[int | None]  # of the row after the change
     changes: Mapped[dict[str, list[Any]] | None] = mapped_column(JSONB)
-    undoes: Mapped[int | None]  # the version of the row that was undone
+    undoes: Mapped[int | None]  # the version of the row that was undone; 0 for a link, which has none
     times: Mapped[int]
 
     @classmethod
@@ -146,8 +146,12 @@ def _add(event: tuple[Any, ...]) -> None:
 
 def credit(person: Actor) -> None:
     """Name this person in history and stamps for what the running command of the system does on their behalf."""
-    values = {"actor_id": str(person.id or ""), "actor_role": person.role.name if person.role else "SYSTEM"}
-    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in values.items())))
+    _set(actor_id=person.id or "", actor_role=person.role.name if person.role else "SYSTEM")
+
+
+def _set(**values: object) -> None:
+    """Set what the history reads from the running transaction."""
+    db.session.execute(select(*(func.set_config(f"portal.{name}", str(value), True) for name, value in values.items())))
 
 
 class Superseded(Conflict):
@@ -177,9 +181,21 @@ def undoing(row: Keyed, version: int) -> dict[str, Any]:
         raise Missing
     if clashes := [(one.name, one.now, one.before) for one in steps if one.now not in (one.before, one.after)]:
         raise Superseded(clashes)
-    values = {"undoes": str(version), "undone": str(event.operation_id)}
-    db.session.execute(select(*(func.set_config(f"portal.{name}", value, True) for name, value in values.items())))
+    _set(undoes=version, undone=event.operation_id)
     return {one.name: one.before for one in steps}
+
+
+def undoing_link(table: str, row_id: uuid.UUID, action: str, other: tuple[str, uuid.UUID]) -> None:
+    """Mark what the running command does as an undo of the newest such event of a link, which has no version.
+
+    Missing if there is none.
+    """
+    about = Activity.table_name == table, Activity.row_id == row_id, Activity.action == action
+    found = select(Activity.operation_id).where(*about, Activity.changes[other[0]][1].astext == str(other[1]))
+    operation = db.session.scalar(found.order_by(Activity.at.desc(), Activity.key.desc()).limit(1))
+    if operation is None:
+        raise Missing
+    _set(undoes=0, undone=operation)
 
 
 def has_effect(row: Keyed, changes: dict[str, list[Any]]) -> bool:

@@ -8,23 +8,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from flask import url_for
+from flask import flash, g, get_flashed_messages, url_for
 from sqlalchemy import ColumnElement, func, literal, select
 from wtforms.validators import DataRequired
 
+from portal.core import history
 from portal.core.actions import Action
 from portal.core.counts import LINKED_BOUND
-from portal.core.db import db
-from portal.core.errors import NotAllowed
+from portal.core.db import command, db
+from portal.core.errors import Conflict
 from portal.core.models import Link
 from portal.core.policy import Permission
 from portal.core.relations import link, unlink
 from portal.core.sources import Filter
 from portal.core.terms import words_of
+from portal.core.text import tidy
 from portal.resources.resource import Resource, resources
 from portal.web.forms import Form, TextField
 from portal.web.given import Given
 
+ELSEWHERE = "The {} and the {} aren't in the same organization, or one of them was deleted. Reload the page."
+ORGANIZATION_DELETED = "The organization of the {} is deleted. Restore the organization first."
 SHOWN = 10
 LONGEST = 254
 MATCHES = 200
@@ -46,9 +50,9 @@ class Relation:
         """The name of its table and its blueprint."""
         return str(self.model.__tablename__)  # type: ignore[attr-defined]
 
-    @property
+    @cached_property
     def actions(self) -> tuple[Action, Action]:
-        """The actions that portal_record_links records."""
+        """The actions that portal_record_links records: added, and removed."""
         both, noun = (f"{{{self.members.name}}}", f"{{{self.groups.name}}}"), self.groups.noun
         added, removed = "added {} to {}".format(*both), "removed {} from {}".format(*both)
         return (
@@ -85,18 +89,40 @@ class Side:
     def _other_key(self) -> Any:
         return self.relation.model.column_for(self.other.records.model)
 
-    def url(self, action: str, row_id: uuid.UUID) -> str:
-        """The URL of an action: `enter` takes a name, `add` and `remove` the key of a row."""
-        return url_for(f"{self.relation.name}.{self.own.name}_{action}", id=row_id)
+    def endpoint(self, action: str) -> str:
+        """`enter` takes a name, `remove` the key of a row, and `undo` the key in a field named after the action."""
+        return f"{self.relation.name}.{self.own.name}_{action}"
 
-    def change(self, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
-        """Add or remove a link. False if nothing had to be done. Raises Conflict, NotAllowed."""
-        keys = {self._own_key.key: row.id, self._other_key.key: other_id}
-        if not adds:
-            return unlink(self.relation.model, keys)
-        if not (tenant := tenant_of(self.own, row)):
-            raise NotAllowed(f"A {self.own.noun} without an organization can't have {self.other.plural}.")
-        return link(self.relation.model, tenant, keys)
+    def url(self, action: str, row_id: uuid.UUID) -> str:
+        return url_for(self.endpoint(action), id=row_id)
+
+    def change(self, row: Any, other: Any, *, adds: bool, undoes: bool = False) -> bool:
+        """Add or remove a link. False if nothing had to be done. Raises Conflict, and Missing if it undoes nothing."""
+        problem = self.closed(row) or (deleted(self.other, other) if other.is_deleted else None)
+        tenant = tenant_of(self.own, row)
+        if problem or tenant is None:
+            raise Conflict(None, problem or "")
+        try:
+            return self._save(tenant, row.id, other.id, adds, undoes)
+        except Conflict as conflict:
+            message = ORGANIZATION_DELETED if conflict.field == self.relation.model.tenant().key else ELSEWHERE
+            raise Conflict(None, message.format(self.own.noun, self.other.noun)) from conflict
+
+    @command
+    def _save(self, tenant: uuid.UUID, row_id: uuid.UUID, other_id: uuid.UUID, adds: bool, undoes: bool) -> bool:
+        if undoes:
+            undone = self.relation.actions[adds].name
+            history.undoing_link(self.own.name, row_id, undone, (self.other.name, other_id))
+        keys = {self._own_key.key: row_id, self._other_key.key: other_id}
+        return (link if adds else unlink)(self.relation.model, tenant, keys)
+
+    def closed(self, row: Any) -> str | None:
+        """Why the row's links can't be changed; None if they can."""
+        if row.is_deleted:
+            return deleted(self.own, row)
+        if tenant_of(self.own, row) is None:
+            return f"A {self.own.noun} without an organization can't have {self.other.plural}."
+        return ORGANIZATION_DELETED.format(self.own.noun) if self.own.organization_deleted(row) else None
 
     def sentence(self, row: Any, other: Any, verb: str) -> str:
         """What a change did, such as "Ada Lovelace added to Drivers."."""
@@ -144,7 +170,21 @@ class Side:
         linked = select(other).join(self.relation.model, self._other_key == other.id).where(self._own_key == row.id)
         ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
         found = db.session.scalars(ordered).all()
-        return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or LinkForm(self, row))
+        return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or self._form(row))
+
+    def keep(self, row_id: uuid.UUID, entry: str) -> None:
+        """Keep an entry for the next page of the row that is shown."""
+        if text := (tidy(entry) or "")[:LONGEST]:
+            flash([self.url("enter", row_id), text], "kept")  # type: ignore[arg-type]
+
+    def _form(self, row: Any) -> LinkForm:
+        """The form, with the kept entry."""
+        form = LinkForm(self, row)
+        kept: Any = get_flashed_messages(category_filter=("kept",))
+        for url, text in kept:
+            if url == self.url("enter", row.id):
+                form.row.data, g.kept = text, True
+        return form
 
 
 class LinkForm(Form):
@@ -201,6 +241,19 @@ def links_of(table: str, row_id: uuid.UUID) -> list[str]:
     """The numbers of rows that a row is linked with, by resource, such as "2 teams"."""
     counted = [(side.other, side.count(row_id)) for side in sides_of(resources()[table])]
     return [f"{many:,} {other.noun if many == 1 else other.plural}" for other, many in counted if many]
+
+
+def deleted(resource: Resource[Any], row: Any) -> str:
+    return f"{resource.title_of(row)} is deleted. Restore the {resource.noun} first."
+
+
+def changed_by(table: str | None, action: str) -> tuple[Side, bool] | None:
+    """The side whose rows an event of a link is about, and whether it was added; None for other events."""
+    for one in relations():
+        names = [action.name for action in one.actions]
+        if action in names:
+            return next(((side, action == names[0]) for side in one.sides if side.own.name == table), None)
+    return None
 
 
 relations: Given[Sequence[Relation]] = Given("relations")

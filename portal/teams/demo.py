@@ -24,13 +24,16 @@ TEAMS = {
 
 
 def demo_rows(demo: Demo) -> DemoRows:
-    """Two to five teams in each organization, and two of three people in one of them."""
-    teams = {one.id: list(_teams(demo, one.id)) for one in demo_organizations()}
+    """Two to five teams in each organization, and two of three people in one of them unless it is deleted."""
+    organizations = demo_organizations()
+    teams = {one.id: list(_teams(demo, one.id)) for one in organizations}
+    active = {one.id for one in organizations if not one.deleted_at}
     yield Team, [team for own in teams.values() for team in own]
     people = select(User.organization_id, User.id).where(User.organization_id.is_not(None)).order_by(User.id)
     for some in db.session.execute(people, execution_options={"yield_per": AT_ONCE}).partitions():
         joined = ((organization_id, user_id) for organization_id, user_id in some if demo.random.random() < 2 / 3)
-        yield TeamMember, [_member(demo.random.choice(teams[key]), user_id) for key, user_id in joined]
+        chosen = ((demo.random.choice(teams[key]), key, user_id) for key, user_id in joined)
+        yield TeamMember, [_member(team, user_id) for team, key, user_id in chosen if key in active]
 
 
 def _teams(demo: Demo, organization_id: uuid.UUID) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ def wants_fragment() -> bool:
 def render(template: str, /, *, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
     """Render the page, or the fragment template, if there is one, when htmx requests a part."""
     chosen = fragment if fragment is not None and wants_fragment() else template
-    unsaved = "typed" in g or status in SHOWN_AGAIN
+    unsaved = "typed" in g or "kept" in g or status in SHOWN_AGAIN
     response = make_response(render_template(chosen, unsaved=unsaved, **context), status)
     response.headers["Vary"] = VARY
     return response

@@ -19,11 +19,30 @@ const isFilledIn = (field) => field.name && !field.readOnly && !['hidden', 'pass
 let leaving = false;
 function isUnsaved() {
   const shownAgain = document.querySelector('main[data-unsaved]');
-  return [...document.querySelectorAll('body.app main form[method="post"]')].some((form) => !form.dataset.sent
+  return [...document.querySelectorAll('body.app main form[method="post"]')].some((form) => !form.dataset.sent && !isKept(form)
     && [...form.elements].some((field) => isTyped(field) || (shownAgain && isFilledIn(field))));
 }
 window.addEventListener('beforeunload', (event) => { if (!leaving && isUnsaved()) event.preventDefault(); });
 window.addEventListener('pageshow', () => { leaving = false; });
+
+// What is typed in a form with data-kept survives another form's action, which leads back to the same page.
+const isKept = (form) => 'kept' in form.dataset && document.querySelector('main form[data-sent], #toasts form[data-sent]') !== null;
+window.addEventListener('pagehide', () => {
+  const forms = [...document.querySelectorAll('form[data-kept]:not([data-sent])')].filter(isKept);
+  const typed = forms.flatMap((form) => [...form.elements]).filter((field) => field.type !== 'password' && isTyped(field));
+  const values = typed.map(({ form, name, type, value, checked }) => [form.action, name, value, type === 'checkbox' ? checked : null]);
+  if (values.length) sessionStorage.setItem('kept', JSON.stringify({ path: location.pathname, values }));
+});
+function restoreKept() {
+  const { path, values } = JSON.parse(sessionStorage.getItem('kept') ?? '{}'), isHere = path === location.pathname;
+  if (isHere || !document.querySelector('body.app')) sessionStorage.removeItem('kept');
+  for (const [action, name, value, checked] of isHere ? values : []) {
+    const form = [...document.querySelectorAll('form[data-kept]')].find((one) => one.action === action);
+    const fields = [...(form?.elements ?? [])].filter((one) => one.name === name);
+    if (checked === null) fields.forEach((field) => { field.value = value; });
+    else fields.filter((field) => field.value === value).forEach((field) => { field.checked = checked; });
+  }
+}
 
 // If the session ended meanwhile, keep unsaved changes. Otherwise follow the redirect.
 document.addEventListener('htmx:before:response', (event) => {
@@ -84,4 +103,5 @@ function fill({ dataset }) {
 }
 
 reveal();
+restoreKept();
 every('[data-download], [data-print]', (button) => { button.hidden = false; });

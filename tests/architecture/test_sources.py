@@ -77,7 +77,7 @@ USES_EXCEPTIONS = {
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
     "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py",
-    "resources/resource.py", "resources/blueprint.py",
+    "resources/resource.py", "resources/blueprint.py", "resources/linking.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",

@@ -12,13 +12,16 @@ from playwright.sync_api import Dialog, Page, expect
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.keys import uuid7
 from portal.demo import DEMO_PASSWORD
 from portal.mfa import codes
 from portal.mfa import commands as mfa
+from portal.tokens import personal
 from portal.tokens.commands import revoke_all
 from tests.acting import acting
 from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
 from tests.cast import PASSWORD, Person
+from tests.teams.test_views import Teams
 
 NEW = "/users/new"
 
@@ -296,3 +299,66 @@ def test_clicking_a_demo_account_fills_in_the_form(tabs: Tabs, scripts: bool) ->
         page.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(tabs.site.url + "/activity/")
+
+
+def member_of(tabs: Tabs) -> tuple[Person, str]:
+    """A person in a new team, and the address of the team's page."""
+    person = tabs.site.build.person(f"{tabs.site.fresh('mel')}@example.com", tenant=tabs.site.acme)
+    made = Teams(tabs.site.build.app)
+    return person, f"/teams/{made.add(tabs.site.acme, tabs.site.fresh('Drivers '), person)}"
+
+
+def test_an_entry_survives_removing_another_row(tabs: Tabs, scripts: bool) -> None:
+    person, address = member_of(tabs)
+    page = tabs.open(ADA, scripts=scripts)
+    page.goto(address)
+    dialogs = dialogs_of(page, is_dismissed=False)
+    page.get_by_role("combobox", name="Add person").fill("Somebody I am looking f")
+
+    page.get_by_role("button", name=f"Remove {person.name}").click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} removed from")
+    expect(page.get_by_role("combobox", name="Add person")).to_have_value("Somebody I am looking f")
+    page.get_by_role("combobox", name="Add person").fill(person.email)
+    page.get_by_role("combobox", name="Add person").press("Enter")
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} added to")
+    expect(page.get_by_role("combobox", name="Add person")).to_have_value("")
+    assert dialogs == []
+
+
+def test_an_entry_survives_undo_on_the_same_page(tabs: Tabs) -> None:
+    person, address = member_of(tabs)
+    page = tabs.open(ADA)
+    page.goto(address)
+    dialogs = dialogs_of(page, is_dismissed=False)
+    page.get_by_role("button", name=f"Remove {person.name}").click()
+
+    for button in (
+        page.locator("#toasts").get_by_role("button", name="Undo"),
+        page.get_by_role("region", name="History").get_by_role("button", name=re.compile("^Undo")).first,
+    ):
+        page.get_by_role("combobox", name="Add person").fill("Somebody I am looking f")
+        with page.expect_navigation():
+            button.click()
+        expect(page.get_by_role("combobox", name="Add person")).to_have_value("Somebody I am looking f")
+    page.reload()
+    expect(page.get_by_role("combobox", name="Add person")).to_have_value("")
+    assert dialogs == ["beforeunload"], "reloading asks, the actions don't"
+
+
+def test_a_form_for_a_token_survives_revoking_another_one(tabs: Tabs) -> None:
+    person, page = administrator(tabs), tabs.open()
+    sign_in(page, person.email, PASSWORD)
+    with acting(tabs.site.build.app, person):
+        personal.create("Old script", ["profile"], timedelta(days=9), row_id=uuid7())
+    page.goto("/account/tokens/")
+    page.get_by_label("Name").fill("New script")
+    page.get_by_role("checkbox").first.check()
+
+    page.get_by_role("button", name="Revoke Old script").click()
+
+    expect(page.get_by_role("button", name="Revoke Old script")).to_have_count(0)
+    expect(page.get_by_label("Name")).to_have_value("New script")
+    expect(page.get_by_role("checkbox").first).to_be_checked()
+    page.goto("/account/email")
+    expect(page.get_by_label("New email")).to_have_value("")

@@ -50,13 +50,13 @@ RULES: Rules = {
     ("teams_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("teams_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     **{
-        (f"team_members.{side}_{name}", "POST"): row(ADMIN_WRITES, SUPER_WRITES)
+        (f"team_members.{side}_{name}", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES)
         for side in ("teams", "users")
-        for name in ("enter", "add", "remove")
+        for name in ("enter", "remove", "undo")
     },
-    **{(f"team_members.{side}_enter", "GET"): row(ADMIN_WRITES, SUPER_WRITES) for side in ("teams", "users")},
+    **{(f"team_members.{side}_enter", "GET"): row(ADMIN_RESTORES, SUPER_RESTORES) for side in ("teams", "users")},
 }
-ROWS = dict.fromkeys((f"team_members.users_{name}" for name in ("enter", "add", "remove")), people.row_of)
+ROWS = dict.fromkeys((f"team_members.users_{name}" for name in ("enter", "remove", "undo")), people.row_of)
 
 
 def team(world: World, name: str, organization_id: uuid.UUID, **values: Any) -> uuid.UUID:
@@ -119,8 +119,8 @@ BODIES: dict[str, Body] = {
     "teams_activity.undo": changed(Team, "name"),
     "team_members.teams_enter": _named,
     "team_members.users_enter": lambda world, key: {"row": str(_joined(world, key))},
-    "team_members.users_add": lambda world, key: {"row": str(_joined(world, key))},
-    "team_members.users_remove": lambda world, key: {"row": str(_joined(world, key))},
-    "team_members.teams_add": lambda world, key: {"row": str(member(world, key))},
-    "team_members.teams_remove": lambda world, key: {"row": str(member(world, key))},
+    "team_members.users_undo": lambda world, key: {"member_added": str(_joined(world, key))},
+    "team_members.users_remove": lambda world, key: {"key": str(_joined(world, key))},
+    "team_members.teams_undo": lambda world, key: {"member_added": str(member(world, key))},
+    "team_members.teams_remove": lambda world, key: {"key": str(member(world, key))},
 }

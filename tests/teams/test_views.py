@@ -23,7 +23,7 @@ from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
-from tests.pages import PageClient, fields_of, text_of
+from tests.pages import PageClient, fields_of, text_of, undo_in
 
 INSERT = "INSERT INTO team_members (team_id, user_id, organization_id) VALUES (%s, %s, %s)"
 
@@ -161,14 +161,14 @@ def test_a_member_is_added_by_email_or_name_and_removed_from_either_page(
     assert f"{uma.name} added to Drivers." in page
     assert "Drivers" in client.get(f"/users/{uma.id}").text
 
-    client.send(f"/users/{uma.id}/teams/remove", {"row": str(team)}, at=f"/users/{uma.id}")
+    client.send(f"/users/{uma.id}/teams/remove", {"key": str(team)}, at=f"/users/{uma.id}")
     assert made.members(team) == set()
     assert f"{uma.name} removed from Drivers." in client.get(f"/users/{uma.id}").text
     client.send(f"/users/{uma.id}/teams", {"row": "drivers"}, at=f"/users/{uma.id}")
     assert made.members(team) == {uma.id}
-    client.send(f"/teams/{team}/people/remove", {"row": str(uma.id)}, at=f"/teams/{team}")
+    client.send(f"/teams/{team}/people/remove", {"key": str(uma.id)}, at=f"/teams/{team}")
     assert made.members(team) == set()
-    client.send(f"/teams/{team}/people/add", {"row": str(uma.id)}, at=f"/teams/{team}")  # what Undo sends
+    client.post(f"/teams/{team}/people/undo", data=undo_in(client.get(f"/teams/{team}").text))
     assert made.members(team) == {uma.id}
 
 
@@ -179,7 +179,7 @@ def test_adding_somebody_twice_changes_and_records_nothing(
     sign_in(ada)
 
     client.send(f"/teams/{team}/people", {"row": uma.email}, at=f"/teams/{team}")
-    client.send(f"/teams/{team}/people/remove", {"row": str(ada.id)}, at=f"/teams/{team}")
+    client.send(f"/teams/{team}/people/remove", {"key": str(ada.id)}, at=f"/teams/{team}")
 
     assert made.members(team) == {uma.id}
     assert len(made.events("member_added")) == 2
@@ -210,10 +210,9 @@ def test_people_of_another_organization_cannot_be_added(
     for person in (ada, root):
         sign_in(person)
         named = client.send(f"/teams/{team}/people", {"row": bea.email}, at=f"/teams/{team}")
-        keyed = client.send(f"/teams/{team}/people/add", {"row": str(bea.id)}, at=f"/teams/{team}")
+        keyed = client.send(f"/teams/{team}/people/undo", {"member_removed": str(bea.id)}, at=f"/teams/{team}")
         assert named.status_code == 422
-        assert keyed.status_code == (404 if person is ada else 303)
-        assert "Not added." in client.get(f"/teams/{team}").text or person is ada
+        assert keyed.status_code == 404
         client.send("/logout", {}, at="/account/")
 
     assert made.members(team) == set()
@@ -331,13 +330,13 @@ def test_a_row_that_moves_while_it_is_added_causes_no_server_error(
     team = made.add(acme)
     client, change = page_client(fresh_app, ada), Side.change
 
-    def move_first(side: Side, row: Any, other_id: uuid.UUID, *, adds: bool) -> bool:
+    def move_first(side: Side, row: Any, other: Any, **options: bool) -> bool:
         with acting(fresh_app):
             users.update(uma.id, build.read(User, uma.id).version, {"organization_id": birch.id})
-        return change(side, row, other_id, adds=adds)
+        return change(side, row, other, **options)
 
     monkeypatch.setattr(Side, "change", move_first)
-    answer = client.send(f"/users/{uma.id}/teams/add", {"row": str(team)}, at=f"/users/{uma.id}")
+    answer = client.send(f"/users/{uma.id}/teams", {"row": "Drivers"}, at=f"/users/{uma.id}")
     assert answer.status_code == 303
     assert made.members(team) == set()
     assert "Not added." in client.get("/teams/").text
@@ -375,8 +374,8 @@ def test_somebody_without_an_organization_cannot_be_added_to_a_team(
     for name in ("drivers", "unknown"):
         client.send(f"/users/{root.id}/teams", {"row": name}, at=f"/users/{root.id}")
         assert "A person without an organization can&#39;t have teams." in client.get(f"/users/{root.id}").text
-    client.send(f"/teams/{team}/people/add", {"row": str(root.id)}, at=f"/teams/{team}")
-    assert "Not added." in client.get(f"/teams/{team}").text
+    client.send(f"/users/{root.id}/teams/remove", {"key": str(team)}, at=f"/users/{root.id}")
+    assert "Not removed. A person without an organization" in client.get(f"/users/{root.id}").text
     assert made.members(team) == set()
 
 
@@ -671,3 +670,39 @@ def test_the_field_for_an_organization_has_the_same_hint_in_every_form(
 ) -> None:
     sign_in(root)
     assert re.search(r'id="organization_id-hint">Suggestions appear as you type\.', client.get(path).text)
+
+
+@pytest.mark.parametrize("side", ["team", "person"])
+def test_an_entry_is_kept_when_another_row_is_removed(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams, side: str
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    other = made.add(acme, "Riders")
+    page, base, key, elsewhere = (
+        (f"/teams/{team}", f"/teams/{team}/people", uma.id, f"/teams/{other}") if side == "team"
+        else (f"/users/{uma.id}", f"/users/{uma.id}/teams", team, f"/users/{ada.id}")
+    )  # fmt: skip
+    sign_in(ada)
+    form = fields_of(client.get(page).text, base)
+    assert form["row"] == ""
+    typed = '  <b>"Nu\u200b & x  '
+
+    for sent in (typed, "", "x" * 5000):
+        client.post(f"{base}/remove", data={**form, "row": sent, "key": str(key)})
+        shown = client.get(page)
+        assert fields_of(shown.text, base)["row"] == {typed: '<b>"Nu & x', "": ""}.get(sent, "x" * 254)
+        assert ("data-unsaved" in shown.text) is bool(sent)
+        assert made.members(team) == set()
+        assert fields_of(client.get(page).text, base)["row"] == "", "once"
+    client.post(f"{base}/remove", data={**form, "row": typed, "key": str(key)})
+    assert "Nu" not in client.get(elsewhere).text, "another page"
+
+
+def test_enter_in_the_entry_adds_and_removes_nobody(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams
+) -> None:
+    team = made.add(acme, "Drivers", uma)
+    sign_in(ada)
+    form = client.get(f"/teams/{team}").text.split(f'action="/teams/{team}/people"')[1].split("</form>")[0]
+    first = re.findall(r"<button[^>]*>", form)[0]
+    assert "formaction" not in first

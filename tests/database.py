@@ -18,11 +18,12 @@ import psycopg
 import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
-from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, ObjectInUse, UniqueViolation
 from sqlalchemy import make_url
 
 from portal import create_app
 from portal.config import Settings
+from portal.core import counts
 from portal.core.db import db
 from portal.isolation.rehearsal import rolled_back
 from portal.postgres.embedded import Embedded
@@ -31,6 +32,7 @@ from portal.postgres.roles import ROLES
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
 OLDEST = 150000
+DROPS = 24  # attempts to drop a database
 OWNER_PASSWORD = secrets.token_hex(16)
 MEMORY = Path("/dev/shm")  # noqa: S108 -- the folder inside it is private
 ROOM = 3 * 1024**3  # bytes; more than all databases of one server at a time, with their log
@@ -82,7 +84,14 @@ class Server:
         return self.address(name)
 
     def drop(self, name: str) -> None:
-        self.execute(f'DROP DATABASE IF EXISTS "{PREFIX}{name}" WITH (FORCE)')
+        """Drop a database. PostgreSQL waits five seconds for a statement that it can't interrupt, and then gives up."""
+        for attempt in range(DROPS):
+            try:
+                self.execute(f'DROP DATABASE IF EXISTS "{PREFIX}{name}" WITH (FORCE)')
+                break
+            except ObjectInUse:
+                if attempt == DROPS - 1:
+                    raise
 
     def drop_all(self) -> None:
         with self._connect() as connection:
@@ -263,5 +272,6 @@ def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
     app: Flask = request.getfixturevalue("app")
     with app.app_context():
         engine = db.engine
+    counts.forget()
     with rolled_back(engine):
         yield

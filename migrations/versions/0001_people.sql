@@ -398,6 +398,7 @@ CREATE TABLE users (
     accepted_at timestamptz,
     revoked_at timestamptz,
     last_sign_in_at timestamptz,
+    has_two_factor boolean NOT NULL DEFAULT false,  -- kept by portal_keep_two_factor
     sort_name text NOT NULL DEFAULT '',
     search_text text NOT NULL GENERATED ALWAYS AS (
         ' ' || portal_fold(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || email)) STORED,
@@ -412,7 +413,8 @@ CREATE INDEX users_organization_id_idx ON users (organization_id);
 CREATE INDEX users_created_at_idx ON users (created_at DESC, id DESC)
     INCLUDE (is_active, organization_id, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL;
 CREATE INDEX users_organization_created_at_idx ON users (organization_id, created_at DESC, id DESC)
-    INCLUDE (role, is_active, email_verified, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL;
+    INCLUDE (role, is_active, email_verified, invited_at, accepted_at, has_two_factor, search_text)
+    WHERE deleted_at IS NULL;
 CREATE INDEX users_name_idx ON users (sort_name COLLATE "C", id) WHERE deleted_at IS NULL;
 CREATE INDEX users_organization_name_idx ON users (organization_id, sort_name COLLATE "C", id)
     WHERE deleted_at IS NULL;
@@ -428,6 +430,8 @@ CREATE INDEX users_staff_idx ON users (organization_id, created_at DESC, id DESC
     INCLUDE (role, is_active, invited_at, accepted_at, search_text) WHERE deleted_at IS NULL AND role <> 'USER';
 CREATE INDEX users_deactivated_idx ON users (organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND NOT is_active;
+CREATE INDEX users_two_factor_idx ON users (organization_id, created_at DESC, id DESC)
+    WHERE deleted_at IS NULL AND has_two_factor;
 CREATE INDEX users_invited_idx ON users (organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL;
 -- To count people. Entries with the same values share one, so that these are read four times as fast as those above.
@@ -442,10 +446,11 @@ CREATE INDEX users_organization_deleted_at_idx ON users (organization_id, delete
     WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_search_text_idx ON users USING gin (search_text gin_trgm_ops);
 ALTER TABLE users ALTER COLUMN search_text SET STATISTICS 1000;
--- Signing in changes neither the version nor the history of a person.
+-- Signing in and second factors change neither the version nor the history of a person's row.
 CREATE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp();
 CREATE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW
-WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp();
+WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at AND OLD.has_two_factor = NEW.has_two_factor)
+EXECUTE FUNCTION portal_stamp();
 CREATE TRIGGER sort_name BEFORE INSERT OR UPDATE ON users FOR EACH ROW
 EXECUTE FUNCTION portal_keep_users_sorted();
 CREATE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users

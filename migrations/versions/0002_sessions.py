@@ -18,5 +18,5 @@ def downgrade() -> None:
     run("""
         DROP TABLE outbox_emails, rate_limits, recovery_codes, passkeys, authenticators, idempotency_keys, api_tokens,
             refresh_tokens, sessions;
-        DROP FUNCTION portal_open_session;
+        DROP FUNCTION portal_open_session, portal_keep_two_factor;
     """)

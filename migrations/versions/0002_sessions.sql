@@ -127,6 +127,27 @@ CREATE TABLE passkeys (
 CREATE UNIQUE INDEX passkeys_credential_id_key ON passkeys (credential_id);
 CREATE INDEX passkeys_user_id_idx ON passkeys (user_id);
 
+-- Keeps users.has_two_factor, which lists show. The person is locked first: of two factors that are removed at the same
+-- time, the second then sees that the first is gone.
+CREATE FUNCTION portal_keep_two_factor()
+RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    who uuid;
+BEGIN
+    FOREACH who IN ARRAY CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.user_id] WHEN 'DELETE' THEN ARRAY[OLD.user_id]
+        ELSE ARRAY[OLD.user_id, NEW.user_id] END LOOP
+        PERFORM FROM users WHERE id = who FOR NO KEY UPDATE;
+        UPDATE users SET has_two_factor = NOT has_two_factor WHERE id = who AND has_two_factor <> (
+            EXISTS (SELECT FROM authenticators WHERE user_id = who)
+            OR EXISTS (SELECT FROM passkeys WHERE user_id = who));
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER two_factor AFTER INSERT OR DELETE OR UPDATE OF user_id ON authenticators FOR EACH ROW
+EXECUTE FUNCTION portal_keep_two_factor();
+CREATE TRIGGER two_factor AFTER INSERT OR DELETE OR UPDATE OF user_id ON passkeys FOR EACH ROW
+EXECUTE FUNCTION portal_keep_two_factor();
+
 CREATE TABLE recovery_codes (
     user_id uuid NOT NULL,
     code text NOT NULL,

@@ -24,8 +24,7 @@ def downgrade() -> None:
             REVOKE ALL ON {table} FROM portal_tenant;
         """)
     run("""
-        DROP FUNCTION portal_find_users, portal_count_people, portal_is_frequent, portal_ranks, portal_has_two_factor,
-            portal_reaches;
+        DROP FUNCTION portal_find_users, portal_count_people, portal_is_frequent, portal_ranks, portal_reaches;
         REVOKE ALL ON SCHEMA public FROM portal_tenant;
     """)
     # The role stays: it belongs to the whole server, and other databases may use it.

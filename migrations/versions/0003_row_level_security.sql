@@ -16,14 +16,6 @@ RETURN current_setting('role') <> 'portal_tenant' OR EXISTS (
         AND organization_id = nullif(current_setting('portal.organization_id', true), '')::uuid));
 REVOKE ALL ON FUNCTION portal_reaches FROM PUBLIC;
 
--- Whether a person has a second factor. Actors of a tenant can find out nothing else about second factors.
-CREATE FUNCTION portal_has_two_factor(who uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, public, pg_temp
-RETURN public.portal_reaches(who) AND (EXISTS (SELECT FROM public.authenticators WHERE user_id = who)
-    OR EXISTS (SELECT FROM public.passkeys WHERE user_id = who));
-REVOKE ALL ON FUNCTION portal_has_two_factor FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION portal_has_two_factor TO portal_tenant;
-
 -- The conditions of a search: `whole` is an exact match (rank 1 for an email address, rank 2 for a name with its words
 -- in any order), `beginning` requires each word at the beginning of a word, and `anywhere` in any place. They can't use
 -- the trigram index, so `parts` are patterns for it. An email address has one part before and one after the @, because
@@ -80,8 +72,9 @@ RETURN fitting >= 3 AND room * 1000 / nullif(fitting, 0) < 3 * size * hits / 100
 -- one rank after the other. Otherwise all matches are looked up and sorted. The patterns are hidden from the planner:
 -- estimating their frequency would take longer than running the statement.
 CREATE FUNCTION portal_find_users(
-    words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, since timestamptz,
-    never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid, most integer)
+    words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, protected boolean,
+    since timestamptz, never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid,
+    most integer)
 RETURNS TABLE (id uuid, rank integer) LANGUAGE plpgsql ROWS 26 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
@@ -117,6 +110,7 @@ DECLARE
     filters CONSTANT text := CASE WHEN is_unlimited THEN 'true' ELSE 'role <> ''SUPER_ADMIN''' END
         || CASE WHEN wanted IS NULL THEN '' ELSE ' AND role = $2' END
         || CASE WHEN verified IS NULL THEN '' ELSE ' AND email_verified = $3' END
+        || CASE WHEN protected IS NULL THEN '' ELSE ' AND has_two_factor = $9' END
         || CASE WHEN never THEN ' AND last_sign_in_at IS NULL' ELSE '' END
         || CASE WHEN before IS NULL THEN '' ELSE ' AND last_sign_in_at < $8' END
         || CASE WHEN state = 'active' THEN ' AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)'
@@ -159,7 +153,7 @@ BEGIN
             ELSE format(counted, format('search_text LIKE %L', part)) END, ', ') FROM unnest(search.parts) part),
         search.anywhere, search.beginning,
         base, CASE WHEN has_order THEN format(' ORDER BY %1$s DESC, u.id DESC', newest) ELSE '' END)
-    INTO sample USING own, wanted, verified, since, at_place, place_id, room, before;
+    INTO sample USING own, wanted, verified, since, at_place, place_id, room, before, protected;
     hits := ARRAY[sample.hits, NULL, sample.starts, sample.hits - sample.starts];
     fitting := ARRAY[sample.fitting_hits, NULL, sample.fitting_starts, sample.fitting_hits - sample.fitting_starts];
     is_frequent := sample.read = 1000 AND (hits[1] > 100
@@ -173,7 +167,7 @@ BEGIN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s AND %s%s AND %s'
                 ' AND %s OFFSET 0) u ORDER BY %s LIMIT $7) u',
                 base, filters, at_home, search.whole, search.anywhere, ordered)
-                INTO found USING own, wanted, verified, since, at_place, place_id, room, before;
+                INTO found USING own, wanted, verified, since, at_place, place_id, room, before, protected;
             IF cardinality(found) = room THEN
                 RETURN QUERY SELECT one, 2 FROM unnest(found) one;
                 RETURN;
@@ -190,7 +184,7 @@ BEGIN
             CASE WHEN place_id IS NULL THEN 'true' WHEN by_rank THEN format('(rank %s %s OR rank = %s AND %s)',
                 CASE WHEN down THEN '<' ELSE '>' END, place_rank, place_rank, further) ELSE further END,
             CASE WHEN NOT by_rank THEN '' WHEN down THEN 'rank DESC, ' ELSE 'rank, ' END, ordered)
-            USING own, wanted, verified, since, at_place, place_id, room, before;
+            USING own, wanted, verified, since, at_place, place_id, room, before, protected;
         RETURN;
     END IF;
     not_whole := format('NOT (SELECT %s FROM users w WHERE w.id = u.id)', search.whole);
@@ -210,7 +204,7 @@ BEGIN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s ORDER BY %s'
                 ' LIMIT %s) u WHERE %s AND %s%s LIMIT $7) u', here, ordered, 500 + 2000 * room / fitting[at],
                 filters, conditions[at], at_home)
-                INTO found USING own, wanted, verified, since, at_place, place_id, room, before;
+                INTO found USING own, wanted, verified, since, at_place, place_id, room, before, protected;
             IF cardinality(found) = room THEN
                 RETURN QUERY SELECT one, at FROM unnest(found) one;
                 RETURN;
@@ -225,7 +219,7 @@ BEGIN
             'SELECT u.id, %s FROM (SELECT * FROM users u WHERE %s AND %s%s%s AND %s%s) u ORDER BY %s LIMIT $7',
             at, here, filters, at_home, parts, conditions[at],
             CASE WHEN parts IS NULL THEN '' ELSE ' OFFSET 0' END, ordered)
-            USING own, wanted, verified, since, at_place, place_id, room, before;
+            USING own, wanted, verified, since, at_place, place_id, room, before, protected;
         GET DIAGNOSTICS found_now = ROW_COUNT;
         room := room - found_now;
         EXIT WHEN room <= 0;
@@ -289,7 +283,7 @@ GRANT INSERT ON users TO portal_tenant;
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
+    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
 ) ON users TO portal_tenant;
 GRANT UPDATE (
     email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,

@@ -14,8 +14,9 @@ import jwt
 from portal.auth import queries
 from portal.auth.commands import USE_RECORDED_EVERY, person_of
 from portal.core.clock import now
-from portal.core.db import db
+from portal.core.db import first_as_system
 from portal.tokens import personal
+from portal.tokens.models import digest
 from portal.tokens.rotation import ClientSession
 from portal.web.given import current_settings
 from portal.web.session import SignedIn
@@ -46,12 +47,12 @@ def person(token: str) -> SignedIn | None:
     if token.startswith(personal.PREFIX):
         return _of_api_token(token)
     session = read(token)
-    row = db.session.execute(queries.by_session(session.id, session.user_id)).first() if session else None
+    row = first_as_system(queries.by_session(), session_id=session.id, user_id=session.user_id) if session else None
     return person_of(row, token) if row else None
 
 
 def _of_api_token(token: str) -> SignedIn | None:
-    row = db.session.execute(queries.by_api_token(token)).first()
+    row = first_as_system(queries.by_api_token(), token=digest(token))
     if row is None:
         return None
     if row.used_at is None or now() - row.used_at > USE_RECORDED_EVERY:

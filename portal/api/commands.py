@@ -5,6 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from portal.api.actions import REPLAY
 from portal.auth import queries
@@ -18,7 +21,7 @@ from portal.mail.commands import send_later
 from portal.mfa.commands import use_code
 from portal.tokens import rotation
 from portal.tokens.commands import Lifetime
-from portal.tokens.rotation import Opened, Refusal
+from portal.tokens.rotation import ClientSession, Opened, Refusal
 from portal.web.attempts import at_two_factor
 
 
@@ -47,7 +50,7 @@ def refresh(token: str, *, grace: timedelta, counter: Counter) -> Opened | Refus
 @command
 def _refresh(token: str, grace: timedelta) -> Opened | Refusal:
     session = rotation.client_session_of(token)
-    person = db.session.execute(queries.by_session(session.id, session.user_id)).first() if session else None
+    person = _person_of(session) if session else None
     if person is None:
         return Refusal.UNKNOWN
     outcome = rotation.rotate(token, grace=grace)
@@ -69,10 +72,15 @@ def _log_out(token: str) -> None:
     session = rotation.client_session_of(token)
     if session is None:
         return
-    person = db.session.execute(queries.by_session(session.id, session.user_id)).first()
+    person = _person_of(session)
     rotation.close_client_session(session)
     if person:
         history.record(SIGN_OUT, by=actor_of(person), about=person.id)
+
+
+def _person_of(session: ClientSession) -> Row[Any] | None:
+    own = {"session_id": session.id, "user_id": session.user_id}
+    return db.session.execute(queries.by_session(), own).first()
 
 
 def session_id(token: str) -> uuid.UUID | None:

@@ -20,7 +20,7 @@ from portal.core import history, rate_limit
 from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db
+from portal.core.db import acting_as, command, db, first_as_system
 from portal.core.email_addresses import lookup_email
 from portal.core.errors import Busy, NotAllowed, RateLimited
 from portal.core.rate_limit import Counter
@@ -30,6 +30,7 @@ from portal.mfa.passkeys import Answer
 from portal.mfa.words import CODE, MEANS, PASSKEY
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
+from portal.tokens.models import digest
 from portal.users import passwords
 from portal.users.commands import rehash, stored_password
 from portal.users.models import User, full_name
@@ -238,7 +239,7 @@ def actor_of(person: Row[Any]) -> Actor:
 
 def signed_in(token: str) -> SignedIn | None:
     """The session's person, with current values from the database. Each use extends the session."""
-    row = db.session.execute(queries.by_token(token)).first()
+    row = first_as_system(queries.by_token(), token=digest(token))
     if row is None:
         return None
     if now() - row.used_at > USE_RECORDED_EVERY:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 
-from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, select
+from sqlalchemy import ColumnExpressionArgument, Select, bindparam, func, literal, or_, select
 
 from portal.core.history import Activity
 from portal.core.listing import Rows
-from portal.mfa.queries import has_a_factor
+from portal.core.scoping import active
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.tokens.models import ApiToken, Session, digest
+from portal.tokens.models import ApiToken, Session
 from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User
 
@@ -23,24 +25,28 @@ PERSON = (
     User.email,
     User.must_change_password,
     User.time_zone,
-    has_a_factor(User.id).label("has_two_factor"),
+    User.has_two_factor,
     Organization.name.label("organization_name"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
 
 
-def by_token(token: str) -> Rows:
-    """The person of an active session, if they can still sign in: one indexed statement per request."""
-    return _behind_session(Session.token == digest(token))
+@cache
+def by_token() -> Rows:
+    """The person of the active session with the digest `token`, if they can still sign in: once per request."""
+    return _behind_session(Session.token == bindparam("token"))
 
 
-def by_session(session_id: uuid.UUID, user_id: uuid.UUID) -> Rows:
-    """The same for an API client's session."""
-    return _behind_session(Session.id == session_id, Session.user_id == user_id, Session.token.is_(None))
+@cache
+def by_session() -> Rows:
+    """The same for the session `session_id` of the API client `user_id`."""
+    own = Session.id == bindparam("session_id"), Session.user_id == bindparam("user_id")
+    return _behind_session(*own, Session.token.is_(None))
 
 
-def by_api_token(token: str) -> Rows:
-    """The same for an API token."""
+@cache
+def by_api_token() -> Rows:
+    """The same for the API token with the digest `token`."""
     about = (
         ApiToken.id.label("session_id"),
         literal(value=True).label("is_kept"),
@@ -49,13 +55,13 @@ def by_api_token(token: str) -> Rows:
         ApiToken.scopes,
     )
     joined = select(*PERSON, *about).join(ApiToken, ApiToken.user_id == User.id)
-    own = ApiToken.token == digest(token)
-    return _with_organization(joined).where(own, is_usable(), *_may_sign_in())
+    own = ApiToken.token == bindparam("token")
+    return active(_with_organization(joined).where(own, is_usable(), *_may_sign_in()))
 
 
 def _behind_session(*conditions: ColumnExpressionArgument[bool]) -> Rows:
     joined = select(*PERSON, *SIGN_IN).join(Session, Session.user_id == User.id)
-    return _with_organization(joined).where(*conditions, is_live(), *_may_sign_in())
+    return active(_with_organization(joined).where(*conditions, is_live(), *_may_sign_in()))
 
 
 def by_email(email: str) -> Rows:
@@ -74,7 +80,7 @@ def by_id(user_id: uuid.UUID) -> Rows:
 
 
 def _at_the_door() -> Rows:
-    has_one = has_a_factor(User.id).label("has_two_factor")
+    has_one = has_two_factor(User.id).label("has_two_factor")
     found = select(User.id, User.role, User.organization_id, User.email, User.password, has_one)
     return _with_organization(found).where(*_may_sign_in())
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, event, make_url
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, event, make_url
 
 from portal.core.errors import UnsuitableDatabase
 
@@ -26,11 +27,9 @@ SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
 }
-# Settings that can only be set when a connection starts. Statements are planned for their actual parameters, because a
-# generic plan would be bad for most search terms and roles. Rows are read after they are locked, hence READ COMMITTED.
+# Settings that can only be set when a connection starts. Rows are read after they are locked, hence READ COMMITTED.
 # Compiling a plan takes longer than any statement of a page.
 LASTING = {
-    "plan_cache_mode": "force_custom_plan",
     "jit": "off",
     "default_transaction_isolation": r"read\ committed",
 }
@@ -57,6 +56,22 @@ def parameters(url: str, settings: Mapping[str, str], application_name: str) -> 
     _, address = parsed.get_dialect()().create_connect_args(parsed)
     address.pop("context", None)
     return {**address, **arguments(url, settings, application_name)}
+
+
+@event.listens_for(Engine, "rollback")
+def keep_prepared(connection: Connection) -> None:
+    """Send ROLLBACK past the driver, whose own makes it forget all prepared statements, as tables may have been rolled
+    back. No request creates any, and each read ends with a rollback. After an error, the driver sends its own.
+    What was done on a lost connection is rolled back, too.
+    """
+    driver: Any = None if connection.invalidated else connection.connection.driver_connection
+    if driver is None or driver.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.UNKNOWN):
+        return
+    try:
+        with driver.lock:
+            driver.wait(driver._exec_command(b"ROLLBACK"))
+    except psycopg.OperationalError:
+        connection.invalidate()
 
 
 @event.listens_for(Engine, "first_connect", named=True)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import Engine, Select, column, func, select, table
+
+from portal.core.clock import now
+from portal.core.db import db
 
 BOUND = 50_000  # below it counts are exact
 LINKED_BOUND = 200  # for linked rows, each of which is read; a list counts those of each of its rows
 COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
 SEARCH_COUNTED_BELOW = 2_000  # the same, by estimate
+REMEMBERED = timedelta(minutes=1)
+MOST_REMEMBERED = 1_000
 PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")
+
+
+_estimates: WeakKeyDictionary[Engine, dict[Hashable, tuple[datetime, int]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,30 @@ def number_of(number: int, one: str, several: str = "") -> str:
 def is_counted(about: int | None, *, searched: bool) -> bool:
     """Whether the statement that reads a page also counts, given the planner's estimate if there is one."""
     return about is None or about <= (SEARCH_COUNTED_BELOW if searched else COUNTED_BELOW)
+
+
+def estimated(rows: Select[Any], **options: bool) -> int:
+    """How many rows the planner expects, at most a minute ago: asking it takes as long as reading a page.
+
+    Only for actors without a tenant, who all get the same.
+    """
+    key = rows._generate_cache_key()
+    name = key and (key.key, repr([bind.value for bind in key.bindparams]), *options.items())
+    known = _estimates.setdefault(db.engine, {})
+    made, value = known.get(name, (None, 0))
+    if made is None or now() - made > REMEMBERED:
+        plan: Any = db.session.scalar(rows, execution_options={**options, "explain": True})
+        value = int(plan[0]["Plan"]["Plan Rows"])
+        if len(known) >= MOST_REMEMBERED:
+            known.clear()
+        if name:
+            known[name] = now(), value
+    return value
+
+
+def forget() -> None:
+    """Forget all estimates, for tests that roll back."""
+    _estimates.clear()
 
 
 def size_of(entity: Any) -> Any:

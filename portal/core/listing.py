@@ -229,8 +229,7 @@ class Listing:
         """The planner's estimate for the same rows, without reading them."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
         rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
-        plan: Any = db.session.scalar(rows, execution_options={**self._options(), "explain": True})
-        return int(plan[0]["Plan"]["Plan Rows"])
+        return counts.estimated(rows, **self._options())
 
     def _options(self) -> dict[str, bool]:
         return {"with_deleted": True} if self.tab.with_deleted else {}

@@ -7,14 +7,17 @@ Queries name neither tenant nor `deleted_at`. The exceptions are explicit and ea
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVarTuple
 
+from sqlalchemy import Select
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 
 from portal.core.actor import Actor, ActorChangedError, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.models import Base, SoftDeletable, TenantOwned
+
+Ts = TypeVarTuple("Ts")
 
 
 def narrow(state: ORMExecuteState) -> None:
@@ -31,6 +34,11 @@ def narrow(state: ORMExecuteState) -> None:
         options += _own_tenant(actor)
     if options and not state.is_insert:
         state.statement = state.statement.options(*options)
+
+
+def active(statement: Select[*Ts]) -> Select[*Ts]:
+    """The statement for rows that are not deleted, if it is run without a session."""
+    return statement.options(*_not_deleted())
 
 
 def check_written(session: Session, _context: UOWTransaction) -> None:

@@ -6,7 +6,7 @@ Only for the self-test and tests: it changes the sessions of the whole process.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine, event
 
@@ -25,9 +25,12 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
         event.listen(connection, "release_savepoint", mark_settings_unknown)
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
+        opened = transactions.opened
+        transactions.opened = lambda: nullcontext(connection)  # type: ignore[assignment, return-value]
         try:
             yield connection
         finally:
+            transactions.opened = opened
             factory.class_, factory.kw = plain, former
             outer.rollback()
 

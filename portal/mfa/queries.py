@@ -5,18 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 
 from portal.mfa.models import Authenticator, Passkey, RecoveryCode
 
 
 def has_two_factor(user_id: Any) -> ColumnElement[bool]:
-    """Whether a person has a second factor. For any actor, although only the system can read the tables."""
-    return func.portal_has_two_factor(user_id, type_=Boolean())
+    """Whether a person has a second factor, from its tables, which only the system can read.
 
-
-def has_a_factor(user_id: Any) -> ColumnElement[bool]:
-    """The same, read by the system from the tables: calling the function would take longer than the whole look-up."""
+    Decisions read this, lists the column that is kept from it.
+    """
     return or_(exists().where(Authenticator.user_id == user_id), exists().where(Passkey.user_id == user_id))
 
 

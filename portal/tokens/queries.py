@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
 
 from portal.core.clock import now
 from portal.core.listing import Rows
@@ -13,9 +14,14 @@ from portal.tokens.models import ApiToken, RefreshToken, Session
 ROTATIONS_BOUND = 1_000
 
 
+def _at_execution() -> ColumnElement[datetime]:
+    """The time when the statement runs, so that it can be kept."""
+    return bindparam(None, callable_=lambda: now(), type_=Session.expires_at.type, unique=True)
+
+
 def is_live() -> ColumnElement[bool]:
     """Sessions that are neither ended nor expired."""
-    return Session.ended_at.is_(None) & (Session.expires_at > now())
+    return Session.ended_at.is_(None) & (Session.expires_at > _at_execution())
 
 
 def live_of(user_id: uuid.UUID) -> Select[int]:
@@ -52,7 +58,7 @@ def agent_of(user_id: uuid.UUID, session_id: uuid.UUID) -> Select[str]:
 
 def is_usable() -> ColumnElement[bool]:
     """API tokens that are neither revoked nor expired."""
-    return ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > now())
+    return ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > _at_execution())
 
 
 def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:

@@ -16,6 +16,7 @@ from portal.users.models import LONG_AGO, User
 # The expression of the indexes. It gives people who never signed in a place in the order.
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
+YES_OR_NO = {"yes": True, "no": False}
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -27,7 +28,11 @@ def _roles() -> list[tuple[str, str]]:
 
 
 def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
-    return {"yes": User.email_verified.is_(True), "no": User.email_verified.is_(False)}.get(value)
+    return User.email_verified.is_(YES_OR_NO[value]) if value in YES_OR_NO else None
+
+
+def _by_two_factor(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.has_two_factor.is_(YES_OR_NO[value]) if value in YES_OR_NO else None
 
 
 def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -60,6 +65,12 @@ FILTERS = {
         lambda value, _: f"Email {'verified' if value == 'yes' else 'not verified'}",
         label="Email: any",
         choices=lambda: (("yes", "Email verified"), ("no", "Email not verified")),
+    ),
+    "two_factor": Filter(
+        _by_two_factor,
+        lambda value, _: f"Two-factor authentication {'on' if value == 'yes' else 'off'}",
+        label="Two-factor: any",
+        choices=lambda: (("yes", "Two-factor on"), ("no", "Two-factor off")),
     ),
     "organization": filter_by(User.organization_id),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),

@@ -49,7 +49,15 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=NOT_DELETED,
-            postgresql_include=["role", "is_active", "email_verified", "invited_at", "accepted_at", "search_text"],
+            postgresql_include=[
+                "role",
+                "is_active",
+                "email_verified",
+                "invited_at",
+                "accepted_at",
+                "has_two_factor",
+                "search_text",
+            ],
         ),
         Index(
             "users_organization_name_idx",
@@ -97,6 +105,13 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=DEACTIVATED,
         ),
+        Index(
+            "users_two_factor_idx",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL AND has_two_factor"),
+        ),
         Index("users_active_count_idx", "organization_id", "role", postgresql_where=ACCEPTED),
         Index("users_invited_count_idx", "organization_id", "role", postgresql_where=PENDING),
         Index("users_deactivated_count_idx", "organization_id", "role", postgresql_where=DEACTIVATED),
@@ -134,6 +149,7 @@ class User(Record, Base):
         ForeignKey("organizations.id", ondelete="SET NULL", onupdate="CASCADE")
     )
     last_sign_in_at: Mapped[datetime | None]
+    has_two_factor: Mapped[bool] = mapped_column(server_default=text("false"))  # kept by triggers of second factors
     pending_email: Mapped[str | None]  # takes effect when its link is confirmed
     link_counter: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # see users/links.py
     invited_at: Mapped[datetime | None]

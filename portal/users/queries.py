@@ -28,9 +28,8 @@ from portal.core.history import Activity
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
-from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
-from portal.users.filters import FILTERS, day_of, last_sign_in
+from portal.users.filters import FILTERS, YES_OR_NO, day_of, last_sign_in
 from portal.users.models import User, full_name
 
 NEWEST = {
@@ -62,6 +61,7 @@ COLUMNS = (
     User.email_verified,
     User.created_at,
     User.last_sign_in_at,
+    User.has_two_factor,
     User.deleted_at,
     User.organization_id,
     User.invited_at,
@@ -96,7 +96,8 @@ def _found(listing: Listing, part: Found) -> Any:
         listing.status,
         read_key(asked["organization"]) or NO_KEY if "organization" in asked else None,
         cast(asked.get("role"), User.role.type),
-        {"yes": True, "no": False}.get(asked.get("verified", "")),
+        YES_OR_NO.get(asked.get("verified", "")),
+        YES_OR_NO.get(asked.get("two_factor", "")),
         day_of(asked["created_from"]) if "created_from" in asked else None,
         "last_sign_in" in asked,
         day_of(asked["last_sign_in_before"]) if "last_sign_in_before" in asked else None,
@@ -139,7 +140,7 @@ def keys_matching(text: str, most: int) -> list[uuid.UUID]:
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
     else:
-        asked = _texts(words_of(text)), _texts([]), "any", *(None,) * 6, "created_at", True, None, None, most
+        asked = _texts(words_of(text)), _texts([]), "any", *(None,) * 7, "created_at", True, None, None, most
         keys = select(func.portal_find_users(*asked).table_valued("id", "rank").c.id)
     return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
 
@@ -147,7 +148,7 @@ def keys_matching(text: str, most: int) -> list[uuid.UUID]:
 def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[User]:
     """Some people whose name or address holds every word, best matches first. Without words, the first by name."""
     if words := words_of(text):
-        asked = _texts(words), _texts(_addresses(text)), "any", organization_id, *(None,) * 5, "best", False
+        asked = _texts(words), _texts(_addresses(text)), "any", organization_id, *(None,) * 6, "best", False
         found = func.portal_find_users(*asked, None, None, most).table_valued("id", "rank", with_ordinality="place")
         keys = found.render_derived()
         people = select(User).join(keys, keys.c.id == User.id).order_by(keys.c.place)
@@ -161,9 +162,7 @@ def people() -> Rows:
     """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
-    return select(*COLUMNS, name, gone, has_two_factor(User.id).label("has_two_factor")).outerjoin(
-        Organization, Organization.id == User.organization_id
-    )
+    return select(*COLUMNS, name, gone).outerjoin(Organization, Organization.id == User.organization_id)
 
 
 def in_deleted_organization() -> ColumnElement[bool]:

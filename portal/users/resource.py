@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from flask import flash
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import contains_eager
 
 from portal.core.actor import Role, current_actor
@@ -17,7 +17,6 @@ from portal.core.email_addresses import readable_email
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
-from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.demo import Demo, DemoRows
@@ -192,7 +191,6 @@ class People(Resource[User]):
         return {
             "mails": can_send(),
             "devices": devices_of(row.id),
-            "has_two_factor": db.session.scalar(select(has_two_factor(row.id))),
         }
 
     def samples(self, tenant: SampleTenant) -> Samples:

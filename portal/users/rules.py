@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.core.actor import SYSTEM
 from portal.core.db import acting_as, db
 from portal.core.errors import Missing
-from portal.mfa.queries import has_a_factor
+from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.users.models import User, full_name
 from portal.users.passwords import problem_of, shortest, words_about
@@ -31,7 +31,7 @@ class PasswordRule:
 
 def rule_for(user_id: uuid.UUID) -> PasswordRule:
     """The rule for an existing person. Raises Missing."""
-    has_one = has_a_factor(User.id).label("has_two_factor")
+    has_one = has_two_factor(User.id).label("has_two_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
     organization_names = Organization.name.label("organization"), Organization.slug
     joined = select(*names, *organization_names, has_one).outerjoin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, flash, request, url_for
@@ -37,10 +38,31 @@ def name_of(row: Any) -> str:
     return full_name(row.first_name, row.last_name, row.email)
 
 
-@bp.app_template_filter("invitation")
-def invitation_state(row: Any) -> str | None:
-    """The state of a person's invitation, given an entity or a row of a list."""
-    return invitation_of(row)
+@dataclass(frozen=True)
+class State:
+    """Whether a person can sign in: in words, and as the class of a dot."""
+
+    label: str
+    dot: str = "dot"
+
+
+INVITED = {
+    "pending": State("Invited"),
+    "expired": State("Invitation expired", "dot amber"),
+    "revoked": State("Invitation revoked", "dot amber"),
+}
+DELETED, WITHOUT_ORGANIZATION = State("Deleted"), State("Organization deleted", "dot amber")
+DEACTIVATED, ACTIVE = State("Deactivated", "dot amber"), State("Active", "dot green")
+
+
+@bp.app_template_filter("state")
+def state_of(row: Any, gone: bool = False) -> State:
+    """The state of an entity or a row of a list. `gone`: the organization is deleted, if the row doesn't say so."""
+    if row.deleted_at:
+        return DELETED
+    if getattr(row, "organization_deleted", gone):
+        return WITHOUT_ORGANIZATION
+    return INVITED.get(invitation_of(row) or "", ACTIVE) if row.is_active else DEACTIVATED
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])

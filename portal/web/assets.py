@@ -41,6 +41,11 @@ def serve(filename: str) -> Response:
 
 def address(filename: str) -> str:
     """The URL of a static file. It contains the content's hash, so that a changed file has a new URL."""
+    return _address(filename, request.script_root)
+
+
+@lru_cache(maxsize=256)
+def _address(filename: str, _root: str) -> str:
     return url_for("static", filename=filename, v=_hash(filename))
 
 

@@ -25,6 +25,7 @@ from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def init_app(app: Flask) -> None:
@@ -32,7 +33,8 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     for function in (
-        ago, iso, day, clock, exact, initials, hue, email, count, compact, browser_of, number_of, bounded, linked,
+        ago, iso, day, clock, exact, when, on_day, initials, hue, email, count, compact, browser_of, number_of,
+        bounded, linked,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {"can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home}
@@ -84,13 +86,13 @@ def ago(then: datetime) -> str:
 
 def iso(then: datetime) -> str:
     """For `<time datetime>`: RFC 3339, in UTC."""
-    return then.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{then.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def day(then: date) -> str:
     """`4 Mar 2025`, in the reader's time zone."""
     then = local(then) if isinstance(then, datetime) else then
-    return f"{then.day} {then:%b %Y}"
+    return f"{then.day} {MONTHS[then.month - 1]} {then.year}"
 
 
 def clock(then: datetime) -> str:
@@ -100,7 +102,21 @@ def clock(then: datetime) -> str:
 
 def exact(then: datetime) -> str:
     """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
-    return f"{day(then)}, {local(then):%H:%M:%S %Z}"
+    then = local(then)
+    return f"{day(then)}, {then.isoformat()[11:19]} {then.tzname()}"
+
+
+def when(then: datetime) -> Markup:
+    """A time as `ago` describes it; the exact one appears on hover."""
+    return _time(then, ago(then))
+
+
+def on_day(then: datetime) -> Markup:
+    return _time(then, day(then))
+
+
+def _time(then: datetime, words: str) -> Markup:
+    return Markup(f'<time datetime="{iso(then)}" title="{exact(then)}">{words}</time>')  # noqa: S704 -- no markup inside
 
 
 def zone_name() -> str:

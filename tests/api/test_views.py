@@ -10,9 +10,12 @@ from flask import Flask
 from tests.access.visitor import Visitor
 from tests.api.calling import LOGIN, Program
 from tests.cast import PASSWORD, Person
-from tests.mfa.test_views import Phone, actions_of, set_up
+from tests.mfa.test_views import Phone, actions_of, at_one_moment, set_up
 
 WRONG = "another horse battery staple"
+
+
+_ = at_one_moment  # for this module, too
 
 
 @pytest.fixture

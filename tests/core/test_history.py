@@ -38,7 +38,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 State = dict[tuple[str, uuid.UUID], dict[str, Any]]
 
 NOT_RECORDED = ("created_at", "updated_at", "created_by", "updated_by", "deleted_by", "version", "last_sign_in_at",
-          "link_counter", "invited_at", "accepted_at", "revoked_at")  # fmt: skip
+          "has_two_factor", "link_counter", "invited_at", "accepted_at", "revoked_at")  # fmt: skip
 GENERATED = ("sort_name", "search_text")
 ROW_ACTIONS = "create", "update", "delete", "restore", "remove"
 EVENT = (

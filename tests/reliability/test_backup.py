@@ -52,7 +52,7 @@ def empty(database_server: Server) -> Iterator[str]:
     for role in roles:
         with suppress(DuplicateObject):  # other databases of this server use it too
             database_server.execute(role)
-    database_server.execute(grant.replace("TO portal ", f"TO {owner} "))
+    database_server.execute(re.sub(r"TO portal\b", f"TO {owner}", grant))
     made = documented("CREATE DATABASE")
     database_server.execute(made.replace("DATABASE portal OWNER portal", f'DATABASE "{PREFIX}{NAME}" OWNER {owner}'))
     yield database_server.address(NAME)

@@ -37,6 +37,9 @@ def emails(app: Flask, actor: Actor, arguments: Mapping[str, str]) -> list[str]:
         ({"role": "NOBODY"}, ["ada@example.com", "uma@example.com"]),
         ({"verified": "no", "role": "USER"}, ["uma@example.com"]),
         ({"verified": "yes"}, []),
+        ({"two_factor": "yes"}, []),
+        ({"two_factor": "no", "role": "USER"}, ["uma@example.com"]),
+        ({"two_factor": "maybe"}, ["ada@example.com", "uma@example.com"]),
         ({"created_from": "2999-01-01"}, []),
         ({"created_from": "yesterday"}, ["ada@example.com", "uma@example.com"]),
         ({"organization": "nonsense"}, []),
@@ -155,6 +158,7 @@ def crowd(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:
             "last_sign_in_at": dice.choice((None, now() - timedelta(days=dice.randrange(8)))),
             "deleted_at": now() if dice.random() < 0.3 else None,
             "organization_id": dice.choice((acme, acme, birch)).id,
+            "has_two_factor": dice.random() < 0.5,
         }
         for number in range(60)
     ]
@@ -181,6 +185,7 @@ def test_search_through_the_function_finds_the_same_people_as_the_plain_query(
         for q in ("ann", "an", "anna berg", "%", "nobody")
         for narrower in (
             {}, {"role": "ADMIN"}, {"role": "SUPER_ADMIN"}, {"verified": "yes", "role": "USER"},
+            {"two_factor": "yes"}, {"two_factor": "no", "role": "ADMIN"},
             {"created_from": "2000-01-01"}, {"created_from": "2999-01-01"},
             {"last_sign_in": "never"}, {"last_sign_in_before": f"{now() - timedelta(days=4):%Y-%m-%d}"},
             {"organization": str(acme.id)}, {"organization": str(birch.id)}, {"page": "last"},

@@ -42,8 +42,8 @@ def test_a_page_stays_within_its_budget_of_statements(
 
     for_root, for_ada = statements_for(client, root, address), statements_for(other_client, ada, address)
 
-    assert 2 <= for_root <= BUDGET[path][0]
-    assert 2 <= for_ada <= BUDGET[path][1]
+    assert 1 <= for_root <= BUDGET[path][0]
+    assert 1 <= for_ada <= BUDGET[path][1]
 
 
 def statements_for(client: PageClient, person: Person, address: str) -> int:

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets t
 LANGUAGE plpgsql AS $watch$
 DECLARE
     unrecorded CONSTANT text[] := '{id,created_at,updated_at,created_by,updated_by,deleted_by,version,last_sign_in_at,'
-        'link_counter,invited_at,accepted_at,revoked_at}';
+        'has_two_factor,link_counter,invited_at,accepted_at,revoked_at}';
     writer CONSTANT text := 'portal_history_of_' || watched::text;
     namer CONSTANT text := 'portal_names_of_' || watched::text;
     differences text;

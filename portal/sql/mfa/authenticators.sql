@@ -1,4 +1,7 @@
--- Policies and grants of authenticators.
+-- Triggers, policies and grants of authenticators.
+
+CREATE OR REPLACE TRIGGER two_factor AFTER INSERT OR DELETE OR UPDATE OF user_id ON authenticators FOR EACH ROW
+EXECUTE FUNCTION portal_keep_two_factor();
 
 DROP POLICY IF EXISTS reader ON authenticators;
 REVOKE ALL ON authenticators FROM portal_tenant, portal_reader;

@@ -1,4 +1,7 @@
--- Policies and grants of passkeys.
+-- Triggers, policies and grants of passkeys.
+
+CREATE OR REPLACE TRIGGER two_factor AFTER INSERT OR DELETE OR UPDATE OF user_id ON passkeys FOR EACH ROW
+EXECUTE FUNCTION portal_keep_two_factor();
 
 DROP POLICY IF EXISTS reader ON passkeys;
 REVOKE ALL ON passkeys FROM portal_tenant, portal_reader;

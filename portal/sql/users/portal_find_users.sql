@@ -9,8 +9,9 @@
 -- one rank after the other. Otherwise all matches are looked up and sorted. The patterns are hidden from the planner:
 -- estimating their frequency would take longer than running the statement.
 CREATE OR REPLACE FUNCTION portal_find_users(
-    words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, since timestamptz,
-    never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid, most integer)
+    words text[], addresses text[], state text, organization uuid, wanted "Role", verified boolean, protected boolean,
+    since timestamptz, never boolean, before timestamptz, sort text, down boolean, place text, place_id uuid,
+    most integer)
 RETURNS TABLE (id uuid, rank integer) LANGUAGE plpgsql ROWS 26 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
@@ -46,6 +47,7 @@ DECLARE
     filters CONSTANT text := CASE WHEN is_unlimited THEN 'true' ELSE 'role <> ''SUPER_ADMIN''' END
         || CASE WHEN wanted IS NULL THEN '' ELSE ' AND role = $2' END
         || CASE WHEN verified IS NULL THEN '' ELSE ' AND email_verified = $3' END
+        || CASE WHEN protected IS NULL THEN '' ELSE ' AND has_two_factor = $9' END
         || CASE WHEN never THEN ' AND last_sign_in_at IS NULL' ELSE '' END
         || CASE WHEN before IS NULL THEN '' ELSE ' AND last_sign_in_at < $8' END
         || CASE WHEN state = 'active' THEN ' AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)'
@@ -88,7 +90,7 @@ BEGIN
             ELSE format(counted, format('search_text LIKE %L', part)) END, ', ') FROM unnest(search.parts) part),
         search.anywhere, search.beginning,
         base, CASE WHEN has_order THEN format(' ORDER BY %1$s DESC, u.id DESC', newest) ELSE '' END)
-    INTO sample USING own, wanted, verified, since, at_place, place_id, room, before;
+    INTO sample USING own, wanted, verified, since, at_place, place_id, room, before, protected;
     hits := ARRAY[sample.hits, NULL, sample.starts, sample.hits - sample.starts];
     fitting := ARRAY[sample.fitting_hits, NULL, sample.fitting_starts, sample.fitting_hits - sample.fitting_starts];
     is_frequent := sample.read = 1000 AND (hits[1] > 100
@@ -102,7 +104,7 @@ BEGIN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s AND %s%s AND %s'
                 ' AND %s OFFSET 0) u ORDER BY %s LIMIT $7) u',
                 base, filters, at_home, search.whole, search.anywhere, ordered)
-                INTO found USING own, wanted, verified, since, at_place, place_id, room, before;
+                INTO found USING own, wanted, verified, since, at_place, place_id, room, before, protected;
             IF cardinality(found) = room THEN
                 RETURN QUERY SELECT one, 2 FROM unnest(found) one;
                 RETURN;
@@ -119,7 +121,7 @@ BEGIN
             CASE WHEN place_id IS NULL THEN 'true' WHEN by_rank THEN format('(rank %s %s OR rank = %s AND %s)',
                 CASE WHEN down THEN '<' ELSE '>' END, place_rank, place_rank, further) ELSE further END,
             CASE WHEN NOT by_rank THEN '' WHEN down THEN 'rank DESC, ' ELSE 'rank, ' END, ordered)
-            USING own, wanted, verified, since, at_place, place_id, room, before;
+            USING own, wanted, verified, since, at_place, place_id, room, before, protected;
         RETURN;
     END IF;
     not_whole := format('NOT (SELECT %s FROM users w WHERE w.id = u.id)', search.whole);
@@ -139,7 +141,7 @@ BEGIN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s ORDER BY %s'
                 ' LIMIT %s) u WHERE %s AND %s%s LIMIT $7) u', here, ordered, 500 + 2000 * room / fitting[at],
                 filters, conditions[at], at_home)
-                INTO found USING own, wanted, verified, since, at_place, place_id, room, before;
+                INTO found USING own, wanted, verified, since, at_place, place_id, room, before, protected;
             IF cardinality(found) = room THEN
                 RETURN QUERY SELECT one, at FROM unnest(found) one;
                 RETURN;
@@ -154,7 +156,7 @@ BEGIN
             'SELECT u.id, %s FROM (SELECT * FROM users u WHERE %s AND %s%s%s AND %s%s) u ORDER BY %s LIMIT $7',
             at, here, filters, at_home, parts, conditions[at],
             CASE WHEN parts IS NULL THEN '' ELSE ' OFFSET 0' END, ordered)
-            USING own, wanted, verified, since, at_place, place_id, room, before;
+            USING own, wanted, verified, since, at_place, place_id, room, before, protected;
         GET DIAGNOSTICS found_now = ROW_COUNT;
         room := room - found_now;
         EXIT WHEN room <= 0;

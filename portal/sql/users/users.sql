@@ -1,9 +1,10 @@
 -- Triggers, policies and grants of users.
 
--- Signing in changes neither the version nor the history of a person.
+-- Signing in and second factors change neither the version nor the history of a person's row.
 CREATE OR REPLACE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION portal_stamp();
 CREATE OR REPLACE TRIGGER stamp_change BEFORE UPDATE ON users FOR EACH ROW
-WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at) EXECUTE FUNCTION portal_stamp();
+WHEN (OLD.last_sign_in_at IS NOT DISTINCT FROM NEW.last_sign_in_at AND OLD.has_two_factor = NEW.has_two_factor)
+EXECUTE FUNCTION portal_stamp();
 
 CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON users FOR EACH ROW
 EXECUTE FUNCTION portal_keep_users_sorted();
@@ -40,7 +41,7 @@ GRANT INSERT ON users TO portal_tenant;
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
+    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
 ) ON users TO portal_tenant;
 GRANT UPDATE (
     email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,
@@ -51,5 +52,5 @@ CREATE POLICY reader ON users FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    invited_at, accepted_at, revoked_at, last_sign_in_at, sort_name, search_text
+    invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
 ) ON users TO portal_reader;

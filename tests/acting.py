@@ -15,7 +15,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from portal import create_app
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
@@ -23,7 +22,7 @@ from portal.data_browser.reading import reading
 from portal.tokens.models import Session
 from portal.web.given import current_settings
 from tests.cast import Person
-from tests.database import disconnect, settings_for
+from tests.database import app_for, disconnect
 from tests.pages import PageClient
 
 R = TypeVar("R")
@@ -60,8 +59,7 @@ def acting(app: Flask, person: Person | None = None) -> Iterator[None]:
 @contextmanager
 def portal_on(address: str, **changes: Any) -> Iterator[Flask]:
     """A second portal on a database, with changed settings and the client that checks pages."""
-    app = create_app(replace(settings_for(address), **changes))
-    app.testing = True
+    app = app_for(address, **changes)
     app.test_client_class = PageClient
     try:
         yield app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, ObjectInUse, UniqueViolation
 from sqlalchemy import make_url
 
@@ -32,6 +34,8 @@ NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
 OLDEST = 150000
 DROPS = 24  # attempts to drop a database
 OWNER_PASSWORD = secrets.token_hex(16)
+MEMORY = Path("/dev/shm")  # noqa: S108 -- the folder inside it is private
+ROOM = 3 * 1024**3  # bytes; more than all databases of one server at a time, with their log
 SECRET_KEY = "only-for-tests-0123456789-abcdefghijklm"
 
 
@@ -145,12 +149,31 @@ PATIENT: dict[str, Any] = {
 
 def settings_for(database_url: str, **changes: Any) -> Settings:
     """The settings of tests: cheap password hashes, a known key, and patience."""
-    return Settings(secret_key=SECRET_KEY, database_url=database_url, bcrypt_rounds=4, **{**PATIENT, **changes})
+    usual = {"secret_key": SECRET_KEY, "database_url": database_url, "bcrypt_rounds": 4, **PATIENT}
+    return Settings(**{**usual, **changes})
+
+
+class Compiled(BytecodeCache):
+    """The code of templates, which all applications of a test run share: compiling takes longer than a request."""
+
+    def __init__(self) -> None:
+        self.code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.code:
+            bucket.bytecode_from_string(self.code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.code[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
 
 
 def app_for(database_url: str, **changes: Any) -> Flask:
     app = create_app(settings_for(database_url, **changes))
     app.testing = True
+    app.jinja_env.bytecode_cache = COMPILED
     return app
 
 
@@ -182,10 +205,18 @@ def database_server() -> Iterator[Server]:
     if NAMED_SERVER is not None:
         yield from _cleaned(Server(NAMED_SERVER))
         return
-    with tempfile.TemporaryDirectory(prefix="portal-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="portal-test-", dir=_in_memory(), ignore_cleanup_errors=True) as folder:
         embedded = Embedded(Path(folder) / "postgres", durable=False)
         with embedded.running() as url:
             yield from _cleaned(Server(url))
+
+
+def _in_memory() -> Path | None:
+    """A folder in memory, if it has room for the servers of all workers: copying a database there is much cheaper."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > workers * ROOM:
+        return MEMORY
+    return None
 
 
 def _cleaned(bare: Server) -> Iterator[Server]:

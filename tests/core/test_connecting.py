@@ -1,4 +1,4 @@
-"""Connecting with certificates, and the errors when they are wrong."""
+"""Connecting with certificates, and the errors when they are wrong; what connections keep."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from flask import Flask
+from sqlalchemy import make_url, text
 
 from portal import database_url
+from portal.core.actor import Role
 from portal.core.db import db
+from tests.acting import acting
+from tests.cast import Builder
 from tests.core.encrypting import Encrypting, certificate, encrypting
 from tests.database import app_for, disconnect
 from tests.postgres.test_preflight import run
@@ -61,3 +65,21 @@ def test_correct_certificates_connect_to_the_database(server: Encrypting, fresh_
         assert driver.info.get_parameters()["connect_timeout"] == "9"
         assert connection.exec_driver_sql("SHOW application_name").scalar_one() == "ours"
     disconnect(app)
+
+
+def test_statements_stay_prepared_after_reads_and_follow_each_actors_row_security(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    ada, bea = (
+        build.person(f"{name}@example.com", role=Role.ADMIN, tenant=build.tenant(name)) for name in ("ada", "bea")
+    )
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+    everybody = ["ada@example.com", "bea@example.com", "root@example.com"]
+
+    for _ in range(8):
+        for person, seen in ((ada, [ada.email]), (root, everybody), (bea, [bea.email]), (None, everybody)):
+            with acting(fresh_app, person):
+                assert list(db.session.scalars(text("SELECT email FROM users ORDER BY email"))) == seen
+
+    with acting(fresh_app):
+        prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT email FROM users%'")
+        assert db.session.scalar(prepared) == 1

@@ -13,7 +13,7 @@ from portal.mfa.models import Authenticator, Passkey, RecoveryCode
 def has_two_factor(user_id: Any) -> ColumnElement[bool]:
     """Whether a person has a second factor, from its tables, which only the system can read.
 
-    Decisions read this, lists the column that is kept from it.
+    Signing in and changing second factors read this; lists and requests read the column that triggers keep.
     """
     return or_(exists().where(Authenticator.user_id == user_id), exists().where(Passkey.user_id == user_id))
 

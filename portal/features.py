@@ -55,6 +55,7 @@ from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.resource import resource as organizations
+from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
@@ -137,7 +138,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
     ),
-    Feature(resource=organizations),
+    Feature(resource=organizations, actions=RESOURCE_ACTIONS),
     Feature(resource=teams, relations=(team_members,)),
     Feature(
         pages=(activity,),

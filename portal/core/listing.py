@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -82,7 +83,7 @@ class Listing:
             statement = statement.add_columns(self._bounded_count(bound).label("counted"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
-        found = db.session.execute(statement, execution_options=self._options()).all()
+        found = db.session.execute(statement, execution_options=self.options).all()
         if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
@@ -102,15 +103,20 @@ class Listing:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
+    def after(self, place: tuple[Any, uuid.UUID] | None, most: int) -> Rows:
+        """The statement for `most` rows after the one with this sort key and id, or of the first rows."""
+        self.per_page, self._from_end, self._before, self._after = most - 1, False, None, place
+        return self._page_statement()
+
     def batches(self, size: int) -> Iterator[Sequence[Row[Any]]]:
-        """Every row of the list, from the first page on, in batches of one statement each."""
-        self.per_page, self._from_end, self._before, self._after = size, False, None, None
-        while True:
-            found = db.session.execute(self._page_statement(), execution_options=self._options()).all()
-            yield found[:size]
-            if len(found) <= size:
+        """Every row of the list, in batches of one statement each."""
+        found: Sequence[Row[Any]] = ()
+        while not found or len(found) == size:
+            place = (found[-1].sort_key, found[-1].id) if found else None
+            found = db.session.execute(self.after(place, size), execution_options=self.options).all()
+            if not found:
                 return
-            self._after = (found[size - 1].sort_key, found[size - 1].id)
+            yield found
 
     @staticmethod
     def totals(*lists: Listing) -> list[Count]:
@@ -128,7 +134,7 @@ class Listing:
         ]
 
     def _counted(self) -> Count:
-        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self._options())
+        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self.options)
         return Count.bounded(counted or 0, counts.BOUND)
 
     def estimated(self) -> Count:
@@ -229,9 +235,11 @@ class Listing:
         """The planner's estimate for the same rows, without reading them."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
         rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
-        return counts.estimated(rows, **self._options())
+        return counts.estimated(rows, **self.options)
 
-    def _options(self) -> dict[str, bool]:
+    @property
+    def options(self) -> dict[str, bool]:
+        """The execution options for its statements."""
         return {"with_deleted": True} if self.tab.with_deleted else {}
 
     # URLs

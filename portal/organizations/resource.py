@@ -86,6 +86,15 @@ class Organizations(Resource[Organization]):
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, members().counted(), filters=filters)
 
+    def exported(self) -> Mapping[str, Any]:
+        return {
+            "Name": Organization.name,
+            "Slug": Organization.slug,
+            "Created": Organization.created_at,
+            "Deleted": Organization.deleted_at,
+            "ID": Organization.id,
+        }
+
     def subtitle_of(self, row: Any) -> str:
         return str(row.slug)
 

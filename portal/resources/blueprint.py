@@ -8,13 +8,16 @@ from typing import Any, Generic
 
 from flask import Blueprint, flash, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest
 
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
+from portal.core.listing import Listing
 from portal.core.policy import Permission
+from portal.resources.exporting import export
 from portal.resources.relation import LinkForm, sides_of, tenant_of
-from portal.resources.resource import Resource, Row
+from portal.resources.resource import KINDS, Resource, Row
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ConfirmForm, ask_first, render_question
@@ -38,6 +41,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
     for rule, name, view, permission, methods in (
         ("/", "index", pages.index, may.list, ("GET",)),
         ("/options", "options", pages.options, may.list, ("GET",)),
+        ("/export", "export", pages.export, may.list, ("GET",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
@@ -67,10 +71,20 @@ class Pages(Generic[Row]):
 
     def index(self) -> ResponseReturnValue:
         """Show the list, or the part of it that a search replaces."""
-        related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        listing = self.resource.listing(request.args, here(), related)
+        listing = self._listing()
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
         return render_list("resources", listing, resource=self.resource, columns=columns)
+
+    def _listing(self, **changes: str) -> Listing:
+        related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
+        return self.resource.listing({**request.args, **changes}, here(), related)
+
+    def export(self) -> ResponseReturnValue:
+        """Download every row of the list."""
+        kind = next((one for one in KINDS if one == request.args.get("format", "csv")), None)
+        if kind is None:
+            raise BadRequest
+        return export(self.resource, self._listing(), kind)
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Missing
+from portal.core.exports import Kind
 from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
@@ -31,6 +32,7 @@ from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
 SUGGESTIONS = 10
+KINDS: Mapping[Kind, str] = {"csv": "CSV", "jsonl": "JSON Lines"}
 SAME_NAME = 200
 
 
@@ -143,6 +145,15 @@ class Resource(ABC, Generic[Row]):
     def listed(self) -> ColumnElement[bool]:
         """The condition of the list's first tab, in addition to not being deleted."""
         return true()
+
+    @abstractmethod
+    def exported(self) -> Mapping[str, Any]:
+        """The columns of a downloaded list: headings, and expressions over the list's statement."""
+
+    def exports(self, listing: Listing) -> list[tuple[str, str]]:
+        """The kinds of downloads of this list, with their URLs."""
+        page = self.url("export")
+        return [(label, listing.url_with(format=kind).replace(listing.path, page, 1)) for kind, label in KINDS.items()]
 
     def shown(self, listing: Listing, rows: Sequence[Any]) -> Iterator[Shown]:
         """The rows of a page as its table shows them."""

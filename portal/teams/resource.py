@@ -11,6 +11,7 @@ from sqlalchemy.orm import contains_eager
 
 from portal.core.counts import Count
 from portal.core.listing import Filter, Listing
+from portal.organizations.models import Organization
 from portal.resources.columns import Column
 from portal.resources.relation import Relation
 from portal.resources.resource import Empty, Resource
@@ -55,6 +56,17 @@ class Teams(Resource[Team]):
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, filters, members.sides[0].counted())
+
+    def exported(self) -> Mapping[str, Any]:
+        return {
+            "Name": Team.name,
+            "Description": Team.description,
+            "Organization": Organization.name,
+            "Organization slug": Organization.slug,
+            "Created": Team.created_at,
+            "Deleted": Team.deleted_at,
+            "ID": Team.id,
+        }
 
     def detailed(self, row_id: uuid.UUID) -> Select[Team]:
         return super().detailed(row_id).outerjoin(Team.organization).options(contains_eager(Team.organization))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     cast,
     func,
     or_,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core.clock import now
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
@@ -31,7 +33,7 @@ from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, 
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.filters import FILTERS, YES_OR_NO, day_of, last_sign_in
-from portal.users.models import User, full_name
+from portal.users.models import INVITATION_HOLDS, User, full_name
 
 NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
@@ -157,6 +159,20 @@ def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[Us
         inside = () if organization_id is None else (User.organization_id == organization_id,)
         people = select(User).where(*inside).order_by(User.sort_name.collate("C"), User.id).limit(most)
     return list(db.session.scalars(people))
+
+
+def status() -> ColumnElement[str]:
+    """The state of a person in words, as users/states.py shows it, for statements that outer-join the organization."""
+    is_open = and_(User.invited_at.is_not(None), User.accepted_at.is_(None))
+    return case(
+        (User.deleted_at.is_not(None), "Deleted"),
+        (in_deleted_organization(), "Organization deleted"),
+        (~User.is_active, "Deactivated"),
+        (and_(is_open, User.revoked_at.is_not(None)), "Invitation revoked"),
+        (and_(is_open, User.invited_at <= now() - INVITATION_HOLDS), "Invitation expired"),
+        (is_open, "Invited"),
+        else_="Active",
+    )
 
 
 @cache

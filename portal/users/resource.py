@@ -123,6 +123,23 @@ class People(Resource[User]):
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, filters)
 
+    def exported(self) -> Mapping[str, Any]:
+        return {
+            "Email": User.email,
+            "First name": User.first_name,
+            "Last name": User.last_name,
+            "Role": User.role,
+            "Organization": Organization.name,
+            "Organization slug": Organization.slug,
+            "Status": queries.status(),
+            "Email verified": User.email_verified,
+            "Two-factor": User.has_two_factor,
+            "Last sign-in": User.last_sign_in_at,
+            "Created": User.created_at,
+            "Deleted": User.deleted_at,
+            "ID": User.id,
+        }
+
     def listed(self) -> ColumnElement[bool]:
         return queries.can_sign_in()
 

@@ -11,41 +11,50 @@ from flask import Response, stream_with_context
 
 from portal.core.actor import Actor, current_actor
 from portal.core.db import acting_as
+from portal.core.exports import FORMULA, NUMBER
 from portal.web.load import hold_export
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")  # OWASP, CSV injection
+MARK = "\ufeff"  # without it, spreadsheets don't read UTF-8
 
 
 def formula_safe(text: str) -> str:
     """The text, with an apostrophe before it if a spreadsheet would run it as a formula. `as_written` removes it."""
-    return f"'{text}" if FORMULA.match(text) else text
+    return f"'{text}" if _is_formula(text) else text
 
 
 def as_written(text: str) -> str:
     """The inverse of `formula_safe`."""
-    return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    begins = text.lstrip("'")[:1]
+    return begins != "" and begins in FORMULA and re.fullmatch(NUMBER, text) is None
 
 
 def csv_response(name: str, batches: Iterable[Iterable[Sequence[object]]]) -> Response:
-    """Stream rows as `name`.csv, in UTF-8 with the byte order mark that spreadsheets need. None becomes empty.
+    """Stream rows as `name`.csv. None becomes empty."""
+    return download(f"{name}.csv", "text/csv", lines(batches))
 
-    Batches are produced after the request has ended, still as the actor of the request.
-    """
-    response = Response(stream_with_context(_acting(current_actor(), batches)), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+
+def download(filename: str, mimetype: str, parts: Iterable[bytes]) -> Response:
+    """Stream a file. Its parts are produced after the request has ended, still as the actor of the request."""
+    response = Response(stream_with_context(_acting(current_actor(), parts)), mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return hold_export(response, current_actor().id)
 
 
-def _acting(actor: Actor, batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[str]:
+def _acting(actor: Actor, parts: Iterable[bytes]) -> Iterator[bytes]:
     with acting_as(actor):
-        yield from _lines(batches)
+        yield from parts
 
 
-def _lines(batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[str]:
-    yield "\ufeff"
+def lines(batches: Iterable[Iterable[Sequence[object]]]) -> Iterator[bytes]:
+    """Rows as lines of CSV."""
+    yield MARK.encode()
     for batch in batches:
         page = io.StringIO()
         writer = csv.writer(page, quoting=csv.QUOTE_ALL)  # some spreadsheets use other separators
         for row in batch:
             writer.writerow("" if cell is None else formula_safe(str(cell)) for cell in row)
-        yield page.getvalue()
+        yield page.getvalue().encode()

@@ -28,6 +28,7 @@ from tests.access.visitor import DONE, FORBIDDEN, NOT_FOUND, PAGE
 RULES: Rules = {
     ("organizations.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.export", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "POST"): Rule(*NEVER_USER, FORBIDDEN, DONE),
     ("organizations.show", "GET"): row(TENANT_READS, SUPER_READS),

@@ -39,6 +39,7 @@ SUPER_CONFIRMS = (PAGE, PAGE, NOT_FOUND, NOT_FOUND, PAGE)
 RULES: Rules = {
     ("teams.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("teams.show", "GET"): row(ADMIN_READS, SUPER_READS),

@@ -41,6 +41,7 @@ HOUR = Lifetime(timedelta(hours=1), timedelta(hours=1))
 RULES: Rules = {
     ("users.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),

@@ -83,7 +83,7 @@ def summary(results: Results, programs: Sequence[str]) -> str:
     """Requests per second of all programs, and the portal's ratios beside its goals."""
     lines = [["workload", *programs, "of the floor", "goal", "times the best peer", "goal "]]
     for workload, measured in results.items():
-        speeds = [_number(measured[one].per_second if one in measured else None) for one in programs]
+        speeds = [_speed(measured[one]) if one in measured else "-" for one in programs]
         of_floor, of_peer = ratios(measured)
         floor_goal, peer_goal = GOALS.get(workload.split()[0], (None, None))
         shares = [_number(of_floor, 2), _number(floor_goal, 2), _number(of_peer, 1), _number(peer_goal, 1)]
@@ -97,7 +97,7 @@ def details(results: Results) -> str:
     lines = [[*head.split("|"), "refused"]]
     for workload, measured in results.items():
         for name, one in measured.items():
-            speeds = _number(one.per_second), _number(one.median, 1), _number(one.p99, 1)
+            speeds = _speed(one), _number(one.median, 1), _number(one.p99, 1)
             costs = _number(one.application, 2), _number(one.database, 2)
             sql = _number(one.statements, 1), _number(one.statement_time, 2)
             sizes = _number(one.kilobytes, 1), _number(one.compressed, 1)
@@ -109,8 +109,9 @@ def growth(results: Results, sizes: Sequence[str]) -> str:
     """Requests per second by the number of people, and how many times longer a request takes with the most."""
     lines = [["workload", *sizes, "times as long", "goal"]]
     for workload, measured in results.items():
-        speeds = [measured[one].per_second for one in sizes]
-        lines.append([workload, *(_number(one) for one in speeds), _number(speeds[0] / speeds[-1], 2), "1.30"])
+        shown = [_speed(measured[one]) for one in sizes]
+        longer = measured[sizes[0]].per_second / measured[sizes[-1]].per_second
+        lines.append([workload, *shown, _number(longer, 2), "1.30"])
     return table(lines)
 
 
@@ -124,6 +125,10 @@ def table(lines: Sequence[Sequence[str]]) -> str:
         for line in lines
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in [cells[0], rule, *cells[1:]])
+
+
+def _speed(measured: Figures) -> str:
+    return _number(measured.per_second, 1 if measured.per_second < 20 else 0)
 
 
 def _number(value: float | None, decimals: int = 0) -> str:

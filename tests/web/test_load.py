@@ -78,7 +78,8 @@ def test_a_person_gets_one_export_at_a_time_and_it_keeps_nobody_waiting(app: Fla
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"], concurrent_requests=1) as portal:
         client = page_client(portal, ada)
 
-        answer = client.head("/activity/export") if ending == "HEAD" else client.get("/activity/export")
+        ask = client.head if ending == "HEAD" else client.get
+        answer = ask("/activity/export", buffered=False)
         meanwhile = client.get("/account/").status_code, client.get("/activity/export").status_code
         if ending == "read to its end":
             assert ada.name in answer.text

@@ -68,9 +68,12 @@ class StoredForm(Form):
         self._show_as_stored(self.unchanged)
 
     def validate(self, extra_validators: Any = None) -> bool:
-        super().validate(extra_validators)
-        self._show_as_stored(self.unchanged)
-        return not self.errors
+        every = self._fields
+        self._fields = {name: field for name, field in every.items() if name not in self.unchanged}
+        try:
+            return bool(super().validate(extra_validators))
+        finally:
+            self._fields = every
 
     def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         """The entered values that differ from the row, by field name."""

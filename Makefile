@@ -1,12 +1,12 @@
 # run: the portal with demo data (SQL=1 logs its SQL) · test · check: style, types, imports, templates
-# bench: pages against limits · compare: with other programs · audit · lock · clean
+# bench: the portal beside other programs · audit · lock · clean
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --require-hashes
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: run test check bench compare audit lock clean
+.PHONY: run test check bench audit lock clean
 
 run: .venv/run.stamp
 	@PORTAL_SQL=$(SQL) exec $(BIN)/flask --app wsgi serve
@@ -23,9 +23,6 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m bench $(ARGS)
-
-compare: .venv/dev.stamp
-	@$(BIN)/python -m bench.compare $(ARGS)
 
 audit: .venv/dev.stamp
 	@.ci/audit

@@ -1,1 +1,1 @@
-"""Benchmarks against limits."""
+"""The portal beside other programs."""

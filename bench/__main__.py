@@ -1,202 +1,147 @@
-"""Measure how fast pages are compared to the same SQL on a bare connection.
+"""Compare the portal with Django admin, Flask-Admin and a floor, on the same rows, machine and run.
 
-`make bench` measures on 100,000 people, `make bench ARGS="--people 1000000"` on a million. BENCH_DATABASE_URL names a
-database to measure on (filled by `flask seed --demo` if it is empty); by default an embedded one is used and removed.
+The databases and the environments of other programs are made once, in the folder BENCH_FOLDER (default: .bench).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
-import statistics
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-import flask_migrate
-import psycopg
-from flask import Flask
-from flask.testing import FlaskClient
-from sqlalchemy import event, func, select
+from bench import figures, history, report, rows, servers
+from bench.figures import Figures, Results
+from bench.generators import generating
+from bench.measure import Comparison
+from bench.programs import NAMES, TITLES, Program, serving
+from bench.rows import say
+from bench.workloads import WrongPage
 
-from bench import history
-from portal import create_app
-from portal.config import Settings
-from portal.core.actor import SYSTEM, Role
-from portal.core.db import acting_as, db
-from portal.core.keys import uuid7
-from portal.demo import DEMO_PASSWORD
-from portal.demo_data import seed
-from portal.postgres.embedded import Embedded
-from portal.users import commands, queries
-from portal.users.commands import users
-from portal.users.models import User
-
-KEY = "only-for-measuring-0123456789-abcdefg"
-HEAD = f"{'page':<34}{'pages/s':>9}{'bare SQL/s':>12}{'share':>7}{'ms SQL':>8}{'stmts':>7}{'kB':>7}{'p99 ms':>8}"
+PEOPLE = 1_000_000
+SIZES = (100_000, PEOPLE, 5_000_000)
+GROWING = ("W1", "W2", "W3", "W4", "W4b", "W5")
+ALL = (*GROWING, "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13", "W13b")
 
 
-@dataclass
-class Watch:
-    """The statements that ran since `empty` was called, and how long they took."""
-
-    statements: list[tuple[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def attach(self, engine: Any) -> None:
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", self._after)
-
-    def empty(self) -> None:
-        self.statements, self.seconds = [], 0.0
-
-    def _before(self, *arguments: Any) -> None:
-        arguments[4].begun = time.perf_counter()
-
-    def _after(self, *arguments: Any) -> None:
-        _, _, statement, parameters, context, _ = arguments
-        self.seconds += time.perf_counter() - context.begun
-        explained = "EXPLAIN (FORMAT JSON) " if context.execution_options.get("explain") else ""
-        self.statements.append((f"{explained}{statement.removeprefix(explained)}", parameters))
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = Path(os.environ.get("BENCH_FOLDER", ".bench")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        options.what(options, folder)
+    except WrongPage as error:
+        raise SystemExit(f"bench: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--pages", type=int, default=200, help="of each kind")
-    options = parser.parse_args()
-    with _database() as url:
-        app = create_app(Settings(secret_key=KEY, database_url=url, statement_timeout=60))
-        tenant = prepare(app, options.people)
-        watch = Watch()
-        with app.app_context():
-            watch.attach(db.engine)
-        print(HEAD)
-        for email, pages in (("admin@example.com", _super_admin_pages(tenant)), ("bench@example.com", _admin_pages())):
-            client = _signed_in(app, email)
-            for name, path in pages:
-                _measure(name, path, client, watch, url, options.pages)
-        history.measure(url)
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    what = parser.add_mutually_exclusive_group()
+    for name, function, explained in (
+        ("growth", _growth, "measure the portal with 100,000, 1,000,000 and 5,000,000 people instead"),
+        ("servers", _servers, "measure the portal on other servers instead"),
+        ("history", _history, "measure what the history costs writers instead"),
+    ):
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=function, help=explained)
+    parser.set_defaults(what=_compare)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of people for --growth")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[4, 32], help="connections at a time")
+    parser.add_argument("--rounds", type=int, default=3, help="of each program and workload")
+    parser.add_argument("--seconds", type=float, default=2.0, help="per round")
+    parser.add_argument("--programs", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--workloads", nargs="+", metavar="W1", choices=ALL, help="only these")
+    parser.add_argument("--python", nargs="+", default=[], help="others to compare with --servers")
+    parser.add_argument("--publish", action="store_true", help="write the tables to docs/performance.md, too")
+    return parser.parse_args(arguments)
+
+
+def _compare(options: argparse.Namespace, folder: Path) -> None:
+    with ExitStack() as running:
+        found = running.enter_context(rows.kept(folder, options.people))
+        programs = {TITLES[name]: running.enter_context(serving(name, found, folder)) for name in options.programs}
+        comparison = running.enter_context(_comparing(options, programs))
+        results = {many: _measured(comparison, options.workloads or ALL, many) for many in options.concurrency}
+        size = f"{found.people:,} people, the largest organization has {found.organization_size:,}"
+        parts = [f"{size}; {_rounds(options)}.", report.versions(found)]
+        for many, measured in results.items():
+            parts += [f"Requests per second, {many} connections:", figures.summary(measured, list(programs))]
+        parts += [f"In detail, {many} connections:\n\n{figures.details(one)}" for many, one in results.items()]
+        _report("comparison", [*parts, _memory({title: one.memory for title, one in programs.items()})], options)
+    if options.publish:
+        report.draw(results[options.concurrency[0]])
+
+
+def _growth(options: argparse.Namespace, folder: Path) -> None:
+    with ExitStack() as running:
+        programs: dict[str, Program] = {}
+        for size in options.sizes:
+            found = running.enter_context(rows.kept(folder, size))
+            programs[f"{size:,} people"] = running.enter_context(serving("portal", found, folder))
+        comparison = running.enter_context(_comparing(options, programs))
+        measured = _measured(comparison, options.workloads or GROWING, options.concurrency[0])
+        tables = [figures.growth(measured, list(programs)), figures.details(measured)]
+        _report("growth", [f"{options.concurrency[0]} connections; {_rounds(options)}.", *tables], options)
+
+
+def _servers(options: argparse.Namespace, folder: Path) -> None:
+    """One after another, because together they would need more connections than PostgreSQL has."""
+    measured: dict[int, dict[str, dict[str, Figures]]] = {many: {} for many in options.concurrency}
+    memory: dict[str, tuple[float, float]] = {}
+    with rows.kept(folder, options.people) as found:
+        for title, python, arguments in servers.variants(options.python, folder):
+            say(f"{title}:")
+            with (
+                serving("portal", found, folder, python=python, arguments=arguments) as program,
+                _comparing(options, {title: program}) as comparison,
+            ):
+                for many, results in measured.items():
+                    for workload, one in _measured(comparison, options.workloads or servers.WORKLOADS, many).items():
+                        results.setdefault(workload, {}).update(one)
+                memory[title] = program.memory
+        parts = [f"{found.people:,} people; {_rounds(options)}."]
+    for many, results in measured.items():
+        parts += [f"{many} connections:", figures.details(results)]
+    _report("servers", [*parts, _memory(memory)], options)
+
+
+def _history(options: argparse.Namespace, folder: Path) -> None:
+    with rows.kept(folder, options.people) as found:
+        _report("history", history.measure(found.url), options)
 
 
 @contextmanager
-def _database() -> Iterator[str]:
-    if named := os.environ.get("BENCH_DATABASE_URL"):
-        yield named.replace("postgresql://", "postgresql+psycopg://", 1)
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="portal-bench-", ignore_cleanup_errors=True) as folder,
-        Embedded(Path(folder) / "postgres", durable=False).running() as url,
-    ):
-        yield url
+def _comparing(options: argparse.Namespace, programs: Mapping[str, Program]) -> Iterator[Comparison]:
+    with generating() as generator, generating() as flood:
+        yield Comparison(programs, generator, flood, options.rounds, options.seconds)
 
 
-def prepare(app: Flask, people: int) -> Any:
-    """Fill the database once, set the passwords of the two accounts, and return the largest organization."""
-    with app.app_context():
-        flask_migrate.upgrade()
-        if seed.is_empty():
-            print(f"Making {people:,} people ...")
-            begun = time.perf_counter()
-            seed.seed_demo(people)
-            print(f"{people / (time.perf_counter() - begun):,.0f} people a second, by COPY with stamps and indexes.")
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
-        with acting_as(SYSTEM):
-            sizes = select(User.organization_id).where(User.organization_id.is_not(None)).group_by(User.organization_id)
-            tenant = db.session.scalars(sizes.order_by(func.count().desc()).limit(1)).one()
-            if db.session.scalar(queries.by_email("bench@example.com")) is None:
-                values = {"email": "bench@example.com", "role": Role.ADMIN, "organization_id": tenant}
-                users.create(values, row_id=uuid7())
-            for email in ("admin@example.com", "bench@example.com"):
-                person = db.session.scalars(queries.by_email(email)).one()
-                commands.set_password(person.id, DEMO_PASSWORD)
-        return tenant
+def _measured(comparison: Comparison, names: Sequence[str], concurrency: int) -> Results:
+    measured = {name: comparison.measure(name, concurrency) for name in names}
+    return {title: found for title, found in measured.values() if found}
 
 
-def _super_admin_pages(tenant: Any) -> list[tuple[str, str]]:
-    return [
-        ("first page of people", "/users/"),
-        ("search, frequent word", "/users/?q=martin"),
-        ("search, two words", "/users/?q=anna+martin"),
-        ("search, two letters", "/users/?q=za"),
-        ("search, nothing found", "/users/?q=qqqzz"),
-        ("search, a sign", "/users/?q=%25"),
-        ("search, sorted by name", "/users/?q=zabriskie&sort=name"),
-        ("last page", "/users/?page=last"),
-        ("administrators, by name", "/users/?role=ADMIN&sort=name"),
-        ("deactivated", "/users/?status=deactivated"),
-        ("deleted", "/users/?status=deleted"),
-        ("inside the largest organization", f"/users/?organization={tenant}"),
-        ("organizations", "/organizations/"),
-        ("new person", "/users/new"),
-        ("dashboard", "/"),
-        ("activity", "/activity/"),
-        ("activity, frequent name", "/activity/?q=martin"),
-        ("activity, one month", "/activity/?from=2026-01-01&to=2026-01-31"),
-    ]
+def _rounds(options: argparse.Namespace) -> str:
+    load = f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+    return f"{options.rounds} rounds of {options.seconds:g} s; {load}"
 
 
-def _admin_pages() -> list[tuple[str, str]]:
-    return [
-        ("ADMIN: first page", "/users/"),
-        ("ADMIN: search", "/users/?q=martin"),
-        ("ADMIN: search, two letters", "/users/?q=za"),
-        ("ADMIN: by name, last page", "/users/?sort=name&page=last"),
-        ("ADMIN: dashboard", "/"),
-        ("ADMIN: activity", "/activity/"),
-    ]
+def _memory(workers: Mapping[str, tuple[float, float]]) -> str:
+    lines = [[title, *(f"{one:.0f}" for one in memory)] for title, memory in workers.items()]
+    return figures.table([["program", "unique MiB per worker", "with its share of shared ones"], *lines])
 
 
-def _signed_in(app: Flask, email: str) -> FlaskClient:
-    client = app.test_client()
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/login").text)
-    assert token is not None
-    sent = {"csrf_token": token[1], "email": email, "password": DEMO_PASSWORD}
-    assert client.post("/login", data=sent).status_code == 303
-    return client
-
-
-def _measure(name: str, path: str, client: FlaskClient, watch: Watch, url: str, pages: int) -> None:
-    """Alternate between the page and bare SQL, so that both run under the same conditions."""
-    for _ in range(5):
-        assert client.get(path).status_code == 200, path
-    watch.empty()
-    size = len(client.get(path).data)
-    statements = list(watch.statements)
-    took: list[float] = []
-    bare: list[float] = []
-    watch.empty()
-    with psycopg.connect(url.replace("+psycopg", "", 1), options="-c plan_cache_mode=force_custom_plan") as connection:
-        for _ in range(pages):
-            took.append(_timed(lambda: client.get(path)))
-            bare.append(_timed(lambda: _replay(connection, statements)))
-    page, floor = statistics.median(took), statistics.median(bare)
-    sql = watch.seconds / pages * 1000
-    p99 = sorted(took)[int(pages * 0.99)] * 1000
-    print(
-        f"{name:<34}{1 / page:>9.0f}{1 / floor:>12.0f}{floor / page:>7.2f}{sql:>8.2f}{len(statements):>7}"
-        f"{size / 1000:>7.1f}{p99:>8.1f}",
-        flush=True,
-    )
-
-
-def _replay(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]]) -> None:
-    for statement, parameters in statements:
-        cursor = connection.execute(statement.encode(), parameters)
-        cursor.fetchall()
-    connection.rollback()
-
-
-def _timed(work: Any) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+def _report(section: str, parts: Sequence[str], options: argparse.Namespace) -> None:
+    text = "\n\n".join(parts)
+    print(text)
+    if options.publish:
+        report.publish(section, text)
 
 
 if __name__ == "__main__":

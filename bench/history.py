@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg
 
+from bench.figures import table
+
 MANY = 100_000
 ROUNDS = 500
 KEY = b"only-for-measuring-0123456789-ab"
@@ -21,8 +23,9 @@ COLUMNS = "email, first_name, last_name, role, is_active, organization_id, creat
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def measure(url: str) -> None:
-    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection, _table(connection):
+def measure(url: str) -> list[str]:
+    """Two tables: what writing takes with and without the history, and how fast it is sealed and verified."""
+    with psycopg.connect(url, autocommit=True) as connection, _table(connection):
         rows = connection.execute(f"SELECT 'y' || {COLUMNS} FROM bench_people LIMIT {MANY}").fetchall()  # noqa: S608
         writes: dict[str, Callable[[Connection], None]] = {
             f"UPDATE of {len(rows):,} people, s": _update,
@@ -30,10 +33,8 @@ def measure(url: str) -> None:
             f"COPY of {len(rows):,}, s": lambda connection: _copy(connection, rows),
             "update of one + commit, ms": _single,
         }
-        print(f"\n{'history (two runs each)':<34}{'without':>17}{'with':>17}{'more':>8}")
-        for name, write in writes.items():
-            _compare(name, write, connection)
-        _seal(connection)
+        lines = [_compare(name, write, connection) for name, write in writes.items()]
+        return [table([["what", "without the history", "with it", "more"], *lines]), _seal(connection)]
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def _table(connection: Connection) -> Iterator[None]:
             connection.execute("DELETE FROM activity WHERE table_name = 'bench_people'")
 
 
-def _compare(name: str, write: Callable[[Connection], None], connection: Connection) -> None:
+def _compare(name: str, write: Callable[[Connection], None], connection: Connection) -> list[str]:
     took: dict[str, list[float]] = {"DISABLE": [], "ENABLE": []}
     write(connection)  # the first run is always slower
     for _ in range(2):
@@ -74,7 +75,7 @@ def _compare(name: str, write: Callable[[Connection], None], connection: Connect
     without, with_it = ([one * factor for one in times] for times in took.values())
     shown = [f"{first:.2f} / {second:.2f}" for first, second in (without, with_it)]
     more = sum(with_it) / sum(without) - 1
-    print(f"{name:<34}{shown[0]:>17}{shown[1]:>17}{more:>8.0%}", flush=True)
+    return [name, *shown, f"{more:.0%}"]
 
 
 def _update(connection: Connection) -> None:
@@ -104,18 +105,19 @@ def _single(connection: Connection) -> None:
         connection.execute("UPDATE bench_people SET last_name = reverse(last_name) WHERE id = %s", key)
 
 
-def _seal(connection: Connection) -> None:
+def _seal(connection: Connection) -> str:
     """Seal a batch and verify everything, in a transaction that is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
         sealing = "SELECT coalesce(max(sealed), 0) FROM portal_seal_activity(ARRAY[%s::bytea], 100000)"
-        sealed, seconds = _timed(connection, sealing, KEY)
-        print(f"{'sealing':<34}{sealed / seconds:>17,.0f} events/s ({sealed:,} in {seconds:.2f} s)", flush=True)
+        sealed, sealed_in = _timed(connection, sealing, KEY)
         while _timed(connection, sealing, KEY)[0]:
             pass
         events, _ = _timed(connection, "SELECT count(*) FROM activity")
-        _, seconds = _timed(connection, "SELECT count(*) FROM portal_verify_activity(ARRAY[%s::bytea])", KEY)
-        print(f"{'verifying':<34}{events / seconds:>17,.0f} events/s ({events:,} in {seconds:.2f} s)", flush=True)
+        _, verified_in = _timed(connection, "SELECT count(*) FROM portal_verify_activity(ARRAY[%s::bytea])", KEY)
+    lines = [["sealing", f"{sealed:,}", f"{sealed / sealed_in:,.0f}"]]
+    lines.append(["verifying", f"{events:,}", f"{events / verified_in:,.0f}"])
+    return table([["what", "events", "per second"], *lines])
 
 
 def _timed(connection: Connection, query: str, *values: Any) -> tuple[int, float]:

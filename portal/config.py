@@ -48,7 +48,7 @@ class Settings:
     trusted_proxies: int = 0
     pool_size: int = 8
     pool_timeout: float = 3.0
-    concurrent_requests: int = 24
+    concurrent_requests: int = 48
     statement_timeout: float = 10.0
     password_minimum: int = 15
     email_kinds: tuple[str, ...] = ()  # email addresses to allow besides public ASCII ones
@@ -156,7 +156,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=int(_number(environ, "PORTAL_TRUSTED_PROXIES", 0, least=0)),
         pool_size=int(_number(environ, "PORTAL_POOL_SIZE", (url and url.connections) or 8, least=1)),
         pool_timeout=_number(environ, "PORTAL_POOL_TIMEOUT", (url and url.pool_timeout) or 3, least=0.1),
-        concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 24, least=1)),
+        concurrent_requests=int(_number(environ, "PORTAL_CONCURRENT_REQUESTS", 48, least=1)),
         statement_timeout=_number(environ, "PORTAL_STATEMENT_TIMEOUT", 10, least=0.1),
         password_minimum=int(_number(environ, "PORTAL_PASSWORD_MINIMUM", 15, least=8)),
         session_hours=_number(environ, "PORTAL_SESSION_HOURS", 720, least=0.1),

@@ -92,7 +92,7 @@ class UserView(SignedIn):
     column_list = ("sort_name", "email", "organization", "role", "is_active", "last_sign_in_at", "created_at")
     column_sortable_list = ("sort_name", "created_at")
     column_searchable_list = ("search_text",)
-    column_filters = ("role", "is_active")
+    column_filters = ("role", "is_active", "organization_id")
     column_formatters = {"sort_name": lambda view, context, row, name: f"{row.first_name} {row.last_name}"}
     form_columns = ("first_name", "last_name", "email", "organization", "role", "is_active")
     form_ajax_refs = {"organization": {"fields": ("name",), "page_size": 10}}

@@ -11,6 +11,7 @@ from flask import flash
 from flask_login import current_user
 
 from portal.core.actor import current_actor
+from portal.core.counts import Count
 from portal.core.db import db
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
@@ -21,12 +22,20 @@ from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
+from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import Column, Empty, Resource, resources
+from portal.resources.resource import Empty, Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
+from portal.web.jinja import bounded
+from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
+
+
+def _people(row: Any) -> tuple[Count, str]:
+    """How many people can sign in, and the list of them."""
+    return bounded(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
 
 
 class Organizations(Resource[Organization]):
@@ -39,10 +48,10 @@ class Organizations(Resource[Organization]):
     searched = "Name or URL name"
     is_square = True
     columns = (
-        Column("name", "Name", "name"),
-        Column("people", "People", "people", is_labeled=True),
-        Column("created_at", "Created", "created", tabs=("active",)),
-        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+        Column("name", "Name", "title"),
+        Column("people", "People", "number", _people, is_labeled=True),
+        Column("created_at", "Created", "time", tabs=("active",)),
+        Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
     )
     empty = {
         "active": Empty(
@@ -76,6 +85,9 @@ class Organizations(Resource[Organization]):
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         return queries.listing(arguments, path, members().counted(), filters=filters)
+
+    def subtitle_of(self, row: Any) -> str:
+        return str(row.slug)
 
     def identified_by(self, text: str, tenant: uuid.UUID | None = None) -> Sequence[Organization]:
         return queries.identified_by(text)

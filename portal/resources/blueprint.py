@@ -6,16 +6,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Generic
 
-from flask import Blueprint, current_app, flash, request
+from flask import Blueprint, flash, request
 from flask.typing import ResponseReturnValue
 
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
-from portal.core.listing import Listing
 from portal.core.policy import Permission
 from portal.resources.relation import LinkForm, sides_of, tenant_of
-from portal.resources.resource import Column, Resource, Row
+from portal.resources.resource import Resource, Row
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ConfirmForm, ask_first, render_question
@@ -71,16 +70,7 @@ class Pages(Generic[Row]):
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
         listing = self.resource.listing(request.args, here(), related)
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
-        cells = [(self._macro(one), _phone_label(one, listing)) for one in columns]
-        return render_list("resources", listing, resource=self.resource, columns=columns, cells=cells)
-
-    def _macro(self, column: Column) -> Any:
-        """The resource's own macro, or the shared one."""
-        own, shared = (
-            current_app.jinja_env.get_template(f"{folder}/cells.html").module
-            for folder in (self.resource.name, "resources")
-        )
-        return getattr(own, column.cell, None) or getattr(shared, column.cell)
+        return render_list("resources", listing, resource=self.resource, columns=columns)
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""
@@ -193,8 +183,3 @@ def _kept_members(resource: Resource[Any], row_id: uuid.UUID) -> list[str]:
     groups = [side for side in sides_of(resource) if side.own is side.relation.groups]
     counted = [(side.count(row_id), side.relation.noun) for side in groups]
     return [f"It has {number_of(many, noun)}. They stay in it if you restore it." for many, noun in counted if many]
-
-
-def _phone_label(column: Column, listing: Listing) -> str:
-    """The label that phones show before the value; empty for none."""
-    return column.label if column.is_labeled or listing.sort_direction(column.name) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,10 +19,11 @@ from portal.core.errors import Missing
 from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
-from portal.core.policy import Permission, Permissions, allows
+from portal.core.policy import Permissions, allows
 from portal.core.records import Records
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.resources.changes import Wording, changed, in_words
+from portal.resources.columns import Column, Shown
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form, NewForm
@@ -31,23 +32,6 @@ from portal.web.given import Given
 Row = TypeVar("Row", bound=Record)
 SUGGESTIONS = 10
 SAME_NAME = 200
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a list. Its cells are rendered by the macro `cell` of templates/<resource>/cells.html."""
-
-    name: str  # also the name of the sort, if the tab can be sorted by it
-    label: str
-    cell: str
-    tabs: tuple[str, ...] = ()  # tabs that show it; all if empty
-    permission: Permission | None = None  # needed to see the column
-    is_minor: bool = False  # hidden on narrow screens unless the list is sorted by it
-    is_labeled: bool = False  # phones, which have no headings, show the label before the value
-
-    def is_shown(self, listing: Listing) -> bool:
-        is_allowed = self.permission is None or allows(current_actor(), self.permission)
-        return is_allowed and (not self.tabs or listing.status in self.tabs)
 
 
 @dataclass(frozen=True)
@@ -160,6 +144,13 @@ class Resource(ABC, Generic[Row]):
         """The condition of the list's first tab, in addition to not being deleted."""
         return true()
 
+    def shown(self, listing: Listing, rows: Sequence[Any]) -> Iterator[Shown]:
+        """The rows of a page as its table shows them."""
+        columns = [(one, one.phone_label(listing), one.of) for one in self.columns if one.is_shown(listing)]
+        for row in rows:
+            cells = [(column, label, of(row)) for column, label, of in columns]
+            yield Shown(row.id, self.title_of(row), self.subtitle_of(row), cells)
+
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""
         return str(row.name)
@@ -178,7 +169,7 @@ class Resource(ABC, Generic[Row]):
         """The texts that identify the row when entered. The first one is suggested."""
         return (self.title_of(row),)
 
-    def subtitle_of(self, row: Row) -> str:
+    def subtitle_of(self, row: Any) -> str:
         """A text that distinguishes the row from others with the same name."""
         return ""
 

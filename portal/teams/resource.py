@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Select
 from sqlalchemy.orm import contains_eager
 
+from portal.core.counts import Count
 from portal.core.listing import Filter, Listing
+from portal.resources.columns import Column
 from portal.resources.relation import Relation
-from portal.resources.resource import Column, Empty, Resource
+from portal.resources.resource import Empty, Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.teams import queries
 from portal.teams.commands import teams as records
@@ -21,6 +23,13 @@ from portal.teams.models import Team, TeamMember
 from portal.teams.permissions import TEAMS
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.resource import resource as people
+from portal.web.jinja import linked
+from portal.web.urls import path_of
+
+
+def _people(row: Any) -> tuple[Count, str]:
+    """How many people are in it, and the list of them."""
+    return linked(row.people), "" if row.deleted_at else f"{path_of('users.index')}?team={row.id}"
 
 
 class Teams(Resource[Team]):
@@ -32,11 +41,11 @@ class Teams(Resource[Team]):
     searched = "Name or description"
     is_square = True
     columns = (
-        Column("name", "Name", "name"),
-        Column("organization", "Organization", "organization", permission=USERS_ANY_TENANT),
-        Column("people", "People", "people", is_labeled=True),
-        Column("created_at", "Created", "created", tabs=("active",), is_minor=True),
-        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+        Column("name", "Name", "title"),
+        Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+        Column("people", "People", "number", _people, is_labeled=True),
+        Column("created_at", "Created", "time", tabs=("active",), is_minor=True),
+        Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
     )
     empty = {"active": Empty("No teams yet", "Teams group people. A person can be in several.", icon, offers_new=True)}
     labels = {"name": "Name", "description": "Description"}

@@ -67,7 +67,7 @@ def _others(demo: Demo, organizations: Sequence[Any], wanted: int) -> Rows:
     """People, beginning with an administrator for each organization."""
     random, keys = demo.random, [one.id for one in organizations]
     deleted = {one.id for one in organizations if one.deleted_at}
-    weights = list(accumulate(1 / (place + 3) for place in range(len(keys))))
+    weights = list(accumulate(1 / (place + 2.17) for place in range(len(keys))))
     taken = {local for local, *_ in GUESTS}
     for number in range(wanted):
         first, last = random.choice(FIRST), random.choice(LAST)
@@ -98,7 +98,7 @@ def _person(
     random, today = demo.random, demo.today
     at = demo.ago(365 * YEARS * random.random() ** 1.5 + random.random())
     is_active = is_account or random.random() > 0.03
-    gone = at + (today - at) * random.random() if may_be_deleted and random.random() < 0.04 else None
+    gone = at + (today - at) * random.random() if may_be_deleted and random.random() < 0.052 else None
     is_verified = is_account or random.random() < 0.8
     person = _row(demo, at, gone, email, first, last, role, organization)
     key = person["id"]

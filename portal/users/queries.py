@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -158,6 +159,7 @@ def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[Us
     return list(db.session.scalars(people))
 
 
+@cache
 def people() -> Rows:
     """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
@@ -211,12 +213,12 @@ def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
 
 def can_sign_in() -> ColumnElement[bool]:
     """Active people, for all lists and counts: not deactivated, not just invited, not in a deleted organization."""
-    return and_(ACCEPTED, _in_no_deleted_organization())
+    return and_(ACCEPTED, _in_no_deleted_organization(current_actor().is_unlimited))
 
 
-def _in_no_deleted_organization() -> ColumnElement[bool]:
+def _in_no_deleted_organization(is_unlimited: bool) -> ColumnElement[bool]:
     """Not checked inside a tenant, because nobody can sign in to a deleted organization."""
-    return IN_NO_DELETED_ORGANIZATION if current_actor().is_unlimited else true()
+    return IN_NO_DELETED_ORGANIZATION if is_unlimited else true()
 
 
 def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:
@@ -274,14 +276,19 @@ def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
 
 def tabs() -> dict[str, Tab]:
     """The tabs of the list. People of deleted organizations have a tab of their own, if the actor can see them."""
-    invited = and_(INVITED, _in_no_deleted_organization())
+    return _tabs(current_actor().is_unlimited)
+
+
+@cache
+def _tabs(is_unlimited: bool) -> dict[str, Tab]:
+    able = _in_no_deleted_organization(is_unlimited)
     views = {
-        "active": Tab("Active", can_sign_in(), NEWEST, "-created_at", estimated=ACCEPTED),
-        "invited": Tab("Invited", invited, NEWEST, "-created_at", estimated=INVITED),
+        "active": Tab("Active", and_(ACCEPTED, able), NEWEST, "-created_at", estimated=ACCEPTED),
+        "invited": Tab("Invited", and_(INVITED, able), NEWEST, "-created_at", estimated=INVITED),
         "deactivated": Tab("Deactivated", ~User.is_active, NEWEST, "-created_at"),
         "deleted": Tab("Deleted", User.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
     }
-    if current_actor().is_unlimited:
+    if is_unlimited:
         gone = select(Organization.id).where(Organization.deleted_at.is_not(None))
         locked_out = and_(User.deleted_at.is_(None), User.organization_id.in_(gone))
         label = "Organization deleted"

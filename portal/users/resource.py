@@ -19,8 +19,9 @@ from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
 from portal.resources.changes import Wording, changed, in_words
+from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import SUGGESTIONS, Column, Empty, Resource
+from portal.resources.resource import SUGGESTIONS, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
@@ -29,7 +30,9 @@ from portal.users.devices import devices_of
 from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
+from portal.users.states import listed_state
 from portal.web.forms import Form
+from portal.web.jinja import badge, email
 from portal.web.zones import label_of
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
@@ -48,13 +51,13 @@ class People(Resource[User]):
     searched = "Name or email"
     typed_as = "Email or full name"
     columns = (
-        Column("name", "Name", "name"),
-        Column("organization", "Organization", "organization", permission=USERS_ANY_TENANT),
-        Column("role", "Role", "role"),
-        Column("status", "Status", "status", tabs=LIVE_TABS),
-        Column("last_sign_in_at", "Last sign-in", "last_sign_in", tabs=LIVE_TABS),
-        Column("created_at", "Created", "created", tabs=LIVE_TABS, is_minor=True),
-        Column("deleted_at", "Deleted", "deleted", tabs=("deleted",), is_labeled=True),
+        Column("name", "Name", "title"),
+        Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+        Column("role", "Role", "text", lambda row: badge(row.role)),
+        Column("status", "Status", "dot", listed_state, tabs=LIVE_TABS),
+        Column("last_sign_in_at", "Last sign-in", "time", tabs=LIVE_TABS, never="Never"),
+        Column("created_at", "Created", "time", tabs=LIVE_TABS, is_minor=True),
+        Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
     )
     empty = {
         "active": Empty(
@@ -129,8 +132,8 @@ class People(Resource[User]):
     def typed(self, row: User) -> Sequence[str]:
         return readable_email(row.email), row.email, row.name
 
-    def subtitle_of(self, row: User) -> str:
-        return readable_email(row.email)
+    def subtitle_of(self, row: Any) -> str:
+        return email(row.email)
 
     def suggested(self, text: str, tenant: uuid.UUID | None) -> Sequence[tuple[str, str]]:
         return [(email, row.name) for row in self.matching(text, SUGGESTIONS, tenant) for email in self.typed(row)[:1]]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,10 +10,9 @@ from flask_login import current_user
 
 from portal.core.email_addresses import readable_email
 from portal.mail.notices import can_send, flash_sent
-from portal.users import consequences, invitation_views, locks, mfa_resets, resets
+from portal.users import consequences, invitation_views, locks, mfa_resets, resets, states
 from portal.users.commands import users
 from portal.users.devices import end_all, end_one
-from portal.users.models import full_name, invitation_of
 from portal.users.permissions import USERS_WRITE
 from portal.users.resource import resource
 from portal.web import attempts, reauthentication
@@ -32,37 +29,8 @@ RESET_UNSENT = "The password no longer works. No email was sent to {}, because t
 OPERATOR_HINT = "An operator can set a password: flask users set-password {}"
 
 
-@bp.app_template_filter("person")
-def name_of(row: Any) -> str:
-    """The name of a person, given an entity or a row of a list."""
-    return full_name(row.first_name, row.last_name, row.email)
-
-
-@dataclass(frozen=True)
-class State:
-    """Whether a person can sign in: in words, and as the class of a dot."""
-
-    label: str
-    dot: str = "dot"
-
-
-INVITED = {
-    "pending": State("Invited"),
-    "expired": State("Invitation expired", "dot amber"),
-    "revoked": State("Invitation revoked", "dot amber"),
-}
-DELETED, WITHOUT_ORGANIZATION = State("Deleted"), State("Organization deleted", "dot amber")
-DEACTIVATED, ACTIVE = State("Deactivated", "dot amber"), State("Active", "dot green")
-
-
-@bp.app_template_filter("state")
-def state_of(row: Any, gone: bool = False) -> State:
-    """The state of an entity or a row of a list. `gone`: the organization is deleted, if the row doesn't say so."""
-    if row.deleted_at:
-        return DELETED
-    if getattr(row, "organization_deleted", gone):
-        return WITHOUT_ORGANIZATION
-    return INVITED.get(invitation_of(row) or "", ACTIVE) if row.is_active else DEACTIVATED
+bp.add_app_template_filter(states.name_of, "person")
+bp.add_app_template_filter(states.state_of, "state")
 
 
 @bp.route("/<uuid:id>/deactivation", methods=["GET", "POST"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask, request
@@ -12,7 +13,7 @@ from flask_login import current_user
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 
-from portal.core.actor import current_actor, has_actor
+from portal.core.actor import Role, current_actor, has_actor
 from portal.core.clock import local, now, zone
 from portal.core.counts import BOUND, LINKED_BOUND, number_of
 from portal.core.email_addresses import readable_email
@@ -20,11 +21,13 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
+from portal.web.assets import address
 from portal.web.given import Link, navigation, permissions
 from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
+SPRITE = "vendor/tabler-icons/icons.svg"
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -33,11 +36,13 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     for function in (
-        ago, iso, day, clock, exact, when, on_day, initials, hue, email, count, compact, browser_of, number_of,
+        ago, iso, day, clock, exact, when, on_day, initials, hue, email, badge, count, compact, browser_of, number_of,
         bounded, linked,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
-    app.jinja_env.globals |= {"can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home}
+    app.jinja_env.globals |= {
+        "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
+    }  # fmt: skip
     app.context_processor(about_request)
 
 
@@ -91,7 +96,10 @@ def iso(then: datetime) -> str:
 
 def day(then: date) -> str:
     """`4 Mar 2025`, in the reader's time zone."""
-    then = local(then) if isinstance(then, datetime) else then
+    return _dated(local(then) if isinstance(then, datetime) else then)
+
+
+def _dated(then: date) -> str:
     return f"{then.day} {MONTHS[then.month - 1]} {then.year}"
 
 
@@ -103,7 +111,7 @@ def clock(then: datetime) -> str:
 def exact(then: datetime) -> str:
     """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
     then = local(then)
-    return f"{day(then)}, {then.isoformat()[11:19]} {then.tzname()}"
+    return f"{_dated(then)}, {then.isoformat()[11:19]} {then.tzname()}"
 
 
 def when(then: datetime) -> Markup:
@@ -117,6 +125,22 @@ def on_day(then: datetime) -> Markup:
 
 def _time(then: datetime, words: str) -> Markup:
     return Markup(f'<time datetime="{iso(then)}" title="{exact(then)}">{words}</time>')  # noqa: S704 -- no markup inside
+
+
+def icon(name: str) -> Markup:
+    """An icon of the sprite, hidden from screen readers."""
+    return _icon(name, address(SPRITE))
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, sprite: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(sprite, name)
+
+
+@cache
+def badge(role: Role) -> Markup:
+    kind = "role" if role is Role.USER else f"role role-{role.name}"
+    return Markup('<span class="{}">{}</span>').format(kind, role.label)
 
 
 def zone_name() -> str:
@@ -137,10 +161,8 @@ def hue(key: uuid.UUID) -> int:
 
 def email(address: str) -> Markup:
     """An email address in readable form. It can wrap before @ and dots, and is copied without breaks."""
-    text = escape(readable_email(address))
-    for sign in "@.":
-        text = text.replace(sign, Markup("<wbr>") + sign)
-    return text
+    text = str(escape(readable_email(address))).replace("@", "<wbr>@").replace(".", "<wbr>.")
+    return Markup(text)  # noqa: S704 -- escaped above
 
 
 def count(counted: Count) -> str:

@@ -28,7 +28,7 @@ _exporting_lock = threading.Lock()
 
 def init_app(app: Flask, settings: Settings) -> None:
     slots = threading.BoundedSemaphore(settings.concurrent_requests)
-    checks = threading.BoundedSemaphore(max(settings.concurrent_requests // 3, 1))
+    checks = threading.BoundedSemaphore(max(settings.concurrent_requests * 2 // 3, 1))
 
     @app.before_request
     def acquire() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from flask import request
+from flask import request, url_for
 
 LONGEST = 2000
 ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
@@ -14,6 +15,16 @@ ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 def here(*, with_query: bool = False) -> str:
     """The path of this request, for links and forms that lead back to the same page."""
     return request.root_path + (request.full_path.rstrip("?") if with_query else request.path)
+
+
+def path_of(endpoint: str) -> str:
+    """The path of a page that takes no arguments. Remembered, because pages contain many."""
+    return _path_of(endpoint, request.root_path)
+
+
+@lru_cache(maxsize=1000)
+def _path_of(endpoint: str, _root: str) -> str:
+    return url_for(endpoint)
 
 
 def home() -> str:

@@ -18,7 +18,6 @@ from tests.acting import acting
 
 FILES = {
     "portal/sql/{0}/{0}.sql": "the table's triggers, policies and grants",
-    "templates/{0}/cells.html": "a macro for each column of the list",
     "templates/{0}/show.html": "the page of one row",
     "tests/{0}/matrix.py": "what each role gets from each page",
 }
@@ -41,13 +40,13 @@ def test_a_resource_has_its_files(name: str, path: str) -> None:
 
 
 @NAMES
-def test_every_column_of_a_list_has_a_cell(app: Flask, name: str) -> None:
-    templates = [app.jinja_env.get_template(f"{folder}/cells.html").module for folder in (name, "resources")]
-    missing = [
-        one.cell for one in RESOURCES[name].columns if not any(hasattr(module, one.cell) for module in templates)
-    ]
+def test_every_column_of_a_list_has_a_value(app: Flask, name: str) -> None:
+    one = RESOURCES[name]
+    with acting(app):
+        returned = {column["name"] for column in one.listing({}, "/", {}).source.rows.column_descriptions}
+    missing = {column.name for column in one.columns if column.value is None and column.kind != "title"} - returned
 
-    assert not missing, f"Add the macro {', '.join(missing)} to templates/{name}/cells.html."
+    assert not missing, f"Read {', '.join(missing)} in the list of portal/{name}/queries.py, or declare a `value`."
 
 
 @NAMES

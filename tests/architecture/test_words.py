@@ -40,7 +40,6 @@ ELSEWHERE: dict[str, set[str]] = {
     r"letters?(?![a-z-])": {
         "CHANGELOG.md",
         "README.md",
-        "bench/__main__.py",
         "migrations/versions/0001_people.sql",
         "portal/cli/checks.py",
         "portal/core/email_addresses.py",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.activity import views as activity
+from portal.config import ROOT, Settings
 from portal.core.actor import Role
 from portal.core.db import db
 from portal.users import passwords
@@ -21,7 +24,7 @@ from tests.cast import Builder, Person, Tenant, page_client
 
 def test_a_flood_of_sign_ins_leaves_room_for_other_requests(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     address = app.config["SQLALCHEMY_DATABASE_URI"]
-    with portal_on(address, concurrent_requests=3) as portal:
+    with portal_on(address, concurrent_requests=2) as portal:
         outer, inner = page_client(portal), page_client(portal)
         inner_form = inner.form("/login")
         answers: list[int] = []
@@ -38,6 +41,30 @@ def test_a_flood_of_sign_ins_leaves_room_for_other_requests(app: Flask, monkeypa
         outer.post("/login", data=form)
 
     assert answers == [503, 200]
+
+
+def test_thirty_two_sign_ins_at_once_are_all_checked_by_default(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All may come to one process, because connections are not shared out evenly."""
+    with portal_on(app.config["SQLALCHEMY_DATABASE_URI"]) as portal:
+        clients = [page_client(portal) for _ in range(32)]
+        forms = [{**client.form("/login"), "email": "a@example.com", "password": "x"} for client in clients]
+        waiting, answers = list(zip(clients, forms, strict=True)), list[int]()
+
+        def one_more(*_: object) -> passwords.Verdict:
+            if waiting:
+                client, form = waiting.pop()
+                answers.append(client.post("/login", data=form).status_code)
+            return passwords.Verdict(False)
+
+        monkeypatch.setattr(passwords, "verify", one_more)
+        one_more()
+
+    assert answers == [422] * 32
+
+
+def test_gunicorn_has_threads_left_when_requests_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PORTAL_INSTANCE", str(tmp_path))
+    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"] > Settings.concurrent_requests
 
 
 @pytest.fixture(autouse=True)

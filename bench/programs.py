@@ -8,27 +8,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from bench.__main__ import KEY
-from bench.compare.browser import Browser, form_of
-from bench.compare.rows import PASSWORD, Rows, token_of
+from bench import environments
+from bench.browser import Browser, form_of
+from bench.rows import KEY, PASSWORD, Rows, token_of
+from bench.servers import GUNICORN
 from portal.config import ROOT
 
 SERVED_ALIKE = ("worker_class =", "workers =", "threads =", "graceful_timeout =", "keepalive =", "control_socket_")
 START_SECONDS = 60
-# By default the portal refuses requests beyond its limits. Here it answers all, as the others do.
-WITHOUT_REFUSALS = {"PORTAL_CONCURRENT_REQUESTS": "1000", "PORTAL_POOL_TIMEOUT": "60"}
 PEERS = ("django", "flask-admin")
 NAMES = ("floor", "portal", *PEERS)
 TITLES = {"floor": "floor", "portal": "portal", "django": "Django admin", "flask-admin": "Flask-Admin"}
 MODULES = {
-    "floor": "bench.compare.floor:app",
+    "floor": "bench.floor:app",
     "portal": "wsgi:app",
     "django": "bench.peers.django_admin:app",
     "flask-admin": "bench.peers.flask_admin:app",
@@ -37,70 +36,60 @@ MODULES = {
 
 @dataclass(frozen=True)
 class Program:
-    """A running program."""
+    """A running program, and the rows that it shows."""
 
     name: str
     port: int
     process: psutil.Process
+    rows: Rows
 
     @property
-    def memory(self) -> float:
-        """The unique memory of a worker in MiB, on average."""
-        workers = self.process.children()
-        return sum(worker.memory_full_info().uss for worker in workers) / len(workers) / 2**20
-
-
-def environment_of_peers(folder: Path) -> Path:
-    """The peers' Python, installed the first time and when peers.txt changes."""
-    wanted, done = ROOT / "bench" / "peers.txt", folder / "peers" / "installed.txt"
-    python = folder / "peers" / "bin" / "python"
-    if not done.exists() or done.read_text() != wanted.read_text():
-        print("Installing the peers (once, a minute or so) ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "peers"], check=True)  # noqa: S603
-        pip: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-            wanted,
-        ]
-        subprocess.run(pip, check=True)  # noqa: S603
-        done.write_text(wanted.read_text())
-    return python
+    def memory(self) -> tuple[float, float]:
+        """A worker's own memory, and that with its share of what it shares with others, in MiB, on average."""
+        workers = [one.memory_full_info() for one in self.process.children() or [self.process]]
+        own, shared = (sum(values) for values in zip(*((one.uss, one.pss) for one in workers), strict=True))
+        return own / len(workers) / 2**20, shared / len(workers) / 2**20
 
 
 @contextmanager
-def serving(name: str, rows: Rows, folder: Path) -> Iterator[Program]:
-    """Serve a program during the block, and end all of its processes afterwards."""
-    python = environment_of_peers(folder) if name in PEERS else Path(sys.executable)
+def serving(
+    name: str, rows: Rows, folder: Path, *, python: Path | None = None, arguments: Sequence[str] = ()
+) -> Iterator[Program]:
+    """Serve a program during the block, and end all of its processes afterwards. By default gunicorn serves it."""
+    if name in PEERS:
+        python = environments.environment(folder / "peers", sys.executable, environments.PEERS)
+    python = python or Path(sys.executable)
     environment = _environment(rows, folder)
     if name == "django":
         _make_tables_of_django(python, environment)
     port = _free_port()
-    config = ROOT / "gunicorn.conf.py" if name == "portal" else _served_alike(folder)
-    command: list[str | Path] = [
-        python,
-        "-m",
-        "gunicorn",
-        "--config",
-        config,
-        "--bind",
-        f"127.0.0.1:{port}",
-        MODULES[name],
-    ]
-    log = folder / f"{name}.log"
+    wanted = arguments or _gunicorn(name, folder)
+    log = folder / f"{name}-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            [python, *(one.format(port=port) for one in wanted)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         _wait_until_it_answers(process, port, log)
-        yield Program(name, port, psutil.Process(process.pid))
+        yield Program(name, port, psutil.Process(process.pid), rows)
+        log.unlink()
     finally:
         end(process)
+
+
+def _gunicorn(name: str, folder: Path) -> Sequence[str]:
+    """All programs are served alike: with the portal's settings of gunicorn, without what is only the portal's."""
+    if name == "portal":
+        return GUNICORN
+    path = folder / "gunicorn.conf.py"
+    lines = (ROOT / "gunicorn.conf.py").read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if line.startswith(SERVED_ALIKE)))
+    return ["-m", "gunicorn", "--config", str(path), "--bind", "127.0.0.1:{port}", MODULES[name]]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -124,15 +113,7 @@ def _environment(rows: Rows, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("PORTAL_", "SECRET_KEY", "DIRECT"))
     }
     own = {"DATABASE_URL": rows.url, "SECRET_KEY": KEY, "PORTAL_INSTANCE": str(folder / "instance")}
-    return {**kept, **own, **WITHOUT_REFUSALS, "PYTHONPATH": str(ROOT)}
-
-
-def _served_alike(folder: Path) -> Path:
-    """The portal's settings of gunicorn, without what is only the portal's."""
-    path = folder / "gunicorn.conf.py"
-    lines = (ROOT / "gunicorn.conf.py").read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if line.startswith(SERVED_ALIKE)))
-    return path
+    return {**kept, **own, "PYTHONPATH": str(ROOT)}
 
 
 def _make_tables_of_django(python: Path, environment: dict[str, str]) -> None:
@@ -167,9 +148,9 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
     raise SystemExit(f"{log.stem} did not start:\n{log.read_text()[-3000:]}")
 
 
-def signed_in(program: Program, email: str, rows: Rows) -> Browser:
+def signed_in(program: Program, email: str) -> Browser:
     browser = Browser(program.port)
-    SIGN_INS[program.name](browser, email, rows)
+    SIGN_INS[program.name](browser, email, program.rows)
     return browser
 
 

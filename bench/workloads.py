@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlencode
 
-from bench.compare.browser import Browser, form_of
-from bench.compare.load import Slot
-from bench.compare.rows import ADMIN, COMMON, RARE, SUPER_ADMIN, Person, Rows
+from bench.browser import Browser, form_of
+from bench.load import Slot
+from bench.rows import ADMIN, COMMON, PASSWORD, RARE, SUPER_ADMIN, Person, Rows
 
 PER_PAGE = 25
 LISTS = {"floor": "/users", "portal": "/users/", "django": "/admin/user/", "flask-admin": "/people/"}
@@ -22,8 +23,9 @@ FORMS = {
     "flask-admin": "/people/edit/?id={}",
 }
 SAVED = {"floor": 303, "portal": 303, "django": 302, "flask-admin": 302}
+SIGN_INS = {"portal": "/login", "django": "/login/"}
+FLOOD = 32  # connections that sign in again and again
 SENT = ("Anne", "Hanna")  # the first names that saves alternate between
-INSIDE = f"u.organization_id = (SELECT organization_id FROM users WHERE email = '{ADMIN}')"  # noqa: S608
 KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -41,7 +43,7 @@ class Workload:
     marker: str = ""  # text on the page; lists of people need none, they are recognized by their rows
     condition: str = ""  # which people a list shows
     email: str = SUPER_ADMIN
-    saves: bool = False
+    kind: Literal["read", "save", "sign in", "flood"] = "read"  # a flood: pages are read while others sign in
 
     def recognize(self, program: str, browser: Browser, rows: Rows) -> str:
         """Look at the page, and return a text by which each answer is recognized."""
@@ -58,10 +60,11 @@ class Workload:
         return keys[0]
 
 
-def workloads(rows: Rows) -> list[Workload]:
-    """All of them, in the order of the table."""
+def workloads(rows: Rows) -> dict[str, Workload]:
+    """All of them by name, in the order of the table."""
     here, person = "u.deleted_at IS NULL", rows.edited[0]
-    return [
+    inside = f"{here} AND u.organization_id = '{rows.organization}'"
+    found = [
         Workload("W1", "first page of people", LISTS, condition=here),
         Workload("W2", "rare search", _searching(RARE), condition=f"{here} AND u.search_text LIKE '%{RARE}%'"),
         Workload("W3", "common search", _searching(COMMON), condition=f"{here} AND u.search_text LIKE '%{COMMON}%'"),
@@ -69,19 +72,22 @@ def workloads(rows: Rows) -> list[Workload]:
         Workload("W4b", "last page", _last(rows), condition=f"{here} AND u.created_at < '{rows.middle[0]}'"),
         Workload("W5", "role ADMIN, by name", _admins(), condition=f"{here} AND u.role = 'ADMIN'"),
         Workload("W6", "edit form", {name: path.format(person.id) for name, path in FORMS.items()}, person.email),
-        Workload("W7", "save", FORMS, saves=True),
-        Workload("W8", "own organization as ADMIN", _own(LISTS), condition=f"{here} AND {INSIDE}", email=ADMIN),
+        Workload("W7", "save", FORMS, kind="save"),
+        Workload("W8", "own organization as ADMIN", _inside(rows), condition=inside, email=ADMIN),
         Workload(
             "W9",
             "search in it",
-            _own(_searching(COMMON)),
-            condition=f"{here} AND {INSIDE} AND u.search_text LIKE '%{COMMON}%'",
+            _inside(rows, COMMON),
+            condition=f"{inside} AND u.search_text LIKE '%{COMMON}%'",
             email=ADMIN,
         ),
         Workload("W10", "dashboard", {"portal": "/"}, "<title>Dashboard"),
         Workload("W11", "activity", {"portal": "/activity/"}, "<title>Activity"),
         Workload("W12", "a person's page", {"portal": f"/users/{person.id}"}, f"/users/{person.id}/edit"),
+        Workload("W13", "signing in", SIGN_INS, kind="sign in"),
+        Workload("W13b", "W1 while others sign in", _only(LISTS, SIGN_INS), condition=here, kind="flood"),
     ]
+    return {one.name: one for one in found}
 
 
 def _searching(word: str) -> dict[str, str]:
@@ -89,8 +95,18 @@ def _searching(word: str) -> dict[str, str]:
     return {name: f"{path}?{names.get(name, 'q')}={word}" for name, path in LISTS.items()}
 
 
-def _own(paths: Mapping[str, str]) -> dict[str, str]:
-    return {name: paths[name] for name in ("floor", "portal")}
+def _only(paths: Mapping[str, str], programs: Mapping[str, str]) -> dict[str, str]:
+    return {name: path for name, path in paths.items() if name in programs}
+
+
+def _inside(rows: Rows, word: str = "") -> dict[str, str]:
+    """The largest organization. The peers know no tenants, so they filter by it."""
+    return {
+        "floor": f"{LISTS['floor']}?q={word}",
+        "portal": f"{LISTS['portal']}?q={word}",
+        "django": f"{LISTS['django']}?organization__id__exact={rows.organization}&q={word}",
+        "flask-admin": f"{LISTS['flask-admin']}?flt0_organization_id_equals={rows.organization}&search={word}",
+    }
 
 
 def _deep(rows: Rows) -> dict[str, str]:
@@ -150,3 +166,12 @@ def _saving_one(program: str, browser: Browser, person: Person, version: int) ->
             fields["base"] = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
         bodies.append(urlencode({**fields, "first_name": name}))
     return Slot("POST", path, browser.headers, tuple(bodies), version)
+
+
+def signing_in(program: str, port: int, rows: Rows, concurrency: int) -> tuple[Slot, ...]:
+    """Different people in a browser that isn't signed in, and stays so: it keeps no cookies of the answers."""
+    browser = Browser(port)
+    fields = {**form_of(browser.get(SIGN_INS[program])[1], "password"), "username": "bench", "password": PASSWORD}
+    people = (rows.edited[n % len(rows.edited)] for n in range(concurrency))
+    bodies = (urlencode({**fields, "email": person.email}) for person in people)
+    return tuple(Slot("POST", SIGN_INS[program], browser.headers, (body,)) for body in bodies)

@@ -1,0 +1,56 @@
+"""The columns of lists, and what their cells show."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from portal.core.actor import current_actor
+from portal.core.listing import Listing
+from portal.core.policy import Permission, allows
+
+Kind = Literal["title", "text", "time", "dot", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list.
+
+    Its cells show the row's title, a text, a time, a state (the class of its dot, its label, the meaning of a sign
+    beside it, if any) or a number (a Count, and the URL of the list of what it counts).
+    """
+
+    name: str  # also the name of the sort, if the tab can be sorted by it
+    label: str
+    kind: Kind
+    value: Callable[[Any], Any] | None = None  # of a row; by default its attribute `name`
+    tabs: tuple[str, ...] = ()  # tabs that show it; all if empty
+    permission: Permission | None = None  # needed to see the column
+    is_minor: bool = False  # hidden on narrow screens unless the list is sorted by it
+    is_labeled: bool = False  # phones, which have no headings, show the label before the value
+    never: str = ""  # shown instead of a missing time
+
+    def is_shown(self, listing: Listing) -> bool:
+        is_allowed = self.permission is None or allows(current_actor(), self.permission)
+        return is_allowed and (not self.tabs or listing.status in self.tabs)
+
+    def of(self, row: Any) -> Any:
+        """The value of a row's cell. The title belongs to the whole row."""
+        if self.kind == "title":
+            return None
+        return getattr(row, self.name) if self.value is None else self.value(row)
+
+    def phone_label(self, listing: Listing) -> str:
+        return self.label if self.is_labeled or listing.sort_direction(self.name) else ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row of a list, as values: each call from a template would cost more than the cell."""
+
+    id: uuid.UUID
+    title: str
+    subtitle: str
+    cells: list[tuple[Column, str, Any]]  # with the label that phones show before the value

@@ -61,6 +61,8 @@ class StoredForm(Form):
     under older rules.
     """
 
+    _fields: dict[str, Any]
+
     def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
         super().__init__(data={**stored, **data})
         self.stored = {name: value for name, value in stored.items() if name in self}

@@ -22,7 +22,7 @@ STYLE = """text{font:13px system-ui,sans-serif;fill:#1f2328}.small{font-size:11p
 .portal{fill:#2463c4}.peer{fill:#b0873a}.goal{stroke:#1f2328;stroke-width:2}.axis{stroke:#d1d9e0}
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9198a1}.portal{fill:#5b9bf3}.peer{fill:#d3a95c}
 .goal{stroke:#e6edf3}.axis{stroke:#3d444d}}"""
-LEFT, SCALE, STEP, TOP = 210, 500, 40, 52  # pixels: to the bars, of a whole floor, per workload, above the first
+LEFT, SCALE, STEP, TOP = 240, 500, 40, 52  # pixels: to the bars, of a whole floor, per workload, above the first
 
 
 def versions(rows: Rows) -> str:

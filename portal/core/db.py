@@ -18,7 +18,7 @@ from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, Row, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
 
 from portal.core import reconnecting as reconnecting  # listens to every engine
 from portal.core import scoping
@@ -112,6 +112,18 @@ def settings_of(actor: Actor) -> tuple[str, ...]:
 def forget_actor(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.info.pop("actor", None)
+        session.info.pop("written", None)
+
+
+@event.listens_for(db.session, "do_orm_execute")
+def note_statement(state: ORMExecuteState) -> None:
+    if not state.is_select:
+        state.session.info["written"] = True
+
+
+@event.listens_for(db.session, "after_flush")
+def note_flush(session: Session, _context: UOWTransaction) -> None:
+    session.info["written"] = True
 
 
 def forget_settings(connection: Connection, *_: Any) -> None:
@@ -154,7 +166,25 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     Serialization failures and deadlocks run the function again, so it must load all rows itself. Raises Conflict if a
     constraint is violated, and Busy once the retries are used up.
     """
+    return _command(function, Session.rollback)
 
+
+def continued(function: Callable[P, R]) -> Callable[P, R]:
+    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again."""
+    return _command(function, _continue)
+
+
+def _continue(session: Session) -> None:
+    """Load all rows again, in a new transaction unless this one is the same actor's and only reads."""
+    actor = session.info.get("actor", SYSTEM)  # a command of the system needs other settings
+    pending = session.new or session.dirty or session.deleted or session.info.get("written")
+    if actor == SYSTEM or actor != current_actor() or pending:
+        session.rollback()
+    else:
+        session.expire_all()
+
+
+def _command(function: Callable[P, R], begin: Callable[[Session], None]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         session = db.session()
@@ -162,6 +192,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         session.info["command"] = True
         try:
+            begin(session)
             return _in_transaction(session, lambda: function(*args, **kwargs))
         finally:
             session.info.pop("command", None)
@@ -170,7 +201,6 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _in_transaction(session: Session, work: Callable[[], R]) -> R:
-    session.rollback()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             result = work()

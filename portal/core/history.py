@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 
 from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
-from portal.core.db import acting_as, command, db
+from portal.core.db import acting_as, command, db, first_as_system
 from portal.core.errors import Conflict, Missing
 from portal.core.models import Audited, Base, Keyed, TenantOwned
 from portal.core.operations import NEWEST, XID8
@@ -100,6 +100,11 @@ class Activity(TenantOwned, Base):
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:
         return cls.organization_id
+
+
+MADE_HERE = select(Activity.action, Activity.changes).where(
+    *(getattr(Activity, name) == bindparam(name) for name in ("table_name", "row_id", "row_version", "request_id"))
+)
 
 
 def record(
@@ -207,8 +212,9 @@ def has_effect(row: Keyed, changes: dict[str, list[Any]]) -> bool:
 
 def was_made_here(row: Keyed, version: int) -> bool:
     """Whether this request created this version of a row, with a change that can be undone."""
-    here = Activity.request_id == current_origin().request_id
-    event = db.session.scalars(_made(type(row), row.id, version).where(here)).first()
+    table = inspect(type(row)).local_table.name
+    here = current_origin().request_id
+    event = first_as_system(MADE_HERE, table_name=table, row_id=row.id, row_version=version, request_id=here)
     return event is not None and is_undoable(event.action, event.changes)
 
 

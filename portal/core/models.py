@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, MappedColumn, mapped_column, registry
 
 from portal.core.actor import Actor, Role
 from portal.core.keys import uuid7
@@ -142,6 +142,11 @@ class Link(TenantOwned):
         name = next(one.name for one in columns if any(key.column.table is model.__table__ for key in one.foreign_keys))
         column: InstrumentedAttribute[Any] = getattr(cls, name)
         return column
+
+
+def sort_key() -> MappedColumn[str]:
+    """The column `sort_name`, which the trigger of the same name sets."""
+    return mapped_column(server_default=text("''"), server_onupdate=FetchedValue(), deferred=True)
 
 
 def list_indexes(table: str) -> tuple[Index, ...]:

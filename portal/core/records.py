@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from portal.core import history
 from portal.core.actor import current_actor
 from portal.core.clock import now
-from portal.core.db import command, db, locked, was_created
+from portal.core.db import command, continued, db, locked, was_created
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
@@ -123,7 +123,7 @@ class Records(Generic[Row]):
     def _create(self, values: Mapping[str, Any], row_id: uuid.UUID, options: Mapping[str, Any]) -> None:
         self.insert(values, row_id, **options)
 
-    @command
+    @continued
     def _update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
         row = locked(self.by_id(row_id))
         if row.version != version:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Computed, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.models import Base, Record, list_indexes
+from portal.core.models import Base, Record, list_indexes, sort_key
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
@@ -30,7 +30,7 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # set by the trigger sort_name
+    sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True
     )

@@ -7,7 +7,7 @@ import uuid
 from sqlalchemy import Computed, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.core.models import NOT_DELETED, Base, Link, Record, list_indexes
+from portal.core.models import NOT_DELETED, Base, Link, Record, list_indexes, sort_key
 from portal.organizations.models import Organization
 
 
@@ -24,7 +24,7 @@ class Team(Record, Base):
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     name: Mapped[str]
     description: Mapped[str | None]
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # by the trigger sort_name
+    sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || coalesce(description, ''))", persisted=True), deferred=True
     )

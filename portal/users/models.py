@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
 from portal.core.email_addresses import readable_email
-from portal.core.models import BY_NAME, NOT_DELETED, Base, Record
+from portal.core.models import BY_NAME, NOT_DELETED, Base, Record, sort_key
 from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
@@ -156,7 +156,7 @@ class User(Record, Base):
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # of the newest invitation
     time_zone: Mapped[str | None]  # a name of the time zone database
-    sort_name: Mapped[str] = mapped_column(server_default=text("''"), deferred=True)  # set by the trigger sort_name
+    sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed(
             "' ' || portal_fold(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || email)",

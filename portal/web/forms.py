@@ -61,6 +61,8 @@ class StoredForm(Form):
     under older rules.
     """
 
+    _fields: dict[str, Any]
+
     def __init__(self, stored: Mapping[str, str], **data: Any) -> None:
         super().__init__(data={**stored, **data})
         self.stored = {name: value for name, value in stored.items() if name in self}
@@ -68,9 +70,12 @@ class StoredForm(Form):
         self._show_as_stored(self.unchanged)
 
     def validate(self, extra_validators: Any = None) -> bool:
-        super().validate(extra_validators)
-        self._show_as_stored(self.unchanged)
-        return not self.errors
+        every = self._fields
+        self._fields = {name: field for name, field in every.items() if name not in self.unchanged}
+        try:
+            return bool(super().validate(extra_validators))
+        finally:
+            self._fields = every
 
     def changes(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         """The entered values that differ from the row, by field name."""

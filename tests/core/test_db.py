@@ -11,9 +11,11 @@ from psycopg import errors as pg
 from sqlalchemy import func, literal, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from portal.core.db import ATTEMPTS, command, copy_rows, db, without_time_limit
-from portal.core.errors import Busy, Conflict
+from portal.core.actor import Actor, Role, bind, unbind
+from portal.core.db import ATTEMPTS, command, continued, copy_rows, db, locked, without_time_limit
+from portal.core.errors import Busy, Conflict, Missing
 from portal.core.keys import uuid7
+from portal.core.statements import watched
 from portal.organizations.models import Organization
 from portal.users.models import User
 from tests.acting import acting, run_concurrently
@@ -78,6 +80,85 @@ def test_a_command_discards_unsaved_changes_made_before_it(fresh_app: Flask) -> 
         add("one")
 
         assert slugs() == {"one"}
+
+
+@continued
+def rename(tenant: Tenant, name: str) -> None:
+    locked(select(Organization).where(Organization.id == tenant.id)).name = name
+
+
+def test_a_continued_command_needs_no_second_transaction(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    acme = build.tenant("Acme")
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+
+    with acting(fresh_app, root), watched() as seen:
+        assert slugs() == {"acme"}
+        rename(acme, "Acme Logistics")
+
+    assert [one.text.split()[0] for one in seen] == ["SELECT", "SELECT", "SELECT", "UPDATE"]
+    assert sum("set_config" in one.text for one in seen) == 1
+    assert build.read(Organization, acme.id).name == "Acme Logistics"
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_continued_command_discards_what_was_written_before_it(fresh_app: Flask, flushed: bool) -> None:
+    build = Builder(fresh_app)
+    acme = build.tenant("Acme")
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+
+    with acting(fresh_app, root):
+        db.session.add(Organization(name="stray", slug="stray"))
+        if flushed:
+            db.session.flush()
+        rename(acme, "Acme Logistics")
+    with acting(fresh_app, root):
+        db.session.execute(update(Organization).values(slug="stray"))
+        rename(acme, "Acme Freight")
+
+    with acting(fresh_app, root):
+        assert slugs() == {"acme"}
+    assert build.read(Organization, acme.id).name == "Acme Freight"
+
+
+def test_a_continued_command_sees_what_others_saved_since_the_page_was_read(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    acme = build.tenant("Acme")
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+    found: list[str] = []
+
+    @continued
+    def read() -> None:
+        found.extend(db.session.scalars(select(Organization.name)))
+        found.extend(one.name for one in db.session.scalars(select(Organization)))
+
+    with acting(fresh_app, root):
+        assert db.session.scalars(select(Organization)).one().name == "Acme"
+        with acting(fresh_app):
+            rename(acme, "Acme Logistics")
+        read()
+
+    assert found == ["Acme Logistics", "Acme Logistics"]
+
+
+def test_a_continued_command_never_acts_as_whoever_began_the_transaction(fresh_app: Flask) -> None:
+    build = Builder(fresh_app)
+    acme, birch = build.tenant("Acme"), build.tenant("Birch")
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+    ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
+
+    with acting(fresh_app, root):
+        assert slugs() == {"acme", "birch"}
+        token = bind(Actor(ada.id, ada.role, ada.organization_id))
+        try:
+            with pytest.raises(Missing):
+                rename(birch, "Taken over")
+            rename(acme, "Acme Logistics")
+        finally:
+            unbind(token)
+
+    assert build.read(Organization, birch.id).name == "Birch"
+    assert build.read(Organization, acme.id).updated_by == ada.id
 
 
 def failing_first(times: int, kind: str) -> tuple[Any, list[int]]:

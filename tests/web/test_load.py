@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import runpy
+import threading
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from portal.web import load
 from tests.access.visitor import Visitor
 from tests.acting import portal_on
 from tests.cast import Builder, Person, Tenant, page_client
+from tests.waiting import until
 
 
 def test_a_flood_of_sign_ins_leaves_room_for_other_requests(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +68,48 @@ def test_thirty_two_sign_ins_at_once_are_all_checked_by_default(app: Flask, monk
 def test_gunicorn_has_threads_left_when_requests_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PORTAL_INSTANCE", str(tmp_path))
     assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"] > Settings.concurrent_requests
+
+
+def test_turns_go_to_whoever_waits_longest() -> None:
+    turns, order = load.Turns(1), list[int]()
+    assert turns.acquire(0)
+
+    def wait(number: int) -> None:
+        assert turns.acquire(60)
+        order.append(number)
+        turns.release()
+
+    threads = [threading.Thread(target=wait, args=[number]) for number in range(5)]
+    for number, thread in enumerate(threads, start=1):
+        thread.start()
+        until(partial(lambda wanted: len(turns._waiting) == wanted, number), "the thread does not wait")
+    turns.release()
+    for thread in threads:
+        thread.join(60)
+
+    assert order == [0, 1, 2, 3, 4]
+    assert (turns.acquire(0), turns.acquire(0)) == (True, False)
+
+
+def test_whoever_gives_up_waiting_takes_no_turn() -> None:
+    turns = load.Turns(1)
+    assert (turns.acquire(0), turns.acquire(0.01), len(turns._waiting)) == (True, False, 0)
+    turns.release()
+    assert turns.acquire(0)
+
+
+def test_a_request_that_gets_no_turn_in_time_is_refused_and_sign_ins_need_none(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with portal_on(app.config["SQLALCHEMY_DATABASE_URI"], pool_size=2, pool_timeout=0.05) as portal:
+        client = page_client(portal)
+        form = {**client.form("/login"), "email": "a@example.com", "password": "x"}
+        monkeypatch.setattr(load.Turns, "acquire", lambda self, timeout: timeout != 0.05)
+        refused = client.get("/login").status_code
+        monkeypatch.setattr(passwords, "verify", lambda *_: passwords.Verdict(False))
+        answers = refused, client.post("/login", data=form).status_code, client.get("/healthz").status_code
+
+    assert answers == (503, 422, 200)
 
 
 @pytest.fixture(autouse=True)

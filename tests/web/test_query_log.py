@@ -8,8 +8,10 @@ import pytest
 from flask import Flask
 
 from portal.core.actor import Role
+from portal.core.keys import uuid7
 from portal.core.statements import watched
-from tests.acting import portal_on
+from portal.teams.commands import teams
+from tests.acting import acting, portal_on
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.pages import PageClient
 
@@ -21,6 +23,7 @@ BUDGET = {
     "/users/new": (2, 2),
     "/users/{person}": (12, 12),
     "/users/{person}/edit": (4, 4),
+    "/organizations/{tenant}/edit": (4, 4),
     "/organizations/{tenant}": (8, 8),
     "/activity/": (5, 4),
     "/activity/people/{person}": (6, 5),
@@ -44,6 +47,35 @@ def test_a_page_stays_within_its_budget_of_statements(
 
     assert 1 <= for_root <= BUDGET[path][0]
     assert 1 <= for_ada <= BUDGET[path][1]
+
+
+# What a page's form changes, and the statements of saving it: at most 6.
+SAVED = {
+    "/users/{person}/edit": {"first_name": "Una"},
+    "/organizations/{tenant}/edit": {"name": "Acme Logistics"},
+    "/teams/{team}/edit": {"description": "People who drive"},
+}
+
+
+@pytest.mark.parametrize("path", SAVED)
+def test_saving_takes_at_most_six_statements_with_history_and_undo(fresh_app: Flask, path: str) -> None:
+    build = Builder(fresh_app)
+    acme = build.tenant("Acme")
+    root = build.person("root@example.com", role=Role.SUPER_ADMIN)
+    ada = build.person("ada@example.com", role=Role.ADMIN, tenant=acme)
+    uma = build.person("uma@example.com", tenant=acme)
+    with acting(fresh_app):
+        team = teams.create({"name": "Drivers", "organization_id": acme.id}, row_id=uuid7())
+    address = path.format(person=uma.id, tenant=acme.id, team=team)
+
+    for person in (root, ada):
+        client = page_client(fresh_app, person)
+        fields = client.form(address) | {name: f"{value} {person.name}" for name, value in SAVED[path].items()}
+        with watched() as seen:
+            assert client.post(address, data=fields).status_code == 303
+        assert len(seen) == 6, [one.text for one in seen]
+        assert sum("set_config('role'" in one.text for one in seen) == 1
+        assert "Undo" in client.get(address.removesuffix("/edit")).text
 
 
 def statements_for(client: PageClient, person: Person, address: str) -> int:

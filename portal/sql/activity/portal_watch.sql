@@ -2,6 +2,9 @@
 -- portal_names_of_<table>. Call it again after adding or dropping a column. `tenant` and `name` are expressions over a
 -- row `r`; by default, `name` is the column `name`. Changes to columns in `secrets` are recorded without values. The
 -- event of a new row has no values: they can be derived from the current row and the changes since.
+--
+-- Both functions keep their plans, whatever the session has set. Plans made for one row also run for a million, so old
+-- and new rows are never joined by nested loops.
 CREATE OR REPLACE FUNCTION portal_watch(watched regclass, tenant text, secrets text[] DEFAULT '{}',
     name text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $watch$
@@ -34,7 +37,8 @@ BEGIN
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public, pg_temp AS $inner$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan SET enable_nestloop = off
+AS $inner$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO activity (organization_id, action, table_name, row_id, row_version)
@@ -60,7 +64,7 @@ END $inner$
 
     EXECUTE format($outer$
 CREATE OR REPLACE FUNCTION %1$I(ids uuid[], remains jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, public, pg_temp AS $inner$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $inner$
 BEGIN
     RETURN (
         SELECT jsonb_object_agg(id, jsonb_build_array(name, coalesce(search_text, ' ' || portal_fold(name)), tenant))

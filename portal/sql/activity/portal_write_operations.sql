@@ -6,7 +6,7 @@
 -- skip all former versions of the row.
 CREATE OR REPLACE FUNCTION portal_write_operations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off SET jit = off AS $$
+SET enable_mergejoin = off SET enable_nestloop = on SET jit = off AS $$
 BEGIN
     WITH counted AS MATERIALIZED (
         SELECT operation_id, organization_id, grouping(organization_id) = 1 AS is_whole, table_name, action,

@@ -264,7 +264,7 @@ def test_ac3_counts_include_only_the_actors_tenant(
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> int:
     """The bounds of counts, divided by a hundred, so that few rows are enough to reach them."""
-    assert counts.BOUND == 10_000
+    assert counts.BOUND == 50_000
     for name in ("BOUND", "COUNTED_BELOW", "SEARCH_BOUND", "SEARCH_COUNTED_BELOW"):
         monkeypatch.setattr(counts, name, getattr(counts, name) // 100)
     return counts.BOUND

@@ -31,9 +31,18 @@ def choices() -> Choices:
     return found
 
 
+@lru_cache(maxsize=1)
+def _labels() -> dict[str, str]:
+    return {name: label for places in choices().values() for name, label in places}
+
+
+def is_offered(name: str) -> bool:
+    return name in _labels()
+
+
 def label_of(name: str | None) -> str:
     """The label of a time zone: `Berlin`, `Indiana, Knox`."""
-    return next((label for places in choices().values() for key, label in places if key == (name or "")), name or "")
+    return _labels().get(name or "", name or "")
 
 
 def of_browser() -> str | None:

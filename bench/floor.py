@@ -20,7 +20,7 @@ from psycopg import Connection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool
 
-AT_MOST = 10_001
+AT_MOST, FEW = 10_001, 101  # a search in an organization is counted up to a few, as the portal does
 SESSION = """SELECT u.id, u.role, u.organization_id FROM bench.sessions s JOIN users u ON u.id = s.user_id
     WHERE s.token = %s AND u.is_active AND u.deleted_at IS NULL"""
 ROWS = """SELECT u.id, u.first_name, u.last_name, u.email, u.role, u.is_active, u.last_sign_in_at, u.created_at,
@@ -97,7 +97,12 @@ def _list(connection: Connection[Any], actor: Any, asked: dict[str, str]) -> str
     order = OLDEST if is_last else NAMED if asked.get("sort") == "name" else NEWEST
     rows = connection.execute(ROWS.format(where=where, order=order), values, prepare=not q).fetchall()
     following = urlencode({"at": rows[24].created_at, "id": rows[24].id}) if len(rows) > 25 and not is_last else ""
-    count = str(len(rows)) if len(rows) < 26 and not at else _count(connection, counted, counting)
+    if len(rows) < 26 and not at:
+        count = str(len(rows))
+    elif q and actor.role != "SUPER_ADMIN":
+        count = _bounded(connection, counted, counting, FEW)
+    else:
+        count = _count(connection, counted, counting)
     shown = rows[24::-1] if is_last else rows[:25]
     return template.render(rows=shown, q=q, count=count, next=following)
 
@@ -107,7 +112,11 @@ def _count(connection: Connection[Any], where: str, values: list[Any]) -> str:
     plan = _value(connection, f"EXPLAIN (FORMAT JSON) SELECT FROM users u WHERE {where}", values)  # noqa: S608
     if (about := plan[0]["Plan"]["Plan Rows"]) > 2_000:
         return f"about {about:,}"
-    bounded = f"SELECT count(*) FROM (SELECT FROM users u WHERE {where} LIMIT {AT_MOST}) counted"  # noqa: S608
+    return _bounded(connection, where, values, AT_MOST)
+
+
+def _bounded(connection: Connection[Any], where: str, values: list[Any], most: int) -> str:
+    bounded = f"SELECT count(*) FROM (SELECT FROM users u WHERE {where} LIMIT {most}) counted"  # noqa: S608
     return str(_value(connection, bounded, values))
 
 

@@ -145,6 +145,7 @@ def test_the_floor_lists_what_it_is_asked_for_only_to_those_who_may(
     keys = [workloads.KEY.findall(one.partition("</table>")[0]) for one in (first, following)]
     assert [len(one) for one in keys] == [25, 25]
     assert not set(keys[0]) & set(keys[1])
+    assert f"<p>{floor.FEW}</p>" in admin.get("/users?q=a")[1]
     own = workloads.KEY.findall(admin.get("/users")[1].partition("</table>")[0])
     assert found.count(own, f"u.organization_id = '{found.organization}'") == len(own) == 25
 

@@ -67,7 +67,8 @@ class Portal:
             engine = db.engine
         event.listen(engine, "after_cursor_execute", explain)
         try:
-            answer = self.clients[reader].get(path)
+            answer = self.clients[reader].get(path, buffered=False)  # of an export, its first part
+            answer.close()
         finally:
             event.remove(engine, "after_cursor_execute", explain)
         assert answer.status_code == 200, path

@@ -24,7 +24,11 @@ def export(resource: Resource[Any], listing: Listing, kind: Kind) -> Response:
     """Stream the rows, and record that in the history."""
     rows = _described(resource, listing)
     response = download(f"{resource.plural}-{now():%Y-%m-%d}.{kind}", MIMETYPES[kind], _parts(resource, listing, kind))
-    record(EXPORT, details={"rows": rows})
+    try:
+        record(EXPORT, details={"rows": rows})
+    except BaseException:
+        response.close()  # else it would occupy its slot forever
+        raise
     return response
 
 

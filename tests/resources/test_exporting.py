@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from portal.core import exports
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
+from portal.core.errors import Busy
 from portal.features import RESOURCES
+from portal.resources import exporting
 from portal.teams.models import Team, TeamMember
 from portal.users import queries
 from portal.users.states import state_of
@@ -235,6 +238,22 @@ def test_one_person_downloads_one_file_at_a_time(
     assert client.get("/users/export").status_code == 409
     first.close()
     assert client.get("/users/export").status_code == 200
+
+
+def test_a_download_that_cannot_be_recorded_is_refused_and_can_be_repeated(
+    client: PageClient, sign_in: SignIn, root: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(root)
+    with monkeypatch.context() as broken:
+        broken.setattr(exporting, "record", partial(_raise, Busy()))
+        refused = client.get("/users/export")
+
+    assert refused.status_code == 503
+    assert client.get("/users/export").status_code == 200
+
+
+def _raise(error: Exception, *_: Any, **__: Any) -> None:
+    raise error
 
 
 def test_a_team_filter_applies_to_the_file(

@@ -113,6 +113,7 @@ def _environment(rows: Rows, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("PORTAL_", "SECRET_KEY", "DIRECT"))
     }
     own = {"DATABASE_URL": rows.url, "SECRET_KEY": KEY, "PORTAL_INSTANCE": str(folder / "instance")}
+    own["MALLOC_ARENA_MAX"] = "2"  # as in docs/systemd/portal.service
     return {**kept, **own, "PYTHONPATH": str(ROOT)}
 
 

@@ -16,6 +16,7 @@ from portal.core.db import db
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.organizations import queries
+from portal.organizations.bulk import SettingOrganizations
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
@@ -47,6 +48,7 @@ class Organizations(Resource[Organization]):
     about = "The tenants."
     searched = "Name or URL name"
     is_square = True
+    setting = SettingOrganizations
     columns = (
         Column("name", "Name", "title"),
         Column("people", "People", "number", _people, is_labeled=True),

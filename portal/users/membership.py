@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, func, literal, select
+from sqlalchemy import ColumnExpressionArgument, and_, func, literal, not_, select, true
 
 from portal.core.actor import Role, current_actor
+from portal.core.bulk import among
 from portal.core.counts import BOUND, Count
 from portal.core.db import db
 from portal.organizations import members
@@ -40,10 +42,20 @@ class People:
             _count(*counted, User.role == Role.ADMIN),
         )
 
-    def before_delete(self, organization_id: uuid.UUID) -> None:
-        leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
+    def before_delete(self, *organization_ids: uuid.UUID) -> None:
+        leaving = select(User).where(among(User.organization_id, organization_ids), User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
-        end_of_organization(organization_id)
+        end_of_organization(*organization_ids)
+
+    def has_last_super_admins(self, organization_ids: Sequence[uuid.UUID]) -> Any:
+        able = queries.active_super_admins()
+        inside = able.where(User.organization_id == Organization.id).correlate(Organization)
+        is_outside = func.coalesce(not_(among(User.organization_id, organization_ids)), true())
+        return and_(inside.exists(), not_(able.where(is_outside).exists()))
+
+    def number_in(self, organization_ids: Sequence[uuid.UUID]) -> int:
+        inside = select(func.count(User.id)).where(among(User.organization_id, organization_ids), queries.ACCEPTED)
+        return db.session.scalar(inside) or 0
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)

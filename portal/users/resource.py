@@ -24,6 +24,7 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import SUGGESTIONS, Empty, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
+from portal.users.bulk import ACTIONS, SettingPeople
 from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
@@ -106,6 +107,8 @@ class People(Resource[User]):
     icons = {"password": "key", "role": "shield"}
     new_form = NewUserForm
     edit_form = EditUserForm
+    actions = ACTIONS
+    setting = SettingPeople
     are_people = True
     sensitive = SENSITIVE
     deleting = "You can restore them from the deleted people."

@@ -42,6 +42,7 @@ RULES: Rules = {
     ("users.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
@@ -94,6 +95,7 @@ def session_body(world: World, key: uuid.UUID) -> dict[str, Any]:
 
 
 BODIES: dict[str, Body] = {
+    "users.selection": lambda world, _: {"action": "deactivate", "id": str(row_of(world, "own"))},
     "users.end_session": session_body,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
     "users.edit": _edited,

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, cast, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, cast, false, func, inspect, or_, select, true
 
 from portal.core.actor import current_actor
 from portal.core.bulk import BulkChange, Refusal
@@ -65,7 +65,7 @@ def _undoing(resource: Resource[Any], group: Row[Any], operation_id: uuid.UUID) 
     is_allowed = allows(actor, may.delete if "deleted_at" in names else may.write)
     if not is_allowed or not (actor.is_unlimited or resource.guarded.isdisjoint(names)):
         return _refusing(kind, NOT_ALLOWED)
-    if not names <= set(kind.__table__.columns.keys()) or resource.setting.one_by_one & names:
+    if not names <= set(inspect(kind).columns.keys()) or resource.setting.one_by_one & names:
         return _refusing(kind, ONE_BY_ONE)
     before = {name: _value(kind, name, 0, operation_id) for name in names}
     after = {name: _value(kind, name, 1, operation_id) for name in names}
@@ -88,7 +88,11 @@ def _refusing(kind: Any, reason: str) -> BulkChange:
 def _value(kind: Any, name: str, place: int, operation_id: uuid.UUID) -> ColumnElement[Any]:
     """The column's value before (0) or after (1) the operation, for each row."""
     column, version = getattr(kind, name), Activity.row_version
-    about = Activity.operation_id == operation_id, Activity.table_name == kind.__tablename__, Activity.row_id == kind.id
+    about = (
+        Activity.operation_id == operation_id,
+        Activity.table_name == inspect(kind).local_table.name,
+        Activity.row_id == kind.id,
+    )
     value = select(cast(Activity.changes[name][place].astext, column.type)).where(
         *about, Activity.changes.has_key(name)
     )

@@ -111,12 +111,6 @@ def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
 
 
 @command
-def end_of_organization(*organization_ids: uuid.UUID) -> None:
-    """End the API clients' sessions in organizations. Sessions store them, because moving a person ends them."""
-    end(among(Session.organization_id, organization_ids) & ~Session.is_browser)
-
-
-@command
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
     """End sessions, then their refresh tokens, in the order in which rotation locks them.
 

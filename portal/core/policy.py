@@ -50,9 +50,8 @@ class Permissions:
 
     def __iter__(self) -> Iterator[Permission]:
         """All of them."""
-        return iter(
-            dict.fromkeys((self.list, self.read, self.create, self.write, self.delete, *self.others, self.purge))
-        )
+        own = self.list, self.read, self.create, self.write, self.delete, *self.others, self.purge
+        return iter(dict.fromkeys(own))
 
 
 def allows(actor: Actor, permission: Permission) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from portal.core.actor import current_actor
 from portal.core.counts import Count, counted, numbered
 from portal.core.db import db
+from portal.core.errors import Conflict
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.organizations import queries
@@ -33,6 +34,8 @@ from portal.web.jinja import bounded
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
+MOST_PURGED = 5_000  # rows in one request
+TOO_LARGE = "{} has more than {:,} people and teams. An operator can delete it permanently: flask organizations purge {}"
 PURGED = "{} are removed with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
@@ -141,6 +144,8 @@ class Organizations(Resource[Organization]):
 
     def consequences_of_purging(self, row: Organization) -> list[str]:
         held = [(self._counted(one, row, with_deleted=True), one) for one in resources().values() if one is not self]
+        if sum(many.value for many, _ in held) > MOST_PURGED:
+            raise Conflict(None, TOO_LARGE.format(row.name, MOST_PURGED, row.slug))
         found = (numbered(many, one.noun, one.plural) for many, one in held if many.value)
         return [PURGED.format(" and ".join(found))] if any(many.value for many, _ in held) else []
 

@@ -46,17 +46,17 @@ def purge(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
     if not row.is_deleted:
         flash(NOT_DELETED.format(resource.title_of(row), resource.noun), "error")
         return redirect(back_url)
+    try:
+        consequences = [*resource.consequences_of_purging(row), ERASED, FINAL]
+    except Conflict as conflict:
+        flash(conflict.message, "error")
+        return redirect(back_url)
     form, names = PurgeForm(), resource.purged_by(row)
     form.typed.label.text = f"Type {names[0]} to confirm"
-    consequences = [*resource.consequences_of_purging(row), ERASED, FINAL]
     is_confirmed = form.is_confirmed(consequences)
     if form.validate_on_submit() and form.is_typed(names) and reauthentication.confirmed(form) and is_confirmed:
         title = resource.title_of(row)
-        try:
-            resource.records.purge(row_id)
-        except Conflict as conflict:
-            flash(conflict.message, "error")
-            return redirect(back_url)
+        resource.records.purge(row_id)
         flash(f"{title} permanently deleted.", "success")
         return redirect(resource.url("index", status="deleted"))
     if form.is_submitted() and not is_confirmed:

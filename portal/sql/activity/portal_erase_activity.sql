@@ -1,7 +1,7 @@
 -- Erases the values of all events about some rows, and of the operations that name one of them, for the right to be
 -- forgotten. The erasure itself is an event for each row. It looks everything up, whatever the statistics are.
-CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, VARIADIC erased_ids uuid[]) RETURNS bigint LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, VARIADIC erased_ids uuid[]) RETURNS bigint
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     emptied bigint;
 BEGIN
@@ -12,6 +12,8 @@ BEGIN
     UPDATE activity SET changes = NULL, address = NULL, agent = NULL
     WHERE table_name = erased AND row_id = ANY (erased_ids);
     GET DIAGNOSTICS emptied = ROW_COUNT;
+    DELETE FROM activity_repeats WHERE table_name = erased AND row_id = ANY (erased_ids)
+        OR erased = 'users' AND actor_id = ANY (erased_ids);
     INSERT INTO activity (action, table_name, row_id) SELECT 'erase', erased, unnest(erased_ids);
     WITH named AS MATERIALIZED (SELECT DISTINCT event_id FROM operations WHERE row_ids && erased_ids),
     unsalted AS (

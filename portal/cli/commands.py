@@ -16,7 +16,7 @@ from portal.cli.database import database
 from portal.cli.doctor import doctor
 from portal.cli.organizations import organizations_group as organizations_group
 from portal.cli.parameters import Email, Line
-from portal.cli.purging import purge_organization, purge_person
+from portal.cli.removal import purge_organization, purge_person
 from portal.cli.serve import serve
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now

@@ -35,7 +35,7 @@ from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
 MOST_PURGED = 5_000  # rows in one request
-TOO_LARGE = "{} has more than {:,} people and teams. An operator can delete it permanently: flask organizations purge {}"
+TOO_LARGE = "{} has more than {:,} people and teams. An operator can remove it: flask organizations purge {}"
 PURGED = "{} are removed with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 

@@ -16,7 +16,7 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.policy import Permission
 from portal.resources.exporting import export
-from portal.resources.purging import purge
+from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
 from portal.web import attempts, conflicts, reauthentication

@@ -121,7 +121,7 @@ def _change(chosen: BulkAction, selected: Selection) -> ResponseReturnValue:
         form = EntryForm(chosen.entry)
         if not form.is_entered():
             many = number_of(len(selected.ids), resource.noun, resource.plural)
-            title, back_url = chosen.title.format(many, entry=chosen.entry.title), selected.back_url
+            title, back_url = f"{chosen.title.format(many, entry=chosen.entry.title)}?", selected.back_url
             body = "resources/_entry.html"
             return render_question(title, (), verb="Continue", back_url=back_url, fields=fields, body=body, form=form)
         entered = form.row

@@ -26,6 +26,7 @@ from portal.resources.resource import SUGGESTIONS, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.bulk import ACTIONS, SettingPeople
+from portal.users.bulk_behalf import ACTIONS as BEHALF
 from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
@@ -108,7 +109,7 @@ class People(Resource[User]):
     icons = {"password": "key", "role": "shield"}
     new_form = NewUserForm
     edit_form = EditUserForm
-    actions = ACTIONS
+    actions = (*ACTIONS, *BEHALF)
     setting = SettingPeople
     are_people = True
     sensitive = SENSITIVE

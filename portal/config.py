@@ -73,6 +73,7 @@ class Settings:
     keep_sessions_days: float = 90  # after they ended
     keep_jobs_days: float = 30  # after they ended
     keep_emails_days: float = 30  # the demo's outbox, and emails that could not be sent
+    keep_deleted_days: float = 0  # deleted people, teams and organizations; 0 keeps them until somebody purges them
     log: str | None = None  # "text" or "json": a line per request
     sql: bool = False  # log the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
@@ -171,6 +172,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         keep_sessions_days=_number(environ, "PORTAL_KEEP_SESSIONS_DAYS", 90, least=1),
         keep_jobs_days=_number(environ, "PORTAL_KEEP_JOBS_DAYS", 30, least=1),
         keep_emails_days=_number(environ, "PORTAL_KEEP_EMAILS_DAYS", 30, least=1),
+        keep_deleted_days=_number(environ, "PORTAL_KEEP_DELETED_DAYS", 0, least=0),
         data_browser_seconds=_number(environ, "PORTAL_DATA_BROWSER_TIMEOUT", 5, least=0.1),
         data_browser_rows=int(_number(environ, "PORTAL_DATA_BROWSER_ROWS", 500, least=1)),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -32,6 +32,7 @@ from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import background
+from portal.config import Settings
 from portal.core import rate_limit
 from portal.core.actions import Action
 from portal.core.actor import current_actor
@@ -121,6 +122,16 @@ def page(
 def _links(feature: Feature) -> tuple[Link, ...]:
     resource = feature.resource
     return (Link((resource.name,), resource.icon, resource.navigation), *feature.links) if resource else feature.links
+
+
+def _purges() -> Iterator[RetentionRule]:
+    """The rules that permanently remove deleted rows of all resources, if there is a period for that."""
+
+    def age(settings: Settings) -> timedelta | None:
+        return timedelta(days=settings.keep_deleted_days) if settings.keep_deleted_days else None
+
+    for one in RESOURCES.values():
+        yield RetentionRule(f"deleted {one.plural}", age, one.records.purge_before)
 
 
 FEATURES = (
@@ -250,8 +261,8 @@ def register(app: Flask) -> None:
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    retention_rules.set(app, [rule for feature in FEATURES for rule in feature.retention])
     kinds.set(app, {one.name: one for feature in FEATURES for one in feature.jobs})
+    retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

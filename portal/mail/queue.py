@@ -32,7 +32,7 @@ from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
 from portal.core.email_addresses import mailable_email
-from portal.core.errors import Busy, UnsuitableDatabase
+from portal.core.errors import Busy, Missing, UnsuitableDatabase
 from portal.core.retention import RetentionRule
 from portal.jobs.running import run
 from portal.mail.message import Email, message_of, written
@@ -91,7 +91,7 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
         if email is None:
             return
         if settings.has_outbox:
-            _keep(email)
+            _keep(email, user_id)
         elif settings.smtp_url is not None:
             deliver(_addressed(email, settings.mail_from), settings.smtp_url)
 
@@ -106,9 +106,9 @@ def _addressed(email: Email, sender: str) -> EmailMessage:
 
 
 @command
-def _keep(email: Email) -> None:
-    content = email.content("txt")
-    db.session.add(OutboxEmail(recipient=email.recipient, subject=email.subject, content=content, link=email.link))
+def _keep(email: Email, user_id: uuid.UUID) -> None:
+    values = {"recipient": email.recipient, "subject": email.subject, "content": email.content("txt")}
+    db.session.add(OutboxEmail(user_id=user_id, link=email.link, **values))
 
 
 def queue_of(app: Flask) -> App:
@@ -146,11 +146,12 @@ def remove_old_rows() -> dict[str, int]:
     """Apply each retention rule, even if another one fails. Returns how many rows each removed."""
     settings = current_settings()
     removed = {}
-    for one in retention_rules():
+    ages = ((one, one.age(settings)) for one in retention_rules())
+    for one, age in ((one, age) for one, age in ages if age is not None):
         try:
             with acting_as(SYSTEM):
-                removed[one.name] = one.remove(now() - one.age(settings))
-        except (DBAPIError, Busy) as error:
+                removed[one.name] = one.remove(now() - age)
+        except (DBAPIError, Busy, Missing) as error:
             log.warning("could not remove %s: %s", one.name, type(error).__name__)
     if any(removed.values()):
         log.info("removed old rows: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))

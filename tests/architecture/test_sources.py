@@ -82,7 +82,8 @@ USES_EXCEPTIONS = {
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
-    "users/rules.py", "users/views.py", "web/observing.py", "web/session.py",
+    "users/rules.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py", "cli/removal.py",
+    "resources/purge_page.py", "organizations/commands.py", "organizations/resource.py",
 }  # fmt: skip
 
 

@@ -263,8 +263,9 @@ def test_flask_worker_sends_emails_and_stops_cleanly_on_a_signal(
 OLD_AND_NEW = (
     "INSERT INTO sessions (token, user_id, idle, expires_at, ends_at) SELECT age::text, u.id, '1 h', now() - age,"
     " now() - age FROM users u, unnest(ARRAY[interval '91 days', interval '89 days']) age",
-    "INSERT INTO outbox_emails (recipient, subject, content, kept_at) SELECT 'a@example.com', 'x', 'x', now() - age"
-    " FROM unnest(ARRAY[interval '31 days', interval '29 days']) age",
+    "INSERT INTO outbox_emails (user_id, recipient, subject, content, kept_at)"
+    " SELECT u.id, 'a@example.com', 'x', 'x', now() - age"
+    " FROM users u, unnest(ARRAY[interval '31 days', interval '29 days']) age",
     "INSERT INTO queue.procrastinate_jobs (queue_name, task_name) SELECT 'emails', 'send' FROM generate_series(1, 2)",
     "UPDATE queue.procrastinate_jobs SET status = 'failed'",
     "UPDATE queue.procrastinate_events SET at = now() - interval '31 days'"

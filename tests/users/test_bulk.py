@@ -29,8 +29,6 @@ from tests.mailbox import jobs
 from tests.pages import PageClient, text_of
 from tests.selecting import act, add, agree, choose, set_values
 
-pytestmark = pytest.mark.usefixtures("app")
-
 
 @pytest.fixture
 def crew(build: Builder, acme: Tenant) -> list[uuid.UUID]:

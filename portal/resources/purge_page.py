@@ -21,7 +21,7 @@ from portal.web.rendering import redirect, render
 
 LONGEST = 254
 FINAL = "This can’t be undone."
-ERASED = "Its values in the history are erased. Who did what and when stays."
+ERASED = "The values in the history are erased. Who did what and when stays."
 NOT_DELETED = "{} isn’t deleted. Delete the {} first."
 DIFFERENT = "This is not the same. Type {}."
 

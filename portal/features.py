@@ -25,6 +25,7 @@ from portal.auth import commands as authentication
 from portal.auth.actions import ACTIONS as AUTH_ACTIONS
 from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
+from portal.auth.owners import owner_of
 from portal.auth.views import bp as auth
 from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
@@ -45,6 +46,11 @@ from portal.data_browser.permissions import DATA_BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
+from portal.jobs import news, running
+from portal.jobs.commands import remove_ended
+from portal.jobs.kinds import JobKind, kinds
+from portal.jobs.permissions import JOBS_READ, JOBS_WRITE
+from portal.jobs.views import bp as jobs
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
@@ -93,18 +99,24 @@ class Feature:
     checks: tuple[Check, ...] = ()  # of `flask doctor`
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
+    jobs: tuple[JobKind, ...] = ()  # that a worker carries out
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
 def page(
-    label: str, icon: str, endpoint: str, permission: Permission, is_available: Callable[[], bool] = lambda: True
+    label: str,
+    icon: str,
+    endpoint: str,
+    permission: Permission,
+    is_available: Callable[[], bool] = lambda: True,
+    note: Callable[[], str] = lambda: "",
 ) -> Link:
     """A navigation link for people who have the permission."""
 
     def target() -> tuple[str, str] | None:
         return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_available() else None
 
-    return Link((endpoint.partition(".")[0],), icon, target)
+    return Link((endpoint.partition(".")[0],), icon, target, note)
 
 
 def _links(feature: Feature) -> tuple[Link, ...]:
@@ -132,6 +144,7 @@ FEATURES = (
         provides=(
             session.by_cookie.by(authentication.signed_in),
             reauthentication.reauthenticate.by(authentication.reauthenticate),
+            running.owner_of.by(owner_of),
         ),
         emails=WRITERS,
         retention=(RetentionRule("rate limits", lambda _: timedelta(0), rate_limit.prune),),
@@ -174,6 +187,12 @@ FEATURES = (
         retention=(
             RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
         ),
+    ),
+    Feature(
+        pages=(jobs,),
+        permissions=(JOBS_READ, JOBS_WRITE),
+        links=(page("Jobs", "list-check", "jobs.index", JOBS_READ, note=news.running),),
+        retention=(RetentionRule("jobs", lambda settings: timedelta(days=settings.keep_jobs_days), remove_ended),),
     ),
     Feature(
         pages=(mail,),
@@ -242,6 +261,7 @@ def register(app: Flask) -> None:
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
+    kinds.set(app, {one.name: one for feature in FEATURES for one in feature.jobs})
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge

@@ -12,7 +12,12 @@ from portal.core.models import Base, Keyed
 
 # The columns that we read of procrastinate's tables (migration 0006_email_queue).
 JOBS = table(
-    "procrastinate_jobs", column("id"), column("status", Text), column("scheduled_at", DateTime(True)), schema="queue"
+    "procrastinate_jobs",
+    column("id"),
+    column("queue_name"),
+    column("status", Text),
+    column("scheduled_at", DateTime(True)),
+    schema="queue",
 )
 JOB_EVENTS = table("procrastinate_events", column("job_id"), column("at", DateTime(True)), schema="queue")
 WORKERS = table("procrastinate_workers", column("last_heartbeat", DateTime(True)), schema="queue")

@@ -197,23 +197,13 @@ def test_an_organization_is_purged_in_batches_with_all_its_rows_and_nothing_else
 
 @pytest.mark.usefixtures("few_at_once")
 def test_an_interrupted_purge_of_an_organization_continues_where_it_stopped(
-    app: Flask, build: Builder, root: Person, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    app: Flask, build: Builder, root: Person, acme: Tenant
 ) -> None:
     for number in range(7):
         build.person(f"numbat{number}@example.com", tenant=acme)
-    real, calls = organizations._purge_inside, iter(range(100))
-
-    def failing(*arguments: Any) -> int:
-        if next(calls) == 3:
-            raise RuntimeError("killed")
-        return real(*arguments)
-
     with acting(app, root):
         organizations.delete(acme.id)
-        with monkeypatch.context() as context:
-            context.setattr(organizations, "_purge_inside", failing)
-            with pytest.raises(RuntimeError):
-                organizations.purge(acme.id)
+        assert [organizations.purge_batch(acme.id) for _ in range(2)] == [2, 2]
         inside = select(func.count(User.id)).where(User.organization_id == acme.id)
         assert db.session.scalar(inside) == 3
         organizations.purge(acme.id)
@@ -285,8 +275,8 @@ def test_whatever_belongs_to_a_person_is_found_by_its_foreign_key() -> None:
     people, tenants = (Base.metadata.tables[name] for name in ("users", "organizations"))
 
     assert {table.name for table in belongings(people)} == {
-        "api_tokens", "authenticators", "outbox_emails", "passkeys", "recovery_codes", "refresh_tokens", "sessions",
-        "team_members",
+        "api_tokens", "authenticators", "jobs", "outbox_emails", "passkeys", "recovery_codes", "refresh_tokens",
+        "sessions", "team_members",
     }  # fmt: skip
     for table in Base.metadata.sorted_tables:
         for column in table.columns:

@@ -21,7 +21,6 @@ from portal.users.models import User
 from portal.web.csv import download
 
 DERIVED = ("sort_name", "search_text")
-PEOPLE: Any = User.__table__
 AT_ONCE = 1_000
 
 
@@ -38,7 +37,7 @@ def download_data(user: User) -> Response:
 
 def _parts(user_id: uuid.UUID) -> Iterator[bytes]:
     yield b"{"
-    for table, column in {PEOPLE: "id", **belongings(PEOPLE)}.items():
+    for table, column in belongings(User).items():
         yield f"{_json(table.name)}: {_json(list(_rows(table, column, user_id)))},\n".encode()
     yield b'"history": ['
     separator = ""
@@ -61,7 +60,7 @@ def _history(user_id: uuid.UUID) -> Iterator[dict[str, Any]]:
     """The events about the person that the actor sees, oldest first, with origins only of the person's own actions."""
     columns = (Activity.id, Activity.at, Activity.action, Activity.changes, Activity.actor_id, Activity.times)
     about = select(*columns, Activity.address, Activity.agent).where(
-        Activity.table_name == PEOPLE.name, Activity.row_id == user_id
+        Activity.table_name == User.__tablename__, Activity.row_id == user_id
     )
     newest = 0
     while found := db.session.execute(about.where(Activity.id > newest).order_by(Activity.id).limit(AT_ONCE)).all():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -19,8 +18,6 @@ from tests.access.visitor import Visitor
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, Tenant
 from tests.pages import fields_of
-
-PEOPLE: Any = User.__table__
 
 
 def downloads(app: Flask) -> int:
@@ -55,7 +52,7 @@ def test_the_file_contains_everything_about_the_person_but_no_secret(
     found = json.loads(answer.text)
     assert answer.mimetype == "application/json"
     assert f"person-{seen.id}" in answer.headers["Content-Disposition"]
-    assert set(found) == {"users", "history", *(table.name for table in belongings(PEOPLE))}
+    assert set(found) == {"history", *(table.name for table in belongings(User))}
     (person,) = found["users"]
     assert (person["email"], person["first_name"], person["last_name"]) == ("uma@example.com", "Ursula", "Else")
     assert person["time_zone"] == "Europe/Berlin"

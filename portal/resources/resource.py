@@ -313,7 +313,6 @@ class Resource(ABC, Generic[Row]):
         return (self.title_of(row),)
 
     def consequences_of_purging(self, row: Row) -> list[str]:
-        """Raises Conflict if a request is too short for it."""
         return []
 
     def consequences_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:

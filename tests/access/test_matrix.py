@@ -63,6 +63,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("account.index", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.password", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.password", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+    ("account.data", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.devices", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.end_session", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),  # somebody else's session
     ("account.end_others", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),

@@ -84,7 +84,7 @@ USES_EXCEPTIONS = {
     "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
     "users/rules.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py", "cli/removal.py",
-    "resources/purge_page.py", "organizations/commands.py", "organizations/resource.py",
+    "resources/purge_page.py", "organizations/commands.py", "users/data.py", "organizations/resource.py",
 }  # fmt: skip
 
 

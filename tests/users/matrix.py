@@ -67,6 +67,7 @@ RULES: Rules = {
     ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.delete", "POST"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
+    ("users.data", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
     ("users.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),

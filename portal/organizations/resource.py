@@ -27,7 +27,6 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.resource import Empty, Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
-from portal.web.jinja import bounded
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
@@ -35,7 +34,7 @@ SLUG_SAMPLE = "the slug of an organization"
 
 def _people(row: Any) -> tuple[Count, str]:
     """How many people can sign in, and the list of them."""
-    return bounded(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
+    return Count(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
 
 
 class Organizations(Resource[Organization]):

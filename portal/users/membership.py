@@ -5,18 +5,19 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, func, literal, select
+from sqlalchemy import select
 
-from portal.core.actor import Role, current_actor
-from portal.core.counts import BOUND, Count
+from portal.core.actor import Role
+from portal.core.counts import Count
 from portal.core.db import db
 from portal.organizations import members
 from portal.organizations.models import Organization
 from portal.tokens.commands import end_of_organization
-from portal.users import queries
+from portal.users import queries, totals
 from portal.users.commands import keep_a_super_admin
 from portal.users.consequences import of_returning
 from portal.users.models import User
+from portal.users.totals import UserTotal
 
 NEWEST = 8
 
@@ -25,20 +26,15 @@ class People:
     """The provider for portal/organizations/members.py."""
 
     def counted(self) -> Any:
-        rows = select(literal(1)).select_from(User).where(User.organization_id == Organization.id)
-        active = rows.where(User.deleted_at.is_(None), queries.ACCEPTED)
-        counted = active.limit(BOUND + 1).correlate(Organization).lateral()
-        return select(func.count()).select_from(counted).scalar_subquery().label("people")
+        return totals.active_in(Organization.id).label("people")
 
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> members.Membership:
-        inside = User.organization_id == organization_id
-        counted = (inside,) if is_deleted else (inside, queries.ACCEPTED)
-        newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
-        return members.Membership(
-            db.session.execute(newest).all(),
-            _count(*counted) if is_deleted else _active_of(organization_id),
-            _count(*counted, User.role == Role.ADMIN),
-        )
+        newest = queries.people().where(User.organization_id == organization_id)
+        newest = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
+        people = totals.remaining_in if is_deleted else totals.active_in
+        counted = people(organization_id), people(organization_id, UserTotal.role == Role.ADMIN)
+        found = db.session.execute(select(*(number.label(None) for number in counted))).one()
+        return members.Membership(db.session.execute(newest).all(), *map(Count, found))
 
     def before_delete(self, organization_id: uuid.UUID) -> None:
         leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
@@ -48,16 +44,3 @@ class People:
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)
         return [sentence for user in db.session.scalars(able) for sentence in of_returning(user, None)]
-
-
-def _active_of(organization_id: uuid.UUID) -> Count:
-    is_own = organization_id == current_actor().organization_id
-    counted = queries.count_of_own("active", BOUND + 1) if is_own else None
-    if counted is None:
-        return _count(User.organization_id == organization_id, queries.ACCEPTED)
-    return Count.bounded(db.session.scalar(select(counted)) or 0, BOUND)
-
-
-def _count(*conditions: ColumnExpressionArgument[bool]) -> Count:
-    rows = select(literal(1)).select_from(User).where(*conditions).limit(BOUND + 1).subquery()
-    return Count.bounded(db.session.scalar(select(func.count()).select_from(rows)) or 0, BOUND)

@@ -457,14 +457,14 @@ FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 CREATE TABLE user_totals (
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     organization_id uuid,  -- none for everybody
+    in_deleted_organization boolean NOT NULL,
     role "Role" NOT NULL,
     status text NOT NULL,
     has_two_factor boolean NOT NULL,
-    email_verified boolean NOT NULL,
     people bigint NOT NULL,
     CONSTRAINT user_totals_pkey PRIMARY KEY (id)
 ) WITH (fillfactor = 50);
-CREATE INDEX user_totals_organization_id_idx ON user_totals (organization_id);
+CREATE INDEX user_totals_organization_id_idx ON user_totals (organization_id, status);
 
 -- The status of a person, named like the tabs of the list of people.
 CREATE FUNCTION portal_user_status(
@@ -479,64 +479,94 @@ REVOKE ALL ON FUNCTION portal_user_status FROM PUBLIC;
 -- Adds a number of people to their total. A row that another transaction is changing is skipped, and a second row of
 -- the same total is changed or made instead: nobody waits, and a total has at most as many rows as there were writers.
 CREATE FUNCTION portal_add_to_user_totals(
-    place uuid, kind "Role", state text, two_factor boolean, verified boolean, people bigint
+    place uuid, in_deleted boolean, kind "Role", state text, two_factor boolean, number bigint
 ) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    UPDATE user_totals SET people = user_totals.people + portal_add_to_user_totals.people WHERE id = (
+    UPDATE user_totals SET people = people + number WHERE id = (
         SELECT id FROM user_totals t
-        WHERE (organization_id = place OR place IS NULL AND organization_id IS NULL) AND role = kind AND status = state
-            AND has_two_factor = two_factor AND email_verified = verified
+        WHERE (organization_id = place OR place IS NULL AND organization_id IS NULL)
+            AND in_deleted_organization = in_deleted AND role = kind AND status = state AND has_two_factor = two_factor
         LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED);
     IF NOT FOUND THEN
-        INSERT INTO user_totals (organization_id, role, status, has_two_factor, email_verified, people)
-        VALUES (place, kind, state, two_factor, verified, portal_add_to_user_totals.people);
+        INSERT INTO user_totals (organization_id, in_deleted_organization, role, status, has_two_factor, people)
+        VALUES (place, in_deleted, kind, state, two_factor, number);
     END IF;
 END $$;
 REVOKE ALL ON FUNCTION portal_add_to_user_totals FROM PUBLIC;
 
 -- Keeps user_totals, for forms, bulk statements, COPY and psql alike. Each person counts twice: in their organization,
--- and among everybody, in rows without an organization.
+-- and among everybody, in rows without an organization. Organizations are locked as their foreign keys do it: that only
+-- makes deleting and restoring one wait, see portal_move_user_totals. Plans made for one row also run for a million, so
+-- organizations are looked up one by one.
 CREATE FUNCTION portal_keep_user_totals() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NOT EXISTS (
             SELECT organization_id, role, is_active, invited_at IS NULL, accepted_at IS NULL, deleted_at IS NULL,
-                has_two_factor, email_verified FROM new_rows
+                has_two_factor FROM new_rows
             EXCEPT ALL
             SELECT organization_id, role, is_active, invited_at IS NULL, accepted_at IS NULL, deleted_at IS NULL,
-                has_two_factor, email_verified FROM old_rows) THEN
+                has_two_factor FROM old_rows) THEN
             RETURN NULL;
         END IF;
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        PERFORM portal_add_to_user_totals(organization_id, role, status, has_two_factor, email_verified, -count(*))
-        FROM old_rows, portal_user_status(is_active, invited_at, accepted_at, deleted_at) AS status
-        GROUP BY role, status, has_two_factor, email_verified, GROUPING SETS ((), (organization_id))
-        HAVING organization_id IS NOT NULL OR grouping(organization_id) = 1;
+        PERFORM FROM organizations WHERE id = ANY (ARRAY(SELECT DISTINCT organization_id FROM old_rows)) FOR KEY SHARE;
+        PERFORM portal_add_to_user_totals(
+            r.organization_id, in_deleted, r.role, status, r.has_two_factor, -count(*))
+        FROM old_rows r LEFT JOIN organizations o ON o.id = r.organization_id
+            CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+            CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+        GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+        HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM portal_add_to_user_totals(organization_id, role, status, has_two_factor, email_verified, count(*))
-        FROM new_rows, portal_user_status(is_active, invited_at, accepted_at, deleted_at) AS status
-        GROUP BY role, status, has_two_factor, email_verified, GROUPING SETS ((), (organization_id))
-        HAVING organization_id IS NOT NULL OR grouping(organization_id) = 1;
+        PERFORM FROM organizations WHERE id = ANY (ARRAY(SELECT DISTINCT organization_id FROM new_rows)) FOR KEY SHARE;
+        PERFORM portal_add_to_user_totals(
+            r.organization_id, in_deleted, r.role, status, r.has_two_factor, count(*))
+        FROM new_rows r LEFT JOIN organizations o ON o.id = r.organization_id
+            CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+            CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+        GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+        HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1;
     END IF;
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION portal_keep_user_totals FROM PUBLIC;
 
+-- Moves the people of an organization that is deleted or restored to or from those of deleted organizations. The lock
+-- waits for transactions that are changing its people, and makes later ones wait.
+CREATE FUNCTION portal_move_user_totals() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM FROM organizations WHERE id = OLD.id FOR UPDATE;
+    UPDATE user_totals SET in_deleted_organization = NOT in_deleted_organization WHERE organization_id = OLD.id;
+    PERFORM portal_add_to_user_totals(NULL, in_deleted, role, status, has_two_factor, sum(sign * people)::bigint)
+    FROM user_totals CROSS JOIN
+        (VALUES (OLD.deleted_at IS NOT NULL, -1), (OLD.deleted_at IS NULL, 1)) AS place(in_deleted, sign)
+    WHERE organization_id = OLD.id
+    GROUP BY in_deleted, role, status, has_two_factor;
+    RETURN coalesce(NEW, OLD);
+END $$;
+REVOKE ALL ON FUNCTION portal_move_user_totals FROM PUBLIC;
+
 -- Counts everybody again, for `flask users recount`: people written while triggers were off are missing in the totals.
 CREATE FUNCTION portal_recount_users() RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE organizations, users IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM user_totals;
-    INSERT INTO user_totals (organization_id, role, status, has_two_factor, email_verified, people)
-    SELECT organization_id, role, status, has_two_factor, email_verified, count(*)
-    FROM users, portal_user_status(is_active, invited_at, accepted_at, deleted_at) AS status
-    GROUP BY role, status, has_two_factor, email_verified, GROUPING SETS ((), (organization_id))
-    HAVING organization_id IS NOT NULL OR grouping(organization_id) = 1;
+    INSERT INTO user_totals (organization_id, in_deleted_organization, role, status, has_two_factor, people)
+    SELECT r.organization_id, in_deleted, r.role, status, r.has_two_factor, count(*)
+    FROM users r LEFT JOIN organizations o ON o.id = r.organization_id
+        CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+        CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+    GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+    HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1
+    ORDER BY organization_id;  -- the totals of an organization share a page
 END $$;
 REVOKE ALL ON FUNCTION portal_recount_users FROM PUBLIC;
 
@@ -546,3 +576,7 @@ CREATE TRIGGER totals_update AFTER UPDATE ON users REFERENCING OLD TABLE AS old_
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
 CREATE TRIGGER totals_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
+CREATE TRIGGER totals_move BEFORE UPDATE ON organizations FOR EACH ROW
+WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION portal_move_user_totals();
+CREATE TRIGGER totals_end BEFORE DELETE ON organizations FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL)
+EXECUTE FUNCTION portal_move_user_totals();

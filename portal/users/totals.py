@@ -19,24 +19,26 @@ from portal.organizations.models import Organization
 from portal.users.filters import YES_OR_NO
 from portal.users.models import User
 
-COUNTED = frozenset({"role", "verified", "two_factor", "organization"})  # the filters of lists that totals know
+ABLE = ("active", "invited")  # the tabs without people of deleted organizations
+LOCKED_OUT = "organization-deleted"  # the tab with those
+COUNTED = frozenset({"role", "two_factor", "organization"})  # the filters of lists that totals know
 
 
 class UserTotal(TenantOwned, Base):
     """A number of people of an organization, or without one, of everybody. The total of a kind is the sum of its rows.
 
-    `status` is a tab of the list of people, whatever the state of the organization.
+    `status` is one of portal_user_status, whatever the state of the organization.
     """
 
     __tablename__ = "user_totals"
-    __table_args__ = (Index("user_totals_organization_id_idx", "organization_id"),)
+    __table_args__ = (Index("user_totals_organization_id_idx", "organization_id", "status"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     organization_id: Mapped[uuid.UUID | None]
+    in_deleted_organization: Mapped[bool]
     role: Mapped[Role]
     status: Mapped[str]
     has_two_factor: Mapped[bool]
-    email_verified: Mapped[bool]
     people: Mapped[int] = mapped_column(BigInteger)
 
     @classmethod
@@ -74,31 +76,27 @@ def count_of(listing: Listing) -> Any:
     asked = listing.filters
     if asked.keys() - COUNTED:
         return None
-    is_locked_out = listing.status == "organization-deleted"
-    kind = [UserTotal.status != "deleted" if is_locked_out else UserTotal.status == listing.status]
+    kind = [UserTotal.status != "deleted" if listing.status == LOCKED_OUT else UserTotal.status == listing.status]
+    if listing.status in (*ABLE, LOCKED_OUT):
+        kind.append(UserTotal.in_deleted_organization.is_(listing.status == LOCKED_OUT))
     if "role" in asked:
         kind.append(UserTotal.role == Role[asked["role"]])
-    if "verified" in asked:
-        kind.append(UserTotal.email_verified.is_(YES_OR_NO[asked["verified"]]))
     if "two_factor" in asked:
         kind.append(UserTotal.has_two_factor.is_(YES_OR_NO[asked["two_factor"]]))
-    key = read_key(asked["organization"]) or NO_KEY if "organization" in asked else None
-    inside = [] if key is None else [UserTotal.organization_id == key]
-    if not current_actor().is_unlimited:
-        return total(*kind, *inside)
-    locked_out = total(*kind, *inside, UserTotal.organization_id.in_(Organization.deleted_keys()))
-    if is_locked_out:
-        return locked_out
-    everybody = total(*kind, *(inside or [UserTotal.organization_id.is_(None)]))
-    return everybody - locked_out if listing.status in ("active", "invited") else everybody
+    if "organization" in asked:
+        kind.append(UserTotal.organization_id == (read_key(asked["organization"]) or NO_KEY))
+    elif current_actor().is_unlimited:
+        kind.append(UserTotal.organization_id.is_(None))
+    return total(*kind)
 
 
 def problem() -> str | None:
     """What is wrong with the totals of everybody, if something is. Reads every person."""
-    kind = UserTotal.role, UserTotal.status, UserTotal.has_two_factor, UserTotal.email_verified
+    kind = UserTotal.in_deleted_organization, UserTotal.role, UserTotal.status, UserTotal.has_two_factor
     stored = select(*kind, func.sum(UserTotal.people)).where(UserTotal.organization_id.is_(None)).group_by(*kind)
     status = func.portal_user_status(User.is_active, User.invited_at, User.accepted_at, User.deleted_at)
-    same = User.role, status, User.has_two_factor, User.email_verified
+    gone = User.organization_id.in_(Organization.deleted_keys()).is_(True)
+    same = gone, User.role, status, User.has_two_factor
     counted = select(*same, func.count()).group_by(*same)
     options = {"with_deleted": True}
     kept = {(*key,): int(people) for *key, people in db.session.execute(stored) if people}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from itertools import product
 from random import Random
 from typing import Any
@@ -22,28 +23,31 @@ from tests.cast import Builder, Person, Tenant
 
 # What each row counts as, read without the totals' own functions.
 COUNTED = """
-SELECT organization_id, role::text, CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active
+SELECT organization_id, coalesce(organization_id IN (SELECT id FROM organizations WHERE deleted_at IS NOT NULL), false),
+    role::text, CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN NOT is_active
     THEN 'deactivated' WHEN invited_at IS NOT NULL AND accepted_at IS NULL THEN 'invited' ELSE 'active' END,
-    has_two_factor, email_verified, count(*)
+    has_two_factor, count(*)
 FROM users GROUP BY 1, 2, 3, 4, 5
 """
 TOTALS = """
-SELECT organization_id, role::text, status, has_two_factor, email_verified, sum(people)::int
+SELECT organization_id, in_deleted_organization, role::text, status, has_two_factor, sum(people)::int
 FROM user_totals GROUP BY 1, 2, 3, 4, 5 HAVING sum(people) <> 0
 """
 CHANGES = (
-    "INSERT INTO users (email, role, organization_id, is_active, invited_at, email_verified)"
+    "INSERT INTO users (email, role, organization_id, is_active, invited_at)"
     " SELECT gen_random_uuid() || '@example.com', (ARRAY['USER', 'ADMIN']::\"Role\"[])[1 + n % 2], {place},"
-    " n % 3 > 0, CASE WHEN n % 5 = 0 THEN now() END, n % 7 = 0 FROM generate_series(1, {number}) n",
+    " n % 3 > 0, CASE WHEN n % 5 = 0 THEN now() END FROM generate_series(1, {number}) n",
     "UPDATE users SET is_active = NOT is_active WHERE {some}",
     "UPDATE users SET role = CASE role WHEN 'USER' THEN 'ADMIN' ELSE 'USER' END::\"Role\" WHERE {some}",
     "UPDATE users SET organization_id = {place} WHERE {some}",
     "UPDATE users SET deleted_at = CASE WHEN deleted_at IS NULL THEN now() END WHERE {some}",
-    "UPDATE users SET has_two_factor = NOT has_two_factor, email_verified = NOT email_verified WHERE {some}",
+    "UPDATE users SET has_two_factor = NOT has_two_factor WHERE {some}",
     "UPDATE users SET accepted_at = now() WHERE {some}",
     "UPDATE users SET first_name = 'Ada', last_sign_in_at = now() WHERE {some}",
     "UPDATE users SET is_active = true WHERE false",
     "DELETE FROM users WHERE {some}",
+    "UPDATE organizations SET deleted_at = CASE WHEN deleted_at IS NULL THEN now() END WHERE id = {place}",
+    "UPDATE organizations SET name = 'Acme' WHERE id = {place}",
 )
 
 
@@ -73,13 +77,19 @@ def test_totals_follow_every_statement(app: Flask, acme: Tenant, birch: Tenant, 
             assert totals() == counted(), change
 
 
-def test_totals_follow_copy_and_the_end_of_an_organization(app: Flask, acme: Tenant, ada: Person, uma: Person) -> None:
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_totals_follow_copy_and_the_end_of_an_organization(
+    app: Flask, acme: Tenant, ada: Person, uma: Person, is_deleted: bool
+) -> None:
     with acting(app):
         driver: Any = db.session.connection().connection.driver_connection
         with driver.cursor().copy("COPY users (email, organization_id) FROM STDIN") as copy:
             for number in range(100):
                 copy.write_row((f"person{number}@example.com", acme.id))
-        assert totals()[(acme.id, "USER", "active", False, False)] == 101
+        assert totals()[(acme.id, False, "USER", "active", False)] == 101
+        if is_deleted:
+            db.session.execute(text("UPDATE organizations SET deleted_at = now() WHERE id = :id"), {"id": acme.id})
+            assert totals() == counted()
         db.session.execute(text("DELETE FROM organizations WHERE id = :id"), {"id": acme.id})
         assert totals() == counted()
         assert {key[0] for key in totals()} == {None}
@@ -121,7 +131,7 @@ def test_changes_at_the_same_time_do_not_wait_for_each_other(fresh_app: Flask) -
 
     with acting(fresh_app):
         assert totals() == counted()
-        assert totals()[(acme.id, "USER", "active", False, False)] == 9
+        assert totals()[(acme.id, False, "USER", "active", False)] == 9
         assert db.session.scalar(text("SELECT max(rows) FROM (SELECT count(*) AS rows FROM user_totals GROUP BY"
                                       " organization_id) one")) == 3  # fmt: skip
 
@@ -146,6 +156,38 @@ def test_people_written_without_triggers_are_noticed_and_counted_again(app: Flas
     assert "as many people as there are" in app.test_cli_runner().invoke(args=["doctor"]).output
     with acting(app):
         assert totals() == counted()
+
+
+def test_an_organization_is_deleted_after_changes_of_its_people_that_have_begun(fresh_app: Flask) -> None:
+    acme = Builder(fresh_app).tenant("Acme")
+    added = text("INSERT INTO users (email, organization_id) VALUES (:email, :place)")
+    has_written, may_commit = threading.Event(), threading.Event()
+
+    @command
+    def add() -> None:
+        db.session.execute(added, {"email": "first@example.com", "place": acme.id})
+        has_written.set()
+        may_commit.wait(60)
+
+    @command
+    def delete() -> None:
+        threading.Timer(0.2, may_commit.set).start()
+        db.session.execute(text("UPDATE organizations SET deleted_at = now() WHERE id = :id"), {"id": acme.id})
+
+    def run(work: Callable[[], None]) -> None:
+        with acting(fresh_app):
+            work()
+
+    adding = threading.Thread(target=run, args=(add,))
+    adding.start()
+    assert has_written.wait(60)
+    run(delete)
+    adding.join(60)
+
+    with acting(fresh_app):
+        db.session.execute(added, {"email": "second@example.com", "place": acme.id})
+        assert totals() == counted()
+        assert totals()[(None, True, "USER", "active", False)] == 2
 
 
 # Lists

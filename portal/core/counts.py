@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Select, column, func, select, table
+from sqlalchemy import Engine, Select, column, func, literal, select, table
 
 from portal.core.clock import now
 from portal.core.db import db
@@ -42,6 +42,17 @@ class Count:
 def number_of(number: int, one: str, several: str = "") -> str:
     """`1 column`, `2 columns`, `1,234 people`: the number with its noun in the singular or plural."""
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def numbered(count: Count, one: str, several: str = "") -> str:
+    """`1 session`, `More than 50,000 sessions`: a count with its noun, at the beginning of a sentence."""
+    return f"{'More than ' if count.kind == 'more' else ''}{number_of(count.value, one, several)}"
+
+
+def counted(rows: Select[Any]) -> Count:
+    """How many rows a statement has, up to BOUND."""
+    some = rows.with_only_columns(literal(1), maintain_column_froms=True).limit(BOUND + 1).subquery()
+    return Count.bounded(db.session.scalar(select(func.count()).select_from(some)) or 0, BOUND)
 
 
 def is_counted(about: int | None, *, searched: bool) -> bool:

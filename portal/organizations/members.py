@@ -30,7 +30,10 @@ class Members(Protocol):
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
 
     def before_delete(self, organization_id: uuid.UUID) -> None:
-        """Sign out the people's API clients. Raises Conflict if no super admin could sign in after the deletion."""
+        """Raise Conflict if no super admin could sign in after the deletion."""
+
+    def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
+        """Consequences of deleting the organization for its people, as sentences with numbers."""
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         """Consequences of restoring the organization for its super admins, as sentences."""

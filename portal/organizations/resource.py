@@ -9,9 +9,10 @@ from typing import Any
 
 from flask import flash
 from flask_login import current_user
+from sqlalchemy import select
 
 from portal.core.actor import current_actor
-from portal.core.counts import Count
+from portal.core.counts import Count, counted, numbered
 from portal.core.db import db
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
@@ -30,6 +31,7 @@ from portal.web.forms import Form
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
+RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
 
 def _people(row: Any) -> tuple[Count, str]:
@@ -123,17 +125,12 @@ class Organizations(Resource[Organization]):
         flash("Organization created. Add its first administrator next.", "success")
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
-        membership = members().of(row.id)
-        active, admins = membership.people, membership.admins
-        if not active.value:
-            return ["It has no people who can sign in.", "You can restore it from the deleted organizations."]
-        many = "" if active.kind == "exact" else "More than "
-        people = "1 person loses" if active.value == 1 else f"{many}{active.value:,} people lose"
+        others = [one for one in resources().values() if one is not self and not one.are_people]
+        kept = [(counted(select(one.records.model).where(one.records.model.tenant() == row.id)), one) for one in others]
         return [
-            f"{people} access at once, {admins.value:,} of them as"
-            f" {'administrator' if admins.value == 1 else 'administrators'}.",
-            "Their records are kept, and their email addresses stay reserved.",
-            "Restoring the organization gives everyone access again, also on devices that are signed in now.",
+            *members().of_deleting(row.id),
+            *(f"{numbered(many, f'{one.noun} is', f'{one.plural} are')} kept." for many, one in kept if many.value),
+            RESTORED,
         ]
 
     def consequences_of_restoring(self, row: Organization) -> list[str]:

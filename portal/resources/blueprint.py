@@ -20,7 +20,7 @@ from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
-from portal.web.confirming import ConfirmForm, ask_first, render_question
+from portal.web.confirming import ConfirmForm, ask_first
 from portal.web.forms import Form, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.people import stamps_of
@@ -45,7 +45,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
-        ("/<uuid:id>/delete", "delete", reauthentication.required(pages.delete), may.delete, BOTH),
+        ("/<uuid:id>/delete", "delete", pages.delete, may.delete, BOTH),
         ("/<uuid:id>/restore", "restore", pages.restore, may.delete, ("POST",)),
     ):
         bp.add_url_rule(rule, name, ruled(view, permission), methods=methods)
@@ -153,13 +153,13 @@ class Pages(Generic[Row]):
         return render("resources/edit.html", status=status, resource=self.resource, form=form, row=row)
 
     def delete(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Delete a row. GET shows the consequences and asks for confirmation."""
-        if request.method != "POST":
-            row = self.resource.one(id)
-            title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
-            verb = f"Delete {self.resource.noun}"
-            consequences = [*_kept_members(self.resource, id), *self.resource.consequences_of_deleting(row)]
-            return render_question(title, consequences, verb=verb, back_url=back_url, risky=True)
+        """Delete a row, once exactly its consequences at this moment are confirmed."""
+        row = self.resource.one(id)
+        title, back_url = f"Delete {self.resource.title_of(row)}?", self.resource.url("show", id)
+        verb = f"Delete {self.resource.noun}"
+        consequences = [*_kept_members(self.resource, id), *self.resource.consequences_of_deleting(row)]
+        if asked := ask_first(title, consequences, verb=verb, back_url=back_url, risky=True):
+            return asked
         deleted = self.records.delete(id)
         confirm(deleted, f"{self.resource.title_of(deleted)} deleted.", self.resource.undo_url(id))
         return redirect(list_url(self.resource.url("index")))

@@ -110,12 +110,6 @@ def end_others(user_id: uuid.UUID, kept: uuid.UUID | None) -> int:
 
 
 @command
-def end_of_organization(organization_id: uuid.UUID) -> None:
-    """End the API clients' sessions in an organization. Sessions store it, because moving a person ends them."""
-    end((Session.organization_id == organization_id) & ~Session.is_browser)
-
-
-@command
 def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
     """End sessions, then their refresh tokens, in the order in which rotation locks them.
 

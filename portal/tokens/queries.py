@@ -31,6 +31,11 @@ def live_of(user_id: uuid.UUID) -> Select[int]:
     )
 
 
+def live_in(organization_id: uuid.UUID) -> Select[Session]:
+    """The active sessions of an organization's people."""
+    return select(Session).where(Session.organization_id == organization_id, is_live())
+
+
 def latest_of(user_id: uuid.UUID, most: int) -> Rows:
     """A person's active sessions, most recently used first.
 
@@ -70,3 +75,8 @@ def api_tokens_in_use(user_id: uuid.UUID) -> Select[int]:
     """How many API tokens of a person are active, in all tenants."""
     mine = select(func.count(ApiToken.id)).where(ApiToken.user_id == user_id, is_usable())
     return mine.execution_options(all_tenants=True)
+
+
+def api_tokens_in(organization_id: uuid.UUID) -> Select[ApiToken]:
+    """The active API tokens of an organization's people."""
+    return select(ApiToken).where(ApiToken.organization_id == organization_id, is_usable())

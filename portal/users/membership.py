@@ -12,8 +12,8 @@ from portal.core.counts import Count
 from portal.core.db import db
 from portal.organizations import members
 from portal.organizations.models import Organization
-from portal.tokens.commands import end_of_organization
 from portal.users import queries, totals
+from portal.users.closing import of_closing
 from portal.users.commands import keep_a_super_admin
 from portal.users.consequences import of_returning
 from portal.users.models import User
@@ -39,7 +39,9 @@ class People:
     def before_delete(self, organization_id: uuid.UUID) -> None:
         leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
-        end_of_organization(organization_id)
+
+    def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
+        return of_closing(organization_id)
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)

@@ -26,9 +26,16 @@ FIELD = "confirmed"
 NOT_RESENT = (FIELD, reauthentication.FIELD, "csrf_token")
 
 
+class Fleeting(str):
+    """A consequence that is shown but not part of what is confirmed, because it changes all the time."""
+
+    __slots__ = ()
+
+
 def digest_of(consequences: Sequence[str], key: str | None = None) -> str:
     """The digest that a confirmation of these consequences contains."""
-    shown = json.dumps([str(current_actor().id), here(), *consequences])
+    bound = (one for one in consequences if not isinstance(one, Fleeting))
+    shown = json.dumps([str(current_actor().id), here(), *bound])
     secret = key or current_settings().secret_key
     return hmac.digest(secret.encode(), b"confirmation" + shown.encode(), hashlib.sha256).hex()
 
@@ -54,16 +61,18 @@ class ConfirmForm(Form):
         return False
 
 
-def ask_first(title: str, consequences: Sequence[str], *, verb: str, back_url: str) -> Response | None:
+def ask_first(
+    title: str, consequences: Sequence[str], *, verb: str, back_url: str, risky: bool = False
+) -> Response | None:
     """Ask for confirmation of this POST, then for the password. None once both are given, or without consequences.
 
-    Both pages send the same fields again.
+    Both pages send the same fields again. If the consequences changed after they were shown, the new ones are shown.
     """
-    if is_confirmed(request.form.get(FIELD), consequences):
+    if request.method == "POST" and is_confirmed(request.form.get(FIELD), consequences):
         return ask() if consequences else None
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_RESENT]
     confirmed = (FIELD, digest_of(consequences))
-    return render_question(title, consequences, verb=verb, back_url=back_url, fields=[*sent, confirmed])
+    return render_question(title, consequences, verb=verb, back_url=back_url, fields=[*sent, confirmed], risky=risky)
 
 
 def render_question(
@@ -82,6 +91,7 @@ def render_question(
         "verb": verb,
         "back_url": back_url,
         "risky": risky,
+        "changed": request.method == "POST" and FIELD in request.form,
     }
     templates = ("errors/question.html", "errors/_question.html")
     action = here(with_query=True)

@@ -36,7 +36,9 @@ Draft = tuple[str, str, list[tuple[str, str]]]  # owner, path and fields
 COOKIE = "draft"
 SECONDS = 3600
 LONGEST_COOKIE = 3800  # browsers allow 4,096 bytes
-SECRET = frozenset({"csrf_token", "password", "current_password", "own_password", "code", "credential", "sealed"})
+SECRET = frozenset(
+    {"csrf_token", "password", "current_password", "own_password", "code", "credential", "sealed", "confirmed"}
+)
 BACK = "You were signed out, so nothing was saved. Your entries are still here. Check them, then save."
 KEPT_FOR = "The unsaved form on this page belongs to {}, so it is not shown to you."
 ANOTHER = "the account that was signed in before"

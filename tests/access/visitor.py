@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.cast import Person
-from tests.pages import HTMX, Reader
+from tests.pages import HTMX, Reader, fields_of
 
 TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="([^"]+)"')
 CHALLENGE = re.compile(r"challenge&#34;: &#34;([\w-]+)")
@@ -49,6 +49,10 @@ class Visitor:
         """POST with this browser's CSRF token, unless the data contains one."""
         sent = {"csrf_token": self.token, **(data or {})}
         return self.client.post(path, data=sent, headers=_headers(kwargs, htmx=htmx), **kwargs)
+
+    def confirm(self, path: str) -> TestResponse:
+        """POST, and confirm the consequences that this shows."""
+        return self.post(path, fields_of(self.post(path).text, path))
 
     def request(self, method: str, path: str, data: Any = None, *, htmx: bool = False) -> TestResponse:
         return self.post(path, data, htmx=htmx) if method == "POST" else self.get(path, htmx=htmx)

@@ -78,7 +78,7 @@ def stranger(app: Flask, build: Builder) -> Person:
     other = build.person(f"{CANARY.lower()}2@example.org", first_name=f"{CANARY}o", tenant=tenant)
     visitor = far_away(app, boss)
     visitor.post(f"/users/{other.id}/edit", edited(other, first_name=f"{CANARY}us", email=f"{CANARY}3@example.org"))
-    visitor.post(f"/users/{other.id}/delete")
+    visitor.confirm(f"/users/{other.id}/delete")
     visitor.post(f"/users/{other.id}/restore")
     visitor.post(f"/organizations/{tenant.id}/edit", {"name": f"{CANARY} Inc", "version": "1", "base": "{}"})
     visitor.get("/organizations/")  # refused
@@ -219,7 +219,7 @@ def test_lg5_an_admin_does_not_see_changes_to_a_super_admin_in_the_tenant(
     visitor = Visitor(app, root)
     save(visitor, kestrel, edited(kestrel, first_name="Kestrella", organization_id="acme", role="SUPER_ADMIN"))
     Visitor(app).post("/login", {"email": kestrel.email, "password": "wrong"})
-    visitor.post(f"/users/{kestrel.id}/delete")
+    visitor.confirm(f"/users/{kestrel.id}/delete")
     assert len(events(app, row_id=kestrel.id)) == 4
 
     assert leaks(responses(app, ada, kestrel), "kestrel", kestrel.id) == []
@@ -316,7 +316,7 @@ def test_lg7_activity_of_deleted_people_keeps_their_name(
 ) -> None:
     eve = build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
     Visitor(app, eve).post(f"/users/{uma.id}/edit", edited(uma, first_name="Ulla"))
-    Visitor(app, ada).post(f"/users/{eve.id}/delete")
+    Visitor(app, ada).confirm(f"/users/{eve.id}/delete")
 
     for reader in (ada, root):
         for path in (f"/activity/?by={eve.id}&action=update", f"/activity/export?row={uma.id}", f"/users/{uma.id}"):

@@ -178,7 +178,7 @@ def test_lg6_no_secret_of_an_account_is_ever_in_the_history(app: Flask, root: Pe
     reset = chief.post(f"/users/{person.id}/password")
     assert reset.status_code == 303
     secrets |= {new, open_link(one, email_of(app, "password_reset", person.id)), "wrong"}
-    assert chief.post(f"/users/{person.id}/delete").status_code == 303
+    assert chief.confirm(f"/users/{person.id}/delete").status_code == 303
     asked = chief.post(f"/users/{person.id}/restore")
     assert chief.post(f"/users/{person.id}/restore", fields_of(asked.text)).status_code == 303
 

@@ -142,7 +142,7 @@ def test_deleting_shows_how_many_people_lose_access_and_offers_undo(
     sign_in(ada, other_client)
     sign_in(root)
     question = client.get(f"/organizations/{acme.id}/delete")
-    assert "2 people lose access at once, 1 of them" in question.text
+    assert "2 people lose access at once, 1 of them as administrator." in question.text
 
     deleted = client.post(f"/organizations/{acme.id}/delete", data=fields_of(question.text))
     page = client.get(deleted.headers["Location"]).text

@@ -16,7 +16,6 @@ from portal.tokens.commands import (
     Lifetime,
     add_session,
     end_client_sessions,
-    end_of_organization,
     open_session,
     prune,
     revoke,
@@ -130,25 +129,6 @@ def test_ending_client_sessions_leaves_browsers_and_other_people_alone(app: Flas
     with acting(app):
         assert active() == ({browser, theirs}, {theirs})
         assert set(db.session.scalars(select(Session.id).where(Session.ended_at.is_not(None)))) == ours
-
-
-def test_ending_the_client_sessions_of_an_organization_leaves_those_of_others(
-    app: Flask, uma: Person, ada: Person, bea: Person
-) -> None:
-    with acting(app):
-        foreign = client_session_of(bea)
-        for person in (uma, ada):
-            client_session_of(person)
-            open_session(person.id, person.organization_id, lifetime=WEEK)
-        end_of_organization(require(uma.organization_id))
-
-        assert active()[1] == {foreign}
-        assert (active_sessions(uma), active_sessions(ada), active_sessions(bea)) == (1, 1, 1)
-
-
-def require(key: uuid.UUID | None) -> uuid.UUID:
-    assert key is not None
-    return key
 
 
 def test_pruning_removes_only_sessions_that_ended_before_the_limit(

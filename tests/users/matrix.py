@@ -63,7 +63,7 @@ RULES: Rules = {
     ("users.end_session", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
-    ("users.delete", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.delete", "POST"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # deleted people must be restored first

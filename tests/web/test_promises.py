@@ -75,7 +75,7 @@ def test_cs1_every_post_without_a_valid_csrf_token_is_refused(
 def test_cs1_the_csrf_token_can_be_sent_as_a_header(app: Flask, ada: Person, uma: Person) -> None:
     visitor = Visitor(app, ada)
 
-    answer = visitor.client.post(f"/users/{uma.id}/delete", headers={"X-CSRFToken": visitor.token})
+    answer = visitor.client.post(f"/users/{uma.id}/unlock", headers={"X-CSRFToken": visitor.token})
 
     assert answer.status_code == 303
 

@@ -106,7 +106,7 @@ def test_se10_entering_the_password_does_not_count_on_another_device(
     assert other_client.send(path, {"role": "USER"}).status_code == 422
 
 
-@pytest.mark.parametrize("action", ["password", "unlock", "delete"])
+@pytest.mark.parametrize("action", ["password", "unlock"])
 def test_se10_a_sensitive_button_asks_for_the_password_first(
     stale: PageClient, other_client: PageClient, sign_in: SignIn, uma: Person, action: str
 ) -> None:

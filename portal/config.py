@@ -68,10 +68,12 @@ class Settings:
     mail_from: str = "Portal <portal@localhost>"
     data_browser_seconds: float = 5.0  # per statement of the data browser
     data_browser_rows: int = 500  # of a query in the data browser, at most
-    worker_inside: bool = True  # send emails from `flask serve`
+    worker_inside: bool = True  # send emails and run jobs from `flask serve`
     two_factor_roles: tuple[str, ...] = ()  # roles that require two-factor authentication
     keep_sessions_days: float = 90  # after they ended
+    keep_jobs_days: float = 30  # after they ended
     keep_emails_days: float = 30  # the demo's outbox, and emails that could not be sent
+    keep_deleted_days: float = 0  # deleted people, teams and organizations; 0 keeps them until somebody purges them
     log: str | None = None  # "text" or "json": a line per request
     sql: bool = False  # log the statements of each request
     metrics_token: str | None = field(default=None, repr=False)
@@ -168,7 +170,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         two_factor_roles=_roles(environ, "PORTAL_TWO_FACTOR_ROLES"),
         reauthentication_minutes=_number(environ, "PORTAL_REAUTHENTICATION_MINUTES", 15, least=0),
         keep_sessions_days=_number(environ, "PORTAL_KEEP_SESSIONS_DAYS", 90, least=1),
+        keep_jobs_days=_number(environ, "PORTAL_KEEP_JOBS_DAYS", 30, least=1),
         keep_emails_days=_number(environ, "PORTAL_KEEP_EMAILS_DAYS", 30, least=1),
+        keep_deleted_days=_number(environ, "PORTAL_KEEP_DELETED_DAYS", 0, least=0),
         data_browser_seconds=_number(environ, "PORTAL_DATA_BROWSER_TIMEOUT", 5, least=0.1),
         data_browser_rows=int(_number(environ, "PORTAL_DATA_BROWSER_ROWS", 500, least=1)),
         log=_chosen(environ, "PORTAL_LOG", "text", "json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -25,12 +25,14 @@ from portal.auth import commands as authentication
 from portal.auth.actions import ACTIONS as AUTH_ACTIONS
 from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
+from portal.auth.owners import owner_of
 from portal.auth.views import bp as auth
 from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import background
+from portal.config import Settings
 from portal.core import rate_limit
 from portal.core.actions import Action
 from portal.core.actor import current_actor
@@ -44,6 +46,11 @@ from portal.data_browser.permissions import DATA_BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
+from portal.jobs import news, running
+from portal.jobs.commands import remove_ended
+from portal.jobs.kinds import JobKind, kinds
+from portal.jobs.permissions import JOBS_READ, JOBS_WRITE
+from portal.jobs.views import bp as jobs
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
@@ -93,23 +100,39 @@ class Feature:
     checks: tuple[Check, ...] = ()  # of `flask doctor`
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
+    jobs: tuple[JobKind, ...] = ()  # that a worker carries out
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
 def page(
-    label: str, icon: str, endpoint: str, permission: Permission, is_available: Callable[[], bool] = lambda: True
+    label: str,
+    icon: str,
+    endpoint: str,
+    permission: Permission,
+    is_available: Callable[[], bool] = lambda: True,
+    note: Callable[[], str] = lambda: "",
 ) -> Link:
     """A navigation link for people who have the permission."""
 
     def target() -> tuple[str, str] | None:
         return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_available() else None
 
-    return Link((endpoint.partition(".")[0],), icon, target)
+    return Link((endpoint.partition(".")[0],), icon, target, note)
 
 
 def _links(feature: Feature) -> tuple[Link, ...]:
     resource = feature.resource
     return (Link((resource.name,), resource.icon, resource.navigation), *feature.links) if resource else feature.links
+
+
+def _purges() -> Iterator[RetentionRule]:
+    """The rules that permanently remove deleted rows of all resources, if there is a period for that."""
+
+    def age(settings: Settings) -> timedelta | None:
+        return timedelta(days=settings.keep_deleted_days) if settings.keep_deleted_days else None
+
+    for one in RESOURCES.values():
+        yield RetentionRule(f"deleted {one.plural}", age, one.records.purge_before)
 
 
 FEATURES = (
@@ -122,6 +145,7 @@ FEATURES = (
         provides=(
             session.by_cookie.by(authentication.signed_in),
             reauthentication.reauthenticate.by(authentication.reauthenticate),
+            running.owner_of.by(owner_of),
         ),
         emails=WRITERS,
         retention=(RetentionRule("rate limits", lambda _: timedelta(0), rate_limit.prune),),
@@ -165,6 +189,12 @@ FEATURES = (
         retention=(
             RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
         ),
+    ),
+    Feature(
+        pages=(jobs,),
+        permissions=(JOBS_READ, JOBS_WRITE),
+        links=(page("Jobs", "list-check", "jobs.index", JOBS_READ, note=news.running),),
+        retention=(RetentionRule("jobs", lambda settings: timedelta(days=settings.keep_jobs_days), remove_ended),),
     ),
     Feature(
         pages=(mail,),
@@ -233,7 +263,8 @@ def register(app: Flask) -> None:
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
-    retention_rules.set(app, [rule for feature in FEATURES for rule in feature.retention])
+    kinds.set(app, {one.name: one for feature in FEATURES for one in feature.jobs})
+    retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

@@ -168,11 +168,15 @@ CREATE INDEX rate_limits_free_at_idx ON rate_limits (free_at);
 
 CREATE TABLE outbox_emails (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
+    user_id uuid NOT NULL,
     recipient text NOT NULL,
     subject text NOT NULL,
     content text NOT NULL,
     link text,
     kept_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT outbox_emails_pkey PRIMARY KEY (id)
+    CONSTRAINT outbox_emails_pkey PRIMARY KEY (id),
+    CONSTRAINT outbox_emails_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id)
+        ON DELETE CASCADE ON UPDATE CASCADE
 );
+CREATE INDEX outbox_emails_user_id_idx ON outbox_emails (user_id);
 CREATE INDEX outbox_emails_kept_at_idx ON outbox_emails (kept_at);

@@ -335,21 +335,24 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION portal_prune_activity FROM PUBLIC;
 
--- Erases the values of all events about one row, and of the operations that name it, for the right to be forgotten.
--- The erasure itself is an event.
-CREATE FUNCTION portal_erase_activity(erased text, erased_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Erases the values of all events about some rows, and of the operations that name one of them, for the right to be
+-- forgotten. The erasure itself is an event for each row. It looks everything up, whatever the statistics are.
+CREATE FUNCTION portal_erase_activity(erased text, VARIADIC erased_ids uuid[]) RETURNS bigint
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     emptied bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('portal_seal_activity'));
     PERFORM set_config('portal.retention', 'on', true);
     UPDATE activity_leaves l SET salt = NULL FROM activity a
-    WHERE a.id = l.activity_id AND a.table_name = erased AND a.row_id = erased_id;
+    WHERE a.id = l.activity_id AND a.table_name = erased AND a.row_id = ANY (erased_ids);
     UPDATE activity SET changes = NULL, address = NULL, agent = NULL
-    WHERE table_name = erased AND row_id = erased_id;
+    WHERE table_name = erased AND row_id = ANY (erased_ids);
     GET DIAGNOSTICS emptied = ROW_COUNT;
-    INSERT INTO activity (action, table_name, row_id) VALUES ('erase', erased, erased_id);
-    WITH named AS MATERIALIZED (SELECT DISTINCT event_id FROM operations WHERE row_ids @> ARRAY[erased_id]),
+    DELETE FROM activity_repeats WHERE table_name = erased AND row_id = ANY (erased_ids)
+        OR erased = 'users' AND actor_id = ANY (erased_ids);
+    INSERT INTO activity (action, table_name, row_id) SELECT 'erase', erased, unnest(erased_ids);
+    WITH named AS MATERIALIZED (SELECT DISTINCT event_id FROM operations WHERE row_ids && erased_ids),
     unsalted AS (
         UPDATE activity_leaves l SET operation_salt = NULL FROM named WHERE l.activity_id = named.event_id)
     UPDATE operations o SET changes = NULL, names = NULL, search_text = NULL, address = NULL, agent = NULL

@@ -97,7 +97,7 @@ CREATE POLICY reader ON rate_limits FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (free_at) ON rate_limits TO portal_reader;
 
 CREATE POLICY reader ON outbox_emails FOR SELECT TO portal_reader USING (true);
-GRANT SELECT (id, recipient, subject, kept_at) ON outbox_emails TO portal_reader;
+GRANT SELECT (id, user_id, recipient, subject, kept_at) ON outbox_emails TO portal_reader;
 
 CREATE POLICY reader ON activity FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (

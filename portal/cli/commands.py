@@ -16,6 +16,7 @@ from portal.cli.database import database
 from portal.cli.doctor import doctor
 from portal.cli.organizations import organizations_group as organizations_group
 from portal.cli.parameters import Email, Line
+from portal.cli.removal import purge_organization, purge_person
 from portal.cli.serve import serve
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
@@ -228,4 +229,6 @@ def _chosen(password: str | None, rule: PasswordRule) -> tuple[str, str]:
 
 
 database.add_command(adopt)
+organizations_group.add_command(purge_organization)
+users_group.add_command(purge_person)
 COMMANDS = (serve, seed_command, organizations_group, users_group, tenancy, doctor, database)

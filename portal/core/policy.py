@@ -26,6 +26,9 @@ class Permission:
     label: str
 
 
+PURGE = Permission("records:purge", SUPER_ADMINS, "Delete permanently")
+
+
 @dataclass(frozen=True)
 class Permissions:
     """The permissions of one resource. `others` are those that only this resource has."""
@@ -36,6 +39,7 @@ class Permissions:
     write: Permission
     delete: Permission
     others: tuple[Permission, ...] = ()
+    purge: Permission = PURGE
 
     @classmethod
     def of(cls, name: str, roles: frozenset[Role]) -> Permissions:
@@ -46,7 +50,8 @@ class Permissions:
 
     def __iter__(self) -> Iterator[Permission]:
         """All of them."""
-        return iter(dict.fromkeys((self.list, self.read, self.create, self.write, self.delete, *self.others)))
+        own = self.list, self.read, self.create, self.write, self.delete, *self.others, self.purge
+        return iter(dict.fromkeys(own))
 
 
 def allows(actor: Actor, permission: Permission) -> bool:

@@ -16,6 +16,8 @@ from portal.core.db import command, continued, db, locked, was_created
 from portal.core.errors import Conflict, Missing, NotAllowed, Stale
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
+from portal.core.purging import purge_some
+from portal.core.retention import in_batches
 
 Row = TypeVar("Row", bound=Record)
 R = TypeVar("R")
@@ -68,6 +70,15 @@ class Records(Generic[Row]):
         """
         values = self._taken(row_id, history.before(self.model, row_id, version))
         return self.around(row_id, values, lambda: self._undo(row_id, version))
+
+    def purge(self, row_id: uuid.UUID) -> None:
+        """Remove a deleted row permanently, with what belongs to it (core/purging.py). Raises Missing."""
+        if not purge_some(self.model, self.model.id == row_id, self.model.deleted_at.is_not(None)):
+            raise Missing
+
+    def purge_before(self, before: datetime) -> int:
+        """Remove permanently what was deleted earlier than `before`. Returns how many rows."""
+        return in_batches(lambda: purge_some(self.model, self.model.deleted_at < before))
 
     def by_id(self, row_id: uuid.UUID) -> Select[Row]:
         return select(self.model).where(self.model.id == row_id)

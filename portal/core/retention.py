@@ -11,10 +11,13 @@ from portal.config import Settings
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """Rows to remove once they are older than `age`. `remove` runs as the system and returns how many it removed."""
+    """Rows to remove once they are older than `age`, never if that is None.
+
+    `remove` runs as the system and returns how many it removed.
+    """
 
     name: str
-    age: Callable[[Settings], timedelta]
+    age: Callable[[Settings], timedelta | None]
     remove: Callable[[datetime], int]
 
 

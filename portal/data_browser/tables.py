@@ -31,6 +31,7 @@ ABOUT = {
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
+    "jobs": "Long tasks that a worker carries out.",
     "outbox_emails": "Emails in the demo's outbox.",
     "operations": "Operations: one row per transaction, and one for each organization's part.",
     "passkeys": "Passkeys of people.",
@@ -40,9 +41,9 @@ ABOUT = {
     "rate_limits": "Rate-limit counters.",
     "user_totals": "How many people each organization has, by role and status, and all of them together.",
     "queue.procrastinate_events": "Events of the queue's jobs.",
-    "queue.procrastinate_jobs": "Queued emails.",
+    "queue.procrastinate_jobs": "Queued emails, and the next batches of jobs.",
     "queue.procrastinate_periodic_defers": "Recurring jobs.",
-    "queue.procrastinate_workers": "Workers that send emails.",
+    "queue.procrastinate_workers": "Workers that send emails and run jobs.",
 }
 
 # Columns that the portal derives from others for searching and sorting. They are shown on request.

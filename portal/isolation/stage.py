@@ -21,6 +21,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
+from portal.jobs.models import Job
 from portal.organizations.resource import SLUG_SAMPLE
 from portal.resources.relation import by_references
 from portal.resources.samples import SampleTenant, Texts
@@ -154,10 +155,16 @@ def _filled(tenant: SampleTenant, *only: str) -> SampleTenant:
 def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
     """Create the rows of a person who has signed in: sessions, an API token and an event."""
     open_session(person, tenant.id, lifetime=DAY)
+    create_many(Job, [_job(person, tenant)])
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
     role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
     history.record(SIGN_IN, by=Actor(person, role, tenant.id), about=person)
+
+
+def _job(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
+    title = tenant.texts.phrase("the title of a job")
+    return {"owner_id": person, "organization_id": tenant.id, "kind": "sample", "title": title, "state": "done"}
 
 
 def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:

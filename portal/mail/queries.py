@@ -28,7 +28,9 @@ def state_of_queue(alive: timedelta) -> Select[Any]:
     began = select(func.min(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
     return select(
         func.count().filter(is_due).label("due"),
-        func.min(func.coalesce(JOBS.c.scheduled_at, began)).filter(is_due).label("since"),
+        func.min(func.coalesce(JOBS.c.scheduled_at, began))
+        .filter(is_due, JOBS.c.queue_name == "emails")  # a job may wait for others
+        .label("since"),
         func.count().filter(_is("todo") & ~is_due).label("later"),
         func.count().filter(_is("failed")).label("failed"),
         select(func.count()).where(WORKERS.c.last_heartbeat > at - alive).scalar_subquery().label("workers"),

@@ -1,7 +1,9 @@
-"""The worker: it takes jobs from a queue in the database and sends emails.
+"""The worker: it takes emails from a queue in the database and sends them, and beside that carries out jobs.
 
-A job contains only ids. portal_send_later (portal/sql/mail) adds it in the transaction that causes the email. It runs
-at least once: if a worker is killed between sending an email and recording that, the job runs again.
+What is queued contains only ids. portal_send_later (portal/sql/mail) and portal_work_later (portal/sql/jobs) add it in
+the transaction that causes it. An email is sent at least once: if a worker is killed between sending it and recording
+that, it is sent again. For jobs, see jobs/running.py. Each queue has a worker of its own, so that emails never wait for
+a job.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from email.message import EmailMessage
 
@@ -21,6 +23,7 @@ from flask import Flask
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
+from procrastinate.signals import on_stop
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
 
@@ -29,8 +32,9 @@ from portal.core.clock import now
 from portal.core.connecting import SETTINGS, parameters
 from portal.core.db import DIRECT, acting_as, command, db
 from portal.core.email_addresses import mailable_email
-from portal.core.errors import Busy, UnsuitableDatabase
+from portal.core.errors import Busy, Missing, UnsuitableDatabase
 from portal.core.retention import RetentionRule
+from portal.jobs.running import run
 from portal.mail.message import Email, message_of, written
 from portal.mail.models import OutboxEmail
 from portal.mail.post import Undelivered, Unwanted, deliver
@@ -39,6 +43,7 @@ from portal.postgres.sentences import sentence_of
 from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
+JOBS, WORK = "jobs", "work"  # as in migration 0009_jobs
 RETENTION_CRON = "17 3 * * *"  # UTC
 DAY_SECONDS = 86_400  # a restarted worker makes up for a retention run that it missed within this time
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
@@ -48,6 +53,16 @@ ENDING_SECONDS = 25.0
 UNREACHABLE = (ConnectorException, PoolTimeout, psycopg.Error, DBAPIError, OSError)
 
 log = logging.getLogger("portal")
+
+
+class Again(BaseRetryStrategy):
+    """Try a job's next batches again until the database is there. Any other error is a bug: a job reports its own."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, (*UNREACHABLE, Busy)):
+            log.error("job %s could not be run: %s", job.task_kwargs.get("job_id"), type(exception).__name__)
+            return None
+        return RetryDecision(retry_in={"seconds": FIRST_PAUSE})
 
 
 class Backoff(BaseRetryStrategy):
@@ -76,7 +91,7 @@ def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
         if email is None:
             return
         if settings.has_outbox:
-            _keep(email)
+            _keep(email, user_id)
         elif settings.smtp_url is not None:
             deliver(_addressed(email, settings.mail_from), settings.smtp_url)
 
@@ -91,9 +106,9 @@ def _addressed(email: Email, sender: str) -> EmailMessage:
 
 
 @command
-def _keep(email: Email) -> None:
-    content = email.content("txt")
-    db.session.add(OutboxEmail(recipient=email.recipient, subject=email.subject, content=content, link=email.link))
+def _keep(email: Email, user_id: uuid.UUID) -> None:
+    values = {"recipient": email.recipient, "subject": email.subject, "content": email.content("txt")}
+    db.session.add(OutboxEmail(user_id=user_id, link=email.link, **values))
 
 
 def queue_of(app: Flask) -> App:
@@ -102,7 +117,7 @@ def queue_of(app: Flask) -> App:
     url = settings.direct_url or app.config["SQLALCHEMY_DATABASE_URI"]
     # It waits for jobs without a time limit, so its connection must not be closed when idle.
     arguments = parameters(url, {**SETTINGS, "search_path": SCHEMA, "idle_session_timeout": "0"}, "portal-worker")
-    connector = PsycopgConnector(kwargs=arguments, min_size=1, max_size=3)
+    connector = PsycopgConnector(kwargs=arguments, min_size=1, max_size=4)
     queue = App(connector=connector, periodic_defaults={"max_delay": DAY_SECONDS})
 
     @queue.task(name=TASK, queue=QUEUE, retry=Backoff())
@@ -110,8 +125,13 @@ def queue_of(app: Flask) -> App:
         with app.app_context():
             send(kind, uuid.UUID(user_id), event)
 
+    @queue.task(name=WORK, queue=JOBS, retry=Again())
+    def carry_on(job_id: str) -> None:
+        with app.app_context():
+            run(uuid.UUID(job_id))
+
     @queue.periodic(cron=RETENTION_CRON)
-    @queue.task(name="retention", queue=QUEUE, queueing_lock="retention")
+    @queue.task(name="retention", queue=JOBS, queueing_lock="retention")
     def remove(timestamp: int) -> None:
         with app.app_context():
             remove_old_rows()
@@ -126,54 +146,79 @@ def remove_old_rows() -> dict[str, int]:
     """Apply each retention rule, even if another one fails. Returns how many rows each removed."""
     settings = current_settings()
     removed = {}
-    for one in retention_rules():
+    ages = ((one, one.age(settings)) for one in retention_rules())
+    for one, age in ((one, age) for one, age in ages if age is not None):
         try:
             with acting_as(SYSTEM):
-                removed[one.name] = one.remove(now() - one.age(settings))
-        except (DBAPIError, Busy) as error:
+                removed[one.name] = one.remove(now() - age)
+        except (DBAPIError, Busy, Missing) as error:
             log.warning("could not remove %s: %s", one.name, type(error).__name__)
     if any(removed.values()):
         log.info("removed old rows: %s", ", ".join(f"{many} {name}" for name, many in removed.items() if many))
     return removed
 
 
-async def work(queue: App, *, until_empty: bool = False, with_signals: bool = False) -> None:
-    """Run jobs until the queue is empty, or until a signal, after which the current job is finished."""
+async def work(
+    queue: App, queues: Sequence[str] = (QUEUE, JOBS), *, until_empty: bool = False, with_signals: bool = False
+) -> None:
+    """Run what is queued until nothing is left, or until a signal, after which what has begun is finished."""
     if until_empty:  # periodic jobs would keep it waiting for the next day
         queue.periodic_registry.periodic_tasks.clear()
     async with queue.open_async():
-        rescuing = asyncio.create_task(_rescue(queue))
+        rescuing = asyncio.create_task(_rescue(queue, queues))
+        shares = [list(queues)] if until_empty else [[one] for one in queues]
+        workers = [asyncio.create_task(_worker(queue, share, wait=not until_empty)) for share in shares]
+
+        def stop() -> None:
+            for one in workers:
+                one.cancel()
+
         try:
-            await queue.run_worker_async(
-                queues=[QUEUE],
-                wait=not until_empty,
-                delete_jobs=DeleteJobCondition.SUCCESSFUL.value,
-                install_signal_handlers=with_signals,
-                shutdown_graceful_timeout=ENDING_SECONDS,
-                stalled_worker_timeout=STALLED_SECONDS,
-            )
+            with on_stop(stop) if with_signals else nullcontext():
+                await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+            stop()
+            for ended in await asyncio.gather(*workers, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
         finally:
             rescuing.cancel()
             with suppress(asyncio.CancelledError):
                 await rescuing
 
 
-async def _rescue(queue: App) -> None:
-    """Regularly return the jobs of dead workers to the queue."""
+async def _worker(queue: App, share: list[str], *, wait: bool) -> None:
+    await queue.run_worker_async(
+        queues=share,
+        wait=wait,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL.value,
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=ENDING_SECONDS,
+        stalled_worker_timeout=STALLED_SECONDS,
+    )
+
+
+async def _rescue(queue: App, queues: Sequence[str]) -> None:
+    """Regularly return to the queue what dead workers had begun."""
     while True:
         with suppress(*UNREACHABLE):
-            for job in await queue.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
-                await queue.job_manager.retry_job(job)
+            for one in queues:
+                stalled = await queue.job_manager.get_stalled_jobs(queue=one, seconds_since_heartbeat=STALLED_SECONDS)
+                for job in stalled:
+                    await queue.job_manager.retry_job(job)
         await asyncio.sleep(RESCUE_SECONDS)
 
 
 def work_on(app: Flask, *, with_signals: bool = False) -> None:
-    """Run jobs until a signal. Restart after an outage of the database."""
+    """Send emails, if that is set up, and run jobs until a signal. Restart after an outage of the database."""
+    missing = current_settings.of(app).missing_for_mail
+    if missing:
+        log.warning("%s", missing)
+    queues = (JOBS,) if missing else (QUEUE, JOBS)
     while True:
         try:
             with app.app_context():  # the pool of the queue doesn't report why it can't connect
                 try_reading(db.engines.get(DIRECT, db.engine), f"{SCHEMA}.procrastinate_jobs")
-            asyncio.run(work(queue_of(app), with_signals=with_signals))
+            asyncio.run(work(queue_of(app), queues, with_signals=with_signals))
         except UNREACHABLE as error:
             if isinstance(cause := getattr(error, "orig", None), UnsuitableDatabase):
                 raise cause from None
@@ -184,11 +229,7 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
 
 
 def work_in_background(app: Flask) -> None:
-    """Run jobs in a thread of this process, unless emails can't be sent."""
-    settings = current_settings.of(app)
-    if not settings.worker_inside:
-        return
-    if settings.missing_for_mail:
-        log.warning("%s", settings.missing_for_mail)
+    """Work in a thread of this process, unless `flask worker` does."""
+    if not current_settings.of(app).worker_inside:
         return
     threading.Thread(target=work_on, args=(app,), name="worker", daemon=True).start()

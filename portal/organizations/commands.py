@@ -5,19 +5,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
 
 from portal.core.actor import current_actor
-from portal.core.db import db
+from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, NotAllowed
+from portal.core.models import Record
 from portal.core.policy import allows
+from portal.core.purging import purge_some
 from portal.core.records import Records
+from portal.core.retention import in_batches
 from portal.organizations import queries
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS, ORGANIZATIONS_RENAME_SLUG
+from portal.resources.relation import by_references
 
 SLUG_TAKEN = "{} already uses this URL name. Change one of the two first."
 SLUG_IN_USE = "This URL name is already in use."
@@ -39,6 +44,30 @@ class Organizations(Records[Organization]):
     def remove(self, row: Organization, at: datetime) -> None:
         members().before_delete(row.id)
         super().remove(row, at)
+
+    def purge(self, row_id: uuid.UUID) -> None:
+        """First its rows, each batch in a transaction of its own. Continues where an earlier call was interrupted."""
+        self._of_deleted(row_id)
+        for one in reversed(by_references()):
+            if one.records is not self:
+                in_batches(partial(self._purge_inside, one.records.model, row_id))
+        super().purge(row_id)
+
+    def purge_before(self, before: datetime) -> int:
+        old = select(Organization.id).where(Organization.deleted_at < before)
+        keys = db.session.scalars(old, execution_options={"with_deleted": True}).all()
+        for key in keys:
+            self.purge(key)
+        return len(keys)
+
+    @command
+    def _purge_inside(self, model: type[Record], row_id: uuid.UUID) -> int:
+        self._of_deleted(row_id)
+        return purge_some(model, model.tenant() == row_id)
+
+    def _of_deleted(self, row_id: uuid.UUID) -> None:
+        """Lock the organization, so that it can't be restored meanwhile. Missing unless it is deleted."""
+        locked(self.by_id(row_id).where(Organization.deleted_at.is_not(None)), with_deleted=True)
 
     def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
         """Name the organization that has the slug."""

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from portal.core.actor import current_actor
 from portal.core.counts import Count, counted, numbered
 from portal.core.db import db
+from portal.core.errors import Conflict
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.organizations import queries
@@ -25,12 +26,16 @@ from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import Empty, Resource, resources
+from portal.resources.empty import Empty
+from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import Form
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
+MOST_PURGED = 5_000  # rows in one request
+TOO_LARGE = "{} has more than {:,} people and teams. An operator can remove it: flask organizations purge {}"
+PURGED = "{} are removed with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
 
@@ -126,12 +131,27 @@ class Organizations(Resource[Organization]):
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
         others = [one for one in resources().values() if one is not self and not one.are_people]
-        kept = [(counted(select(one.records.model).where(one.records.model.tenant() == row.id)), one) for one in others]
+        kept = [(self._counted(one, row), one) for one in others]
         return [
             *members().of_deleting(row.id),
             *(f"{numbered(many, f'{one.noun} is', f'{one.plural} are')} kept." for many, one in kept if many.value),
             RESTORED,
         ]
+
+    def purged_by(self, row: Organization) -> Sequence[str]:
+        return (row.slug,)
+
+    def consequences_of_purging(self, row: Organization) -> list[str]:
+        held = [(self._counted(one, row, with_deleted=True), one) for one in resources().values() if one is not self]
+        if sum(many.value for many, _ in held) > MOST_PURGED:
+            raise Conflict(None, TOO_LARGE.format(row.name, MOST_PURGED, row.slug))
+        found = (numbered(many, one.noun, one.plural) for many, one in held if many.value)
+        return [PURGED.format(" and ".join(found))] if any(many.value for many, _ in held) else []
+
+    def _counted(self, resource: Resource[Any], row: Organization, **options: bool) -> Count:
+        """How many rows of another resource the organization has."""
+        model = resource.records.model
+        return counted(select(model).where(model.tenant() == row.id), **options)
 
     def consequences_of_restoring(self, row: Organization) -> list[str]:
         return members().of_restoring(row.id)

@@ -16,6 +16,7 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.policy import Permission
 from portal.resources.exporting import export
+from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
 from portal.web import attempts, conflicts, reauthentication
@@ -47,6 +48,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
         ("/<uuid:id>/delete", "delete", pages.delete, may.delete, BOTH),
         ("/<uuid:id>/restore", "restore", pages.restore, may.delete, ("POST",)),
+        ("/<uuid:id>/purge", "purge", pages.purge, may.purge, BOTH),
     ):
         bp.add_url_rule(rule, name, ruled(view, permission), methods=methods)
     return bp
@@ -178,6 +180,10 @@ class Pages(Generic[Row]):
         else:
             confirm(restored, f"{self.resource.title_of(restored)} restored.", self.resource.undo_url(id))
         return redirect(back_url)
+
+    def purge(self, id: uuid.UUID) -> ResponseReturnValue:
+        """Remove a deleted row permanently."""
+        return purge(self.resource, id)
 
     def _is_confirmed(self, form: Form, row: Row | None) -> bool:
         """Whether the consequences are confirmed, and the password was entered if needed. Asks for both at once."""

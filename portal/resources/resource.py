@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -26,6 +25,7 @@ from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.columns import Column, Shown
 from portal.resources.demo import Demo, DemoRows
+from portal.resources.empty import Empty
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
@@ -34,16 +34,6 @@ Row = TypeVar("Row", bound=Record)
 SUGGESTIONS = 10
 KINDS: Mapping[Kind, str] = {"csv": "CSV", "jsonl": "JSON Lines"}
 SAME_NAME = 200
-
-
-@dataclass(frozen=True)
-class Empty:
-    """The empty state of a tab: the reason, and the next step."""
-
-    title: str
-    text: str
-    icon: str
-    offers_new: bool = False
 
 
 class Resource(ABC, Generic[Row]):
@@ -316,6 +306,14 @@ class Resource(ABC, Generic[Row]):
         return [self.deleting]
 
     def consequences_of_restoring(self, row: Row) -> list[str]:
+        return []
+
+    def purged_by(self, row: Row) -> Sequence[str]:
+        """The texts that confirm removing the row permanently when typed. The first one is shown."""
+        return (self.title_of(row),)
+
+    def consequences_of_purging(self, row: Row) -> list[str]:
+        """Raises Conflict if a request is too short for it."""
         return []
 
     def consequences_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,9 @@ from portal.core.counts import Count
 from portal.core.listing import Filter, Listing
 from portal.organizations.models import Organization
 from portal.resources.columns import Column
+from portal.resources.empty import Empty
 from portal.resources.relation import Relation
-from portal.resources.resource import Empty, Resource
+from portal.resources.resource import Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.teams import queries
 from portal.teams.commands import teams as records

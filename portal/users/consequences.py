@@ -54,6 +54,14 @@ def of_leaving(user: User, act: str) -> list[str]:
     return [*sentences, f"The record {kept}."]
 
 
+def of_purging(user: User) -> list[str]:
+    """Consequences of removing a deleted person permanently."""
+    return [
+        f"{user.name} is removed, with all sessions, tokens, second factors and team memberships.",
+        f"{readable_email(user.email)} can be used by somebody else.",
+    ]
+
+
 def of_reset(user: User, *, is_mailed: bool) -> list[str]:
     """Consequences of resetting a person's password."""
     ways = [

@@ -21,7 +21,8 @@ from portal.organizations.models import Organization
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
-from portal.resources.resource import SUGGESTIONS, Empty, Resource
+from portal.resources.empty import Empty
+from portal.resources.resource import SUGGESTIONS, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.commands import users as records
@@ -258,6 +259,12 @@ class People(Resource[User]):
 
     def consequences_of_restoring(self, row: User) -> list[str]:
         return consequences.of_returning(row, row.organization)
+
+    def purged_by(self, row: User) -> Sequence[str]:
+        return readable_email(row.email), row.email
+
+    def consequences_of_purging(self, row: User) -> list[str]:
+        return consequences.of_purging(row)
 
     def consequences_of_undoing(self, row: User, values: Mapping[str, Any]) -> list[str]:
         return consequences.of_undoing(row, values)

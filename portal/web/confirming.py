@@ -23,6 +23,7 @@ from portal.web.rendering import render, wants_fragment
 from portal.web.urls import here
 
 FIELD = "confirmed"
+CHANGED = "This has changed since it was shown. Check it again."
 NOT_RESENT = (FIELD, reauthentication.FIELD, "csrf_token")
 
 
@@ -91,7 +92,7 @@ def render_question(
         "verb": verb,
         "back_url": back_url,
         "risky": risky,
-        "changed": request.method == "POST" and FIELD in request.form,
+        "changed": CHANGED if request.method == "POST" and FIELD in request.form else "",
     }
     templates = ("errors/question.html", "errors/_question.html")
     action = here(with_query=True)

@@ -25,6 +25,7 @@ class Link:
     sections: tuple[str, ...]  # the blueprints on whose pages it is marked as current
     icon: str
     target: Callable[[], tuple[str, str] | None]
+    note: Callable[[], str] = lambda: ""  # a short text beside the label
 
 
 class Given(Generic[T]):

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.core.db import command, db
-from tests.access.visitor import CONFLICT, DONE, FORBIDDEN, NOT_FOUND, PAGE, SIGN_IN, Visitor
+from tests.access.visitor import CONFLICT, DONE, FORBIDDEN, INVALID, NOT_FOUND, PAGE, SIGN_IN, Visitor
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
@@ -52,6 +52,9 @@ SUPER_RESTORES = (DONE, DONE, DONE, NOT_FOUND, DONE)
 # People with a password can't be invited. Invitations are tested in tests/users/test_invitations.py.
 ADMIN_CONFLICTS = (CONFLICT, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
 SUPER_CONFLICTS = (CONFLICT, CONFLICT, NOT_FOUND, NOT_FOUND, CONFLICT)
+# What isn't deleted has to be deleted first; otherwise the name has to be typed.
+SUPER_PURGES = (DONE, DONE, PAGE, NOT_FOUND, DONE)
+SUPER_ANSWERS = (DONE, DONE, INVALID, NOT_FOUND, DONE)
 TENANT_READS = (PAGE, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
 
 

@@ -83,6 +83,13 @@ EXPECTED |= {
 }
 
 EXPECTED |= {
+    ("jobs.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("jobs.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/jobs
+    ("jobs.cancel", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+    ("jobs.retry", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+}
+
+EXPECTED |= {
     ("tokens.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("tokens.index", "POST"): Rule(SIGN_IN, CREATED, CREATED, CREATED),
     ("tokens.revoke", "POST"): Rule(SIGN_IN, *(NOT_FOUND,) * 3),  # the ids are those of people

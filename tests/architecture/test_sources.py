@@ -73,7 +73,7 @@ EXCEPTIONS = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 USES_EXCEPTIONS = {
     "account/views.py", "activity/cli.py", "activity/queries.py", "activity/row_names.py", "activity/seals.py",
     "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
-    "auth/redeeming.py",
+    "auth/redeeming.py", "auth/owners.py", "jobs/running.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
@@ -82,7 +82,8 @@ USES_EXCEPTIONS = {
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
     "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
-    "users/rules.py", "users/totals.py", "users/views.py", "web/observing.py", "web/session.py",
+    "users/rules.py", "users/totals.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py",
+    "cli/removal.py", "resources/purge_page.py", "organizations/commands.py", "organizations/resource.py",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ ADMIN = {
 SUPER_ADMIN = ADMIN | {
     "outbox:read", "data_browser:read",
     "organizations:create", "organizations:delete", "organizations:list", "organizations:slug", "users:any_tenant",
+    "records:purge",
 }  # fmt: skip
 
 

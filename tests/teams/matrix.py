@@ -15,6 +15,8 @@ from tests.access.rules import (
     ADMIN_READS,
     ADMIN_RESTORES,
     NEVER_USER,
+    SUPER_ANSWERS,
+    SUPER_PURGES,
     SUPER_READS,
     SUPER_RESTORES,
     Body,
@@ -25,7 +27,7 @@ from tests.access.rules import (
     row,
     version,
 )
-from tests.access.visitor import DONE, NOT_FOUND, PAGE
+from tests.access.visitor import DONE, FORBIDDEN, NOT_FOUND, PAGE
 from tests.acting import acting
 from tests.users import matrix as people
 
@@ -45,6 +47,8 @@ RULES: Rules = {
     ("teams.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("teams.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("teams.delete", "POST"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
+    ("teams.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
+    ("teams.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("teams.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("teams_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("teams_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),

@@ -20,8 +20,10 @@ from tests.access.rules import (
     ADMIN_RESTORES,
     ADMIN_WRITES,
     NEVER_USER,
+    SUPER_ANSWERS,
     SUPER_CONFIRMS,
     SUPER_CONFLICTS,
+    SUPER_PURGES,
     SUPER_READS,
     SUPER_RESTORES,
     SUPER_WRITES,
@@ -33,7 +35,7 @@ from tests.access.rules import (
     row,
     version,
 )
-from tests.access.visitor import DONE, NOT_FOUND, PAGE
+from tests.access.visitor import DONE, FORBIDDEN, NOT_FOUND, PAGE
 from tests.acting import acting
 
 HOUR = Lifetime(timedelta(hours=1), timedelta(hours=1))
@@ -64,6 +66,8 @@ RULES: Rules = {
     ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.delete", "POST"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
+    ("users.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
+    ("users.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # deleted people must be restored first

@@ -4,4 +4,4 @@ DROP POLICY IF EXISTS reader ON outbox_emails;
 REVOKE ALL ON outbox_emails FROM portal_tenant, portal_reader;
 
 CREATE POLICY reader ON outbox_emails FOR SELECT TO portal_reader USING (true);
-GRANT SELECT (id, recipient, subject, kept_at) ON outbox_emails TO portal_reader;
+GRANT SELECT (id, user_id, recipient, subject, kept_at) ON outbox_emails TO portal_reader;

@@ -1,0 +1,39 @@
+"""Remove rows permanently, in batches: with everything that belongs to them, and with their values in the history.
+
+What belongs to a row are the rows that foreign keys remove with it (ON DELETE CASCADE).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, select, text
+
+from portal.core.db import command, db
+from portal.core.models import Base, Record
+
+AT_ONCE = 1_000  # rows in one transaction, so that nobody waits for it
+ERASE = text("SELECT portal_erase_activity(:erased, VARIADIC CAST(:keys AS uuid[]))")
+OPTIONS: dict[str, Any] = {"with_deleted": True, "synchronize_session": False}
+
+
+@command
+def purge_some(model: type[Record], *conditions: ColumnElement[bool]) -> int:
+    """Remove up to AT_ONCE rows, whether they are deleted or not. Returns how many."""
+    found = select(model.id).where(*conditions).limit(AT_ONCE).with_for_update()
+    keys = db.session.scalars(found, execution_options=OPTIONS).all()
+    if keys:
+        db.session.execute(delete(model).where(model.id.in_(keys)), execution_options=OPTIONS)
+        table: Any = model.__table__  # type: ignore[attr-defined]
+        db.session.execute(ERASE, {"erased": table.name, "keys": [str(key) for key in keys]})
+    return len(keys)
+
+
+def belongings(table: Table) -> dict[Table, str]:
+    """The tables whose rows belong to a row of this table, with the column that names it."""
+    return {
+        other: column.name
+        for other in Base.metadata.sorted_tables
+        for column in other.columns
+        if any(key.column.table is table and key.ondelete == "CASCADE" for key in column.foreign_keys)
+    }

@@ -1,0 +1,1 @@
+"""Long tasks that a worker carries out on behalf of a person, in batches."""

@@ -61,6 +61,7 @@ from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
+from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
 from portal.organizations.resource import resource as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
@@ -164,7 +165,7 @@ FEATURES = (
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
     ),
-    Feature(resource=organizations, actions=RESOURCE_ACTIONS),
+    Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(
         pages=(activity,),

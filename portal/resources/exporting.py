@@ -23,13 +23,12 @@ MIMETYPES: Mapping[Kind, str] = {"csv": "text/csv", "jsonl": "application/jsonl"
 def export(resource: Resource[Any], listing: Listing, kind: Kind) -> Response:
     """Stream the rows, and record that in the history."""
     rows = _described(resource, listing)
-    response = download(f"{resource.plural}-{now():%Y-%m-%d}.{kind}", MIMETYPES[kind], _parts(resource, listing, kind))
-    try:
-        record(EXPORT, details={"rows": rows})
-    except BaseException:
-        response.close()  # else it would occupy its slot forever
-        raise
-    return response
+    return download(
+        f"{resource.plural}-{now():%Y-%m-%d}.{kind}",
+        MIMETYPES[kind],
+        _parts(resource, listing, kind),
+        recording=lambda: record(EXPORT, details={"rows": rows}),
+    )
 
 
 def _parts(resource: Resource[Any], listing: Listing, kind: Kind) -> Iterator[bytes]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, not_, select, true
 
 from portal.core.actor import Role
+from portal.core.bulk import among
 from portal.core.counts import Count
 from portal.core.db import db
 from portal.organizations import members
@@ -36,9 +38,19 @@ class People:
         found = db.session.execute(select(*(number.label(None) for number in counted))).one()
         return members.Membership(db.session.execute(newest).all(), *map(Count, found))
 
-    def before_delete(self, organization_id: uuid.UUID) -> None:
-        leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
+    def before_delete(self, *organization_ids: uuid.UUID) -> None:
+        leaving = select(User).where(among(User.organization_id, organization_ids), User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
+
+    def has_last_super_admins(self, organization_ids: Sequence[uuid.UUID]) -> Any:
+        able = queries.active_super_admins()
+        inside = able.where(User.organization_id == Organization.id).correlate(Organization)
+        is_outside = func.coalesce(not_(among(User.organization_id, organization_ids)), true())
+        return and_(inside.exists(), not_(able.where(is_outside).exists()))
+
+    def number_in(self, organization_ids: Sequence[uuid.UUID]) -> int:
+        inside = totals.total(among(UserTotal.organization_id, organization_ids), UserTotal.status == "active")
+        return db.session.scalar(select(inside)) or 0
 
     def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
         return of_closing(organization_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,13 +16,16 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     or_,
     select,
     true,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import aliased
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core.bulk import among
 from portal.core.clock import now
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
@@ -195,6 +198,16 @@ def deleted_by_email(email: str) -> Select[User]:
     return gone.order_by(User.deleted_at.desc().nulls_last()).limit(
         1
     )  # an order that no index has: emails are looked up
+
+
+def taken_elsewhere(ids: Collection[uuid.UUID], actor: Actor) -> Select[uuid.UUID]:
+    """Those deleted people whose address an active person has whom the actor can't see. Run it with_deleted."""
+    other = aliased(User)
+    hidden = or_(other.organization_id.is_distinct_from(actor.organization_id), other.role == Role.SUPER_ADMIN)
+    same = func.lower(other.email) == func.lower(User.email)
+    holder = select(literal(1)).where(same, other.deleted_at.is_(None), hidden)
+    mine = among(User.id, ids), User.deleted_at.is_not(None), User.organization_id == actor.organization_id
+    return select(User.id).where(*mine, holder.exists())
 
 
 def super_admins() -> Select[uuid.UUID]:

@@ -29,10 +29,9 @@ def rows_in(file: bytes) -> list[list[Any]]:
 
 
 def _column(name: str) -> int:
-    letters = re.sub(r"\d", "", name)
     place = 0
-    for letter in letters:
-        place = place * 26 + ord(letter) - ord("A") + 1
+    for one in re.sub(r"\d", "", name):
+        place = place * 26 + ord(one) - ord("A") + 1
     return place - 1
 
 

@@ -73,6 +73,7 @@ from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
+from portal.users import totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
 from portal.users.membership import People
 from portal.users.queries import names_of
@@ -162,6 +163,7 @@ FEATURES = (
         resource=persons,
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
+        checks=totals.CHECKS,
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),

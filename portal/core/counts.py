@@ -34,9 +34,9 @@ class Count:
     kind: Literal["exact", "more", "about"] = "exact"
 
     @classmethod
-    def bounded(cls, counted: int, bound: int) -> Count:
+    def bounded(cls, counted: int, bound: float) -> Count:
         """The result of a count that stops at one above `bound`."""
-        return cls(counted) if counted <= bound else cls(bound, "more")
+        return cls(counted) if counted <= bound else cls(int(bound), "more")
 
 
 def number_of(number: int, one: str, several: str = "") -> str:

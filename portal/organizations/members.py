@@ -25,7 +25,7 @@ class Membership:
 
 class Members(Protocol):
     def counted(self) -> Any:
-        """A column `people` for lists of organizations: the number who can sign in, counted up to `BOUND` + 1."""
+        """A column `people` for lists of organizations: the number who can sign in."""
 
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
 

@@ -32,7 +32,6 @@ from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.confirming import Fleeting
 from portal.web.forms import Form
-from portal.web.jinja import bounded
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
@@ -42,7 +41,7 @@ RESTORED = "Restoring the organization brings all of this back exactly. Whatever
 
 def _people(row: Any) -> tuple[Count, str]:
     """How many people can sign in, and the list of them."""
-    return bounded(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
+    return Count(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
 
 
 class Organizations(Resource[Organization]):

@@ -37,6 +37,7 @@ from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.filters import FILTERS, YES_OR_NO, day_of, last_sign_in
 from portal.users.models import INVITATION_HOLDS, User, full_name
+from portal.users.totals import count_of
 
 NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
@@ -56,7 +57,6 @@ IN_NO_DELETED_ORGANIZATION = or_(
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
-COUNTED = ("active", "invited", "deactivated")
 COLUMNS = (
     User.id,
     User.email,
@@ -80,7 +80,7 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
     """The list of people for these URL arguments, with further filters."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
-    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=_counted)
+    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
     found = Listing(source, asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
@@ -113,20 +113,6 @@ def _found(listing: Listing, part: Found) -> Any:
         key,
         part.most,
     )
-
-
-def _counted(listing: Listing, most: int) -> Any:
-    return count_of_own(listing.status, most) if listing.status in COUNTED and not listing.filters else None
-
-
-def count_of_own(status: str, most: int) -> Any:
-    """The number of people in a tab of an ADMIN's own organization, up to `most`; None for other actors.
-
-    portal_count_people (portal/sql/users) implements the tabs in COUNTED.
-    """
-    actor = current_actor()
-    is_own = actor.role is Role.ADMIN and actor.organization_id is not None
-    return select(func.portal_count_people(status, most)).scalar_subquery() if is_own else None  # once, not per row
 
 
 def _addresses(text: str) -> list[str]:

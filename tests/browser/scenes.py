@@ -370,10 +370,15 @@ def invalid_query(tabs: Tabs) -> Page:
 
 
 def selected(tabs: Tabs) -> Page:
-    """A list with selected rows, and the menu of actions."""
+    """A list with selected rows, and the actions on them."""
     page = at("/users/?q=ada", ADA)(tabs)
     for place in range(3):
         page.locator("tbody input[name=id]").nth(place).check()
+    return page
+
+
+def with_menu(tabs: Tabs) -> Page:
+    page = selected(tabs)
     page.locator(".selected summary").click()
     return page
 
@@ -401,7 +406,7 @@ SCENES: dict[str, Scene] = {
     "people, deleted": at("/users/?status=deleted"),
     "people, selected": selected,
     "people, question about selected": asked_about_many,
-    "people, entry for selected": pressed(selected, "Add to team", "#entry"),
+    "people, entry for selected": pressed(with_menu, "Add to team", "#entry"),
     "people, none found": at("/users/?q=nobodyhere"),
     "people, offline": offline,
     "person": of_person(),

@@ -15,7 +15,7 @@ from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.policy import Permission
-from portal.resources.exporting import export
+from portal.resources.exporting import choices, export
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
@@ -31,6 +31,7 @@ from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
 from portal.web.signed_keys import read_row
 from portal.web.urls import here, with_query
+from portal.web.xlsx import MOST_ROWS
 
 View = Callable[..., ResponseReturnValue]
 BOTH = ("GET", "POST")
@@ -44,6 +45,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/", "index", pages.index, may.list, ("GET",)),
         ("/options", "options", pages.options, may.list, ("GET",)),
         ("/export", "export", pages.export, may.list, ("GET",)),
+        ("/columns", "columns", pages.columns, may.list, ("GET",)),
         ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
@@ -99,7 +101,20 @@ class Pages(Generic[Row]):
         kind = next((one for one in KINDS if one == request.args.get("format", "csv")), None)
         if kind is None:
             raise BadRequest
-        return export(self.resource, self._listing(), kind)
+        return export(self.resource, self._listing(), kind, request.args.getlist("column"))
+
+    def columns(self) -> ResponseReturnValue:
+        """Choose the columns of a download."""
+        listing = self._listing()
+        return render(
+            "resources/columns.html",
+            fragment="resources/_columns.html",
+            resource=self.resource,
+            listing=listing,
+            choices=choices(self.resource),
+            kinds=KINDS.items(),
+            most_rows=f"{MOST_ROWS:,}",
+        )
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

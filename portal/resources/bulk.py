@@ -8,7 +8,6 @@ from typing import Any
 
 from portal.core.actor import current_actor
 from portal.core.bulk import BulkChange
-from portal.core.exports import Kind
 from portal.core.policy import Permission, allows
 
 DELETED = "deleted"  # the tab
@@ -37,7 +36,7 @@ class BulkAction:
     done: str
     permission: Permission
     change: Callable[[Any], BulkChange] | None = None  # given the entered row
-    kind: Kind | None = None
+    kind: str | None = None
     tabs: tuple[str, ...] = ()  # that show it; all but that of deleted rows if empty
     is_risky: bool = False
     is_first: bool = False  # shown beside the menu

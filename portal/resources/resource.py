@@ -16,7 +16,6 @@ from portal.core.actor import current_actor
 from portal.core.bulk import Setting
 from portal.core.db import db
 from portal.core.errors import Missing
-from portal.core.exports import Kind
 from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
@@ -34,7 +33,7 @@ from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
 SUGGESTIONS = 10
-KINDS: Mapping[Kind, str] = {"csv": "CSV", "jsonl": "JSON Lines"}
+KINDS: Mapping[str, str] = {"csv": "CSV", "jsonl": "JSON Lines", "xlsx": "XLSX"}
 SAME_NAME = 200
 
 

@@ -30,6 +30,7 @@ RULES: Rules = {
     ("organizations.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.export", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.columns", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.selection", "POST"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "POST"): Rule(*NEVER_USER, FORBIDDEN, DONE),

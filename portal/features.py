@@ -64,6 +64,7 @@ from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
+from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
 from portal.organizations.resource import resource as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
@@ -75,6 +76,7 @@ from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
+from portal.users import totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
@@ -165,8 +167,9 @@ FEATURES = (
         resource=persons,
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
+        checks=totals.CHECKS,
     ),
-    Feature(resource=organizations, actions=RESOURCE_ACTIONS),
+    Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(
         pages=(activity,),

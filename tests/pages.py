@@ -137,13 +137,18 @@ def check_element(tree: Element, element: Element) -> None:
 
 def fields_of(text: str, action: str | None = None) -> dict[str, str]:
     """The fields of a form as a browser would submit them: values, checked boxes, selected options."""
+    return dict(pairs_of(text, action))
+
+
+def pairs_of(text: str, action: str | None = None) -> list[tuple[str, str]]:
+    """The same with every value of fields that have the same name."""
     same, token = without_token(text)
     tree, _ = parsed(same, is_page=True)
     main = tree.find(".//main")
     for form in (main if main is not None else tree).iter("form"):
         is_post = (form.get("method") or "").lower() == "post"
         if is_post and (action is None or form.get("action") == action):
-            return {name: token if value == FIXED else value for name, value in _fields(form)}
+            return [(name, token if value == FIXED else value) for name, value in _fields(form)]
     raise AssertionError(f"no POST form on the page: {text[:300]}")
 
 
@@ -166,7 +171,7 @@ def _fields(form: Element) -> list[tuple[str, str]]:
 
 def names_in(text: str) -> list[str]:
     """The names in a page's list of people or organizations, in order."""
-    return re.findall(r'<td><a class="hue-\d"[^>]*>([^<]+)</a>', text)
+    return re.findall(r'<td><input[^>]*><a class="hue-\d"[^>]*>([^<]+)</a>', text)
 
 
 def text_of(page: str) -> str:

@@ -16,8 +16,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run("""
-        DROP TABLE users, organizations;
-        DROP FUNCTION portal_kill_links, portal_keep_users_sorted, portal_keep_sorted, portal_stamp,
+        DROP TABLE user_totals, users, organizations;
+        DROP FUNCTION portal_recount_users, portal_move_user_totals, portal_keep_user_totals,
+            portal_add_to_user_totals, portal_user_status,
+            portal_kill_links, portal_keep_users_sorted, portal_keep_sorted, portal_stamp,
             portal_sort_name, portal_sort_key, portal_search_pattern, portal_fold, portal_fold_text, portal_fold_term,
             portal_readable, portal_punycode, portal_plain;
         DROP TYPE "Role";

@@ -434,12 +434,6 @@ CREATE INDEX users_two_factor_idx ON users (organization_id, created_at DESC, id
     WHERE deleted_at IS NULL AND has_two_factor;
 CREATE INDEX users_invited_idx ON users (organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL;
--- To count people. Entries with the same values share one, so that these are read four times as fast as those above.
-CREATE INDEX users_active_count_idx ON users (organization_id, role)
-    WHERE deleted_at IS NULL AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL);
-CREATE INDEX users_invited_count_idx ON users (organization_id, role)
-    WHERE deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL;
-CREATE INDEX users_deactivated_count_idx ON users (organization_id, role) WHERE deleted_at IS NULL AND NOT is_active;
 CREATE INDEX users_deleted_email_idx ON users (lower(email)) WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_deleted_at_idx ON users (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_organization_deleted_at_idx ON users (organization_id, deleted_at DESC, id DESC)
@@ -455,3 +449,134 @@ CREATE TRIGGER sort_name BEFORE INSERT OR UPDATE ON users FOR EACH ROW
 EXECUTE FUNCTION portal_keep_users_sorted();
 CREATE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
+
+
+-- Totals of people
+
+-- How many people of one kind an organization has, or all of them together. A total is the sum of its rows.
+CREATE TABLE user_totals (
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    organization_id uuid,  -- none for everybody
+    in_deleted_organization boolean NOT NULL,
+    role "Role" NOT NULL,
+    status text NOT NULL,
+    has_two_factor boolean NOT NULL,
+    people bigint NOT NULL,
+    CONSTRAINT user_totals_pkey PRIMARY KEY (id)
+) WITH (fillfactor = 50);
+CREATE INDEX user_totals_organization_id_idx ON user_totals (organization_id, status);
+
+-- The status of a person, named like the tabs of the list of people.
+CREATE FUNCTION portal_user_status(
+    is_active boolean, invited_at timestamptz, accepted_at timestamptz, deleted_at timestamptz
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN deleted_at IS NOT NULL THEN 'deleted'
+    WHEN NOT is_active THEN 'deactivated'
+    WHEN invited_at IS NOT NULL AND accepted_at IS NULL THEN 'invited'
+    ELSE 'active' END;
+REVOKE ALL ON FUNCTION portal_user_status FROM PUBLIC;
+
+-- Adds a number of people to their total. A row that another transaction is changing is skipped, and a second row of
+-- the same total is changed or made instead: nobody waits, and a total has at most as many rows as there were writers.
+CREATE FUNCTION portal_add_to_user_totals(
+    place uuid, in_deleted boolean, kind "Role", state text, two_factor boolean, number bigint
+) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    UPDATE user_totals SET people = people + number WHERE id = (
+        SELECT id FROM user_totals t
+        WHERE (organization_id = place OR place IS NULL AND organization_id IS NULL)
+            AND in_deleted_organization = in_deleted AND role = kind AND status = state AND has_two_factor = two_factor
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED);
+    IF NOT FOUND THEN
+        INSERT INTO user_totals (organization_id, in_deleted_organization, role, status, has_two_factor, people)
+        VALUES (place, in_deleted, kind, state, two_factor, number);
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION portal_add_to_user_totals FROM PUBLIC;
+
+-- Keeps user_totals, for forms, bulk statements, COPY and psql alike. Each person counts twice: in their organization,
+-- and among everybody, in rows without an organization. Organizations are locked as their foreign keys do it: that only
+-- makes deleting and restoring one wait, see portal_move_user_totals. Plans made for one row also run for a million, so
+-- organizations are looked up one by one.
+CREATE FUNCTION portal_keep_user_totals() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT EXISTS (
+            SELECT organization_id, role, is_active, invited_at IS NULL, accepted_at IS NULL, deleted_at IS NULL,
+                has_two_factor FROM new_rows
+            EXCEPT ALL
+            SELECT organization_id, role, is_active, invited_at IS NULL, accepted_at IS NULL, deleted_at IS NULL,
+                has_two_factor FROM old_rows) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM FROM organizations WHERE id = ANY (ARRAY(SELECT DISTINCT organization_id FROM old_rows)) FOR KEY SHARE;
+        PERFORM portal_add_to_user_totals(
+            r.organization_id, in_deleted, r.role, status, r.has_two_factor, -count(*))
+        FROM old_rows r LEFT JOIN organizations o ON o.id = r.organization_id
+            CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+            CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+        GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+        HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM FROM organizations WHERE id = ANY (ARRAY(SELECT DISTINCT organization_id FROM new_rows)) FOR KEY SHARE;
+        PERFORM portal_add_to_user_totals(
+            r.organization_id, in_deleted, r.role, status, r.has_two_factor, count(*))
+        FROM new_rows r LEFT JOIN organizations o ON o.id = r.organization_id
+            CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+            CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+        GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+        HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1;
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION portal_keep_user_totals FROM PUBLIC;
+
+-- Moves the people of an organization that is deleted or restored to or from those of deleted organizations. The lock
+-- waits for transactions that are changing its people, and makes later ones wait.
+CREATE FUNCTION portal_move_user_totals() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM FROM organizations WHERE id = OLD.id FOR UPDATE;
+    UPDATE user_totals SET in_deleted_organization = NOT in_deleted_organization WHERE organization_id = OLD.id;
+    PERFORM portal_add_to_user_totals(NULL, in_deleted, role, status, has_two_factor, sum(sign * people)::bigint)
+    FROM user_totals CROSS JOIN
+        (VALUES (OLD.deleted_at IS NOT NULL, -1), (OLD.deleted_at IS NULL, 1)) AS place(in_deleted, sign)
+    WHERE organization_id = OLD.id
+    GROUP BY in_deleted, role, status, has_two_factor;
+    RETURN coalesce(NEW, OLD);
+END $$;
+REVOKE ALL ON FUNCTION portal_move_user_totals FROM PUBLIC;
+
+-- Counts everybody again, for `flask users recount`: people written while triggers were off are missing in the totals.
+CREATE FUNCTION portal_recount_users() RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    LOCK TABLE organizations, users IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM user_totals;
+    INSERT INTO user_totals (organization_id, in_deleted_organization, role, status, has_two_factor, people)
+    SELECT r.organization_id, in_deleted, r.role, status, r.has_two_factor, count(*)
+    FROM users r LEFT JOIN organizations o ON o.id = r.organization_id
+        CROSS JOIN LATERAL (SELECT o.deleted_at IS NOT NULL) AS place(in_deleted)
+        CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
+    GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
+    HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1
+    ORDER BY organization_id;  -- the totals of an organization share a page
+END $$;
+REVOKE ALL ON FUNCTION portal_recount_users FROM PUBLIC;
+
+CREATE TRIGGER totals_insert AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
+CREATE TRIGGER totals_update AFTER UPDATE ON users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
+CREATE TRIGGER totals_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
+CREATE TRIGGER totals_move BEFORE UPDATE ON organizations FOR EACH ROW
+WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION portal_move_user_totals();
+CREATE TRIGGER totals_end BEFORE DELETE ON organizations FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL)
+EXECUTE FUNCTION portal_move_user_totals();

@@ -9,7 +9,7 @@ down_revision = "0002_sessions"
 branch_labels = None
 depends_on = None
 
-TABLES = ("api_tokens", "refresh_tokens", "sessions", "users", "organizations")
+TABLES = ("api_tokens", "refresh_tokens", "sessions", "user_totals", "users", "organizations")
 
 
 def upgrade() -> None:
@@ -24,7 +24,7 @@ def downgrade() -> None:
             REVOKE ALL ON {table} FROM portal_tenant;
         """)
     run("""
-        DROP FUNCTION portal_find_users, portal_count_people, portal_is_frequent, portal_ranks, portal_reaches;
+        DROP FUNCTION portal_find_users, portal_is_frequent, portal_ranks, portal_reaches;
         REVOKE ALL ON SCHEMA public FROM portal_tenant;
     """)
     # The role stays: it belongs to the whole server, and other databases may use it.

@@ -229,35 +229,6 @@ END $$;
 REVOKE ALL ON FUNCTION portal_find_users FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION portal_find_users TO portal_tenant;
 
--- Counts the people of the actor's own organization in one state, up to `most`, from an index with nothing but that.
--- Behind the policy PostgreSQL would compare the id and role of each. It runs as the owner and applies the tenant's
--- condition itself.
-CREATE FUNCTION portal_count_people(state text, most integer) RETURNS bigint LANGUAGE plpgsql STABLE
-SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
-AS $$
-DECLARE
-    own CONSTANT uuid := CASE WHEN current_setting('portal.actor_role', true) = 'ADMIN'
-        THEN nullif(current_setting('portal.organization_id', true), '')::uuid END;
-    counted bigint;
-BEGIN
-    IF state = 'active' THEN
-        SELECT count(*) INTO counted FROM (
-            SELECT FROM users WHERE organization_id = own AND role <> 'SUPER_ADMIN' AND deleted_at IS NULL
-                AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL) LIMIT most) people;
-    ELSIF state = 'invited' THEN
-        SELECT count(*) INTO counted FROM (
-            SELECT FROM users WHERE organization_id = own AND role <> 'SUPER_ADMIN' AND deleted_at IS NULL
-                AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL LIMIT most) people;
-    ELSIF state = 'deactivated' THEN
-        SELECT count(*) INTO counted FROM (
-            SELECT FROM users WHERE organization_id = own AND role <> 'SUPER_ADMIN' AND deleted_at IS NULL
-                AND NOT is_active LIMIT most) people;
-    END IF;
-    RETURN counted;
-END $$;
-REVOKE ALL ON FUNCTION portal_count_people FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION portal_count_people TO portal_tenant;
-
 
 -- Policies and grants
 
@@ -290,6 +261,14 @@ GRANT UPDATE (
     email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,
     time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at
 ) ON users TO portal_tenant;
+
+ALTER TABLE user_totals ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON user_totals TO portal_tenant
+USING (
+    organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
+    AND role <> 'SUPER_ADMIN'
+);
+GRANT SELECT ON user_totals TO portal_tenant;
 
 ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON sessions TO portal_tenant

@@ -10,10 +10,10 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    "organizations", "users", "sessions", "refresh_tokens", "api_tokens", "idempotency_keys", "authenticators",
-    "passkeys", "recovery_codes", "rate_limits", "outbox_emails", "activity", "operations", "activity_repeats",
-    "activity_leaves", "activity_seals", "alembic_version", "queue.procrastinate_jobs", "queue.procrastinate_events",
-    "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
+    "organizations", "users", "user_totals", "sessions", "refresh_tokens", "api_tokens", "idempotency_keys",
+    "authenticators", "passkeys", "recovery_codes", "rate_limits", "outbox_emails", "activity", "operations",
+    "activity_repeats", "activity_leaves", "activity_seals", "alembic_version", "queue.procrastinate_jobs",
+    "queue.procrastinate_events", "queue.procrastinate_periodic_defers", "queue.procrastinate_workers",
 )  # fmt: skip
 
 

@@ -60,6 +60,9 @@ GRANT SELECT (
     invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
 ) ON users TO portal_reader;
 
+CREATE POLICY reader ON user_totals FOR SELECT TO portal_reader USING (true);
+GRANT SELECT ON user_totals TO portal_reader;
+
 CREATE POLICY reader ON sessions FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, user_id, organization_id, is_kept, address, agent, idle, created_at, authenticated_at, used_at, expires_at,

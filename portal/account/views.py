@@ -18,6 +18,7 @@ from portal.mail.notices import flash_sent
 from portal.tokens.queries import api_tokens_in_use
 from portal.tokens.words import api_tokens as words
 from portal.users import commands, email_changes, passwords, queries
+from portal.users.data import download_data
 from portal.users.devices import devices_of, end_all, end_one
 from portal.users.models import User
 from portal.users.rules import rule_for
@@ -135,6 +136,13 @@ def end_others() -> ResponseReturnValue:
     """End all sessions except this one."""
     flash(signed_out(end_all(current_user.id, besides=current_user.session_id)), "success")
     return redirect(url_for(".devices"))
+
+
+@bp.get("/export")
+@signed_in()
+def data() -> ResponseReturnValue:
+    """Download everything that is stored about the person."""
+    return download_data(_myself())
 
 
 @bp.post("/password/strength")

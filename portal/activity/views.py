@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.actions import OF_ROWS
 from portal.activity.entries import Entry, days, entries_of
+from portal.activity.operation_undo import can_be_undone, parts_of
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.row_names import Names, in_words, key_of, names_of
 from portal.core.clock import local, now, zone
@@ -22,6 +23,7 @@ from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
 from portal.resources.changes import inside
+from portal.resources.deciding import Decision, decide
 from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
@@ -105,7 +107,24 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     page = listing.page()
     if not page.rows:
         raise Missing
-    return render("activity/show.html", listing=listing, page=page, entries=entries_of(page.rows))
+    undo_url = url_for(".undo", id=id) if can_be_undone(id) else None
+    return render("activity/show.html", listing=listing, page=page, entries=entries_of(page.rows), undo_url=undo_url)
+
+
+@bp.post("/<uuid:id>/undo")
+@requires(ACTIVITY_READ)
+def undo(id: uuid.UUID) -> ResponseReturnValue:
+    """Undo all changes of an operation that nobody has superseded since."""
+    return decide(
+        Decision(
+            title="Undo this change of {}",
+            verb="Undo",
+            done="Change of {} undone.",
+            parts=parts_of(id),
+            fields=(),
+            back_url=url_for(".show", id=id),
+        )
+    )
 
 
 def of_resource(resource: Resource[Any]) -> Blueprint:

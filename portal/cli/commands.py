@@ -30,7 +30,7 @@ from portal.demo_data import seed as seeding
 from portal.isolation.cli import tenancy
 from portal.organizations import queries as organizations
 from portal.tokens.commands import prune
-from portal.users import commands, links, locks, passwords, queries
+from portal.users import commands, links, locks, passwords, queries, totals
 from portal.users.commands import users
 from portal.users.forms import LONGEST_NAME
 from portal.users.mfa_resets import reset
@@ -146,6 +146,14 @@ def prune_sessions_command(days: int) -> None:
     with acting_as(SYSTEM):
         removed = prune(now() - timedelta(days=days))
     click.echo(f"Removed {removed:,} sessions that ended more than {days} days ago.")
+
+
+@users_group.command("recount")
+def recount_command() -> None:
+    """Count everybody again, if people were written while the database's triggers were off."""
+    with acting_as(SYSTEM):
+        totals.recount()
+    click.echo("Counted everybody.")
 
 
 @users_group.command("reset-two-factor")

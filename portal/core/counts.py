@@ -34,9 +34,9 @@ class Count:
     kind: Literal["exact", "more", "about"] = "exact"
 
     @classmethod
-    def bounded(cls, counted: int, bound: int) -> Count:
+    def bounded(cls, counted: int, bound: float) -> Count:
         """The result of a count that stops at one above `bound`."""
-        return cls(counted) if counted <= bound else cls(bound, "more")
+        return cls(counted) if counted <= bound else cls(int(bound), "more")
 
 
 def number_of(number: int, one: str, several: str = "") -> str:
@@ -49,11 +49,10 @@ def numbered(count: Count, one: str, several: str = "") -> str:
     return f"{'More than ' if count.kind == 'more' else ''}{number_of(count.value, one, several)}"
 
 
-def counted(rows: Select[Any], **options: bool) -> Count:
-    """How many rows a statement has, up to BOUND, with execution options such as `with_deleted`."""
+def counted(rows: Select[Any]) -> Count:
+    """How many rows a statement has, up to BOUND."""
     some = rows.with_only_columns(literal(1), maintain_column_froms=True).limit(BOUND + 1).subquery()
-    found = db.session.scalar(select(func.count()).select_from(some), execution_options=options)
-    return Count.bounded(found or 0, BOUND)
+    return Count.bounded(db.session.scalar(select(func.count()).select_from(some)) or 0, BOUND)
 
 
 def is_counted(about: int | None, *, searched: bool) -> bool:

@@ -50,3 +50,9 @@ def decoded(text: str | None, read_value: Callable[[str], Any]) -> tuple[Any, uu
 
 def _is_storable(text: str) -> bool:
     return "\x00" not in text and not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
+
+
+def one_of(value: str | None, choices: Any, default: str | None = None) -> str:
+    """The value if it is one of the choices, else the default, which is the first of them if it isn't given."""
+    names = list(choices)
+    return value if value is not None and value in names else (default if default is not None else names[0])

@@ -159,6 +159,11 @@ def _set(**values: object) -> None:
     db.session.execute(select(*(func.set_config(f"portal.{name}", str(value), True) for name, value in values.items())))
 
 
+def undoing_operation(operation_id: uuid.UUID) -> None:
+    """Mark what the running command does as an undo of a whole operation, whose rows have different versions."""
+    _set(undoes=0, undone=operation_id)
+
+
 class Superseded(Conflict):
     """An undo of values that somebody changed since: `clashes` is (column, value now, value before the change)."""
 

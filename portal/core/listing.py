@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -41,7 +42,7 @@ class Listing:
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source
         self.path = path
-        self.status = _one_of(arguments.get("status"), source.tabs)
+        self.status = cursors.one_of(arguments.get("status"), source.tabs)
         self.tab = source.tabs[self.status]
         self.q = " ".join(words_of(arguments.get("q", "")))
         self.filters: dict[str, str] = {}
@@ -59,13 +60,12 @@ class Listing:
         self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
         sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
         self.default_sort = BEST if self.has_best else self.tab.default_sort
-        self.sort = _one_of(arguments.get("sort"), sorts, self.default_sort)
-        self.per_page = int(_one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
+        self.sort = cursors.one_of(arguments.get("sort"), sorts, self.default_sort)
+        self.per_page = int(cursors.one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
         self._from_end = arguments.get("page") == "last"
-        self._about: int | None = None
         sorted_by = self._sorted_by()
         self._column = sorted_by.column
         self._after = cursors.decoded(arguments.get("after"), sorted_by.read)
@@ -74,13 +74,12 @@ class Listing:
     # Queries
 
     def page(self) -> Page:
-        """Read the page: one statement, and for actors without a tenant the planner's estimate before it."""
+        """Read the page in one statement, perhaps after the planner's estimate."""
         known = self._known_total
-        about = self._about = self._estimate() if current_actor().is_unlimited and known is None else None
         statement = self._page_statement()
-        if is_counted := known is None and counts.is_counted(about, searched=bool(self.q)):
-            bound = counts.SEARCH_BOUND if self.q and about is None else counts.BOUND
-            statement = statement.add_columns(self._bounded_count(bound).label("counted"))
+        counting = self._counting() if known is None else None
+        if counting:
+            statement = statement.add_columns(counting[0].label("counted"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self.options).all()
@@ -95,10 +94,10 @@ class Listing:
             total = known
         elif not (more or backward or self._after):
             total = Count(len(rows))
-        elif is_counted:
-            total = Count.bounded(rows[0].counted if rows else 0, bound)
+        elif counting:
+            total = Count.bounded(rows[0].counted if rows else 0, counting[1])
         else:
-            total = Count(about or 0, "about")
+            total = Count(self.about or 0, "about")
         if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
@@ -121,25 +120,16 @@ class Listing:
     @staticmethod
     def totals(*lists: Listing) -> list[Count]:
         """The count of each list, as on its first page, in one statement."""
-        is_unlimited = current_actor().is_unlimited
-        abouts = [one._estimate() if is_unlimited else None for one in lists]
-        counted = [
-            one._bounded_count(counts.BOUND) if counts.is_counted(about, searched=bool(one.q)) else null()
-            for one, about in zip(lists, abouts, strict=True)
-        ]
-        found = db.session.execute(select(*(number.label(None) for number in counted))).one()
+        counting = [one._counting() or (null(), 0) for one in lists]
+        found = db.session.execute(select(*(number.label(None) for number, _ in counting))).one()
         return [
-            Count(about or 0, "about") if number is None else Count.bounded(number, counts.BOUND)
-            for number, about in zip(found, abouts, strict=True)
+            Count(one.about or 0, "about") if number is None else Count.bounded(number, bound)
+            for one, number, (_, bound) in zip(lists, found, counting, strict=True)
         ]
 
     def _counted(self) -> Count:
         counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self.options)
         return Count.bounded(counted or 0, counts.BOUND)
-
-    def estimated(self) -> Count:
-        """The planner's estimate. Only for actors without a tenant, because the planner doesn't know about tenants."""
-        return Count(self._estimate(), "about")
 
     def _sorted_by(self) -> Sort:
         if self.source.best and self.sort == BEST:
@@ -153,7 +143,7 @@ class Listing:
             place = func.concat(keys.rank, " ", column) if self.sort == BEST else column
             rows = self.source.rows.add_columns(place.label("sort_key")).join(keys.id.table, keys.id == entity.id)
             return rows.order_by(keys.place)
-        is_walked = column is (self.source.newest or entity.created_at) or (self._about or 0) > SCANNED_ABOVE
+        is_walked = column is (self.source.newest or entity.created_at) or (self.about or 0) > SCANNED_ABOVE
         if not self.q or (is_walked and self.sort != BEST):
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
@@ -222,12 +212,29 @@ class Listing:
     def _narrowed(self, statement: Rows) -> Rows:
         return statement.where(self.tab.condition, *self._conditions, *self._found)
 
+    @cached_property
+    def _exact(self) -> Any:
+        return None if self.q or self.source.count is None else self.source.count(self)
+
+    @cached_property
+    def about(self) -> int | None:
+        """The planner's estimate, if the exact number isn't known and there is no tenant, which it doesn't know."""
+        is_needed = self._known_total is None and self._exact is None and current_actor().is_unlimited
+        return self._estimate() if is_needed else None
+
+    def _counting(self) -> tuple[Any, float] | None:
+        """An expression that counts the rows, and the bound at which it stops; None if that would take too long."""
+        if self._exact is not None:
+            return self._exact, math.inf
+        if not counts.is_counted(self.about, searched=bool(self.q)):
+            return None
+        bound = counts.SEARCH_BOUND if self.q and self.about is None else counts.BOUND
+        return self._bounded_count(bound), bound
+
     def _bounded_count(self, bound: int) -> Any:
         if self._is_counted_as_found:
             found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
             return select(func.count()).select_from(found).scalar_subquery()
-        if self.source.count and not self.q and (counted := self.source.count(self, bound + 1)) is not None:
-            return counted
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
 
@@ -321,8 +328,3 @@ class Listing:
             "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
             "last": self.url_with(page="last") if has_next else None,
         }
-
-
-def _one_of(value: str | None, choices: Any, default: str | None = None) -> str:
-    names = list(choices)
-    return value if value is not None and value in names else (default if default is not None else names[0])

@@ -29,11 +29,13 @@ def purge_some(model: type[Record], *conditions: ColumnElement[bool]) -> int:
     return len(keys)
 
 
-def belongings(table: Table) -> dict[Table, str]:
-    """The tables whose rows belong to a row of this table, with the column that names it."""
-    return {
-        other: column.name
-        for other in Base.metadata.sorted_tables
-        for column in other.columns
-        if any(key.column.table is table and key.ondelete == "CASCADE" for key in column.foreign_keys)
+def belongings(model: type[Record]) -> dict[Table, str]:
+    """The table of a row and those of everything that belongs to it, each with the column that names the row."""
+    own: Any = model.__table__  # type: ignore[attr-defined]
+    others = {
+        table: column.name
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if any(key.column.table is own and key.ondelete == "CASCADE" for key in column.foreign_keys)
     }
+    return {own: "id", **others}

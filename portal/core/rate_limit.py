@@ -8,13 +8,13 @@ removed by later attempts. The clock is the database's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, LargeBinary, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, ColumnElement, Index, LargeBinary, cast, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.db import command, db
@@ -72,24 +72,34 @@ def attempt(*counters: Counter) -> None:
     _remove_old()
 
 
+@command
+def attempt_each(counters: Sequence[Counter]) -> set[bytes]:
+    """Count one attempt in each of many counters with the same bound. Returns the keys of those that are full."""
+    keys = {one.key for one in counters}
+    if not keys:
+        return keys
+    key = func.unnest(cast(sorted(keys), ARRAY(LargeBinary))).column_valued("key")
+    rows = select(key, _now() + counters[0].bound.every)
+    made = insert(RateLimit).from_select(["key", "free_at"], rows)
+    return keys - set(db.session.scalars(_counting(made, counters[0].bound)))
+
+
 def _counted(counter: Counter) -> Any:
     """Count in one statement, so that no concurrent attempt is lost. It returns nothing if the counter is full.
 
     A moment that is too far ahead means that the clock was set back. The counter is then treated as full from now on,
     because otherwise nobody could sign in until the clock caught up.
     """
-    every, full = counter.bound.every, counter.bound.full
+    made = insert(RateLimit).values(key=counter.key, free_at=_now() + counter.bound.every)
+    return _counting(made, counter.bound)
+
+
+def _counting(made: Insert, bound: Bound) -> Any:
+    every, full = bound.every, bound.full
     counted = func.least(func.greatest(RateLimit.free_at, _now()) + every, _now() + full)
-    return (
-        insert(RateLimit)
-        .values(key=counter.key, free_at=_now() + every)
-        .on_conflict_do_update(
-            index_elements=[RateLimit.key],
-            set_={"free_at": counted},
-            where=or_(RateLimit.free_at <= _now() + (full - every), RateLimit.free_at > _now() + (full + every)),
-        )
-        .returning(RateLimit.key)
-    )
+    is_open = or_(RateLimit.free_at <= _now() + (full - every), RateLimit.free_at > _now() + (full + every))
+    updated = made.on_conflict_do_update(index_elements=[RateLimit.key], set_={"free_at": counted}, where=is_open)
+    return updated.returning(RateLimit.key)
 
 
 def _remove_old() -> None:

@@ -76,6 +76,11 @@ class Records(Generic[Row]):
         if not purge_some(self.model, self.model.id == row_id, self.model.deleted_at.is_not(None)):
             raise Missing
 
+    def begin_purge(self, row_id: uuid.UUID) -> bool:
+        """Purge a row, or start a job that does so; then False. Raises Missing."""
+        self.purge(row_id)
+        return True
+
     def purge_before(self, before: datetime) -> int:
         """Remove permanently what was deleted earlier than `before`. Returns how many rows."""
         return in_batches(lambda: purge_some(self.model, self.model.deleted_at < before))

@@ -102,5 +102,5 @@ class Source:
     newest: Any = None  # the column by which a search is ordered, unless created_at
     best: Callable[[Any], Sort] | None = None  # the default sort of a search: Listing -> Sort
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
-    count: Any = None  # (Listing, most) -> a faster expression that counts up to `most` rows, or None
+    count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known

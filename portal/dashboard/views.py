@@ -80,9 +80,8 @@ def _figures() -> list[Figure]:
 def _new(first: datetime, total: Count) -> Figure:
     """Where the chart stops counting, SUPER_ADMINs see the planner's estimate."""
     listed = _people(created_from=first.date().isoformat())
-    if total.kind == "more" and current_actor().is_unlimited:
-        about = listed.estimated()
-        total = about if about.value > total.value else total
+    if total.kind == "more" and listed.about:
+        total = Count(max(listed.about, total.value), "about")
     return Figure("New people", total, f"in {DAYS} days", listed.url, "user-plus")
 
 

@@ -41,6 +41,7 @@ ABOUT = {
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
     "sessions": "Sessions of browsers and API clients, current and ended.",
     "rate_limits": "Rate-limit counters.",
+    "user_totals": "How many people each organization has, by role and status, and all of them together.",
     "queue.procrastinate_events": "Events of the queue's jobs.",
     "queue.procrastinate_jobs": "Queued emails, and the next batches of jobs.",
     "queue.procrastinate_periodic_defers": "Recurring jobs.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ARRAY, Uuid, cast, delete, func, select
 
 from portal.core.db import command, db
 from portal.core.retention import in_batches
@@ -41,6 +42,15 @@ def send_later(kind: str, user_id: uuid.UUID) -> None:
         raise ValueError(f"unknown kind of email: {kind}")
     db.session.flush()
     db.session.execute(select(func.portal_send_later(kind, user_id)))
+
+
+@command
+def send_to_all_later(kind: str, user_ids: Collection[uuid.UUID]) -> None:
+    """`send_later` to many people."""
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of email: {kind}")
+    person = func.unnest(cast(list(user_ids), ARRAY(Uuid()))).column_valued("person")
+    db.session.execute(select(func.portal_send_later(kind, person)))
 
 
 def remove_kept(before: datetime) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.core.actor import current_actor
 from portal.core.db import command, db, locked
@@ -17,13 +16,16 @@ from portal.core.models import Record
 from portal.core.policy import allows
 from portal.core.purging import purge_some
 from portal.core.records import Records
-from portal.core.retention import in_batches
+from portal.jobs.commands import start
 from portal.organizations import queries
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS, ORGANIZATIONS_RENAME_SLUG
 from portal.resources.relation import by_references
+from portal.resources.resource import Resource, resources
 
+PURGE_JOB = "purge"
+MOST_AT_ONCE = 5_000  # rows of an organization that is purged within a request
 SLUG_TAKEN = "{} already uses this URL name. Change one of the two first."
 SLUG_IN_USE = "This URL name is already in use."
 
@@ -47,11 +49,37 @@ class Organizations(Records[Organization]):
 
     def purge(self, row_id: uuid.UUID) -> None:
         """First its rows, each batch in a transaction of its own. Continues where an earlier call was interrupted."""
-        self._of_deleted(row_id)
+        while self.purge_batch(row_id):
+            pass
+
+    @command
+    def purge_batch(self, row_id: uuid.UUID) -> int:
+        """Remove the next rows of a deleted organization, at last itself. Returns how many of its rows. Missing."""
+        deleted = Organization.deleted_at.is_not(None)
+        locked(self.by_id(row_id).where(deleted), with_deleted=True)  # so that it isn't restored meanwhile
         for one in reversed(by_references()):
-            if one.records is not self:
-                in_batches(partial(self._purge_inside, one.records.model, row_id))
-        super().purge(row_id)
+            model = one.records.model
+            if one.records is not self and (removed := purge_some(model, model.tenant() == row_id)):
+                return removed
+        purge_some(Organization, Organization.id == row_id)
+        return 0
+
+    def begin_purge(self, row_id: uuid.UUID) -> bool:
+        """A large organization is purged by a job, which shows no name."""
+        rows = sum(self.held(row_id).values())
+        if rows <= MOST_AT_ONCE:
+            return super().begin_purge(row_id)
+        start(PURGE_JOB, "Permanent deletion of an organization", {"organization": str(row_id)}, total=rows)
+        return False
+
+    def held(self, row_id: uuid.UUID) -> dict[Resource[Any], int]:
+        """How many rows of each other resource it has, including deleted ones."""
+
+        def count(model: type[Record]) -> int:
+            rows = select(func.count(model.id)).where(model.tenant() == row_id)
+            return db.session.scalar(rows, execution_options={"with_deleted": True}) or 0
+
+        return {one: count(one.records.model) for one in resources().values() if one.records is not self}
 
     def purge_before(self, before: datetime) -> int:
         old = select(Organization.id).where(Organization.deleted_at < before)
@@ -59,15 +87,6 @@ class Organizations(Records[Organization]):
         for key in keys:
             self.purge(key)
         return len(keys)
-
-    @command
-    def _purge_inside(self, model: type[Record], row_id: uuid.UUID) -> int:
-        self._of_deleted(row_id)
-        return purge_some(model, model.tenant() == row_id)
-
-    def _of_deleted(self, row_id: uuid.UUID) -> None:
-        """Lock the organization, so that it can't be restored meanwhile. Missing unless it is deleted."""
-        locked(self.by_id(row_id).where(Organization.deleted_at.is_not(None)), with_deleted=True)
 
     def explained(self, conflict: Conflict, values: Mapping[str, Any]) -> Conflict:
         """Name the organization that has the slug."""

@@ -25,15 +25,21 @@ class Membership:
 
 class Members(Protocol):
     def counted(self) -> Any:
-        """A column `people` for lists of organizations: the number who can sign in, counted up to `BOUND` + 1."""
+        """A column `people` for lists of organizations: the number who can sign in."""
 
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
 
-    def before_delete(self, organization_id: uuid.UUID) -> None:
+    def before_delete(self, *organization_ids: uuid.UUID) -> None:
         """Raise Conflict if no super admin could sign in after the deletion."""
 
     def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
         """Consequences of deleting the organization for its people, as sentences with numbers."""
+
+    def has_last_super_admins(self, organization_ids: Sequence[uuid.UUID]) -> Any:
+        """A condition: without these organizations no super admin could sign in, and this one has some."""
+
+    def number_in(self, organization_ids: Sequence[uuid.UUID]) -> int:
+        """How many people of these organizations can sign in unless they are deleted."""
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         """Consequences of restoring the organization for its super admins, as sentences."""

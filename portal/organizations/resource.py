@@ -12,12 +12,13 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from portal.core.actor import current_actor
-from portal.core.counts import Count, counted, numbered
+from portal.core.counts import Count, counted, number_of, numbered
 from portal.core.db import db
-from portal.core.errors import Conflict
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
+from portal.jobs.models import OPEN, Job
 from portal.organizations import queries
+from portal.organizations.bulk import SettingOrganizations
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
@@ -29,20 +30,18 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
+from portal.web.confirming import Fleeting
 from portal.web.forms import Form
-from portal.web.jinja import bounded
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
-MOST_PURGED = 5_000  # rows in one request
-TOO_LARGE = "{} has more than {:,} people and teams. An operator can remove it: flask organizations purge {}"
 PURGED = "{} are removed with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
 
 def _people(row: Any) -> tuple[Count, str]:
     """How many people can sign in, and the list of them."""
-    return bounded(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
+    return Count(row.people), "" if row.deleted_at else f"{path_of('users.index')}?organization={row.id}"
 
 
 class Organizations(Resource[Organization]):
@@ -54,6 +53,7 @@ class Organizations(Resource[Organization]):
     about = "The tenants."
     searched = "Name or URL name"
     is_square = True
+    setting = SettingOrganizations
     columns = (
         Column("name", "Name", "title"),
         Column("people", "People", "number", _people, is_labeled=True),
@@ -132,10 +132,12 @@ class Organizations(Resource[Organization]):
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
         others = [one for one in resources().values() if one is not self and not one.are_people]
-        kept = [(self._counted(one, row), one) for one in others]
+        kept = [(counted(select(one.records.model).where(one.records.model.tenant() == row.id)), one) for one in others]
+        jobs = counted(select(Job).where(Job.organization_id == row.id, Job.state.in_(OPEN)))
         return [
             *members().of_deleting(row.id),
             *(f"{numbered(many, f'{one.noun} is', f'{one.plural} are')} kept." for many, one in kept if many.value),
+            *([Fleeting(f"{numbered(jobs, 'unfinished job stops', 'unfinished jobs stop')}.")] if jobs.value else ()),
             RESTORED,
         ]
 
@@ -143,16 +145,9 @@ class Organizations(Resource[Organization]):
         return (row.slug,)
 
     def consequences_of_purging(self, row: Organization) -> list[str]:
-        held = [(self._counted(one, row, with_deleted=True), one) for one in resources().values() if one is not self]
-        if sum(many.value for many, _ in held) > MOST_PURGED:
-            raise Conflict(None, TOO_LARGE.format(row.name, MOST_PURGED, row.slug))
-        found = (numbered(many, one.noun, one.plural) for many, one in held if many.value)
-        return [PURGED.format(" and ".join(found))] if any(many.value for many, _ in held) else []
-
-    def _counted(self, resource: Resource[Any], row: Organization, **options: bool) -> Count:
-        """How many rows of another resource the organization has."""
-        model = resource.records.model
-        return counted(select(model).where(model.tenant() == row.id), **options)
+        held = records.held(row.id).items()
+        found = [number_of(many, one.noun, one.plural) for one, many in held if many]
+        return [PURGED.format(" and ".join(found))] if found else []
 
     def consequences_of_restoring(self, row: Organization) -> list[str]:
         return members().of_restoring(row.id)

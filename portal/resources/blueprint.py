@@ -15,10 +15,11 @@ from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.policy import Permission
-from portal.resources.exporting import export
+from portal.resources.exporting import choices, export
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
+from portal.resources.selecting import act, offered
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ConfirmForm, ask_first
@@ -29,7 +30,8 @@ from portal.web.rendering import redirect, render
 from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
 from portal.web.signed_keys import read_row
-from portal.web.urls import here
+from portal.web.urls import here, with_query
+from portal.web.xlsx import MOST_ROWS
 
 View = Callable[..., ResponseReturnValue]
 BOTH = ("GET", "POST")
@@ -43,6 +45,8 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/", "index", pages.index, may.list, ("GET",)),
         ("/options", "options", pages.options, may.list, ("GET",)),
         ("/export", "export", pages.export, may.list, ("GET",)),
+        ("/columns", "columns", pages.columns, may.list, ("GET",)),
+        ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
         ("/<uuid:id>/edit", "edit", pages.edit, may.write, BOTH),
@@ -75,18 +79,42 @@ class Pages(Generic[Row]):
         """Show the list, or the part of it that a search replaces."""
         listing = self._listing()
         columns = [one for one in self.resource.columns if one.is_shown(listing)]
-        return render_list("resources", listing, resource=self.resource, columns=columns)
+        return render_list(
+            "resources",
+            listing,
+            resource=self.resource,
+            columns=columns,
+            actions=offered(self.resource, listing.status),
+            selection_url=with_query(self.resource.url("selection")),
+        )
 
-    def _listing(self, **changes: str) -> Listing:
+    def _listing(self) -> Listing:
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        return self.resource.listing({**request.args, **changes}, here(), related)
+        return self.resource.listing(request.args, here(), related)
+
+    def selection(self) -> ResponseReturnValue:
+        """Act on selected rows of the list."""
+        return act(self.resource, self._listing())
 
     def export(self) -> ResponseReturnValue:
         """Download every row of the list."""
         kind = next((one for one in KINDS if one == request.args.get("format", "csv")), None)
         if kind is None:
             raise BadRequest
-        return export(self.resource, self._listing(), kind)
+        return export(self.resource, self._listing(), kind, request.args.getlist("column"))
+
+    def columns(self) -> ResponseReturnValue:
+        """Choose the columns of a download."""
+        listing = self._listing()
+        return render(
+            "resources/columns.html",
+            fragment="resources/_columns.html",
+            resource=self.resource,
+            listing=listing,
+            choices=choices(self.resource),
+            kinds=KINDS.items(),
+            most_rows=f"{MOST_ROWS:,}",
+        )
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

@@ -1,49 +1,92 @@
-"""Download every row of a list."""
+"""Download every row of a list, with all columns or chosen ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
+from sqlalchemy import DateTime
+from werkzeug.exceptions import BadRequest
 
 from portal.core.clock import now
 from portal.core.counts import Count
-from portal.core.exports import Kind, exported, headings
+from portal.core.errors import Conflict
+from portal.core.exports import exported, headings, name_of
 from portal.core.history import record
 from portal.core.listing import Listing
 from portal.resources.actions import EXPORT
 from portal.resources.resource import Resource
 from portal.web.csv import download, lines
 from portal.web.jinja import count
+from portal.web.xlsx import MOST_ROWS, workbook
 
-MIMETYPES: Mapping[Kind, str] = {"csv": "text/csv", "jsonl": "application/jsonl"}
+MIMETYPES: Mapping[str, str] = {
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+TOO_MANY = "A sheet holds {:,} rows, and this list has {}. Add a filter, or download it as CSV."
 
 
-def export(resource: Resource[Any], listing: Listing, kind: Kind) -> Response:
+def export(resource: Resource[Any], listing: Listing, kind: str, chosen: Sequence[str] = ()) -> Response:
     """Stream the rows, and record that in the history."""
-    rows = _described(resource, listing)
-    response = download(f"{resource.plural}-{now():%Y-%m-%d}.{kind}", MIMETYPES[kind], _parts(resource, listing, kind))
-    try:
-        record(EXPORT, details={"rows": rows})
-    except BaseException:
-        response.close()  # else it would occupy its slot forever
-        raise
-    return response
+    columns = _columns(resource, chosen)
+    (total,) = Listing.totals(listing)
+    if kind == "xlsx" and total.value > MOST_ROWS:
+        raise Conflict(None, TOO_MANY.format(MOST_ROWS, count(total)))
+    details = {"rows": _described(resource, listing, total)}
+    return download(
+        f"{resource.plural}-{now():%Y-%m-%d}.{kind}",
+        MIMETYPES[kind],
+        _parts(listing, columns, kind),
+        recording=lambda: record(EXPORT, details=details),
+    )
 
 
-def _parts(resource: Resource[Any], listing: Listing, kind: Kind) -> Iterator[bytes]:
-    columns = resource.exported()
-    if kind == "csv":
+def choices(resource: Resource[Any]) -> list[tuple[str, str]]:
+    """The columns to choose from: their names in URLs, and their headings."""
+    return [(name_of(heading), heading) for heading in resource.exported()]
+
+
+def _columns(resource: Resource[Any], chosen: Sequence[str]) -> Mapping[str, Any]:
+    """The chosen columns, in their order in the list; all if none is chosen."""
+    every = resource.exported()
+    columns = {heading: value for heading, value in every.items() if name_of(heading) in chosen}
+    if chosen and not columns:
+        raise BadRequest
+    return columns or every
+
+
+def _parts(listing: Listing, columns: Mapping[str, Any], kind: str) -> Iterator[bytes]:
+    if kind == "xlsx":
+        yield from workbook(headings(columns), _rows(listing, columns))
+    elif kind == "jsonl":
+        yield from exported(listing, columns, "jsonl")
+    else:
         yield from lines([[headings(columns)]])
-    yield from exported(listing, columns, kind)
+        yield from exported(listing, columns, "csv")
 
 
-def _described(resource: Resource[Any], listing: Listing) -> str:
+def _rows(listing: Listing, columns: Mapping[str, Any]) -> Iterator[list[object]]:
+    """The rows as values. Times are in UTC, as the headings say."""
+    times = [isinstance(value.type, DateTime) for value in columns.values()]
+    for part in exported(listing, columns, "jsonl"):
+        for line in part.splitlines():
+            values = json.loads(line).values()
+            yield [_time(value) if is_time and value else value for value, is_time in zip(values, times, strict=True)]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _described(resource: Resource[Any], listing: Listing, total: Count) -> str:
     """`513 people (Deactivated, “martin”, Role: Admin)`: the number of rows, and how they were chosen."""
     tab = [listing.tab.label] if listing.status != next(iter(listing.source.tabs)) else []
     search = [f"“{listing.q}”"] if listing.q else []
     chosen = ", ".join((*tab, *search, *(chip.label for chip in listing.chips)))
-    (total,) = Listing.totals(listing)
     number = f"{count(total)} {resource.noun if total == Count(1) else resource.plural}"
     return f"{number} ({chosen})" if chosen else number

@@ -11,13 +11,11 @@ from flask.typing import ResponseReturnValue
 
 from portal.core.errors import Conflict
 from portal.resources.blueprint import BOTH, Pages, ruled
-from portal.resources.relation import LinkForm, Relation, Side, tenant_of
+from portal.resources.relation import NOT_FOUND, SEVERAL, LinkForm, Relation, Side, tenant_of
 from portal.web.activity_feed import offer_undo
 from portal.web.forms import posted_key
 from portal.web.rendering import redirect
 
-NOT_FOUND = "No {} matches this entry. Choose a suggestion."
-SEVERAL = "Several match this name. Choose a suggestion."
 DONE = {True: ("added to", "is already in"), False: ("removed from", "isn't in")}  # a change, and nothing to change
 
 

@@ -10,7 +10,6 @@ from flask import flash
 from flask.typing import ResponseReturnValue
 from wtforms.validators import DataRequired
 
-from portal.core.errors import Conflict
 from portal.core.text import tidy
 from portal.resources.resource import Resource
 from portal.web import reauthentication
@@ -21,8 +20,9 @@ from portal.web.rendering import redirect, render
 
 LONGEST = 254
 FINAL = "This can’t be undone."
-ERASED = "Its values in the history are erased. Who did what and when stays."
+ERASED = "The values in the history are erased. Who did what and when stays."
 NOT_DELETED = "{} isn’t deleted. Delete the {} first."
+BEGUN = "{} is being deleted permanently. You find the progress under Jobs."
 DIFFERENT = "This is not the same. Type {}."
 
 
@@ -46,18 +46,14 @@ def purge(resource: Resource[Any], row_id: uuid.UUID) -> ResponseReturnValue:
     if not row.is_deleted:
         flash(NOT_DELETED.format(resource.title_of(row), resource.noun), "error")
         return redirect(back_url)
-    try:
-        consequences = [*resource.consequences_of_purging(row), ERASED, FINAL]
-    except Conflict as conflict:
-        flash(conflict.message, "error")
-        return redirect(back_url)
+    consequences = [*resource.consequences_of_purging(row), ERASED, FINAL]
     form, names = PurgeForm(), resource.purged_by(row)
     form.typed.label.text = f"Type {names[0]} to confirm"
     is_confirmed = form.is_confirmed(consequences)
     if form.validate_on_submit() and form.is_typed(names) and reauthentication.confirmed(form) and is_confirmed:
         title = resource.title_of(row)
-        resource.records.purge(row_id)
-        flash(f"{title} permanently deleted.", "success")
+        is_done = resource.records.begin_purge(row_id)
+        flash(f"{title} permanently deleted." if is_done else BEGUN.format(title), "success")
         return redirect(resource.url("index", status="deleted"))
     if form.is_submitted() and not is_confirmed:
         form.form_errors.append(CHANGED)

@@ -14,6 +14,7 @@ from wtforms.validators import DataRequired
 
 from portal.core import history
 from portal.core.actions import Action
+from portal.core.bulk import among
 from portal.core.counts import LINKED_BOUND
 from portal.core.db import command, db
 from portal.core.errors import Conflict
@@ -29,6 +30,8 @@ from portal.web.given import Given
 
 ELSEWHERE = "The {} and the {} aren't in the same organization, or one of them was deleted. Reload the page."
 ORGANIZATION_DELETED = "The organization of the {} is deleted. Restore the organization first."
+NOT_FOUND = "No {} matches this entry. Choose a suggestion."
+SEVERAL = "Several match this name. Choose a suggestion."
 SHOWN = 10
 LONGEST = 254
 MATCHES = 200
@@ -137,11 +140,11 @@ class Side:
         counted = linked.limit(LINKED_BOUND + 1).correlate(own).lateral()
         return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
-    def count(self, row_id: uuid.UUID) -> int:
-        """How many others one row has."""
+    def count(self, *row_ids: uuid.UUID) -> int:
+        """How many others these rows have."""
         other = self.other.records.model
-        linked = select(func.count(other.id)).join(self.relation.model, self._other_key == other.id)
-        return db.session.scalar(linked.where(self._own_key == row_id)) or 0
+        linked = select(func.count(other.id.distinct())).join(self.relation.model, self._other_key == other.id)
+        return db.session.scalar(linked.where(among(self._own_key, row_ids))) or 0
 
     def filter(self) -> Filter:
         """A filter for lists of this side, by a linked row."""
@@ -237,9 +240,9 @@ def sides_of(resource: Resource[Any]) -> list[Side]:
     return [side for one in relations() for side in one.sides if side.own is resource]
 
 
-def links_of(table: str, row_id: uuid.UUID) -> list[str]:
-    """The numbers of rows that a row is linked with, by resource, such as "2 teams"."""
-    counted = [(side.other, side.count(row_id)) for side in sides_of(resources()[table])]
+def links_of(table: str, *row_ids: uuid.UUID) -> list[str]:
+    """The numbers of rows that rows are linked with, by resource, such as "2 teams"."""
+    counted = [(side.other, side.count(*row_ids)) for side in sides_of(resources()[table])]
     return [f"{many:,} {other.noun if many == 1 else other.plural}" for other, many in counted if many]
 
 

@@ -13,15 +13,16 @@ from sqlalchemy import ColumnElement, Select, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
+from portal.core.bulk import Setting
 from portal.core.db import db
 from portal.core.errors import Missing
-from portal.core.exports import Kind
 from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
 from portal.core.records import Records
 from portal.core.terms import begins_with, is_called, matches, words_of
+from portal.resources.bulk import BulkAction
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.columns import Column, Shown
 from portal.resources.demo import Demo, DemoRows
@@ -32,7 +33,7 @@ from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
 SUGGESTIONS = 10
-KINDS: Mapping[Kind, str] = {"csv": "CSV", "jsonl": "JSON Lines"}
+KINDS: Mapping[str, str] = {"csv": "CSV", "jsonl": "JSON Lines", "xlsx": "XLSX"}
 SAME_NAME = 200
 
 
@@ -49,13 +50,13 @@ class Resource(ABC, Generic[Row]):
     new_form: type[NewForm]
     edit_form: type[EditForm]
     labels: ClassVar[Mapping[str, str]]  # labels of the columns that people see
-    switches: ClassVar[
-        Mapping[str, tuple[Wording, Wording]]
-    ] = {}  # wording for changes of a boolean column to no, and to yes
+    switches: ClassVar[Mapping[str, tuple[Wording, Wording]]] = {}  # for boolean columns: changed to no, and to yes
     icons: ClassVar[Mapping[str, str]] = {}  # icons in the history for changes of some columns
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns whose changes can be undone only after reauthentication
     restoring: ClassVar[str] = "Restores it exactly as it was."  # explanation beside the button
+    actions: ClassVar[Sequence[BulkAction]] = ()  # on selected rows, besides those of every resource
+    setting: ClassVar[type[Setting]] = Setting  # sets values of many rows
     are_people: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # whether the icon beside the name is square
 
@@ -104,8 +105,7 @@ class Resource(ABC, Generic[Row]):
 
     def navigation(self) -> tuple[str, str] | None:
         """The label and URL in the navigation, if the actor may see the list."""
-        is_listed = allows(current_actor(), self.permissions.list)
-        return (self.plural.capitalize(), self.url("index")) if is_listed else None
+        return (self.plural.capitalize(), self.url("index")) if allows(current_actor(), self.permissions.list) else None
 
     # The list
 
@@ -149,8 +149,7 @@ class Resource(ABC, Generic[Row]):
         """The rows of a page as its table shows them."""
         columns = [(one, one.phone_label(listing), one.of) for one in self.columns if one.is_shown(listing)]
         for row in rows:
-            cells = [(column, label, of(row)) for column, label, of in columns]
-            yield Shown(row.id, self.title_of(row), self.subtitle_of(row), cells)
+            yield Shown(row.id, self.title_of(row), self.subtitle_of(row), [(*one, of(row)) for *one, of in columns])
 
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""
@@ -313,7 +312,6 @@ class Resource(ABC, Generic[Row]):
         return (self.title_of(row),)
 
     def consequences_of_purging(self, row: Row) -> list[str]:
-        """Raises Conflict if a request is too short for it."""
         return []
 
     def consequences_of_undoing(self, row: Row, values: Mapping[str, Any]) -> list[str]:

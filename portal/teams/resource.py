@@ -18,6 +18,7 @@ from portal.resources.relation import Relation
 from portal.resources.resource import Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.teams import queries
+from portal.teams.bulk import SettingTeams
 from portal.teams.commands import teams as records
 from portal.teams.demo import demo_rows
 from portal.teams.forms import EditTeamForm, NewTeamForm
@@ -42,6 +43,7 @@ class Teams(Resource[Team]):
     icon = "users-group"
     searched = "Name or description"
     is_square = True
+    setting = SettingTeams
     columns = (
         Column("name", "Name", "title"),
         Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),

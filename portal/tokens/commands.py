@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from portal.core.actor import current_origin
+from portal.core.bulk import among
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.keys import uuid7
@@ -91,10 +92,10 @@ def revoke(token: str) -> None:
 
 
 @command
-def revoke_all(user_id: uuid.UUID) -> None:
-    """End all sessions and API tokens of a person, in all tenants. The caller must be allowed to change the person."""
-    end(Session.user_id == user_id, all_tenants=True)
-    revoke_api_tokens(user_id)
+def revoke_all(*user_ids: uuid.UUID) -> None:
+    """End all sessions and API tokens of people, in all tenants. The caller must be allowed to change the people."""
+    end(among(Session.user_id, user_ids), all_tenants=True)
+    revoke_api_tokens(*user_ids)
 
 
 @command
@@ -118,7 +119,7 @@ def end(condition: ColumnElement[bool], *, all_tenants: bool = False) -> int:
     at, options = now(), {**NO_SYNC, "all_tenants": all_tenants}
     active = update(Session).where(condition, Session.ended_at.is_(None)).values(ended_at=at).returning(Session.id)
     ended = db.session.scalars(active, execution_options=options).all()
-    tokens = update(RefreshToken).where(RefreshToken.session_id.in_(ended), RefreshToken.revoked_at.is_(None))
+    tokens = update(RefreshToken).where(among(RefreshToken.session_id, ended), RefreshToken.revoked_at.is_(None))
     if ended:
         db.session.execute(tokens.values(revoked_at=at), execution_options=options)
     return len(ended)
@@ -136,19 +137,19 @@ def _prune(before: datetime) -> int:
     return len(db.session.scalars(removed, execution_options=NO_SYNC).all())
 
 
-def revoke_api_tokens(user_id: uuid.UUID) -> None:
-    """Revoke a person's active tokens, on behalf of anyone who may change the person.
+def revoke_api_tokens(*user_ids: uuid.UUID) -> None:
+    """Revoke people's active tokens, on behalf of anyone who may change the people.
 
     It uses the database's clock, as events do, so that the event that ended them can be identified (auth/queries.py).
     """
-    statement = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    statement = update(ApiToken).where(among(ApiToken.user_id, user_ids), ApiToken.revoked_at.is_(None))
     options = {"synchronize_session": False, "all_tenants": True}
     db.session.execute(statement.values(revoked_at=func.clock_timestamp()), execution_options=options)
 
 
 @command
-def end_client_sessions(user_id: uuid.UUID, *, has_moved: bool) -> None:
-    """End the API clients' sessions of a person whose role changed; if the tenant changed, also their API tokens."""
+def end_client_sessions(*user_ids: uuid.UUID, has_moved: bool) -> None:
+    """End the API clients' sessions of people whose role changed; if the tenant changed, also their API tokens."""
     if has_moved:
-        revoke_api_tokens(user_id)
-    end((Session.user_id == user_id) & ~Session.is_browser, all_tenants=True)
+        revoke_api_tokens(*user_ids)
+    end(among(Session.user_id, user_ids) & ~Session.is_browser, all_tenants=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
 
+from portal.core.bulk import among
 from portal.core.clock import now
 from portal.core.listing import Rows
 from portal.tokens.models import ApiToken, RefreshToken, Session
@@ -24,11 +25,10 @@ def is_live() -> ColumnElement[bool]:
     return Session.ended_at.is_(None) & (Session.expires_at > _at_execution())
 
 
-def live_of(user_id: uuid.UUID) -> Select[int]:
-    """How many active sessions a person has, in all tenants."""
-    return (
-        select(func.count(Session.id)).where(Session.user_id == user_id, is_live()).execution_options(all_tenants=True)
-    )
+def live_of(*user_ids: uuid.UUID) -> Select[int]:
+    """How many active sessions people have, in all tenants."""
+    theirs = select(func.count(Session.id)).where(among(Session.user_id, user_ids), is_live())
+    return theirs.execution_options(all_tenants=True)
 
 
 def live_in(organization_id: uuid.UUID) -> Select[Session]:
@@ -71,10 +71,10 @@ def api_tokens_of(user_id: uuid.UUID) -> Select[ApiToken]:
     return select(ApiToken).where(ApiToken.user_id == user_id, is_usable()).order_by(ApiToken.id.desc())
 
 
-def api_tokens_in_use(user_id: uuid.UUID) -> Select[int]:
-    """How many API tokens of a person are active, in all tenants."""
-    mine = select(func.count(ApiToken.id)).where(ApiToken.user_id == user_id, is_usable())
-    return mine.execution_options(all_tenants=True)
+def api_tokens_in_use(*user_ids: uuid.UUID) -> Select[int]:
+    """How many API tokens of people are active, in all tenants."""
+    theirs = select(func.count(ApiToken.id)).where(among(ApiToken.user_id, user_ids), is_usable())
+    return theirs.execution_options(all_tenants=True)
 
 
 def api_tokens_in(organization_id: uuid.UUID) -> Select[ApiToken]:

@@ -26,8 +26,12 @@ ADDRESS_REFUSED = Action(
     "address_refused", "tried an email address that is in use elsewhere", "Email address in use elsewhere", "shield",
     is_counted=True,
 )  # fmt: skip
+DATA_DOWNLOADED = Action(
+    "data_downloaded", "downloaded the data of", "Downloaded a person’s data", "download",
+    verb_own="downloaded the own data of",
+)  # fmt: skip
 
 ACTIONS = (
     INVITED, INVITATION_COPIED, INVITATION_REVOKED, PASSWORD_RESET, TWO_FACTOR_RESET, UNLOCK, END_SESSION, END_SESSIONS,
-    ADDRESS_REFUSED,
+    ADDRESS_REFUSED, DATA_DOWNLOADED,
 )  # fmt: skip

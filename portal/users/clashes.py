@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -58,6 +59,28 @@ def check_free(email: str) -> None:
     with acting_as(SYSTEM):
         if db.session.scalar(queries.by_email(email)):
             raise Conflict("email", ADDRESS_TAKEN_ELSEWHERE, constraint=KEY)
+
+
+def taken_elsewhere(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Those deleted people whose address is in use where the actor can't see it, for restoring many at once.
+
+    Each is counted as a request for such an address. Raises Conflict above the limit.
+    """
+    counters, actor = _count(), current_actor()
+    if not counters:
+        return ()
+    with acting_as(SYSTEM):
+        found = db.session.scalars(queries.taken_elsewhere(ids, actor), execution_options={"with_deleted": True}).all()
+        try:
+            for _ in found[1:]:
+                rate_limit.attempt(*counters)
+        except RateLimited:
+            raise Conflict("email", TOO_MANY_ELSEWHERE) from None
+        if not found:
+            rate_limit.forgive(counters)
+    for _ in found:
+        history.record(ADDRESS_REFUSED)
+    return found
 
 
 def _count() -> Sequence[Counter]:

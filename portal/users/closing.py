@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from portal.core.actor import Role
 from portal.core.clock import now
@@ -14,6 +14,7 @@ from portal.core.db import db
 from portal.tokens.queries import api_tokens_in, live_in
 from portal.users import queries
 from portal.users.models import INVITATION_HOLDS, User
+from portal.users.totals import UserTotal, active_in
 from portal.web.confirming import Fleeting
 
 NOBODY = "It has no people who can sign in."
@@ -25,7 +26,7 @@ def of_closing(organization_id: uuid.UUID) -> list[str]:
     inside = User.organization_id == organization_id
     is_open = User.revoked_at.is_(None), User.invited_at > now() - INVITATION_HOLDS
     sentences = [
-        *_of_access(inside),
+        *_of_access(organization_id),
         _counted(select(User).where(inside, queries.INVITED, *is_open), "invitation stops", "invitations stop"),
         Fleeting(_counted(live_in(organization_id), "session stops", "sessions stop")),
         _counted(api_tokens_in(organization_id), "API token stops", "API tokens stop"),
@@ -33,12 +34,11 @@ def of_closing(organization_id: uuid.UUID) -> list[str]:
     return [one for one in sentences if one]
 
 
-def _of_access(inside: Any) -> list[str]:
-    able = select(User.role, func.count()).where(inside, queries.ACCEPTED).group_by(User.role)
-    roles = {role: many for role, many in db.session.execute(able)}
-    if not roles:
+def _of_access(organization_id: uuid.UUID) -> list[str]:
+    numbers = select(active_in(organization_id), active_in(organization_id, UserTotal.role == Role.ADMIN))
+    people, admins = db.session.execute(numbers).one()
+    if not people:
         return [NOBODY]
-    people, admins = sum(roles.values()), roles.get(Role.ADMIN, 0)
     lose, position = "person loses" if people == 1 else "people lose", "administrator" + "s" * (admins != 1)
     return [f"{people:,} {lose} access at once, {admins:,} of them as {position}.", KEPT]
 

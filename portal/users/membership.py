@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import and_, func, not_, select, true
 
-from portal.core.actor import Role, current_actor
-from portal.core.counts import BOUND, Count, counted
+from portal.core.actor import Role
+from portal.core.bulk import among
+from portal.core.counts import Count
 from portal.core.db import db
 from portal.organizations import members
 from portal.organizations.models import Organization
-from portal.users import queries
+from portal.users import queries, totals
 from portal.users.closing import of_closing
 from portal.users.commands import keep_a_super_admin
 from portal.users.consequences import of_returning
 from portal.users.models import User
+from portal.users.totals import UserTotal
 
 NEWEST = 8
 
@@ -25,24 +28,29 @@ class People:
     """The provider for portal/organizations/members.py."""
 
     def counted(self) -> Any:
-        rows = select(literal(1)).select_from(User).where(User.organization_id == Organization.id)
-        active = rows.where(User.deleted_at.is_(None), queries.ACCEPTED)
-        some = active.limit(BOUND + 1).correlate(Organization).lateral()
-        return select(func.count()).select_from(some).scalar_subquery().label("people")
+        return totals.active_in(Organization.id).label("people")
 
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> members.Membership:
-        inside = User.organization_id == organization_id
-        able = select(User).where(inside) if is_deleted else select(User).where(inside, queries.ACCEPTED)
-        newest = queries.people().where(inside).order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
-        return members.Membership(
-            db.session.execute(newest).all(),
-            counted(able) if is_deleted else _active_of(organization_id),
-            counted(able.where(User.role == Role.ADMIN)),
-        )
+        newest = queries.people().where(User.organization_id == organization_id)
+        newest = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
+        people = totals.remaining_in if is_deleted else totals.active_in
+        counted = people(organization_id), people(organization_id, UserTotal.role == Role.ADMIN)
+        found = db.session.execute(select(*(number.label(None) for number in counted))).one()
+        return members.Membership(db.session.execute(newest).all(), *map(Count, found))
 
-    def before_delete(self, organization_id: uuid.UUID) -> None:
-        leaving = select(User).where(User.organization_id == organization_id, User.role == Role.SUPER_ADMIN)
+    def before_delete(self, *organization_ids: uuid.UUID) -> None:
+        leaving = select(User).where(among(User.organization_id, organization_ids), User.role == Role.SUPER_ADMIN)
         keep_a_super_admin(*db.session.scalars(leaving.order_by(User.id)))
+
+    def has_last_super_admins(self, organization_ids: Sequence[uuid.UUID]) -> Any:
+        able = queries.active_super_admins()
+        inside = able.where(User.organization_id == Organization.id).correlate(Organization)
+        is_outside = func.coalesce(not_(among(User.organization_id, organization_ids)), true())
+        return and_(inside.exists(), not_(able.where(is_outside).exists()))
+
+    def number_in(self, organization_ids: Sequence[uuid.UUID]) -> int:
+        inside = totals.total(among(UserTotal.organization_id, organization_ids), UserTotal.status == "active")
+        return db.session.scalar(select(inside)) or 0
 
     def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
         return of_closing(organization_id)
@@ -50,11 +58,3 @@ class People:
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)
         return [sentence for user in db.session.scalars(able) for sentence in of_returning(user, None)]
-
-
-def _active_of(organization_id: uuid.UUID) -> Count:
-    is_own = organization_id == current_actor().organization_id
-    own = queries.count_of_own("active", BOUND + 1) if is_own else None
-    if own is None:
-        return counted(select(User).where(User.organization_id == organization_id, queries.ACCEPTED))
-    return Count.bounded(db.session.scalar(select(own)) or 0, BOUND)

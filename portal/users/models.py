@@ -20,7 +20,6 @@ INVITATION_HOLDS = timedelta(days=7)
 SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
-ACCEPTED = text("deleted_at IS NULL AND is_active AND (invited_at IS NULL OR accepted_at IS NOT NULL)")
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
@@ -112,9 +111,6 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND has_two_factor"),
         ),
-        Index("users_active_count_idx", "organization_id", "role", postgresql_where=ACCEPTED),
-        Index("users_invited_count_idx", "organization_id", "role", postgresql_where=PENDING),
-        Index("users_deactivated_count_idx", "organization_id", "role", postgresql_where=DEACTIVATED),
         Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",

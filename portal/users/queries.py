@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,13 +16,16 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     or_,
     select,
     true,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import aliased
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
+from portal.core.bulk import among
 from portal.core.clock import now
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
@@ -34,6 +37,7 @@ from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.users.filters import FILTERS, YES_OR_NO, day_of, last_sign_in
 from portal.users.models import INVITATION_HOLDS, User, full_name
+from portal.users.totals import count_of
 
 NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
@@ -53,7 +57,6 @@ IN_NO_DELETED_ORGANIZATION = or_(
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
-COUNTED = ("active", "invited", "deactivated")
 COLUMNS = (
     User.id,
     User.email,
@@ -77,7 +80,7 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
     """The list of people for these URL arguments, with further filters."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
-    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=_counted)
+    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
     found = Listing(source, asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
@@ -110,20 +113,6 @@ def _found(listing: Listing, part: Found) -> Any:
         key,
         part.most,
     )
-
-
-def _counted(listing: Listing, most: int) -> Any:
-    return count_of_own(listing.status, most) if listing.status in COUNTED and not listing.filters else None
-
-
-def count_of_own(status: str, most: int) -> Any:
-    """The number of people in a tab of an ADMIN's own organization, up to `most`; None for other actors.
-
-    portal_count_people (portal/sql/users) implements the tabs in COUNTED.
-    """
-    actor = current_actor()
-    is_own = actor.role is Role.ADMIN and actor.organization_id is not None
-    return select(func.portal_count_people(status, most)).scalar_subquery() if is_own else None  # once, not per row
 
 
 def _addresses(text: str) -> list[str]:
@@ -209,6 +198,16 @@ def deleted_by_email(email: str) -> Select[User]:
     return gone.order_by(User.deleted_at.desc().nulls_last()).limit(
         1
     )  # an order that no index has: emails are looked up
+
+
+def taken_elsewhere(ids: Collection[uuid.UUID], actor: Actor) -> Select[uuid.UUID]:
+    """Those deleted people whose address an active person has whom the actor can't see. Run it with_deleted."""
+    other = aliased(User)
+    hidden = or_(other.organization_id.is_distinct_from(actor.organization_id), other.role == Role.SUPER_ADMIN)
+    same = func.lower(other.email) == func.lower(User.email)
+    holder = select(literal(1)).where(same, other.deleted_at.is_(None), hidden)
+    mine = among(User.id, ids), User.deleted_at.is_not(None), User.organization_id == actor.organization_id
+    return select(User.id).where(*mine, holder.exists())
 
 
 def super_admins() -> Select[uuid.UUID]:

@@ -25,6 +25,8 @@ from portal.resources.empty import Empty
 from portal.resources.resource import SUGGESTIONS, Resource
 from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
+from portal.users.bulk import ACTIONS, SettingPeople
+from portal.users.bulk_behalf import ACTIONS as BEHALF
 from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
@@ -107,6 +109,8 @@ class People(Resource[User]):
     icons = {"password": "key", "role": "shield"}
     new_form = NewUserForm
     edit_form = EditUserForm
+    actions = (*ACTIONS, *BEHALF)
+    setting = SettingPeople
     are_people = True
     sensitive = SENSITIVE
     deleting = "You can restore them from the deleted people."

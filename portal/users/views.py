@@ -12,8 +12,9 @@ from portal.core.email_addresses import readable_email
 from portal.mail.notices import can_send, flash_sent
 from portal.users import consequences, invitation_views, locks, mfa_resets, resets, states
 from portal.users.commands import users
+from portal.users.data import download_data
 from portal.users.devices import end_all, end_one
-from portal.users.permissions import USERS_WRITE
+from portal.users.permissions import USERS_READ, USERS_WRITE
 from portal.users.resource import resource
 from portal.web import attempts, reauthentication
 from portal.web.activity_feed import confirm
@@ -93,6 +94,13 @@ def mfa_reset(id: uuid.UUID) -> ResponseReturnValue:
     name = mfa_resets.reset(id)
     flash(f"Two-factor authentication of {name} was reset.", "success")
     return redirect(url_for(".show", id=id))
+
+
+@bp.get("/<uuid:id>/export")
+@requires(USERS_READ)
+def data(id: uuid.UUID) -> ResponseReturnValue:
+    """Download everything that is stored about a person."""
+    return download_data(resource.one(id, with_deleted=True))
 
 
 @bp.post("/<uuid:id>/unlock")

@@ -84,19 +84,25 @@ def render_question(
     back_url: str,
     fields: Sequence[tuple[str, str]] = (),
     risky: bool = False,
+    body: str = "",
+    **details: Any,
 ) -> Response:
-    """A page, or a dialog for htmx, whose button sends the fields to this URL."""
+    """A page, or a dialog for htmx, whose button, if there is a verb, sends the fields to this URL.
+
+    `body` is a template to show in place of the consequences, which gets the details, too.
+    """
     context: dict[str, Any] = {
         "title": title,
         "consequences": consequences,
         "verb": verb,
         "back_url": back_url,
         "risky": risky,
+        "body": body,
         "changed": CHANGED if request.method == "POST" and FIELD in request.form else "",
     }
     templates = ("errors/question.html", "errors/_question.html")
     action = here(with_query=True)
-    response = render(templates[0], fragment=templates[1], action=action, fields=fields, **context)
+    response = render(templates[0], fragment=templates[1], action=action, fields=fields, **context, **details)
     if wants_fragment():
         response.headers |= {"HX-Retarget": "#dialog-slot", "HX-Reswap": "innerHTML"}
     return response

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from flask import Response, stream_with_context
+from flask import Response, request, stream_with_context
 
 from portal.core.actor import Actor, current_actor
 from portal.core.db import acting_as
@@ -37,11 +37,24 @@ def csv_response(name: str, batches: Iterable[Iterable[Sequence[object]]]) -> Re
     return download(f"{name}.csv", "text/csv", lines(batches))
 
 
-def download(filename: str, mimetype: str, parts: Iterable[bytes]) -> Response:
-    """Stream a file. Its parts are produced after the request has ended, still as the actor of the request."""
+def download(
+    filename: str, mimetype: str, parts: Iterable[bytes], *, recording: Callable[[], None] = lambda: None
+) -> Response:
+    """Stream a file. Its parts are produced after the request has ended, still as the actor of the request.
+
+    `recording` adds the download to the history; a HEAD request downloads nothing.
+    """
     response = Response(stream_with_context(_acting(current_actor(), parts)), mimetype=mimetype)
     response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return hold_export(response, current_actor().id)
+    if request.method == "HEAD":
+        return response
+    hold_export(response, current_actor().id)
+    try:
+        recording()
+    except BaseException:
+        response.close()  # else it would occupy its slot forever
+        raise
+    return response
 
 
 def _acting(actor: Actor, parts: Iterable[bytes]) -> Iterator[bytes]:

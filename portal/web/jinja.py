@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from portal.core.actor import Role, current_actor, has_actor
 from portal.core.clock import local, now, zone
-from portal.core.counts import BOUND, LINKED_BOUND, number_of
+from portal.core.counts import LINKED_BOUND, number_of
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
 from portal.core.policy import allows
@@ -37,7 +37,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     for function in (
         ago, iso, day, clock, exact, when, on_day, initials, hue, email, badge, count, compact, browser_of, number_of,
-        bounded, linked,
+        linked,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
@@ -186,11 +186,6 @@ def _rounded(value: int) -> str:
         return f"{value / 1_000_000:.1f} million"
     digits = max(len(str(value)) - 2, 0)
     return f"{round(value, -digits):,}"
-
-
-def bounded(counted: int) -> Count:
-    """A number that was counted up to the lists' bound."""
-    return Count.bounded(counted, BOUND)
 
 
 def linked(counted: int) -> Count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import request, url_for
 
@@ -15,6 +15,12 @@ ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 def here(*, with_query: bool = False) -> str:
     """The path of this request, for links and forms that lead back to the same page."""
     return request.root_path + (request.full_path.rstrip("?") if with_query else request.path)
+
+
+def with_query(url: str) -> str:
+    """The URL of another page with the arguments of this request."""
+    query = urlencode(list(request.args.items(multi=True)))
+    return f"{url}?{query}" if query else url
 
 
 def path_of(endpoint: str) -> str:

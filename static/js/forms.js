@@ -19,7 +19,7 @@ const isFilledIn = (field) => field.name && !field.readOnly && !['hidden', 'pass
 let leaving = false;
 function isUnsaved() {
   const shownAgain = document.querySelector('main[data-unsaved]');
-  return [...document.querySelectorAll('body.app main form[method="post"]')].some((form) => !form.dataset.sent && !isKept(form)
+  return [...document.querySelectorAll('body.app main form[method="post"]:not(.selecting)')].some((form) => !form.dataset.sent && !isKept(form)
     && [...form.elements].some((field) => isTyped(field) || (shownAgain && isFilledIn(field))));
 }
 window.addEventListener('beforeunload', (event) => { if (!leaving && isUnsaved()) event.preventDefault(); });

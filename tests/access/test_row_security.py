@@ -168,13 +168,7 @@ def test_ac15_tenants_can_only_call_these_functions_of_the_owner(world: World) -
     callable_ones = f"""
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
-    known = {
-        "portal_count_people",
-        "portal_find_users",
-        "portal_send_later",
-        "portal_work_later",
-        "portal_check_import",
-    }
+    known = {"portal_find_users", "portal_send_later", "portal_work_later", "portal_check_import"}
     with world.sql(None) as connection:
         assert set(connection.scalars(text(callable_ones))) == known
 
@@ -196,19 +190,6 @@ def test_ac15_the_search_function_finds_only_an_admins_own_people(world: World) 
     with world.sql(world.root) as connection:  # who isn't limited to a tenant
         assert len(set(connection.scalars(found, {"organization": None}))) == 5
         assert set(connection.scalars(found, {"organization": world.birch.id})) == {world.bea.id}
-
-
-def test_ac15_the_count_function_counts_only_an_admins_own_people(world: World) -> None:
-    counted = text("SELECT portal_count_people(:state, :most)")
-    for person, own in ((world.ada, 2), (world.bea, 1), (world.uma, 0), (world.root, 0), (None, 0)):
-        with world.sql(person) as connection:
-            assert connection.scalar(counted, {"state": "active", "most": 100}) == own
-            assert connection.scalar(counted, {"state": "active", "most": 1}) == min(own, 1)
-            for state in ("invited", "deactivated"):
-                assert connection.scalar(counted, {"state": state, "most": 100}) == 0
-    with world.sql(world.ada) as connection:  # only administrators get a count
-        connection.execute(text("SELECT set_config('portal.actor_role', 'USER', true)"))
-        assert connection.scalar(counted, {"state": "active", "most": 100}) == 0
 
 
 def test_ac15_the_tenant_role_has_no_privileges_of_its_own(world: World) -> None:

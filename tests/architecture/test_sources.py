@@ -32,7 +32,7 @@ SUITES = (
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
-    "actions", "demo",
+    "actions", "bulk", "demo",
 }  # fmt: skip
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # for operators: no page uses them
@@ -75,15 +75,17 @@ USES_EXCEPTIONS = {
     "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
     "auth/redeeming.py", "auth/owners.py", "jobs/running.py", "imports/checking.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
-    "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
+    "core/bulk.py", "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",
-    "mfa/commands.py", "mail/queue.py", "organizations/demo.py", "organizations/queries.py",
-    "resources/resource.py", "resources/blueprint.py", "resources/linking.py",
+    "mfa/commands.py", "mail/queue.py", "organizations/bulk.py", "organizations/demo.py", "organizations/queries.py",
+    "resources/deciding.py", "resources/resource.py", "resources/blueprint.py", "resources/linking.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
-    "users/behalf.py", "users/clashes.py", "users/commands.py", "users/consequences.py",
+    "users/behalf.py", "users/bulk.py", "users/bulk_behalf.py", "users/bulk_consequences.py",
+    "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
-    "users/rules.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py", "cli/removal.py",
-    "resources/purge_page.py", "organizations/commands.py", "organizations/resource.py",
+    "users/rules.py", "users/totals.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py",
+    "cli/removal.py", "resources/purge_page.py", "organizations/commands.py", "users/data.py",
+    "organizations/resource.py",
 }  # fmt: skip
 
 

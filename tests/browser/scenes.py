@@ -369,6 +369,24 @@ def invalid_query(tabs: Tabs) -> Page:
     return page
 
 
+def selected(tabs: Tabs) -> Page:
+    """A list with selected rows, and the menu of actions."""
+    page = at("/users/", ADA)(tabs)
+    for place in range(3):
+        page.locator("tbody input[name=id]").nth(place).check()
+    page.locator(".selected summary").click()
+    return page
+
+
+def asked_about_many(tabs: Tabs) -> Page:
+    """The question of an action on rows, some of which stay as they are."""
+    page = selected(tabs)
+    page.get_by_label("Select Ada Okafor").check()
+    page.get_by_role("button", name="Deactivate").click()
+    page.locator(".kept").wait_for()
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
@@ -381,6 +399,9 @@ SCENES: dict[str, Scene] = {
     "people, filtered": at("/users/?q=a&role=USER&verified=yes&last_sign_in_before=2999-01-01&sort=-last_sign_in_at"),
     "people, deactivated": at("/users/?status=deactivated"),
     "people, deleted": at("/users/?status=deleted"),
+    "people, selected": selected,
+    "people, question about selected": asked_about_many,
+    "people, entry for selected": pressed(selected, "Add to team", "#entry"),
     "people, none found": at("/users/?q=nobodyhere"),
     "people, offline": offline,
     "person": of_person(),

@@ -218,4 +218,5 @@ def test_every_table_declares_its_rules() -> None:
         "OutboxEmail": set(),
         "Activity": {TenantOwned},
         "Operation": {TenantOwned},
+        "UserTotal": {TenantOwned},
     }

@@ -30,6 +30,8 @@ RULES: Rules = {
     ("organizations.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.options", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.export", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.columns", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.selection", "POST"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "POST"): Rule(*NEVER_USER, FORBIDDEN, DONE),
     ("organizations.show", "GET"): row(TENANT_READS, SUPER_READS),
@@ -58,6 +60,7 @@ def _edited(_world: World, key: uuid.UUID) -> dict[str, Any]:
 
 
 BODIES: dict[str, Body] = {
+    "organizations.selection": lambda world, _: {"action": "delete", "id": str(world.acme.id)},
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited,
     "organizations_activity.undo": changed(Organization, "name"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,8 @@ from portal.users.states import state_of
 from portal.web.csv import as_written
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.pages import HTMX, PageClient
+from tests.sheets import rows_in
 
 LONG_AGO = now() - timedelta(days=400)
 NAMES = ["Ørsted", "=1+1", "+49 30 1234", "-5", "@here", "'=2", "O'Neill", 'Say "hi"', "a,b", "日本", None]
@@ -271,3 +273,88 @@ def test_a_team_filter_applies_to_the_file(
     sign_in(ada)
 
     assert [row["ID"] for row in rows_of(client, "/users/export?team=Drivers")] == [str(crowd[0].id)]
+
+
+def sheet_of(client: PageClient, address: str) -> list[dict[str, Any]]:
+    """The rows of a downloaded workbook, by heading."""
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    assert answer.mimetype == exporting.MIMETYPES["xlsx"]
+    assert answer.headers["Content-Disposition"].endswith('.xlsx"')
+    headings, *rows = rows_in(answer.get_data())
+    return [dict(itertools.zip_longest(headings, row)) for row in rows]
+
+
+def test_a_workbook_contains_the_rows_of_the_csv_file_in_their_order(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, root: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "FIRST", 2)
+    monkeypatch.setattr(exports, "PART", 3)
+    for number, name in enumerate(NAMES):
+        build.person(f"p{number}@example.com", tenant=acme, first_name=name, last_sign_in_at=LONG_AGO)
+    sign_in(root)
+
+    sheet, rows = sheet_of(client, "/users/export?format=xlsx"), rows_of(client, "/users/export")
+
+    assert [row["ID"] for row in sheet] == [row["ID"] for row in rows]
+    assert [row["First name"] or "" for row in sheet] == [as_written(row["First name"]) for row in rows]
+    assert {row["Email verified"] for row in sheet} == {False}
+    assert sheet[0]["Last sign-in (UTC)"] == LONG_AGO.replace(microsecond=0)
+    assert isinstance(sheet[0]["Created (UTC)"], datetime)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx"])
+def test_only_the_chosen_columns_are_downloaded_in_their_order(
+    client: PageClient, sign_in: SignIn, root: Person, uma: Person, kind: str
+) -> None:
+    sign_in(root)
+    address = f"/users/export?q=uma&column=role&column=email&column=nonsense&format={kind}"
+
+    if kind == "csv":
+        assert rows_of(client, address) == [{"Email": uma.email, "Role": "USER"}]
+    elif kind == "xlsx":
+        assert sheet_of(client, address) == [{"Email": uma.email, "Role": "USER"}]
+    else:
+        assert [json.loads(line) for line in client.get(address).text.splitlines()] == [
+            {"email": uma.email, "role": "USER"}
+        ]
+
+
+@pytest.mark.parametrize("query", ["column=nonsense", "column=", "column=password&format=jsonl", "format=xls"])
+def test_unknown_columns_and_formats_are_refused(client: PageClient, sign_in: SignIn, root: Person, query: str) -> None:
+    sign_in(root)
+    assert client.get(f"/users/export?{query}").status_code == 400
+
+
+def test_the_choice_of_columns_keeps_the_search_and_filters(
+    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, gil: Person
+) -> None:
+    sign_in(ada)
+    page = client.get("/users/?q=uma&role=USER").text
+    link = re.search(r'href="(/users/columns\?[^"]+)"', page)
+    assert link
+    address = link[1].replace("&amp;", "&")
+
+    for kwargs in ({}, {"headers": HTMX}):
+        form = client.get(address, **kwargs).text
+        assert form.startswith("<dialog") == bool(kwargs)
+        own = form[form.index('action="/users/export"') :]
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', own.partition("</form>")[0]))
+        assert hidden == {"q": "uma", "role": "USER"}
+        names = re.findall(r'name="column" value="(\w+)"', form)
+        assert {"email", "first_name", "organization_slug"} <= set(names)
+        chosen = "&".join(f"column={name}" for name in names)
+        assert [row["Email"] for row in rows_of(client, f"/users/export?q=uma&role=USER&{chosen}")] == [uma.email]
+
+
+def test_a_list_that_is_too_long_for_a_sheet_is_refused_with_a_hint(
+    client: PageClient, sign_in: SignIn, root: Person, uma: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(root)
+    monkeypatch.setattr(exporting, "MOST_ROWS", 1)
+
+    refused = client.get("/users/export?format=xlsx")
+
+    assert refused.status_code == 409
+    assert "A sheet holds 1 rows, and this list has 2." in refused.text
+    assert client.get("/users/export").status_code == 200

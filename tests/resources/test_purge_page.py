@@ -59,23 +59,6 @@ def test_an_organization_is_removed_once_its_slug_is_typed(
     assert client.post(path, data={**fields, "typed": "gone"}).status_code == 404
 
 
-def test_an_organization_that_is_too_large_for_a_request_is_left_to_an_operator(
-    client: PageClient, sign_in: SignIn, build: Builder, root: Person, gone: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sign_in(root)
-    path = f"/organizations/{gone.id}/purge"
-    fields = client.form(path)
-    monkeypatch.setattr("portal.organizations.resource.MOST_PURGED", 1)
-
-    for answer in (client.get(path), client.post(path, data={**fields, "typed": "gone"})):
-        assert answer.headers["Location"] == f"/organizations/{gone.id}"
-    shown = client.get(f"/organizations/{gone.id}").text
-
-    assert "has more than 1 people and teams." in shown
-    assert "flask organizations purge gone" in shown
-    assert build.read(Organization, gone.id) is not None
-
-
 def test_a_person_is_removed_once_the_address_is_typed(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:

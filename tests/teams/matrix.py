@@ -40,6 +40,8 @@ RULES: Rules = {
     ("teams.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("teams.show", "GET"): row(ADMIN_READS, SUPER_READS),
@@ -117,6 +119,7 @@ def _named(world: World, key: uuid.UUID) -> dict[str, Any]:
 
 
 BODIES: dict[str, Body] = {
+    "teams.selection": lambda world, _: {"action": "delete", "id": str(row_of(world, "own"))},
     "teams.new": lambda world, key: {"name": key.hex, "organization_id": world.acme.slug},
     "teams.edit": lambda world, key: {"name": key.hex, **version(world, key)},
     "teams_activity.undo": changed(Team, "name"),

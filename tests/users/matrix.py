@@ -44,6 +44,8 @@ RULES: Rules = {
     ("users.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.show", "GET"): row(ADMIN_READS, SUPER_READS),
@@ -66,6 +68,7 @@ RULES: Rules = {
     ("users.end_sessions", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.delete", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.delete", "POST"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
+    ("users.data", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
     ("users.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
@@ -98,6 +101,7 @@ def session_body(world: World, key: uuid.UUID) -> dict[str, Any]:
 
 
 BODIES: dict[str, Body] = {
+    "users.selection": lambda world, _: {"action": "deactivate", "id": str(row_of(world, "own"))},
     "users.end_session": session_body,
     "users.new": lambda _world, key: {"email": f"{key.hex}@example.com", "role": "USER", "is_active": "true"},
     "users.edit": _edited,

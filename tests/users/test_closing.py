@@ -13,6 +13,7 @@ from portal.api.commands import refresh
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
+from portal.jobs.models import Job
 from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.teams.commands import teams
@@ -41,6 +42,12 @@ def add_token(person: Person, *, revoked: bool = False) -> uuid.UUID:
 
 
 @command
+def add_job(person: Person, state: str) -> None:
+    owner = {"organization_id": person.organization_id, "owner_id": person.id}
+    db.session.add(Job(kind="count", title="Counting", state=state, **owner))
+
+
+@command
 def add_team(tenant: Tenant, name: str, *members: Person) -> uuid.UUID:
     key = uuid.uuid4()
     db.session.add(Team(id=key, name=name, organization_id=tenant.id))
@@ -62,6 +69,8 @@ def busy(app: Flask, build: Builder, acme: Tenant, birch: Tenant, ada: Person, u
         open_client_session(uma.id, acme.id, lifetime=WEEK)
         add_token(uma)
         add_token(uma, revoked=True)
+        for state in ("running", "done"):
+            add_job(ada, state)
         for name in ("Drivers", "Loaders"):
             add_team(acme, name, uma)
     return acme
@@ -84,6 +93,7 @@ def test_the_question_counts_everything_that_the_deletion_affects(
             "4 sessions stop working.",
             "1 API token stops working.",
             "2 teams are kept.",
+            "1 unfinished job stops.",
             "Whatever was deleted before stays deleted.",
         ):
             assert sentence in shown, sentence

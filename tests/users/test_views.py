@@ -462,8 +462,8 @@ def test_pages_stay_small(client: PageClient, sign_in: SignIn, build: Builder, a
     crowd(build, acme, 30)
     sign_in(ada)
 
-    assert len(client.get("/users/").data) < 24_000
-    assert len(client.get("/users/?q=crowd", headers=HTMX).data) < 13_000
+    assert len(client.get("/users/").data) < 27_000
+    assert len(client.get("/users/?q=crowd", headers=HTMX).data) < 18_500
     assert len(client.get("/users/new").data) < 12_000
 
 

@@ -6,6 +6,11 @@ EXECUTE FUNCTION portal_stamp();
 CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON organizations FOR EACH ROW
 EXECUTE FUNCTION portal_keep_sorted();
 
+CREATE OR REPLACE TRIGGER totals_move BEFORE UPDATE ON organizations FOR EACH ROW
+WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION portal_move_user_totals();
+CREATE OR REPLACE TRIGGER totals_end BEFORE DELETE ON organizations FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL)
+EXECUTE FUNCTION portal_move_user_totals();
+
 -- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
 

@@ -6,12 +6,12 @@ import uuid
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from portal.core.clock import now
 from portal.core.db import db
 from portal.core.errors import Conflict
-from portal.imports import checking
+from portal.imports import checking, staging
 from portal.imports.models import Import, ImportRow
 from portal.jobs.kinds import JobKind
 from portal.jobs.models import Job
@@ -20,62 +20,6 @@ from portal.users.permissions import USERS
 
 BATCH = checking.BATCH
 GONE = "The import was removed."
-KEYS = text("""
-UPDATE import_rows r SET person_id = v.id
-FROM unnest(CAST(:numbers AS int[]), CAST(:ids AS uuid[])) AS v (number, id)
-WHERE r.import_id = :import_id AND r.number = v.number
-""")
-CREATE = text("""
-INSERT INTO users (id, email, first_name, last_name, role, is_active, organization_id, invited_at)
-SELECT person_id, email, first_name, last_name, role, is_active, home_id, :at FROM import_rows
-WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create'
-ORDER BY number
-ON CONFLICT DO NOTHING RETURNING id
-""")
-CREATED = text("""
-UPDATE import_rows SET version = CASE WHEN person_id = ANY (:ids) THEN 1 END,
-    verdict = CASE WHEN person_id = ANY (:ids) THEN verdict ELSE 'refused' END,
-    reason = CASE WHEN person_id = ANY (:ids) THEN NULL ELSE 'Email: somebody has just been given this address.' END
-WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create'
-""")
-LOCK = text("""
-SELECT id FROM users WHERE id IN (SELECT person_id FROM import_rows
-    WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'update')
-ORDER BY id FOR UPDATE
-""")
-KEEP = text("""
-UPDATE import_rows r SET before = (
-    SELECT jsonb_build_object('first_name', u.first_name, 'last_name', u.last_name) FROM users u
-    WHERE u.id = r.person_id)
-WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'update'
-""")
-UPDATE = text("""
-UPDATE users u SET first_name = coalesce(r.first_name, u.first_name), last_name = coalesce(r.last_name, u.last_name)
-FROM import_rows r
-WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'update' AND u.id = r.person_id
-RETURNING u.id, u.version
-""")
-UPDATED = text("""
-UPDATE import_rows r SET version = v.version
-FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS v (id, version)
-WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'update' AND r.person_id = v.id
-""")
-INVITE = text("""
-SELECT count(portal_send_later('invitation', person_id)) FROM import_rows
-WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create' AND is_active
-""")
-DELETE = text("""
-UPDATE users u SET deleted_at = :at FROM import_rows r
-WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'create'
-    AND u.id = r.person_id AND u.version = r.version AND u.deleted_at IS NULL
-RETURNING u.id
-""")
-RESTORE = text("""
-UPDATE users u SET first_name = r.before ->> 'first_name', last_name = r.before ->> 'last_name' FROM import_rows r
-WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'update'
-    AND u.id = r.person_id AND u.version = r.version AND u.deleted_at IS NULL
-RETURNING u.id
-""")
 
 
 def page(job: Job) -> str:
@@ -105,11 +49,11 @@ def apply(job: Job) -> bool:
     for home in db.session.scalars(_homes(within)):
         lock_active(home)
     _assign_keys(within)
-    made = db.session.scalars(CREATE, {**within, "at": now()}).all()
-    db.session.execute(CREATED, {**within, "ids": made})
+    made = db.session.scalars(staging.CREATE, {**within, "at": now()}).all()
+    db.session.execute(staging.CREATED, {**within, "ids": made})
     _update(within)
     if one.options.get("invites"):
-        db.session.execute(INVITE, within)
+        db.session.execute(staging.INVITE, within)
     refused = db.session.scalar(_counted(within, "refused")) or 0
     job.advance(last - job.done, failed=refused)
     if last >= one.total:
@@ -122,8 +66,8 @@ def undo(job: Job) -> bool:
     one = _import(job)
     first, last = job.done + 1, min(job.done + BATCH, one.total)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
-    undone = len(db.session.execute(DELETE, {**within, "at": now()}).all()) + len(
-        db.session.execute(RESTORE, within).all()
+    undone = len(db.session.execute(staging.DELETE, {**within, "at": now()}).all()) + len(
+        db.session.execute(staging.RESTORE, within).all()
     )
     changed = db.session.scalar(_counted(within, "create", "update")) or 0
     job.advance(last - job.done, failed=changed - undone)
@@ -133,11 +77,11 @@ def undo(job: Job) -> bool:
 
 
 def _update(within: dict[str, Any]) -> None:
-    if db.session.execute(LOCK, within).all():
-        db.session.execute(KEEP, within)
-        updated = db.session.execute(UPDATE, within).all()
+    if db.session.execute(staging.LOCK, within).all():
+        db.session.execute(staging.KEEP, within)
+        updated = db.session.execute(staging.UPDATE, within).all()
         versions = {"ids": [one.id for one in updated], "versions": [one.version for one in updated]}
-        db.session.execute(UPDATED, {**within, **versions})
+        db.session.execute(staging.UPDATED, {**within, **versions})
 
 
 def _assign_keys(within: dict[str, Any]) -> None:
@@ -145,7 +89,7 @@ def _assign_keys(within: dict[str, Any]) -> None:
     created = select(ImportRow.number).where(*_within(within), ImportRow.verdict == "create").order_by(ImportRow.number)
     numbers = db.session.scalars(created).all()
     keys = {"numbers": numbers, "ids": checking.new_keys(len(numbers)), "import_id": within["import_id"]}
-    db.session.execute(KEYS, keys)
+    db.session.execute(staging.KEYS, keys)
 
 
 def _homes(within: dict[str, Any]) -> Any:

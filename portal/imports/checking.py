@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from portal.core.actor import SYSTEM, current_actor
 from portal.core.db import acting_as, command, db
@@ -14,6 +14,7 @@ from portal.core.errors import RateLimited
 from portal.core.keys import uuid7
 from portal.core.policy import allows, grantable_roles
 from portal.core.rate_limit import attempt
+from portal.imports import staging
 from portal.imports.models import Import, ImportRow
 from portal.imports.parsing import Parser
 from portal.organizations.models import Organization
@@ -23,16 +24,6 @@ from portal.web.given import current_settings
 
 BATCH = 5_000
 TOO_MANY_ELSEWHERE = "Too many addresses of this file can't be used here. Ask your system administrator."
-COLUMNS = {
-    "number": "int", "email": "text", "first_name": "text", "last_name": "text", "role": '"Role"', "is_active": "bool",
-    "home_id": "uuid", "fault": "text",
-}  # fmt: skip
-SET = ", ".join(f"{name} = v.{name}" for name in COLUMNS if name != "number")
-GIVEN = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
-MEANING = text(  # the statement is built from constants
-    f"UPDATE import_rows r SET {SET} FROM unnest({GIVEN}) AS v ({', '.join(COLUMNS)})"  # noqa: S608
-    " WHERE r.import_id = :import_id AND r.number = v.number"
-)
 
 
 def parser_of(one: Import) -> Parser:
@@ -63,8 +54,8 @@ def _read(import_id: uuid.UUID, first: int, last: int, parser: Parser) -> None:
     wanted = ImportRow.import_id == import_id, ImportRow.number.between(first, last)
     rows = db.session.execute(select(ImportRow.number, ImportRow.cells).where(*wanted)).all()
     found = [{"number": number, **parser.values(cells)} for number, cells in rows]
-    columns = {name: [_plain(row[name]) for row in found] for name in COLUMNS}
-    db.session.execute(MEANING, {**columns, "import_id": import_id})
+    columns = {name: [_plain(row[name]) for row in found] for name in staging.COLUMNS}
+    db.session.execute(staging.MEANING, {**columns, "import_id": import_id})
 
 
 def _plain(value: Any) -> Any:

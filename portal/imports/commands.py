@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 
 from portal.core.actor import current_actor
 from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
-from portal.imports import checking
+from portal.imports import checking, staging
+from portal.imports.files import MOST_ROWS, Table
 from portal.imports.models import Import, ImportRow
-from portal.imports.reading import MOST_ROWS, Table
 from portal.imports.words import Refused
 from portal.jobs.commands import start
 from portal.jobs.models import Job
@@ -26,11 +26,6 @@ from portal.jobs.models import Job
 CHECKED_AT_ONCE = checking.BATCH  # larger files are checked by a job
 LONGEST_NAME = 100
 STATEMENT_TIMEOUT = "5min"
-STORE = text("""
-INSERT INTO import_rows (import_id, organization_id, number, line, cells)
-SELECT :id, CAST(:tenant AS uuid), number, line, CAST(cells AS jsonb)
-FROM unnest(CAST(:numbers AS int[]), CAST(:lines AS int[]), CAST(:cells AS text[])) AS v (number, line, cells)
-""")
 
 
 @command
@@ -61,7 +56,7 @@ def _store(one: Import, table: Table) -> int:
     while some := list(itertools.islice(rows, checking.BATCH)):
         lines = {"numbers": [number for number, _ in some], "lines": [line for _, (line, _) in some]}
         cells = [json.dumps(cells, ensure_ascii=False) for _, (_, cells) in some]
-        db.session.execute(STORE, {**lines, "cells": cells, "id": one.id, "tenant": one.organization_id})
+        db.session.execute(staging.STORE, {**lines, "cells": cells, "id": one.id, "tenant": one.organization_id})
         stored += len(some)
     return stored
 

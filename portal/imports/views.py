@@ -15,8 +15,8 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
 from portal.imports import commands
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, read_addresses, read_file
 from portal.imports.models import VERDICTS, Import, ImportRow
-from portal.imports.reading import DELIMITERS, ENCODINGS, MOST_BYTES, read_addresses, read_file
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
 from portal.organizations.queries import by_slug

@@ -10,8 +10,8 @@ import pytest
 
 from portal.core.actor import Role
 from portal.imports import sheets
+from portal.imports.files import MOST_COLUMNS, Table, read_addresses, read_file
 from portal.imports.parsing import Parser
-from portal.imports.reading import MOST_COLUMNS, Table, read_addresses, read_file
 from portal.imports.words import Refused
 
 GERMAN = "Vorname;Nachname;E-Mail;Aktiv\r\nJörg;Müller;joerg@example.com;ja\r\nZoë;Weiß;zoe@example.com;nein\r\n"
@@ -102,7 +102,7 @@ def test_every_delimiter_and_line_end_is_detected(delimiter: str, end: str) -> N
         "Kontakt,Vorname,Nachname\nAda <ada@example.com>,Ada,Lovelace",
     ],
 )
-def test_shapes_of_files(text: str) -> None:
+def test_unusual_shapes_of_files_are_understood(text: str) -> None:
     assert named(read(text.encode())) == [ADA]
 
 
@@ -144,7 +144,7 @@ def test_a_cell_that_cannot_be_used_is_named(cells: list[str], fault: str) -> No
     assert str(parser.values(cells)["fault"]).startswith(fault)
 
 
-def test_pasted_addresses() -> None:
+def test_pasted_addresses_are_read_one_by_one() -> None:
     text = (
         'Ada Lovelace <ada@example.com>, "Turing, Alan" <alan@example.com>; bare@example.com\n\nmailto:m@example.com,'
     )

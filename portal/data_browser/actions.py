@@ -13,5 +13,9 @@ DATA_BROWSER_QUERIED = Action(
     "data_browser_queried", "queried the database", "Queried the database", "search",
     verb_with="queried the database: {query}",
 )  # fmt: skip
+DATA_BROWSER_DOWNLOADED = Action(
+    "data_browser_downloaded", "downloaded the result of a query", "Downloaded the result of a query", "download",
+    verb_with="downloaded the result of the query: {query}",
+)  # fmt: skip
 
-ACTIONS = (DATA_BROWSER_OPENED, DATA_BROWSER_COPIED, DATA_BROWSER_QUERIED)
+ACTIONS = (DATA_BROWSER_OPENED, DATA_BROWSER_COPIED, DATA_BROWSER_QUERIED, DATA_BROWSER_DOWNLOADED)

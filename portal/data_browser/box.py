@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.core.errors import Overdue
 from portal.data_browser.explaining import explained
-from portal.data_browser.reading import Answer, NoRowsError, reading, run
+from portal.data_browser.reading import ROOM, Answer, NoRowsError, reading, run
 from portal.data_browser.tables import readable_everywhere
 from portal.data_browser.vetting import RefusedQueryError
 
@@ -44,14 +44,15 @@ class Trouble:
     after: str = ""
 
 
-def asked(query: str, way: str, *, seconds: float, places: int, most: int) -> Answer | Trouble:
+def asked(query: str, way: str, *, seconds: float, places: int, most: int, room: int = ROOM) -> Answer | Trouble:
     """Run the query, limited in time and rows."""
-    statement = WAYS[way] + (explained(query)[1] if WAYS[way] else query)
+    plan = WAYS.get(way, "")
+    statement = plan + (explained(query)[1] if plan else query)
     readable: set[str] = set()
     try:
         with reading(seconds, places=places) as connection:
             try:
-                return run(connection, statement, most=most)
+                return run(connection, statement, most=most, room=room)
             except Error as error:
                 if isinstance(error, pg.UndefinedColumn) and error.diag.message_hint:
                     readable = readable_everywhere(connection)

@@ -133,8 +133,8 @@ def readable_tables(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.exec_driver_sql(READABLE_TABLES).mappings()]
 
 
-def run(connection: Connection, statement: str, *, most: int) -> Answer:
-    """Run one query that a person wrote.
+def run(connection: Connection, statement: str, *, most: int, room: int = ROOM) -> Answer:
+    """Run one query that a person wrote, for up to `most` rows and about `room` bytes.
 
     Raise NoRowsError, RefusedQueryError, or psycopg's error with its position in the statement.
     """
@@ -147,15 +147,15 @@ def run(connection: Connection, statement: str, *, most: int) -> Answer:
         vet(connection, statement)
         if plan:
             names, types = [PLAN], [TEXT]
-        longest = min(LONGEST, ROOM // 4 // len(names))
+        longest = min(LONGEST * room // ROOM, room // 4 // len(names))
         began = time.perf_counter()
-        asked = func.portal_query(plan + query, most + 1, ROOM, longest + 1)
+        asked = func.portal_query(plan + query, most + 1, room, longest + 1)
         found = connection.execute(select(asked)).scalars().all()
         took = (time.perf_counter() - began) * 1000
     finally:
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT asked")
         connection.exec_driver_sql("SELECT pg_catalog.pg_advisory_unlock_all()")
-    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= ROOM, took, bool(plan))
+    return Answer(names, types, found[:most], longest, len(found) > most or _used(found) >= room, took, bool(plan))
 
 
 def _used(rows: Sequence[Sequence[str | None]]) -> int:

@@ -16,14 +16,19 @@ from sqlalchemy.exc import DBAPIError
 from portal.core.db import db
 from portal.core.errors import Missing, Occupied, Overdue
 from portal.core.history import record
-from portal.data_browser import queries, rows
-from portal.data_browser.actions import DATA_BROWSER_COPIED, DATA_BROWSER_OPENED, DATA_BROWSER_QUERIED
+from portal.data_browser import queries, results, rows
+from portal.data_browser.actions import (
+    DATA_BROWSER_COPIED,
+    DATA_BROWSER_DOWNLOADED,
+    DATA_BROWSER_OPENED,
+    DATA_BROWSER_QUERIED,
+)
 from portal.data_browser.box import Trouble, asked, is_number
 from portal.data_browser.conditions import Unfit
 from portal.data_browser.forms import QueryForm
 from portal.data_browser.pages import LONGEST_KEY, SIZES, View
 from portal.data_browser.permissions import DATA_BROWSER_READ
-from portal.data_browser.reading import Answer, reading
+from portal.data_browser.reading import ROOM, Answer, reading
 from portal.data_browser.tables import Table, all_tables, counted, table_named
 from portal.data_browser.values import Value, as_text
 from portal.resources.resource import resources
@@ -135,13 +140,13 @@ def sql() -> ResponseReturnValue:
 @requires(DATA_BROWSER_READ)
 @reauthentication.required
 def query() -> ResponseReturnValue:
-    """Run or explain a query."""
+    """Run or explain a query, or download its result."""
     form = QueryForm()
     if not form.validate_on_submit():
         return _box(form, status=422)
     text, way = str(form.query.data), request.form.get("way", "run")
-    way = way if way in ("explain", "analyze") else "run"
-    record(DATA_BROWSER_QUERIED, details={"query": text})
+    is_download = way in results.KINDS
+    record(DATA_BROWSER_DOWNLOADED if is_download else DATA_BROWSER_QUERIED, details={"query": text})
     settings = current_settings()
     try:
         answer = asked(
@@ -149,12 +154,15 @@ def query() -> ResponseReturnValue:
             way,
             seconds=settings.data_browser_seconds,
             places=settings.data_browser_slots,
-            most=settings.data_browser_rows,
+            most=results.MOST_ROWS if is_download else settings.data_browser_rows,
+            room=results.ROOM if is_download else ROOM,
         )
     except Occupied as error:
         response = _box(form, Trouble(error.message), status=status_of(error))
         response.headers["Retry-After"] = RETRY_AFTER
         return response
+    if is_download and isinstance(answer, Answer):
+        return results.download_result(answer, way)
     return _box(form, answer, status=200 if isinstance(answer, Answer) else 422)
 
 
@@ -170,6 +178,7 @@ def _box(form: QueryForm, answer: Any = None, *, status: int = 200) -> Response:
         numbers=[is_number(kind) for kind in answer.types] if is_answer else [],
         own=db.session.execute(queries.own()).all(),
         settings=current_settings(),
+        kinds=results.KINDS.items(),
         status=status,
     )
 

@@ -21,12 +21,12 @@ from portal.resources.actions import EXPORT
 from portal.resources.resource import Resource
 from portal.web.csv import download, lines
 from portal.web.jinja import count
-from portal.web.xlsx import MOST_ROWS, workbook
+from portal.web.xlsx import MIMETYPE, MOST_ROWS, workbook
 
 MIMETYPES: Mapping[str, str] = {
     "csv": "text/csv",
     "jsonl": "application/jsonl",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": MIMETYPE,
 }
 TOO_MANY = "A sheet holds {:,} rows, and this list has {}. Add a filter, or download it as CSV."
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from xlsxwriter import Workbook
 
+MIMETYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 1_048_574  # of the 1,048,576 of a sheet: one has the headings, one is kept for REST
 LONGEST = 32_767  # characters in a cell
 SENT_AT_ONCE = 65_536

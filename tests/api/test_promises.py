@@ -325,6 +325,22 @@ def test_rt6_a_changed_name_does_not_end_a_session(app: Flask, program: Program,
     assert program.refresh(token).status_code == 200
 
 
+def test_rt6_clients_of_a_deleted_organization_are_refused_until_it_is_restored(
+    app: Flask, program: Program, uma: Person, acme: Tenant
+) -> None:
+    tokens = program.sign_in(uma)
+    with acting(app):
+        organizations.delete(acme.id)
+
+    refused = program.me(tokens["access_token"]), program.refresh(tokens["refresh_token"])
+    with acting(app):
+        organizations.restore(acme.id)
+
+    assert [answer.status_code for answer in refused] == [401, 400]
+    assert program.me(tokens["access_token"]).status_code == 200
+    assert program.refresh(tokens["refresh_token"]).status_code == 200
+
+
 def test_au4_every_failed_sign_in_gets_the_same_response(
     app: Flask, build: Builder, program: Program, uma: Person, gil: Person
 ) -> None:

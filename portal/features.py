@@ -46,6 +46,9 @@ from portal.data_browser.permissions import DATA_BROWSER_READ
 from portal.data_browser.views import bp as data_browser
 from portal.demo_data.seed import SEED_ADDED
 from portal.health.views import bp as health
+from portal.imports.applying import JOBS as IMPORT_JOBS
+from portal.imports.commands import remove_old as remove_imports
+from portal.imports.views import bp as imports
 from portal.jobs import news, running
 from portal.jobs.commands import remove_ended
 from portal.jobs.kinds import JobKind, kinds
@@ -77,6 +80,7 @@ from portal.tokens.views import bp as tokens
 from portal.users import totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
 from portal.users.membership import People
+from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
 from portal.users.resource import resource as persons
 from portal.users.views import bp as users
@@ -191,6 +195,12 @@ FEATURES = (
         retention=(
             RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
         ),
+    ),
+    Feature(
+        pages=(imports,),
+        links=(page("Import", "upload", "imports.index", PEOPLE.create),),
+        jobs=IMPORT_JOBS,
+        retention=(RetentionRule("imports", lambda settings: timedelta(days=settings.keep_jobs_days), remove_imports),),
     ),
     Feature(
         pages=(jobs,),

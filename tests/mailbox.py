@@ -16,7 +16,7 @@ from portal.mail.queue import queue_of, work
 from tests.acting import acting
 from tests.cast import Person
 
-WAITING = text("SELECT args FROM queue.procrastinate_jobs WHERE status = 'todo' ORDER BY id")
+WAITING = text("SELECT args FROM queue.procrastinate_jobs WHERE status = 'todo' AND queue_name = 'emails' ORDER BY id")
 
 # The pages that links of each kind open.
 PATHS = {"invitation": "/invitations/", "password_reset": "/password/reset", "verification": "/verify"}

@@ -31,6 +31,8 @@ ABOUT = {
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
+    "import_rows": "Rows of imported files, and what became of each.",
+    "imports": "Files that people imported.",
     "jobs": "Long tasks that a worker carries out.",
     "outbox_emails": "Emails in the demo's outbox.",
     "operations": "Operations: one row per transaction, and one for each organization's part.",

@@ -21,6 +21,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
+from portal.imports.models import Import, ImportRow
 from portal.jobs.models import Job
 from portal.organizations.resource import SLUG_SAMPLE
 from portal.resources.relation import by_references
@@ -156,6 +157,8 @@ def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
     """Create the rows of a person who has signed in: sessions, an API token and an event."""
     open_session(person, tenant.id, lifetime=DAY)
     create_many(Job, [_job(person, tenant)])
+    for key in create_many(Import, [_import(person, tenant)]):
+        db.session.add(ImportRow(**_import_row(key, tenant)))
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
     role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
@@ -165,6 +168,17 @@ def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
 def _job(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
     title = tenant.texts.phrase("the title of a job")
     return {"owner_id": person, "organization_id": tenant.id, "kind": "sample", "title": title, "state": "done"}
+
+
+def _import(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
+    name = tenant.texts.phrase("the name of an imported file")
+    owned = {"owner_id": person, "organization_id": tenant.id}
+    return {**owned, "name": name, "form": "UTF-8", "headings": ["Email"], "fields": ["email"], "state": "checked"}
+
+
+def _import_row(import_id: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:
+    cells = [tenant.texts.phrase("a cell of an imported file")]
+    return {"import_id": import_id, "number": 1, "line": 2, "organization_id": tenant.id, "cells": cells}
 
 
 def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:

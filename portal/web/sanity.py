@@ -49,7 +49,10 @@ def _check_bytes(raw: bytes) -> None:
 
 
 def _check_body() -> None:
-    """Limit the body as Flask limits multipart forms."""
+    """Limit the body as Flask limits multipart forms. Views that take files have a limit of their own."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if (longest := getattr(view, "longest_body", None)) is not None:
+        request.max_content_length = longest
     try:
         _ = request.form
     except HTTPException:

@@ -86,6 +86,13 @@ EXPECTED |= {
 }
 
 EXPECTED |= {
+    ("imports.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("imports.upload", "POST"): Rule(SIGN_IN, FORBIDDEN, INVALID, INVALID),  # nothing is sent
+    ("imports.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/imports
+    ("imports.refused", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),
+    ("imports.settings", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+    ("imports.start", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+    ("imports.undo", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
     ("jobs.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("jobs.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/jobs
     ("jobs.cancel", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),

@@ -168,7 +168,7 @@ def test_ac15_tenants_can_only_call_these_functions_of_the_owner(world: World) -
     callable_ones = f"""
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
-    known = {"portal_find_users", "portal_send_later", "portal_work_later"}
+    known = {"portal_find_users", "portal_send_later", "portal_work_later", "portal_check_import"}
     with world.sql(None) as connection:
         assert set(connection.scalars(text(callable_ones))) == known
 
@@ -229,6 +229,12 @@ def test_ac15_without_a_setting_the_tenant_role_sees_no_rows(world: World, table
         connection.execute(made, {"uma": world.uma.id})
         job = text("INSERT INTO jobs (owner_id, kind, title) VALUES (:uma, 'k', 't')")
         connection.execute(job, {"uma": world.uma.id})
+        imported = (
+            "WITH one AS (INSERT INTO imports (owner_id, name, form, headings, fields)"
+            " VALUES (:uma, 'n', 'f', '{}', '{}') RETURNING id)"
+            " INSERT INTO import_rows (import_id, number, line, cells) SELECT id, 1, 1, '[]' FROM one"
+        )
+        connection.execute(text(imported), {"uma": world.uma.id})
         for resource in (RESOURCES[name] for name in RESOURCES.keys() - {"organizations", "users"}):
             for model, row in resource.samples(SampleTenant(world.acme.id, {"user": world.uma.id}, Texts("a", "b"))):
                 connection.execute(insert(model.__table__).values(row))

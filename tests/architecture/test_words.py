@@ -83,6 +83,7 @@ ELSEWHERE: dict[str, set[str]] = {
     },
     r"e-mails?": {
         "tests/core/test_email_addresses.py",
+        "tests/imports/test_files.py",
     },
 }
 

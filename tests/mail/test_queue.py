@@ -272,12 +272,14 @@ OLD_AND_NEW = (
     " WHERE job_id = (SELECT min(id) FROM queue.procrastinate_jobs)",
     "INSERT INTO jobs (owner_id, kind, title, state, ended_at) SELECT u.id, 'x', 'x', 'done', now() - age"
     " FROM users u, unnest(ARRAY[interval '31 days', interval '29 days']) age",
+    "INSERT INTO imports (owner_id, name, form, headings, fields, created_at) SELECT u.id, 'x', 'x', '{}', '{}',"
+    " now() - age FROM users u, unnest(ARRAY[interval '31 days', interval '29 days']) age",
     "INSERT INTO idempotency_keys (key, fingerprint, created_at) SELECT age::text::bytea, 'x', now() - age"
     " FROM unnest(ARRAY[interval '25 h', interval '23 h']) age",
     "INSERT INTO rate_limits (key, free_at) SELECT age::text::bytea, now() - age"
     " FROM unnest(ARRAY[interval '1 s', interval '-1 h']) age",
 )
-KINDS = ("sessions", "jobs", "outbox_emails", "queue.procrastinate_jobs", "idempotency_keys", "rate_limits")
+KINDS = ("sessions", "imports", "jobs", "outbox_emails", "queue.procrastinate_jobs", "idempotency_keys", "rate_limits")
 
 
 @pytest.fixture
@@ -317,7 +319,7 @@ def test_retention_periods_are_settings(old_rows: Flask) -> None:
     with old_rows.app_context():
         removed = queue.remove_old_rows()
 
-    kept = {"sessions": 2, "jobs": 1, "emails in the outbox": 0, "emails that could not be sent": 0}
+    kept = {"sessions": 2, "imports": 1, "jobs": 1, "emails in the outbox": 0, "emails that could not be sent": 0}
     assert removed == {**kept, "responses to programs": 1, "rate limits": 1}
 
 

@@ -1,0 +1,193 @@
+"""Read the rows of an uploaded file, or of pasted addresses. Everything is limited before it is read.
+
+What a file is follows from its content, never from its name. A wrong guess would spoil names, so text that isn't valid
+in the detected encoding is refused with the line, and people can choose another one.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import IO, Any
+
+from portal.imports.sheets import is_sheet, rows_of_sheet
+from portal.imports.words import Refused, email_in, fields_for
+
+MOST_BYTES = 64_000_000
+MOST_ROWS = 1_000_000
+MOST_COLUMNS = 200
+LONGEST_LINE = 100_000
+LONGEST_CELL = 5_000
+SAMPLE_BYTES = 65_536
+PREAMBLE = 10  # lines before the header row, at most
+ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "mac-roman": "Mac Roman"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+OTHER_KINDS = {
+    b"%PDF": "a PDF", b"\x1f\x8b": "compressed with gzip", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)", b"{\\rtf": "a text document", b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page", b"<html": "a web page", b"<?xml": "XML",
+}  # fmt: skip
+
+Row = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a file below its header row, each with its line, and how the file was read."""
+
+    form: str
+    headings: list[str]
+    fields: list[str]
+    rows: Iterator[Row]
+
+
+def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table:
+    """Read a file. Encoding and delimiter are detected unless given. Raises Refused with a sentence for people."""
+    start = file.read(SAMPLE_BYTES)
+    file.seek(0)
+    if is_sheet(start):
+        return _table("spreadsheet", rows_of_sheet(file, most_columns=MOST_COLUMNS))
+    for mark, kind in OTHER_KINDS.items():
+        if start.lstrip().startswith(mark):
+            raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
+    encoding = encoding if encoding in ENCODINGS else _encoding_of(start)
+    text = _decoded(start, encoding) or ""
+    if "\x00" in text:
+        raise Refused("This file contains binary data, so it is not a text file. Export the people as CSV.")
+    delimiter = delimiter if delimiter in DELIMITERS else _delimiter_of(text)
+    reader = TextIOWrapper(file, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+    form = f"{ENCODINGS[encoding]}, separated by {DELIMITERS[delimiter]}"
+    return _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+
+
+def read_addresses(text: str) -> Table:
+    """Read pasted addresses: `Ada Lovelace <ada@example.com>, "Berg, Anne" <anne@example.com>; uma@example.com`."""
+    rows = ((number, list(one)) for number, one in enumerate(_addresses(text), 1))
+    return Table("pasted addresses", ["Name", "Email"], ["full_name", "email"], _limited(rows))
+
+
+def _addresses(text: str) -> Iterator[tuple[str, str]]:
+    """Each name and address. A part without an address is the beginning of a name with a comma."""
+    kept = ""
+    for part in re.split(r"([,;\n])", text):
+        if part in (",", ";", "\n", ""):
+            kept += part if kept.strip() else ""
+            continue
+        whole, kept = (kept + part).strip(), ""
+        if "@" not in whole and part.strip():
+            kept = whole
+            continue
+        name, bracket, _ = whole.partition("<")
+        yield (name.strip(" \"'\t") if bracket else "", whole)
+    if kept.strip(" ,;\n\"'"):
+        yield "", kept.strip(" ,;\n")
+
+
+def _encoding_of(start: bytes) -> str:
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    return "utf-8" if _decoded(start, "utf-8") is not None else "cp1252"
+
+
+def _decoded(start: bytes, encoding: str) -> str | None:
+    """The beginning of the file, which may end inside a character; None if it isn't valid."""
+    try:
+        return getincrementaldecoder(encoding)().decode(start).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return None
+
+
+def _delimiter_of(text: str) -> str:
+    """The delimiter that splits most lines into the same number of fields."""
+    if named := re.match(r"sep=([,;\t|])\r?\n", text):
+        return named[1]
+    lines = text.splitlines()[:100]
+    lines = lines[:-1] if len(lines) > 1 else lines
+
+    def score(delimiter: str) -> tuple[int, int]:
+        try:
+            sizes = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:
+            return 0, 0
+        usual = max(set(sizes), key=sizes.count, default=1)
+        return (sizes.count(usual) if usual > 1 else 0), usual
+
+    return max(DELIMITERS, key=score)
+
+
+def _rows_of_text(reader: TextIOWrapper, delimiter: str, encoding: str) -> Iterator[Row]:
+    lines = csv.reader(_lines(reader), delimiter=delimiter, strict=False)
+    while True:
+        try:
+            row = next(lines)
+        except StopIteration:
+            return
+        except UnicodeDecodeError:
+            raise Refused(
+                f"After line {lines.line_num}, the file is not valid {encoding}. Choose its encoding."
+            ) from None
+        except csv.Error:
+            raise Refused(f"Line {lines.line_num}: a quotation mark is never closed, or a cell is too long.") from None
+        yield lines.line_num, row
+
+
+def _lines(reader: TextIOWrapper) -> Iterator[str]:
+    for number in itertools.count(1):
+        line = reader.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) >= LONGEST_LINE:
+            raise Refused(f"Line {number} has more than {LONGEST_LINE:,} characters.")
+        if "\x00" in line:
+            raise Refused(f"Line {number} contains binary data. Export the people as CSV.")
+        yield line
+
+
+def _table(form: str, rows: Iterator[Row]) -> Table:
+    """Find the header row, and what each column means."""
+    first = list(itertools.islice(_limited(rows), PREAMBLE + 1))
+    everything = itertools.chain(first, _limited(rows))
+    for place, (_, cells) in enumerate(first):
+        fields = fields_for(cells)
+        if "email" in fields and not any(map(email_in, cells)):
+            return Table(form, cells, fields, _without(everything, place + 1))
+    for place, (_, cells) in enumerate(first):
+        if found := [column for column, cell in enumerate(cells) if email_in(cell)]:
+            has_header = place > 0 and len(first[place - 1][1]) == len(cells)
+            headings = first[place - 1][1] if has_header else [f"Column {n}" for n in range(1, len(cells) + 1)]
+            fields = fields_for(headings) if has_header else [""] * len(cells)
+            fields[found[0]] = "email"
+            return Table(form, headings, fields, _without(everything, place))
+    raise Refused("No column with email addresses was found. The first row should name the columns, such as Email.")
+
+
+def _without(rows: Iterator[Row], many: int) -> Iterator[Row]:
+    return itertools.islice(rows, many, None)
+
+
+def _limited(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows that contain anything, without empty cells at their end. Raises Refused above a limit."""
+    for many, (line, row) in enumerate(rows):
+        cells = _trimmed(row)
+        if len(cells) > MOST_COLUMNS:
+            raise Refused(f"Line {line} has more than {MOST_COLUMNS} columns.")
+        if any(len(cell) > LONGEST_CELL for cell in cells):
+            raise Refused(f"Line {line} has a cell with more than {LONGEST_CELL:,} characters.")
+        if any("\x00" in cell for cell in cells):
+            raise Refused(f"Line {line} contains binary data. Export the people as CSV.")
+        if many > MOST_ROWS + PREAMBLE:
+            raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
+        if cells:
+            yield line, cells
+
+
+def _trimmed(row: Sequence[Any]) -> list[str]:
+    cells = [str(cell).strip() for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells

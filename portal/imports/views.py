@@ -1,0 +1,178 @@
+"""The pages of imports."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from portal.core.actor import current_actor
+from portal.core.db import db
+from portal.core.errors import Conflict, Missing
+from portal.core.policy import allows
+from portal.imports import commands
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, read_addresses, read_file
+from portal.imports.models import VERDICTS, Import, ImportRow
+from portal.imports.words import FIELDS, Refused
+from portal.jobs.models import Job
+from portal.organizations.queries import by_slug
+from portal.users.permissions import USERS, USERS_ANY_TENANT
+from portal.web import reauthentication
+from portal.web.csv import csv_response
+from portal.web.guards import requires
+from portal.web.rendering import redirect, render
+
+bp = Blueprint("imports", __name__, url_prefix="/imports")
+RECENT = 20
+SHOWN = 25
+EXPORTED_AT_ONCE = 1_000
+NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
+COLORS = {"create": "green", "update": "blue", "unchanged": "", "refused": "red"}
+
+
+@bp.get("/")
+@requires(USERS.create)
+def index() -> ResponseReturnValue:
+    """The form for a file or addresses, and the newest imports."""
+    return _form()
+
+
+def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
+    recent = db.session.scalars(select(Import).order_by(Import.created_at.desc()).limit(RECENT)).all()
+    page: dict[str, Any] = {"recent": recent, "error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
+    return render("imports/index.html", status=status, pasted=request.form.get("pasted", ""), **page)
+
+
+@bp.post("/")
+@requires(USERS.create)
+def upload() -> ResponseReturnValue:
+    """Take a file or pasted addresses in, and check them."""
+    file, pasted = request.files.get("file"), request.form.get("pasted", "")
+    options: dict[str, Any] = {"invites": not (file and file.filename)}
+    try:
+        if file and file.filename:
+            table = read_file(file.stream, request.form.get("encoding", ""), request.form.get("delimiter", ""))
+            import_id = commands.receive(_name(file.filename), table, options)
+        elif pasted.strip():
+            import_id = commands.receive("Pasted addresses", read_addresses(pasted), options)
+        else:
+            raise Refused("Choose a file, or paste email addresses.")
+    except Refused as refused:
+        db.session.rollback()
+        return _form(str(refused), 422)
+    return redirect(url_for(".show", id=import_id))
+
+
+upload.longest_body = MOST_BYTES  # type: ignore[attr-defined]
+
+
+def _name(file_name: str) -> str:
+    """The name of the file for people. Nothing else is derived from it."""
+    return "".join(one for one in file_name.replace("\\", "/").rpartition("/")[2] if one.isprintable()) or "File"
+
+
+@bp.get("/<uuid:id>/")
+@requires(USERS.create)
+def show(id: uuid.UUID) -> ResponseReturnValue:
+    """What an import would do or has done: totals, and rows with their verdict."""
+    one = _import(id)
+    verdict = request.args.get("verdict", "")
+    wanted = [ImportRow.verdict == verdict] if verdict in VERDICTS else []
+    rows = select(ImportRow).where(ImportRow.import_id == id, *wanted).order_by(ImportRow.number).limit(SHOWN)
+    job = db.session.get(Job, one.job_id) if one.job_id else None
+    return render(
+        "imports/show.html",
+        one=one,
+        rows=db.session.scalars(rows).all(),
+        totals=commands.totals(id),
+        verdict=verdict if verdict in VERDICTS else "",
+        verdicts=VERDICTS,
+        colors=COLORS,
+        job=job,
+        fields=_fields(),
+        is_open=bool(job and job.is_open),
+    )
+
+
+def _fields() -> dict[str, str]:
+    """The fields that the actor can choose for a column."""
+    is_unlimited = allows(current_actor(), USERS_ANY_TENANT)
+    return {name: label for name, label in FIELDS.items() if name != "organization" or is_unlimited}
+
+
+@bp.post("/<uuid:id>/settings")
+@requires(USERS.create)
+def settings(id: uuid.UUID) -> ResponseReturnValue:
+    """Change what the columns mean and what is to be done, and check the rows again."""
+    one = _import(id)
+    known = _fields()
+    chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
+    options: dict[str, Any] = {name: name in request.form for name in ("updates", "invites")}
+    slug = request.form.get("organization", "").strip()
+    if slug and "organization" in known:
+        home = db.session.scalar(by_slug(slug))
+        if home is None:
+            flash(NO_SUCH_ORGANIZATION.format(slug[:40]), "error")
+            return redirect(url_for(".show", id=id))
+        options |= {"home_id": str(home.id), "slug": home.slug}
+    try:
+        commands.change(id, [field if field in known else "" for field in chosen], options)
+    except Conflict as conflict:
+        flash(conflict.message, "error")
+    return redirect(url_for(".show", id=id))
+
+
+@bp.post("/<uuid:id>/start")
+@requires(USERS.create)
+@reauthentication.required
+def start(id: uuid.UUID) -> ResponseReturnValue:
+    """Start the import."""
+    return _started(commands.begin, id)
+
+
+@bp.post("/<uuid:id>/undo")
+@requires(USERS.delete)
+@reauthentication.required
+def undo(id: uuid.UUID) -> ResponseReturnValue:
+    """Undo the whole import, except for what was changed since."""
+    return _started(commands.undo, id)
+
+
+def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
+    try:
+        return redirect(url_for("jobs.show", id=act(import_id)))
+    except Conflict as conflict:
+        flash(conflict.message, "error")
+        return redirect(url_for(".show", id=import_id))
+
+
+@bp.get("/<uuid:id>/export/refused.csv")
+@requires(USERS.create)
+def refused(id: uuid.UUID) -> ResponseReturnValue:
+    """Download the rows that were refused, with their reasons, to be corrected and imported again."""
+    one = _import(id)
+    return csv_response("refused", _refused(one.id, one.headings))
+
+
+def _refused(import_id: uuid.UUID, headings: list[str]) -> Iterator[list[list[str]]]:
+    yield [["Reason", *headings]]
+    after = 0
+    while True:
+        wanted = ImportRow.import_id == import_id, ImportRow.verdict == "refused", ImportRow.number > after
+        found = select(ImportRow.number, ImportRow.reason, ImportRow.cells).where(*wanted)
+        rows = db.session.execute(found.order_by(ImportRow.number).limit(EXPORTED_AT_ONCE)).all()
+        if not rows:
+            return
+        yield [[reason or "", *cells] for _, reason, cells in rows]
+        after = rows[-1].number
+
+
+def _import(import_id: uuid.UUID) -> Import:
+    one = db.session.scalar(select(Import).where(Import.id == import_id))
+    if one is None:
+        raise Missing
+    return one

@@ -26,6 +26,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_organization_id_idx ON jobs (organization_id, created_at DESC, id DESC);
 CREATE INDEX jobs_created_at_idx ON jobs (created_at DESC, id DESC);
 CREATE INDEX jobs_owner_id_idx ON jobs (owner_id);
+-- Read with the session of each request.
+CREATE INDEX jobs_unannounced_idx ON jobs (owner_id) WHERE NOT is_announced;
 
 -- Queues the next batches of a job, unless they are queued already. The only way for tenants to do so.
 CREATE FUNCTION portal_work_later(job_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER

@@ -259,6 +259,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         organization_name=row.organization_name,
         must_change_password=row.must_change_password,
         has_two_factor=row.has_two_factor,
+        has_news=row.has_news,
         session_id=row.session_id,
         is_kept=row.is_kept,
         authenticated_at=row.authenticated_at,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from functools import cache
 
-from sqlalchemy import ColumnExpressionArgument, Select, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnExpressionArgument, Select, bindparam, exists, func, literal, or_, select
 
 from portal.core.history import Activity
 from portal.core.listing import Rows
 from portal.core.scoping import active
+from portal.jobs.queries import unannounced_to
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.tokens.models import ApiToken, Session
@@ -26,6 +27,7 @@ PERSON = (
     User.must_change_password,
     User.time_zone,
     User.has_two_factor,
+    exists().where(unannounced_to(User.id)).label("has_news"),
     Organization.name.label("organization_name"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)

@@ -29,6 +29,7 @@ class Job(Keyed, TenantOwned, Base):
         Index("jobs_organization_id_idx", "organization_id", text("created_at DESC"), text("id DESC")),
         Index("jobs_created_at_idx", text("created_at DESC"), text("id DESC")),
         Index("jobs_owner_id_idx", "owner_id"),
+        Index("jobs_unannounced_idx", "owner_id", postgresql_where=text("NOT is_announced")),
     )
 
     organization_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))

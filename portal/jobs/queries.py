@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import ColumnElement, Select, and_, select, true
 
 from portal.core.cursors import moment
 from portal.core.listing import Listing, Sort, Source, Tab
@@ -42,9 +43,13 @@ def by_id(job_id: uuid.UUID) -> Select[Job]:
     return select(Job).where(Job.id == job_id)
 
 
+def unannounced_to(owner_id: Any) -> ColumnElement[bool]:
+    """The condition of a person's jobs that run, or ended without their knowledge."""
+    return and_(Job.owner_id == owner_id, ~Job.is_announced)
+
+
 def unannounced(owner_id: uuid.UUID) -> Select[Job]:
-    """A person's jobs that run, or ended without their knowledge."""
-    return select(Job).where(Job.owner_id == owner_id, ~Job.is_announced).order_by(Job.created_at)
+    return select(Job).where(unannounced_to(owner_id)).order_by(Job.created_at)
 
 
 def ended(before: datetime) -> Select[uuid.UUID]:

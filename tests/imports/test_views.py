@@ -335,3 +335,14 @@ def test_retention_removes_old_files_with_their_rows(app: Flask, ours: PageClien
         assert commands.remove_old(now()) == 1
         assert db.session.scalars(select(ImportRow.number).where(ImportRow.import_id == import_id)).all() == []
         db.session.execute(delete(Job))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the test client's own temporary file
+def test_in11_only_signed_in_people_send_large_files(app: Flask, client: PageClient, ours: PageClient) -> None:
+    rows = [f"person{number}@example.com,{'x' * 4_000}" for number in range(300)]
+    large = "\n".join(("Email,Note", *rows)).encode()
+
+    token = client.form("/login")["csrf_token"]
+    sent = {"csrf_token": token, "file": (io.BytesIO(large), "people.csv")}
+    assert client.post("/imports/", data=sent).status_code == 413
+    assert verdicts(app, upload(ours, large)) == {"create": 300}

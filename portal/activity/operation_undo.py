@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, cast, false, func, inspect, or_, select, true
+from sqlalchemy import Row, Text, and_, cast, func, inspect, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from portal.core.actor import current_actor
 from portal.core.bulk import BulkChange, Refusal
 from portal.core.db import db
 from portal.core.errors import Missing
-from portal.core.history import CHANGING, Activity
+from portal.core.history import CHANGING, Activity, read
 from portal.core.keys import read_key
 from portal.core.operations import Operation
 from portal.core.policy import allows
@@ -21,6 +23,9 @@ from portal.resources.deciding import Part
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
 
+Changes = Mapping[str, list[Any]]  # by column, the value before and after
+
+FEW = 20  # different values that rows had
 ALREADY = "As before already"
 SINCE = "Changed again since"
 ONE_BY_ONE = "Can be undone in their own history only"
@@ -47,56 +52,57 @@ def parts_of(operation_id: uuid.UUID) -> list[Part]:
 
 
 def _rows(operation_id: uuid.UUID) -> Iterator[Part]:
-    """The changed rows, grouped by resource and changed columns."""
-    key = func.jsonb_object_keys(Activity.changes).column_valued("key")
-    columns = select(func.string_agg(key, " ")).scalar_subquery()
-    ids = func.array_agg(Activity.row_id).label("ids")
-    events = select(Activity.table_name, Activity.action, columns.label("columns"), ids)
-    of_rows = Activity.operation_id == operation_id, Activity.action.in_(CHANGING), Activity.changes.is_not(None)
-    groups = events.where(*of_rows).group_by(Activity.table_name, Activity.action, columns)
-    for group in db.session.execute(groups):
-        if resource := resources().get(group.table_name):
-            yield Part(resource, _undoing(resource, group, operation_id), sorted(set(group.ids)))
+    """The changed rows, in parts of one resource and action, with the same columns and values."""
+    own = Activity.operation_id == operation_id, Activity.action.in_(CHANGING), Activity.changes.is_not(None)
+    events = select(Activity.table_name, Activity.action, Activity.row_id, Activity.changes).where(*own)
+    groups: dict[tuple[str, str, frozenset[str]], dict[uuid.UUID, Changes]] = {}
+    for table, action, row_id, changes in db.session.execute(events.order_by(Activity.row_version)):
+        groups.setdefault((table, action, frozenset(changes)), {})[row_id] = changes
+    for (table, action, _), rows in groups.items():
+        if resource := resources().get(table):
+            yield from (Part(resource, _undoing(resource, action, some), list(some)) for some in _alike(rows))
 
 
-def _undoing(resource: Resource[Any], group: Row[Any], operation_id: uuid.UUID) -> BulkChange:
-    names, actor, may = set(group.columns.split()), current_actor(), resource.permissions
+def _alike(rows: Mapping[uuid.UUID, Changes]) -> Iterable[Mapping[uuid.UUID, Changes]]:
+    """The rows by their values, if these are few, so that what they mean can be said; else all together."""
+    found: dict[str, dict[uuid.UUID, Changes]] = {}
+    for key, changes in rows.items():
+        found.setdefault(json.dumps(changes, sort_keys=True), {})[key] = changes
+    return found.values() if len(found) <= FEW else [rows]
+
+
+def _undoing(resource: Resource[Any], action: str, rows: Mapping[uuid.UUID, Changes]) -> BulkChange:
     kind: Any = resource.records.model
-    is_allowed = allows(actor, may.delete if "deleted_at" in names else may.write)
-    if not is_allowed or not (actor.is_unlimited or resource.guarded.isdisjoint(names)):
+    actor, may, changes = current_actor(), resource.permissions, next(iter(rows.values()))
+    is_allowed = allows(actor, may.delete if "deleted_at" in changes else may.write)
+    if not is_allowed or not (actor.is_unlimited or resource.guarded.isdisjoint(changes)):
         return _refusing(kind, NOT_ALLOWED)
-    if not names <= set(inspect(kind).columns.keys()) or resource.setting.one_by_one & names:
+    is_known = changes.keys() <= set(inspect(kind).columns.keys()) and all(changes.values())
+    if not is_known or resource.setting.one_by_one & changes.keys():
         return _refusing(kind, ONE_BY_ONE)
-    before = {name: _value(kind, name, 0, operation_id) for name in names}
-    after = {name: _value(kind, name, 1, operation_id) for name in names}
-    values = {**before, **({"deleted_at": None} if group.action == "delete" else {})}
-    change = resource.setting(resource.records, values, ALREADY)
+    before, after = ({name: _value(kind, name, place, rows) for name in changes} for place in (0, 1))
+    change = resource.setting(resource.records, before, ALREADY)
     superseded = (
         and_(getattr(kind, name).is_distinct_from(before[name]), getattr(kind, name).is_distinct_from(after[name]))
-        for name in names
+        for name in changes
     )
-    change.also_refused = [Refusal(SINCE, or_(false(), *superseded))]
+    change.also_refused = [Refusal(SINCE, or_(*superseded))]
     return change
+
+
+def _value(kind: Any, name: str, place: int, rows: Mapping[uuid.UUID, Changes]) -> Any:
+    """The column's value before (0) or after (1) the operation: an expression unless it is the same for all rows."""
+    found = {str(key): changes[name][place] for key, changes in rows.items()}
+    first = next(iter(found.values()))
+    if all(one == first for one in found.values()):
+        return read(kind, name, first)
+    return cast(literal(found, JSONB)[cast(kind.id, Text)].astext, getattr(kind, name).type)
 
 
 def _refusing(kind: Any, reason: str) -> BulkChange:
     change = BulkChange()
     change.model, change.also_refused = kind, [Refusal(reason, true())]
     return change
-
-
-def _value(kind: Any, name: str, place: int, operation_id: uuid.UUID) -> ColumnElement[Any]:
-    """The column's value before (0) or after (1) the operation, for each row."""
-    column, version = getattr(kind, name), Activity.row_version
-    about = (
-        Activity.operation_id == operation_id,
-        Activity.table_name == inspect(kind).local_table.name,
-        Activity.row_id == kind.id,
-    )
-    value = select(cast(Activity.changes[name][place].astext, column.type)).where(
-        *about, Activity.changes.has_key(name)
-    )
-    return value.order_by(version.desc() if place else version).limit(1).correlate(kind).scalar_subquery()
 
 
 def _links(operation_id: uuid.UUID) -> Iterator[Part]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from portal.core.db import command, db
@@ -173,12 +174,17 @@ class Setting(BulkChange):
         return [*already, Refusal(self.taken, self._is_taken(ids))] if self.restores else already
 
     def _is_taken(self, ids: Sequence[uuid.UUID]) -> ColumnElement[bool]:
-        """Whether an active row, or one of these that was deleted later, has the row's unique value."""
-        row: Any = self.model
-        other = aliased(row)
-        same = (one == two for one, two in zip(self.unique_of(other), self.unique_of(row), strict=True))
-        later = and_(among(other.id, ids), tuple_(other.deleted_at, other.id) > tuple_(row.deleted_at, row.id))
-        return select(literal(1)).where(*same, other.id != row.id, or_(other.deleted_at.is_(None), later)).exists()
+        """Whether an active row, or one of these that was deleted later, has the row's unique value.
+
+        The subqueries aren't correlated: row-level security would keep each of them from using an index.
+        """
+        row, other, mine = self.model, aliased(self.model), aliased(self.model)
+        own = select(*self.unique_of(mine)).where(among(mine.id, ids))
+        active = select(*self.unique_of(other)).where(other.deleted_at.is_(None))
+        is_used = tuple_(*self.unique_of(row)).in_(active.where(tuple_(*self.unique_of(other)).in_(own)))
+        key = self.unique_of(mine)
+        latest = select(mine.id).ext(distinct_on(*key)).where(among(mine.id, ids), mine.deleted_at.is_not(None))
+        return or_(is_used, row.id.not_in(latest.order_by(*key, mine.deleted_at.desc(), mine.id.desc())))
 
     def is_sensitive(self, ids: Sequence[uuid.UUID]) -> bool:
         return self.deletes

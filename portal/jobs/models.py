@@ -35,7 +35,8 @@ class Job(Keyed, TenantOwned, Base):
     owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str]
     title: Mapped[str]
-    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Only the job's steps read them, and they may be large.
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"), deferred=True)
     state: Mapped[str] = mapped_column(default="waiting", server_default=text("'waiting'"))
     total: Mapped[int | None]
     done: Mapped[int] = mapped_column(default=0, server_default=text("0"))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import flash, request, url_for
@@ -20,6 +20,7 @@ from portal.core.bulk import BulkChange, Verdict, among, carry_out
 from portal.core.counts import number_of
 from portal.core.db import db
 from portal.core.errors import Conflict
+from portal.jobs.commands import start
 from portal.resources.resource import Resource
 from portal.web.activity_feed import offer_undo
 from portal.web.confirming import FIELD, digest_of, is_confirmed, render_question
@@ -27,6 +28,7 @@ from portal.web.reauthentication import ask
 from portal.web.rendering import redirect
 
 SEEN = "seen"
+AT_ONCE = 10_000  # rows that a request changes, within two seconds; for more there is a job
 NAMED = 5  # rows of each reason
 COMPARED = 400  # rows whose keys a confirmation contains, to name those that were added or removed since
 UNAVAILABLE = "Deleted in the meantime, or not visible to you"
@@ -55,6 +57,7 @@ class Decision:
     back_url: str
     entry: str = ""
     is_risky: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # for the job that carries out a large change
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ def decide(decision: Decision) -> ResponseReturnValue:
     try:
         for change, ids in changed:
             change.prepare(ids)
+        if sum(len(ids) for _, ids in changed) > AT_ONCE:
+            return _start(decision)
         verdicts, operation = carry_out(
             [(one.change, one.ids) for one in parts],
             lambda now: is_confirmed(request.form.get(FIELD), _confirmable(decision, now)),
@@ -89,6 +94,19 @@ def decide(decision: Decision) -> ResponseReturnValue:
         return _ask(decision, verdicts)
     _tell(decision, verdicts, operation)
     return redirect(decision.back_url)
+
+
+def _start(decision: Decision) -> ResponseReturnValue:
+    """Start a job for the confirmed rows, which it changes in one transaction."""
+    (part,) = decision.parts
+    verdict = part.change.judged(part.ids)
+    if not is_confirmed(request.form.get(FIELD), _confirmable(decision, [verdict])):
+        return _ask(decision, [verdict])
+    title = decision.title.format(called([part], [verdict]), entry=decision.entry)
+    arguments = {**decision.arguments, "rows": encoded(verdict.changed)}
+    job = start(f"change {part.resource.name}", title, arguments, total=len(verdict.changed))
+    flash("This takes a moment. You can leave this page: you'll see when it is done.", "success")
+    return redirect(url_for("jobs.show", id=job))
 
 
 def _confirmable(decision: Decision, verdicts: Sequence[Verdict]) -> list[str]:
@@ -150,11 +168,23 @@ def _names(resource: Resource[Any], ids: Sequence[uuid.UUID]) -> list[str]:
     return [titles[key] for key in ids if key in titles]
 
 
+def encoded(ids: Iterable[uuid.UUID]) -> str:
+    return urlsafe_b64encode(b"".join(key.bytes for key in ids)).decode()
+
+
+def decoded(text: str) -> list[uuid.UUID]:
+    """The keys of `encoded`; none if the text is invalid."""
+    try:
+        raw = urlsafe_b64decode(text)
+        return [uuid.UUID(bytes=raw[place : place + 16]) for place in range(0, len(raw), 16)]
+    except ValueError:
+        return []
+
+
 def _packed(verdicts: Sequence[Verdict]) -> str:
     """The number of changed rows, and their keys unless they are many. Only shown, never acted on."""
     ids = [key for one in verdicts for key in one.changed]
-    keys = b"".join(key.bytes for key in ids) if len(ids) <= COMPARED else b""
-    return f"{len(ids)}.{urlsafe_b64encode(keys).decode()}"
+    return f"{len(ids)}.{encoded(ids if len(ids) <= COMPARED else ())}"
 
 
 def _changes_since(parts: Sequence[Part], verdicts: Sequence[Verdict]) -> list[str]:
@@ -163,11 +193,7 @@ def _changes_since(parts: Sequence[Part], verdicts: Sequence[Verdict]) -> list[s
     ids = [key for one in verdicts for key in one.changed]
     before = int(many) if many.isascii() and many.isdigit() and len(many) < 10 else 0
     sentences = [CHANGED.format(f"{before:,}", f"{len(ids):,}")]
-    try:
-        raw = urlsafe_b64decode(text)
-        seen = [uuid.UUID(bytes=raw[place : place + 16]) for place in range(0, len(raw), 16)]
-    except ValueError:
-        seen = []
+    seen = decoded(text)
     if seen and len(ids) <= COMPARED:
         lost, added = [key for key in seen if key not in ids], [key for key in ids if key not in seen]
         sentences += [f"Added: {_listed(parts, added)}."] * bool(added)

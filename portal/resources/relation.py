@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from flask import flash, g, get_flashed_messages, url_for
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, delete, func, literal, select
 from wtforms.validators import DataRequired
 
 from portal.core import history
@@ -85,7 +85,7 @@ class Side:
     empty: str
 
     @property
-    def _own_key(self) -> Any:
+    def own_key(self) -> Any:
         return self.relation.model.column_for(self.own.records.model)
 
     @property
@@ -116,7 +116,7 @@ class Side:
         if undoes:
             undone = self.relation.actions[adds].name
             history.undoing_link(self.own.name, row_id, undone, (self.other.name, other_id))
-        keys = {self._own_key.key: row_id, self._other_key.key: other_id}
+        keys = {self.own_key.key: row_id, self._other_key.key: other_id}
         return (link if adds else unlink)(self.relation.model, tenant, keys)
 
     def closed(self, row: Any) -> str | None:
@@ -136,7 +136,7 @@ class Side:
         """A column for lists of this side: the number of linked rows, counted up to `LINKED_BOUND` + 1."""
         own, other = self.own.records.model, self.other.records.model
         rows = select(literal(1)).join_from(self.relation.model, other, self._other_key == other.id)
-        linked = rows.where(self._own_key == own.id, other.deleted_at.is_(None), self.other.listed())
+        linked = rows.where(self.own_key == own.id, other.deleted_at.is_(None), self.other.listed())
         counted = linked.limit(LINKED_BOUND + 1).correlate(own).lateral()
         return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
@@ -144,7 +144,7 @@ class Side:
         """How many others these rows have."""
         other = self.other.records.model
         linked = select(func.count(other.id.distinct())).join(self.relation.model, self._other_key == other.id)
-        return db.session.scalar(linked.where(among(self._own_key, row_ids))) or 0
+        return db.session.scalar(linked.where(among(self.own_key, row_ids))) or 0
 
     def filter(self) -> Filter:
         """A filter for lists of this side, by a linked row."""
@@ -160,7 +160,7 @@ class Side:
 
     def _by_other(self, value: str) -> ColumnElement[bool] | None:
         found = (self.other.identified_by(value) or self.other.matching(value, MATCHES)) if words_of(value) else ()
-        linked = select(self._own_key).where(self._other_key.in_([row.id for row in found]))
+        linked = select(self.own_key).where(self._other_key.in_([row.id for row in found]))
         return self.own.records.model.id.in_(linked) if found else None
 
     def _called(self, value: str) -> str:
@@ -170,7 +170,7 @@ class Side:
     def panel(self, row: Any, form: LinkForm | None = None) -> Panel:
         """The panel for a row's page."""
         other = self.other.records.model
-        linked = select(other).join(self.relation.model, self._other_key == other.id).where(self._own_key == row.id)
+        linked = select(other).join(self.relation.model, self._other_key == other.id).where(self.own_key == row.id)
         ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
         found = db.session.scalars(ordered).all()
         return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or self._form(row))
@@ -244,6 +244,13 @@ def links_of(table: str, *row_ids: uuid.UUID) -> list[str]:
     """The numbers of rows that rows are linked with, by resource, such as "2 teams"."""
     counted = [(side.other, side.count(*row_ids)) for side in sides_of(resources()[table])]
     return [f"{many:,} {other.noun if many == 1 else other.plural}" for other, many in counted if many]
+
+
+def unlink_all(table: str, row_ids: Collection[uuid.UUID]) -> None:
+    """Remove all links of rows that leave their tenant, in the running command: a trigger would do it row by row."""
+    for side in sides_of(resources()[table]):
+        gone = delete(side.relation.model).where(among(side.own_key, row_ids))
+        db.session.execute(gone, execution_options={"synchronize_session": False})
 
 
 def deleted(resource: Resource[Any], row: Any) -> str:

@@ -23,7 +23,7 @@ from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.resources.bulk import DELETED, BulkAction
 from portal.resources.bulk_linking import linking_actions
-from portal.resources.deciding import Decision, Part, decide
+from portal.resources.deciding import AT_ONCE, Decision, Part, decide
 from portal.resources.entering import FIELD as ENTRY
 from portal.resources.entering import EntryForm
 from portal.resources.exporting import export
@@ -33,7 +33,7 @@ from portal.web.error_pages import page
 from portal.web.urls import with_query
 
 ROW, ALL, ACTION = "id", "all", "action"
-MOST = 10_000  # rows: one request changes them within a few seconds
+MOST = 100_000  # rows: one job changes them within half a minute, and they stay locked meanwhile
 NOBODY = "Nothing is selected. Go back, select at least one row, and choose the action again."
 TOO_MANY = "More than {:,} {} can't be changed at once. Narrow the list with the search and filters, then try again."
 
@@ -128,15 +128,19 @@ def _change(chosen: BulkAction, selected: Selection) -> ResponseReturnValue:
         name = form.resource.title_of(entered) if entered else chosen.entry.none
         fields.append((ENTRY, str(entered.id) if entered else ""))
     assert chosen.change  # noqa: S101 -- an action without one is a download
+    change = chosen.change(entered)
+    if len(selected.ids) > AT_ONCE and not change.is_undoable:
+        return page(400, TOO_MANY.format(AT_ONCE, resource.plural))
     return decide(
         Decision(
             title=chosen.title,
             verb=chosen.label,
             done=chosen.done,
             entry=name,
-            parts=[Part(resource, chosen.change(entered), selected.ids)],
+            parts=[Part(resource, change, selected.ids)],
             fields=fields,
             back_url=selected.back_url,
             is_risky=chosen.is_risky,
+            arguments={"action": chosen.name, "entry": str(entered.id) if entered else ""},
         )
     )

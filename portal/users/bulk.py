@@ -20,6 +20,7 @@ from portal.organizations.bulk import SettingInside
 from portal.organizations.commands import lock_active
 from portal.organizations.models import Organization
 from portal.resources.bulk import BulkAction, Entry
+from portal.resources.relation import unlink_all
 from portal.tokens.commands import end_client_sessions, revoke_all
 from portal.users import queries
 from portal.users.bulk_consequences import of_many
@@ -106,6 +107,8 @@ class SettingPeople(SettingInside):
             **self.values,
             "invited_at": case((self._is_invited_anew(), now()), else_=User.invited_at),
         }
+        if moves:
+            unlink_all(User.__tablename__, ids)
         super().apply(ids)
         for kind, recipients in mailed.items():
             if recipients:

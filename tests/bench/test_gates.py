@@ -26,8 +26,8 @@ from tests.rounds import rounds
 
 PEOPLE = rounds("PEOPLE", 30_000)
 MOST_ROWS = 10_500  # about 10,000, with those of other tables
-# Of a list's bytes, 3,000 are the checkboxes of 25 rows, and 2,300 the actions on selected rows.
-PAGE, PART, FORM = (31_200, 6_900), (22_400, 4_900), 12_000  # bytes, plain and compressed
+# Of a list's bytes, 3,000 are the checkboxes of 25 rows, and 2,900 the actions on selected rows.
+PAGE, PART, FORM = (32_700, 7_200), (23_200, 5_000), 12_000  # bytes, plain and compressed
 INSIDE = "SELECT id FROM users WHERE organization_id = %s AND role = 'USER' AND deleted_at IS NULL LIMIT 1"
 # Entries of indexes and rows of tables that the transaction has read, also inside functions.
 READ = """SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(oid)), 0) FROM pg_class
@@ -114,7 +114,7 @@ LISTS = (
     "/users/?status=deactivated&sort=name", "/users/?status=deleted", "/users/?two_factor=no", "/teams/", "DEEP",
 )  # fmt: skip
 # The first reads and counts; afterwards the planner's estimates are remembered for a minute.
-DASHBOARD, ACTIVITY = ("/", 9), ("/activity/", 5)
+DASHBOARD, ACTIVITY = ("/", 10), ("/activity/", 6)
 
 
 def address(path: str, found: Rows) -> str:
@@ -128,7 +128,7 @@ def assert_within(seen: Taken, most: int) -> None:
 
 @pytest.mark.parametrize("email", [SUPER_ADMIN, ADMIN])
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_takes_four_statements_few_rows_and_few_bytes(
+def test_a_list_takes_five_statements_few_rows_and_few_bytes(
     clients: dict[str, PageClient], found: Rows, engine: Engine, email: str, path: str
 ) -> None:
     counts.forget()
@@ -137,7 +137,7 @@ def test_a_list_takes_four_statements_few_rows_and_few_bytes(
     part = clients[email].get(address(path, found), headers=HTMX)
 
     assert page.status_code == 200
-    assert_within(seen, 4)
+    assert_within(seen, 5)  # one of them reads the person's jobs
     assert max(one for one, _ in seen.statements) > 0  # it is measured
     for answer, (plain, compressed) in ((page, PAGE), (part, PART)):
         assert len(answer.data) < plain
@@ -153,7 +153,7 @@ def test_lists_of_super_admins_take_as_little(
         page = clients[SUPER_ADMIN].get(path.replace("INSIDE", str(found.organization)))
 
     assert page.status_code == 200
-    assert_within(seen, 4)
+    assert_within(seen, 5)  # one of them reads the person's jobs
     assert len(page.data) < PAGE[0]
 
 

@@ -463,7 +463,7 @@ def test_pages_stay_small(client: PageClient, sign_in: SignIn, build: Builder, a
     sign_in(ada)
 
     assert len(client.get("/users/").data) < 27_000
-    assert len(client.get("/users/?q=crowd", headers=HTMX).data) < 18_500
+    assert len(client.get("/users/?q=crowd", headers=HTMX).data) < 19_000
     assert len(client.get("/users/new").data) < 12_000
 
 

@@ -57,7 +57,7 @@ class Decision:
     back_url: str
     entry: str = ""
     is_risky: bool = False
-    arguments: Mapping[str, Any] = field(default_factory=dict)  # for the job that carries out a large change
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the job for a large change; without, there is none
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def decide(decision: Decision) -> ResponseReturnValue:
     try:
         for change, ids in changed:
             change.prepare(ids)
-        if sum(len(ids) for _, ids in changed) > AT_ONCE:
+        if decision.arguments and sum(len(ids) for _, ids in changed) > AT_ONCE:
             return _start(decision)
         verdicts, operation = carry_out(
             [(one.change, one.ids) for one in parts],

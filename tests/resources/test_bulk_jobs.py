@@ -91,6 +91,7 @@ def test_a_large_change_is_a_job_and_one_operation(
         ).one()
         assert (operation.events, operation.actor_id) == (3, ada.id)
     assert agree(client, client.post(f"/activity/{operation.id}/undo", data=token(client))).status_code == 303
+    assert active(fresh_app, crew) == [True] * 3
 
 
 def token(client: PageClient) -> dict[str, str]:

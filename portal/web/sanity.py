@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, request
+from flask_login import current_user
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 UNREAD_BYTES = 2_000_000  # of a refused body; proxies set up as documented allow no more
@@ -49,9 +50,9 @@ def _check_bytes(raw: bytes) -> None:
 
 
 def _check_body() -> None:
-    """Limit the body as Flask limits multipart forms. Views that take files have a limit of their own."""
+    """Limit the body as Flask limits multipart forms. Views that take files may take more from signed-in people."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if (longest := getattr(view, "longest_body", None)) is not None:
+    if (longest := getattr(view, "longest_body", None)) is not None and current_user.is_authenticated:
         request.max_content_length = longest
     try:
         _ = request.form

@@ -335,3 +335,10 @@ def test_retention_removes_old_files_with_their_rows(app: Flask, ours: PageClien
         assert commands.remove_old(now()) == 1
         assert db.session.scalars(select(ImportRow.number).where(ImportRow.import_id == import_id)).all() == []
         db.session.execute(delete(Job))
+
+
+def test_in11_large_bodies_of_anonymous_people_are_refused(client: PageClient, ours: PageClient) -> None:
+    sent: dict[str, Any] = {"data": b"x" * 1_100_000, "content_type": "multipart/form-data; boundary=y"}
+
+    assert client.post("/imports/", **sent).status_code == 413
+    assert ours.get("/imports/").status_code == 200

@@ -27,7 +27,10 @@ def announce() -> None:
         return
     found = db.session.scalars(queries.unannounced(actor.id)).all()
     g.jobs_running = sum(one.is_open for one in found)
-    if over := [one for one in found if not one.is_open]:
+    over = [one for one in found if not one.is_open]
+    if not over:
+        db.session.rollback()  # don't hold a connection while waiting for another
+    else:
         marked = mark_announced(one.id for one in over)
         for one in over:
             if one.id in marked and one.id != (request.view_args or {}).get("id"):

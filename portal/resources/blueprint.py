@@ -30,7 +30,7 @@ from portal.web.rendering import redirect, render
 from portal.web.return_to import list_url, next_url
 from portal.web.searching import render_list
 from portal.web.signed_keys import read_row
-from portal.web.urls import here, with_query
+from portal.web.urls import here
 from portal.web.xlsx import MOST_ROWS
 
 View = Callable[..., ResponseReturnValue]
@@ -68,6 +68,9 @@ def ruled(view: View, permission: Permission) -> View:
     return requires(permission)(own)
 
 
+PLACE = ("after", "before", "page")  # arguments of a list
+
+
 class Pages(Generic[Row]):
     """The views of one resource."""
 
@@ -85,12 +88,17 @@ class Pages(Generic[Row]):
             resource=self.resource,
             columns=columns,
             actions=offered(self.resource, listing.status),
-            selection_url=with_query(self.resource.url("selection")),
+            selection_url=self._selection_url(listing),
         )
 
     def _listing(self) -> Listing:
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
         return self.resource.listing(request.args, here(), related)
+
+    def _selection_url(self, listing: Listing) -> str:
+        """Where the form of the list sends selected rows, with what selects this page of it."""
+        place = {name: request.args[name] for name in PLACE if name in request.args}
+        return self.resource.url("selection") + listing.url_with(**place).removeprefix(listing.path)
 
     def selection(self) -> ResponseReturnValue:
         """Act on selected rows of the list."""

@@ -20,7 +20,7 @@ from portal.users.actions import DATA_DOWNLOADED
 from portal.users.models import User
 from portal.web.csv import download
 
-DERIVED = ("sort_name", "search_text")
+LEFT_OUT = ("sort_name", "search_text", "created_by", "updated_by", "deleted_by")  # derived, or keys of others
 AT_ONCE = 1_000
 
 
@@ -49,7 +49,7 @@ def _parts(user_id: uuid.UUID) -> Iterator[bytes]:
 
 def _rows(table: Table, column: str, user_id: uuid.UUID) -> Iterator[dict[str, Any]]:
     """The rows that belong to the person, without secrets. Their own tenant can't read all of these tables."""
-    hidden = {*SECRETS.get(table.name, ()), *DERIVED}
+    hidden = {*SECRETS.get(table.name, ()), *LEFT_OUT}
     shown = [one for one in table.columns if one.name not in hidden and not isinstance(one.type, LargeBinary)]
     with acting_as(SYSTEM):
         found = db.session.execute(select(*shown).where(table.columns[column] == user_id)).mappings().all()

@@ -219,4 +219,7 @@ def test_every_table_declares_its_rules() -> None:
         "Activity": {TenantOwned},
         "Operation": {TenantOwned},
         "UserTotal": {TenantOwned},
+        "Job": {TenantOwned},
+        "Import": {TenantOwned},
+        "ImportRow": {TenantOwned},
     }

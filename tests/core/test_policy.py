@@ -11,7 +11,7 @@ from portal.core.policy import allows, grantable_roles
 from portal.web.given import permissions
 
 ADMIN = {
-    "activity:read", "dashboard:read", "organizations:read", "organizations:write",
+    "activity:read", "dashboard:read", "jobs:read", "jobs:write", "organizations:read", "organizations:write",
     "teams:delete", "teams:read", "teams:write", "users:delete", "users:read", "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from sqlalchemy.orm import undefer
 
 from portal.core.actor import Role
 from portal.core.clock import now
@@ -33,7 +34,7 @@ def large(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, Te
 
 def job_of(app: Flask) -> Job:
     with acting(app):
-        return db.session.scalars(select(Job)).one()
+        return db.session.scalars(select(Job).options(undefer(Job.arguments))).one()
 
 
 def people(app: Flask) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from portal.core.actor import Role
 from portal.imports import sheets
@@ -161,6 +163,43 @@ def workbook(parts: dict[str, bytes]) -> bytes:
         for name, content in parts.items():
             archive.writestr(name, content)
     return file.getvalue()
+
+
+ROWS = (("E-Mail", "Vorname", "Nachname", "Aktiv"), ("ada@example.com", "Ada", "Lovelace", "ja"))
+OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+def xlsx() -> bytes:
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        book.add_worksheet("Empty")
+        sheet = book.add_worksheet("People")
+        for number, row in enumerate(ROWS):
+            sheet.write_row(number + 1, 0, row)  # below an empty row
+    return file.getvalue()
+
+
+def ods() -> bytes:
+    def shown(row: tuple[str, ...]) -> str:
+        cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+        return f"<table:table-row>{''.join(map(cell.format, row))}</table:table-row>"
+
+    names = " ".join(f'xmlns:{name}="{OFFICE}:{name}:1.0"' for name in ("office", "table", "text"))
+    table = f'<table:table table:name="People">{"".join(map(shown, ROWS))}</table:table>'
+    body = f"<office:body><office:spreadsheet>{table}</office:spreadsheet></office:body>"
+    content = f'<?xml version="1.0"?><office:document-content {names}>{body}</office:document-content>'
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    entry = f'<m:file-entry m:full-path="/" m:media-type="{kind}"/>'
+    manifest = f'<?xml version="1.0"?><m:manifest xmlns:m="{OFFICE}:manifest:1.0">{entry}</m:manifest>'
+    parts = {"mimetype": kind, "META-INF/manifest.xml": manifest, "content.xml": content}
+    return workbook({name: text.encode() for name, text in parts.items()})
+
+
+@pytest.mark.parametrize("made", [xlsx, ods])
+def test_a_workbook_is_read_from_its_first_sheet_with_rows(made: Callable[[], bytes]) -> None:
+    found = people(read(made()))
+
+    assert [(one["email"], one["first_name"], one["last_name"], one["is_active"]) for one in found] == [(*ADA, True)]
 
 
 def lying() -> bytes:

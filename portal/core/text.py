@@ -52,7 +52,9 @@ def tidy(text: str | None) -> str | None:
 
 def has_control(text: str) -> bool:
     """Whether it contains control characters, halves of surrogate pairs or noncharacters."""
-    return not (text.isascii() and text.isprintable()) and any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
+    if text.isascii() and text.isprintable():
+        return False
+    return any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
 
 
 def first_unseen(text: str) -> str | None:

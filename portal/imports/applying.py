@@ -14,7 +14,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, NotAllowed
 from portal.core.keys import read_key
 from portal.core.policy import allows, grantable_roles
-from portal.imports import checking, overwriting, reading, staging
+from portal.imports import checking, overwriting, staging, uploads
 from portal.imports.models import Import, ImportRow
 from portal.imports.parsing import NOT_GRANTABLE
 from portal.imports.words import Refused
@@ -39,13 +39,13 @@ def check(job: Job) -> bool:
     """Read and check the next batch. Writes nobody."""
     one = _import(job)
     try:
-        rows = reading.rows_after(one, job.id, job.done)
+        rows = uploads.rows_after(one, job.id, job.done)
     except Refused as refused:
         raise Conflict(None, str(refused)) from refused
     elsewhere = job.result.get("elsewhere", 0) + (checking.store(one, rows) if rows else 0)
     job.advance(len(rows))
     job.result = {"elsewhere": elsewhere}
-    if len(rows) == reading.BATCH:
+    if len(rows) == uploads.BATCH:
         return True
     job.total = job.done
     checking.finish(one, elsewhere)
@@ -55,7 +55,7 @@ def check(job: Job) -> bool:
 def apply(job: Job) -> bool:
     """Check the next batch again, then create and update people."""
     one = _import(job)
-    first, last = job.done + 1, min(job.done + reading.BATCH, one.total)
+    first, last = job.done + 1, min(job.done + uploads.BATCH, one.total)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
     overwriting.lock(one, _people(within, "update"))
     checking.check(one, first, last)
@@ -104,7 +104,7 @@ def _update(one: Import, within: dict[str, Any]) -> None:
 def undo(job: Job) -> bool:
     """Delete the people of the next batch whom the import created, and give the others their former values."""
     one = _import(job)
-    first, last = job.done + 1, min(job.done + reading.BATCH, one.imported)
+    first, last = job.done + 1, min(job.done + uploads.BATCH, one.imported)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
     undone = len(db.session.execute(staging.DELETE, {**within, "at": now()}).all())
     undone += overwriting.restore(one, first, last)

@@ -15,7 +15,7 @@ from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
-from portal.imports import checking, reading
+from portal.imports import checking, uploads
 from portal.imports.models import Import, ImportRow
 from portal.imports.words import Refused
 from portal.jobs.commands import start
@@ -35,7 +35,7 @@ def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: b
     one.is_pasted, one.options, one.headings, one.fields = is_pasted, options, [], []
     db.session.add(one)
     db.session.flush()
-    reading.keep(one, file)
+    uploads.keep(one, file)
     _read(one)
     return one.id
 
@@ -54,19 +54,19 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
     rows = delete(ImportRow).where(ImportRow.import_id == one.id)
     db.session.execute(rows, execution_options={"synchronize_session": False})
-    table = reading.table_of(one)
+    table = uploads.table_of(one)
     one.form, one.encoding, one.delimiter, one.headings = table.form, table.encoding, table.delimiter, table.headings
     one.fields = list(fields) if len(fields) == len(table.headings) else table.fields
     one.state, one.total, one.job_id = "read", 0, None
-    some = list(itertools.islice(table.rows, reading.BATCH))
+    some = list(itertools.islice(table.rows, uploads.BATCH))
     if not some:
         raise Refused("This file has a header row, but no people below it.")
     db.session.flush()
     elsewhere = checking.store(one, some)
-    if len(some) < reading.BATCH:
+    if len(some) < uploads.BATCH:
         checking.finish(one, elsewhere)
         return
-    title, total = f"Check of {one.name}", reading.estimated(one)
+    title, total = f"Check of {one.name}", uploads.estimated(one)
     one.job_id = start("import check", title, {"import_id": str(one.id)}, total=total)
     job = db.session.get_one(Job, one.job_id)
     job.done, job.result = len(some), {"elsewhere": elsewhere}

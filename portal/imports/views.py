@@ -16,7 +16,7 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
-from portal.imports import commands, overwriting, reading
+from portal.imports import commands, overwriting, uploads
 from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
@@ -167,7 +167,7 @@ def refused(id: uuid.UUID) -> ResponseReturnValue:
 
 def _refused(one: Import) -> Iterator[list[list[str]]]:
     yield [["Reason", *one.headings]]
-    rows, number = reading.table_of(one).rows, 0
+    rows, number = uploads.table_of(one).rows, 0
     while batch := list(islice(rows, EXPORTED_AT_ONCE)):
         between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
         found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, text
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
-from portal.imports import checking, commands, reading
+from portal.imports import checking, commands, uploads
 from portal.imports.commands import totals
 from portal.imports.models import Import, ImportRow
 from portal.jobs import running
@@ -288,7 +288,7 @@ def test_an_import_begins_only_once(app: Flask, ours: PageClient) -> None:
 def test_large_files_are_checked_by_a_job_and_imported_in_batches(
     app: Flask, ours: PageClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", 10)
+    monkeypatch.setattr(uploads, "BATCH", 10)
     lines = [f"person{number}@example.com,Ann" if number % 10 else f"bad{number},Ann" for number in range(35)]
     import_id = upload(ours, "Email,First name\n" + "\n".join(lines))
     assert "Import " not in re.sub(r"<title>.*?</title>", "", ours.get(f"/imports/{import_id}/").text).replace(

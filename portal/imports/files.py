@@ -10,10 +10,10 @@ import csv
 import itertools
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
-from typing import IO, Any
+from typing import IO
 
 from portal.imports.sheets import is_sheet, rows_of_sheet
 from portal.imports.words import Refused, email_in, fields_for
@@ -44,6 +44,8 @@ class Table:
     headings: list[str]
     fields: list[str]
     rows: Iterator[Row]
+    encoding: str = ""  # of text
+    delimiter: str = ""
 
 
 def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table:
@@ -62,7 +64,8 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table
     delimiter = delimiter if delimiter in DELIMITERS else _delimiter_of(text)
     reader = TextIOWrapper(file, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     form = f"{ENCODINGS[encoding]}, separated by {DELIMITERS[delimiter]}"
-    return _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+    table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+    return replace(table, encoding=encoding, delimiter=delimiter)
 
 
 def read_addresses(text: str) -> Table:
@@ -173,21 +176,15 @@ def _without(rows: Iterator[Row], many: int) -> Iterator[Row]:
 def _limited(rows: Iterable[Row]) -> Iterator[Row]:
     """Rows that contain anything, without empty cells at their end. Raises Refused above a limit."""
     for many, (line, row) in enumerate(rows):
-        cells = _trimmed(row)
+        cells = [cell.strip() for cell in row]
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells:
+            continue
         if len(cells) > MOST_COLUMNS:
             raise Refused(f"Line {line} has more than {MOST_COLUMNS} columns.")
-        if any(len(cell) > LONGEST_CELL for cell in cells):
+        if len(max(cells, key=len)) > LONGEST_CELL:
             raise Refused(f"Line {line} has a cell with more than {LONGEST_CELL:,} characters.")
-        if any("\x00" in cell for cell in cells):
-            raise Refused(f"Line {line} contains binary data. Export the people as CSV.")
         if many > MOST_ROWS + PREAMBLE:
             raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
-        if cells:
-            yield line, cells
-
-
-def _trimmed(row: Sequence[Any]) -> list[str]:
-    cells = [str(cell).strip() for cell in row]
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
+        yield line, cells

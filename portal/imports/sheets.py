@@ -78,4 +78,7 @@ def _text(cell: Any) -> str:
         return str(int(cell))
     if isinstance(cell, datetime | date):
         return cell.isoformat()
-    return str(cell)
+    text = str(cell)
+    if "\x00" in text:
+        raise Refused(UNREADABLE)
+    return text

@@ -95,6 +95,10 @@ def _text(cell: Any) -> str:
     return text
 
 
+def _write(found: object) -> None:
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -103,11 +107,11 @@ def main() -> None:
         for one in rows(io.BytesIO(sys.stdin.buffer.read())):
             if one[0] == 1:
                 resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS_IN_ALL, MOST_SECONDS_IN_ALL))
-            print(json.dumps(one))
+            _write(one)
     except Unsuitable as unsuitable:
-        print(json.dumps(str(unsuitable)))
+        _write(str(unsuitable))
     except MemoryError:
-        print(json.dumps(TOO_LARGE))
+        _write(TOO_LARGE)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from typing import IO
 
-from portal.imports.sheet_process import MOST_COLUMNS
 from portal.imports.sheets import is_sheet, rows_of_sheet
 from portal.imports.words import Refused, email_in, fields_for
 
 MOST_BYTES = 64_000_000
 MOST_ROWS = 1_000_000
+MOST_COLUMNS = 200
 LONGEST_LINE = 100_000
 LONGEST_CELL = 5_000
 SAMPLE_BYTES = 65_536
@@ -53,7 +53,7 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file))
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS))
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
             raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")

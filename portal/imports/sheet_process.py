@@ -1,7 +1,8 @@
 """Read a workbook in a process of its own, because a few bytes can claim billions of cells.
 
-Reads XLSX or ODS from standard input. Writes a line of JSON for each row of the first sheet that has any: its number
-and its cells; or a sentence, if the workbook is refused. `sheets.py` runs it, without the rest of the portal.
+Reads XLSX or ODS from standard input; its argument is the most columns allowed. Writes a line of JSON for each row of
+the first sheet that has any: its number and its cells; or a sentence, if the workbook is refused. `sheets.py` runs
+it, without the rest of the portal.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import IO, Any
 
-MOST_COLUMNS = 200
+from python_calamine import CalamineError, load_workbook
+
 MOST_UNPACKED = 100_000_000
 MOST_PARTS = 1_000
 MOST_MEMORY = 256_000_000  # bytes of addresses, of which Python itself takes some 40 million
@@ -33,10 +35,8 @@ class Unsuitable(Exception):
     """The workbook is refused. The message is a sentence for people."""
 
 
-def rows(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
+def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that has any, each with its line. Raises Unsuitable."""
-    from python_calamine import CalamineError, load_workbook  # noqa: PLC0415 -- not in the portal's own processes
-
     check(file)
     file.seek(0)
     try:
@@ -44,8 +44,8 @@ def rows(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
         for name in workbook.sheet_names:
             sheet = workbook.get_sheet_by_name(name)
             if sheet.height:
-                if sheet.width > MOST_COLUMNS:
-                    raise Unsuitable(TOO_WIDE.format(name[:50], MOST_COLUMNS))
+                if sheet.width > most_columns:
+                    raise Unsuitable(TOO_WIDE.format(name[:50], most_columns))
                 offset = sheet.start[0] if sheet.start else 0
                 for number, row in enumerate(sheet.iter_rows(), offset + 1):
                     yield number, [_text(cell) for cell in row]
@@ -95,19 +95,23 @@ def _text(cell: Any) -> str:
     return text
 
 
+def _write(found: object) -> None:
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS_IN_ALL))
     try:
-        for one in rows(io.BytesIO(sys.stdin.buffer.read())):
+        for one in rows(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1])):
             if one[0] == 1:
                 resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS_IN_ALL, MOST_SECONDS_IN_ALL))
-            print(json.dumps(one))
+            _write(one)
     except Unsuitable as unsuitable:
-        print(json.dumps(str(unsuitable)))
+        _write(str(unsuitable))
     except MemoryError:
-        print(json.dumps(TOO_LARGE))
+        _write(TOO_LARGE)
 
 
 if __name__ == "__main__":

@@ -10,20 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from portal.imports import sheet_process
 from portal.imports.words import Refused
 
-READER = [sys.executable, "-I", str(Path(sheet_process.__file__))]
+READER = [sys.executable, "-I", str(Path(__file__).with_name("sheet_process.py"))]
 CHUNK = 1_000_000
+TOO_LARGE = "This workbook is too large. Export the people as CSV."
 
 
 def is_sheet(start: bytes) -> bool:
     return start.startswith(b"PK\x03\x04")
 
 
-def rows_of_sheet(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
+def rows_of_sheet(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that has any, each with its line. Raises Refused."""
-    reader = subprocess.Popen(READER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
+    reader = subprocess.Popen(
+        [*READER, str(most_columns)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )  # noqa: S603
     assert reader.stdin  # noqa: S101 -- a pipe
     assert reader.stdout  # noqa: S101
     try:
@@ -38,7 +40,7 @@ def rows_of_sheet(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
                 raise Refused(found)
             yield found[0], found[1]
         if reader.wait():
-            raise Refused(sheet_process.TOO_LARGE)
+            raise Refused(TOO_LARGE)
     finally:  # also if the rows aren't read to their end
         reader.kill()
         reader.wait()

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from portal.core.actor import Role
 from portal.imports import sheet_process
-from portal.imports.files import Table, read_addresses, read_file
+from portal.imports.files import MOST_COLUMNS, Table, read_addresses, read_file
 from portal.imports.parsing import Parser, Values
 from portal.imports.words import Refused
 
@@ -248,7 +248,7 @@ HOSTILE = {
     "NUL": b"Email\nada@example.com\x00\n",
     "one endless line": b"Email\n" + b"a" * 5_000_000,
     "a million columns": b"Email" + b"," * 1_000_000,
-    "too many columns": b"Email" + b",x" * sheet_process.MOST_COLUMNS + b"\na@example.com\n",
+    "too many columns": b"Email" + b",x" * MOST_COLUMNS + b"\na@example.com\n",
     "a quote that never ends": b'Email\n"' + b"a@example.com\n" * 50_000,
     "a huge cell": b"Email,Note\na@example.com," + b"x" * 50_000,
     "zip bomb": workbook({"xl/workbook.xml": b"\x00" * 150_000_000}),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import IO
 
 from portal.imports.words import Refused
@@ -23,17 +23,13 @@ def is_sheet(start: bytes) -> bool:
 
 def rows_of_sheet(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that has any, each with its line. Raises Refused."""
-    reader = subprocess.Popen(
-        [*READER, str(most_columns)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )  # noqa: S603
-    assert reader.stdin  # noqa: S101 -- a pipe
+    reader = Popen([*READER, str(most_columns)], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # noqa: S603
+    assert reader.stdin  # noqa: S101 -- it is a pipe
     assert reader.stdout  # noqa: S101
     try:
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError), reader.stdin:
             while chunk := file.read(CHUNK):
                 reader.stdin.write(chunk)
-        with suppress(BrokenPipeError):
-            reader.stdin.close()
         for line in reader.stdout:
             found = json.loads(line)
             if isinstance(found, str):
@@ -45,5 +41,3 @@ def rows_of_sheet(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, lis
         reader.kill()
         reader.wait()
         reader.stdout.close()
-        with suppress(BrokenPipeError):
-            reader.stdin.close()

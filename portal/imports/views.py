@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from io import BytesIO
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, flash, request, url_for
@@ -14,8 +16,8 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
-from portal.imports import commands
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, read_addresses, read_file
+from portal.imports import commands, overwriting, uploads
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
@@ -52,13 +54,13 @@ def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
 def upload() -> ResponseReturnValue:
     """Take a file or pasted addresses in, and check them."""
     file, pasted = request.files.get("file"), request.form.get("pasted", "")
-    options: dict[str, Any] = {"invites": not (file and file.filename)}
+    options: dict[str, Any] = {name: request.form.get(name, "") for name in ("encoding", "delimiter")}
     try:
         if file and file.filename:
-            table = read_file(file.stream, request.form.get("encoding", ""), request.form.get("delimiter", ""))
-            import_id = commands.receive(_name(file.filename), table, options)
+            import_id = commands.receive(_name(file.filename), file.stream, options)
         elif pasted.strip():
-            import_id = commands.receive("Pasted addresses", read_addresses(pasted), options)
+            text = BytesIO(pasted.encode())
+            import_id = commands.receive("Pasted addresses", text, {"invites": True}, is_pasted=True)
         else:
             raise Refused("Choose a file, or paste email addresses.")
     except Refused as refused:
@@ -94,6 +96,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         colors=COLORS,
         job=job,
         fields=_fields(),
+        overwritten=overwriting.FIELDS,
         is_open=bool(job and job.is_open),
     )
 
@@ -111,8 +114,10 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
     one = _import(id)
     known = _fields()
     chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
-    options: dict[str, Any] = {name: name in request.form for name in ("updates", "invites")}
+    options: dict[str, Any] = {**one.options, "invites": "invites" in request.form}
+    options["overwrites"] = [name for name in overwriting.FIELDS if f"overwrite-{name}" in request.form]
     slug = request.form.get("organization", "").strip()
+    options.pop("home_id", None), options.pop("slug", None)
     if slug and "organization" in known:
         home = db.session.scalar(by_slug(slug))
         if home is None:
@@ -120,9 +125,11 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
             return redirect(url_for(".show", id=id))
         options |= {"home_id": str(home.id), "slug": home.slug}
     try:
-        commands.change(id, [field if field in known else "" for field in chosen], options)
+        commands.change(id, options, [field if field in known else "" for field in chosen])
     except Conflict as conflict:
         flash(conflict.message, "error")
+    except Refused as refused:
+        flash(str(refused), "error")
     return redirect(url_for(".show", id=id))
 
 
@@ -155,20 +162,18 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
     one = _import(id)
-    return csv_response("refused", _refused(one.id, one.headings))
+    return csv_response("refused", _refused(one))
 
 
-def _refused(import_id: uuid.UUID, headings: list[str]) -> Iterator[list[list[str]]]:
-    yield [["Reason", *headings]]
-    after = 0
-    while True:
-        wanted = ImportRow.import_id == import_id, ImportRow.verdict == "refused", ImportRow.number > after
-        found = select(ImportRow.number, ImportRow.reason, ImportRow.cells).where(*wanted)
-        rows = db.session.execute(found.order_by(ImportRow.number).limit(EXPORTED_AT_ONCE)).all()
-        if not rows:
-            return
-        yield [[reason or "", *cells] for _, reason, cells in rows]
-        after = rows[-1].number
+def _refused(one: Import) -> Iterator[list[list[str]]]:
+    yield [["Reason", *one.headings]]
+    rows, number = uploads.table_of(one).rows, 0
+    while batch := list(islice(rows, EXPORTED_AT_ONCE)):
+        between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
+        found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)
+        reasons = {at: reason for at, reason in db.session.execute(found)}
+        yield [[reasons[at] or "", *cells] for at, (_, cells) in enumerate(batch, number + 1) if at in reasons]
+        number += len(batch)
 
 
 def _import(import_id: uuid.UUID) -> Import:

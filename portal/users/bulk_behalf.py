@@ -120,7 +120,7 @@ class EndingSessions(OnBehalf):
 ACTIONS = (
     BulkAction(
         "invite", "Resend invitation", "mail", "Send the invitation of {} again", "Invitation of {} sent again.",
-        USERS_WRITE, lambda _: Inviting(), tabs=("invited",), is_first=True,
+        USERS_WRITE, lambda _: Inviting(), tabs=("invited",), is_first=True, of_all="Resend all",
     ),
     BulkAction(
         "end-sessions", "End sessions", "logout", "End the sessions of {}", "Sessions of {} ended.",

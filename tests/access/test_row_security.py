@@ -232,7 +232,8 @@ def test_ac15_without_a_setting_the_tenant_role_sees_no_rows(world: World, table
         imported = (
             "WITH one AS (INSERT INTO imports (owner_id, name, form, headings, fields)"
             " VALUES (:uma, 'n', 'f', '{}', '{}') RETURNING id)"
-            " INSERT INTO import_rows (import_id, number, line, cells) SELECT id, 1, 1, '[]' FROM one"
+            ", part AS (INSERT INTO import_parts (import_id, number, content) SELECT id, 1, '' FROM one)"
+            " INSERT INTO import_rows (import_id, number, line, verdict) SELECT id, 1, 1, 'create' FROM one"
         )
         connection.execute(text(imported), {"uma": world.uma.id})
         for resource in (RESOURCES[name] for name in RESOURCES.keys() - {"organizations", "users"}):

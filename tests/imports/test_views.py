@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, text
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
-from portal.imports import applying, checking, commands
+from portal.imports import checking, commands, uploads
 from portal.imports.commands import totals
 from portal.imports.models import Import, ImportRow
 from portal.jobs import running
@@ -125,7 +125,7 @@ def test_names_are_updated_only_on_request_and_undone_exactly(app: Flask, ours: 
     import_id = upload(ours, PEOPLE + f"{uma.email.upper()},,Changed,,\nnew@example.com,Nia,New,,\n")
     assert verdicts(app, import_id) == {"unchanged": 1, "create": 1}
 
-    settings(ours, import_id, updates="on")
+    settings(ours, import_id, **{"overwrite-first_name": "on", "overwrite-last_name": "on"})
     assert verdicts(app, import_id) == {"update": 1, "create": 1}
     start(app, ours, import_id)
     assert (found(app, uma.email).first_name, found(app, uma.email).last_name) == ("Uma", "Changed")
@@ -203,7 +203,7 @@ def test_people_of_other_organizations_are_neither_shown_nor_changed(
     app: Flask, ours: PageClient, bea: Person, root: Person
 ) -> None:
     import_id = upload(ours, PEOPLE + f"{bea.email},Hacked,,,\n{root.email},Hacked,,,\n")
-    settings(ours, import_id, updates="on")
+    settings(ours, import_id, **{"overwrite-first_name": "on", "overwrite-last_name": "on"})
 
     assert set(reasons(app, import_id)) == {"Email: this address can't be used here. Ask your system administrator."}
     assert (found(app, bea.email).first_name, found(app, root.email).first_name) == ("Bea", "Root")
@@ -288,9 +288,7 @@ def test_an_import_begins_only_once(app: Flask, ours: PageClient) -> None:
 def test_large_files_are_checked_by_a_job_and_imported_in_batches(
     app: Flask, ours: PageClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "CHECKED_AT_ONCE", 10)
-    for module in (checking, applying):
-        monkeypatch.setattr(module, "BATCH", 10)
+    monkeypatch.setattr(uploads, "BATCH", 10)
     lines = [f"person{number}@example.com,Ann" if number % 10 else f"bad{number},Ann" for number in range(35)]
     import_id = upload(ours, "Email,First name\n" + "\n".join(lines))
     assert "Import " not in re.sub(r"<title>.*?</title>", "", ours.get(f"/imports/{import_id}/").text).replace(

@@ -53,7 +53,7 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file, most_columns=MOST_COLUMNS))
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS))
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
             raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
@@ -175,6 +175,8 @@ def _without(rows: Iterator[Row], many: int) -> Iterator[Row]:
 def _limited(rows: Iterable[Row]) -> Iterator[Row]:
     """Rows that contain anything, without empty cells at their end. Raises Refused above a limit."""
     for many, (line, row) in enumerate(rows):
+        if many > MOST_ROWS + PREAMBLE:
+            raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
         cells = [cell.strip() for cell in row]
         while cells and not cells[-1]:
             cells.pop()
@@ -184,6 +186,4 @@ def _limited(rows: Iterable[Row]) -> Iterator[Row]:
             raise Refused(f"Line {line} has more than {MOST_COLUMNS} columns.")
         if len(max(cells, key=len)) > LONGEST_CELL:
             raise Refused(f"Line {line} has a cell with more than {LONGEST_CELL:,} characters.")
-        if many > MOST_ROWS + PREAMBLE:
-            raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
         yield line, cells

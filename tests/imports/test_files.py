@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from portal.core.actor import Role
-from portal.imports import sheets
+from portal.imports import sheet_process
 from portal.imports.files import MOST_COLUMNS, Table, read_addresses, read_file
 from portal.imports.parsing import Parser, Values
 from portal.imports.words import Refused
@@ -147,6 +147,11 @@ def test_a_cell_that_cannot_be_used_is_named(cells: list[str], fault: str) -> No
         parser.values(cells)
 
 
+def test_long_pasted_text_without_addresses_is_refused() -> None:
+    with pytest.raises(Refused, match="more than 5,000 characters"):
+        list(read_addresses("a," * 100_000).rows)
+
+
 def test_pasted_addresses_are_read_one_by_one() -> None:
     text = (
         'Ada Lovelace <ada@example.com>, "Turing, Alan" <alan@example.com>; bare@example.com\n\nmailto:m@example.com,'
@@ -209,6 +214,35 @@ def lying() -> bytes:
     return bomb.replace((1_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
 
 
+SHEET = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
+<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c><c r="B1" t="inlineStr"><is><t>Vorname</t></is></c>
+<c r="C1" t="inlineStr"><is><t>Nachname</t></is></c><c r="D1" t="inlineStr"><is><t>Aktiv</t></is></c></row>
+<row r="3"><c r="A3" t="inlineStr"><is><t>ada@example.com</t></is></c><c r="B3" t="inlineStr"><is><t>Ada</t></is></c>
+<c r="C3" t="inlineStr"><is><t>Lovelace</t></is></c><c r="D3"><v>0</v></c></row></sheetData></worksheet>"""
+PARTS = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
+    'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
+    'Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
+    '<sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+    'Target="worksheets/sheet1.xml"/></Relationships>',
+    "xl/worksheets/sheet1.xml": SHEET,
+}
+
+
+def claiming(last: str) -> bytes:
+    """A workbook of two cells, of which the other is far away."""
+    row = re.sub("[A-Z]+", "", last)
+    cells = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="{row}"><c r="{last}"><v>1</v></c></row>'
+    sheet = re.sub("<sheetData>.*</sheetData>", f"<sheetData>{cells}</sheetData>", SHEET, flags=re.DOTALL)
+    parts = PARTS | {"xl/worksheets/sheet1.xml": sheet}
+    return workbook({name: content.encode() for name, content in parts.items()})
+
+
 HOSTILE = {
     "empty": b"",
     "NUL": b"Email\nada@example.com\x00\n",
@@ -221,6 +255,10 @@ HOSTILE = {
     "zip that lies": lying(),
     "many parts": workbook({f"part{number}": b"" for number in range(1_001)}),
     "XML bomb": workbook({"xl/workbook.xml": b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'}),
+    "cells far away": claiming("XFD1048576"),
+    "a tall sheet": claiming("GR1048576"),
+    "an endless name": b"Email\n" + b"a," * 2_000_000,
+    "millions of empty lines": b"Email\n" + b"\n" * 2_000_000,
     "zip inside zip": workbook({"inner.zip": workbook({"a": b"x"})}),
     "broken workbook": b"PK\x03\x04" + b"junk" * 100,
     "PDF": b"%PDF-1.7 ...",
@@ -249,31 +287,11 @@ def test_formulas_and_nested_quotes_are_only_text() -> None:
 
 
 def test_a_workbook_is_unpacked_only_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MOST_UNPACKED", 1_000)
+    monkeypatch.setattr(sheet_process, "MOST_UNPACKED", 1_000)
     content = workbook({"xl/workbook.xml": b"x" * 2_000})
 
-    with pytest.raises(Refused, match="too large when unpacked"):
-        read(content)
-
-
-SHEET = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
-<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c><c r="B1" t="inlineStr"><is><t>Vorname</t></is></c>
-<c r="C1" t="inlineStr"><is><t>Nachname</t></is></c><c r="D1" t="inlineStr"><is><t>Aktiv</t></is></c></row>
-<row r="3"><c r="A3" t="inlineStr"><is><t>ada@example.com</t></is></c><c r="B3" t="inlineStr"><is><t>Ada</t></is></c>
-<c r="C3" t="inlineStr"><is><t>Lovelace</t></is></c><c r="D3"><v>0</v></c></row></sheetData></worksheet>"""
-PARTS = {
-    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>',
-    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
-    'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
-    'Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
-    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
-    '<sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
-    'Target="worksheets/sheet1.xml"/></Relationships>',
-    "xl/worksheets/sheet1.xml": SHEET,
-}
+    with pytest.raises(sheet_process.Unsuitable, match="too large"):
+        sheet_process.check(io.BytesIO(content))
 
 
 def test_a_workbook_is_read_whatever_its_name() -> None:

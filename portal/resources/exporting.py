@@ -72,15 +72,14 @@ def _parts(listing: Listing, columns: Mapping[str, Any], kind: str) -> Iterator[
 
 def _rows(listing: Listing, columns: Mapping[str, Any]) -> Iterator[list[object]]:
     """The rows as values. Times are in UTC, as the headings say."""
-    times = [isinstance(value.type, DateTime) for value in columns.values()]
+    times = [place for place, value in enumerate(columns.values()) if isinstance(value.type, DateTime)]
     for part in exported(listing, columns, "jsonl"):
         for line in part.splitlines():
-            values = json.loads(line).values()
-            yield [_time(value) if is_time and value else value for value, is_time in zip(values, times, strict=True)]
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+            values = list(json.loads(line).values())
+            for place in times:
+                if text := values[place]:
+                    values[place] = datetime.fromisoformat(text).astimezone(UTC)
+            yield values
 
 
 def _described(resource: Resource[Any], listing: Listing, total: Count) -> str:

@@ -34,6 +34,7 @@ CREATE TABLE import_parts (
     CONSTRAINT import_parts_pkey PRIMARY KEY (import_id, number),
     CONSTRAINT import_parts_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
+CREATE INDEX import_parts_organization_id_idx ON import_parts (organization_id);
 
 CREATE TABLE import_rows (
     import_id uuid NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE import_rows (
     CONSTRAINT import_rows_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
 CREATE INDEX import_rows_email_idx ON import_rows (import_id, email);
+CREATE INDEX import_rows_organization_id_idx ON import_rows (organization_id);
 
 -- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how many
 -- addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they learn of,
@@ -92,8 +94,8 @@ WITH found AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
             WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
-        CASE WHEN trouble IS NULL THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END
-            AS person_id
+        CASE WHEN trouble IS NULL
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
     FROM found),
 decided AS (
     UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id

@@ -33,8 +33,8 @@ WITH found AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
             WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
-        CASE WHEN trouble IS NULL THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END
-            AS person_id
+        CASE WHEN trouble IS NULL
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
     FROM found),
 decided AS (
     UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id

@@ -157,16 +157,6 @@ def test_invitations_are_sent_only_on_request_and_not_to_deactivated_people(app:
     assert emails(app) == [("invitation", found(app, "one@example.com").id)]
 
 
-def test_pasted_addresses_are_invited(app: Flask, ours: PageClient) -> None:
-    response = ours.send("/imports/", {"pasted": "Ada Byron <byron@example.com>; alan@example.com"})
-    import_id = uuid.UUID(response.location.split("/")[-2])
-
-    start(app, ours, import_id)
-
-    assert found(app, "byron@example.com").last_name == "Byron"
-    assert len(emails(app)) == 2
-
-
 def test_columns_can_be_read_as_other_fields(app: Flask, ours: PageClient) -> None:
     import_id = upload(ours, "Email,Spitzname\none@example.com,Nick\n")
     settings(ours, import_id, **{"column-1": "first_name"})
@@ -308,8 +298,8 @@ def test_large_files_are_checked_by_a_job_and_imported_in_batches(
 
 @pytest.mark.parametrize(
     "sent",
-    [{}, {"pasted": " \n"}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
-    ids=["nothing", "blank", "empty", "header"],
+    [{}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
+    ids=["nothing", "empty", "header"],
 )
 def test_an_upload_without_people_is_refused_with_a_sentence(ours: PageClient, sent: dict[str, Any]) -> None:
     response = ours.send("/imports/", sent)

@@ -1,7 +1,8 @@
--- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how many
--- addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they learn of,
--- and the function runs as the owner. Everything is looked up by index: there are no statistics on rows just written.
-CREATE OR REPLACE FUNCTION portal_check_import(checked uuid, first integer, last integer, overwrites text[], granted text[])
+-- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how
+-- many addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they
+-- learn of. It runs as the owner, and looks everything up by index: there are no statistics on rows just written.
+CREATE OR REPLACE FUNCTION portal_check_import(
+    checked uuid, first integer, last integer, overwrites text[], granted text[])
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 WITH found AS MATERIALIZED (

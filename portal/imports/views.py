@@ -16,7 +16,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
 from portal.imports import checking, commands, inviting, overwriting, uploads
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, Row
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
@@ -171,12 +171,17 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
     one = _import(id)
-    return csv_response("refused", _refused(one))
+    try:
+        rows = uploads.table_of(one).rows
+    except Refused as refused:
+        flash(str(refused), "error")
+        return redirect(url_for(".show", id=id))
+    return csv_response("refused", _refused(one, rows))
 
 
-def _refused(one: Import) -> Iterator[list[list[str]]]:
+def _refused(one: Import, rows: Iterator[Row]) -> Iterator[list[list[str]]]:
     yield [["Reason", *one.headings]]
-    rows, number = uploads.table_of(one).rows, 0
+    number = 0
     while batch := list(islice(rows, EXPORTED_AT_ONCE)):
         between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
         found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)

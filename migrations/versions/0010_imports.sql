@@ -34,6 +34,7 @@ CREATE TABLE import_parts (
     CONSTRAINT import_parts_pkey PRIMARY KEY (import_id, number),
     CONSTRAINT import_parts_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
+CREATE INDEX import_parts_organization_id_idx ON import_parts (organization_id);
 
 CREATE TABLE import_rows (
     import_id uuid NOT NULL,
@@ -56,11 +57,13 @@ CREATE TABLE import_rows (
     CONSTRAINT import_rows_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
 CREATE INDEX import_rows_email_idx ON import_rows (import_id, email);
+CREATE INDEX import_rows_organization_id_idx ON import_rows (organization_id);
 
--- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how many
--- addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they learn of,
--- and the function runs as the owner. Everything is looked up by index: there are no statistics on rows just written.
-CREATE FUNCTION portal_check_import(checked uuid, first integer, last integer, overwrites text[], granted text[])
+-- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how
+-- many addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they
+-- learn of. It runs as the owner, and looks everything up by index: there are no statistics on rows just written.
+CREATE FUNCTION portal_check_import(
+    checked uuid, first integer, last integer, overwrites text[], granted text[])
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 WITH found AS MATERIALIZED (
@@ -92,8 +95,8 @@ WITH found AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
             WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
-        CASE WHEN trouble IS NULL THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END
-            AS person_id
+        CASE WHEN trouble IS NULL
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
     FROM found),
 decided AS (
     UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id
@@ -125,3 +128,20 @@ USING (organization_id = (SELECT nullif(current_setting('portal.organization_id'
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
 CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
+
+-- Erases people who are permanently removed from the rows of imports that mention them, and removes these files.
+CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    WITH erased AS (
+        UPDATE import_rows r SET email = NULL, first_name = NULL, last_name = NULL, before = NULL
+        FROM old_rows o, imports i
+        WHERE r.import_id = i.id AND r.email IN (lower(o.email), lower(o.pending_email))
+        RETURNING r.import_id),
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased))
+    UPDATE import_rows SET text = NULL
+    WHERE import_id IN (SELECT import_id FROM erased) AND email IS NULL AND text IS NOT NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER portal_forget_imported AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_forget_imported();

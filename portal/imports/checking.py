@@ -60,7 +60,7 @@ def _staged(parser: Parser, number: int, line: int, cells: Sequence[str]) -> tup
     try:
         email, first, last, role, is_active, home = parser.values(cells)
     except ValueError as error:
-        text = ", ".join(cells)[:LONGEST_TEXT]
+        text = ", ".join(filter(None, cells))[:LONGEST_TEXT]
         return number, line, text, None, None, None, None, None, None, "refused", str(error), None
     return (number, line, None, email, first, last, role.name if role else None, is_active, home,
             "create", None, uuid7())  # fmt: skip

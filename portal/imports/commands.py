@@ -22,6 +22,8 @@ from portal.jobs.commands import start
 from portal.jobs.models import Job
 
 LONGEST_NAME = 100
+NO_PEOPLE = "This file has a header row, but no people below it."
+NO_ADDRESS = "Enter at least one email address."
 STATEMENT_TIMEOUT = "5min"
 
 
@@ -60,7 +62,7 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     one.state, one.total, one.job_id = "read", 0, None
     some = list(itertools.islice(table.rows, uploads.BATCH))
     if not some:
-        raise Refused("This file has a header row, but no people below it.")
+        raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
     db.session.flush()
     elsewhere = checking.store(one, some)
     if len(some) < uploads.BATCH:

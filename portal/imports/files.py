@@ -75,20 +75,19 @@ def read_addresses(text: str) -> Table:
 
 
 def _addresses(text: str) -> Iterator[tuple[str, str]]:
-    """Each name and address. A part without an address is the beginning of a name with a comma."""
-    kept = ""
-    for part in re.split(r"([,;\n])", text):
-        if part in (",", ";", "\n", ""):
-            kept += part if kept.strip() else ""
-            continue
-        whole, kept = (kept + part).strip(), ""
-        if "@" not in whole and part.strip() and len(whole) <= LONGEST_CELL:
-            kept = whole
-            continue
-        name, bracket, _ = whole.partition("<")
-        yield (name.strip(" \"'\t") if bracket else "", whole)
-    if kept.strip(" ,;\n\"'"):
-        yield "", kept.strip(" ,;\n")
+    """Each name and address. Parts without an address are the beginning of a name with commas, if one follows."""
+    for line in re.split(r"[;\n]", text):
+        kept: list[str] = []
+        for part in filter(str.strip, line.split(",")):
+            if "@" in part and "<" in part:
+                whole, kept = ",".join([*kept, part]).strip(), []
+                yield whole.partition("<")[0].strip(" \"'\t"), whole
+            elif "@" in part:
+                yield from (("", one) for one in [*kept, part])
+                kept = []
+            else:
+                kept.append(part)
+        yield from (("", one) for one in kept)
 
 
 def _encoding_of(start: bytes) -> str:

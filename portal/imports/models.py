@@ -50,6 +50,7 @@ class ImportPart(TenantOwned, Base):
     """A part of an uploaded file, which is kept so that it can be read in another way."""
 
     __tablename__ = "import_parts"
+    __table_args__ = (Index("import_parts_organization_id_idx", "organization_id"),)
 
     import_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1
@@ -68,7 +69,10 @@ class ImportRow(TenantOwned, Base):
     """
 
     __tablename__ = "import_rows"
-    __table_args__ = (Index("import_rows_email_idx", "import_id", "email"),)
+    __table_args__ = (
+        Index("import_rows_email_idx", "import_id", "email"),
+        Index("import_rows_organization_id_idx", "organization_id"),
+    )
 
     import_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, flash, request, url_for
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -16,11 +15,12 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
-from portal.imports import commands, overwriting, uploads
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES
+from portal.imports import checking, commands, inviting, overwriting, uploads
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, Row
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
+from portal.mail.notices import can_send
 from portal.organizations.queries import by_slug
 from portal.users.permissions import USERS, USERS_ANY_TENANT
 from portal.web import reauthentication
@@ -28,41 +28,41 @@ from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
-bp = Blueprint("imports", __name__, url_prefix="/imports")
+bp = inviting.bp
 RECENT = 20
+NEW = ("read", "checked")
 SHOWN = 25
 EXPORTED_AT_ONCE = 1_000
 NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
+LABELS = {"create": "Create", "update": "Update", "unchanged": "Unchanged", "refused": "Refused"}
+INVITING = {"create": "Will be invited", "unchanged": "Already here", "refused": "Refused"}
+INVITED = {**INVITING, "create": "Invited"}
 COLORS = {"create": "green", "update": "blue", "unchanged": "", "refused": "red"}
 
 
 @bp.get("/")
 @requires(USERS.create)
 def index() -> ResponseReturnValue:
-    """The form for a file or addresses, and the newest imports."""
+    """The form for a file, and the newest imports."""
     return _form()
 
 
 def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
     recent = db.session.scalars(select(Import).order_by(Import.created_at.desc()).limit(RECENT)).all()
     page: dict[str, Any] = {"recent": recent, "error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
-    return render("imports/index.html", status=status, pasted=request.form.get("pasted", ""), **page)
+    return render("imports/index.html", status=status, **page)
 
 
 @bp.post("/")
 @requires(USERS.create)
 def upload() -> ResponseReturnValue:
-    """Take a file or pasted addresses in, and check them."""
-    file, pasted = request.files.get("file"), request.form.get("pasted", "")
+    """Take a file in, and check it."""
+    file = request.files.get("file")
     options: dict[str, Any] = {name: request.form.get(name, "") for name in ("encoding", "delimiter")}
     try:
-        if file and file.filename:
-            import_id = commands.receive(_name(file.filename), file.stream, options)
-        elif pasted.strip():
-            text = BytesIO(pasted.encode())
-            import_id = commands.receive("Pasted addresses", text, {"invites": True}, is_pasted=True)
-        else:
-            raise Refused("Choose a file, or paste email addresses.")
+        if file is None or not file.filename:
+            raise Refused("Choose a file.")
+        import_id = commands.receive(_name(file.filename), file.stream, options)
     except Refused as refused:
         db.session.rollback()
         return _form(str(refused), 422)
@@ -92,13 +92,22 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         rows=db.session.scalars(rows).all(),
         totals=commands.totals(id),
         verdict=verdict if verdict in VERDICTS else "",
-        verdicts=VERDICTS,
+        labels=_labels(one),
         colors=COLORS,
+        team=inviting.team_of(one),
+        organization=inviting.home_of(one),
+        role=checking.role_of(one),
+        can_send=can_send(),
         job=job,
         fields=_fields(),
         overwritten=overwriting.FIELDS,
         is_open=bool(job and job.is_open),
     )
+
+
+def _labels(one: Import) -> dict[str, str]:
+    """The verdicts in words."""
+    return LABELS if not one.is_pasted else INVITING if one.state in NEW else INVITED
 
 
 def _fields() -> dict[str, str]:
@@ -162,12 +171,17 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
     one = _import(id)
-    return csv_response("refused", _refused(one))
+    try:
+        rows = uploads.table_of(one).rows
+    except Refused as refused:
+        flash(str(refused), "error")
+        return redirect(url_for(".show", id=id))
+    return csv_response("refused", _refused(one, rows))
 
 
-def _refused(one: Import) -> Iterator[list[list[str]]]:
+def _refused(one: Import, rows: Iterator[Row]) -> Iterator[list[list[str]]]:
     yield [["Reason", *one.headings]]
-    rows, number = uploads.table_of(one).rows, 0
+    number = 0
     while batch := list(islice(rows, EXPORTED_AT_ONCE)):
         between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
         found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)

@@ -19,6 +19,7 @@ from portal.imports.commands import totals
 from portal.imports.models import Import, ImportRow
 from portal.jobs import running
 from portal.jobs.models import Job
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
@@ -157,16 +158,6 @@ def test_invitations_are_sent_only_on_request_and_not_to_deactivated_people(app:
     assert emails(app) == [("invitation", found(app, "one@example.com").id)]
 
 
-def test_pasted_addresses_are_invited(app: Flask, ours: PageClient) -> None:
-    response = ours.send("/imports/", {"pasted": "Ada Byron <byron@example.com>; alan@example.com"})
-    import_id = uuid.UUID(response.location.split("/")[-2])
-
-    start(app, ours, import_id)
-
-    assert found(app, "byron@example.com").last_name == "Byron"
-    assert len(emails(app)) == 2
-
-
 def test_columns_can_be_read_as_other_fields(app: Flask, ours: PageClient) -> None:
     import_id = upload(ours, "Email,Spitzname\none@example.com,Nick\n")
     settings(ours, import_id, **{"column-1": "first_name"})
@@ -252,6 +243,21 @@ def test_refused_rows_can_be_downloaded_corrected_and_imported(app: Flask, ours:
     assert verdicts(app, again) == {"create": 1}
 
 
+def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
+    app: Flask, ours: PageClient, root: Person, gil: Person
+) -> None:
+    import_id = upload(ours, f"Email\n{gil.email}\nbad\n")
+    with acting(app, root):
+        users.purge(gil.id)
+    page = f"/imports/{import_id}/"
+
+    assert "Permanently removed" in ours.get(page).text
+    assert ours.get(f"{page}export/refused.csv").location == page
+    assert "The file was removed together with somebody whom it mentions." in ours.get(page).text
+    settings(ours, import_id)
+    assert "The file was removed" in ours.get(page).text
+
+
 def test_somebody_created_between_check_and_import_is_not_created_twice(
     app: Flask, ours: PageClient, build: Builder, acme: Tenant
 ) -> None:
@@ -308,8 +314,8 @@ def test_large_files_are_checked_by_a_job_and_imported_in_batches(
 
 @pytest.mark.parametrize(
     "sent",
-    [{}, {"pasted": " \n"}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
-    ids=["nothing", "blank", "empty", "header"],
+    [{}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
+    ids=["nothing", "empty", "header"],
 )
 def test_an_upload_without_people_is_refused_with_a_sentence(ours: PageClient, sent: dict[str, Any]) -> None:
     response = ours.send("/imports/", sent)

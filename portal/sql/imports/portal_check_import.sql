@@ -1,7 +1,8 @@
--- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how many
--- addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they learn of,
--- and the function runs as the owner. Everything is looked up by index: there are no statistics on rows just written.
-CREATE OR REPLACE FUNCTION portal_check_import(checked uuid, first integer, last integer, overwrites text[], granted text[])
+-- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how
+-- many addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they
+-- learn of. It runs as the owner, and looks everything up by index: there are no statistics on rows just written.
+CREATE OR REPLACE FUNCTION portal_check_import(
+    checked uuid, first integer, last integer, overwrites text[], granted text[])
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 WITH found AS MATERIALIZED (
@@ -33,8 +34,8 @@ WITH found AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
             WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
-        CASE WHEN trouble IS NULL THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END
-            AS person_id
+        CASE WHEN trouble IS NULL
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
     FROM found),
 decided AS (
     UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id

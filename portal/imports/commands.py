@@ -60,7 +60,7 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     one.form, one.encoding, one.delimiter, one.headings = table.form, table.encoding, table.delimiter, table.headings
     one.fields = list(fields) if len(fields) == len(table.headings) else table.fields
     one.state, one.total, one.job_id = "read", 0, None
-    some = list(itertools.islice(table.rows, uploads.BATCH))
+    some = list(map(checking.staging_of(one), itertools.count(1), itertools.islice(table.rows, uploads.BATCH)))
     if not some:
         raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
     db.session.flush()

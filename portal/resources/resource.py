@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
+from markupsafe import Markup
 from sqlalchemy import ColumnElement, Select, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
@@ -22,9 +23,10 @@ from portal.core.models import Record
 from portal.core.policy import Permissions, allows
 from portal.core.records import Records
 from portal.core.terms import begins_with, is_called, matches, words_of
-from portal.resources.bulk import BulkAction
+from portal.resources.bulk import DELETED, BulkAction
+from portal.resources.cells import table_rows
 from portal.resources.changes import Wording, changed, in_words
-from portal.resources.columns import Column, Shown
+from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.samples import Samples, SampleTenant
@@ -145,11 +147,12 @@ class Resource(ABC, Generic[Row]):
         page = self.url("export")
         return [(label, listing.url_with(format=kind).replace(listing.path, page, 1)) for kind, label in KINDS.items()]
 
-    def shown(self, listing: Listing, rows: Sequence[Any]) -> Iterator[Shown]:
+    def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
         """The rows of a page as its table shows them."""
-        columns = [(one, one.phone_label(listing), one.of) for one in self.columns if one.is_shown(listing)]
-        for row in rows:
-            yield Shown(row.id, self.title_of(row), self.subtitle_of(row), [(*one, of(row)) for *one, of in columns])
+        action, needed = ("restore", "delete") if listing.status == DELETED else ("edit", "write")
+        is_allowed = allows(current_actor(), getattr(self.permissions, needed))
+        named = ((row, self.title_of(row), self.subtitle_of(row)) for row in rows)
+        return table_rows(named, self.columns, listing, self.url("index"), action if is_allowed else "")
 
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""

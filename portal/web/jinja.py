@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from flask import Flask, request
@@ -21,13 +21,11 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.assets import address
 from portal.web.given import Link, navigation, permissions
 from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
-SPRITE = "vendor/tabler-icons/icons.svg"
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -72,9 +70,9 @@ def shown_links() -> Iterator[tuple[Link, str, str]]:
                 yield link, *target
 
 
-def ago(then: datetime) -> str:
-    """`3 days ago`, `in 2 hours`; a date if it is a month or more away."""
-    seconds = int((now() - then).total_seconds())
+def ago(then: datetime, at: datetime | None = None) -> str:
+    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. As of now, or of `at`."""
+    seconds = int(((at or now()) - then).total_seconds())
     size = abs(seconds)
     if size < MINUTE:
         return "just now"
@@ -127,14 +125,10 @@ def _time(then: datetime, words: str) -> Markup:
     return Markup(f'<time datetime="{iso(then)}" title="{exact(then)}">{words}</time>')  # noqa: S704 -- no markup inside
 
 
+@cache
 def icon(name: str) -> Markup:
-    """An icon of the sprite, hidden from screen readers."""
-    return _icon(name, address(SPRITE))
-
-
-@lru_cache(maxsize=256)
-def _icon(name: str, sprite: str) -> Markup:
-    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(sprite, name)
+    """An icon, drawn by static/vendor/tabler-icons/icons.css. Screen readers skip it."""
+    return Markup('<i class="icon i-{}"></i>').format(name)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -10,7 +11,8 @@ from typing import Any
 
 from flask import Flask, request
 from flask_login import current_user
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
+from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from portal.core.actor import Role, current_actor, has_actor
@@ -29,7 +31,23 @@ HUES = 6
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
+class Unindented(Extension):
+    """Leaves out what indents the lines of pages."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"\n[ \t]+", "\n", source) if name and name.endswith(".html") else source
+
+
+class OneModule(Template):
+    """A template whose macros are made once. Otherwise each import would look for new globals, which no page adds."""
+
+    def _get_default_module(self, ctx: Any = None) -> Any:
+        return super()._get_default_module()
+
+
 def init_app(app: Flask) -> None:
+    app.jinja_env.template_class = OneModule
+    app.jinja_env.add_extension(Unindented)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

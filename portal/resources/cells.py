@@ -12,8 +12,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.listing import Listing
+from portal.core.policy import Permissions, allows
+from portal.resources.bulk import DELETED
 from portal.resources.columns import Column, Kind
 from portal.web.jinja import ago, compact, exact, hue, initials
 
@@ -23,17 +26,18 @@ Cell = Callable[[Any], str]  # makes a cell of a row's value
 ACTIONS = {
     "edit": '<td><a href="{}/edit" aria-label="Edit {}"></a>',
     "restore": '<td><button formaction="{}/restore" aria-label="Restore {}">Restore</button>',
-    "": "<td>",
 }
 
 
 def table_rows(
-    rows: Iterable[tuple[Any, str, str]], columns: Sequence[Column], listing: Listing, base: str, action: str
+    rows: Iterable[tuple[Any, str, str]], columns: Sequence[Column], listing: Listing, base: str, may: Permissions
 ) -> Markup:
-    """The rows of a page: for each a checkbox, its title and subtitle, which follow it, the other cells and an action.
+    """The rows of a page, each with its title and subtitle: a checkbox, both of them, the other cells and an action.
 
     `base` is the URL of the list, below which the pages of its rows are.
     """
+    name, needed = ("restore", may.delete) if listing.status == DELETED else ("edit", may.write)
+    action = ACTIONS[name] if allows(current_actor(), needed) else "<td>"
     cells = [(_cell(one, listing), one.of) for one in columns if one.kind != "title" and one.is_shown(listing)]
     parts: list[str] = []
     for row, name, subtitle in rows:
@@ -45,7 +49,7 @@ def table_rows(
         if subtitle:
             parts.append(f"<small>{escape(subtitle)}</small>")
         parts += [cell(of(row)) for cell, of in cells]
-        parts.append(ACTIONS[action].format(base + key, title))
+        parts.append(action.format(base + key, title))
     return Markup("".join(parts))  # noqa: S704 -- all values are escaped
 
 

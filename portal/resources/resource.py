@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, Select, case, inspect, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
@@ -22,8 +22,9 @@ from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
 from portal.core.records import Records
+from portal.core.scoping import kept
 from portal.core.terms import begins_with, is_called, matches, words_of
-from portal.resources.bulk import DELETED, BulkAction
+from portal.resources.bulk import BulkAction
 from portal.resources.cells import table_rows
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.columns import Column
@@ -34,9 +35,8 @@ from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
-SUGGESTIONS = 10
+SUGGESTIONS, SAME_NAME = 10, 200  # at most
 KINDS: Mapping[str, str] = {"csv": "CSV", "jsonl": "JSON Lines", "xlsx": "XLSX"}
-SAME_NAME = 200
 
 
 class Resource(ABC, Generic[Row]):
@@ -144,15 +144,13 @@ class Resource(ABC, Generic[Row]):
 
     def exports(self, listing: Listing) -> list[tuple[str, str]]:
         """The kinds of downloads of this list, with their URLs."""
-        page = self.url("export")
-        return [(label, listing.url_with(format=kind).replace(listing.path, page, 1)) for kind, label in KINDS.items()]
+        url = listing.url_with
+        return [(KINDS[one], url(format=one).replace(listing.path, self.url("export"), 1)) for one in KINDS]
 
     def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
         """The rows of a page as its table shows them."""
-        action, needed = ("restore", "delete") if listing.status == DELETED else ("edit", "write")
-        is_allowed = allows(current_actor(), getattr(self.permissions, needed))
         named = ((row, self.title_of(row), self.subtitle_of(row)) for row in rows)
-        return table_rows(named, self.columns, listing, self.url("index"), action if is_allowed else "")
+        return table_rows(named, self.columns, listing, self.url("index"), self.permissions)
 
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""
@@ -239,13 +237,17 @@ class Resource(ABC, Generic[Row]):
 
     # One row
 
-    def detailed(self, row_id: uuid.UUID) -> Select[Row]:
-        """The statement for one row, with related data that its pages show."""
-        return self.records.by_id(row_id)
+    def detailed(self) -> Select[Row]:
+        """The statement for the row with the key `row_id`, with related data that its pages show."""
+        return select(self.records.model).where(self.records.model.id == bindparam("row_id"))
+
+    _detailed = cached_property(lambda self: kept(self.detailed()))
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
         """The row. Raises Missing if there is none."""
-        row = db.session.scalar(self.detailed(row_id), execution_options={"with_deleted": with_deleted})
+        row: Row | None = db.session.scalar(
+            self._detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
+        )
         if row is None:
             raise Missing
         return row

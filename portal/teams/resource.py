@@ -71,8 +71,8 @@ class Teams(Resource[Team]):
             "ID": Team.id,
         }
 
-    def detailed(self, row_id: uuid.UUID) -> Select[Team]:
-        return super().detailed(row_id).outerjoin(Team.organization).options(contains_eager(Team.organization))
+    def detailed(self) -> Select[Team]:
+        return super().detailed().outerjoin(Team.organization).options(contains_eager(Team.organization))
 
     def subtitle_of(self, row: Any) -> str:
         return row.description or ""

@@ -9,11 +9,13 @@ from typing import Any, cast
 import html5lib
 import pytest
 
+from portal.core.actor import Actor, Role, bind, unbind
 from portal.core.clock import now
 from portal.core.counts import Count
 from portal.core.listing import Listing
 from portal.resources.cells import table_rows
 from portal.resources.columns import Column, Kind
+from portal.users.permissions import USERS
 
 HOSTILE = "\"'><script>alert(1)</script>{0}{}%s"
 LISTING = cast(Listing, SimpleNamespace(status="active", sort_direction=lambda name: None))
@@ -23,7 +25,11 @@ def cells_of(kind: Kind, value: Any, **more: Any) -> list[Any]:
     """The cells of a row whose title and subtitle are hostile, as a browser reads them."""
     columns = [Column("name", "Name", "title"), Column("one", "One", kind, lambda row: row.value, **more)]
     row = SimpleNamespace(id=uuid.UUID(int=7), value=value)
-    rows = table_rows([(row, HOSTILE, HOSTILE)], columns, LISTING, "/things/", "edit")
+    token = bind(Actor(uuid.UUID(int=1), Role.SUPER_ADMIN))
+    try:
+        rows = table_rows([(row, HOSTILE, HOSTILE)], columns, LISTING, "/things/", USERS)
+    finally:
+        unbind(token)
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return list(page.parseFragment(f"<table><tbody>{rows}</tbody></table>").iter("td"))
 

@@ -433,6 +433,7 @@ CREATE INDEX users_deactivated_idx ON users (organization_id, created_at DESC, i
 CREATE INDEX users_two_factor_idx ON users (organization_id, created_at DESC, id DESC)
     WHERE deleted_at IS NULL AND has_two_factor;
 CREATE INDEX users_invited_idx ON users (organization_id, created_at DESC, id DESC)
+    INCLUDE (role, invited_at, revoked_at)
     WHERE deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL;
 CREATE INDEX users_deleted_email_idx ON users (lower(email)) WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_deleted_at_idx ON users (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;

@@ -5,11 +5,15 @@ CREATE TABLE imports (
     organization_id uuid,
     owner_id uuid NOT NULL,
     name text NOT NULL,
-    form text NOT NULL,
+    form text NOT NULL DEFAULT '',
+    is_pasted boolean NOT NULL DEFAULT false,
+    encoding text NOT NULL DEFAULT '',
+    delimiter text NOT NULL DEFAULT '',
     headings text[] NOT NULL,
     fields text[] NOT NULL,
     options jsonb NOT NULL DEFAULT '{}',
     total integer NOT NULL DEFAULT 0,
+    imported integer NOT NULL DEFAULT 0,
     state text NOT NULL DEFAULT 'read',
     job_id uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -22,20 +26,29 @@ CREATE INDEX imports_organization_id_idx ON imports (organization_id, created_at
 CREATE INDEX imports_owner_id_idx ON imports (owner_id);
 CREATE INDEX imports_created_at_idx ON imports (created_at DESC);
 
+CREATE TABLE import_parts (
+    import_id uuid NOT NULL,
+    number integer NOT NULL,
+    organization_id uuid,
+    content bytea NOT NULL,
+    CONSTRAINT import_parts_pkey PRIMARY KEY (import_id, number),
+    CONSTRAINT import_parts_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
+);
+CREATE INDEX import_parts_organization_id_idx ON import_parts (organization_id);
+
 CREATE TABLE import_rows (
     import_id uuid NOT NULL,
     number integer NOT NULL,
     organization_id uuid,
     line integer NOT NULL,
-    cells jsonb NOT NULL,
+    text text,
     email text,
     first_name text,
     last_name text,
     role "Role",
     is_active boolean,
     home_id uuid,
-    fault text,
-    verdict text,
+    verdict text NOT NULL,
     reason text,
     person_id uuid,
     version integer,
@@ -46,15 +59,15 @@ CREATE TABLE import_rows (
 CREATE INDEX import_rows_email_idx ON import_rows (import_id, email);
 CREATE INDEX import_rows_organization_id_idx ON import_rows (organization_id);
 
--- Decides what becomes of some rows of an import, without writing people. It runs as the owner, because an address may
--- be in use where the caller can't see it: portal/imports/checking.py limits how many of these the caller learns of.
--- Everything is looked up by index, because there are no statistics on the rows of a file that was just read.
-CREATE FUNCTION portal_check_import(checked uuid, first integer, last integer, is_updating boolean)
+-- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how
+-- many addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they
+-- learn of. It runs as the owner, and looks everything up by index: there are no statistics on rows just written.
+CREATE FUNCTION portal_check_import(
+    checked uuid, first integer, last integer, overwrites text[], granted text[])
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
-WITH judged AS MATERIALIZED (
-    SELECT r.number, u.id AS person_id, CASE
-        WHEN r.fault IS NOT NULL THEN r.fault
+WITH found AS MATERIALIZED (
+    SELECT r.number, r.verdict AS former, r.person_id AS new_id, u.id AS user_id, CASE
         WHEN twin.line IS NOT NULL THEN format('Email: the same address as in line %s.', twin.line)
         WHEN u.id IS NULL AND gone.id IS NOT NULL THEN 'Email: a deleted person has this address. Restore them instead.'
         WHEN u.id IS NOT NULL AND (u.organization_id IS DISTINCT FROM r.home_id
@@ -62,27 +75,35 @@ WITH judged AS MATERIALIZED (
             THEN CASE WHEN current_setting('role') = 'portal_tenant' THEN
                 'Email: this address can''t be used here. Ask your system administrator.'
                 ELSE 'Email: a person of another organization has this address.' END
+        WHEN r.role::text <> ALL (granted) AND (u.id IS NULL OR 'role' = ANY (overwrites))
+            THEN 'Role: you can''t grant this role.'
         END AS trouble,
-        (coalesce(r.first_name, u.first_name), coalesce(r.last_name, u.last_name))
-            IS DISTINCT FROM (u.first_name, u.last_name) AS differs
+        'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
+        OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
+        OR 'role' = ANY (overwrites) AND r.role <> u.role
+        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
     FROM import_rows r
     CROSS JOIN LATERAL (SELECT min(t.number + 0) AS number FROM import_rows t WHERE t.import_id = r.import_id
-        AND t.email = r.email AND t.number + 0 < r.number AND t.fault IS NULL) earliest
+        AND t.email = r.email AND t.number + 0 < r.number) earliest
     LEFT JOIN import_rows twin ON twin.import_id = r.import_id AND twin.number = earliest.number
     LEFT JOIN users u ON lower(u.email) = r.email AND u.deleted_at IS NULL
     LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.email AND d.deleted_at IS NOT NULL
         AND d.organization_id IS NOT DISTINCT FROM r.home_id LIMIT 1) gone ON u.id IS NULL
-    WHERE r.import_id = checked AND r.number BETWEEN first AND last
+    WHERE r.import_id = checked AND r.number BETWEEN first AND last AND r.verdict <> 'refused'
         AND EXISTS (SELECT FROM imports i WHERE i.id = checked AND (current_setting('role') <> 'portal_tenant'
             OR i.organization_id = nullif(current_setting('portal.organization_id', true), '')::uuid))),
+judged AS MATERIALIZED (
+    SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
+            WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
+        CASE WHEN trouble IS NULL
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
+    FROM found),
 decided AS (
-    UPDATE import_rows r SET reason = j.trouble, person_id = CASE WHEN j.trouble IS NULL THEN j.person_id END,
-        verdict = CASE WHEN j.trouble IS NOT NULL THEN 'refused' WHEN j.person_id IS NULL THEN 'create'
-            WHEN is_updating AND j.differs THEN 'update' ELSE 'unchanged' END
+    UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id
     FROM judged j WHERE r.import_id = checked AND r.number = j.number
-    RETURNING r.reason)
-SELECT count(*) FILTER (WHERE reason = 'Email: this address can''t be used here. Ask your system administrator.')
-FROM decided
+        AND (r.reason, r.verdict, r.person_id) IS DISTINCT FROM (j.trouble, j.verdict, j.person_id))
+SELECT count(*) FILTER (WHERE trouble = 'Email: this address can''t be used here. Ask your system administrator.')
+FROM judged
 $$;
 REVOKE ALL ON FUNCTION portal_check_import FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION portal_check_import TO portal_tenant;
@@ -100,3 +121,27 @@ USING (organization_id = (SELECT nullif(current_setting('portal.organization_id'
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_rows TO portal_tenant;
 CREATE POLICY reader ON import_rows FOR SELECT TO portal_reader USING (true);
 GRANT SELECT ON import_rows TO portal_reader;
+
+ALTER TABLE import_parts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON import_parts TO portal_tenant
+USING (organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid));
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
+CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
+GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
+
+-- Erases people who are permanently removed from the rows of imports that mention them, and removes these files.
+CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    WITH erased AS (
+        UPDATE import_rows r SET email = NULL, first_name = NULL, last_name = NULL, before = NULL
+        FROM old_rows o, imports i
+        WHERE r.import_id = i.id AND r.email IN (lower(o.email), lower(o.pending_email))
+        RETURNING r.import_id),
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased))
+    UPDATE import_rows SET text = NULL
+    WHERE import_id IN (SELECT import_id FROM erased) AND email IS NULL AND text IS NOT NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER portal_forget_imported AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_forget_imported();

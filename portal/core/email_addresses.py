@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import unquote
 
 import idna
@@ -24,6 +25,7 @@ WRITTEN_TOGETHER = (HAN | {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}, HAN | {
 
 _bracketed = re.compile(r"<\s*([^<>]+?)\s*>?\s*")
 _comment = re.compile(r"\s*\([^()]*\)$")
+_plain = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@([a-z0-9.-]+)")
 _address = re.compile(r"[^\s@<>,;:()]+@[^\s@<>,;:()]+")
 PUNCTUATION = " \t;,.:。、"
 QUOTES = "\"'“”‘’„«»"
@@ -66,6 +68,9 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     domain becomes its ASCII form (RFC 5891), and non-ASCII letters before the @ must be of one script, normalized, and
     not all shaped like Latin ones.
     """
+    lower = text.lower() if text.isascii() else ""
+    if len(lower) <= LONGEST_LOCAL_PART and (plain := _plain.fullmatch(lower)) and _is_usual(plain[1]):
+        return lower
     text = pasted_email(text)
     if "@" not in text:
         raise ValueError("This address has no @. Enter one such as name@example.com.")
@@ -80,6 +85,16 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     if domain != ascii_domain and any(_mixes_scripts(label) for label in domain.split(".")):
         raise ValueError("The part after the @ mixes letters of different scripts. Enter one such as example.com.")
     return f"{_lower(name)}@{ascii_domain.lower()}"
+
+
+@lru_cache(maxsize=10_000)
+def _is_usual(domain: str) -> bool:
+    """Whether plain names at this lowercase domain are addresses in their normal form, whatever kinds are accepted."""
+    try:
+        name, readable, ascii_domain = _parts(f"a@{domain}", ())
+    except EmailNotValidError:
+        return False
+    return (name, readable, ascii_domain) == ("a", domain, domain)
 
 
 def mailable_email(stored: str) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, DateTime, Engine, Enum, Text, Uuid, and_, case, cast, event, func
+from sqlalchemy import Boolean, DateTime, Engine, Enum, Text, Uuid, and_, case, cast, event, func, select
 from sqlalchemy.dialects.postgresql import JSON, TIMESTAMP
 
 from portal.core.db import db
 from portal.core.listing import Listing
 
 Kind = Literal["csv", "jsonl"]
-FIRST, PART = 500, 20_000  # rows; the first part is soon there
+FIRST, PART = 500, 40_000  # rows; the first part is soon there, and another takes 8 MB of memory
+# Parts are read from an index in the order of the list. Planned for slow disks, each would read and sort all the rest.
+IN_ORDER = select(func.set_config("random_page_cost", "1.1", True))
 FORMULA = "=+-@\t\r"  # what formulas begin with; OWASP, CSV injection
+AFTER = "A"  # these characters and the apostrophe are before it
 NUMBER = r"^[-+][0-9][0-9 ]*([.,][0-9]+)?$"  # these are none, and an apostrophe would damage phone numbers
 # JSON contains no control characters, so with these COPY adds and escapes nothing.
 AS_IT_IS = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
@@ -30,6 +34,7 @@ def exported(listing: Listing, columns: Mapping[str, Any], kind: Kind) -> Iterat
     place, size = None, FIRST
     while True:
         rows, sent = listing.after(place, size), list[bytes]()
+        db.session.execute(IN_ORDER)
         last = rows.with_only_columns(*(rows.selected_columns[name] for name in ("sort_key", "id")))
         end = db.session.execute(last.offset(size - 1).limit(1), execution_options=listing.options).first()
         copied = {**listing.options, "copied": (OPTIONS[kind], sent)}
@@ -48,8 +53,11 @@ def copy(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | N
     if copied is None:
         return None
     options, sent = copied
-    with cursor.copy(f"COPY ({statement}) TO STDOUT ({options})", parameters) as sending:
-        sent.append(b"".join(sending))
+    part = BytesIO()
+    with cursor.copy(f"COPY ({statement}) TO STDOUT ({options})", parameters) as lines:
+        for line in lines:  # kept together, so many objects would make the garbage collector run again and again
+            part.write(line)
+    sent.append(part.getvalue())
     return True
 
 
@@ -68,7 +76,9 @@ def _cell(value: Any) -> Any:
 def formula_safe(text: Any) -> Any:
     """`formula_safe` of web/csv.py in SQL."""
     first = func.left(func.ltrim(text, "'"), 1)
-    return case((and_(first.in_(list(FORMULA)), ~text.regexp_match(NUMBER)), func.concat("'", text)), else_=text)
+    may_be = text.collate("C") < AFTER  # one comparison for nearly all cells, a tenth of the time of the others
+    is_formula = and_(may_be, first.in_(list(FORMULA)), ~text.regexp_match(NUMBER))
+    return case((is_formula, func.concat("'", text)), else_=text)
 
 
 def _json(columns: Mapping[str, Any]) -> Any:

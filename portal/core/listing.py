@@ -132,9 +132,8 @@ class Listing:
         return Count.bounded(counted or 0, counts.BOUND)
 
     def _sorted_by(self) -> Sort:
-        if self.source.best and self.sort == BEST:
-            return self.source.best(self)
-        return self.tab.sorts[self.sort.removeprefix("-")]
+        best = self.source.best if self.sort == BEST else None
+        return best(self) if best else self.tab.sorts[self.sort.removeprefix("-")]
 
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
@@ -157,8 +156,7 @@ class Listing:
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
         """The rows from the start of the page, plus one to find out whether there is a next page."""
-        cursor = self._before or self._after
-        if cursor is not None:
+        if cursor := self._before or self._after:
             down = self._downward()
             statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
         return self._ordered(statement, *keys).limit(self.per_page + 1)
@@ -219,8 +217,8 @@ class Listing:
     @cached_property
     def about(self) -> int | None:
         """The planner's estimate, if the exact number isn't known and there is no tenant, which it doesn't know."""
-        is_needed = self._known_total is None and self._exact is None and current_actor().is_unlimited
-        return self._estimate() if is_needed else None
+        is_needed = self._known_total is None and self._exact is None and (bool(self.q) or not self.tab.is_small)
+        return self._estimate() if is_needed and current_actor().is_unlimited else None
 
     def _counting(self) -> tuple[Any, float] | None:
         """An expression that counts the rows, and the bound at which it stops; None if that would take too long."""
@@ -266,7 +264,8 @@ class Listing:
 
     @property
     def tabs(self) -> list[Link]:
-        kept = {name: value for name, value in self._arguments().items() if name not in ("status", "sort")}
+        own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
+        kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
         return [
             Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status)
@@ -278,6 +277,7 @@ class Listing:
         return [
             Link(self.source.filters[name].chip(value, self._sample), self.url_with(**{name: None}))
             for name, value in self.filters.items()
+            if not self.source.filters[name].divides
         ]
 
     @property

@@ -26,6 +26,7 @@ SECRETS = {
     "api_tokens": {"token": TOKEN},
     "authenticators": {"secret": "The secret that generates the codes of an authenticator app."},
     "recovery_codes": {"code": "The digest of a recovery code."},
+    "import_parts": {"content": "Uploaded files can contain passwords."},
     "idempotency_keys": {
         "key": "The digest of a key that a program chose.",
         "fingerprint": "The digest of a program's request.",

@@ -49,6 +49,7 @@ class Tab:
     default_sort: str
     with_deleted: bool = False
     estimated: ColumnExpressionArgument[bool] | None = None  # if the planner misjudges the exact condition
+    is_small: bool = False  # counted without asking the planner first
 
 
 def named_tabs(model: Any, condition: ColumnExpressionArgument[bool]) -> dict[str, Tab]:
@@ -67,8 +68,8 @@ class Filter:
 
     `chip` describes the filter in words, given the value and the first row of the page, if any. `wrong` is the error
     message for an invalid value that a person entered. A filter with a `label` is shown above the list: with its
-    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. `is_found` is false if
-    the source's `find` doesn't apply it.
+    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. If it divides a single
+    tab, its choices are shown as parts of that tab. `is_found` is false if the source's `find` doesn't apply it.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
@@ -78,6 +79,7 @@ class Filter:
     choices: Callable[[], Sequence[tuple[str, str]]] | None = None
     suggestions: Callable[[], str] | None = None
     is_found: bool = True
+    divides: str = ""  # the tab
 
 
 @dataclass(frozen=True)

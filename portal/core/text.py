@@ -34,6 +34,8 @@ _ideograph = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U00
 
 CONTROL = "Remove the control characters."
 
+_plain = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")  # words of ASCII with single spaces
+
 _narrow = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: "@", 0x3000: " "}
 
 
@@ -42,7 +44,7 @@ def tidy(text: str | None) -> str | None:
 
     Text too long for any field is returned unchanged: it fails length checks, and normalizing could take seconds.
     """
-    if text and len(text) > LONGEST:
+    if text and (len(text) > LONGEST or _plain.fullmatch(text)):
         return text
     kept = " ".join(visible(unicodedata.normalize("NFC", text)).split()) if text else ""
     return kept if has_control(kept) or any(_kind(one)[0] in "LNPS" for one in kept) else None
@@ -50,6 +52,8 @@ def tidy(text: str | None) -> str | None:
 
 def has_control(text: str) -> bool:
     """Whether it contains control characters, halves of surrogate pairs or noncharacters."""
+    if text.isascii() and text.isprintable():
+        return False
     return any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
 
 

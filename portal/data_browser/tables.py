@@ -31,6 +31,7 @@ ABOUT = {
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
+    "import_parts": "The contents of imported files.",
     "import_rows": "Rows of imported files, and what became of each.",
     "imports": "Files that people imported.",
     "jobs": "Long tasks that a worker carries out.",

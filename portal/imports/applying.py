@@ -8,18 +8,27 @@ from typing import Any
 from flask import url_for
 from sqlalchemy import func, select
 
+from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.db import db
-from portal.core.errors import Conflict
-from portal.imports import checking, staging
+from portal.core.errors import Conflict, NotAllowed
+from portal.core.keys import read_key
+from portal.core.policy import allows, grantable_roles
+from portal.imports import checking, overwriting, staging, uploads
 from portal.imports.models import Import, ImportRow
+from portal.imports.parsing import NOT_GRANTABLE
+from portal.imports.words import Refused
 from portal.jobs.kinds import JobKind
 from portal.jobs.models import Job
 from portal.organizations.commands import lock_active
+from portal.resources.bulk_linking import Linking
+from portal.teams.models import Team
+from portal.teams.resource import members
 from portal.users.permissions import USERS
 
-BATCH = checking.BATCH
 GONE = "The import was removed."
+NO_TEAM = "The team was deleted."
+TAKEN = "Email: somebody has just been given this address."
 
 
 def page(job: Job) -> str:
@@ -29,80 +38,94 @@ def page(job: Job) -> str:
 def check(job: Job) -> bool:
     """Read and check the next batch. Writes nobody."""
     one = _import(job)
-    last, elsewhere = checking.check(one, job.done + 1, parser=checking.parser_of(one))
-    job.advance(last - job.done)
-    job.result = {"elsewhere": job.result.get("elsewhere", 0) + elsewhere}
-    if last < one.total:
+    try:
+        rows = uploads.rows_after(one, job.id, job.done, checking.staging_of(one))
+    except Refused as refused:
+        raise Conflict(None, str(refused)) from refused
+    elsewhere = job.result.get("elsewhere", 0) + (checking.store(one, rows) if rows else 0)
+    job.advance(len(rows))
+    job.result = {"elsewhere": elsewhere}
+    if len(rows) == uploads.BATCH:
         return True
-    one.state = "checked"
-    if not checking.count_foreign(job.result["elsewhere"]):
-        checking.refuse_all(one)
+    job.total = job.done
+    checking.finish(one, elsewhere)
     return False
 
 
 def apply(job: Job) -> bool:
     """Check the next batch again, then create and update people."""
     one = _import(job)
-    first = job.done + 1
-    last, _ = checking.check(one, first, parser=None)
+    first, last = job.done + 1, min(job.done + uploads.BATCH, one.total)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
-    for home in db.session.scalars(_homes(within)):
-        lock_active(home)
-    _assign_keys(within)
-    made = db.session.scalars(staging.CREATE, {**within, "at": now()}).all()
-    db.session.execute(staging.CREATED, {**within, "ids": made})
-    _update(within)
-    if one.options.get("invites"):
-        db.session.execute(staging.INVITE, within)
-    refused = db.session.scalar(_counted(within, "refused")) or 0
-    job.advance(last - job.done, failed=refused)
+    overwriting.lock(one, _people(within, "update"))
+    checking.check(one, first, last)
+    _create(one, within)
+    _update(one, within)
+    one.imported = last
+    job.advance(last - first + 1, failed=_count(within, "refused"))
     if last >= one.total:
         one.state = "imported"
     return last < one.total
 
 
-def undo(job: Job) -> bool:
-    """Delete the people of the next batch whom the import created, and give the others their former names."""
-    one = _import(job)
-    first, last = job.done + 1, min(job.done + BATCH, one.total)
-    within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
-    undone = len(db.session.execute(staging.DELETE, {**within, "at": now()}).all()) + len(
-        db.session.execute(staging.RESTORE, within).all()
-    )
-    changed = db.session.scalar(_counted(within, "create", "update")) or 0
-    job.advance(last - job.done, failed=changed - undone)
-    if last >= one.total:
-        one.state = "undone"
-    return last < one.total
+def _create(one: Import, within: dict[str, Any]) -> None:
+    role = checking.role_of(one)
+    if role not in grantable_roles(current_actor()):
+        raise Conflict(None, NOT_GRANTABLE.format(role.label))
+    homes = set(db.session.scalars(select(ImportRow.home_id).where(*_rows(within, "create")).distinct()))
+    for home in sorted(home for home in homes if home):
+        lock_active(home)
+    db.session.execute(staging.CREATE, {**within, "role": role.name, "at": now(), "taken": TAKEN})
+    if team_id := read_key(one.options.get("team_id")):
+        _add_to_team(team_id, within)
+    if one.options.get("invites"):
+        db.session.execute(staging.INVITE, within)
 
 
-def _update(within: dict[str, Any]) -> None:
-    if db.session.execute(staging.LOCK, within).all():
+def _add_to_team(team_id: uuid.UUID, within: dict[str, Any]) -> None:
+    if not allows(current_actor(), members.permission):
+        raise NotAllowed
+    team = db.session.get(Team, team_id)
+    if team is None:
+        raise Conflict(None, NO_TEAM)
+    change, ids = Linking(members, team, adds=True), _people(within, "create")
+    change.lock(ids)
+    if added := change.judged(ids).changed:
+        change.apply(added)
+
+
+def _update(one: Import, within: dict[str, Any]) -> None:
+    if ids := _people(within, "update"):
         db.session.execute(staging.KEEP, within)
-        updated = db.session.execute(staging.UPDATE, within).all()
-        versions = {"ids": [one.id for one in updated], "versions": [one.version for one in updated]}
-        db.session.execute(staging.UPDATED, {**within, **versions})
+        overwriting.overwrite(one, ids)
+        db.session.execute(staging.UPDATED, within)
 
 
-def _assign_keys(within: dict[str, Any]) -> None:
-    """Keys of new people, made here so that they are ordered by time."""
-    created = select(ImportRow.number).where(*_within(within), ImportRow.verdict == "create").order_by(ImportRow.number)
-    numbers = db.session.scalars(created).all()
-    keys = {"numbers": numbers, "ids": checking.new_keys(len(numbers)), "import_id": within["import_id"]}
-    db.session.execute(staging.KEYS, keys)
+def undo(job: Job) -> bool:
+    """Delete the people of the next batch whom the import created, and give the others their former values."""
+    one = _import(job)
+    first, last = job.done + 1, min(job.done + uploads.BATCH, one.imported)
+    within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
+    undone = len(db.session.execute(staging.DELETE, {**within, "at": now()}).all())
+    undone += overwriting.restore(one, first, last)
+    job.advance(last - first + 1, failed=_count(within, "create", "update") - undone)
+    if last >= one.imported:
+        one.state = "undone"
+    return last < one.imported
 
 
-def _homes(within: dict[str, Any]) -> Any:
-    return select(ImportRow.home_id).where(*_within(within), ImportRow.verdict == "create").distinct()
+def _count(within: dict[str, Any], *verdicts: str) -> int:
+    return db.session.scalar(select(func.count()).select_from(ImportRow).where(*_rows(within, *verdicts))) or 0
 
 
-def _counted(within: dict[str, Any], *verdicts: str) -> Any:
-    return select(func.count()).select_from(ImportRow).where(*_within(within), ImportRow.verdict.in_(verdicts))
+def _people(within: dict[str, Any], verdict: str) -> list[uuid.UUID]:
+    found = select(ImportRow.person_id).where(*_rows(within, verdict), ImportRow.person_id.is_not(None))
+    return [key for key in db.session.scalars(found.order_by(ImportRow.number)) if key]
 
 
-def _within(within: dict[str, Any]) -> tuple[Any, ...]:
+def _rows(within: dict[str, Any], *verdicts: str) -> tuple[Any, ...]:
     numbers = ImportRow.number.between(within["first"], within["last"])
-    return ImportRow.import_id == within["import_id"], numbers
+    return ImportRow.import_id == within["import_id"], numbers, ImportRow.verdict.in_(verdicts)
 
 
 def _import(job: Job) -> Import:

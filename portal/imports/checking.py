@@ -1,29 +1,37 @@
-"""Check the rows of an import in batches: read their cells, and decide what becomes of each. Nobody is written."""
+"""Read the rows of an import in batches, and decide what becomes of each. Nobody is written."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select, update
 
-from portal.core.actor import SYSTEM, current_actor
+from portal.core.actor import SYSTEM, Role, current_actor
 from portal.core.db import acting_as, command, db
 from portal.core.errors import RateLimited
-from portal.core.keys import uuid7
+from portal.core.keys import read_key, uuid7
 from portal.core.policy import allows, grantable_roles
 from portal.core.rate_limit import attempt
-from portal.imports import staging
+from portal.imports import overwriting, staging
+from portal.imports.files import Row
 from portal.imports.models import Import, ImportRow
 from portal.imports.parsing import Parser
+from portal.imports.uploads import Staged, Staging
 from portal.organizations.models import Organization
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.attempts import of_foreign_addresses
 from portal.web.given import current_settings
 
-BATCH = 5_000
 TOO_MANY_ELSEWHERE = "Too many addresses of this file can't be used here. Ask your system administrator."
+LONGEST_TEXT = 60  # of a row that can't be used
+
+
+def role_of(one: Import) -> Role:
+    """The role of people whose row names none."""
+    return Role[one.options.get("role", Role.USER.name)]
 
 
 def parser_of(one: Import) -> Parser:
@@ -32,37 +40,62 @@ def parser_of(one: Import) -> Parser:
     homes: dict[str, uuid.UUID] = {}
     if allows(actor, USERS_ANY_TENANT) and "organization" in one.fields:
         homes = {slug: key for slug, key in db.session.execute(select(Organization.slug, Organization.id))}
-    home = actor.organization_id if not actor.is_unlimited else one.options.get("home_id")
-    home = uuid.UUID(home) if isinstance(home, str) else home
-    kinds = current_settings().email_kinds
-    return Parser(one.headings, one.fields, grantable_roles(actor), kinds, homes, home)
+    home = read_key(one.options.get("home_id")) if actor.is_unlimited else actor.organization_id
+    return Parser(one.headings, one.fields, grantable_roles(actor), current_settings().email_kinds, homes, home)
 
 
-def check(one: Import, first: int, *, parser: Parser | None) -> tuple[int, int]:
-    """Check a batch of rows from this one on; without a parser, as their cells were read before.
+def staging_of(one: Import) -> Staging:
+    """Turns a row of the file into what is stored of it, with the rights of the actor."""
+    return partial(_staged, parser_of(one))
 
-    Returns the number of the last row, and how many addresses are in use where the actor can't see it.
+
+def store(one: Import, rows: Sequence[Staged]) -> int:
+    """Store the next rows, and check them.
+
+    Returns how many addresses are in use elsewhere, where the actor can't see it.
     """
-    last = min(first + BATCH - 1, one.total)
-    if parser:
-        _read(one.id, first, last, parser)
-    statement = select(func.portal_check_import(one.id, first, last, bool(one.options.get("updates"))))
-    return last, db.session.scalar(statement) or 0
+    first = one.total + 1
+    columns = dict(zip(staging.COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    db.session.execute(staging.STORE, {**columns, "import_id": one.id, "tenant": one.organization_id})
+    one.total += len(rows)
+    return check(one, first, one.total)
 
 
-def _read(import_id: uuid.UUID, first: int, last: int, parser: Parser) -> None:
-    wanted = ImportRow.import_id == import_id, ImportRow.number.between(first, last)
-    rows = db.session.execute(select(ImportRow.number, ImportRow.cells).where(*wanted)).all()
-    found = [{"number": number, **parser.values(cells)} for number, cells in rows]
-    columns = {name: [_plain(row[name]) for row in found] for name in staging.COLUMNS}
-    db.session.execute(staging.MEANING, {**columns, "import_id": import_id})
+def _staged(parser: Parser, number: int, row: Row) -> Staged:
+    """The values of `staging.COLUMNS`. New people's keys are made here, ordered by time; unless they exist already."""
+    line, cells = row
+    try:
+        email, first, last, role, is_active, home = parser.values(cells)
+    except ValueError as error:
+        text = ", ".join(filter(None, cells))[:LONGEST_TEXT]
+        return number, line, text, None, None, None, None, None, None, "refused", str(error), None
+    return (number, line, None, email, first, last, role.name if role else None, is_active, home,
+            "create", None, uuid7())  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
-    return getattr(value, "name", value)
+def check(one: Import, first: int, last: int) -> int:
+    """Decide again about rows that aren't refused. Returns how many addresses are in use elsewhere, unseen."""
+    granted = [role.name for role in grantable_roles(current_actor())]
+    overwrites = one.options.get("overwrites", [])
+    elsewhere = db.session.scalar(select(func.portal_check_import(one.id, first, last, overwrites, granted)))
+    updated = ImportRow.number.between(first, last), ImportRow.verdict == "update"
+    ids = db.session.scalars(select(ImportRow.person_id).where(ImportRow.import_id == one.id, *updated)).all()
+    if ids and (reasons := overwriting.refused(one, [key for key in ids if key])):
+        refused = {"ids": list(reasons), "reasons": list(reasons.values())}
+        db.session.execute(staging.REFUSE, {**refused, "import_id": one.id, "first": first, "last": last})
+    return elsewhere or 0
 
 
-def count_foreign(many: int) -> bool:
+def finish(one: Import, elsewhere: int) -> None:
+    """End the check. Too many addresses in use elsewhere refuse all rows, so that nobody learns which they are."""
+    one.state = "checked"
+    if not _count_foreign(elsewhere):
+        statement = update(ImportRow).where(ImportRow.import_id == one.id)
+        refused = statement.values(verdict="refused", reason=TOO_MANY_ELSEWHERE, person_id=None)
+        db.session.execute(refused, execution_options={"synchronize_session": False})
+
+
+def _count_foreign(many: int) -> bool:
     """Count addresses in use elsewhere against the actor's limit. Returns whether they are within it."""
     actor = current_actor()
     if not many or actor.is_unlimited or actor.id is None:
@@ -80,14 +113,3 @@ def count_foreign(many: int) -> bool:
 @command
 def _attempt(counters: Sequence[Any]) -> None:
     attempt(*counters)
-
-
-def refuse_all(one: Import) -> None:
-    """Refuse every row in the same words, so that nobody learns which addresses are in use elsewhere."""
-    statement = update(ImportRow).where(ImportRow.import_id == one.id)
-    refused = statement.values(verdict="refused", reason=TOO_MANY_ELSEWHERE, person_id=None)
-    db.session.execute(refused, execution_options={"synchronize_session": False})
-
-
-def new_keys(many: int) -> list[uuid.UUID]:
-    return [uuid7() for _ in range(many)]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import delete, func, select
 
@@ -16,70 +15,63 @@ from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
-from portal.imports import checking, staging
-from portal.imports.files import MOST_ROWS, Table
+from portal.imports import checking, uploads
 from portal.imports.models import Import, ImportRow
 from portal.imports.words import Refused
 from portal.jobs.commands import start
 from portal.jobs.models import Job
 
-CHECKED_AT_ONCE = checking.BATCH  # larger files are checked by a job
 LONGEST_NAME = 100
+NO_PEOPLE = "This file has a header row, but no people below it."
+NO_ADDRESS = "Enter at least one email address."
 STATEMENT_TIMEOUT = "5min"
 
 
 @command
-def receive(name: str, table: Table, options: dict[str, Any]) -> uuid.UUID:
-    """Store the rows of a file, and check them. Raises Refused for a file that can't be read to its end."""
+def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: bool = False) -> uuid.UUID:
+    """Keep a file, and read and check its rows. Raises Refused for a file that can't be read."""
     actor = current_actor()
     if actor.id is None:
         raise Missing
-    one = Import(
-        id=uuid7(), organization_id=actor.seen_by, owner_id=actor.id, name=name[:LONGEST_NAME], form=table.form
-    )
-    one.headings, one.fields, one.options = table.headings, table.fields, options
+    one = Import(id=uuid7(), organization_id=actor.seen_by, owner_id=actor.id, name=name[:LONGEST_NAME])
+    one.is_pasted, one.options, one.headings, one.fields = is_pasted, options, [], []
     db.session.add(one)
     db.session.flush()
-    db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
-    one.total = _store(one, table)
-    if one.total > MOST_ROWS:
-        raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
-    if not one.total:
-        raise Refused("This file has a header row, but no people below it.")
-    _check(one)
+    uploads.keep(one, file)
+    _read(one)
     return one.id
 
 
-def _store(one: Import, table: Table) -> int:
-    """Insert the rows, in batches. COPY doesn't work under row-level security."""
-    rows, stored = enumerate(table.rows, 1), 0
-    while some := list(itertools.islice(rows, checking.BATCH)):
-        lines = {"numbers": [number for number, _ in some], "lines": [line for _, (line, _) in some]}
-        cells = [json.dumps(cells, ensure_ascii=False) for _, (_, cells) in some]
-        db.session.execute(staging.STORE, {**lines, "cells": cells, "id": one.id, "tenant": one.organization_id})
-        stored += len(some)
-    return stored
-
-
 @command
-def change(import_id: uuid.UUID, fields: Sequence[str], options: dict[str, Any]) -> Import:
-    """Read the columns as other fields, and check the rows again. Raises Missing, Conflict."""
+def change(import_id: uuid.UUID, options: dict[str, Any], fields: Sequence[str] = ()) -> Import:
+    """Read the file again with these options, and its columns as these fields. Raises Missing, Conflict, Refused."""
     one = _open(import_id)
-    one.fields, one.options = list(fields), options
-    _check(one)
+    one.options = options
+    _read(one, fields)
     return one
 
 
-def _check(one: Import) -> None:
-    one.state = "read"
+def _read(one: Import, fields: Sequence[str] = ()) -> None:
+    """Read and check the first rows, and the others by a job."""
+    db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
+    rows = delete(ImportRow).where(ImportRow.import_id == one.id)
+    db.session.execute(rows, execution_options={"synchronize_session": False})
+    table = uploads.table_of(one)
+    one.form, one.encoding, one.delimiter, one.headings = table.form, table.encoding, table.delimiter, table.headings
+    one.fields = list(fields) if len(fields) == len(table.headings) else table.fields
+    one.state, one.total, one.job_id = "read", 0, None
+    some = list(map(checking.staging_of(one), itertools.count(1), itertools.islice(table.rows, uploads.BATCH)))
+    if not some:
+        raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
     db.session.flush()
-    if one.total > CHECKED_AT_ONCE:
-        one.job_id = start("import check", f"Check of {one.name}", {"import_id": str(one.id)}, total=one.total)
+    elsewhere = checking.store(one, some)
+    if len(some) < uploads.BATCH:
+        checking.finish(one, elsewhere)
         return
-    _, elsewhere = checking.check(one, 1, parser=checking.parser_of(one))
-    one.state = "checked"
-    if not checking.count_foreign(elsewhere):
-        checking.refuse_all(one)
+    title, total = f"Check of {one.name}", uploads.estimated(one)
+    one.job_id = start("import check", title, {"import_id": str(one.id)}, total=total)
+    job = db.session.get_one(Job, one.job_id)
+    job.done, job.result = len(some), {"elsewhere": elsewhere}
 
 
 @command
@@ -101,7 +93,8 @@ def undo(import_id: uuid.UUID) -> uuid.UUID:
     if one.state not in ("imported", "importing") or (job and job.is_open):
         raise Conflict(None, "This import can't be undone now.")
     one.state = "undoing"
-    one.job_id = start("import undo", f"Undo of the import of {one.name}", {"import_id": str(one.id)}, total=one.total)
+    title = f"Undo of the import of {one.name}"
+    one.job_id = start("import undo", title, {"import_id": str(one.id)}, total=one.imported)
     return one.job_id
 
 

@@ -10,10 +10,10 @@ import csv
 import itertools
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
-from typing import IO, Any
+from typing import IO
 
 from portal.imports.sheets import is_sheet, rows_of_sheet
 from portal.imports.words import Refused, email_in, fields_for
@@ -44,6 +44,8 @@ class Table:
     headings: list[str]
     fields: list[str]
     rows: Iterator[Row]
+    encoding: str = ""  # of text
+    delimiter: str = ""
 
 
 def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table:
@@ -51,7 +53,7 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file, most_columns=MOST_COLUMNS))
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS))
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
             raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
@@ -62,7 +64,8 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table
     delimiter = delimiter if delimiter in DELIMITERS else _delimiter_of(text)
     reader = TextIOWrapper(file, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     form = f"{ENCODINGS[encoding]}, separated by {DELIMITERS[delimiter]}"
-    return _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+    table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+    return replace(table, encoding=encoding, delimiter=delimiter)
 
 
 def read_addresses(text: str) -> Table:
@@ -72,20 +75,19 @@ def read_addresses(text: str) -> Table:
 
 
 def _addresses(text: str) -> Iterator[tuple[str, str]]:
-    """Each name and address. A part without an address is the beginning of a name with a comma."""
-    kept = ""
-    for part in re.split(r"([,;\n])", text):
-        if part in (",", ";", "\n", ""):
-            kept += part if kept.strip() else ""
-            continue
-        whole, kept = (kept + part).strip(), ""
-        if "@" not in whole and part.strip():
-            kept = whole
-            continue
-        name, bracket, _ = whole.partition("<")
-        yield (name.strip(" \"'\t") if bracket else "", whole)
-    if kept.strip(" ,;\n\"'"):
-        yield "", kept.strip(" ,;\n")
+    """Each name and address. Parts without an address are the beginning of a name with commas, if one follows."""
+    for line in re.split(r"[;\n]", text):
+        kept: list[str] = []
+        for part in filter(str.strip, line.split(",")):
+            if "@" in part and "<" in part:
+                whole, kept = ",".join([*kept, part]).strip(), []
+                yield whole.partition("<")[0].strip(" \"'\t"), whole
+            elif "@" in part:
+                yield from (("", one) for one in [*kept, part])
+                kept = []
+            else:
+                kept.append(part)
+        yield from (("", one) for one in kept)
 
 
 def _encoding_of(start: bytes) -> str:
@@ -173,21 +175,15 @@ def _without(rows: Iterator[Row], many: int) -> Iterator[Row]:
 def _limited(rows: Iterable[Row]) -> Iterator[Row]:
     """Rows that contain anything, without empty cells at their end. Raises Refused above a limit."""
     for many, (line, row) in enumerate(rows):
-        cells = _trimmed(row)
-        if len(cells) > MOST_COLUMNS:
-            raise Refused(f"Line {line} has more than {MOST_COLUMNS} columns.")
-        if any(len(cell) > LONGEST_CELL for cell in cells):
-            raise Refused(f"Line {line} has a cell with more than {LONGEST_CELL:,} characters.")
-        if any("\x00" in cell for cell in cells):
-            raise Refused(f"Line {line} contains binary data. Export the people as CSV.")
         if many > MOST_ROWS + PREAMBLE:
             raise Refused(f"The file has more than {MOST_ROWS:,} rows. Split it into several files.")
-        if cells:
-            yield line, cells
-
-
-def _trimmed(row: Sequence[Any]) -> list[str]:
-    cells = [str(cell).strip() for cell in row]
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
+        cells = [cell.strip() for cell in row]
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells:
+            continue
+        if len(cells) > MOST_COLUMNS:
+            raise Refused(f"Line {line} has more than {MOST_COLUMNS} columns.")
+        if len(max(cells, key=len)) > LONGEST_CELL:
+            raise Refused(f"Line {line} has a cell with more than {LONGEST_CELL:,} characters.")
+        yield line, cells

@@ -1,4 +1,4 @@
-"""The tables of imports and of their rows."""
+"""The tables of imports, of their files and of their rows."""
 
 from __future__ import annotations
 
@@ -32,18 +32,41 @@ class Import(Keyed, TenantOwned, Base):
     organization_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str]
-    form: Mapped[str]  # how the file was read, in words
+    form: Mapped[str] = mapped_column(server_default=text("''"))  # how the file was read, in words
+    is_pasted: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    encoding: Mapped[str] = mapped_column(default="", server_default=text("''"))  # of text
+    delimiter: Mapped[str] = mapped_column(default="", server_default=text("''"))
     headings: Mapped[list[str]] = mapped_column(ARRAY(Text))
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text))  # of each column; empty for those that are ignored
     options: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    total: Mapped[int] = mapped_column(server_default=text("0"))
+    total: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # rows read
+    imported: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # rows imported, from the first
     state: Mapped[str] = mapped_column(default="read", server_default=text("'read'"))  # read, checked, imported, undone
     job_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class ImportPart(TenantOwned, Base):
+    """A part of an uploaded file, which is kept so that it can be read in another way."""
+
+    __tablename__ = "import_parts"
+    __table_args__ = (Index("import_parts_organization_id_idx", "organization_id"),)
+
+    import_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # from 1
+    organization_id: Mapped[uuid.UUID | None]  # the tenant that sees it, as that of the import
+    content: Mapped[bytes]
+
+    @classmethod
+    def tenant(cls) -> InstrumentedAttribute[Any]:
+        return cls.organization_id
+
+
 class ImportRow(TenantOwned, Base):
-    """A row of a file: its cells, what they mean, and what becomes of it. `line` is its line in the file."""
+    """A row of a file, and what becomes of it. `line` is its line in the file.
+
+    `person_id` is the person that it creates, updates or leaves as they are.
+    """
 
     __tablename__ = "import_rows"
     __table_args__ = (
@@ -55,18 +78,17 @@ class ImportRow(TenantOwned, Base):
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1
     organization_id: Mapped[uuid.UUID | None]  # the tenant that sees it, as that of the import
     line: Mapped[int]
-    cells: Mapped[list[str]] = mapped_column(JSONB)
+    text: Mapped[str | None]  # the beginning of a row that can't be used
     email: Mapped[str | None]
     first_name: Mapped[str | None]
     last_name: Mapped[str | None]
     role: Mapped[Role | None]
     is_active: Mapped[bool | None]
     home_id: Mapped[uuid.UUID | None]  # the organization of the new person
-    fault: Mapped[str | None]  # why the cells can't be used
-    verdict: Mapped[str | None]
+    verdict: Mapped[str]
     reason: Mapped[str | None]
     person_id: Mapped[uuid.UUID | None]
-    version: Mapped[int | None]  # of the person after the import
+    version: Mapped[int | None]  # of an updated person after the import
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the values that the import replaced
 
     @classmethod

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import NamedTuple
 
 from portal.core.actor import Role
 from portal.core.email_addresses import canonical_email
@@ -17,9 +18,23 @@ from portal.web.csv import as_written
 NOT_GRANTABLE = "Role: you can't grant the role {}."
 
 
+class Values(NamedTuple):
+    """A person in a file."""
+
+    email: str
+    first_name: str | None
+    last_name: str | None
+    role: Role | None
+    is_active: bool | None
+    home_id: uuid.UUID | None
+
+
 @dataclass(frozen=True)
 class Parser:
-    """Reads the rows of one import. `homes` are the organizations that the actor can name, by slug."""
+    """Reads the rows of one import. `homes` are the organizations that the actor can name, by slug.
+
+    Role, status and names that a row doesn't give are None.
+    """
 
     headings: Sequence[str]
     fields: Sequence[str]
@@ -28,39 +43,33 @@ class Parser:
     homes: Mapping[str, uuid.UUID]
     home: uuid.UUID | None
 
-    def values(self, cells: Sequence[str]) -> dict[str, Any]:
-        """The values by column; `fault` is a sentence if a cell can't be used."""
-        found: dict[str, Any] = dict.fromkeys(("email", "first_name", "last_name", "fault"))
-        found |= {"role": Role.USER, "is_active": True, "home_id": self.home}
-        try:
-            found |= self._read(self._texts(cells))
-        except ValueError as error:
-            found["fault"] = str(error)
-        return found
+    @cached_property
+    def _places(self) -> Sequence[tuple[str, int]]:
+        """Each field and its column. An address comes from the first column that has one."""
+        places = [(field, place) for place, field in enumerate(self.fields) if field]
+        return sorted(places, key=lambda one: rank_of(self.headings[one[1]]))
 
-    def _texts(self, cells: Sequence[str]) -> dict[str, str]:
-        """The text of each field. An address comes from the first column that has one."""
-        places = [place for place, field in enumerate(self.fields) if field and place < len(cells) and cells[place]]
-        places.sort(key=lambda place: rank_of(self.headings[place]))
+    def values(self, cells: Sequence[str]) -> Values:
+        """The person in a row. Raises ValueError that names the cell that can't be used."""
         texts: dict[str, str] = {}
-        for place in places:
-            texts.setdefault(self.fields[place], as_written(cells[place]))
-        return texts
-
-    def _read(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        for field, place in self._places:
+            if place < len(cells) and cells[place] and field not in texts:
+                texts[field] = as_written(cells[place])
+        email = self._email(texts.get("email", ""))
         first, last = self._names(texts)
-        values: dict[str, Any] = {"email": self._email(texts.get("email", "")), "first_name": first, "last_name": last}
-        if role := texts.get("role"):
-            values["role"] = self._role(role)
+        role = self._role(texts["role"]) if "role" in texts else None
+        home = self._home(texts["organization"]) if "organization" in texts else self.home
+        return Values(email, first, last, role, self._status(texts), home)
+
+    def _status(self, texts: Mapping[str, str]) -> bool | None:
+        status = None
         for name, meaning in (("is_active", True), ("is_blocked", False)):
             if text := texts.get(name):
                 said = yes_or_no(text)
                 if said is None:
                     raise ValueError(f"{FIELDS[name]}: “{text[:40]}” is neither yes nor no.")
-                values["is_active"] = said is meaning
-        if slug := texts.get("organization"):
-            values["home_id"] = self._home(slug)
-        return values
+                status = said is meaning
+        return status
 
     def _email(self, text: str) -> str:
         if not text:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from flask import Blueprint, flash, request, url_for
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -14,11 +15,12 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
-from portal.imports import commands
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, read_addresses, read_file
+from portal.imports import checking, commands, inviting, overwriting, uploads
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, Row
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
+from portal.mail.notices import can_send
 from portal.organizations.queries import by_slug
 from portal.users.permissions import USERS, USERS_ANY_TENANT
 from portal.web import reauthentication
@@ -26,41 +28,41 @@ from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
-bp = Blueprint("imports", __name__, url_prefix="/imports")
+bp = inviting.bp
 RECENT = 20
+NEW = ("read", "checked")
 SHOWN = 25
 EXPORTED_AT_ONCE = 1_000
 NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
+LABELS = {"create": "Create", "update": "Update", "unchanged": "Unchanged", "refused": "Refused"}
+INVITING = {"create": "Will be invited", "unchanged": "Already here", "refused": "Refused"}
+INVITED = {**INVITING, "create": "Invited"}
 COLORS = {"create": "green", "update": "blue", "unchanged": "", "refused": "red"}
 
 
 @bp.get("/")
 @requires(USERS.create)
 def index() -> ResponseReturnValue:
-    """The form for a file or addresses, and the newest imports."""
+    """The form for a file, and the newest imports."""
     return _form()
 
 
 def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
     recent = db.session.scalars(select(Import).order_by(Import.created_at.desc()).limit(RECENT)).all()
     page: dict[str, Any] = {"recent": recent, "error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
-    return render("imports/index.html", status=status, pasted=request.form.get("pasted", ""), **page)
+    return render("imports/index.html", status=status, **page)
 
 
 @bp.post("/")
 @requires(USERS.create)
 def upload() -> ResponseReturnValue:
-    """Take a file or pasted addresses in, and check them."""
-    file, pasted = request.files.get("file"), request.form.get("pasted", "")
-    options: dict[str, Any] = {"invites": not (file and file.filename)}
+    """Take a file in, and check it."""
+    file = request.files.get("file")
+    options: dict[str, Any] = {name: request.form.get(name, "") for name in ("encoding", "delimiter")}
     try:
-        if file and file.filename:
-            table = read_file(file.stream, request.form.get("encoding", ""), request.form.get("delimiter", ""))
-            import_id = commands.receive(_name(file.filename), table, options)
-        elif pasted.strip():
-            import_id = commands.receive("Pasted addresses", read_addresses(pasted), options)
-        else:
-            raise Refused("Choose a file, or paste email addresses.")
+        if file is None or not file.filename:
+            raise Refused("Choose a file.")
+        import_id = commands.receive(_name(file.filename), file.stream, options)
     except Refused as refused:
         db.session.rollback()
         return _form(str(refused), 422)
@@ -90,12 +92,22 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         rows=db.session.scalars(rows).all(),
         totals=commands.totals(id),
         verdict=verdict if verdict in VERDICTS else "",
-        verdicts=VERDICTS,
+        labels=_labels(one),
         colors=COLORS,
+        team=inviting.team_of(one),
+        organization=inviting.home_of(one),
+        role=checking.role_of(one),
+        can_send=can_send(),
         job=job,
         fields=_fields(),
+        overwritten=overwriting.FIELDS,
         is_open=bool(job and job.is_open),
     )
+
+
+def _labels(one: Import) -> dict[str, str]:
+    """The verdicts in words."""
+    return LABELS if not one.is_pasted else INVITING if one.state in NEW else INVITED
 
 
 def _fields() -> dict[str, str]:
@@ -111,8 +123,10 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
     one = _import(id)
     known = _fields()
     chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
-    options: dict[str, Any] = {name: name in request.form for name in ("updates", "invites")}
+    options: dict[str, Any] = {**one.options, "invites": "invites" in request.form}
+    options["overwrites"] = [name for name in overwriting.FIELDS if f"overwrite-{name}" in request.form]
     slug = request.form.get("organization", "").strip()
+    options.pop("home_id", None), options.pop("slug", None)
     if slug and "organization" in known:
         home = db.session.scalar(by_slug(slug))
         if home is None:
@@ -120,9 +134,11 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
             return redirect(url_for(".show", id=id))
         options |= {"home_id": str(home.id), "slug": home.slug}
     try:
-        commands.change(id, [field if field in known else "" for field in chosen], options)
+        commands.change(id, options, [field if field in known else "" for field in chosen])
     except Conflict as conflict:
         flash(conflict.message, "error")
+    except Refused as refused:
+        flash(str(refused), "error")
     return redirect(url_for(".show", id=id))
 
 
@@ -155,20 +171,23 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
     one = _import(id)
-    return csv_response("refused", _refused(one.id, one.headings))
+    try:
+        rows = uploads.table_of(one).rows
+    except Refused as refused:
+        flash(str(refused), "error")
+        return redirect(url_for(".show", id=id))
+    return csv_response("refused", _refused(one, rows))
 
 
-def _refused(import_id: uuid.UUID, headings: list[str]) -> Iterator[list[list[str]]]:
-    yield [["Reason", *headings]]
-    after = 0
-    while True:
-        wanted = ImportRow.import_id == import_id, ImportRow.verdict == "refused", ImportRow.number > after
-        found = select(ImportRow.number, ImportRow.reason, ImportRow.cells).where(*wanted)
-        rows = db.session.execute(found.order_by(ImportRow.number).limit(EXPORTED_AT_ONCE)).all()
-        if not rows:
-            return
-        yield [[reason or "", *cells] for _, reason, cells in rows]
-        after = rows[-1].number
+def _refused(one: Import, rows: Iterator[Row]) -> Iterator[list[list[str]]]:
+    yield [["Reason", *one.headings]]
+    number = 0
+    while batch := list(islice(rows, EXPORTED_AT_ONCE)):
+        between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
+        found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)
+        reasons = {at: reason for at, reason in db.session.execute(found)}
+        yield [[reasons[at] or "", *cells] for at, (_, cells) in enumerate(batch, number + 1) if at in reasons]
+        number += len(batch)
 
 
 def _import(import_id: uuid.UUID) -> Import:

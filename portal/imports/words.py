@@ -38,7 +38,7 @@ NO = {
     "false", "0", "no", "n", "nein", "non", "inactive", "disabled", "deactivated", "suspended", "inaktiv", "falsch",
     "blocked", "gesperrt", "off", "deleted", "organization deleted", "deaktiviert",
 }  # fmt: skip
-ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.?[^\s@]*")
+ADDRESS = re.compile(r"[^\s@]@[^\s@]")
 
 
 class Refused(Exception):

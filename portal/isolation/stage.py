@@ -21,7 +21,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.keys import uuid7
 from portal.core.models import Base, TenantOwned
-from portal.imports.models import Import, ImportRow
+from portal.imports.models import Import, ImportPart, ImportRow
 from portal.jobs.models import Job
 from portal.organizations.resource import SLUG_SAMPLE
 from portal.resources.relation import by_references
@@ -160,6 +160,7 @@ def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
     create_many(Job, [_job(person, home, tenant.texts)])
     for key in create_many(Import, [_import(person, home, tenant.texts)]):
         db.session.add(ImportRow(**_import_row(key, home, tenant.texts)))
+        db.session.add(ImportPart(import_id=key, number=1, organization_id=home, content=b"Email"))
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
     role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
@@ -178,8 +179,8 @@ def _import(person: uuid.UUID, home: uuid.UUID | None, texts: Texts) -> dict[str
 
 
 def _import_row(import_id: uuid.UUID, home: uuid.UUID | None, texts: Texts) -> dict[str, Any]:
-    cells = [texts.phrase("a cell of an imported file")]
-    return {"import_id": import_id, "number": 1, "line": 2, "organization_id": home, "cells": cells}
+    row = {"text": texts.phrase("a cell of an imported file"), "verdict": "refused"}
+    return {"import_id": import_id, "number": 1, "line": 2, "organization_id": home, **row}
 
 
 def _api_token(person: uuid.UUID, tenant: SampleTenant) -> dict[str, Any]:

@@ -63,10 +63,11 @@ def _run_batch(job_id: uuid.UUID) -> bool:
     kind, owner = kinds().get(name), owner_of()(owner_id)
     if kind is None:
         return _fail(job_id, FAILED)
-    if owner is None or owner.seen_by != organization_id or not allows(owner, kind.permission):
+    is_same = owner is not None and (owner.is_unlimited, owner.seen_by) == (organization_id is None, organization_id)
+    if owner is None or not is_same or not allows(owner, kind.permission):
         return _fail(job_id, NO_OWNER)
     try:
-        with acting_as(owner):
+        with acting_as(SYSTEM if kind.is_by_system else owner):
             return _advance(kind, job_id)
     except Canceled:
         return False

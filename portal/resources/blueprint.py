@@ -14,6 +14,7 @@ from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.keys import read_key
 from portal.core.listing import Listing
+from portal.core.parts import parts_of
 from portal.core.policy import Permission
 from portal.resources.exporting import choices, export
 from portal.resources.purge_page import purge
@@ -87,6 +88,7 @@ class Pages(Generic[Row]):
             listing,
             resource=self.resource,
             columns=columns,
+            parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
         )

@@ -41,6 +41,7 @@ class BulkAction:
     is_risky: bool = False
     is_first: bool = False  # shown beside the menu
     entry: Entry | None = None
+    of_all: str = ""  # the label of a button above the list, for all its rows
 
     def is_offered(self, tab: str) -> bool:
         """Whether the tab shows it to the actor."""

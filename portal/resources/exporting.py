@@ -72,21 +72,25 @@ def _parts(listing: Listing, columns: Mapping[str, Any], kind: str) -> Iterator[
 
 def _rows(listing: Listing, columns: Mapping[str, Any]) -> Iterator[list[object]]:
     """The rows as values. Times are in UTC, as the headings say."""
-    times = [isinstance(value.type, DateTime) for value in columns.values()]
+    times = [place for place, value in enumerate(columns.values()) if isinstance(value.type, DateTime)]
     for part in exported(listing, columns, "jsonl"):
         for line in part.splitlines():
-            values = json.loads(line).values()
-            yield [_time(value) if is_time and value else value for value, is_time in zip(values, times, strict=True)]
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+            values = list(json.loads(line).values())
+            for place in times:
+                if text := values[place]:
+                    values[place] = datetime.fromisoformat(text).astimezone(UTC)
+            yield values
 
 
 def _described(resource: Resource[Any], listing: Listing, total: Count) -> str:
     """`513 people (Deactivated, “martin”, Role: Admin)`: the number of rows, and how they were chosen."""
     tab = [listing.tab.label] if listing.status != next(iter(listing.source.tabs)) else []
     search = [f"“{listing.q}”"] if listing.q else []
-    chosen = ", ".join((*tab, *search, *(chip.label for chip in listing.chips)))
+    parts = [
+        one.chip(listing.filters[name], None)
+        for name, one in listing.source.filters.items()
+        if one.divides and name in listing.filters
+    ]
+    chosen = ", ".join((*tab, *parts, *search, *(chip.label for chip in listing.chips)))
     number = f"{count(total)} {resource.noun if total == Count(1) else resource.plural}"
     return f"{number} ({chosen})" if chosen else number

@@ -59,6 +59,7 @@ class Resource(ABC, Generic[Row]):
     restoring: ClassVar[str] = "Restores it exactly as it was."  # explanation beside the button
     actions: ClassVar[Sequence[BulkAction]] = ()  # on selected rows, besides those of every resource
     setting: ClassVar[type[Setting]] = Setting  # sets values of many rows
+    beside_new: ClassVar[Sequence[tuple[str, str, str]]] = ()  # links beside the button: icon, label, endpoint
     are_people: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # whether the icon beside the name is square
 

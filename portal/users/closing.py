@@ -8,12 +8,11 @@ from typing import Any
 from sqlalchemy import select
 
 from portal.core.actor import Role
-from portal.core.clock import now
 from portal.core.counts import counted, numbered
 from portal.core.db import db
 from portal.tokens.queries import api_tokens_in, live_in
 from portal.users import queries
-from portal.users.models import INVITATION_HOLDS, User
+from portal.users.models import User, has_invitation
 from portal.users.totals import UserTotal, active_in
 from portal.web.confirming import Fleeting
 
@@ -24,10 +23,13 @@ KEPT = "Their records are kept, and their email addresses stay reserved."
 def of_closing(organization_id: uuid.UUID) -> list[str]:
     """Consequences of deleting an organization for its people, whose numbers a SUPER_ADMIN may see."""
     inside = User.organization_id == organization_id
-    is_open = User.revoked_at.is_(None), User.invited_at > now() - INVITATION_HOLDS
     sentences = [
         *_of_access(organization_id),
-        _counted(select(User).where(inside, queries.INVITED, *is_open), "invitation stops", "invitations stop"),
+        _counted(
+            select(User).where(inside, queries.INVITED, has_invitation("pending")),
+            "invitation stops",
+            "invitations stop",
+        ),
         Fleeting(_counted(live_in(organization_id), "session stops", "sessions stop")),
         _counted(api_tokens_in(organization_id), "API token stops", "API tokens stop"),
     ]

@@ -147,8 +147,7 @@ class Users(Records[User]):
             end_client_sessions(row.id, has_moved="organization_id" in changes)
 
     def remove(self, row: User, at: datetime) -> None:
-        if row.id == current_actor().id:
-            raise Conflict(None, "You can't delete yourself. Ask another administrator.")
+        keep_oneself(row)
         keep_a_super_admin(row)
         super().remove(row, at)
         revoke_all(row.id)
@@ -231,6 +230,12 @@ def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
     for name, value in values.items():
         setattr(user, name, value or None)
     return user
+
+
+def keep_oneself(user: User) -> None:
+    """Raise Conflict if this is the actor, who would lose the account."""
+    if user.id == current_actor().id:
+        raise Conflict(None, "You can't delete yourself. Ask another administrator.")
 
 
 def keep_a_super_admin(*leaving: User) -> None:

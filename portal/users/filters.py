@@ -11,12 +11,13 @@ from portal.core.clock import zone
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.organizations.queries import filter_by
-from portal.users.models import LONG_AGO, User
+from portal.users.models import LONG_AGO, User, has_invitation
 
 # The expression of the indexes. It gives people who never signed in a place in the order.
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
+INVITATIONS = {"pending": "Pending", "expired": "Expired", "revoked": "Revoked"}
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -33,6 +34,10 @@ def _by_verified(value: str) -> ColumnExpressionArgument[bool] | None:
 
 def _by_two_factor(value: str) -> ColumnExpressionArgument[bool] | None:
     return User.has_two_factor.is_(YES_OR_NO[value]) if value in YES_OR_NO else None
+
+
+def _by_invitation(value: str) -> ColumnExpressionArgument[bool] | None:
+    return has_invitation(value) if value in INVITATIONS else None
 
 
 def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -71,6 +76,13 @@ FILTERS = {
         lambda value, _: f"Two-factor authentication {'on' if value == 'yes' else 'off'}",
         label="Two-factor: any",
         choices=lambda: (("yes", "Two-factor on"), ("no", "Two-factor off")),
+    ),
+    "invitation": Filter(
+        _by_invitation,
+        lambda value, _: f"Invitation {value}",
+        choices=lambda: list(INVITATIONS.items()),
+        is_found=False,
+        divides="invited",
     ),
     "organization": filter_by(User.organization_id),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),

@@ -96,6 +96,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=PENDING,
+            postgresql_include=["role", "invited_at", "revoked_at"],
         ),
         Index(
             "users_deactivated_idx",
@@ -208,6 +209,14 @@ def invitation_of(person: Any) -> str | None:
     if person.revoked_at is not None:
         return "revoked"
     return "pending" if now() < person.invited_at + INVITATION_HOLDS else "expired"
+
+
+def has_invitation(state: str) -> ColumnElement[bool]:
+    """Whether an invitation that isn't accepted is `pending`, `expired` or `revoked`: `invitation_of` in SQL."""
+    if state == "revoked":
+        return User.revoked_at.is_not(None)
+    since = now() - INVITATION_HOLDS
+    return and_(User.revoked_at.is_(None), User.invited_at > since if state == "pending" else User.invited_at <= since)
 
 
 def full_name_of(person: Any) -> ColumnElement[str]:

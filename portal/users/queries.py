@@ -26,7 +26,6 @@ from sqlalchemy.orm import aliased
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.bulk import among
-from portal.core.clock import now
 from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
@@ -35,8 +34,8 @@ from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
-from portal.users.filters import FILTERS, YES_OR_NO, day_of, last_sign_in
-from portal.users.models import INVITATION_HOLDS, User, full_name
+from portal.users.filters import FILTERS, INVITATIONS, YES_OR_NO, day_of, last_sign_in
+from portal.users.models import User, full_name, has_invitation
 from portal.users.totals import count_of
 
 NEWEST = {
@@ -77,9 +76,11 @@ COLUMNS = (
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
-    """The list of people for these URL arguments, with further filters."""
+    """The list of people for these URL arguments, with further filters. States of invitations are in one tab."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
-    asked = {**arguments, "last_sign_in_before": ""} if is_clash else arguments
+    asked = {**arguments, "last_sign_in_before": ""} if is_clash else {**arguments}
+    if arguments.get("invitation") in INVITATIONS:
+        asked["status"] = "invited"
     source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
     found = Listing(source, asked, path)
     if is_clash:
@@ -157,8 +158,8 @@ def status() -> ColumnElement[str]:
         (User.deleted_at.is_not(None), "Deleted"),
         (in_deleted_organization(), "Organization deleted"),
         (~User.is_active, "Deactivated"),
-        (and_(is_open, User.revoked_at.is_not(None)), "Invitation revoked"),
-        (and_(is_open, User.invited_at <= now() - INVITATION_HOLDS), "Invitation expired"),
+        (and_(is_open, has_invitation("revoked")), "Invitation revoked"),
+        (and_(is_open, has_invitation("expired")), "Invitation expired"),
         (is_open, "Invited"),
         else_="Active",
     )
@@ -299,7 +300,7 @@ def _tabs(is_unlimited: bool) -> dict[str, Tab]:
     able = _in_no_deleted_organization(is_unlimited)
     views = {
         "active": Tab("Active", and_(ACCEPTED, able), NEWEST, "-created_at", estimated=ACCEPTED),
-        "invited": Tab("Invited", and_(INVITED, able), NEWEST, "-created_at", estimated=INVITED),
+        "invited": Tab("Invited", and_(INVITED, able), NEWEST, "-created_at", estimated=INVITED, is_small=True),
         "deactivated": Tab("Deactivated", ~User.is_active, NEWEST, "-created_at"),
         "deleted": Tab("Deleted", User.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
     }

@@ -27,6 +27,7 @@ from portal.resources.samples import Samples, SampleTenant, Texts
 from portal.users import consequences, locks, queries
 from portal.users.bulk import ACTIONS, SettingPeople
 from portal.users.bulk_behalf import ACTIONS as BEHALF
+from portal.users.commands import keep_oneself
 from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
@@ -51,6 +52,7 @@ class People(Resource[User]):
     records = records
     plural = "people"
     icon, icon_new = "users", "user-plus"
+    beside_new = (("mail", "Invite people", "imports.invite"),)
     searched = "Name or email"
     typed_as = "Email or full name"
     columns = (
@@ -259,6 +261,7 @@ class People(Resource[User]):
         return consequences.of_editing(cast(EditUserForm, form), row, row.organization)
 
     def consequences_of_deleting(self, row: User) -> list[str]:
+        keep_oneself(row)
         return consequences.of_leaving(row, "delete")
 
     def consequences_of_restoring(self, row: User) -> list[str]:

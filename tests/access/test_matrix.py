@@ -87,6 +87,8 @@ EXPECTED |= {
 
 EXPECTED |= {
     ("imports.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("imports.invite", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("imports.invite", "POST"): Rule(SIGN_IN, FORBIDDEN, INVALID, INVALID),  # nothing is sent
     ("imports.upload", "POST"): Rule(SIGN_IN, FORBIDDEN, INVALID, INVALID),  # nothing is sent
     ("imports.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/imports
     ("imports.refused", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),

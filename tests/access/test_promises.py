@@ -263,7 +263,7 @@ def test_ac11_nobody_can_delete_or_deactivate_themselves(
     actor = {"ada": ada, "root": root}[who]
     visitor = Visitor(app, actor)
 
-    answers = visitor.confirm(f"/users/{actor.id}/delete"), visitor.post(f"/users/{actor.id}/deactivation")
+    answers = visitor.post(f"/users/{actor.id}/delete"), visitor.post(f"/users/{actor.id}/deactivation")
 
     assert all(answer.status_code in (409, 422) for answer in answers)
     assert build.read(User, actor.id).is_active

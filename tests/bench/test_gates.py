@@ -111,6 +111,8 @@ LISTS = (
     "/users/?q=qqqzz", "/users/?q=%25", f"/users/?q={RARE}&sort=name", f"/users/?q={COMMON}&sort=name",
     "/users/?page=last", "/users/?sort=name&page=last", "/users/?sort=last_sign_in_at", "/users/?role=ADMIN&sort=name",
     "/users/?status=deactivated&sort=name", "/users/?status=deleted", "/users/?two_factor=no", "/teams/", "DEEP",
+    "/users/?status=invited", "/users/?invitation=pending", "/users/?invitation=expired&sort=name&page=last",
+    f"/users/?invitation=revoked&q={COMMON}",
 )  # fmt: skip
 # The first reads and counts; afterwards the planner's estimates are remembered for a minute.
 DASHBOARD, ACTIVITY = ("/", 9), ("/activity/", 5)

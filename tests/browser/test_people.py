@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import uuid
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
+from portal.jobs import running
 from tests.browser.browsing import ADA, ADMIN, Tabs, focused, sign_in
 from tests.cast import PASSWORD
 from tests.mailbox import send_queued_emails
@@ -43,6 +45,35 @@ def test_an_invited_person_opens_the_link_from_the_outbox_and_is_signed_in(tabs:
     expect(theirs.get_by_role("heading", name="Noor Halloran")).to_be_visible()
     theirs.goto(urlsplit(link).path)
     expect(theirs.get_by_role("heading", name="This link no longer works")).to_be_visible()
+
+
+def test_many_people_are_invited_by_their_addresses(tabs: Tabs, scripts: bool) -> None:
+    name = tabs.site.fresh("many")
+    page = tabs.open(ADA, scripts=scripts)
+    page.goto("/users/")
+    page.get_by_role("link", name="Invite people").click()
+    page.get_by_label("Email addresses").fill(f"Ada Byron <{name}.ada@example.com>, {name}.bob@example.com\n{ADA}")
+    page.get_by_label("Team").fill("No such team")
+    page.get_by_role("button", name="Check addresses").click()
+    expect(page.locator("#team-error")).to_contain_text("No team matches")
+    expect(page.get_by_label("Email addresses")).to_have_value(re.compile(f"{name}.bob"))
+    page.get_by_label("Team").fill("")
+    page.get_by_label("Role").select_option("ADMIN")
+    page.get_by_role("button", name="Check addresses").click()
+    expect(page.locator(".figures")).to_contain_text(
+        re.compile(r"Will be invited\s*2\s*Already here\s*1\s*Refused\s*0")
+    )
+    preview = page.url
+    page.get_by_role("button", name="Send 2 invitations").click()
+    expect(page).to_have_url(re.compile("/jobs/"))
+    with tabs.site.build.app.app_context():
+        running.run(uuid.UUID(page.url.rstrip("/").rpartition("/")[2]))
+
+    page.goto(preview)
+
+    expect(page.locator(".figures")).to_contain_text(re.compile(r"Invited\s*2"))
+    page.goto(f"/users/?invitation=pending&q={name}")
+    expect(page.get_by_text("1–2 of 2")).to_be_visible()
 
 
 def test_organizations_are_suggested_by_name_while_typing(tabs: Tabs) -> None:

@@ -221,5 +221,6 @@ def test_every_table_declares_its_rules() -> None:
         "UserTotal": {TenantOwned},
         "Job": {TenantOwned},
         "Import": {TenantOwned},
+        "ImportPart": {TenantOwned},
         "ImportRow": {TenantOwned},
     }

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import xlsxwriter
 
 from portal.core.actor import Role
-from portal.imports import sheets
+from portal.imports import sheet_process
 from portal.imports.files import MOST_COLUMNS, Table, read_addresses, read_file
-from portal.imports.parsing import Parser
+from portal.imports.parsing import Parser, Values
 from portal.imports.words import Refused
 
 GERMAN = "Vorname;Nachname;E-Mail;Aktiv\r\nJörg;Müller;joerg@example.com;ja\r\nZoë;Weiß;zoe@example.com;nein\r\n"
@@ -44,20 +44,20 @@ def read(content: bytes, **options: str) -> Table:
     return read_file(io.BytesIO(content), **options)
 
 
-def people(table: Table) -> list[dict[str, Any]]:
+def people(table: Table) -> list[Values]:
     parser = Parser(table.headings, table.fields, (Role.USER, Role.ADMIN), (), {}, None)
     return [parser.values(cells) for _, cells in table.rows]
 
 
-def named(table: Table) -> list[tuple[str, str, str]]:
-    return [(one["email"], one["first_name"], one["last_name"]) for one in people(table)]
+def named(table: Table) -> list[tuple[str, str | None, str | None]]:
+    return [(one.email, one.first_name, one.last_name) for one in people(table)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_umlauts_survive_every_encoding(encoding: str) -> None:
     table = read(GERMAN.encode(encoding))
 
-    assert [(one["first_name"], one["last_name"], one["is_active"]) for one in people(table)] == [
+    assert [(one.first_name, one.last_name, one.is_active) for one in people(table)] == [
         ("Jörg", "Müller", True), ("Zoë", "Weiß", False),
     ]  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_umlauts_survive_every_encoding(encoding: str) -> None:
 def test_an_encoding_that_cannot_be_detected_can_be_chosen() -> None:
     table = read(GERMAN.encode("mac-roman"), encoding="mac-roman")
 
-    assert [one["last_name"] for one in people(table)] == ["Müller", "Weiß"]
+    assert [one.last_name for one in people(table)] == ["Müller", "Weiß"]
     assert table.form == "Mac Roman, separated by semicolon"
 
 
@@ -78,7 +78,7 @@ def test_the_files_of_directories_are_understood_as_they_are(text: str) -> None:
 
 @pytest.mark.parametrize("text", [ENTRA, GOOGLE, DOWNLOAD, SLACK], ids=["template", "google", "entra", "slack"])
 def test_booleans_are_understood_also_if_they_are_inverted(text: str) -> None:
-    assert [one["is_active"] for one in people(read(text.encode()))] == [True, False]
+    assert [one.is_active for one in people(read(text.encode()))] == [True, False]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -124,7 +124,7 @@ def test_a_file_without_header_row_is_read_from_its_first_line() -> None:
 def test_exported_cells_are_read_as_they_were() -> None:
     (one,) = people(read(b"Email,First name\nada@example.com,'=1+1\n"))
 
-    assert one["first_name"] == "=1+1"
+    assert one.first_name == "=1+1"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,14 @@ def test_a_cell_that_cannot_be_used_is_named(cells: list[str], fault: str) -> No
     fields = ["email", "first_name", "role", "is_active", "organization"]
     parser = Parser(fields, fields, (Role.USER, Role.ADMIN), (), {}, None)
 
-    assert str(parser.values(cells)["fault"]).startswith(fault)
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        parser.values(cells)
+
+
+def test_long_pasted_text_without_addresses_is_refused() -> None:
+    with pytest.raises(Refused, match="more than 5,000 characters"):
+        list(read_addresses("a," * 100_000 + "Ann <ann@example.com>").rows)
+    assert len(list(read_addresses("a," * 100_000).rows)) == 100_000
 
 
 def test_pasted_addresses_are_read_one_by_one() -> None:
@@ -199,13 +206,42 @@ def ods() -> bytes:
 def test_a_workbook_is_read_from_its_first_sheet_with_rows(made: Callable[[], bytes]) -> None:
     found = people(read(made()))
 
-    assert [(one["email"], one["first_name"], one["last_name"], one["is_active"]) for one in found] == [(*ADA, True)]
+    assert [(one.email, one.first_name, one.last_name, one.is_active) for one in found] == [(*ADA, True)]
 
 
 def lying() -> bytes:
     """A part that declares fewer bytes than it unpacks to."""
     bomb = workbook({"a": b"0" * 1_000_000})
     return bomb.replace((1_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+SHEET = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
+<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c><c r="B1" t="inlineStr"><is><t>Vorname</t></is></c>
+<c r="C1" t="inlineStr"><is><t>Nachname</t></is></c><c r="D1" t="inlineStr"><is><t>Aktiv</t></is></c></row>
+<row r="3"><c r="A3" t="inlineStr"><is><t>ada@example.com</t></is></c><c r="B3" t="inlineStr"><is><t>Ada</t></is></c>
+<c r="C3" t="inlineStr"><is><t>Lovelace</t></is></c><c r="D3"><v>0</v></c></row></sheetData></worksheet>"""
+PARTS = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
+    'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
+    'Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
+    '<sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+    'Target="worksheets/sheet1.xml"/></Relationships>',
+    "xl/worksheets/sheet1.xml": SHEET,
+}
+
+
+def claiming(last: str) -> bytes:
+    """A workbook of two cells, of which the other is far away."""
+    row = re.sub("[A-Z]+", "", last)
+    cells = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="{row}"><c r="{last}"><v>1</v></c></row>'
+    sheet = re.sub("<sheetData>.*</sheetData>", f"<sheetData>{cells}</sheetData>", SHEET, flags=re.DOTALL)
+    parts = PARTS | {"xl/worksheets/sheet1.xml": sheet}
+    return workbook({name: content.encode() for name, content in parts.items()})
 
 
 HOSTILE = {
@@ -220,6 +256,10 @@ HOSTILE = {
     "zip that lies": lying(),
     "many parts": workbook({f"part{number}": b"" for number in range(1_001)}),
     "XML bomb": workbook({"xl/workbook.xml": b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'}),
+    "cells far away": claiming("XFD1048576"),
+    "a tall sheet": claiming("GR1048576"),
+    "an endless name": b"Email\n" + b"a," * 2_000_000,
+    "millions of empty lines": b"Email\n" + b"\n" * 2_000_000,
     "zip inside zip": workbook({"inner.zip": workbook({"a": b"x"})}),
     "broken workbook": b"PK\x03\x04" + b"junk" * 100,
     "PDF": b"%PDF-1.7 ...",
@@ -244,35 +284,15 @@ def test_in11_a_hostile_file_is_refused_with_a_sentence(kind: str) -> None:
 def test_formulas_and_nested_quotes_are_only_text() -> None:
     table = read(b'Email,First name\na@example.com,"=HYPERLINK(""http://x"")"\n')
 
-    assert people(table)[0]["first_name"] == '=HYPERLINK("http://x")'
+    assert people(table)[0].first_name == '=HYPERLINK("http://x")'
 
 
 def test_a_workbook_is_unpacked_only_up_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MOST_UNPACKED", 1_000)
+    monkeypatch.setattr(sheet_process, "MOST_UNPACKED", 1_000)
     content = workbook({"xl/workbook.xml": b"x" * 2_000})
 
-    with pytest.raises(Refused, match="too large when unpacked"):
-        read(content)
-
-
-SHEET = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
-<row r="1"><c r="A1" t="inlineStr"><is><t>Email</t></is></c><c r="B1" t="inlineStr"><is><t>Vorname</t></is></c>
-<c r="C1" t="inlineStr"><is><t>Nachname</t></is></c><c r="D1" t="inlineStr"><is><t>Aktiv</t></is></c></row>
-<row r="3"><c r="A3" t="inlineStr"><is><t>ada@example.com</t></is></c><c r="B3" t="inlineStr"><is><t>Ada</t></is></c>
-<c r="C3" t="inlineStr"><is><t>Lovelace</t></is></c><c r="D3"><v>0</v></c></row></sheetData></worksheet>"""
-PARTS = {
-    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>',
-    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
-    'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
-    'Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
-    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
-    '<sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
-    'Target="worksheets/sheet1.xml"/></Relationships>',
-    "xl/worksheets/sheet1.xml": SHEET,
-}
+    with pytest.raises(sheet_process.Unsuitable, match="too large"):
+        sheet_process.check(io.BytesIO(content))
 
 
 def test_a_workbook_is_read_whatever_its_name() -> None:

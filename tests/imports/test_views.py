@@ -14,11 +14,12 @@ from sqlalchemy import delete, select, text
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
-from portal.imports import applying, checking, commands
+from portal.imports import checking, commands, uploads
 from portal.imports.commands import totals
 from portal.imports.models import Import, ImportRow
 from portal.jobs import running
 from portal.jobs.models import Job
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
@@ -125,7 +126,7 @@ def test_names_are_updated_only_on_request_and_undone_exactly(app: Flask, ours: 
     import_id = upload(ours, PEOPLE + f"{uma.email.upper()},,Changed,,\nnew@example.com,Nia,New,,\n")
     assert verdicts(app, import_id) == {"unchanged": 1, "create": 1}
 
-    settings(ours, import_id, updates="on")
+    settings(ours, import_id, **{"overwrite-first_name": "on", "overwrite-last_name": "on"})
     assert verdicts(app, import_id) == {"update": 1, "create": 1}
     start(app, ours, import_id)
     assert (found(app, uma.email).first_name, found(app, uma.email).last_name) == ("Uma", "Changed")
@@ -155,16 +156,6 @@ def test_invitations_are_sent_only_on_request_and_not_to_deactivated_people(app:
     start(app, ours, import_id)
 
     assert emails(app) == [("invitation", found(app, "one@example.com").id)]
-
-
-def test_pasted_addresses_are_invited(app: Flask, ours: PageClient) -> None:
-    response = ours.send("/imports/", {"pasted": "Ada Byron <byron@example.com>; alan@example.com"})
-    import_id = uuid.UUID(response.location.split("/")[-2])
-
-    start(app, ours, import_id)
-
-    assert found(app, "byron@example.com").last_name == "Byron"
-    assert len(emails(app)) == 2
 
 
 def test_columns_can_be_read_as_other_fields(app: Flask, ours: PageClient) -> None:
@@ -203,7 +194,7 @@ def test_people_of_other_organizations_are_neither_shown_nor_changed(
     app: Flask, ours: PageClient, bea: Person, root: Person
 ) -> None:
     import_id = upload(ours, PEOPLE + f"{bea.email},Hacked,,,\n{root.email},Hacked,,,\n")
-    settings(ours, import_id, updates="on")
+    settings(ours, import_id, **{"overwrite-first_name": "on", "overwrite-last_name": "on"})
 
     assert set(reasons(app, import_id)) == {"Email: this address can't be used here. Ask your system administrator."}
     assert (found(app, bea.email).first_name, found(app, root.email).first_name) == ("Bea", "Root")
@@ -252,6 +243,21 @@ def test_refused_rows_can_be_downloaded_corrected_and_imported(app: Flask, ours:
     assert verdicts(app, again) == {"create": 1}
 
 
+def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
+    app: Flask, ours: PageClient, root: Person, gil: Person
+) -> None:
+    import_id = upload(ours, f"Email\n{gil.email}\nbad\n")
+    with acting(app, root):
+        users.purge(gil.id)
+    page = f"/imports/{import_id}/"
+
+    assert "Permanently removed" in ours.get(page).text
+    assert ours.get(f"{page}export/refused.csv").location == page
+    assert "The file was removed together with somebody whom it mentions." in ours.get(page).text
+    settings(ours, import_id)
+    assert "The file was removed" in ours.get(page).text
+
+
 def test_somebody_created_between_check_and_import_is_not_created_twice(
     app: Flask, ours: PageClient, build: Builder, acme: Tenant
 ) -> None:
@@ -288,9 +294,7 @@ def test_an_import_begins_only_once(app: Flask, ours: PageClient) -> None:
 def test_large_files_are_checked_by_a_job_and_imported_in_batches(
     app: Flask, ours: PageClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "CHECKED_AT_ONCE", 10)
-    for module in (checking, applying):
-        monkeypatch.setattr(module, "BATCH", 10)
+    monkeypatch.setattr(uploads, "BATCH", 10)
     lines = [f"person{number}@example.com,Ann" if number % 10 else f"bad{number},Ann" for number in range(35)]
     import_id = upload(ours, "Email,First name\n" + "\n".join(lines))
     assert "Import " not in re.sub(r"<title>.*?</title>", "", ours.get(f"/imports/{import_id}/").text).replace(
@@ -310,8 +314,8 @@ def test_large_files_are_checked_by_a_job_and_imported_in_batches(
 
 @pytest.mark.parametrize(
     "sent",
-    [{}, {"pasted": " \n"}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
-    ids=["nothing", "blank", "empty", "header"],
+    [{}, {"file": (io.BytesIO(b""), "x.csv")}, {"file": (io.BytesIO(b"Email\n"), "x.csv")}],
+    ids=["nothing", "empty", "header"],
 )
 def test_an_upload_without_people_is_refused_with_a_sentence(ours: PageClient, sent: dict[str, Any]) -> None:
     response = ours.send("/imports/", sent)

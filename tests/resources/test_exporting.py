@@ -91,7 +91,7 @@ QUERIES = [
     "", "?sort=name", "?sort=-name", "?sort=created_at", "?sort=last_sign_in_at", "?status=deactivated",
     "?status=invited", "?status=deleted", "?role=ADMIN&sort=name", "?q=martin&sort=created_at", "?q=martin&sort=name",
     "?q=p1&sort=-created_at", "?q=nobody", "?last_sign_in=never", "?two_factor=yes", "?two_factor=no&verified=no",
-    "?after=x&page=last", "?created_from=2026-01-01", "?team=nothing",
+    "?after=x&page=last", "?created_from=2026-01-01", "?team=nothing", "?invitation=expired", "?invitation=revoked&q=p",
 ]  # fmt: skip
 
 

@@ -22,9 +22,10 @@ from portal.users.commands import users
 from portal.users.models import User
 from tests.access.visitor import Visitor
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn, Tenant
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.mailbox import email_of, jobs, path_of
-from tests.pages import HTMX, PageClient, fields_of
+from tests.pages import HTMX, PageClient, fields_of, text_of
+from tests.selecting import agree, listed
 
 COMMANDS = (invitations.invite_again, invitations.revoke, invitations.link_of)
 
@@ -239,3 +240,77 @@ def test_the_button_that_shows_the_link_warns_about_earlier_links(
     sign_in(ada)
 
     assert "Earlier links stop working." in client.get(f"/users/{guest.id}").text
+
+
+LONG_AGO = now() - timedelta(days=30)
+STATES: dict[str, dict[str, Any]] = {
+    "pending": {"invited_at": now()},
+    "expired": {"invited_at": LONG_AGO},
+    "revoked": {"invited_at": LONG_AGO, "revoked_at": LONG_AGO},
+}
+
+
+@pytest.fixture
+def invited(build: Builder, acme: Tenant, birch: Tenant) -> dict[str, list[Person]]:
+    """By state: the first two people in Acme, the third in Birch. Others have no open invitation."""
+    found = {
+        state: [
+            build.person(f"{state}{place}@example.com", tenant=birch if place == 2 else acme, **values)
+            for place in range(3)
+        ]
+        for state, values in STATES.items()
+    }
+    build.person("accepted@example.com", tenant=acme, invited_at=LONG_AGO, accepted_at=now())
+    build.person("off@example.com", tenant=acme, invited_at=LONG_AGO, is_active=False)
+    return found
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("query", ["", "&sort=name", "&q=example", "&role=USER&per_page=50", "&status=deactivated"])
+def test_each_state_of_invitations_is_a_list(
+    app: Flask, client: PageClient, sign_in: SignIn, invited: dict[str, list[Person]], ada: Person, root: Person,
+    acme: Tenant, state: str, query: str,
+) -> None:  # fmt: skip
+    path = f"/users/?invitation={state}{query}"
+    sign_in(root)
+    assert set(listed(client, path)) == {one.id for one in invited[state]}
+    inside = {one.id for one in invited[state][:2]}
+    assert set(listed(client, f"{path}&organization={acme.id}")) == inside
+
+    own = page_client(app, ada)
+    assert set(listed(own, path)) == inside
+    assert own.get(path, headers=HTMX).text.count('name="id"') == 2
+
+
+def test_the_states_are_counted_where_they_are_chosen(
+    app: Flask, invited: dict[str, list[Person]], ada: Person, root: Person, uma: Person
+) -> None:
+    for person, each in ((root, 3), (ada, 2)):
+        client = page_client(app, person)
+        for path in ("/users/?status=invited", "/users/?invitation=revoked"):
+            text = text_of(client.get(path).text)
+            assert f"All {each * 3} Pending {each} Expired {each} Revoked {each}" in text
+    assert "Pending" not in text_of(client.get("/users/?invitation=nonsense").text)
+    assert 'href="/users/"' in client.get("/users/?invitation=revoked").text  # the first tab has no such filter
+    assert page_client(app, uma).get("/users/?invitation=pending").status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_all_expired_invitations_are_sent_again(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, invited: dict[str, list[Person]], ada: Person,
+    headers: dict[str, str],
+) -> None:  # fmt: skip
+    sign_in(ada)
+    page = client.get("/users/?invitation=expired")
+    assert "Resend all" in page.text
+    url = "/users/selection?status=invited&invitation=expired"
+
+    asked = client.post(url, data=fields_of(page.text, url), headers=headers)
+
+    assert "Send the invitation of 2 people again?" in text_of(asked.text)
+    assert not jobs(app)
+    assert agree(client, asked).status_code == 303
+    assert sorted(jobs(app)) == sorted(("invitation", one.id) for one in invited["expired"][:2])
+    assert [build.read(User, one.id).invitation for one in invited["expired"]] == ["pending", "pending", "expired"]
+    assert [build.read(User, one.id).invitation for one in invited["revoked"]] == ["revoked"] * 3
+    assert "Resend all" not in client.get("/users/?invitation=expired").text

@@ -19,7 +19,7 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant
 from tests.mailbox import emails, path_of
-from tests.pages import HTMX, PageClient, fields_of, names_in, undo_in
+from tests.pages import HTMX, PageClient, fields_of, names_in, text_of, undo_in
 
 
 def crowd(build: Builder, tenant: Tenant, count: int) -> None:
@@ -494,3 +494,14 @@ def test_an_empty_list_mentions_the_search_only_if_there_is_one(
 
     assert "Try fewer letters" not in client.get("/users/?verified=yes").text
     assert "Try fewer letters" in client.get("/users/?q=zzzz").text
+
+
+def test_nobody_is_asked_whether_to_delete_themselves(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+    sign_in(ada)
+
+    for headers in ({}, HTMX):
+        refused = client.get(f"/users/{ada.id}/delete", headers=headers)
+        assert refused.status_code == 409
+        assert "delete yourself. Ask another administrator." in text_of(refused.text)
+    token = client.form("/account/")["csrf_token"]
+    assert client.post(f"/users/{ada.id}/delete", data={"csrf_token": token}).status_code == 409

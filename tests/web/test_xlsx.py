@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,3 +53,27 @@ def test_a_list_that_fits_exactly_is_complete(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(xlsx, "MOST_ROWS", 3)
 
     assert read(xlsx.workbook(["n"], ([number] for number in range(3)))) == [["n"], [0], [1], [2]]
+
+
+def test_the_first_rows_are_sent_before_the_last_are_read() -> None:
+    read_rows = []
+
+    def rows() -> Iterator[list[int]]:
+        for number in range(10 * xlsx.AT_ONCE):
+            read_rows.append(number)
+            yield [number]
+
+    sending = xlsx.workbook(["n"], rows())
+
+    assert next(sending).startswith(b"PK")
+    assert len(read_rows) == xlsx.AT_ONCE
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(next(sending)))
+
+
+def test_a_sheet_ends_before_it_is_too_large_for_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx, "MOST_BYTES", 1)
+
+    rows = read(xlsx.workbook(["n"], ([number] for number in range(2 * xlsx.AT_ONCE))))
+
+    assert rows[xlsx.AT_ONCE :] == [[xlsx.AT_ONCE - 1], [xlsx.REST]]

@@ -1,0 +1,76 @@
+"""Give existing people the values of an import's rows, under the rules for changes of many people; and undo that."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import cast, func, select
+
+from portal.core.db import db
+from portal.imports.models import Import, ImportRow
+from portal.users.bulk import SettingPeople
+from portal.users.commands import users
+from portal.users.models import User
+
+FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status"}
+TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",))  # each with rules of its own
+UNCHANGED = "Unchanged"
+
+
+def refused(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """The people whom the import can't change, and why."""
+    reasons: dict[uuid.UUID, str] = {}
+    for change in _changes(one.id, one.options.get("overwrites", ())):
+        for reason, keys in change.judged(ids).refused.items():
+            if reason != UNCHANGED:
+                reasons |= dict.fromkeys(keys, f"{reason}.")
+    return reasons
+
+
+def overwrite(one: Import, ids: Sequence[uuid.UUID]) -> None:
+    """Change people, who are locked."""
+    for change in _changes(one.id, one.options.get("overwrites", ())):
+        if changed := change.judged(ids).changed:
+            change.apply(changed)
+
+
+def restore(one: Import, first: int, last: int) -> int:
+    """Give people of these rows their former values, unless they were changed since. Returns how many."""
+    rows = ImportRow.import_id == one.id, ImportRow.number.between(first, last), ImportRow.verdict == "update"
+    lock(one, [key for key in db.session.scalars(select(ImportRow.person_id).where(*rows)) if key])
+    same = select(User.id).join(ImportRow, ImportRow.person_id == User.id).where(User.version == ImportRow.version)
+    allowed = set(db.session.scalars(same.where(*rows)))
+    changes = list(_changes(one.id, one.options.get("overwrites", ()), undoes=True))
+    for change in changes:
+        for reason, keys in change.judged(sorted(allowed)).refused.items():
+            allowed -= set(keys) if reason != UNCHANGED else set()
+    for change in changes:
+        if changed := change.judged(sorted(allowed)).changed:
+            change.apply(changed)
+    return len(allowed)
+
+
+def lock(one: Import, ids: Sequence[uuid.UUID]) -> None:
+    """Lock people, and what the rules depend on."""
+    for change in _changes(one.id, one.options.get("overwrites", ())):
+        change.lock(ids)
+
+
+def _changes(import_id: uuid.UUID, fields: Iterable[str], *, undoes: bool = False) -> Iterable[SettingPeople]:
+    chosen = set(fields)
+    for names in TOGETHER:
+        if values := {name: _value(import_id, name, undoes) for name in names if name in chosen}:
+            yield SettingPeople(users, values, UNCHANGED)
+
+
+def _value(import_id: uuid.UUID, name: str, undoes: bool) -> Any:
+    """What the row of a person gives as an expression, looked up by the index on email."""
+    column = getattr(User, name)
+    before = cast(ImportRow.before[name].astext, column.type)
+    row = select(before if undoes else getattr(ImportRow, name)).where(
+        ImportRow.import_id == import_id, ImportRow.email == func.lower(User.email), ImportRow.verdict == "update"
+    )
+    found = row.correlate(User).scalar_subquery()
+    return found if undoes else func.coalesce(found, column)

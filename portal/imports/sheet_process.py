@@ -1,0 +1,118 @@
+"""Read a workbook in a process of its own, because a few bytes can claim billions of cells.
+
+Reads XLSX or ODS from standard input; its argument is the most columns allowed. Writes a line of JSON for each row of
+the first sheet that has any: its number and its cells; or a sentence, if the workbook is refused. `sheets.py` runs
+it, without the rest of the portal.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import resource
+import sys
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import IO, Any
+
+from python_calamine import CalamineError, load_workbook
+
+MOST_UNPACKED = 100_000_000
+MOST_PARTS = 1_000
+MOST_MEMORY = 256_000_000  # bytes of addresses, of which Python itself takes some 40 million
+MOST_SECONDS = 5  # of processor time, until the first row
+MOST_SECONDS_IN_ALL = 120
+CHUNK = 1_000_000
+UNREADABLE = "This workbook can't be read. Open it in a spreadsheet program, and save it again as .xlsx or CSV."
+TOO_LARGE = "This workbook is too large. Export the people as CSV."
+TOO_WIDE = "The sheet {} has more than {} columns."
+ENTITY = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
+
+
+class Unsuitable(Exception):
+    """The workbook is refused. The message is a sentence for people."""
+
+
+def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
+    """The rows of the first sheet that has any, each with its line. Raises Unsuitable."""
+    check(file)
+    file.seek(0)
+    try:
+        workbook = load_workbook(file)
+        for name in workbook.sheet_names:
+            sheet = workbook.get_sheet_by_name(name)
+            if sheet.height:
+                if sheet.width > most_columns:
+                    raise Unsuitable(TOO_WIDE.format(name[:50], most_columns))
+                offset = sheet.start[0] if sheet.start else 0
+                for number, row in enumerate(sheet.iter_rows(), offset + 1):
+                    yield number, [_text(cell) for cell in row]
+                return
+    except (CalamineError, OSError, ValueError, KeyError):
+        raise Unsuitable(UNREADABLE) from None
+
+
+def check(file: IO[bytes]) -> None:
+    """Refuse bombs: unpack every part up to a limit, whatever its declared size, and refuse XML with entities."""
+    file.seek(0)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
+                raise Unsuitable(TOO_LARGE)
+            left = MOST_UNPACKED
+            for part in parts:
+                left = _measured(archive, part, left)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
+        raise Unsuitable(UNREADABLE) from None
+
+
+def _measured(archive: zipfile.ZipFile, part: zipfile.ZipInfo, left: int) -> int:
+    with archive.open(part) as unpacked:
+        before = b""
+        while chunk := unpacked.read(CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise Unsuitable(TOO_LARGE)
+            if ENTITY.search(before[-20:] + chunk):
+                raise Unsuitable(UNREADABLE)
+            before = chunk
+    return left
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime | date):
+        return cell.isoformat()
+    text = str(cell)
+    if "\x00" in text:
+        raise Unsuitable(UNREADABLE)
+    return text
+
+
+def _write(found: object) -> None:
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS_IN_ALL))
+    try:
+        for one in rows(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1])):
+            if one[0] == 1:
+                resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS_IN_ALL, MOST_SECONDS_IN_ALL))
+            _write(one)
+    except Unsuitable as unsuitable:
+        _write(str(unsuitable))
+    except MemoryError:
+        _write(TOO_LARGE)
+
+
+if __name__ == "__main__":
+    main()

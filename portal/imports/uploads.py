@@ -1,0 +1,81 @@
+"""Keep the file of an import, and read its rows in batches."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO, Any
+
+from sqlalchemy import insert, select
+
+from portal.core.db import db
+from portal.imports.files import Row, Table, read_addresses, read_file
+from portal.imports.models import Import, ImportPart
+from portal.imports.words import Refused
+
+BATCH = 5_000
+PART = 1_000_000  # bytes
+REMOVED = "The file was removed together with somebody whom it mentions."
+
+Staged = tuple[Any, ...]  # what is stored of a row
+Staging = Callable[[int, Row], Staged]  # from its number
+# By job: how many rows a worker has done, those to read, and the next batch. At most one file stays open meanwhile.
+_open: dict[uuid.UUID, tuple[int, Iterator[Staged], Future[list[Staged]]]] = {}
+_reader = ThreadPoolExecutor(1, "imports")
+
+
+def keep(one: Import, file: IO[bytes]) -> None:
+    """Store the file in parts."""
+    for number in itertools.count(1):
+        if not (content := file.read(PART)):
+            return
+        part = {"import_id": one.id, "number": number, "organization_id": one.organization_id, "content": content}
+        db.session.execute(insert(ImportPart), part)
+
+
+def kept(one: Import) -> io.BytesIO:
+    """The stored file, in memory."""
+    parts = select(ImportPart.content).where(ImportPart.import_id == one.id).order_by(ImportPart.number)
+    return io.BytesIO(b"".join(db.session.scalars(parts)))
+
+
+def table_of(one: Import) -> Table:
+    """The file, read as its options say. Raises Refused."""
+    file = kept(one)
+    if one.state != "read" and not file.getbuffer():
+        raise Refused(REMOVED)
+    if one.is_pasted:
+        return read_addresses(file.read().decode())
+    return read_file(file, one.options.get("encoding", ""), one.options.get("delimiter", ""))
+
+
+def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> list[Staged]:
+    """The next rows of the file after the first ones, staged for a job. Raises Refused.
+
+    The rows after these are read ahead, while PostgreSQL stores these.
+    """
+    found = _open.pop(job_id, None)
+    if found and found[0] == done:
+        _, rows, ahead = found
+        batch = ahead.result()
+    else:
+        rows = itertools.starmap(staged, enumerate(itertools.islice(table_of(one).rows, done, None), done + 1))
+        batch = _batch(rows)
+    if len(batch) == BATCH:
+        _open.clear()
+        _open[job_id] = done + BATCH, rows, _reader.submit(_batch, rows)
+    return batch
+
+
+def _batch(rows: Iterator[Staged]) -> list[Staged]:
+    return list(itertools.islice(rows, BATCH))
+
+
+def estimated(one: Import) -> int | None:
+    """About how many rows the file has: the lines of text. None for workbooks."""
+    if not one.encoding:
+        return None
+    return kept(one).getvalue().count(b"\n")

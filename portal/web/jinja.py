@@ -32,10 +32,10 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 class Unindented(Extension):
-    """Leaves out what indents the lines of pages."""
+    """Indents the lines of pages by at most one space, which may separate words."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return re.sub(r"\n[ \t]+", "\n", source) if name and name.endswith(".html") else source
+        return re.sub(r"\n[ \t]+", "\n ", source) if name and name.endswith(".html") else source
 
 
 class OneModule(Template):

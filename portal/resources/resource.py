@@ -145,8 +145,9 @@ class Resource(ABC, Generic[Row]):
 
     def exports(self, listing: Listing) -> list[tuple[str, str]]:
         """The kinds of downloads of this list, with their URLs."""
-        url = listing.url_with
-        return [(KINDS[one], url(format=one).replace(listing.path, self.url("export"), 1)) for one in KINDS]
+        return [
+            (KINDS[one], listing.url_with(format=one).replace(listing.path, self.url("export"), 1)) for one in KINDS
+        ]
 
     def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
         """The rows of a page as its table shows them."""
@@ -207,9 +208,8 @@ class Resource(ABC, Generic[Row]):
     @cached_property
     def references(self) -> Mapping[str, str]:
         """The columns with keys of other rows, and the tables of those rows."""
-        columns = inspect(self.records.model).local_table.columns
-        keys = ((column.name, one.column) for column in columns for one in column.foreign_keys)
-        return {name: key.table.name for name, key in keys if key.name == "id"}
+        keys = inspect(self.records.model).local_table.foreign_keys
+        return {key.parent.name: key.column.table.name for key in keys if key.column.name == "id"}
 
     def wording(self, event: Any) -> Wording:
         """The wording of an event in the history that changed some columns."""

@@ -145,9 +145,8 @@ class Resource(ABC, Generic[Row]):
 
     def exports(self, listing: Listing) -> list[tuple[str, str]]:
         """The kinds of downloads of this list, with their URLs."""
-        return [
-            (KINDS[one], listing.url_with(format=one).replace(listing.path, self.url("export"), 1)) for one in KINDS
-        ]
+        url, path = listing.url_with, listing.path
+        return [(label, url(format=kind).replace(path, self.url("export"), 1)) for kind, label in KINDS.items()]
 
     def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
         """The rows of a page as its table shows them."""
@@ -238,16 +237,15 @@ class Resource(ABC, Generic[Row]):
 
     # One row
 
+    @cached_property
     def detailed(self) -> Select[Row]:
         """The statement for the row with the key `row_id`, with related data that its pages show."""
-        return select(self.records.model).where(self.records.model.id == bindparam("row_id"))
-
-    _detailed = cached_property(lambda self: kept(self.detailed()))
+        return kept(select(self.records.model).where(self.records.model.id == bindparam("row_id")))
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
         """The row. Raises Missing if there is none."""
         row: Row | None = db.session.scalar(
-            self._detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
+            self.detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
         )
         if row is None:
             raise Missing

@@ -16,6 +16,7 @@ from portal.imports.models import Import, ImportPart
 
 BATCH = 5_000
 PART = 1_000_000  # bytes
+READING = ("encoding", "delimiter", "header")  # the options that say how
 
 # By job: how many rows a worker has read, and those that follow. At most one file stays open between batches.
 _open: dict[uuid.UUID, tuple[int, Iterator[Row]]] = {}
@@ -72,7 +73,7 @@ def table_of(one: Import) -> Table:
     file = kept(one)
     if one.is_pasted:
         return read_addresses(file.read().decode())
-    return read_file(file, one.options.get("encoding", ""), one.options.get("delimiter", ""))
+    return read_file(file, *(one.options.get(name, "") for name in READING))
 
 
 def rows_after(one: Import, job_id: uuid.UUID, done: int) -> list[Row]:

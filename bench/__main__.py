@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench import figures, history, report, rows, servers
+from bench import figures, history, many, report, rows, servers
 from bench.figures import Figures, Results
 from bench.generators import generating
 from bench.measure import Comparison
 from bench.programs import NAMES, TITLES, Program, serving
 from bench.rows import say
 from bench.workloads import WrongPage
+from portal import create_app
+from portal.config import Settings
 
 PEOPLE = 1_000_000
 SIZES = (100_000, PEOPLE, 5_000_000)
@@ -47,6 +49,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("growth", _growth, "measure the portal with 100,000, 1,000,000 and 5,000,000 people instead"),
         ("servers", _servers, "measure the portal on other servers instead"),
         ("history", _history, "measure what the history costs writers instead"),
+        ("many", _many, "measure downloads, an import and changes of many people instead"),
     ):
         what.add_argument(f"--{name}", dest="what", action="store_const", const=function, help=explained)
     parser.set_defaults(what=_compare)
@@ -114,6 +117,23 @@ def _servers(options: argparse.Namespace, folder: Path) -> None:
 def _history(options: argparse.Namespace, folder: Path) -> None:
     with rows.kept(folder, options.people) as found:
         _report("history", history.measure(found.url), options)
+
+
+def _many(options: argparse.Namespace, folder: Path) -> None:
+    with rows.kept(folder, options.people) as kept, many.copied(kept) as found:
+        with serving("portal", found, folder) as program:
+            lines = many.downloads(program, options.rounds)
+        app = create_app(
+            Settings(
+                secret_key=rows.KEY,
+                database_url=found.url.replace("postgresql:", "postgresql+psycopg:", 1),
+                worker_inside=False,
+            )
+        )
+        lines += many.changes(app, found)
+        size = f"{found.people:,} people; {options.rounds} rounds of each download, one of each change"
+        load = f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        _report("many", [f"{size}; {load}.", report.versions(found), many.shown(lines)], options)
 
 
 @contextmanager

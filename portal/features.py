@@ -14,6 +14,7 @@ from portal.account.views import bp as account
 from portal.activity import seals
 from portal.activity.actions import ACTIONS as ACTIVITY_ACTIONS
 from portal.activity.cli import activity as activity_commands
+from portal.activity.operation_undo import KIND as UNDO
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Feed, of_resource
 from portal.activity.views import bp as activity
@@ -68,7 +69,7 @@ from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
 from portal.organizations.resource import resource as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
-from portal.resources.bulk_jobs import job_kind
+from portal.resources.bulk_jobs import job_kinds
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
@@ -181,6 +182,7 @@ FEATURES = (
         provides=(activity_feed.feed.by(Feed()),),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
+        jobs=(UNDO,),
         background=(seals.seal_regularly,),
     ),
     Feature(
@@ -276,7 +278,9 @@ def register(app: Flask) -> None:
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
     declared = (one for feature in FEATURES for one in feature.jobs)
-    kinds.set(app, {one.name: one for one in (*declared, *map(job_kind, RESOURCES.values()))})
+    kinds.set(
+        app, {one.name: one for one in (*declared, *(kind for one in RESOURCES.values() for kind in job_kinds(one)))}
+    )
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge

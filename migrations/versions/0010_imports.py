@@ -15,4 +15,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    run("DROP FUNCTION portal_check_import; DROP TABLE import_rows, import_parts, imports")
+    run("DROP FUNCTION portal_forget_imported CASCADE; DROP FUNCTION portal_check_import")
+    run("DROP TABLE import_rows, import_parts, imports")

@@ -131,3 +131,21 @@ USING (organization_id = (SELECT nullif(current_setting('portal.organization_id'
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
 CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
+
+-- Erases people who are permanently removed from the rows of imports that mention them, and removes these files.
+CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    WITH erased AS (
+        UPDATE import_rows r SET email = NULL, first_name = NULL, last_name = NULL, before = NULL
+        FROM old_rows o, imports i
+        WHERE r.import_id = i.id AND r.email IN (lower(o.email), lower(o.pending_email))
+        RETURNING r.import_id),
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased)),
+    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM erased))
+    UPDATE import_rows SET text = NULL
+    WHERE import_id IN (SELECT import_id FROM erased) AND email IS NULL AND text IS NOT NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER portal_forget_imported AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_forget_imported();

@@ -5,27 +5,34 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Text, and_, cast, func, inspect, literal, or_, select, true
+from sqlalchemy import Row, Select, Text, and_, cast, func, inspect, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
+from portal.activity.permissions import ACTIVITY_READ
 from portal.core.actor import current_actor
-from portal.core.bulk import BulkChange, Refusal
+from portal.core.bulk import BulkChange, Refusal, carry_out
 from portal.core.db import db
-from portal.core.errors import Missing
+from portal.core.errors import Conflict, Missing
 from portal.core.history import CHANGING, Activity, read
 from portal.core.keys import read_key
 from portal.core.operations import Operation
 from portal.core.policy import allows
+from portal.jobs.kinds import JobKind
+from portal.jobs.models import Job
+from portal.resources.bulk_jobs import CHANGED, page
 from portal.resources.bulk_linking import Linking
-from portal.resources.deciding import Part
+from portal.resources.deciding import Part, decoded, kept_by, result_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
 
 Changes = Mapping[str, list[Any]]  # by column, the value before and after
 
 FEW = 20  # different values that rows had
+JOB = "undo"
+MOST_EVENTS = 300_000  # of an operation, which are read together
 ALREADY = "As before already"
 SINCE = "Changed again since"
 ONE_BY_ONE = "Can be undone in their own history only"
@@ -37,12 +44,18 @@ def can_be_undone(operation_id: uuid.UUID) -> bool:
     """Whether the operation has several events, and some of a kind that can be undone together."""
     linking = [action.name for one in relations() for action in one.actions]
     undoable = Operation.actions.overlap([*CHANGING, *linking])
-    found = select(Operation.key).where(Operation.id == operation_id, Operation.shown(), Operation.events > 1, undoable)
+    found = _operation(operation_id).where(Operation.events.between(2, MOST_EVENTS), undoable)
     return db.session.scalar(found) is not None
 
 
+def _operation(operation_id: uuid.UUID) -> Select[uuid.UUID]:
+    return select(Operation.key).where(Operation.id == operation_id, Operation.shown())
+
+
 def parts_of(operation_id: uuid.UUID) -> list[Part]:
-    """What undoes the operation, as far as the actor sees it. Raises Missing if that is nothing."""
+    """What undoes the operation, as far as the actor sees it. Raises Missing if that is nothing, or too much."""
+    if db.session.scalar(_operation(operation_id).where(Operation.events > MOST_EVENTS)):
+        raise Missing
     parts = [*_rows(operation_id), *_links(operation_id)]
     if not parts:
         raise Missing
@@ -56,7 +69,7 @@ def _rows(operation_id: uuid.UUID) -> Iterator[Part]:
     own = Activity.operation_id == operation_id, Activity.action.in_(CHANGING), Activity.changes.is_not(None)
     events = select(Activity.table_name, Activity.action, Activity.row_id, Activity.changes).where(*own)
     groups: dict[tuple[str, str, frozenset[str]], dict[uuid.UUID, Changes]] = {}
-    for table, action, row_id, changes in db.session.execute(events.order_by(Activity.row_version)):
+    for table, action, row_id, changes in db.session.execute(events.order_by(Activity.row_version, Activity.id)):
         groups.setdefault((table, action, frozenset(changes)), {})[row_id] = changes
     for (table, action, _), rows in groups.items():
         if resource := resources().get(table):
@@ -113,7 +126,9 @@ def _links(operation_id: uuid.UUID) -> Iterator[Part]:
         own = Activity.operation_id == operation_id, Activity.table_name == relation.members.name
         names = [action.name for action in relation.actions]
         for found in db.session.execute(
-            events.where(*own, Activity.action.in_(names)).group_by(Activity.action, group)
+            events.where(*own, Activity.action.in_(names))
+            .group_by(Activity.action, group)
+            .order_by(Activity.action, group)
         ):
             yield Part(relation.members, _relinking(relation, found, adds=found.action != names[0]), found.ids)
 
@@ -125,3 +140,20 @@ def _relinking(relation: Relation, found: Row[Any], *, adds: bool) -> BulkChange
     key = read_key(found.group)
     group = db.session.scalar(relation.groups.records.by_id(key)) if key else None
     return Linking(relation, group, adds=adds) if group else _refusing(kind, DELETED.format(relation.groups.noun))
+
+
+def _step(job: Job) -> bool:
+    """Undo what was confirmed in one transaction, except what somebody changed since."""
+    parts, confirmed = parts_of(uuid.UUID(job.arguments["operation"])), job.arguments["rows"]
+    if len(parts) != len(confirmed):
+        raise Conflict(None, CHANGED)
+    parts = [replace(part, ids=decoded(rows)) for part, rows in zip(parts, confirmed, strict=True)]
+    verdicts, operation = carry_out([(one.change, one.ids) for one in parts], lambda _: True)
+    settled = sum(len(one.changed) + len(one.refused.get(ALREADY, ())) for one in verdicts)
+    many = sum(len(one.ids) for one in parts)
+    job.advance(many, failed=many - settled)
+    job.result = result_of(parts, verdicts, operation)
+    return False
+
+
+KIND = JobKind(JOB, ACTIVITY_READ, _step, page, noun="row", kept=kept_by)

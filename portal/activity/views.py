@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from portal.activity import queries
 from portal.activity.actions import OF_ROWS
 from portal.activity.entries import Entry, days, entries_of
-from portal.activity.operation_undo import can_be_undone, parts_of
+from portal.activity.operation_undo import JOB, can_be_undone, parts_of
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.row_names import Names, in_words, key_of, names_of
 from portal.core.clock import local, now, zone
@@ -123,6 +123,8 @@ def undo(id: uuid.UUID) -> ResponseReturnValue:
             parts=parts_of(id),
             fields=(),
             back_url=url_for(".show", id=id),
+            job=JOB,
+            arguments={"operation": str(id)},
         )
     )
 

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
+from portal.core.actor import Actor
 from portal.core.db import command, db
 from portal.core.history import undoing_operation
 from portal.core.models import Record
@@ -73,6 +74,8 @@ class BulkChange:
     model: type[Record]
     with_deleted = False
     is_undoable = True
+    is_by_system = False  # because its actor needs more rights for it
+    by: Actor | None = None  # for whom the system makes it
     undoes: uuid.UUID | None = None  # the operation
     also_refused: Sequence[Refusal] = ()
 

@@ -62,11 +62,14 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
     rows = delete(ImportRow).where(ImportRow.import_id == one.id)
     db.session.execute(rows, execution_options=UNSYNCHRONIZED)
-    one.state, one.total, one.job_id, one.problem = "read", 0, None, None
+    some: list[Row] = []
+    one.problem = None
     try:
         some = _first_rows(one, fields)
     except Unclear as unclear:
         one.problem = str(unclear)
+    one.state, one.total, one.job_id = "read", 0, None
+    if one.problem:
         return
     db.session.flush()
     elsewhere = checking.store(one, some)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from portal.core.db import db
 from portal.imports import uploads
-from portal.imports.files import SAMPLE_BYTES, decoded
+from portal.imports.files import SAMPLE_BYTES, Row, decoded
 from portal.imports.models import Import, ImportRow
 from portal.imports.remembering import REASON
 from portal.imports.words import FIELDS
@@ -27,11 +27,15 @@ ENDINGS = (".csv", ".tsv", ".txt")
 
 
 def response(one: Import) -> Response:
-    """The download: text as the file was, and workbooks as XLSX. Importing it again ignores the reasons."""
+    """The download: text as the file was, and workbooks as XLSX. Importing it again ignores the reasons.
+
+    Raises Refused if the file was removed.
+    """
+    rows = _rows(one, uploads.table_of(one).rows)
     if not one.encoding:
-        return download("refused.xlsx", xlsx.MIMETYPE, xlsx.workbook(_headings(one), _rows(one)))
+        return download("refused.xlsx", xlsx.MIMETYPE, xlsx.workbook(_headings(one), rows))
     ending = PurePath(one.name).suffix.lower()
-    return download(f"refused{ending if ending in ENDINGS else '.csv'}", "text/csv", _text(one))
+    return download(f"refused{ending if ending in ENDINGS else '.csv'}", "text/csv", _text(one, rows))
 
 
 def _headings(one: Import) -> list[str]:
@@ -42,9 +46,9 @@ def _headings(one: Import) -> list[str]:
     return [*(FIELDS.get(field) or heading for field, heading in named), REASON]
 
 
-def _rows(one: Import) -> Iterator[list[str]]:
+def _rows(one: Import, rows: Iterator[Row]) -> Iterator[list[str]]:
     """The refused rows with their reasons."""
-    rows, number, width = uploads.table_of(one).rows, 0, len(one.headings)
+    number, width = 0, len(one.headings)
     while batch := list(islice(rows, AT_ONCE)):
         between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
         found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)
@@ -55,12 +59,11 @@ def _rows(one: Import) -> Iterator[list[str]]:
         number += len(batch)
 
 
-def _text(one: Import) -> Iterator[bytes]:
+def _text(one: Import, rows: Iterator[list[str]]) -> Iterator[bytes]:
     start = uploads.kept(one).read(SAMPLE_BYTES)
     encoder = getincrementalencoder(one.encoding)(errors="replace")
     page = io.StringIO()
     writer = csv.writer(page, **_dialect(decoded(start, one.encoding) or "", one.delimiter))
-    rows = _rows(one)
     yield BOM_UTF8 if start.startswith(BOM_UTF8) else b""
     writer.writerow(_headings(one))
     while True:

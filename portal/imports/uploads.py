@@ -13,10 +13,12 @@ from sqlalchemy import func, insert, select
 from portal.core.db import db
 from portal.imports.files import Row, Table, read_addresses, read_file
 from portal.imports.models import Import, ImportPart
+from portal.imports.words import Refused
 
 BATCH = 5_000
 PART = 1_000_000  # bytes
 READING = ("encoding", "delimiter", "header")  # the options that say how
+REMOVED = "The file was removed together with somebody whom it mentions."
 
 # By job: how many rows a worker has read, and those that follow. At most one file stays open between batches.
 _open: dict[uuid.UUID, tuple[int, Iterator[Row]]] = {}
@@ -63,7 +65,7 @@ class _KeptFile(io.RawIOBase):
         return len(some)
 
 
-def kept(one: Import) -> IO[bytes]:
+def kept(one: Import) -> io.BufferedReader:
     """The stored file."""
     return io.BufferedReader(_KeptFile(one.id))
 
@@ -71,6 +73,8 @@ def kept(one: Import) -> IO[bytes]:
 def table_of(one: Import) -> Table:
     """The file, read as its options say. Raises Refused."""
     file = kept(one)
+    if one.state != "read" and not file.peek(1):
+        raise Refused(REMOVED)
     if one.is_pasted:
         return read_addresses(file.read().decode())
     return read_file(file, *(one.options.get(name, "") for name in READING))

@@ -186,7 +186,11 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 @requires(USERS.create)
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
-    return rows_refused.response(_import(id))
+    try:
+        return rows_refused.response(_import(id))
+    except Refused as refused:
+        flash(str(refused), "error")
+        return redirect(url_for(".show", id=id))
 
 
 def _import(import_id: uuid.UUID) -> Import:

@@ -67,7 +67,7 @@ def _run_batch(job_id: uuid.UUID) -> bool:
     if owner is None or not is_same or not allows(owner, kind.permission):
         return _fail(job_id, NO_OWNER)
     try:
-        with acting_as(owner):
+        with acting_as(SYSTEM if kind.is_by_system else owner):
             return _advance(kind, job_id)
     except Canceled:
         return False

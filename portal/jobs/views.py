@@ -11,7 +11,7 @@ from flask_login import current_user
 from portal.core.db import db
 from portal.core.errors import Missing
 from portal.jobs import commands, news, queries
-from portal.jobs.kinds import page_of
+from portal.jobs.kinds import kept_by, page_of
 from portal.jobs.models import RETRIED, Job
 from portal.jobs.permissions import JOBS_READ, JOBS_WRITE
 from portal.jobs.words import color_of, duration_of, remaining, summary_of
@@ -51,6 +51,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         job=job,
         left=remaining(job),
         owner=name_of(job.owner_id),
+        kept=() if job.is_open else kept_by(job),
         can_retry=job.state in RETRIED,
     )
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from flask import url_for
 
-from portal.core.actor import current_actor
 from portal.core.bulk import carry_out
 from portal.core.errors import Conflict
 from portal.core.keys import read_key
 from portal.core.policy import allows
 from portal.jobs.kinds import JobKind
 from portal.jobs.models import Job
-from portal.resources.deciding import decoded
+from portal.jobs.running import owner_of
+from portal.resources.deciding import Part, decoded, job_for, kept_by, result_of
 from portal.resources.resource import Resource, resources
 from portal.resources.selecting import actions_of
 
@@ -22,32 +23,38 @@ CHANGED = "Some of the rows changed in the meantime, so nothing was done. Select
 NOT_ALLOWED = "You can no longer do this, because your role has changed."
 
 
-def job_kind(resource: Resource[Any]) -> JobKind:
-    """The kind of job that changes many rows of a resource."""
-    return JobKind(
-        f"change {resource.name}", resource.permissions.list, partial(_step, resource), _page, noun=resource.noun
-    )
+def job_kinds(resource: Resource[Any]) -> Iterator[JobKind]:
+    """The kinds of jobs that change many rows of a resource: as their owner, and as the system for them."""
+    step, list_permission = partial(_step, resource), resource.permissions.list
+    for is_by_system in (False, True):
+        yield JobKind(
+            job_for(resource, is_by_system=is_by_system), list_permission, step, page, noun=resource.noun, kept=kept_by,
+            is_by_system=is_by_system,
+        )  # fmt: skip
 
 
 def _step(resource: Resource[Any], job: Job) -> bool:
-    """Change all rows, unless one of them would be refused now."""
+    """Change all rows, unless one of them would be refused now. What the system does leaves such rows as they are."""
+    owner = owner_of()(job.owner_id)
     action = next(one for one in actions_of(resource) if one.name == job.arguments["action"])
-    if not allows(current_actor(), action.permission):
+    if owner is None or not allows(owner, action.permission):
         raise Conflict(None, NOT_ALLOWED)
     key = read_key(job.arguments["entry"])
     entered = resources()[action.entry.table].one(key) if action.entry and key else None
     assert action.change  # noqa: S101 -- an action without one is a download
-    ids = decoded(job.arguments["rows"])
-    parts = [(action.change(entered), ids)]
-    _, operation = carry_out(parts, lambda verdicts: all(len(one.changed) == len(ids) for one in verdicts))
-    if operation is None:
+    change, ids = action.change(entered), decoded(job.arguments["rows"][0])
+    change.by = owner
+    verdicts, operation = carry_out(
+        [(change, ids)], lambda verdicts: change.is_by_system or all(len(one.changed) == len(ids) for one in verdicts)
+    )
+    if operation is None and not change.is_by_system:
         raise Conflict(None, CHANGED)
     job.advance(len(ids))
-    job.result = {"operation": str(operation)}
+    job.result = result_of([Part(resource, change, ids)], verdicts, operation)
     return False
 
 
-def _page(job: Job) -> str:
+def page(job: Job) -> str:
     """The operation, where it can be undone; the job if it has done nothing."""
     operation = job.result.get("operation")
     return url_for("activity.show", id=operation) if operation else url_for("jobs.show", id=job.id)

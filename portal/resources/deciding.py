@@ -21,7 +21,9 @@ from portal.core.counts import number_of
 from portal.core.db import db
 from portal.core.errors import Conflict
 from portal.jobs.commands import start
-from portal.resources.resource import Resource
+from portal.jobs.kinds import Kept
+from portal.jobs.models import Job
+from portal.resources.resource import Resource, resources
 from portal.web.activity_feed import offer_undo
 from portal.web.confirming import FIELD, digest_of, is_confirmed, render_question
 from portal.web.reauthentication import ask
@@ -57,16 +59,8 @@ class Decision:
     back_url: str
     entry: str = ""
     is_risky: bool = False
-    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the job for a large change; without, there is none
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Rows that stay as they are: why, how many, and the first of them by name."""
-
-    reason: str
-    many: int
-    names: Sequence[str]
+    job: str = ""  # the kind of job that makes a large change
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the job
 
 
 def decide(decision: Decision) -> ResponseReturnValue:
@@ -81,7 +75,7 @@ def decide(decision: Decision) -> ResponseReturnValue:
     try:
         for change, ids in changed:
             change.prepare(ids)
-        if decision.arguments and sum(len(ids) for _, ids in changed) > AT_ONCE:
+        if sum(len(ids) for _, ids in changed) > AT_ONCE:
             return _start(decision)
         verdicts, operation = carry_out(
             [(one.change, one.ids) for one in parts],
@@ -98,15 +92,19 @@ def decide(decision: Decision) -> ResponseReturnValue:
 
 def _start(decision: Decision) -> ResponseReturnValue:
     """Start a job for the confirmed rows, which it changes in one transaction."""
-    (part,) = decision.parts
-    verdict = part.change.judged(part.ids)
-    if not is_confirmed(request.form.get(FIELD), _confirmable(decision, [verdict])):
-        return _ask(decision, [verdict])
-    title = decision.title.format(called([part], [verdict]), entry=decision.entry)
-    arguments = {**decision.arguments, "rows": encoded(verdict.changed)}
-    job = start(f"change {part.resource.name}", title, arguments, total=len(verdict.changed))
+    verdicts = [one.change.judged(one.ids) for one in decision.parts]
+    if not is_confirmed(request.form.get(FIELD), _confirmable(decision, verdicts)):
+        return _ask(decision, verdicts)
+    title = decision.title.format(called(decision.parts, verdicts), entry=decision.entry)
+    arguments = {**decision.arguments, "rows": [encoded(one.changed) for one in verdicts]}
+    job = start(decision.job, title, arguments, total=sum(len(one.changed) for one in verdicts))
     flash("This takes a moment. You can leave this page: you'll see when it is done.", "success")
     return redirect(url_for("jobs.show", id=job))
+
+
+def job_for(resource: Resource[Any], *, is_by_system: bool) -> str:
+    """The kind of job that makes a large change."""
+    return f"change {resource.name}{' for its owner' if is_by_system else ''}"
 
 
 def _confirmable(decision: Decision, verdicts: Sequence[Verdict]) -> list[str]:
@@ -158,6 +156,25 @@ def _kept(part: Part, verdict: Verdict) -> Iterator[Kept]:
         yield Kept(reason, len(ids), _names(part.resource, ids[:NAMED]))
     if verdict.missing:
         yield Kept(UNAVAILABLE, verdict.missing, ())
+
+
+def result_of(parts: Sequence[Part], verdicts: Sequence[Verdict], operation: uuid.UUID | None) -> dict[str, Any]:
+    """The result of a job: the operation, and what it left as it was. Keys, because names change and are erased."""
+    pairs = list(zip(parts, verdicts, strict=True))
+    kept = [
+        [part.resource.name, reason, len(ids), encoded(ids[:NAMED])]
+        for part, one in pairs
+        for reason, ids in one.refused.items()
+    ] + [[part.resource.name, UNAVAILABLE, one.missing, ""] for part, one in pairs if one.missing]
+    return {"kept": kept, **({"operation": str(operation)} if operation else {})}
+
+
+def kept_by(job: Job) -> list[Kept]:
+    """What a job left as it was, with the names of those rows that the actor may see."""
+    return [
+        Kept(reason, many, _names(resources()[table], decoded(ids)))
+        for table, reason, many, ids in job.result.get("kept", ())
+    ]
 
 
 def _names(resource: Resource[Any], ids: Sequence[uuid.UUID]) -> list[str]:

@@ -23,7 +23,7 @@ from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.resources.bulk import DELETED, BulkAction
 from portal.resources.bulk_linking import linking_actions
-from portal.resources.deciding import AT_ONCE, Decision, Part, decide
+from portal.resources.deciding import Decision, Part, decide, job_for
 from portal.resources.entering import FIELD as ENTRY
 from portal.resources.entering import EntryForm
 from portal.resources.exporting import export
@@ -129,8 +129,6 @@ def _change(chosen: BulkAction, selected: Selection) -> ResponseReturnValue:
         fields.append((ENTRY, str(entered.id) if entered else ""))
     assert chosen.change  # noqa: S101 -- an action without one is a download
     change = chosen.change(entered)
-    if len(selected.ids) > AT_ONCE and not change.is_undoable:
-        return page(400, TOO_MANY.format(AT_ONCE, resource.plural))
     return decide(
         Decision(
             title=chosen.title,
@@ -141,6 +139,7 @@ def _change(chosen: BulkAction, selected: Selection) -> ResponseReturnValue:
             fields=fields,
             back_url=selected.back_url,
             is_risky=chosen.is_risky,
+            job=job_for(resource, is_by_system=change.is_by_system),
             arguments={"action": chosen.name, "entry": str(entered.id) if entered else ""},
         )
     )

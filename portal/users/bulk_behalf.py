@@ -39,12 +39,18 @@ class OnBehalf(BulkChange):
     model = User
     action: Action
     is_undoable = False
+    is_by_system = True
 
     def lock(self, ids: Sequence[uuid.UUID]) -> None:
-        """The system's transaction locks the rows: it would wait for these locks."""
+        """Only in the system's transaction, which would wait for the locks of another."""
+        if current_actor() == SYSTEM:
+            super().lock(ids)
 
     def apply(self, ids: Sequence[uuid.UUID]) -> None:
-        by = current_actor()
+        by = self.by = self.by or current_actor()
+        if current_actor() == SYSTEM:
+            self._carry_out(ids, by)
+            return
         db.session.rollback()  # don't hold a connection while waiting for another
         with acting_as(SYSTEM):
             self._carry_out(ids, by)
@@ -99,12 +105,9 @@ class EndingSessions(OnBehalf):
 
     action = END_SESSIONS
 
-    def __init__(self) -> None:
-        self.by = current_actor().id
-
     def refusals(self, ids: Sequence[uuid.UUID]) -> Sequence[Refusal]:
         live = select(literal(1)).where(Session.user_id == User.id, is_live())
-        return [Refusal(OWN, User.id == self.by), Refusal(NO_SESSION, not_(live.exists()))]
+        return [Refusal(OWN, User.id == (self.by or current_actor()).id), Refusal(NO_SESSION, not_(live.exists()))]
 
     def consequences(self, ids: Sequence[uuid.UUID]) -> list[str]:
         devices = number_of(db.session.scalar(live_of(*ids)) or 0, "device")

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import make_url
 from werkzeug.serving import make_server
 
-from bench import environments, floor, load, measure, programs, report, rows, servers, workloads
+from bench import environments, floor, load, many, measure, programs, report, rows, servers, workloads
 from bench.__main__ import main
 from bench.browser import Browser, form_of
 from bench.load import Load, Slot
@@ -218,6 +219,10 @@ def test_a_kept_database_of_another_schema_is_made_anew(
         found.count([str(first)], "u.deleted_at IS NULL")
         assert found.statements()[0] == 1
         assert found.statements()[1] > 0
+        with many.copied(found) as copy:
+            assert copy.count_all("true", 300) == found.count_all("true", 300) > 0
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            copy.version()
     with rows.kept(tmp_path, 300) as found:
         assert found.super_admin == first
     assert "making it anew" not in capsys.readouterr().err
@@ -248,6 +253,18 @@ def test_every_python_serves_the_portal_the_usual_way(monkeypatch: pytest.Monkey
     assert (python.parts[-3].split()[0], arguments) == ("Python", servers.GUNICORN)
 
 
+def test_many_people_are_downloaded_imported_and_changed(
+    found: rows.Rows, fresh_app: Flask, running: dict[str, Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "IMPORTED", 300)
+    monkeypatch.setattr(many, "CHANGED", 200)
+
+    lines = [*many.downloads(running["portal"], 1), *many.changes(fresh_app, found)]
+
+    assert [one[1] for one in lines[3:]] == ["300", "300", "200", "200"]
+    assert [one.count("|") for one in many.shown(lines).splitlines()] == [8] * 9
+
+
 @pytest.mark.parametrize("name", ["peers.txt", "servers.txt"])
 def test_other_programs_are_pinned(name: str) -> None:
     lines = (ROOT / "bench" / name).read_text().splitlines()
@@ -260,5 +277,5 @@ def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None
         main(["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    options = ("--people", "--concurrency", "--publish", "--growth", "--servers", "--history", "BENCH_FOLDER")
+    options = ("--people", "--concurrency", "--publish", "--growth", "--servers", "--history", "--many", "BENCH_FOLDER")
     assert all(name in shown for name in (*options, *NAMES))

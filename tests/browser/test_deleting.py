@@ -100,3 +100,44 @@ def test_a_double_click_deletes_once(tabs: Tabs, person: Person) -> None:
 
     expect(page.locator("#toasts")).to_contain_text(f"{person.name} deleted")
     assert sent == ["POST"]
+
+
+def test_a_deleted_person_is_removed_permanently_once_the_address_is_typed(
+    tabs: Tabs, person: Person, scripts: bool
+) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    open_confirmation(page, person)
+    page.get_by_role("button", name="Delete person").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} deleted")
+    page.goto(f"/users/{person.id}")
+
+    page.get_by_role("link", name="Delete…").click()
+    asked = page.get_by_role("dialog" if scripts else "main")
+    expect(asked.get_by_role("heading", name=f"Delete {person.name} permanently?")).to_be_visible()
+    typed = page.get_by_label(f"Type {person.email} to confirm")
+    expect(typed).to_be_focused()
+    typed.fill("somebody@example.com")
+    page.get_by_role("button", name="Delete permanently").click()
+    expect(page.get_by_text(f"This is not the same. Type {person.email}.").first).to_be_visible()
+    page.get_by_label(f"Type {person.email} to confirm").fill(person.email.upper())
+    page.get_by_role("button", name="Delete permanently").click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} permanently deleted")
+    page.goto(f"/users/{person.id}")
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+
+
+def test_cancelling_a_permanent_deletion_returns_to_the_deleted_person(tabs: Tabs, person: Person) -> None:
+    page = tabs.open(ADMIN)
+    open_confirmation(page, person)
+    page.get_by_role("button", name="Delete person").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{person.name} deleted")
+    page.goto(f"/users/{person.id}")
+    opener = page.get_by_role("link", name="Delete…")
+
+    opener.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(opener).to_be_focused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -66,6 +67,8 @@ def wombat(app: Flask, build: Builder, acme: Tenant, ada: Person) -> Person:
     own.post("/account/email", {"email": "quokka@example.com", "current_password": PASSWORD})
     admin = Visitor(app, ada)
     shown = fields_of(admin.get(f"/users/{person.id}/edit").text)
+    file = io.BytesIO(b"Email,First name\nwombat@example.com,Wombat\nother@example.com,Other\nnumbat,Numbat\n")
+    assert admin.post("/imports/", {"file": (file, "people.csv")}).status_code == 303
     asked = admin.post(f"/users/{person.id}/edit", {**shown, "first_name": "Wombata", "role": "ADMIN"})
     admin.post(f"/users/{person.id}/edit", fields_of(asked.text))
     with acting(app):

@@ -19,6 +19,7 @@ from portal.imports.commands import totals
 from portal.imports.models import Import, ImportRow
 from portal.jobs import running
 from portal.jobs.models import Job
+from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
@@ -308,6 +309,21 @@ def test_refused_rows_can_be_downloaded_corrected_and_imported(app: Flask, ours:
     again = upload(ours, file.replace("müller", "mueller@example.com"))
 
     assert verdicts(app, again) == {"create": 1}
+
+
+def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
+    app: Flask, ours: PageClient, root: Person, gil: Person
+) -> None:
+    import_id = upload(ours, f"Email\n{gil.email}\nbad\n")
+    with acting(app, root):
+        users.purge(gil.id)
+    page = f"/imports/{import_id}/"
+
+    assert "Permanently removed" in ours.get(page).text
+    assert ours.get(f"{page}export/refused.csv").location == page
+    assert "The file was removed together with somebody whom it mentions." in ours.get(page).text
+    settings(ours, import_id)
+    assert "The file was removed" in ours.get(page).text
 
 
 def test_somebody_created_between_check_and_import_is_not_created_twice(

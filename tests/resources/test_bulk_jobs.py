@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg import errors as pg
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from portal.activity import operation_undo
 from portal.core.actor import Role
+from portal.core.clock import now
 from portal.core.db import db
+from portal.core.history import Activity
 from portal.core.operations import Operation
+from portal.jobs import commands
 from portal.jobs.models import Job
 from portal.jobs.running import run
 from portal.resources import deciding, selecting
 from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, page_client
+from tests.mailbox import waiting
 from tests.pages import PageClient, text_of
 from tests.selecting import agree, choose, set_values
 
@@ -90,8 +98,15 @@ def test_a_large_change_is_a_job_and_one_operation(
             select(Operation).where(Operation.id == uuid.UUID(ended.result["operation"]))
         ).one()
         assert (operation.events, operation.actor_id) == (3, ada.id)
-    assert agree(client, client.post(f"/activity/{operation.id}/undo", data=token(client))).status_code == 303
+    undone = undo(client, operation.id)
+    assert active(fresh_app, crew) == [False] * 3
+    work(fresh_app, undone)
     assert active(fresh_app, crew) == [True] * 3
+    ended = job_of(fresh_app, undone)
+    assert (ended.state, ended.done, ended.result["kept"]) == ("done", 3, [])
+    with acting(fresh_app, ada):
+        undoing = db.session.scalars(select(Operation).where(Operation.id == uuid.UUID(ended.result["operation"])))
+        assert [(one.events, one.undoes) for one in undoing] == [(3, operation.id)]
 
 
 def token(client: PageClient) -> dict[str, str]:
@@ -129,15 +144,152 @@ def test_rows_that_changed_before_the_job_starts_are_named(
         assert db.session.scalars(select(Job)).all() == []
 
 
-def test_what_the_system_does_for_somebody_is_not_done_for_more_people_than_a_request_can(
-    client: PageClient, crew: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+def undo(client: PageClient, operation: uuid.UUID) -> uuid.UUID:
+    """Confirm an undo of all changes, and return the job."""
+    done = agree(client, client.post(f"/activity/{operation}/undo", data=token(client)))
+    assert done.status_code == 303, text_of(done.text)
+    return uuid.UUID(done.headers["Location"].split("/")[2])
+
+
+def deactivated(app: Flask, client: PageClient) -> uuid.UUID:
+    """Deactivate all people with a job. Returns the operation."""
+    job, _ = started(app, client)
+    work(app, job)
+    return uuid.UUID(job_of(app, job).result["operation"])
+
+
+def test_an_undo_job_leaves_what_changed_since_and_lists_it(
+    fresh_app: Flask, client: PageClient, crew: list[uuid.UUID]
 ) -> None:
-    monkeypatch.setattr(selecting, "AT_ONCE", 2)
+    job = undo(client, deactivated(fresh_app, client))
+    with acting(fresh_app):
+        set_values(crew[0], is_active=True)
+        set_values(crew[1], deleted_at=now())
 
-    answer = choose(client, "/users/?q=crew", "end-sessions", all="1")
+    work(fresh_app, job)
 
-    assert answer.status_code == 400
-    assert "More than 2 people can't be changed at once." in text_of(answer.text)
+    assert active(fresh_app, [crew[0], crew[2]]) == [True, True]
+    ended = job_of(fresh_app, job)
+    assert (ended.state, ended.done, ended.failed) == ("partly failed", 3, 1)
+    page = text_of(client.get(f"/jobs/{job}/").text)
+    assert "1 of 3 failed. The others are done." in page
+    assert "As before already Crew0 Example" in page
+    assert "Deleted in the meantime, or not visible to you 1" in page
+
+
+def test_an_undo_job_that_is_canceled_or_killed_in_the_middle_has_undone_nothing(
+    fresh_app: Flask, client: PageClient, ada: Person, crew: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = undo(client, deactivated(fresh_app, client))
+
+    def cancel(*_: object, **__: object) -> None:
+        with acting(fresh_app, ada):
+            commands.cancel(job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "advance", lost)
+        with pytest.raises(OperationalError):
+            work(fresh_app, job)
+    assert active(fresh_app, crew) == [False] * 3
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "advance", cancel)
+        work(fresh_app, job)
+    assert active(fresh_app, crew) == [False] * 3
+    assert (job_of(fresh_app, job).state, job_of(fresh_app, job).done) == ("canceled", 0)
+
+    assert client.post(f"/jobs/{job}/retry", data=token(client)).status_code == 303
+    for _ in range(2):
+        work(fresh_app, job)
+    assert active(fresh_app, crew) == [True] * 3
+    assert (job_of(fresh_app, job).state, job_of(fresh_app, job).done) == ("done", 3)
+
+
+def lost(*_: object, **__: object) -> None:
+    raise OperationalError("", {}, pg.OperationalError())
+
+
+def test_an_operation_with_too_many_events_cannot_be_undone_together(
+    fresh_app: Flask, client: PageClient, crew: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = deactivated(fresh_app, client)
+    assert f"/activity/{operation}/undo" in client.get(f"/activity/{operation}").text
+    monkeypatch.setattr(operation_undo, "MOST_EVENTS", 2)
+
+    assert f"/activity/{operation}/undo" not in client.get(f"/activity/{operation}").text
+    assert client.post(f"/activity/{operation}/undo", data=token(client)).status_code == 404
+
+
+def chosen(client: PageClient, path: str, action: str) -> uuid.UUID:
+    """Confirm an action on all rows, and return the job."""
+    done = agree(client, choose(client, path, action, all="1"))
+    assert done.status_code == 303, text_of(done.text)
+    return uuid.UUID(done.headers["Location"].split("/")[2])
+
+
+def test_sessions_of_many_people_are_ended_by_a_job(
+    fresh_app: Flask, client: PageClient, ada: Person, crew: list[uuid.UUID]
+) -> None:
+    build = Builder(fresh_app)
+    people = [replace(ada, id=key, email=build.read(User, key).email) for key in crew]
+    browsers = [page_client(fresh_app, one) for one in people]
+    job = chosen(client, "/users/", "end-sessions")
+    browsers[0].post("/logout", data=token(browsers[0]))
+
+    work(fresh_app, job)
+
+    assert [one.get("/account/").status_code for one in (*browsers, client)] == [303, 303, 303, 200]
+    assert (job_of(fresh_app, job).state, job_of(fresh_app, job).done) == ("done", 3)
+    assert "Not signed in Crew0 Example" in text_of(client.get(f"/jobs/{job}/").text)
+    with acting(fresh_app, ada):
+        events = db.session.scalars(select(Activity).where(Activity.action == "end_sessions")).all()
+    assert {(one.actor_id, one.organization_id) for one in events} == {(ada.id, ada.organization_id)}
+    assert {one.row_id for one in events} == set(crew[1:])
+
+
+def test_invitations_of_many_people_are_sent_by_a_job_exactly_once(
+    fresh_app: Flask, client: PageClient, ada: Person, crew: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with acting(fresh_app):
+        for key in crew:
+            set_values(key, invited_at=now())
+    job = chosen(client, "/users/?status=invited", "invite")
+    assert invited(fresh_app) == []
+    with acting(fresh_app):
+        set_values(crew[0], accepted_at=now())
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "advance", lost)
+        with pytest.raises(OperationalError):
+            work(fresh_app, job)
+    assert invited(fresh_app) == []
+
+    for _ in range(2):
+        work(fresh_app, job)
+
+    assert invited(fresh_app) == sorted(map(str, crew[1:]))
+    assert "No open invitation Crew0 Example" in text_of(client.get(f"/jobs/{job}/").text)
+
+
+def invited(app: Flask) -> list[str]:
+    with acting(app):
+        return sorted(str(one["user_id"]) for one in waiting(app) if one.get("kind") == "invitation")
+
+
+@pytest.mark.parametrize("action", ["deactivate", "end-sessions"])
+def test_a_job_of_somebody_who_may_no_longer_do_this_does_nothing(
+    fresh_app: Flask, client: PageClient, ada: Person, crew: list[uuid.UUID], action: str
+) -> None:
+    build = Builder(fresh_app)
+    browsers = [page_client(fresh_app, replace(ada, id=key, email=build.read(User, key).email)) for key in crew]
+    job = chosen(client, "/users/?q=crew", action)
+    with acting(fresh_app):
+        set_values(ada.id, role=Role.USER)
+
+    work(fresh_app, job)
+
+    assert job_of(fresh_app, job).state == "failed"
+    assert active(fresh_app, crew) == [True] * 3
+    assert [one.get("/account/").status_code for one in browsers] == [200] * 3
 
 
 def test_more_rows_than_a_job_changes_are_refused(

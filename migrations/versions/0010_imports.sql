@@ -147,5 +147,6 @@ BEGIN
     WHERE import_id IN (SELECT import_id FROM erased) AND email IS NULL AND text IS NOT NULL;
     RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION portal_forget_imported FROM PUBLIC;
 CREATE TRIGGER portal_forget_imported AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_forget_imported();

@@ -23,7 +23,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTran
 from portal.core import reconnecting as reconnecting  # listens to every engine
 from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
-from portal.core.connecting import LASTING, SETTINGS, arguments
+from portal.core.connecting import LASTING, SETTINGS, Cursor, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
 from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation self-test changes it here
@@ -170,18 +170,19 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def continued(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again."""
+    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again.
+
+    Rows that were read for the page are not read again: writing one that has changed since raises StaleDataError.
+    """
     return _command(function, _continue)
 
 
 def _continue(session: Session) -> None:
-    """Load all rows again, in a new transaction unless this one is the same actor's and only reads."""
+    """Begin a new transaction, unless this one is the same actor's and only reads."""
     actor = session.info.get("actor", SYSTEM)  # a command of the system needs other settings
     pending = session.new or session.dirty or session.deleted or session.info.get("written")
     if actor == SYSTEM or actor != current_actor() or pending:
         session.rollback()
-    else:
-        session.expire_all()
 
 
 def _command(function: Callable[P, R], begin: Callable[[Session], None]) -> Callable[P, R]:
@@ -256,7 +257,7 @@ def engine_options(
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
         "hide_parameters": True,  # error messages go to the log, so they must not contain keys, hashes or addresses
-        "connect_args": connect,
+        "connect_args": {**connect, "cursor_factory": Cursor},
     }
 
 

@@ -13,7 +13,7 @@ from portal.core.db import db
 from portal.core.listing import Listing
 
 Kind = Literal["csv", "jsonl"]
-FIRST, PART = 500, 40_000  # rows; the first part is soon there, and another takes 8 MB of memory
+FIRST, PART = 25, 40_000  # rows; the first part is read like a page, and another takes 8 MB of memory
 # Parts are read from an index in the order of the list. Planned for slow disks, each would read and sort all the rest.
 IN_ORDER = select(func.set_config("random_page_cost", "1.1", True))
 FORMULA = "=+-@\t\r"  # what formulas begin with; OWASP, CSV injection

@@ -39,7 +39,7 @@ def check(job: Job) -> bool:
     """Read and check the next batch. Writes nobody."""
     one = _import(job)
     try:
-        rows = uploads.rows_after(one, job.id, job.done)
+        rows = uploads.rows_after(one, job.id, job.done, checking.staging_of(one))
     except Refused as refused:
         raise Conflict(None, str(refused)) from refused
     elsewhere = job.result.get("elsewhere", 0) + (checking.store(one, rows) if rows else 0)

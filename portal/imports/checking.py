@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -18,6 +19,7 @@ from portal.imports import overwriting, staging
 from portal.imports.files import Row
 from portal.imports.models import Import, ImportRow
 from portal.imports.parsing import Parser
+from portal.imports.uploads import Staged, Staging
 from portal.organizations.models import Organization
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.attempts import of_foreign_addresses
@@ -42,21 +44,26 @@ def parser_of(one: Import) -> Parser:
     return Parser(one.headings, one.fields, grantable_roles(actor), current_settings().email_kinds, homes, home)
 
 
-def store(one: Import, rows: Sequence[Row]) -> int:
-    """Store the next rows with what they mean, and check them.
+def staging_of(one: Import) -> Staging:
+    """Turns a row of the file into what is stored of it, with the rights of the actor."""
+    return partial(_staged, parser_of(one))
+
+
+def store(one: Import, rows: Sequence[Staged]) -> int:
+    """Store the next rows, and check them.
 
     Returns how many addresses are in use elsewhere, where the actor can't see it.
     """
-    parser, first = parser_of(one), one.total + 1
-    found = [_staged(parser, number, line, cells) for number, (line, cells) in enumerate(rows, first)]
-    columns = dict(zip(staging.COLUMNS, map(list, zip(*found, strict=True)), strict=True))
+    first = one.total + 1
+    columns = dict(zip(staging.COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     db.session.execute(staging.STORE, {**columns, "import_id": one.id, "tenant": one.organization_id})
     one.total += len(rows)
     return check(one, first, one.total)
 
 
-def _staged(parser: Parser, number: int, line: int, cells: Sequence[str]) -> tuple[Any, ...]:
+def _staged(parser: Parser, number: int, row: Row) -> Staged:
     """The values of `staging.COLUMNS`. New people's keys are made here, ordered by time; unless they exist already."""
+    line, cells = row
     try:
         email, first, last, role, is_active, home = parser.values(cells)
     except ValueError as error:

@@ -72,7 +72,7 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     if one.problem:
         return
     db.session.flush()
-    elsewhere = checking.store(one, some)
+    elsewhere = checking.store(one, list(map(checking.staging_of(one), itertools.count(1), some)))
     if len(some) < uploads.BATCH:
         checking.finish(one, elsewhere)
         return

@@ -46,6 +46,7 @@ def workbook(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
         begin, style, end = _around(empty.read(SHEET))
         with file.open(SHEET, "w") as sheet:
             sheet.write(begin)
+            yield sent.taken()
             for part in _parts(rows, len(headings), style):
                 sheet.write(part)
                 yield sent.taken()

@@ -6,6 +6,7 @@ import itertools
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -15,14 +16,22 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from portal.activity import seals
+from portal.core.actor import Role
 from portal.core.db import db
 from portal.core.history import Activity
+from portal.imports import commands, uploads
+from portal.imports.models import Import
+from portal.jobs import running
 from portal.organizations.models import Organization
 from portal.postgres.embedded import Embedded
+from portal.users.models import User
 from tests.acting import acting, portal_on
+from tests.cast import Builder
 from tests.database import migrate
+from tests.imports.test_applying import received, run
 from tests.reliability.browser import Browser
 from tests.reliability.serving import serving
 from tests.reliability.test_database_trouble import root_on, signed_in
@@ -76,6 +85,11 @@ def kill_repeatedly(kill: Callable[[], None], acknowledged: list[str], times: in
         kill()
 
 
+def kill_postmaster(server: Embedded) -> None:
+    lines = (server.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    psutil.Process(int(lines[0])).kill()
+
+
 def check_ledger(server: Embedded, acknowledged: list[str], kills: int) -> None:
     """Check that acknowledged rows exist, that rows and events match, and that the seals verify."""
     with portal_on(server.url) as app, acting(app):
@@ -110,11 +124,45 @@ def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embed
     with serving(durable_server.url, tmp_path, PORTAL_SEAL_SECONDS="1") as run:
 
         def kill() -> None:
-            lines = (durable_server.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-            psutil.Process(int(lines[0])).kill()
+            kill_postmaster(durable_server)
             durable_server.start()
 
         with writing(run.address, signed_in(run.address, root)) as acknowledged:
             kill_repeatedly(kill, acknowledged, KILLS_OF_DATABASES)
 
     check_ledger(durable_server, acknowledged, KILLS_OF_DATABASES)
+
+
+def test_re3_an_import_applies_every_row_exactly_once_although_the_database_is_killed(
+    durable_server: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BATCH", 20)
+    many = 3_000
+    content = "Email\n" + "".join(f"p{number}@example.com\n" for number in range(many))
+    with portal_on(durable_server.url) as app:
+        build = Builder(app)
+        ada = build.person("ada@example.com", role=Role.ADMIN, tenant=build.tenant("Acme"))
+        import_id = received(app, ada, content)
+        run(app, build.read(Import, import_id).job_id)
+        with acting(app, ada):
+            job_id = commands.begin(import_id)
+
+        def kill() -> None:
+            time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 -- any moment will do
+            kill_postmaster(durable_server)
+
+        for _ in range(KILLS_OF_DATABASES):
+            with ThreadPoolExecutor(1) as pool:
+                killing = pool.submit(kill)
+                with suppress(OperationalError), app.app_context():
+                    running.run(job_id)
+                killing.result()
+            durable_server.start()
+        job = run(app, job_id)
+
+        assert (job.state, job.done, job.failed) == ("done", many, 0)
+        created = select(Activity.row_id).where(Activity.table_name == "users", Activity.action == "create")
+        with acting(app):
+            people = set(db.session.scalars(select(User.id).where(User.id != ada.id)))
+            events = Counter(db.session.scalars(created.where(Activity.row_id != ada.id)))
+        assert (len(people), events) == (many, Counter(people))

@@ -402,7 +402,7 @@ def invitations(tabs: Tabs) -> Page:
 
 def imported(tabs: Tabs) -> Page:
     page = at("/imports/")(tabs)
-    content = f"E-Mail;Vorname;{LONG}\nnew@example.com;Jörg;{LONG}\nbad;;\n".encode()
+    content = f"Email;Vorname;{LONG}\nnew@example.com;Jörg;{LONG}\nbad;;\n".encode()
     page.get_by_label("File").set_input_files({"name": f"{LONG}.csv", "mimeType": "text/csv", "buffer": content})
     page.get_by_role("button", name="Check file").click()
     page.locator(".figures").wait_for()

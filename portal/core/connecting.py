@@ -34,6 +34,8 @@ LASTING = {
     "default_transaction_isolation": r"read\ committed",
 }
 
+UNDESCRIBED = (None,) * 5  # size, precision and the like
+
 TOO_OLD = "PostgreSQL {} is too old. The portal needs version " + f"{OLDEST} or later."
 NOT_UTF8 = (
     "The database uses {}, which can't store most of the world's names. The portal needs a database created with"
@@ -56,6 +58,18 @@ def parameters(url: str, settings: Mapping[str, str], application_name: str) -> 
     _, address = parsed.get_dialect()().create_connect_args(parsed)
     address.pop("context", None)
     return {**address, **arguments(url, settings, application_name)}
+
+
+class Cursor(psycopg.Cursor[Any]):
+    """A cursor that describes columns only as far as SQLAlchemy reads it: the driver looks up much more about each."""
+
+    @property
+    def description(self) -> Any:
+        result = self.pgresult
+        if result is None or not result.nfields:
+            return None
+        columns = range(result.nfields)
+        return [((result.fname(n) or b"").decode(), result.ftype(n), *UNDESCRIBED) for n in columns]
 
 
 @event.listens_for(Engine, "rollback")

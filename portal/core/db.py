@@ -19,11 +19,12 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, Row, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
+from sqlalchemy.orm.exc import StaleDataError
 
 from portal.core import reconnecting as reconnecting  # listens to every engine
 from portal.core import scoping
 from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
-from portal.core.connecting import LASTING, SETTINGS, arguments
+from portal.core.connecting import LASTING, SETTINGS, Cursor, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
 from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation self-test changes it here
@@ -170,18 +171,19 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def continued(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again."""
+    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again.
+
+    Rows that were read for the page are not read again: writing one that has changed since raises StaleDataError.
+    """
     return _command(function, _continue)
 
 
 def _continue(session: Session) -> None:
-    """Load all rows again, in a new transaction unless this one is the same actor's and only reads."""
+    """Begin a new transaction, unless this one is the same actor's and only reads."""
     actor = session.info.get("actor", SYSTEM)  # a command of the system needs other settings
     pending = session.new or session.dirty or session.deleted or session.info.get("written")
     if actor == SYSTEM or actor != current_actor() or pending:
         session.rollback()
-    else:
-        session.expire_all()
 
 
 def _command(function: Callable[P, R], begin: Callable[[Session], None]) -> Callable[P, R]:
@@ -206,9 +208,9 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
             result = work()
             session.commit()
             return result
-        except DBAPIError as error:
+        except (DBAPIError, StaleDataError) as error:
             session.rollback()
-            if isinstance(error.orig, RETRIED):
+            if isinstance(error, StaleDataError) or isinstance(error.orig, RETRIED):
                 if attempt == ATTEMPTS:
                     raise Busy from error
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 -- jitter, no secret
@@ -256,7 +258,7 @@ def engine_options(
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
         "hide_parameters": True,  # error messages go to the log, so they must not contain keys, hashes or addresses
-        "connect_args": connect,
+        "connect_args": {**connect, "cursor_factory": Cursor},
     }
 
 

@@ -22,7 +22,15 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, MappedColumn, mapped_column, registry
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    MappedColumn,
+    declared_attr,
+    mapped_column,
+    registry,
+)
 
 from portal.core.actor import Actor, Role
 from portal.core.keys import uuid7
@@ -76,7 +84,11 @@ class Audited:
         Integer, server_default=text("1"), server_onupdate=FetchedValue(), sort_order=96
     )
 
-    __mapper_args__ = {"eager_defaults": True}
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        """An UPDATE of a row that somebody else has changed since it was read raises StaleDataError."""
+        return {"eager_defaults": True, "version_id_col": cls.version, "version_id_generator": False}
 
 
 class SoftDeletable:

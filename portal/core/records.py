@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import Select, select
+from sqlalchemy.orm.exc import StaleDataError
 
 from portal.core import history
 from portal.core.actor import current_actor
@@ -141,10 +142,17 @@ class Records(Generic[Row]):
 
     @continued
     def _update(self, row_id: uuid.UUID, version: int, values: Mapping[str, Any]) -> Row:
-        row = locked(self.by_id(row_id))
+        """Nobody else can save the row between reading and writing it: the version is compared when it is written."""
+        row = db.session.get(self.model, row_id)
+        if row is None or row.is_deleted:
+            raise Missing
         if row.version != version:
             raise Stale(row)
         self.change(row, self.edited(row, _differing(row, values)))
+        try:
+            db.session.flush()
+        except StaleDataError:
+            raise Stale(row) from None
         return row
 
     @command

@@ -33,7 +33,18 @@ def narrow(state: ORMExecuteState) -> None:
     if not actor.is_unlimited and not state.execution_options.get("all_tenants", False):
         options += _own_tenant(actor)
     if options and not state.is_insert:
-        state.statement = state.statement.options(*options)
+        is_kept = state.statement.get_execution_options().get("kept", False)
+        state.statement = _narrowed(state.statement, *options) if is_kept else state.statement.options(*options)
+
+
+def kept(statement: Select[*Ts]) -> Select[*Ts]:
+    """Mark a statement that is made once: scoping it and finding what it was compiled to cost less from then on."""
+    return statement.execution_options(kept=True)
+
+
+@lru_cache(maxsize=128)
+def _narrowed(statement: Any, *options: ExecutableOption) -> Any:
+    return statement.options(*options)
 
 
 def active(statement: Select[*Ts]) -> Select[*Ts]:

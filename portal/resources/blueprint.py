@@ -179,7 +179,12 @@ class Pages(Generic[Row]):
                     if form.is_stale:
                         raise Stale(row)
                     changed = self.records.update(id, form.seen_version(), form.values())
-                    confirm(changed, f"Changes to {self.resource.title_of(changed)} saved.", self.resource.undo_url(id))
+                    confirm(
+                        changed,
+                        f"Changes to {self.resource.title_of(changed)} saved.",
+                        self.resource.undo_url(id),
+                        is_made_here=changed.version != form.seen_version(),
+                    )
                     self.resource.edited(changed, form)
                     return redirect(next_url(back_url))
             except RateLimited as rate_limited:

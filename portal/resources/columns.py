@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -44,13 +43,3 @@ class Column:
 
     def phone_label(self, listing: Listing) -> str:
         return self.label if self.is_labeled or listing.sort_direction(self.name) else ""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A row of a list, as values: each call from a template would cost more than the cell."""
-
-    id: uuid.UUID
-    title: str
-    subtitle: str
-    cells: list[tuple[Column, str, Any]]  # with the label that phones show before the value

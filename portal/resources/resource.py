@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
-from sqlalchemy import ColumnElement, Select, case, inspect, select, true
+from markupsafe import Markup
+from sqlalchemy import ColumnElement, Select, bindparam, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
@@ -21,10 +22,12 @@ from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
 from portal.core.records import Records
+from portal.core.scoping import kept
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.resources.bulk import BulkAction
+from portal.resources.cells import table_rows
 from portal.resources.changes import Wording, changed, in_words
-from portal.resources.columns import Column, Shown
+from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.samples import Samples, SampleTenant
@@ -32,9 +35,8 @@ from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
 
 Row = TypeVar("Row", bound=Record)
-SUGGESTIONS = 10
+SUGGESTIONS, SAME_NAME = 10, 200  # at most
 KINDS: Mapping[str, str] = {"csv": "CSV", "jsonl": "JSON Lines", "xlsx": "XLSX"}
-SAME_NAME = 200
 
 
 class Resource(ABC, Generic[Row]):
@@ -143,14 +145,13 @@ class Resource(ABC, Generic[Row]):
 
     def exports(self, listing: Listing) -> list[tuple[str, str]]:
         """The kinds of downloads of this list, with their URLs."""
-        page = self.url("export")
-        return [(label, listing.url_with(format=kind).replace(listing.path, page, 1)) for kind, label in KINDS.items()]
+        url, path = listing.url_with, listing.path
+        return [(label, url(format=kind).replace(path, self.url("export"), 1)) for kind, label in KINDS.items()]
 
-    def shown(self, listing: Listing, rows: Sequence[Any]) -> Iterator[Shown]:
+    def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
         """The rows of a page as its table shows them."""
-        columns = [(one, one.phone_label(listing), one.of) for one in self.columns if one.is_shown(listing)]
-        for row in rows:
-            yield Shown(row.id, self.title_of(row), self.subtitle_of(row), [(*one, of(row)) for *one, of in columns])
+        named = ((row, self.title_of(row), self.subtitle_of(row)) for row in rows)
+        return table_rows(named, self.columns, listing, self.url("index"), self.permissions)
 
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""
@@ -206,9 +207,8 @@ class Resource(ABC, Generic[Row]):
     @cached_property
     def references(self) -> Mapping[str, str]:
         """The columns with keys of other rows, and the tables of those rows."""
-        columns = inspect(self.records.model).local_table.columns
-        keys = ((column.name, one.column) for column in columns for one in column.foreign_keys)
-        return {name: key.table.name for name, key in keys if key.name == "id"}
+        keys = inspect(self.records.model).local_table.foreign_keys
+        return {key.parent.name: key.column.table.name for key in keys if key.column.name == "id"}
 
     def wording(self, event: Any) -> Wording:
         """The wording of an event in the history that changed some columns."""
@@ -237,13 +237,16 @@ class Resource(ABC, Generic[Row]):
 
     # One row
 
-    def detailed(self, row_id: uuid.UUID) -> Select[Row]:
-        """The statement for one row, with related data that its pages show."""
-        return self.records.by_id(row_id)
+    @cached_property
+    def detailed(self) -> Select[Row]:
+        """The statement for the row with the key `row_id`, with related data that its pages show."""
+        return kept(select(self.records.model).where(self.records.model.id == bindparam("row_id")))
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
         """The row. Raises Missing if there is none."""
-        row = db.session.scalar(self.detailed(row_id), execution_options={"with_deleted": with_deleted})
+        row: Row | None = db.session.scalar(
+            self.detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
+        )
         if row is None:
             raise Missing
         return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Select
@@ -71,8 +72,9 @@ class Teams(Resource[Team]):
             "ID": Team.id,
         }
 
-    def detailed(self, row_id: uuid.UUID) -> Select[Team]:
-        return super().detailed(row_id).outerjoin(Team.organization).options(contains_eager(Team.organization))
+    @cached_property
+    def detailed(self) -> Select[Team]:
+        return super().detailed.outerjoin(Team.organization).options(contains_eager(Team.organization))
 
     def subtitle_of(self, row: Any) -> str:
         return row.description or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from flask import flash
@@ -206,9 +207,10 @@ class People(Resource[User]):
         state = "" if row.email_verified else " The address is not confirmed yet."
         return f"{text} {row.name} signs in with {readable_email(row.email)} again.{state}"
 
-    def detailed(self, row_id: uuid.UUID) -> Select[User]:
+    @cached_property
+    def detailed(self) -> Select[User]:
         """With the organization, which isn't loaded later."""
-        joined = queries.by_id(row_id).outerjoin(Organization, Organization.id == User.organization_id)
+        joined = super().detailed.outerjoin(Organization, Organization.id == User.organization_id)
         return joined.options(contains_eager(User.organization))
 
     def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:

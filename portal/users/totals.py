@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Identity, Index, and_, cast, false, func, select
@@ -74,18 +75,22 @@ def remaining_in(organization_id: Any, *conditions: ColumnElement[bool]) -> Any:
 def count_of(listing: Listing) -> Any:
     """The exact number of people in a list, as an expression; None if it has filters that totals don't know."""
     asked = listing.filters
-    if asked.keys() - COUNTED:
-        return None
-    kind = [UserTotal.status != "deleted" if listing.status == LOCKED_OUT else UserTotal.status == listing.status]
-    if listing.status in (*ABLE, LOCKED_OUT):
-        kind.append(UserTotal.in_deleted_organization.is_(listing.status == LOCKED_OUT))
+    return None if asked.keys() - COUNTED else _count(listing.status, current_actor().is_unlimited, *asked.items())
+
+
+@lru_cache(maxsize=128)
+def _count(status: str, is_unlimited: bool, *filters: tuple[str, str]) -> Any:
+    asked = dict(filters)
+    kind = [UserTotal.status != "deleted" if status == LOCKED_OUT else UserTotal.status == status]
+    if status in (*ABLE, LOCKED_OUT):
+        kind.append(UserTotal.in_deleted_organization.is_(status == LOCKED_OUT))
     if "role" in asked:
         kind.append(UserTotal.role == Role[asked["role"]])
     if "two_factor" in asked:
         kind.append(UserTotal.has_two_factor.is_(YES_OR_NO[asked["two_factor"]]))
     if "organization" in asked:
         kind.append(UserTotal.organization_id == (read_key(asked["organization"]) or NO_KEY))
-    elif current_actor().is_unlimited:
+    elif is_unlimited:
         kind.append(UserTotal.organization_id.is_(None))
     return total(*kind)
 

@@ -36,9 +36,9 @@ def latest_changes() -> Sequence[Any]:
     return feed().latest()
 
 
-def confirm(row: Any, text: str, undo_url: str) -> None:
-    """Flash a message about a row, with an undo button if this request changed it."""
-    if was_made_here(row, row.version):
+def confirm(row: Any, text: str, undo_url: str, *, is_made_here: bool | None = None) -> None:
+    """Flash a message about a row, with an undo button if this request changed it, which the history knows."""
+    if was_made_here(row, row.version) if is_made_here is None else is_made_here:
         offer_undo(text, undo_url, version=row.version)
     else:
         flash(text, "success")

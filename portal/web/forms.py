@@ -19,6 +19,7 @@ from portal.core.actor import current_actor
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import Permission, allows
 from portal.core.text import CONTROL, has_control, tidy
+from portal.web.controls import control
 from portal.web.signed_keys import signed_row
 
 LONGEST_BASE = 4000
@@ -36,6 +37,10 @@ class Form(FlaskForm):  # type: ignore[misc]
             if formdata is not _Auto:
                 return sent
             return g.get("typed") or (request.form if sent else sent)
+
+        def render_field(self, field: Any, render_kw: dict[str, Any]) -> Any:
+            rendered = control(field, render_kw)
+            return super().render_field(field, render_kw) if rendered is None else rendered
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form."""

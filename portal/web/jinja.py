@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from flask import Flask, request
 from flask_login import current_user
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
+from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from portal.core.actor import Role, current_actor, has_actor
@@ -21,17 +23,31 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.assets import address
 from portal.web.given import Link, navigation, permissions
 from portal.web.urls import here, home
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
-SPRITE = "vendor/tabler-icons/icons.svg"
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
+class Unindented(Extension):
+    """Indents the lines of pages by at most one space, which may separate words."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"\n[ \t]+", "\n ", source) if name and name.endswith(".html") else source
+
+
+class OneModule(Template):
+    """A template whose macros are made once. Otherwise each import would look for new globals, which no page adds."""
+
+    def _get_default_module(self, ctx: Any = None) -> Any:
+        return super()._get_default_module()
+
+
 def init_app(app: Flask) -> None:
+    app.jinja_env.template_class = OneModule
+    app.jinja_env.add_extension(Unindented)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -72,9 +88,9 @@ def shown_links() -> Iterator[tuple[Link, str, str]]:
                 yield link, *target
 
 
-def ago(then: datetime) -> str:
-    """`3 days ago`, `in 2 hours`; a date if it is a month or more away."""
-    seconds = int((now() - then).total_seconds())
+def ago(then: datetime, at: datetime | None = None) -> str:
+    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. As of now, or of `at`."""
+    seconds = int(((at or now()) - then).total_seconds())
     size = abs(seconds)
     if size < MINUTE:
         return "just now"
@@ -127,14 +143,10 @@ def _time(then: datetime, words: str) -> Markup:
     return Markup(f'<time datetime="{iso(then)}" title="{exact(then)}">{words}</time>')  # noqa: S704 -- no markup inside
 
 
+@cache
 def icon(name: str) -> Markup:
-    """An icon of the sprite, hidden from screen readers."""
-    return _icon(name, address(SPRITE))
-
-
-@lru_cache(maxsize=256)
-def _icon(name: str, sprite: str) -> Markup:
-    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(sprite, name)
+    """An icon, drawn by static/vendor/tabler-icons/icons.css. Screen readers skip it."""
+    return Markup('<i class="icon i-{}"></i>').format(name)
 
 
 @cache

@@ -5,15 +5,18 @@ const rowsOf = (form) => [...form.querySelectorAll('[name="id"]')];
 
 function showSelection(form) {
   const rows = rowsOf(form), chosen = rows.filter((row) => row.checked);
-  const page = form.querySelector('[data-page]'), all = form.elements.all;
-  page.hidden = false;
-  page.checked = chosen.length === rows.length;
-  page.indeterminate = chosen.length > 0 && !page.checked;
-  if (all) {
-    if (!page.checked) all.checked = false;
-    all.closest('label').hidden = !page.checked;
+  const page = form.querySelector('[data-page]'), { all } = form.elements, many = form.querySelector('.list').dataset.all;
+  const isWhole = rows.length > 0 && chosen.length === rows.length;
+  if (page) {
+    page.hidden = false;
+    page.checked = isWhole;
+    page.indeterminate = chosen.length > 0 && !isWhole;
   }
-  form.querySelector('output').textContent = all?.checked ? 'All selected' : `${chosen.length} selected`;
+  const label = all.closest('label');
+  label.hidden = !isWhole || !many;
+  if (label.hidden) all.checked = false;
+  label.querySelector('span').textContent = many ?? '';
+  form.querySelector('output').textContent = all.checked ? 'All selected' : `${chosen.length} selected`;
 }
 const showSelections = () => document.querySelectorAll('form.selecting').forEach(showSelection);
 
@@ -34,7 +37,7 @@ document.addEventListener('keydown', ({ key }) => {
   if (key === 'Escape' && !document.querySelector('dialog[open]')) document.querySelectorAll('form.selecting').forEach((form) => form.reset());
 });
 
-// A search changes the list below: rows that are still there stay selected, all others are not.
+// A search changes the list: rows that are still there stay selected, all others are not.
 let kept = [];
 document.addEventListener('htmx:before:swap', () => {
   kept = [...document.querySelectorAll('form.selecting [name="id"]:checked')].map((row) => row.value);
@@ -42,7 +45,8 @@ document.addEventListener('htmx:before:swap', () => {
 document.addEventListener('htmx:after:swap', () => {
   document.querySelectorAll('form.selecting').forEach((form) => {
     for (const row of rowsOf(form)) row.checked = kept.includes(row.value);
-    if (form.elements.all) form.elements.all.checked = false;
+    form.elements.all.checked = false;
+    form.action = form.querySelector('.list').dataset.action;
     showSelection(form);
   });
 });

@@ -62,8 +62,10 @@ CONFINED = {
     r"\b(set|delete)_cookie\(": ("web/cookies.py", "isolation/visitor.py"),
     r"request\.cookies\b": ("web/cookies.py", "web/sanity.py", "web/zones.py"),
     r"import requests|urllib\.request|http\.client": (),
-    # <wbr> in long words, and options that are rendered once
-    r"\bMarkup\(|\|safe\b|render_template_string": ("web/jinja.py", "account/forms.py"),
+    # <wbr> in long words, options that are rendered once, the rows of lists, and the controls of forms
+    r"\bMarkup\(|\|safe\b|render_template_string": (
+        "web/jinja.py", "web/controls.py", "account/forms.py", "resources/cells.py",
+    ),
     r"(?<![.\w])print\(": (),
     r"# type: ignore(?!\[)": (),
 }  # fmt: skip

@@ -43,7 +43,7 @@ def test_search_returns_only_the_table(client: PageClient, sign_in: SignIn, root
 
     answer = client.get("/organizations/?q=ac", headers=HTMX)
 
-    assert answer.text.lstrip().startswith('<div class="list" id="organizations-table">')
+    assert answer.text.lstrip().startswith('<div class="list" id="organizations-table"')
     assert names_in(answer.text) == ["Acme"]
     assert answer.headers["HX-Push-Url"] == "/organizations/?q=ac"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -304,8 +306,12 @@ def test_all_expired_invitations_are_sent_again(
     page = client.get("/users/?invitation=expired")
     assert "Resend all" in page.text
     url = "/users/selection?status=invited&invitation=expired"
+    button = re.search(r'form="all-rows" formaction="([^"]+)" name="action" value="([^"]+)"', page.text)
+    assert button is not None
+    assert html.unescape(button[1]) == url
+    sent = {**fields_of(page.text, url), "all": "1", "action": button[2]}
 
-    asked = client.post(url, data=fields_of(page.text, url), headers=headers)
+    asked = client.post(url, data=sent, headers=headers)
 
     assert "Send the invitation of 2 people again?" in text_of(asked.text)
     assert not jobs(app)

@@ -64,9 +64,9 @@ def init_app(app: Flask) -> None:
 
 
 def about_request() -> dict[str, Any]:
-    signed_in = current_user._get_current_object() if current_user and current_user.is_authenticated else None
+    person = current_user._get_current_object() if current_user else None
     return {
-        "me": signed_in,
+        "me": person if person and person.is_authenticated else None,
         "theme": theme.chosen(),
         "current_section": request.blueprint,
     }

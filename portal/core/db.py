@@ -19,6 +19,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, Row, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
+from sqlalchemy.orm.exc import StaleDataError
 
 from portal.core import reconnecting as reconnecting  # listens to every engine
 from portal.core import scoping
@@ -207,9 +208,9 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
             result = work()
             session.commit()
             return result
-        except DBAPIError as error:
+        except (DBAPIError, StaleDataError) as error:
             session.rollback()
-            if isinstance(error.orig, RETRIED):
+            if isinstance(error, StaleDataError) or isinstance(error.orig, RETRIED):
                 if attempt == ATTEMPTS:
                     raise Busy from error
                 time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 -- jitter, no secret

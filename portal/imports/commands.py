@@ -8,28 +8,31 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select, update
 
 from portal.core.actor import current_actor
 from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
-from portal.imports import checking, uploads
-from portal.imports.models import Import, ImportRow
-from portal.imports.words import Refused
+from portal.imports import checking, remembering, uploads
+from portal.imports.files import Row
+from portal.imports.models import Import, ImportPart, ImportRow
+from portal.imports.words import Refused, Unclear
 from portal.jobs.commands import start
 from portal.jobs.models import Job
 
 LONGEST_NAME = 100
+LONGEST_SHOWN = 60  # characters of a cell
 NO_PEOPLE = "This file has a header row, but no people below it."
 NO_ADDRESS = "Enter at least one email address."
 STATEMENT_TIMEOUT = "5min"
+UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 @command
 def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: bool = False) -> uuid.UUID:
-    """Keep a file, and read and check its rows. Raises Refused for a file that can't be read."""
+    """Keep a file, and read and check its rows. Raises Refused for a file that can't be read in any way."""
     actor = current_actor()
     if actor.id is None:
         raise Missing
@@ -44,7 +47,10 @@ def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: b
 
 @command
 def change(import_id: uuid.UUID, options: dict[str, Any], fields: Sequence[str] = ()) -> Import:
-    """Read the file again with these options, and its columns as these fields. Raises Missing, Conflict, Refused."""
+    """Read the file again with these options, and its columns, if they stay the same, as these fields.
+
+    Raises Missing, Conflict, Refused.
+    """
     one = _open(import_id)
     one.options = options
     _read(one, fields)
@@ -52,19 +58,21 @@ def change(import_id: uuid.UUID, options: dict[str, Any], fields: Sequence[str] 
 
 
 def _read(one: Import, fields: Sequence[str] = ()) -> None:
-    """Read and check the first rows, and the others by a job."""
+    """Read and check the first rows, and the others by a job. Without fields, columns are read as the last time."""
     db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
     rows = delete(ImportRow).where(ImportRow.import_id == one.id)
-    db.session.execute(rows, execution_options={"synchronize_session": False})
-    table = uploads.table_of(one)
-    one.form, one.encoding, one.delimiter, one.headings = table.form, table.encoding, table.delimiter, table.headings
-    one.fields = list(fields) if len(fields) == len(table.headings) else table.fields
+    db.session.execute(rows, execution_options=UNSYNCHRONIZED)
+    some: list[Row] = []
+    one.problem = None
+    try:
+        some = _first_rows(one, fields)
+    except Unclear as unclear:
+        one.problem = str(unclear)
     one.state, one.total, one.job_id = "read", 0, None
-    some = list(map(checking.staging_of(one), itertools.count(1), itertools.islice(table.rows, uploads.BATCH)))
-    if not some:
-        raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
+    if one.problem:
+        return
     db.session.flush()
-    elsewhere = checking.store(one, some)
+    elsewhere = checking.store(one, list(map(checking.staging_of(one), itertools.count(1), some)))
     if len(some) < uploads.BATCH:
         checking.finish(one, elsewhere)
         return
@@ -72,6 +80,32 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     one.job_id = start("import check", title, {"import_id": str(one.id)}, total=total)
     job = db.session.get_one(Job, one.job_id)
     job.done, job.result = len(some), {"elsewhere": elsewhere}
+
+
+def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
+    """The first rows of the file, and how it is read. Raises Refused."""
+    try:
+        table = uploads.table_of(one)
+    except Unclear as unclear:
+        one.encoding, one.delimiter, one.sample = unclear.encoding, unclear.delimiter, _cut(unclear.sample)
+        one.headings, one.fields, one.form = [], [], ""
+        raise
+    one.form, one.encoding, one.delimiter, one.header = table.form, table.encoding, table.delimiter, table.header
+    is_same = table.headings == one.headings and len(fields) == len(one.headings)
+    one.headings, one.fields, one.sample = table.headings, table.fields, _cut(table.sample)
+    if is_same:
+        one.fields = list(fields)
+    elif one.header:
+        remembering.recall(one)
+    some = list(itertools.islice(table.rows, uploads.BATCH))
+    if not some:
+        raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
+    return some
+
+
+def _cut(rows: Sequence[Row]) -> list[Any]:
+    """Rows for people to look at."""
+    return [[line, [cell[:LONGEST_SHOWN] for cell in cells]] for line, cells in rows]
 
 
 @command
@@ -108,15 +142,23 @@ def _open(import_id: uuid.UUID) -> Import:
 
 
 def remove_old(before: datetime) -> int:
-    """Remove the files that were uploaded earlier than `before`."""
+    """Remove the files that were uploaded earlier than `before`. What their columns mean stays remembered."""
     return in_batches(lambda: _remove_old(before))
 
 
 @command
 def _remove_old(before: datetime) -> int:
-    old = select(Import.id).where(Import.created_at < before).limit(1)
-    gone = delete(Import).where(Import.id.in_(old)).returning(Import.id)
-    return len(db.session.scalars(gone, execution_options={"synchronize_session": False}).all())
+    is_last = remembering.is_last()
+    old = select(Import.id, is_last).where(Import.created_at < before, or_(Import.state != "removed", ~is_last))
+    found = db.session.execute(old.limit(1)).first()
+    if found is None:
+        return 0
+    for model in (ImportRow, ImportPart):
+        db.session.execute(delete(model).where(model.import_id == found.id), execution_options=UNSYNCHRONIZED)
+    kept: dict[str, Any] = {"state": "removed", "name": "", "sample": [], "job_id": None}
+    changed = update(Import).values(kept) if found[1] else delete(Import)
+    db.session.execute(changed.where(Import.id == found.id), execution_options=UNSYNCHRONIZED)
+    return 1
 
 
 def totals(import_id: uuid.UUID) -> dict[str, int]:

@@ -10,13 +10,13 @@ import csv
 import itertools
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from typing import IO
 
 from portal.imports.sheets import is_sheet, rows_of_sheet
-from portal.imports.words import Refused, email_in, fields_for
+from portal.imports.words import Refused, Unclear, email_in, fields_for
 
 MOST_BYTES = 64_000_000
 MOST_ROWS = 1_000_000
@@ -27,11 +27,14 @@ SAMPLE_BYTES = 65_536
 PREAMBLE = 10  # lines before the header row, at most
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "mac-roman": "Mac Roman"}
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+NO_HEADER = "none"  # in place of the line of the header row
 OTHER_KINDS = {
     b"%PDF": "a PDF", b"\x1f\x8b": "compressed with gzip", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)", b"{\\rtf": "a text document", b"<!DOCTYPE": "a web page",
     b"<!doctype": "a web page", b"<html": "a web page", b"<?xml": "XML",
 }  # fmt: skip
+
+NO_EMAIL = "No column with email addresses was found. The first row should name the columns, such as Email."
 
 Row = tuple[int, list[str]]
 
@@ -46,25 +49,34 @@ class Table:
     rows: Iterator[Row]
     encoding: str = ""  # of text
     delimiter: str = ""
+    header: int = 0  # its line; 0 if there is none
+    sample: Sequence[Row] = ()  # the first rows, with those above the header row
 
 
-def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "") -> Table:
-    """Read a file. Encoding and delimiter are detected unless given. Raises Refused with a sentence for people."""
+def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "", header: str = "") -> Table:
+    """Read a file. Encoding, delimiter and the line of the header row are detected unless given, or NO_HEADER.
+
+    Raises Refused with a sentence for people.
+    """
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS))
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS), header)
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
             raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
     encoding = encoding if encoding in ENCODINGS else _encoding_of(start)
-    text = _decoded(start, encoding) or ""
+    text = decoded(start, encoding) or ""
     if "\x00" in text:
         raise Refused("This file contains binary data, so it is not a text file. Export the people as CSV.")
     delimiter = delimiter if delimiter in DELIMITERS else _delimiter_of(text)
     reader = TextIOWrapper(file, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     form = f"{ENCODINGS[encoding]}, separated by {DELIMITERS[delimiter]}"
-    table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]))
+    try:
+        table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]), header)
+    except Unclear as unclear:
+        unclear.encoding, unclear.delimiter = encoding, delimiter
+        raise
     return replace(table, encoding=encoding, delimiter=delimiter)
 
 
@@ -93,10 +105,10 @@ def _addresses(text: str) -> Iterator[tuple[str, str]]:
 def _encoding_of(start: bytes) -> str:
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
-    return "utf-8" if _decoded(start, "utf-8") is not None else "cp1252"
+    return "utf-8" if decoded(start, "utf-8") is not None else "cp1252"
 
 
-def _decoded(start: bytes, encoding: str) -> str | None:
+def decoded(start: bytes, encoding: str) -> str | None:
     """The beginning of the file, which may end inside a character; None if it isn't valid."""
     try:
         return getincrementaldecoder(encoding)().decode(start).removeprefix("\ufeff")
@@ -113,11 +125,11 @@ def _delimiter_of(text: str) -> str:
 
     def score(delimiter: str) -> tuple[int, int]:
         try:
-            sizes = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+            sizes = [len(row) for row in csv.reader(lines, delimiter=delimiter) if len(row) > 1]
         except csv.Error:
             return 0, 0
         usual = max(set(sizes), key=sizes.count, default=1)
-        return (sizes.count(usual) if usual > 1 else 0), usual
+        return sizes.count(usual), usual
 
     return max(DELIMITERS, key=score)
 
@@ -130,7 +142,7 @@ def _rows_of_text(reader: TextIOWrapper, delimiter: str, encoding: str) -> Itera
         except StopIteration:
             return
         except UnicodeDecodeError:
-            raise Refused(
+            raise Unclear(
                 f"After line {lines.line_num}, the file is not valid {encoding}. Choose its encoding."
             ) from None
         except csv.Error:
@@ -150,26 +162,42 @@ def _lines(reader: TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _table(form: str, rows: Iterator[Row]) -> Table:
+def _table(form: str, rows: Iterator[Row], header: str) -> Table:
     """Find the header row, and what each column means."""
     first = list(itertools.islice(_limited(rows), PREAMBLE + 1))
-    everything = itertools.chain(first, _limited(rows))
+    if not first:
+        raise Refused("This file is empty.")
+    place, begin = _chosen(first, header) if header else _detected(first)
+    width = max((len(cells) for _, cells in first[begin:]), default=0)
+    headings = [f"Column {n}" for n in range(1, width + 1)] if place is None else first[place][1]
+    fields = [""] * width if place is None else fields_for(headings)
+    if "email" not in fields:
+        found = (column for _, cells in first[begin:] for column, cell in enumerate(cells) if email_in(cell))
+        column = next(found, len(fields))
+        fields[column : column + 1] = ["email"] * (column < len(fields))
+    rest = itertools.islice(itertools.chain(first, _limited(rows)), begin, None)
+    return Table(form, headings, fields, rest, header=0 if place is None else first[place][0], sample=first)
+
+
+def _detected(first: Sequence[Row]) -> tuple[int | None, int]:
+    """The place of the header row, if there is one, and of the first row below it."""
     for place, (_, cells) in enumerate(first):
-        fields = fields_for(cells)
-        if "email" in fields and not any(map(email_in, cells)):
-            return Table(form, cells, fields, _without(everything, place + 1))
+        if "email" in fields_for(cells) and not any(map(email_in, cells)):
+            return place, place + 1
     for place, (_, cells) in enumerate(first):
-        if found := [column for column, cell in enumerate(cells) if email_in(cell)]:
+        if any(map(email_in, cells)):
             has_header = place > 0 and len(first[place - 1][1]) == len(cells)
-            headings = first[place - 1][1] if has_header else [f"Column {n}" for n in range(1, len(cells) + 1)]
-            fields = fields_for(headings) if has_header else [""] * len(cells)
-            fields[found[0]] = "email"
-            return Table(form, headings, fields, _without(everything, place))
-    raise Refused("No column with email addresses was found. The first row should name the columns, such as Email.")
+            return (place - 1 if has_header else None), place
+    raise Unclear(NO_EMAIL, first)
 
 
-def _without(rows: Iterator[Row], many: int) -> Iterator[Row]:
-    return itertools.islice(rows, many, None)
+def _chosen(first: Sequence[Row], header: str) -> tuple[int | None, int]:
+    if header == NO_HEADER:
+        return None, 0
+    for place, (line, _) in enumerate(first):
+        if str(line) == header:
+            return place, place + 1
+    raise Unclear(f"The header row can't be line {header}. Choose one of the first lines.", first)
 
 
 def _limited(rows: Iterable[Row]) -> Iterator[Row]:

@@ -36,6 +36,9 @@ class Import(Keyed, TenantOwned, Base):
     is_pasted: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     encoding: Mapped[str] = mapped_column(default="", server_default=text("''"))  # of text
     delimiter: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    header: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # its line; 0 if there is none
+    sample: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'"))  # the first rows
+    problem: Mapped[str | None]  # why the file couldn't be read
     headings: Mapped[list[str]] = mapped_column(ARRAY(Text))
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text))  # of each column; empty for those that are ignored
     options: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))

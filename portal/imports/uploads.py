@@ -18,6 +18,7 @@ from portal.imports.words import Refused
 
 BATCH = 5_000
 PART = 1_000_000  # bytes
+READING = ("encoding", "delimiter", "header")  # the options that say how
 REMOVED = "The file was removed together with somebody whom it mentions."
 
 Staged = tuple[Any, ...]  # what is stored of a row
@@ -49,7 +50,7 @@ def table_of(one: Import) -> Table:
         raise Refused(REMOVED)
     if one.is_pasted:
         return read_addresses(file.read().decode())
-    return read_file(file, one.options.get("encoding", ""), one.options.get("delimiter", ""))
+    return read_file(file, *(one.options.get(name, "") for name in READING))
 
 
 def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> list[Staged]:

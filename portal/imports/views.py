@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from flask import flash, request, url_for
@@ -15,8 +13,9 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
-from portal.imports import checking, commands, inviting, overwriting, uploads
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, Row
+from portal.imports import checking, commands, inviting, overwriting, remembering, uploads
+from portal.imports import refused as rows_refused
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, NO_HEADER
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
@@ -24,15 +23,15 @@ from portal.mail.notices import can_send
 from portal.organizations.queries import by_slug
 from portal.users.permissions import USERS, USERS_ANY_TENANT
 from portal.web import reauthentication
-from portal.web.csv import csv_response
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
 bp = inviting.bp
+LONGEST_CHOICE = 20
 RECENT = 20
 NEW = ("read", "checked")
 SHOWN = 25
-EXPORTED_AT_ONCE = 1_000
+SAMPLED = 5
 NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
 LABELS = {"create": "Create", "update": "Update", "unchanged": "Unchanged", "refused": "Refused"}
 INVITING = {"create": "Will be invited", "unchanged": "Already here", "refused": "Refused"}
@@ -48,8 +47,9 @@ def index() -> ResponseReturnValue:
 
 
 def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
-    recent = db.session.scalars(select(Import).order_by(Import.created_at.desc()).limit(RECENT)).all()
-    page: dict[str, Any] = {"recent": recent, "error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
+    recent = select(Import).where(Import.state != "removed").order_by(Import.created_at.desc()).limit(RECENT)
+    page: dict[str, Any] = {"error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
+    page["recent"] = db.session.scalars(recent).all()
     return render("imports/index.html", status=status, **page)
 
 
@@ -58,11 +58,10 @@ def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
 def upload() -> ResponseReturnValue:
     """Take a file in, and check it."""
     file = request.files.get("file")
-    options: dict[str, Any] = {name: request.form.get(name, "") for name in ("encoding", "delimiter")}
     try:
         if file is None or not file.filename:
             raise Refused("Choose a file.")
-        import_id = commands.receive(_name(file.filename), file.stream, options)
+        import_id = commands.receive(_name(file.filename), file.stream, _reading())
     except Refused as refused:
         db.session.rollback()
         return _form(str(refused), 422)
@@ -101,8 +100,19 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         job=job,
         fields=_fields(),
         overwritten=overwriting.FIELDS,
+        encodings=ENCODINGS,
+        delimiters=DELIMITERS,
+        lines=_lines(one),
+        shown=[row for row in one.sample if row[0] > one.header][:SAMPLED],
+        remembered=one.options.get(remembering.BY),
         is_open=bool(job and job.is_open),
     )
+
+
+def _lines(one: Import) -> list[tuple[Any, str]]:
+    """The lines that can be the header row."""
+    first = ((line, f"Line {line}: {', '.join(cells)}") for line, cells in one.sample)
+    return [(NO_HEADER, "No header row"), *first]
 
 
 def _labels(one: Import) -> dict[str, str]:
@@ -123,10 +133,11 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
     one = _import(id)
     known = _fields()
     chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
-    options: dict[str, Any] = {**one.options, "invites": "invites" in request.form}
+    options: dict[str, Any] = {**one.options, **_reading(), "invites": "invites" in request.form}
     options["overwrites"] = [name for name in overwriting.FIELDS if f"overwrite-{name}" in request.form]
     slug = request.form.get("organization", "").strip()
-    options.pop("home_id", None), options.pop("slug", None)
+    for name in ("home_id", "slug", remembering.BY):
+        options.pop(name, None)
     if slug and "organization" in known:
         home = db.session.scalar(by_slug(slug))
         if home is None:
@@ -140,6 +151,11 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
     except Refused as refused:
         flash(str(refused), "error")
     return redirect(url_for(".show", id=id))
+
+
+def _reading() -> dict[str, Any]:
+    """How the file is to be read: what isn't chosen is detected."""
+    return {name: request.form.get(name, "")[:LONGEST_CHOICE] for name in uploads.READING}
 
 
 @bp.post("/<uuid:id>/start")
@@ -166,32 +182,19 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
         return redirect(url_for(".show", id=import_id))
 
 
-@bp.get("/<uuid:id>/export/refused.csv")
+@bp.get("/<uuid:id>/export/refused")
 @requires(USERS.create)
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
-    one = _import(id)
     try:
-        rows = uploads.table_of(one).rows
+        return rows_refused.response(_import(id))
     except Refused as refused:
         flash(str(refused), "error")
         return redirect(url_for(".show", id=id))
-    return csv_response("refused", _refused(one, rows))
-
-
-def _refused(one: Import, rows: Iterator[Row]) -> Iterator[list[list[str]]]:
-    yield [["Reason", *one.headings]]
-    number = 0
-    while batch := list(islice(rows, EXPORTED_AT_ONCE)):
-        between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
-        found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)
-        reasons = {at: reason for at, reason in db.session.execute(found)}
-        yield [[reasons[at] or "", *cells] for at, (_, cells) in enumerate(batch, number + 1) if at in reasons]
-        number += len(batch)
 
 
 def _import(import_id: uuid.UUID) -> Import:
-    one = db.session.scalar(select(Import).where(Import.id == import_id))
+    one = db.session.scalar(select(Import).where(Import.id == import_id, Import.state != "removed"))
     if one is None:
         raise Missing
     return one

@@ -45,6 +45,14 @@ class Refused(Exception):
     """The file can't be imported. The message is a sentence for the person who uploaded it."""
 
 
+class Unclear(Refused):
+    """Another encoding, separator or header row may help. Contains the first rows as they were read."""
+
+    def __init__(self, message: str, sample: Sequence[tuple[int, list[str]]] = ()) -> None:
+        super().__init__(message)
+        self.sample, self.encoding, self.delimiter = sample, "", ""
+
+
 def email_in(cell: str) -> bool:
     return bool(ADDRESS.search(cell))
 

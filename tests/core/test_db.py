@@ -203,6 +203,25 @@ def test_co6_a_command_that_never_succeeds_raises_busy(fresh_app: Flask) -> None
         assert slugs() == set()
 
 
+def test_a_row_that_changed_since_it_was_read_is_read_and_written_again(fresh_app: Flask) -> None:
+    tenant = Builder(fresh_app).tenant("Acme")
+    others = iter(["theirs"])
+
+    @command
+    def describe() -> int:
+        row = db.session.get_one(Organization, tenant.id)
+        if name := next(others, None):
+            with db.engine.begin() as connection:
+                connection.execute(update(Organization).values(name=name))
+        row.name = f"{row.name} and ours"
+        db.session.flush()
+        return row.version
+
+    with acting(fresh_app):
+        assert describe() == 3
+        assert db.session.get_one(Organization, tenant.id).name == "theirs and ours"
+
+
 def test_other_database_errors_are_raised_at_once(fresh_app: Flask) -> None:
     work, runs = failing_first(1, "undefined_table")
 

@@ -28,6 +28,7 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
 from tests.database import SECRET_KEY
+from tests.imports.test_views import settings
 from tests.mailbox import jobs as emails
 from tests.rounds import rounds
 
@@ -229,8 +230,9 @@ def test_a_file_that_cannot_be_read_to_its_end_can_be_read_in_another_encoding(
     assert job.state == "failed"
     assert str(job.message).endswith("the file is not valid UTF-8. Choose its encoding.")
 
-    with acting(app, ada):
-        commands.change(import_id, {"encoding": "cp1252"})
+    client = page_client(app, ada)
+    assert f"{job.message} You needn" in client.get(f"/imports/{import_id}/").text
+    settings(client, import_id, encoding="cp1252")
     job = run(app, Builder(app).read(Import, import_id).job_id)
 
     assert (job.state, job.done, job.total) == ("done", 2_501, 2_501)

@@ -1,0 +1,85 @@
+"""Write the refused rows of an import as its file was written, with the reasons in a last column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from codecs import BOM_UTF8, getincrementalencoder
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import PurePath
+from typing import Any
+
+from flask import Response
+from sqlalchemy import select
+
+from portal.core.db import db
+from portal.imports import uploads
+from portal.imports.files import SAMPLE_BYTES, Row, decoded
+from portal.imports.models import Import, ImportRow
+from portal.imports.remembering import REASON
+from portal.imports.words import FIELDS
+from portal.web import xlsx
+from portal.web.csv import download, formula_safe
+
+AT_ONCE = 1_000  # rows
+ENDINGS = (".csv", ".tsv", ".txt")
+
+
+def response(one: Import) -> Response:
+    """The download: text as the file was, and workbooks as XLSX. Importing it again ignores the reasons.
+
+    Raises Refused if the file was removed.
+    """
+    rows = _rows(one, uploads.table_of(one).rows)
+    if not one.encoding:
+        return download("refused.xlsx", xlsx.MIMETYPE, xlsx.workbook(_headings(one), rows))
+    ending = PurePath(one.name).suffix.lower()
+    return download(f"refused{ending if ending in ENDINGS else '.csv'}", "text/csv", _text(one, rows))
+
+
+def _headings(one: Import) -> list[str]:
+    """Those of the file. Without a header row, names by which the columns are read again."""
+    if one.header:
+        return [*one.headings, REASON]
+    named = zip(one.fields, one.headings, strict=True)
+    return [*(FIELDS.get(field) or heading for field, heading in named), REASON]
+
+
+def _rows(one: Import, rows: Iterator[Row]) -> Iterator[list[str]]:
+    """The refused rows with their reasons."""
+    number, width = 0, len(one.headings)
+    while batch := list(islice(rows, AT_ONCE)):
+        between = ImportRow.number.between(number + 1, number + len(batch)), ImportRow.verdict == "refused"
+        found = select(ImportRow.number, ImportRow.reason).where(ImportRow.import_id == one.id, *between)
+        reasons: dict[int, Any] = {at: reason for at, reason in db.session.execute(found)}
+        for at, (_, cells) in enumerate(batch, number + 1):
+            if at in reasons:
+                yield [*cells[:width], *[""] * (width - len(cells)), reasons[at] or "", *cells[width:]]
+        number += len(batch)
+
+
+def _text(one: Import, rows: Iterator[list[str]]) -> Iterator[bytes]:
+    start = uploads.kept(one).read(SAMPLE_BYTES)
+    encoder = getincrementalencoder(one.encoding)(errors="replace")
+    page = io.StringIO()
+    writer = csv.writer(page, **_dialect(decoded(start, one.encoding) or "", one.delimiter))
+    yield BOM_UTF8 if start.startswith(BOM_UTF8) else b""
+    writer.writerow(_headings(one))
+    while True:
+        yield encoder.encode(page.getvalue())
+        page.seek(0)
+        page.truncate()
+        if not (batch := list(islice(rows, AT_ONCE))):
+            return
+        writer.writerows([formula_safe(cell) for cell in row] for row in batch)
+
+
+def _dialect(start: str, delimiter: str) -> Mapping[str, Any]:
+    """How the file ends its lines, and whether it quotes every cell."""
+    quoted = start.lstrip().startswith('"') and start.count(f'"{delimiter}"') > start.count(delimiter) / 2
+    return {
+        "delimiter": delimiter,
+        "lineterminator": "\r\n" if "\r\n" in start else "\n",
+        "quoting": csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+    }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, event, make_url
 
 from portal.core.errors import UnsuitableDatabase
@@ -66,7 +66,7 @@ class Cursor(psycopg.Cursor[Any]):
     @property
     def description(self) -> Any:
         result = self.pgresult
-        if result is None or not result.nfields:
+        if result is None or not (result.nfields or result.status == ExecStatus.TUPLES_OK):
             return None
         columns = range(result.nfields)
         return [((result.fname(n) or b"").decode(), result.ftype(n), *UNDESCRIBED) for n in columns]

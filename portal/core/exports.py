@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from io import BytesIO
 from typing import Any, Literal
 
@@ -27,9 +29,22 @@ OPTIONS: Mapping[Kind, str] = {"csv": "FORMAT csv, FORCE_QUOTE *", "jsonl": AS_I
 def exported(listing: Listing, columns: Mapping[str, Any], kind: Kind) -> Iterator[bytes]:
     """The rows of the list in its order, as lines of CSV or of JSON objects, without a heading.
 
-    A connection is held only while a part is read, not until it is sent. Rows that change meanwhile can be missing, or
-    be there twice if the list is sorted by what changed.
+    Each part is read while the one before is sent. A connection is held only meanwhile, not until the part is sent.
+    Rows that change meanwhile can be missing, or be there twice if the list is sorted by what changed.
     """
+    parts, context = _parts(listing, columns, kind), copy_context()  # it has the actor and the session
+
+    def read() -> bytes | None:
+        return context.run(lambda: next(parts, None))
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(read)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(read)
+            yield part
+
+
+def _parts(listing: Listing, columns: Mapping[str, Any], kind: Kind) -> Iterator[bytes]:
     line = [_cell(value) for value in columns.values()] if kind == "csv" else [_json(columns)]
     place, size = None, FIRST
     while True:

@@ -24,7 +24,7 @@ from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.given import Link, navigation, permissions
-from portal.web.urls import here, home
+from portal.web.urls import here, home, path_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -58,14 +58,15 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
+        "path_of": path_of,
     }  # fmt: skip
     app.context_processor(about_request)
 
 
 def about_request() -> dict[str, Any]:
-    signed_in = current_user._get_current_object() if current_user and current_user.is_authenticated else None
+    person = current_user._get_current_object() if current_user else None
     return {
-        "me": signed_in,
+        "me": person if person and person.is_authenticated else None,
         "theme": theme.chosen(),
         "current_section": request.blueprint,
     }

@@ -15,11 +15,11 @@ from portal.core.db import db
 from portal.core.listing import Listing
 
 Kind = Literal["csv", "jsonl"]
-FIRST, PART = 25, 40_000  # rows; the first part is read like a page, and another takes 8 MB of memory
-# Parts are read from an index in the order of the list. Planned for slow disks, each would read and sort all the rest.
+FIRST, PART = 25, 40_000  # rows; the first part is as fast as a page, and each other one takes 8 MB of memory
+# Makes the planner read parts in order from an index. For slow disks, it would read and sort all the rest each time.
 IN_ORDER = select(func.set_config("random_page_cost", "1.1", True))
 FORMULA = "=+-@\t\r"  # what formulas begin with; OWASP, CSV injection
-AFTER = "A"  # these characters and the apostrophe are before it
+AFTER = "A"  # these characters and the apostrophe sort before it
 NUMBER = r"^[-+][0-9][0-9 ]*([.,][0-9]+)?$"  # these are none, and an apostrophe would damage phone numbers
 # JSON contains no control characters, so with these COPY adds and escapes nothing.
 AS_IT_IS = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
@@ -70,7 +70,7 @@ def copy(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | N
     options, sent = copied
     part = BytesIO()
     with cursor.copy(f"COPY ({statement}) TO STDOUT ({options})", parameters) as lines:
-        for line in lines:  # kept together, so many objects would make the garbage collector run again and again
+        for line in lines:  # in one buffer: a list of many lines would make the garbage collector run repeatedly
             part.write(line)
     sent.append(part.getvalue())
     return True
@@ -91,7 +91,7 @@ def _cell(value: Any) -> Any:
 def formula_safe(text: Any) -> Any:
     """`formula_safe` of web/csv.py in SQL."""
     first = func.left(func.ltrim(text, "'"), 1)
-    may_be = text.collate("C") < AFTER  # one comparison for nearly all cells, a tenth of the time of the others
+    may_be = text.collate("C") < AFTER  # decides nearly all cells by one comparison, in a tenth of the time
     is_formula = and_(may_be, first.in_(list(FORMULA)), ~text.regexp_match(NUMBER))
     return case((is_formula, func.concat("'", text)), else_=text)
 

@@ -392,6 +392,23 @@ def asked_about_many(tabs: Tabs) -> Page:
     return page
 
 
+def invitations(tabs: Tabs) -> Page:
+    page = at("/imports/invite", ADA)(tabs)
+    page.get_by_label("Email addresses").fill(f"{LONG} <{LONG.lower()}@example.com>, {ADA}, nobody")
+    page.get_by_role("button", name="Check addresses").click()
+    page.locator(".figures").wait_for()
+    return page
+
+
+def imported(tabs: Tabs) -> Page:
+    page = at("/imports/")(tabs)
+    content = f"Email;Vorname;{LONG}\nnew@example.com;Jörg;{LONG}\nbad;;\n".encode()
+    page.get_by_label("File").set_input_files({"name": f"{LONG}.csv", "mimeType": "text/csv", "buffer": content})
+    page.get_by_role("button", name="Check file").click()
+    page.locator(".figures").wait_for()
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
@@ -407,6 +424,10 @@ SCENES: dict[str, Scene] = {
     "people, selected": selected,
     "people, question about selected": asked_about_many,
     "people, entry for selected": pressed(with_menu, "Add to team", "#entry"),
+    "people, invited": at("/users/?invitation=pending"),
+    "people, addresses to invite, with errors": pressed(at("/imports/invite"), "Check addresses", ".error"),
+    "people, addresses to invite": invitations,
+    "people, imported file": imported,
     "people, none found": at("/users/?q=nobodyhere"),
     "people, offline": offline,
     "person": of_person(),

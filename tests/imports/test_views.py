@@ -98,7 +98,7 @@ def test_a_file_is_previewed_then_imported_and_the_preview_equals_the_outcome(
     assert found(app, "new@example.com") is None
     page = ours.get(f"/imports/{import_id}/").text
     assert "6 rows, read as UTF-8, separated by comma" in page
-    assert "Email: the same address as in line 2." in page
+    assert "Email: the same address as on line 2." in page
     job = start(app, ours, import_id)
 
     assert (job.state, job.done, job.failed) == ("partly failed", 6, 3)
@@ -311,7 +311,7 @@ def test_refused_rows_can_be_downloaded_corrected_and_imported(app: Flask, ours:
     assert verdicts(app, again) == {"create": 1}
 
 
-def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
+def test_permanently_deleting_people_deletes_imported_files_that_mention_them(
     app: Flask, ours: PageClient, root: Person, gil: Person
 ) -> None:
     import_id = upload(ours, f"Email\n{gil.email}\nbad\n")

@@ -33,7 +33,8 @@ class InviteForm(RowForm):
     addresses = TextAreaField(
         "Email addresses",
         validators=[DataRequired("Enter at least one email address.")],
-        description="Separated by commas, semicolons or lines, as copied from an email program.",
+        description="Separated by commas, semicolons or lines, as copied from an email program."
+        " For more than 5,000, import a file.",
         render_kw={
             "rows": 6,
             "placeholder": "Ada Lovelace <ada@example.com>, grace@example.com",

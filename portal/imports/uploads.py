@@ -19,7 +19,7 @@ from portal.imports.words import Refused
 BATCH = 5_000
 PART = 1_000_000  # bytes
 READING = ("encoding", "delimiter", "header")  # the options that say how
-REMOVED = "The file was removed together with somebody whom it mentions."
+REMOVED = "This file was deleted because it mentions someone who was permanently deleted. Upload it again without them."
 
 Staged = tuple[Any, ...]  # what is stored of a row
 Staging = Callable[[int, Row], Staged]  # from its number and cells

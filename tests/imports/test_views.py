@@ -319,13 +319,13 @@ def test_permanently_deleting_people_deletes_imported_files_that_mention_them(
         users.purge(gil.id)
     page = f"/imports/{import_id}/"
 
-    assert "Permanently removed" in ours.get(page).text
+    assert "Permanently deleted" in ours.get(page).text
     assert ours.get(f"{page}export/refused").location == page
     text = ours.get(page).text
-    assert "The file was removed together with somebody whom it mentions." in text
+    assert "This file was deleted because it mentions someone who was permanently deleted." in text
     assert gil.email not in text
     settings(ours, import_id)
-    assert "The file was removed" in ours.get(page).text
+    assert "This file was deleted" in ours.get(page).text
 
 
 def test_somebody_created_between_check_and_import_is_not_created_twice(

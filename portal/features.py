@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from flask import Blueprint, Flask, url_for
+from flask import Blueprint, Flask
 
 from portal.account.views import bp as account
 from portal.activity import seals
@@ -89,6 +89,7 @@ from portal.web import activity_feed, people, reauthentication, session
 from portal.web.error_pages import REFUSED
 from portal.web.given import Link, Provision, actions, current_settings, lists, navigation, permissions
 from portal.web.observing import gauges
+from portal.web.urls import path_of
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def page(
     """A navigation link for people who have the permission."""
 
     def target() -> tuple[str, str] | None:
-        return (label, url_for(endpoint)) if allows(current_actor(), permission) and is_available() else None
+        return (label, path_of(endpoint)) if allows(current_actor(), permission) and is_available() else None
 
     return Link((endpoint.partition(".")[0],), icon, target, note)
 

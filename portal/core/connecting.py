@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, event, make_url
 
 from portal.core.errors import UnsuitableDatabase
@@ -61,12 +61,12 @@ def parameters(url: str, settings: Mapping[str, str], application_name: str) -> 
 
 
 class Cursor(psycopg.Cursor[Any]):
-    """A cursor that describes columns only as far as SQLAlchemy reads it: the driver looks up much more about each."""
+    """A cursor that describes columns only by name and type, as SQLAlchemy needs: the driver looks up much more."""
 
     @property
     def description(self) -> Any:
         result = self.pgresult
-        if result is None or not result.nfields:
+        if result is None or not (result.nfields or result.status == ExecStatus.TUPLES_OK):
             return None
         columns = range(result.nfields)
         return [((result.fname(n) or b"").decode(), result.ftype(n), *UNDESCRIBED) for n in columns]

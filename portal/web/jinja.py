@@ -24,7 +24,7 @@ from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.given import Link, navigation, permissions
-from portal.web.urls import here, home
+from portal.web.urls import here, home, path_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -32,7 +32,7 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 class Unindented(Extension):
-    """Indents the lines of pages by at most one space, which may separate words."""
+    """Reduces the indentation of pages to at most one space, which may separate words."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return re.sub(r"\n[ \t]+", "\n ", source) if name and name.endswith(".html") else source
@@ -58,14 +58,15 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
+        "path_of": path_of,
     }  # fmt: skip
     app.context_processor(about_request)
 
 
 def about_request() -> dict[str, Any]:
-    signed_in = current_user._get_current_object() if current_user and current_user.is_authenticated else None
+    person = current_user._get_current_object() if current_user else None
     return {
-        "me": signed_in,
+        "me": person if person and person.is_authenticated else None,
         "theme": theme.chosen(),
         "current_section": request.blueprint,
     }
@@ -89,7 +90,7 @@ def shown_links() -> Iterator[tuple[Link, str, str]]:
 
 
 def ago(then: datetime, at: datetime | None = None) -> str:
-    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. As of now, or of `at`."""
+    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. Counted from now, or from `at`."""
     seconds = int(((at or now()) - then).total_seconds())
     size = abs(seconds)
     if size < MINUTE:

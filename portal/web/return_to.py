@@ -53,7 +53,7 @@ def _given(name: str) -> str:
 def _list_before() -> str:
     """The URL of the list that led here, from the Referer. The rows of a list don't contain it, to keep them short."""
     before = request.headers.get("Referer", "")
-    if request.blueprint not in lists() or not before.startswith(request.host_url):
+    if not before or request.blueprint not in lists() or not before.startswith(request.host_url):
         return ""
     address = before[len(request.host_url) - 1 :]
     is_list = address.partition("?")[0] == url_for(f"{request.blueprint}.index")

@@ -108,11 +108,12 @@ def bind_actor() -> None:
     g.origin_token = bind_origin(Origin(g.get("request_id", ""), request.remote_addr or "", agent))
     if is_api():
         _manager._update_request_context_with_user(_bearer())
-    chosen = current_user.time_zone if current_user.is_authenticated else None
+    person = current_user._get_current_object()  # looked up once: each access asks Flask for the request
+    chosen = person.time_zone if person.is_authenticated else None
     g.zone_token = bind_zone(zones.zone_named(chosen or zones.of_browser()))
-    if current_user.is_authenticated:
-        g.actor = current_user.actor
-        g.actor_token = bind(current_user.actor)
+    if person.is_authenticated:
+        g.actor = person.actor
+        g.actor_token = bind(person.actor)
 
 
 def release_actor(_error: BaseException | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -83,3 +84,14 @@ def test_statements_stay_prepared_after_reads_and_follow_each_actors_row_securit
     with acting(fresh_app):
         prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT email FROM users%'")
         assert db.session.scalar(prepared) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"), [("SELECT 1 AS one", ["one"]), ("SELECT", []), ("SET jit = off", None)]
+)
+def test_results_are_described_also_without_columns(app: Flask, statement: str, names: list[str] | None) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(statement)
+
+        assert cursor.description == (None if names is None else [(name, 23, *[None] * 5) for name in names])

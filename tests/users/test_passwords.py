@@ -6,6 +6,8 @@ import base64
 import hashlib
 import logging
 import re
+import subprocess
+import sys
 import time
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from portal.config import ROOT
 from portal.core.db import command, db
 from portal.demo import DEMO_PASSWORD
 from portal.users import commands, passwords
@@ -317,3 +320,9 @@ def test_au13_a_violated_constraint_does_not_show_the_hash(app: Flask, uma: Pers
         collide()
 
     assert not HASH.search(str(raised.value))
+
+
+def test_word_lists_are_loaded_only_once_a_new_password_is_checked() -> None:
+    script = "import sys, portal; sys.exit('zxcvbn' in sys.modules)"
+
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)  # noqa: S603

@@ -33,7 +33,8 @@ class InviteForm(RowForm):
     addresses = TextAreaField(
         "Email addresses",
         validators=[DataRequired("Enter at least one email address.")],
-        description="Separate them with commas, semicolons or line breaks. You can paste them from an email program.",
+        description="Separate them with commas, semicolons or line breaks. You can paste them from an email program."
+        " For more than 5,000, import a file.",
         render_kw={
             "rows": 6,
             "placeholder": "Ada Lovelace <ada@example.com>, grace@example.com",

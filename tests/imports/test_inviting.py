@@ -67,7 +67,7 @@ def test_addresses_are_previewed_then_invited(
     preview = text_of(page.text)
     assert verdicts(app, import_id) == {"create": 3, "unchanged": 1, "refused": 3}
     assert "7 addresses. Invited people get the role Admin and join Drivers." in preview
-    assert re.search(r"Will be invited\s*3\s*Already has an account\s*1\s*Refused\s*3", preview)
+    assert re.search(r"Will be invited\s*3\s*Has an account\s*1\s*Refused\s*3", preview)
     assert "Send 3 invitations" in preview
     assert "Columns" not in preview
     assert (found(app, "alan@example.com"), emails(app)) == (None, [])

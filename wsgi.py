@@ -13,4 +13,4 @@ for sentence in settings.misspelled:
     logging.getLogger("portal").warning("%s", sentence)
 app = create_app(settings)
 gc.collect()
-gc.freeze()  # modules and mappings stay: looking for garbage among them took 100 ms each time
+gc.freeze()  # modules and mappings stay loaded: scanning them for garbage took 100 ms each time

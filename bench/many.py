@@ -1,4 +1,4 @@
-"""Measure downloads, an import and changes of many people, each beside what PostgreSQL alone takes for the same rows.
+"""Compare downloads, an import and changes of many people with what PostgreSQL alone takes for the same rows.
 
 They run in a copy of the database, which is dropped afterwards.
 """
@@ -49,7 +49,7 @@ EXPORTED = b"""COPY (SELECT u.email, u.first_name, u.last_name, u.role, o.name, 
     AND (o.id IS NULL OR o.deleted_at IS NULL)) TO STDOUT (FORMAT csv)"""
 COPIED = "COPY users (email, first_name, last_name, organization_id) FROM STDIN"
 DEACTIVATED = "UPDATE users SET is_active = false WHERE id = ANY(%s)"
-HEAD = ["what", "rows", "seconds", "rows per second", "floor's", "of the floor", "first byte, ms"]
+HEAD = ["what", "rows", "seconds", "rows per second", "floor: rows per second", "share of the floor", "first byte, ms"]
 
 
 @contextmanager

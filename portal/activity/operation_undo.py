@@ -32,10 +32,10 @@ Changes = Mapping[str, list[Any]]  # by column, the value before and after
 
 FEW = 20  # different values that rows had
 JOB = "undo"
-MOST_EVENTS = 300_000  # of an operation, which are read together
-ALREADY = "As before already"
+MOST_EVENTS = 300_000  # of an operation, because all are read together
+ALREADY = "Already as before"
 SINCE = "Changed again since"
-ONE_BY_ONE = "Can be undone in their own history only"
+ONE_BY_ONE = "Can only be undone in their own history"
 NOT_ALLOWED = "You aren't allowed to undo this"
 DELETED = "The {} is deleted"
 
@@ -53,7 +53,7 @@ def _operation(operation_id: uuid.UUID) -> Select[uuid.UUID]:
 
 
 def parts_of(operation_id: uuid.UUID) -> list[Part]:
-    """What undoes the operation, as far as the actor sees it. Raises Missing if that is nothing, or too much."""
+    """What undoes the operation, as far as the actor sees it. Raises Missing if that is nothing or too much."""
     if db.session.scalar(_operation(operation_id).where(Operation.events > MOST_EVENTS)):
         raise Missing
     parts = [*_rows(operation_id), *_links(operation_id)]
@@ -143,7 +143,7 @@ def _relinking(relation: Relation, found: Row[Any], *, adds: bool) -> BulkChange
 
 
 def _step(job: Job) -> bool:
-    """Undo what was confirmed in one transaction, except what somebody changed since."""
+    """Undo the confirmed rows in one transaction, except for those changed since."""
     parts, confirmed = parts_of(uuid.UUID(job.arguments["operation"])), job.arguments["rows"]
     if len(parts) != len(confirmed):
         raise Conflict(None, CHANGED)

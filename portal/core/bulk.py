@@ -74,8 +74,8 @@ class BulkChange:
     model: type[Record]
     with_deleted = False
     is_undoable = True
-    is_by_system = False  # because its actor needs more rights for it
-    by: Actor | None = None  # for whom the system makes it
+    is_by_system = False  # because it needs more rights than the actor has
+    by: Actor | None = None  # on whose behalf the system makes it
     undoes: uuid.UUID | None = None  # the operation
     also_refused: Sequence[Refusal] = ()
 

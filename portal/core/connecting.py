@@ -61,7 +61,7 @@ def parameters(url: str, settings: Mapping[str, str], application_name: str) -> 
 
 
 class Cursor(psycopg.Cursor[Any]):
-    """A cursor that describes columns only as far as SQLAlchemy reads it: the driver looks up much more about each."""
+    """A cursor that describes columns only by name and type, as SQLAlchemy needs: the driver looks up much more."""
 
     @property
     def description(self) -> Any:

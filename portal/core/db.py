@@ -171,7 +171,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def continued(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `command`, in the transaction that the actor has read the page in: another would set the actor again.
+    """Like `command`, in the transaction that read the page, because another would have to set the actor again.
 
     Rows that were read for the page are not read again: writing one that has changed since raises StaleDataError.
     """

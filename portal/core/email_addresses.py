@@ -89,7 +89,7 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
 
 @lru_cache(maxsize=10_000)
 def _is_usual(domain: str) -> bool:
-    """Whether plain names at this lowercase domain are addresses in their normal form, whatever kinds are accepted."""
+    """Whether plain names at this lowercase domain are canonical addresses, whichever kinds are accepted."""
     try:
         name, readable, ascii_domain = _parts(f"a@{domain}", ())
     except EmailNotValidError:

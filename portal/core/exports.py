@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from io import BytesIO
 from typing import Any, Literal
 
@@ -13,11 +15,11 @@ from portal.core.db import db
 from portal.core.listing import Listing
 
 Kind = Literal["csv", "jsonl"]
-FIRST, PART = 25, 40_000  # rows; the first part is read like a page, and another takes 8 MB of memory
-# Parts are read from an index in the order of the list. Planned for slow disks, each would read and sort all the rest.
+FIRST, PART = 25, 40_000  # rows; the first part is as fast as a page, and each other one takes 8 MB of memory
+# Makes the planner read parts in order from an index. For slow disks, it would read and sort all the rest each time.
 IN_ORDER = select(func.set_config("random_page_cost", "1.1", True))
 FORMULA = "=+-@\t\r"  # what formulas begin with; OWASP, CSV injection
-AFTER = "A"  # these characters and the apostrophe are before it
+AFTER = "A"  # these characters and the apostrophe sort before it
 NUMBER = r"^[-+][0-9][0-9 ]*([.,][0-9]+)?$"  # these are none, and an apostrophe would damage phone numbers
 # JSON contains no control characters, so with these COPY adds and escapes nothing.
 AS_IT_IS = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
@@ -27,9 +29,22 @@ OPTIONS: Mapping[Kind, str] = {"csv": "FORMAT csv, FORCE_QUOTE *", "jsonl": AS_I
 def exported(listing: Listing, columns: Mapping[str, Any], kind: Kind) -> Iterator[bytes]:
     """The rows of the list in its order, as lines of CSV or of JSON objects, without a heading.
 
-    A connection is held only while a part is read, not until it is sent. Rows that change meanwhile can be missing, or
-    be there twice if the list is sorted by what changed.
+    Each part is read while the one before is sent. A connection is held only meanwhile, not until the part is sent.
+    Rows that change meanwhile can be missing, or be there twice if the list is sorted by what changed.
     """
+    parts, context = _parts(listing, columns, kind), copy_context()  # it has the actor and the session
+
+    def read() -> bytes | None:
+        return context.run(lambda: next(parts, None))
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(read)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(read)
+            yield part
+
+
+def _parts(listing: Listing, columns: Mapping[str, Any], kind: Kind) -> Iterator[bytes]:
     line = [_cell(value) for value in columns.values()] if kind == "csv" else [_json(columns)]
     place, size = None, FIRST
     while True:
@@ -55,7 +70,7 @@ def copy(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | N
     options, sent = copied
     part = BytesIO()
     with cursor.copy(f"COPY ({statement}) TO STDOUT ({options})", parameters) as lines:
-        for line in lines:  # kept together, so many objects would make the garbage collector run again and again
+        for line in lines:  # in one buffer: a list of many lines would make the garbage collector run repeatedly
             part.write(line)
     sent.append(part.getvalue())
     return True
@@ -76,7 +91,7 @@ def _cell(value: Any) -> Any:
 def formula_safe(text: Any) -> Any:
     """`formula_safe` of web/csv.py in SQL."""
     first = func.left(func.ltrim(text, "'"), 1)
-    may_be = text.collate("C") < AFTER  # one comparison for nearly all cells, a tenth of the time of the others
+    may_be = text.collate("C") < AFTER  # decides nearly all cells by one comparison, in a tenth of the time
     is_formula = and_(may_be, first.in_(list(FORMULA)), ~text.regexp_match(NUMBER))
     return case((is_formula, func.concat("'", text)), else_=text)
 

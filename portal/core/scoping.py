@@ -38,7 +38,7 @@ def narrow(state: ORMExecuteState) -> None:
 
 
 def kept(statement: Select[*Ts]) -> Select[*Ts]:
-    """Mark a statement that is made once: scoping it and finding what it was compiled to cost less from then on."""
+    """Mark a statement that is built once and reused: scoping it and finding its compiled form then cost less."""
     return statement.execution_options(kept=True)
 
 

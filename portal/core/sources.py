@@ -68,7 +68,7 @@ class Filter:
 
     `chip` describes the filter in words, given the value and the first row of the page, if any. `wrong` is the error
     message for an invalid value that a person entered. A filter with a `label` is shown above the list: with its
-    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. If it divides a single
+    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. If it divides a
     tab, its choices are shown as parts of that tab. `is_found` is false if the source's `find` doesn't apply it.
     """
 

@@ -27,8 +27,8 @@ from portal.teams.resource import members
 from portal.users.permissions import USERS
 
 GONE = "The import was removed."
-NO_TEAM = "The team was deleted."
-TAKEN = "Email: somebody has just been given this address."
+NO_TEAM = "The team was deleted. Restore it, then try again."
+TAKEN = "Email: someone else was just given this address."
 
 
 def page(job: Job) -> str:
@@ -36,7 +36,7 @@ def page(job: Job) -> str:
 
 
 def check(job: Job) -> bool:
-    """Read and check the next batch. Writes nobody."""
+    """Read and check the next batch, without writing people."""
     one = _import(job)
     try:
         rows = uploads.rows_after(one, job.id, job.done, checking.staging_of(one))

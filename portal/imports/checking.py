@@ -1,4 +1,4 @@
-"""Read the rows of an import in batches, and decide what becomes of each. Nobody is written."""
+"""Read the rows of an import in batches and decide what to do with each, without writing people."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.attempts import of_foreign_addresses
 from portal.web.given import current_settings
 
-TOO_MANY_ELSEWHERE = "Too many addresses of this file can't be used here. Ask your system administrator."
+TOO_MANY_ELSEWHERE = "Too many of these addresses can't be used here. Ask your system administrator."
 LONGEST_TEXT = 60  # of a row that can't be used
 
 
 def role_of(one: Import) -> Role:
-    """The role of people whose row names none."""
+    """The role of new people whose row doesn't name one."""
     return Role[one.options.get("role", Role.USER.name)]
 
 
@@ -45,14 +45,14 @@ def parser_of(one: Import) -> Parser:
 
 
 def staging_of(one: Import) -> Staging:
-    """Turns a row of the file into what is stored of it, with the rights of the actor."""
+    """Return the function that turns a row of the file into the values to store, with the rights of the actor."""
     return partial(_staged, parser_of(one))
 
 
 def store(one: Import, rows: Sequence[Staged]) -> int:
     """Store the next rows, and check them.
 
-    Returns how many addresses are in use elsewhere, where the actor can't see it.
+    Returns how many addresses are in use where the actor can't see it.
     """
     first = one.total + 1
     columns = dict(zip(staging.COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
@@ -62,7 +62,7 @@ def store(one: Import, rows: Sequence[Staged]) -> int:
 
 
 def _staged(parser: Parser, number: int, row: Row) -> Staged:
-    """The values of `staging.COLUMNS`. New people's keys are made here, ordered by time; unless they exist already."""
+    """The values of `staging.COLUMNS`, with a key in case the person is new: keys made here are ordered by time."""
     line, cells = row
     try:
         email, first, last, role, is_active, home = parser.values(cells)
@@ -74,7 +74,7 @@ def _staged(parser: Parser, number: int, row: Row) -> Staged:
 
 
 def check(one: Import, first: int, last: int) -> int:
-    """Decide again about rows that aren't refused. Returns how many addresses are in use elsewhere, unseen."""
+    """Decide again about rows not yet refused. Returns how many addresses are in use where the actor can't see it."""
     granted = [role.name for role in grantable_roles(current_actor())]
     overwrites = one.options.get("overwrites", [])
     elsewhere = db.session.scalar(select(func.portal_check_import(one.id, first, last, overwrites, granted)))
@@ -87,7 +87,7 @@ def check(one: Import, first: int, last: int) -> int:
 
 
 def finish(one: Import, elsewhere: int) -> None:
-    """End the check. Too many addresses in use elsewhere refuse all rows, so that nobody learns which they are."""
+    """End the check. Too many addresses in use elsewhere refuse all rows: single refusals would reveal which ones."""
     one.state = "checked"
     if not _count_foreign(elsewhere):
         statement = update(ImportRow).where(ImportRow.import_id == one.id)

@@ -32,7 +32,7 @@ UNSYNCHRONIZED = {"synchronize_session": False}
 
 @command
 def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: bool = False) -> uuid.UUID:
-    """Keep a file, and read and check its rows. Raises Refused for a file that can't be read in any way."""
+    """Store a file, then read and check its rows. Raises Refused if no settings could make it readable."""
     actor = current_actor()
     if actor.id is None:
         raise Missing
@@ -47,7 +47,7 @@ def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: b
 
 @command
 def change(import_id: uuid.UUID, options: dict[str, Any], fields: Sequence[str] = ()) -> Import:
-    """Read the file again with these options, and its columns, if they stay the same, as these fields.
+    """Read the file again with these options, and its columns as these fields if its headings stay the same.
 
     Raises Missing, Conflict, Refused.
     """
@@ -58,7 +58,7 @@ def change(import_id: uuid.UUID, options: dict[str, Any], fields: Sequence[str] 
 
 
 def _read(one: Import, fields: Sequence[str] = ()) -> None:
-    """Read and check the first rows, and the others by a job. Without fields, columns are read as the last time."""
+    """Read and check the first rows here, and the others in a job. Without fields, earlier choices are recalled."""
     db.session.execute(select(func.set_config("statement_timeout", STATEMENT_TIMEOUT, True)))
     rows = delete(ImportRow).where(ImportRow.import_id == one.id)
     db.session.execute(rows, execution_options=UNSYNCHRONIZED)
@@ -83,7 +83,7 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
 
 
 def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
-    """The first rows of the file, and how it is read. Raises Refused."""
+    """Return the first rows of the file, and store how it was read. Raises Refused."""
     try:
         table = uploads.table_of(one)
     except Unclear as unclear:
@@ -104,7 +104,7 @@ def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
 
 
 def _cut(rows: Sequence[Row]) -> list[Any]:
-    """Rows for people to look at."""
+    """Rows with cells short enough for the page."""
     return [[line, [cell[:LONGEST_SHOWN] for cell in cells]] for line, cells in rows]
 
 
@@ -142,7 +142,7 @@ def _open(import_id: uuid.UUID) -> Import:
 
 
 def remove_old(before: datetime) -> int:
-    """Remove the files that were uploaded earlier than `before`. What their columns mean stays remembered."""
+    """Remove files uploaded earlier than `before`, but remember what their columns mean."""
     return in_batches(lambda: _remove_old(before))
 
 

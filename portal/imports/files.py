@@ -27,7 +27,7 @@ SAMPLE_BYTES = 65_536
 PREAMBLE = 10  # lines before the header row, at most
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "mac-roman": "Mac Roman"}
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-NO_HEADER = "none"  # in place of the line of the header row
+NO_HEADER = "none"  # instead of the line of the header row
 OTHER_KINDS = {
     b"%PDF": "a PDF", b"\x1f\x8b": "compressed with gzip", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)", b"{\\rtf": "a text document", b"<!DOCTYPE": "a web page",
@@ -54,7 +54,7 @@ class Table:
 
 
 def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "", header: str = "") -> Table:
-    """Read a file. Encoding, delimiter and the line of the header row are detected unless given, or NO_HEADER.
+    """Read a file. Encoding, delimiter and the line of the header row (or NO_HEADER) are detected unless given.
 
     Raises Refused with a sentence for people.
     """
@@ -87,7 +87,7 @@ def read_addresses(text: str) -> Table:
 
 
 def _addresses(text: str) -> Iterator[tuple[str, str]]:
-    """Each name and address. Parts without an address are the beginning of a name with commas, if one follows."""
+    """Each name and address. Parts without an address begin a name with commas, such as `Byron, Ada <ada@a.org>`."""
     for line in re.split(r"[;\n]", text):
         kept: list[str] = []
         for part in filter(str.strip, line.split(",")):

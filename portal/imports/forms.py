@@ -1,4 +1,4 @@
-"""The form that invites people."""
+"""The form for inviting people."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import RowForm, TextField
 
 SEVERAL = "Several teams have this name. Enter the organization, too."
-GONE = "The organization of this team is deleted."
+GONE = "This team's organization was deleted. Enter another team."
 
 
 class InviteForm(RowForm):
-    """Addresses, and what the invited people become. SUPER_ADMINs choose the organization."""
+    """Addresses, and the role and team of the people invited. SUPER_ADMINs choose the organization."""
 
     layout = ("addresses", "organization_id", ("role", "team"))
     permissions = {"organization_id": USERS_ANY_TENANT, "team": members.permission}
     addresses = TextAreaField(
         "Email addresses",
         validators=[DataRequired("Enter at least one email address.")],
-        description="Separated by commas, semicolons or lines, as copied from an email program.",
+        description="Separate them with commas, semicolons or line breaks. You can paste them from an email program."
+        " For more than 5,000, import a file.",
         render_kw={
             "rows": 6,
             "placeholder": "Ada Lovelace <ada@example.com>, grace@example.com",
@@ -60,7 +61,7 @@ class InviteForm(RowForm):
             }
 
     def validate_team(self, field: Any) -> None:
-        """One team, of the organization if one is entered."""
+        """Find exactly one team, in the organization if one is entered."""
         if not field.data:
             return
         found = teams.identified_by(field.data, self._home)

@@ -1,4 +1,4 @@
-"""The page that invites people by their addresses: an import of these, with a role and a team."""
+"""The page for inviting people: an import of pasted addresses, with a role and a team."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ bp = Blueprint("imports", __name__, url_prefix="/imports")
 @bp.route("/invite", methods=["GET", "POST"])
 @requires(USERS.create)
 def invite() -> ResponseReturnValue:
-    """Take addresses in, and check them. The argument `again` is an import whose addresses are changed."""
+    """Receive addresses and check them. The argument `again` is the import whose addresses are being changed."""
     form = InviteForm(**_former())
     if form.validate_on_submit():
         file = BytesIO((form.addresses.data or "").encode())

@@ -1,4 +1,4 @@
-"""The tables of imports, of their files and of their rows."""
+"""The tables of imports, their files and their rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Import(Keyed, TenantOwned, Base):
 
 
 class ImportPart(TenantOwned, Base):
-    """A part of an uploaded file, which is kept so that it can be read in another way."""
+    """A part of an uploaded file, kept so that the file can be read again with other settings."""
 
     __tablename__ = "import_parts"
     __table_args__ = (Index("import_parts_organization_id_idx", "organization_id"),)
@@ -66,9 +66,9 @@ class ImportPart(TenantOwned, Base):
 
 
 class ImportRow(TenantOwned, Base):
-    """A row of a file, and what becomes of it. `line` is its line in the file.
+    """A row of a file, and what the import does with it. `line` is its line in the file.
 
-    `person_id` is the person that it creates, updates or leaves as they are.
+    `person_id` is the person whom it creates, updates or leaves unchanged.
     """
 
     __tablename__ = "import_rows"

@@ -1,4 +1,4 @@
-"""Give existing people the values of an import's rows, under the rules for changes of many people; and undo that."""
+"""Overwrite existing people with the rows of an import, under the rules for changes of many people, and undo that."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
 
 
 def overwrite(one: Import, ids: Sequence[uuid.UUID]) -> None:
-    """Change people, who are locked."""
+    """Overwrite people, who must be locked."""
     for change in _changes(one.id, one.options.get("overwrites", ())):
         if changed := change.judged(ids).changed:
             change.apply(changed)
@@ -66,7 +66,7 @@ def _changes(import_id: uuid.UUID, fields: Iterable[str], *, undoes: bool = Fals
 
 
 def _value(import_id: uuid.UUID, name: str, undoes: bool) -> Any:
-    """What the row of a person gives as an expression, looked up by the index on email."""
+    """The value in the row of a person, as an expression that uses the index on email."""
     column = getattr(User, name)
     before = cast(ImportRow.before[name].astext, column.type)
     row = select(before if undoes else getattr(ImportRow, name)).where(

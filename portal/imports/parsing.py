@@ -33,7 +33,7 @@ class Values(NamedTuple):
 class Parser:
     """Reads the rows of one import. `homes` are the organizations that the actor can name, by slug.
 
-    Role, status and names that a row doesn't give are None.
+    Role, status and names that a row doesn't contain are None.
     """
 
     headings: Sequence[str]
@@ -50,7 +50,7 @@ class Parser:
         return sorted(places, key=lambda one: rank_of(self.headings[one[1]]))
 
     def values(self, cells: Sequence[str]) -> Values:
-        """The person in a row. Raises ValueError that names the cell that can't be used."""
+        """The person in a row. Raises ValueError naming the cell that can't be used."""
         texts: dict[str, str] = {}
         for field, place in self._places:
             if place < len(cells) and cells[place] and field not in texts:

@@ -1,4 +1,4 @@
-"""Write the refused rows of an import as its file was written, with the reasons in a last column."""
+"""Write the refused rows of an import in the format of its file, with the reasons in the last column."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDINGS = (".csv", ".tsv", ".txt")
 
 
 def response(one: Import) -> Response:
-    """The download: text as the file was, and workbooks as XLSX. Importing it again ignores the reasons.
+    """The download: text in the format of the file, workbooks as XLSX. Importing it again ignores the reasons.
 
     Raises Refused if the file was removed.
     """
@@ -39,7 +39,7 @@ def response(one: Import) -> Response:
 
 
 def _headings(one: Import) -> list[str]:
-    """Those of the file. Without a header row, names by which the columns are read again."""
+    """The headings of the file. Without a header row, names by which its columns are recognized again."""
     if one.header:
         return [*one.headings, REASON]
     named = zip(one.fields, one.headings, strict=True)

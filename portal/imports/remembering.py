@@ -1,4 +1,4 @@
-"""Remember what the columns of an organization's files mean: the last import with the same headings tells."""
+"""Remember what the columns of an organization's files mean, from the last import with the same headings."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from portal.core.db import db
 from portal.imports.models import Import
 
 REASON = "Reason"  # the last column of files with refused rows
-RECALLED = ("overwrites", "invites")  # options; the first shows that somebody has chosen
+RECALLED = ("overwrites", "invites")  # options; the first is there once somebody has chosen
 BY = "remembered"  # the option with the name of the former file
 
 
 def recall(one: Import) -> None:
-    """Read the columns as somebody of the same organization chose for the last file with the same headings."""
+    """Apply what somebody in the same organization chose for the last file with the same headings."""
     own = one.headings[:-1] if one.headings[-1:] == [REASON] else one.headings
     same = Import.organization_id.is_not_distinct_from(one.organization_id), Import.headings == own, Import.id != one.id
     wanted = select(Import.name, Import.fields, Import.options).where(*same, _is_chosen(Import))

@@ -1,8 +1,8 @@
-"""Read a workbook in a process of its own, because a few bytes can claim billions of cells.
+"""Read a workbook in a separate process, because a few bytes can claim billions of cells.
 
-Reads XLSX or ODS from standard input; its argument is the most columns allowed. Writes a line of JSON for each row of
-the first sheet that has any: its number and its cells; or a sentence, if the workbook is refused. `sheets.py` runs
-it, without the rest of the portal.
+The process reads XLSX or ODS from standard input. Its argument is the highest number of columns allowed. For each row
+of the first sheet that isn't empty, it writes a line of JSON: the row's number and cells, or the reason if the workbook
+is refused. `sheets.py` runs it, without the rest of the portal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from python_calamine import CalamineError, load_workbook
 
 MOST_UNPACKED = 100_000_000
 MOST_PARTS = 1_000
-MOST_MEMORY = 256_000_000  # bytes of addresses, of which Python itself takes some 40 million
+MOST_MEMORY = 256_000_000  # bytes of address space; Python itself takes about 40 million
 MOST_SECONDS = 5  # of processor time, until the first row
 MOST_SECONDS_IN_ALL = 120
 CHUNK = 1_000_000
@@ -32,7 +32,7 @@ ENTITY = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 
 
 class Unsuitable(Exception):
-    """The workbook is refused. The message is a sentence for people."""
+    """The workbook is refused. The message is a sentence for the person who uploaded it."""
 
 
 def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
@@ -55,7 +55,7 @@ def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def check(file: IO[bytes]) -> None:
-    """Refuse bombs: unpack every part up to a limit, whatever its declared size, and refuse XML with entities."""
+    """Refuse zip bombs: unpack every part up to a limit, whatever its declared size, and refuse XML with entities."""
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:

@@ -37,7 +37,7 @@ def rows_of_sheet(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, lis
             yield found[0], found[1]
         if reader.wait():
             raise Refused(TOO_LARGE)
-    finally:  # also if the rows aren't read to their end
+    finally:  # also if the caller stops before the last row
         reader.kill()
         reader.wait()
         reader.stdout.close()

@@ -1,4 +1,4 @@
-"""Keep the file of an import, and read its rows in batches."""
+"""Store the file of an import, and read its rows in batches."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from portal.imports.words import Refused
 BATCH = 5_000
 PART = 1_000_000  # bytes
 READING = ("encoding", "delimiter", "header")  # the options that say how
-REMOVED = "The file was removed together with somebody whom it mentions."
+REMOVED = "This file was deleted because it mentions someone who was permanently deleted. Upload it again without them."
 
 Staged = tuple[Any, ...]  # what is stored of a row
-Staging = Callable[[int, Row], Staged]  # from its number
-# By job: how many rows a worker has done, those to read, and the next batch. At most one file stays open meanwhile.
+Staging = Callable[[int, Row], Staged]  # from its number and cells
+# By job: how many rows are done, an iterator of those left, and the batch being read ahead. Only one file stays open.
 _open: dict[uuid.UUID, tuple[int, Iterator[Staged], Future[list[Staged]]]] = {}
 _reader = ThreadPoolExecutor(1, "imports")
 
@@ -44,7 +44,7 @@ def kept(one: Import) -> io.BytesIO:
 
 
 def table_of(one: Import) -> Table:
-    """The file, read as its options say. Raises Refused."""
+    """The file, read with the options of the import. Raises Refused."""
     file = kept(one)
     if one.state != "read" and not file.getbuffer():
         raise Refused(REMOVED)
@@ -54,9 +54,9 @@ def table_of(one: Import) -> Table:
 
 
 def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> list[Staged]:
-    """The next rows of the file after the first ones, staged for a job. Raises Refused.
+    """The batch after the first `done` rows of the file, staged for a job. Raises Refused.
 
-    The rows after these are read ahead, while PostgreSQL stores these.
+    The following batch is read ahead while PostgreSQL stores this one.
     """
     found = _open.pop(job_id, None)
     if found and found[0] == done:
@@ -76,7 +76,7 @@ def _batch(rows: Iterator[Staged]) -> list[Staged]:
 
 
 def estimated(one: Import) -> int | None:
-    """About how many rows the file has: the lines of text. None for workbooks."""
+    """Estimate the number of rows by the lines of a text file. None for workbooks."""
     if not one.encoding:
         return None
     return kept(one).getvalue().count(b"\n")

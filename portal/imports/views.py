@@ -34,7 +34,7 @@ SHOWN = 25
 SAMPLED = 5
 NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
 LABELS = {"create": "Create", "update": "Update", "unchanged": "Unchanged", "refused": "Refused"}
-INVITING = {"create": "Will be invited", "unchanged": "Already here", "refused": "Refused"}
+INVITING = {"create": "Will be invited", "unchanged": "Has an account", "refused": "Refused"}
 INVITED = {**INVITING, "create": "Invited"}
 COLORS = {"create": "green", "update": "blue", "unchanged": "", "refused": "red"}
 

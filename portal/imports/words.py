@@ -46,7 +46,7 @@ class Refused(Exception):
 
 
 class Unclear(Refused):
-    """Another encoding, separator or header row may help. Contains the first rows as they were read."""
+    """Choosing another encoding, separator or header row may help. Contains the first rows as they were read."""
 
     def __init__(self, message: str, sample: Sequence[tuple[int, list[str]]] = ()) -> None:
         super().__init__(message)

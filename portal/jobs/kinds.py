@@ -12,7 +12,7 @@ from portal.web.given import Given
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows that stay as they are: why, how many, and the first of them by name."""
+    """Rows left unchanged: why, how many, and the names of the first few."""
 
     reason: str
     many: int
@@ -26,8 +26,8 @@ class JobKind:
     `step` carries out the next batch, after `job.done` items, and returns whether more remain. It runs in a transaction
     of the job's owner, which also moves the job (`Job.advance`): so each item is done exactly once, whatever stops the
     worker. `permission` is what the owner needs, also while the job runs. `page` is where its result is shown, and
-    `kept` returns what it left as it was, by reason. If the kind `is_by_system`, its steps run as the system, and
-    check what the owner is allowed to do.
+    `kept` returns the rows it left unchanged, by reason. If the kind `is_by_system`, its steps run as the system, and
+    must check what the owner is allowed to do.
     """
 
     name: str
@@ -49,6 +49,6 @@ def page_of(job: Job) -> str | None:
 
 
 def kept_by(job: Job) -> Sequence[Kept]:
-    """What the job left as it was."""
+    """The rows that the job left unchanged."""
     kind = kinds().get(job.kind)
     return kind.kept(job) if kind and kind.kept else ()

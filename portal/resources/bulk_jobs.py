@@ -34,7 +34,7 @@ def job_kinds(resource: Resource[Any]) -> Iterator[JobKind]:
 
 
 def _step(resource: Resource[Any], job: Job) -> bool:
-    """Change all rows, unless one of them would be refused now. What the system does leaves such rows as they are."""
+    """Change all rows, or none if one of them would be refused now. A change by the system leaves out just that one."""
     owner = owner_of()(job.owner_id)
     action = next(one for one in actions_of(resource) if one.name == job.arguments["action"])
     if owner is None or not allows(owner, action.permission):

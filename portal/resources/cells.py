@@ -1,6 +1,6 @@
 """The rows of a list as HTML.
 
-Not in a template, which would call and escape each of several hundred values on its own. To keep pages small, rows and
+Not a template, which would make a call for each of several hundred values to escape it. To keep pages small, rows and
 cells have no end tags.
 """
 
@@ -32,7 +32,7 @@ ACTIONS = {
 def table_rows(
     rows: Iterable[tuple[Any, str, str]], columns: Sequence[Column], listing: Listing, base: str, may: Permissions
 ) -> Markup:
-    """The rows of a page, each with its title and subtitle: a checkbox, both of them, the other cells and an action.
+    """The rows of a page, given with title and subtitle: a checkbox, these two, the other cells, and an action.
 
     `base` is the URL of the list, below which the pages of its rows are.
     """

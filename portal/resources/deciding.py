@@ -159,7 +159,7 @@ def _kept(part: Part, verdict: Verdict) -> Iterator[Kept]:
 
 
 def result_of(parts: Sequence[Part], verdicts: Sequence[Verdict], operation: uuid.UUID | None) -> dict[str, Any]:
-    """The result of a job: the operation, and what it left as it was. Keys, because names change and are erased."""
+    """The result of a job: the operation, and the rows left unchanged, by key, as names can change."""
     pairs = list(zip(parts, verdicts, strict=True))
     kept = [
         [part.resource.name, reason, len(ids), encoded(ids[:NAMED])]
@@ -170,7 +170,7 @@ def result_of(parts: Sequence[Part], verdicts: Sequence[Verdict], operation: uui
 
 
 def kept_by(job: Job) -> list[Kept]:
-    """What a job left as it was, with the names of those rows that the actor may see."""
+    """The rows that a job left unchanged, with the names of those that the actor may see."""
     return [
         Kept(reason, many, _names(resources()[table], decoded(ids)))
         for table, reason, many, ids in job.result.get("kept", ())

@@ -42,7 +42,7 @@ class OnBehalf(BulkChange):
     is_by_system = True
 
     def lock(self, ids: Sequence[uuid.UUID]) -> None:
-        """Only in the system's transaction, which would wait for the locks of another."""
+        """Lock only in the system's transaction: it would wait for locks that the actor's transaction holds."""
         if current_actor() == SYSTEM:
             super().lock(ids)
 
@@ -122,7 +122,7 @@ class EndingSessions(OnBehalf):
 
 ACTIONS = (
     BulkAction(
-        "invite", "Resend invitation", "mail", "Send the invitation of {} again", "Invitation of {} sent again.",
+        "invite", "Resend invitation", "mail", "Resend the invitation of {}", "Invitation of {} resent.",
         USERS_WRITE, lambda _: Inviting(), tabs=("invited",), is_first=True, of_all="Resend all",
     ),
     BulkAction(

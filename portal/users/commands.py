@@ -233,7 +233,7 @@ def update_profile(user_id: uuid.UUID, values: Mapping[str, Any]) -> User:
 
 
 def keep_oneself(user: User) -> None:
-    """Raise Conflict if this is the actor, who would lose the account."""
+    """Raise Conflict if this is the actor, who would lose their own account."""
     if user.id == current_actor().id:
         raise Conflict(None, "You can't delete yourself. Ask another administrator.")
 

@@ -38,7 +38,7 @@ def _by_two_factor(value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def _is(column: Any, value: str) -> ColumnExpressionArgument[bool] | None:
-    """Not `IS true`: it would keep PostgreSQL from using an index of the rows for which the column is true."""
+    """Not `IS true`, which would keep PostgreSQL from using a partial index on the rows where the column is true."""
     if value not in YES_OR_NO:
         return None
     wanted: ColumnExpressionArgument[bool] = column if YES_OR_NO[value] else not_(column)

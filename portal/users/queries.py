@@ -76,7 +76,7 @@ COLUMNS = (
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
-    """The list of people for these URL arguments, with further filters. States of invitations are in one tab."""
+    """The list of people for these URL arguments, with further filters. Invitation states have one tab."""
     is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else {**arguments}
     if arguments.get("invitation") in INVITATIONS:

@@ -37,7 +37,7 @@ def latest_changes() -> Sequence[Any]:
 
 
 def confirm(row: Any, text: str, undo_url: str, *, is_made_here: bool | None = None) -> None:
-    """Flash a message about a row, with an undo button if this request changed it, which the history knows."""
+    """Flash a message about a row, with an undo button if this request changed it: asks the history if not told."""
     if was_made_here(row, row.version) if is_made_here is None else is_made_here:
         offer_undo(text, undo_url, version=row.version)
     else:

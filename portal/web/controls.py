@@ -1,4 +1,4 @@
-"""The controls of forms as HTML: what WTForms renders, in a tenth of its time."""
+"""The controls of forms as HTML: what WTForms renders, in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _options(field: Any) -> str:
 
 
 def _attributes(values: Mapping[str, Any]) -> str:
-    """True is an attribute without a value, False none."""
+    """True gives an attribute without a value, False gives none."""
     return "".join(
         f" {name}" if value is True else f' {name}="{escape(value)}"'
         for name, value in sorted(values.items())

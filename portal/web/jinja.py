@@ -32,7 +32,7 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 class Unindented(Extension):
-    """Indents the lines of pages by at most one space, which may separate words."""
+    """Reduces the indentation of pages to at most one space, which may separate words."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return re.sub(r"\n[ \t]+", "\n ", source) if name and name.endswith(".html") else source
@@ -90,7 +90,7 @@ def shown_links() -> Iterator[tuple[Link, str, str]]:
 
 
 def ago(then: datetime, at: datetime | None = None) -> str:
-    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. As of now, or of `at`."""
+    """`3 days ago`, `in 2 hours`; a date if it is a month or more away. Counted from now, or from `at`."""
     seconds = int(((at or now()) - then).total_seconds())
     size = abs(seconds)
     if size < MINUTE:

@@ -1,7 +1,7 @@
-"""Write a workbook with one sheet row by row: neither memory nor formulas come from its values.
+"""Write a workbook with one sheet row by row: memory stays constant, and no value becomes a formula.
 
-XlsxWriter makes the workbook with its headings, and the rows are written into its sheet while it is sent: XlsxWriter
-itself writes nothing before the last row. No program opens an incomplete file, because its directory is missing.
+XlsxWriter makes a workbook with the headings, and rows are written into its sheet while it is sent: XlsxWriter itself
+would write nothing before the last row. No program opens an incomplete file, because the directory comes last.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MOST_ROWS = 1_048_574  # of the 1,048,576 of a sheet: one has the headings, one 
 MOST_BYTES = 2_000_000_000  # of the sheet: above 2 GiB the archive needs extensions that not every program reads
 LONGEST = 32_767  # characters in a cell
 AT_ONCE = 500  # rows
-LEVEL = 1  # of compression: others take longer than everything else
-FIRST_YEAR = 1900  # spreadsheets know no earlier dates,
-DAY_0, LEAP_DAY = datetime(1899, 12, 31, tzinfo=UTC), 60  # and count a 29 February in it
+LEVEL = 1  # of compression: higher ones would take longer than everything else
+FIRST_YEAR = 1900  # spreadsheets have no earlier dates,
+DAY_0, LEAP_DAY = datetime(1899, 12, 31, tzinfo=UTC), 60  # and count a 29 February 1900, which never was
 SECONDS_A_DAY = 86_400
 REST = "More rows don't fit into a sheet. Download the list as CSV."
 SHEET, DIMENSION = "xl/worksheets/sheet1.xml", rb"<dimension [^>]*/>"
 SAMPLE = rb'<row r="2".*? s="(\d+)".*</row>'
-# What has a meaning in XML or, like _x0041_, in workbooks, and what XML can't contain.
+# Characters with a meaning in XML or, as in _x0041_, in workbooks, and those that XML can't contain.
 SPECIAL = re.compile(r"[&<>]|_(?=x[0-9a-fA-F]{4}_)|[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -55,7 +55,7 @@ def workbook(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
 
 
 class _Sent(BytesIO):
-    """What was written since it was taken. It can't be read or changed any more, so sizes follow the data."""
+    """What was written since it was last taken. It isn't seekable, so ZipFile writes sizes after the data."""
 
     def seekable(self) -> bool:
         return False
@@ -71,7 +71,7 @@ class _Sent(BytesIO):
 
 
 def _empty(headings: Sequence[str]) -> bytes:
-    """A workbook with the headings, which stay visible, and a sample of a time."""
+    """A workbook with the headings, which stay visible, and one sample time."""
     file = BytesIO()
     with Workbook(file, {"constant_memory": True, "remove_timezone": True}) as book:
         bold, time = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
@@ -85,14 +85,14 @@ def _empty(headings: Sequence[str]) -> bytes:
 
 
 def _around(sheet: bytes) -> tuple[bytes, str, bytes]:
-    """What is before and after the sample, and the number of its format."""
+    """The XML before the sample, the number of its format, and the XML after it."""
     sample = re.search(SAMPLE, re.sub(DIMENSION, b"", sheet), re.DOTALL)
     assert sample  # noqa: S101 -- it was written above
     return sample.string[: sample.start()], sample[1].decode(), sample.string[sample.end() :]
 
 
 def _parts(rows: Iterable[Sequence[object]], width: int, style: str) -> Iterator[bytes]:
-    """The rows in XML, some at a time."""
+    """The rows as XML, several at a time."""
     columns = [xl_col_to_name(place) for place in range(width)]
     part, size = list[str](), 0
     for number, row in enumerate(rows, 2):

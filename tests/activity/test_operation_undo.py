@@ -116,7 +116,7 @@ def test_an_undo_that_meets_later_changes_undoes_the_rest_and_lists_them(
 
     asked = text_of(ask_to_undo(client, url).text)
     assert "Undo this change of Crew2 Example?" in asked
-    assert "As before already Crew1 Example" in asked
+    assert "Already as before Crew1 Example" in asked
     assert "Deleted in the meantime, or not visible to you 1" in asked
     assert "Crew0" not in asked
     by_root = text_of(ask_to_undo(other, url).text)
@@ -217,7 +217,7 @@ def test_passwords_and_addresses_are_undone_in_their_own_history_only(
         operation = db.session.scalars(made).one()
     sign_in(root)
 
-    assert "Can be undone in their own history only Other Example" in text_of(
+    assert "Can only be undone in their own history Other Example" in text_of(
         ask_to_undo(client, f"/activity/{operation}/undo").text
     )
 

@@ -61,7 +61,7 @@ def test_many_people_are_invited_by_their_addresses(tabs: Tabs, scripts: bool) -
     page.get_by_label("Role").select_option("ADMIN")
     page.get_by_role("button", name="Check addresses").click()
     expect(page.locator(".figures")).to_contain_text(
-        re.compile(r"Will be invited\s*2\s*Already here\s*1\s*Refused\s*0")
+        re.compile(r"Will be invited\s*2\s*Has an account\s*1\s*Refused\s*0")
     )
     preview = page.url
     page.get_by_role("button", name="Send 2 invitations").click()

@@ -236,7 +236,7 @@ PARTS = {
 
 
 def claiming(last: str) -> bytes:
-    """A workbook of two cells, of which the other is far away."""
+    """A workbook with two cells that are far apart."""
     row = re.sub("[A-Z]+", "", last)
     cells = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="{row}"><c r="{last}"><v>1</v></c></row>'
     sheet = re.sub("<sheetData>.*</sheetData>", f"<sheetData>{cells}</sheetData>", SHEET, flags=re.DOTALL)

@@ -48,7 +48,7 @@ def invite(client: PageClient, addresses: str = TWO, **values: Any) -> uuid.UUID
 
 
 def refusal(client: PageClient, **values: Any) -> str:
-    """The page that refuses an entry, which keeps what was entered."""
+    """The page that refuses an entry and keeps what was entered."""
     response = client.send(PAGE, {"addresses": TWO, **values})
     assert response.status_code == 422
     assert fields_of(response.text, PAGE)["addresses"].strip() == values.get("addresses", TWO).strip()
@@ -67,7 +67,7 @@ def test_addresses_are_previewed_then_invited(
     preview = text_of(page.text)
     assert verdicts(app, import_id) == {"create": 3, "unchanged": 1, "refused": 3}
     assert "7 addresses. Invited people get the role Admin and join Drivers." in preview
-    assert re.search(r"Will be invited\s*3\s*Already here\s*1\s*Refused\s*3", preview)
+    assert re.search(r"Will be invited\s*3\s*Has an account\s*1\s*Refused\s*3", preview)
     assert "Send 3 invitations" in preview
     assert "Columns" not in preview
     assert (found(app, "alan@example.com"), emails(app)) == (None, [])
@@ -102,7 +102,7 @@ def test_a_wrong_entry_is_named_at_its_field_and_nothing_is_lost(
     assert error in refusal(ours, **values)
 
 
-def test_an_admin_reaches_no_other_organization(
+def test_admins_cannot_invite_into_other_organizations(
     app: Flask, ours: PageClient, ada: Person, bea: Person, birch: Tenant, drivers: dict[str, uuid.UUID]
 ) -> None:
     assert "No team matches this entry." in refusal(ours, team=str(drivers["other"]))
@@ -153,7 +153,7 @@ def test_a_team_of_a_deleted_organization_is_refused(app: Flask, build: Builder,
     with acting(app):
         add(Team(id=uuid.uuid4(), name="Lost", organization_id=gone.id))
 
-    assert "The organization of this team is deleted." in refusal(page_client(app, root), team="Lost")
+    assert "This team's organization was deleted." in refusal(page_client(app, root), team="Lost")
 
 
 def test_users_cannot_invite(app: Flask, uma: Person, ours: PageClient) -> None:

@@ -1,4 +1,4 @@
-"""Refused rows, as the file that they are from."""
+"""Refused rows are written in the format of their file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of an organization's files mean is chosen once."""
+"""An organization chooses only once what the columns of its files mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.imports.test_views import settings, upload, verdicts
 from tests.pages import PageClient, text_of
 
 FILE = "Kontakt;Rufname;Gruppe\none@example.com;Ann;7\n"
-SAYS = "The columns are read as you chose for people.csv, which has the same headings."
+SAYS = "The settings are those of people.csv, an earlier file with the same headings."
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ours(app: Flask, ada: Person) -> PageClient:
 
 
 def read_again(app: Flask, client: PageClient, text: str = FILE, name: str = "next.csv") -> tuple[Import, bool]:
-    """The import of a file, and whether its page says that its columns are read as before."""
+    """The import of a file, and whether its page names the earlier file."""
     import_id = upload(client, text, name)
     says = SAYS in text_of(client.get(f"/imports/{import_id}/").text)
     one: Import = Builder(app).read(Import, import_id)
@@ -62,7 +62,7 @@ def test_organizations_and_system_administrators_remember_on_their_own(
         assert (one.fields, says) == (["email", "", ""], False)
 
 
-def test_it_is_remembered_after_the_files_were_removed(app: Flask, ours: PageClient) -> None:
+def test_columns_are_remembered_after_files_are_removed(app: Flask, ours: PageClient) -> None:
     older, _ = read_again(app, ours)
     with acting(app):
         assert commands.remove_old(now()) == 2

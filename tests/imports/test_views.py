@@ -98,7 +98,7 @@ def test_a_file_is_previewed_then_imported_and_the_preview_equals_the_outcome(
     assert found(app, "new@example.com") is None
     page = ours.get(f"/imports/{import_id}/").text
     assert "6 rows, read as UTF-8, separated by comma" in page
-    assert "Email: the same address as in line 2." in page
+    assert "Email: the same address as on line 2." in page
     job = start(app, ours, import_id)
 
     assert (job.state, job.done, job.failed) == ("partly failed", 6, 3)
@@ -311,7 +311,7 @@ def test_refused_rows_can_be_downloaded_corrected_and_imported(app: Flask, ours:
     assert verdicts(app, again) == {"create": 1}
 
 
-def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
+def test_permanently_deleting_people_deletes_imported_files_that_mention_them(
     app: Flask, ours: PageClient, root: Person, gil: Person
 ) -> None:
     import_id = upload(ours, f"Email\n{gil.email}\nbad\n")
@@ -319,13 +319,13 @@ def test_the_file_of_an_import_goes_with_a_person_whom_it_mentions(
         users.purge(gil.id)
     page = f"/imports/{import_id}/"
 
-    assert "Permanently removed" in ours.get(page).text
+    assert "Permanently deleted" in ours.get(page).text
     assert ours.get(f"{page}export/refused").location == page
     text = ours.get(page).text
-    assert "The file was removed together with somebody whom it mentions." in text
+    assert "This file was deleted because it mentions someone who was permanently deleted." in text
     assert gil.email not in text
     settings(ours, import_id)
-    assert "The file was removed" in ours.get(page).text
+    assert "This file was deleted" in ours.get(page).text
 
 
 def test_somebody_created_between_check_and_import_is_not_created_twice(

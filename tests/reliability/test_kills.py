@@ -133,7 +133,7 @@ def test_re2_a_killed_database_loses_no_acknowledged_write(durable_server: Embed
     check_ledger(durable_server, acknowledged, KILLS_OF_DATABASES)
 
 
-def test_re3_an_import_applies_every_row_exactly_once_although_the_database_is_killed(
+def test_re3_an_import_applies_every_row_exactly_once_even_if_the_database_is_killed(
     durable_server: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "BATCH", 20)

@@ -173,7 +173,7 @@ def test_an_undo_job_leaves_what_changed_since_and_lists_it(
     assert (ended.state, ended.done, ended.failed) == ("partly failed", 3, 1)
     page = text_of(client.get(f"/jobs/{job}/").text)
     assert "1 of 3 failed. The others are done." in page
-    assert "As before already Crew0 Example" in page
+    assert "Already as before Crew0 Example" in page
     assert "Deleted in the meantime, or not visible to you 1" in page
 
 

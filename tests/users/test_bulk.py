@@ -224,7 +224,7 @@ def test_invitations_are_sent_again_and_counted(
     sign_in(ada)
 
     asked = text_of(choose(client, "/users/?status=invited", "invite", [guest.id, other.id, uma.id, bea.id]).text)
-    assert "Send the invitation of 2 people again?" in asked
+    assert "Resend the invitation of 2 people?" in asked
     assert "No open invitation Uma Example" in asked
     act(client, "/users/?status=invited", "invite", [guest.id, other.id])
 

@@ -269,7 +269,7 @@ def invited(build: Builder, acme: Tenant, birch: Tenant) -> dict[str, list[Perso
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("query", ["", "&sort=name", "&q=example", "&role=USER&per_page=50", "&status=deactivated"])
-def test_each_state_of_invitations_is_a_list(
+def test_each_invitation_state_has_its_own_list(
     app: Flask, client: PageClient, sign_in: SignIn, invited: dict[str, list[Person]], ada: Person, root: Person,
     acme: Tenant, state: str, query: str,
 ) -> None:  # fmt: skip
@@ -284,7 +284,7 @@ def test_each_state_of_invitations_is_a_list(
     assert own.get(path, headers=HTMX).text.count('name="id"') == 2
 
 
-def test_the_states_are_counted_where_they_are_chosen(
+def test_each_invitation_state_shows_its_count(
     app: Flask, invited: dict[str, list[Person]], ada: Person, root: Person, uma: Person
 ) -> None:
     for person, each in ((root, 3), (ada, 2)):
@@ -313,7 +313,7 @@ def test_all_expired_invitations_are_sent_again(
 
     asked = client.post(url, data=sent, headers=headers)
 
-    assert "Send the invitation of 2 people again?" in text_of(asked.text)
+    assert "Resend the invitation of 2 people?" in text_of(asked.text)
     assert not jobs(app)
     assert agree(client, asked).status_code == 303
     assert sorted(jobs(app)) == sorted(("invitation", one.id) for one in invited["expired"][:2])

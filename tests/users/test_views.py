@@ -496,7 +496,7 @@ def test_an_empty_list_mentions_the_search_only_if_there_is_one(
     assert "Try fewer letters" in client.get("/users/?q=zzzz").text
 
 
-def test_nobody_is_asked_whether_to_delete_themselves(client: PageClient, sign_in: SignIn, ada: Person) -> None:
+def test_deleting_oneself_is_refused_without_asking(client: PageClient, sign_in: SignIn, ada: Person) -> None:
     sign_in(ada)
 
     for headers in ({}, HTMX):

@@ -1,19 +1,19 @@
--- Decides again what becomes of some rows of an import that aren't refused yet, without writing people. Returns how
--- many addresses are in use where the caller can't see it: portal/imports/checking.py limits how many of these they
--- learn of. It runs as the owner, and looks everything up by index: there are no statistics on rows just written.
+-- Decides again what to do with some rows of an import that aren't refused yet, without writing people. Returns how
+-- many addresses belong to people whom the caller can't see: portal/imports/checking.py limits how many a caller can
+-- find out. Runs as the owner. Looks everything up by index, because rows just written have no statistics yet.
 CREATE OR REPLACE FUNCTION portal_check_import(
     checked uuid, first integer, last integer, overwrites text[], granted text[])
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 WITH found AS MATERIALIZED (
     SELECT r.number, r.verdict AS former, r.person_id AS new_id, u.id AS user_id, CASE
-        WHEN twin.line IS NOT NULL THEN format('Email: the same address as in line %s.', twin.line)
+        WHEN twin.line IS NOT NULL THEN format('Email: the same address as on line %s.', twin.line)
         WHEN u.id IS NULL AND gone.id IS NOT NULL THEN 'Email: a deleted person has this address. Restore them instead.'
         WHEN u.id IS NOT NULL AND (u.organization_id IS DISTINCT FROM r.home_id
             OR current_setting('role') = 'portal_tenant' AND u.role = 'SUPER_ADMIN')
             THEN CASE WHEN current_setting('role') = 'portal_tenant' THEN
                 'Email: this address can''t be used here. Ask your system administrator.'
-                ELSE 'Email: a person of another organization has this address.' END
+                ELSE 'Email: a person in another organization has this address.' END
         WHEN r.role::text <> ALL (granted) AND (u.id IS NULL OR 'role' = ANY (overwrites))
             THEN 'Role: you can''t grant this role.'
         END AS trouble,

@@ -1,4 +1,4 @@
--- Erases people who are permanently removed from the rows of imports that mention them, and removes these files.
+-- When people are permanently removed, erases them from the rows of imports, and deletes the files that mention them.
 CREATE OR REPLACE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN

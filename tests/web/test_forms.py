@@ -33,8 +33,9 @@ INVISIBLE = [
     "\ufe0f",
     "\u180e",
 ]
-# Codes are read by mfa/codes.py, emails at sign-in by core/email_addresses.py; queries are run unchanged.
-READ_ELSEWHERE = {"code", "query", "portal.auth.forms.email"}
+# Codes are read by mfa/codes.py, emails at sign-in by core/email_addresses.py, pasted addresses by imports/parsing.py;
+# queries are run unchanged.
+READ_ELSEWHERE = {"code", "query", "addresses", "portal.auth.forms.email"}
 
 
 def text_fields() -> Iterator[tuple[str, type[Field]]]:

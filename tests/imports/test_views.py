@@ -411,8 +411,11 @@ def test_retention_removes_old_files_with_their_rows(app: Flask, ours: PageClien
         db.session.execute(delete(Job))
 
 
-def test_in11_large_bodies_of_anonymous_people_are_refused(client: PageClient, ours: PageClient) -> None:
+def test_in11_large_bodies_of_people_who_cannot_import_are_refused(
+    app: Flask, client: PageClient, ours: PageClient, uma: Person
+) -> None:
     sent: dict[str, Any] = {"data": b"x" * 1_100_000, "content_type": "multipart/form-data; boundary=y"}
 
     assert client.post("/imports/", **sent).status_code == 413
+    assert page_client(app, uma).post("/imports/", **sent).status_code == 413
     assert ours.get("/imports/").status_code == 200

@@ -28,7 +28,7 @@ _checked: set[str] = set()  # the pages that were valid, without their tokens
 def exports_ended() -> Iterator[None]:
     """End the exports of a test, because the test client never closes responses and they would count forever."""
     yield
-    load._exporting.clear()
+    load.exports._taken.clear()
 
 
 class Reader(FlaskClient):

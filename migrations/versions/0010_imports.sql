@@ -59,7 +59,7 @@ CREATE TABLE import_rows (
     CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, number),
     CONSTRAINT import_rows_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
-CREATE INDEX import_rows_email_idx ON import_rows (import_id, email);
+CREATE INDEX import_rows_email_idx ON import_rows (import_id, email, number);
 CREATE INDEX import_rows_organization_id_idx ON import_rows (organization_id);
 
 -- Decides again what to do with some rows of an import that aren't refused yet, without writing people. Returns how
@@ -86,9 +86,8 @@ WITH found AS MATERIALIZED (
         OR 'role' = ANY (overwrites) AND r.role <> u.role
         OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
     FROM import_rows r
-    CROSS JOIN LATERAL (SELECT min(t.number + 0) AS number FROM import_rows t WHERE t.import_id = r.import_id
-        AND t.email = r.email AND t.number + 0 < r.number) earliest
-    LEFT JOIN import_rows twin ON twin.import_id = r.import_id AND twin.number = earliest.number
+    LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.email = r.email
+        AND t.number < r.number ORDER BY t.email, t.number LIMIT 1) twin ON true
     LEFT JOIN users u ON lower(u.email) = r.email AND u.deleted_at IS NULL
     LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.email AND d.deleted_at IS NOT NULL
         AND d.organization_id IS NOT DISTINCT FROM r.home_id LIMIT 1) gone ON u.id IS NULL

@@ -71,6 +71,8 @@ def canonical_email(text: str, kinds: Collection[str] = ()) -> str:
     lower = text.lower() if text.isascii() else ""
     if len(lower) <= LONGEST_LOCAL_PART and (plain := _plain.fullmatch(lower)) and _is_usual(plain[1]):
         return lower
+    if len(text) > LONGEST_PASTED:
+        raise ValueError("This address is too long.")
     text = pasted_email(text)
     if "@" not in text:
         raise ValueError("This address has no @. Enter one such as name@example.com.")

@@ -27,6 +27,7 @@ from portal.teams.resource import members
 from portal.users.permissions import USERS
 
 GONE = "The import was removed."
+SUPERSEDED = "Something else was done with this import in the meantime."
 NO_TEAM = "The team was deleted. Restore it, then try again."
 TAKEN = "Email: someone else was just given this address."
 
@@ -37,28 +38,28 @@ def page(job: Job) -> str:
 
 def check(job: Job) -> bool:
     """Read and check the next batch, without writing people."""
-    one = _import(job)
+    one = _import(job, "read")
     try:
         rows = uploads.rows_after(one, job.id, job.done, checking.staging_of(one))
     except Refused as refused:
         raise Conflict(None, str(refused)) from refused
-    elsewhere = job.result.get("elsewhere", 0) + (checking.store(one, rows) if rows else 0)
+    is_within = not rows or checking.store(one, rows)
     job.advance(len(rows))
-    job.result = {"elsewhere": elsewhere}
-    if len(rows) == uploads.BATCH:
+    if is_within and len(rows) == uploads.BATCH:
         return True
     job.total = job.done
-    checking.finish(one, elsewhere)
+    one.state = "checked"
     return False
 
 
 def apply(job: Job) -> bool:
     """Check the next batch again, then create and update people."""
-    one = _import(job)
+    one = _import(job, "importing")
     first, last = job.done + 1, min(job.done + uploads.BATCH, one.total)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
     overwriting.lock(one, _people(within, "update"))
-    checking.check(one, first, last)
+    if not checking.count_foreign(checking.check(one, first, last)):
+        raise Conflict(None, checking.TOO_MANY_ELSEWHERE)
     _create(one, within)
     _update(one, within)
     one.imported = last
@@ -97,13 +98,13 @@ def _add_to_team(team_id: uuid.UUID, within: dict[str, Any]) -> None:
 def _update(one: Import, within: dict[str, Any]) -> None:
     if ids := _people(within, "update"):
         db.session.execute(staging.KEEP, within)
-        overwriting.overwrite(one, ids)
+        checking.refuse(one, within["first"], within["last"], overwriting.overwrite(one, ids))
         db.session.execute(staging.UPDATED, within)
 
 
 def undo(job: Job) -> bool:
     """Delete the people of the next batch whom the import created, and give the others their former values."""
-    one = _import(job)
+    one = _import(job, "undoing")
     first, last = job.done + 1, min(job.done + uploads.BATCH, one.imported)
     within: dict[str, Any] = {"import_id": one.id, "first": first, "last": last}
     undone = len(db.session.execute(staging.DELETE, {**within, "at": now()}).all())
@@ -128,10 +129,13 @@ def _rows(within: dict[str, Any], *verdicts: str) -> tuple[Any, ...]:
     return ImportRow.import_id == within["import_id"], numbers, ImportRow.verdict.in_(verdicts)
 
 
-def _import(job: Job) -> Import:
+def _import(job: Job, state: str) -> Import:
+    """The import, if this is still its job."""
     one = db.session.get(Import, uuid.UUID(job.arguments["import_id"]), populate_existing=True)
     if one is None:
         raise Conflict(None, GONE)
+    if one.job_id != job.id or one.state != state:
+        raise Conflict(None, SUPERSEDED)
     return one
 
 

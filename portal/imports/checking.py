@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,16 +49,21 @@ def staging_of(one: Import) -> Staging:
     return partial(_staged, parser_of(one))
 
 
-def store(one: Import, rows: Sequence[Staged]) -> int:
-    """Store the next rows, and check them.
+def store(one: Import, rows: Sequence[Staged]) -> bool:
+    """Store the next rows, and check them. Returns whether the following ones may be checked.
 
-    Returns how many addresses are in use where the actor can't see it.
+    Too many addresses in use elsewhere refuse all rows: single refusals would reveal which ones.
     """
     first = one.total + 1
     columns = dict(zip(staging.COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     db.session.execute(staging.STORE, {**columns, "import_id": one.id, "tenant": one.organization_id})
     one.total += len(rows)
-    return check(one, first, one.total)
+    if count_foreign(check(one, first, one.total)):
+        return True
+    statement = update(ImportRow).where(ImportRow.import_id == one.id)
+    refused = statement.values(verdict="refused", reason=TOO_MANY_ELSEWHERE, person_id=None)
+    db.session.execute(refused, execution_options={"synchronize_session": False})
+    return False
 
 
 def _staged(parser: Parser, number: int, row: Row) -> Staged:
@@ -80,22 +85,19 @@ def check(one: Import, first: int, last: int) -> int:
     elsewhere = db.session.scalar(select(func.portal_check_import(one.id, first, last, overwrites, granted)))
     updated = ImportRow.number.between(first, last), ImportRow.verdict == "update"
     ids = db.session.scalars(select(ImportRow.person_id).where(ImportRow.import_id == one.id, *updated)).all()
-    if ids and (reasons := overwriting.refused(one, [key for key in ids if key])):
-        refused = {"ids": list(reasons), "reasons": list(reasons.values())}
-        db.session.execute(staging.REFUSE, {**refused, "import_id": one.id, "first": first, "last": last})
+    if ids:
+        refuse(one, first, last, overwriting.refused(one, [key for key in ids if key]))
     return elsewhere or 0
 
 
-def finish(one: Import, elsewhere: int) -> None:
-    """End the check. Too many addresses in use elsewhere refuse all rows: single refusals would reveal which ones."""
-    one.state = "checked"
-    if not _count_foreign(elsewhere):
-        statement = update(ImportRow).where(ImportRow.import_id == one.id)
-        refused = statement.values(verdict="refused", reason=TOO_MANY_ELSEWHERE, person_id=None)
-        db.session.execute(refused, execution_options={"synchronize_session": False})
+def refuse(one: Import, first: int, last: int, reasons: Mapping[uuid.UUID, str]) -> None:
+    """Refuse to update these people."""
+    if reasons:
+        refused = {"ids": list(reasons), "reasons": list(reasons.values())}
+        db.session.execute(staging.REFUSE, {**refused, "import_id": one.id, "first": first, "last": last})
 
 
-def _count_foreign(many: int) -> bool:
+def count_foreign(many: int) -> bool:
     """Count addresses in use elsewhere against the actor's limit. Returns whether they are within it."""
     actor = current_actor()
     if not many or actor.is_unlimited or actor.id is None:

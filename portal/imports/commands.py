@@ -72,14 +72,13 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     if one.problem:
         return
     db.session.flush()
-    elsewhere = checking.store(one, list(map(checking.staging_of(one), itertools.count(1), some)))
-    if len(some) < uploads.BATCH:
-        checking.finish(one, elsewhere)
+    is_within = checking.store(one, list(map(checking.staging_of(one), itertools.count(1), some)))
+    if not is_within or len(some) < uploads.BATCH:
+        one.state = "checked"
         return
     title, total = f"Check of {one.name}", uploads.estimated(one)
     one.job_id = start("import check", title, {"import_id": str(one.id)}, total=total)
-    job = db.session.get_one(Job, one.job_id)
-    job.done, job.result = len(some), {"elsewhere": elsewhere}
+    db.session.get_one(Job, one.job_id).done = len(some)
 
 
 def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:

@@ -61,7 +61,7 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "", header: 
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS), header)
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS, MOST_ROWS), header)
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
             raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
@@ -112,7 +112,7 @@ def decoded(start: bytes, encoding: str) -> str | None:
     """The beginning of the file, which may end inside a character; None if it isn't valid."""
     try:
         return getincrementaldecoder(encoding)().decode(start).removeprefix("\ufeff")
-    except UnicodeDecodeError:
+    except UnicodeError:
         return None
 
 
@@ -141,7 +141,7 @@ def _rows_of_text(reader: TextIOWrapper, delimiter: str, encoding: str) -> Itera
             row = next(lines)
         except StopIteration:
             return
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise Unclear(
                 f"After line {lines.line_num}, the file is not valid {encoding}. Choose its encoding."
             ) from None

@@ -73,7 +73,7 @@ class ImportRow(TenantOwned, Base):
 
     __tablename__ = "import_rows"
     __table_args__ = (
-        Index("import_rows_email_idx", "import_id", "email"),
+        Index("import_rows_email_idx", "import_id", "email", "number"),
         Index("import_rows_organization_id_idx", "organization_id"),
     )
 

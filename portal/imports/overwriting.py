@@ -21,19 +21,12 @@ UNCHANGED = "Unchanged"
 
 def refused(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
     """The people whom the import can't change, and why."""
-    reasons: dict[uuid.UUID, str] = {}
-    for change in _changes(one.id, one.options.get("overwrites", ())):
-        for reason, keys in change.judged(ids).refused.items():
-            if reason != UNCHANGED:
-                reasons |= dict.fromkeys(keys, f"{reason}.")
-    return reasons
+    return _refused(_changes(one), ids)
 
 
-def overwrite(one: Import, ids: Sequence[uuid.UUID]) -> None:
-    """Overwrite people, who must be locked."""
-    for change in _changes(one.id, one.options.get("overwrites", ())):
-        if changed := change.judged(ids).changed:
-            change.apply(changed)
+def overwrite(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """Overwrite people, who must be locked. Returns those who would get too many emails, and stay as they are."""
+    return _applied(_changes(one), ids)
 
 
 def restore(one: Import, first: int, last: int) -> int:
@@ -41,28 +34,42 @@ def restore(one: Import, first: int, last: int) -> int:
     rows = ImportRow.import_id == one.id, ImportRow.number.between(first, last), ImportRow.verdict == "update"
     lock(one, [key for key in db.session.scalars(select(ImportRow.person_id).where(*rows)) if key])
     same = select(User.id).join(ImportRow, ImportRow.person_id == User.id).where(User.version == ImportRow.version)
-    allowed = set(db.session.scalars(same.where(*rows)))
-    changes = list(_changes(one.id, one.options.get("overwrites", ()), undoes=True))
+    ids = db.session.scalars(same.where(*rows)).all()
+    return len(ids) - len(_applied(_changes(one, undoes=True), ids))
+
+
+def _applied(changes: Sequence[SettingPeople], ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """Change the people whom no rule refuses. Returns the others."""
     for change in changes:
-        for reason, keys in change.judged(sorted(allowed)).refused.items():
-            allowed -= set(keys) if reason != UNCHANGED else set()
+        change.count_emails(change.judged(ids).changed, keeps_transaction=True)
+    reasons = _refused(changes, ids)
+    allowed = [key for key in ids if key not in reasons]
     for change in changes:
-        if changed := change.judged(sorted(allowed)).changed:
+        if changed := change.judged(allowed).changed:
             change.apply(changed)
-    return len(allowed)
+    return reasons
+
+
+def _refused(changes: Iterable[SettingPeople], ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    return {
+        key: f"{reason}."
+        for change in changes
+        for reason, keys in change.judged(ids).refused.items()
+        if reason != UNCHANGED
+        for key in keys
+    }
 
 
 def lock(one: Import, ids: Sequence[uuid.UUID]) -> None:
     """Lock people, and what the rules depend on."""
-    for change in _changes(one.id, one.options.get("overwrites", ())):
+    for change in _changes(one):
         change.lock(ids)
 
 
-def _changes(import_id: uuid.UUID, fields: Iterable[str], *, undoes: bool = False) -> Iterable[SettingPeople]:
-    chosen = set(fields)
-    for names in TOGETHER:
-        if values := {name: _value(import_id, name, undoes) for name in names if name in chosen}:
-            yield SettingPeople(users, values, UNCHANGED)
+def _changes(one: Import, *, undoes: bool = False) -> list[SettingPeople]:
+    chosen = one.options.get("overwrites", ())
+    values = ({name: _value(one.id, name, undoes) for name in names if name in chosen} for names in TOGETHER)
+    return [SettingPeople(users, some, UNCHANGED) for some in values if some]
 
 
 def _value(import_id: uuid.UUID, name: str, undoes: bool) -> Any:

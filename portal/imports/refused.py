@@ -31,7 +31,7 @@ def response(one: Import) -> Response:
 
     Raises Refused if the file was removed.
     """
-    rows = _rows(one, uploads.table_of(one).rows)
+    rows = _rows(one, islice(uploads.table_of(one).rows, one.total))
     if not one.encoding:
         return download("refused.xlsx", xlsx.MIMETYPE, xlsx.workbook(_headings(one), rows))
     ending = PurePath(one.name).suffix.lower()
@@ -65,7 +65,7 @@ def _text(one: Import, rows: Iterator[list[str]]) -> Iterator[bytes]:
     page = io.StringIO()
     writer = csv.writer(page, **_dialect(decoded(start, one.encoding) or "", one.delimiter))
     yield BOM_UTF8 if start.startswith(BOM_UTF8) else b""
-    writer.writerow(_headings(one))
+    writer.writerow(map(formula_safe, _headings(one)))
     while True:
         yield encoder.encode(page.getvalue())
         page.seek(0)

@@ -1,8 +1,8 @@
 """Read a workbook in a separate process, because a few bytes can claim billions of cells.
 
-The process reads XLSX or ODS from standard input. Its argument is the highest number of columns allowed. For each row
-of the first sheet that isn't empty, it writes a line of JSON: the row's number and cells, or the reason if the workbook
-is refused. `sheets.py` runs it, without the rest of the portal.
+The process reads XLSX or ODS from standard input. Its arguments are the highest numbers of columns and rows allowed.
+For each row with content of the first sheet that has any, it writes a line of JSON: the row's number and cells, or
+the reason if the workbook is refused. `sheets.py` runs it, without the rest of the portal.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ CHUNK = 1_000_000
 UNREADABLE = "This workbook can't be read. Open it in a spreadsheet program, and save it again as .xlsx or CSV."
 TOO_LARGE = "This workbook is too large. Export the people as CSV."
 TOO_WIDE = "The sheet {} has more than {} columns."
+TOO_LONG = "The sheet {} has more than {:,} rows. Split it into several files."
 ENTITY = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 
 
@@ -35,7 +36,7 @@ class Unsuitable(Exception):
     """The workbook is refused. The message is a sentence for the person who uploaded it."""
 
 
-def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
+def rows(file: IO[bytes], most_columns: int, most_rows: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that has any, each with its line. Raises Unsuitable."""
     check(file)
     file.seek(0)
@@ -46,9 +47,11 @@ def rows(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
             if sheet.height:
                 if sheet.width > most_columns:
                     raise Unsuitable(TOO_WIDE.format(name[:50], most_columns))
-                offset = sheet.start[0] if sheet.start else 0
-                for number, row in enumerate(sheet.iter_rows(), offset + 1):
-                    yield number, [_text(cell) for cell in row]
+                if (sheet.start or (0, 0))[0] + sheet.height > most_rows:
+                    raise Unsuitable(TOO_LONG.format(name[:50], most_rows))
+                for number, row in enumerate(sheet.iter_rows(), 1):
+                    if any(cell != "" for cell in row):
+                        yield number, [_text(cell) for cell in row]
                 return
     except (CalamineError, OSError, ValueError, KeyError):
         raise Unsuitable(UNREADABLE) from None
@@ -103,10 +106,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS_IN_ALL))
+    is_read = False
     try:
-        for one in rows(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1])):
-            if one[0] == 1:
+        for one in rows(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1]), int(sys.argv[2])):
+            if not is_read:
                 resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS_IN_ALL, MOST_SECONDS_IN_ALL))
+            is_read = True
             _write(one)
     except Unsuitable as unsuitable:
         _write(str(unsuitable))

@@ -21,9 +21,9 @@ def is_sheet(start: bytes) -> bool:
     return start.startswith(b"PK\x03\x04")
 
 
-def rows_of_sheet(file: IO[bytes], most_columns: int) -> Iterator[tuple[int, list[str]]]:
+def rows_of_sheet(file: IO[bytes], most_columns: int, most_rows: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that has any, each with its line. Raises Refused."""
-    reader = Popen([*READER, str(most_columns)], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # noqa: S603
+    reader = Popen([*READER, str(most_columns), str(most_rows)], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)  # noqa: S603
     assert reader.stdin  # noqa: S101 -- it is a pipe
     assert reader.stdout  # noqa: S101
     try:

@@ -7,6 +7,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Timer
 from typing import IO, Any
 
 from sqlalchemy import insert, select
@@ -18,13 +19,14 @@ from portal.imports.words import Refused
 
 BATCH = 5_000
 PART = 1_000_000  # bytes
+KEPT_OPEN = 60.0  # seconds that a file stays open between batches
 READING = ("encoding", "delimiter", "header")  # the options that say how
 REMOVED = "This file was deleted because it mentions someone who was permanently deleted. Upload it again without them."
 
 Staged = tuple[Any, ...]  # what is stored of a row
 Staging = Callable[[int, Row], Staged]  # from its number and cells
-# By job: how many rows are done, an iterator of those left, and the batch being read ahead. Only one file stays open.
-_open: dict[uuid.UUID, tuple[int, Iterator[Staged], Future[list[Staged]]]] = {}
+# By job: how many rows are done, an iterator of those left, the batch being read ahead, and what closes the file.
+_open: dict[uuid.UUID, tuple[int, Iterator[Staged], Future[list[Staged]], Timer]] = {}
 _reader = ThreadPoolExecutor(1, "imports")
 
 
@@ -60,14 +62,17 @@ def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> li
     """
     found = _open.pop(job_id, None)
     if found and found[0] == done:
-        _, rows, ahead = found
+        _, rows, ahead, closing = found
+        closing.cancel()
         batch = ahead.result()
     else:
         rows = itertools.starmap(staged, enumerate(itertools.islice(table_of(one).rows, done, None), done + 1))
         batch = _batch(rows)
     if len(batch) == BATCH:
-        _open.clear()
-        _open[job_id] = done + BATCH, rows, _reader.submit(_batch, rows)
+        closing = Timer(KEPT_OPEN, _open.pop, (job_id, None))
+        closing.daemon = True
+        closing.start()
+        _open[job_id] = done + BATCH, rows, _reader.submit(_batch, rows), closing
     return batch
 
 

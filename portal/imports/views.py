@@ -22,7 +22,7 @@ from portal.jobs.models import Job
 from portal.mail.notices import can_send
 from portal.organizations.queries import by_slug
 from portal.users.permissions import USERS, USERS_ANY_TENANT
-from portal.web import reauthentication
+from portal.web import load, reauthentication
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
 
@@ -61,10 +61,13 @@ def upload() -> ResponseReturnValue:
     try:
         if file is None or not file.filename:
             raise Refused("Choose a file.")
-        import_id = commands.receive(_name(file.filename), file.stream, _reading())
+        with load.uploads.held(current_actor().id):
+            import_id = commands.receive(_name(file.filename), file.stream, _reading())
     except Refused as refused:
         db.session.rollback()
         return _form(str(refused), 422)
+    except Conflict as conflict:
+        return _form(conflict.message, 409)
     return redirect(url_for(".show", id=import_id))
 
 
@@ -145,7 +148,8 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
             return redirect(url_for(".show", id=id))
         options |= {"home_id": str(home.id), "slug": home.slug}
     try:
-        commands.change(id, options, [field if field in known else "" for field in chosen])
+        with load.uploads.held(current_actor().id):
+            commands.change(id, options, [field if field in known else "" for field in chosen])
     except Conflict as conflict:
         flash(conflict.message, "error")
     except Refused as refused:

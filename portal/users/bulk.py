@@ -89,8 +89,12 @@ class SettingPeople(SettingInside):
     def prepare(self, ids: Sequence[uuid.UUID]) -> None:
         if self.restores:
             self.elsewhere = taken_elsewhere(ids)
+        self.count_emails(ids)
+
+    def count_emails(self, ids: Sequence[uuid.UUID], *, keeps_transaction: bool = False) -> None:
+        """Count the emails that these people would get, to refuse the change of those who got too many."""
         mailed = [key for kind in ("invitation", "verification") for key in self._recipients(kind, ids)]
-        self.full = too_many_emails(mailed)
+        self.full = too_many_emails(mailed, keeps_transaction=keeps_transaction)
 
     def lock(self, ids: Sequence[uuid.UUID]) -> None:
         super().lock(ids)
@@ -133,12 +137,13 @@ class SettingPeople(SettingInside):
         return db.session.scalars(select(User.id).where(among(User.id, ids), wanted, is_active)).all()
 
 
-def too_many_emails(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
+def too_many_emails(ids: Sequence[uuid.UUID], *, keeps_transaction: bool = False) -> Sequence[uuid.UUID]:
     """Count an email with a link to each of these people. Returns those who got too many, and must get none."""
     if not ids or current_actor() == SYSTEM:
         return ()
     counters = {key: of_emails_to(key) for key in ids}
-    db.session.rollback()  # don't hold a connection while waiting for another
+    if not keeps_transaction:
+        db.session.rollback()  # don't hold a connection while waiting for another
     with acting_as(SYSTEM):
         full = rate_limit.attempt_each(list(counters.values()))
     return [key for key, counter in counters.items() if counter.key in full]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Flask, Response, g, request
 
@@ -12,7 +14,6 @@ from portal.config import Settings
 from portal.core.errors import Busy, Conflict
 
 EXEMPT = ("static", "health.live", "health.metrics")
-EXPORTS = 4
 PASSWORD_CHECKS = (
     "auth.login",
     "links.accept",
@@ -22,9 +23,6 @@ PASSWORD_CHECKS = (
     "api.login",
     "mfa.remove",
 )  # each takes a quarter of a second of processor time
-
-_exporting: set[uuid.UUID | None] = set()
-_exporting_lock = threading.Lock()
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -99,17 +97,51 @@ class Turns:
                 self._free += 1
 
 
+class Slots:
+    """A few slots for long tasks of this process. Each person gets one at a time."""
+
+    def __init__(self, most: int, own: str, others: str) -> None:
+        self._most, self._own, self._others = most, own, others  # sentences for people
+        self._taken: set[uuid.UUID | None] = set()
+        self._taking = threading.Lock()
+
+    def take(self, who: uuid.UUID | None) -> None:
+        """Raises Conflict if none is free, or this person has one."""
+        with self._taking:
+            if who in self._taken:
+                raise Conflict(None, self._own)
+            if len(self._taken) >= self._most:
+                raise Conflict(None, self._others)
+            self._taken.add(who)
+
+    def give_back(self, who: uuid.UUID | None) -> None:
+        self._taken.discard(who)
+
+    @contextmanager
+    def held(self, who: uuid.UUID | None) -> Iterator[None]:
+        self.take(who)
+        try:
+            yield
+        finally:
+            self.give_back(who)
+
+
+exports = Slots(
+    4, "You are already downloading a file. Wait until it is finished, or cancel it.",
+    "Other people are downloading files right now. Try again in a minute.",
+)  # fmt: skip
+uploads = Slots(
+    2, "Another of your files is being read. Wait until it is finished.",
+    "Files of other people are being read right now. Try again in a minute.",
+)  # fmt: skip
+
+
 def hold_export(response: Response, who: uuid.UUID | None) -> Response:
-    """Occupy one of the few slots for long responses until the last byte is sent. Each person gets one at a time.
+    """Occupy a slot for downloads until the last byte is sent. Raises Conflict if none is free.
 
     There are fewer slots than pooled connections, and they are separate from those of other requests, so that slow
-    downloads block nobody. Raises Conflict if none is free.
+    downloads block nobody.
     """
-    with _exporting_lock:
-        if who in _exporting:
-            raise Conflict(None, "You are already downloading a file. Wait until it is finished, or cancel it.")
-        if len(_exporting) >= EXPORTS:
-            raise Conflict(None, "Other people are downloading files right now. Try again in a minute.")
-        _exporting.add(who)
-    response.call_on_close(lambda: _exporting.discard(who))
+    exports.take(who)
+    response.call_on_close(lambda: exports.give_back(who))
     return response

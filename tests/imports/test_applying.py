@@ -15,9 +15,10 @@ from sqlalchemy import func, select, update
 
 from portal.config import ROOT
 from portal.core.actor import Role
+from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.imports import commands, uploads
+from portal.imports import applying, checking, commands, uploads
 from portal.imports.models import Import, ImportRow
 from portal.jobs import commands as jobs
 from portal.jobs import running
@@ -33,6 +34,7 @@ from tests.mailbox import jobs as emails
 from tests.rounds import rounds
 
 KILLS = rounds("KILLS", 20)
+ELSEWHERE = "Email: this address can't be used here. Ask your system administrator."
 EVERYTHING = ["first_name", "last_name", "role", "is_active"]
 # A process that runs a job in children, which it kills at random moments. It has no connection of its own.
 KILLER = """
@@ -282,3 +284,57 @@ def test_re3_an_import_that_is_killed_again_and_again_applies_every_row_exactly_
     assert (job.state, job.done, user(fresh_app, otto.email).first_name) == ("done", many, "Otto")
     with acting(fresh_app):
         assert db.session.scalars(people).all() == []
+
+
+def test_addresses_of_other_organizations_are_counted_before_any_of_them_is_named(
+    app: Flask, ada: Person, build: Builder, birch: Tenant, change_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BATCH", 3)
+    change_settings(foreign_addresses_per_hour=2)
+    foreign = [build.person(f"foreign{number}@example.com", tenant=birch).email for number in range(5)]
+    free = [f"free{number}@example.com" for number in range(3)]
+
+    import_id = received(app, ada, "\n".join(["Email", *foreign[:1], *free, *foreign[1:], *free]))
+    assert rows(app, import_id)[0] == ("refused", ELSEWHERE)
+    job = run(app, Builder(app).read(Import, import_id).job_id)
+
+    assert (job.state, job.done) == ("done", 6)
+    assert rows(app, import_id) == [("refused", checking.TOO_MANY_ELSEWHERE)] * 6
+
+
+def test_overwriting_sends_no_more_emails_than_other_changes(
+    app: Flask, ada: Person, build: Builder, acme: Tenant
+) -> None:
+    invited = build.person("invited@example.com", tenant=acme, invited_at=now())
+    sent = 0
+    for number in range(10):
+        role = "Admin" if number % 2 == 0 else "User"
+        import_id, _ = imported(app, ada, f"Email,Role\n{invited.email},{role}\n", overwrites=["role"])
+        sent = len(emails(app))
+        if rows(app, import_id)[0][0] == "refused":
+            break
+
+    assert rows(app, import_id) == [("refused", "Too many emails in the last hour.")]
+    assert sent < 10
+
+
+def test_a_former_job_of_an_import_cannot_be_continued(
+    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = received(app, ada, "Email\n" + "\n".join(f"p{number}@example.com" for number in range(30)))
+    monkeypatch.setattr(uploads, "BATCH", 10)
+    with acting(app, ada):
+        job_id = commands.begin(import_id)
+    with app.app_context():
+        assert running._run_batch(job_id)
+    with acting(app, ada):
+        jobs.cancel(job_id)
+    undone(app, ada, import_id)
+
+    with acting(app, ada):
+        jobs.retry(job_id)
+    job = run(app, job_id)
+
+    assert (job.state, job.message) == ("failed", applying.SUPERSEDED)
+    assert (user(app, "p1@example.com"), user(app, "p11@example.com")) == (None, None)
+    assert Builder(app).read(Import, import_id).state == "undone"

@@ -132,6 +132,7 @@ def test_exported_cells_are_read_as_they_were() -> None:
     [
         (["", "Ada"], "Email: this row has no email address."),
         (["nobody", "Ada"], "Email: This address has no @."),
+        (["\\" * 4_000 + "@example.com", "Ada"], "Email: This address is too long."),
         (["a@example.com", "x" * 81], "First name: use 80 characters at most"),
         (["a@example.com", "", "Chef"], "Role: “Chef” is not a role."),
         (["a@example.com", "", "Super admin"], "Role: you can't grant the role Super admin."),
@@ -244,6 +245,17 @@ def claiming(last: str) -> bytes:
     return workbook({name: content.encode() for name, content in parts.items()})
 
 
+def rows_from(*rows: int) -> bytes:
+    """A workbook whose only rows are these."""
+    cells = "".join(
+        f'<row r="{row}"><c r="A{row}" t="inlineStr"><is><t>{text}</t></is></c></row>'
+        for row, text in zip(rows, ("Email", "ada@example.com"), strict=True)
+    )
+    sheet = re.sub("<sheetData>.*</sheetData>", f"<sheetData>{cells}</sheetData>", SHEET, flags=re.DOTALL)
+    parts = PARTS | {"xl/worksheets/sheet1.xml": sheet}
+    return workbook({name: content.encode() for name, content in parts.items()})
+
+
 HOSTILE = {
     "empty": b"",
     "NUL": b"Email\nada@example.com\x00\n",
@@ -260,6 +272,7 @@ HOSTILE = {
     "a tall sheet": claiming("GR1048576"),
     "an endless name": b"Email\n" + b"a," * 2_000_000,
     "millions of empty lines": b"Email\n" + b"\n" * 2_000_000,
+    "rows below the last": rows_from(1_040_000, 1_040_001),
     "zip inside zip": workbook({"inner.zip": workbook({"a": b"x"})}),
     "broken workbook": b"PK\x03\x04" + b"junk" * 100,
     "PDF": b"%PDF-1.7 ...",
@@ -267,6 +280,7 @@ HOSTILE = {
     "gzip": b"\x1f\x8b\x08\x00",
     "old Excel": b"\xd0\xcf\x11\xe0 ...",
     "no addresses": b"Name,Phone\nAda,123\n",
+    "UTF-16 without its mark": "Email\nada@example.com\n".encode("utf-16-le") + b"\n",
     "broken UTF-8 late": b"Email\n" + b"a@example.com\n" * 6_000 + b"\xff\xfe@example.com\n",
 }
 
@@ -281,6 +295,11 @@ def test_in11_a_hostile_file_is_refused_with_a_sentence(kind: str) -> None:
     assert len(str(refused.value)) < 200
 
 
+def test_in11_a_file_that_is_not_in_the_chosen_encoding_is_refused_with_a_sentence() -> None:
+    with pytest.raises(Refused):
+        list(read(b"Email\nada@example.com\n", encoding="utf-16").rows)
+
+
 def test_formulas_and_nested_quotes_are_only_text() -> None:
     table = read(b'Email,First name\na@example.com,"=HYPERLINK(""http://x"")"\n')
 
@@ -293,6 +312,13 @@ def test_a_workbook_is_unpacked_only_up_to_its_limit(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(sheet_process.Unsuitable, match="too large"):
         sheet_process.check(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("lines", [(1, 2), (5, 9), (900_000, 900_001)])
+def test_only_rows_with_content_are_read_from_a_workbook_with_their_lines(lines: tuple[int, int]) -> None:
+    table = read(rows_from(*lines))
+
+    assert (table.header, list(table.rows)) == (lines[0], [(lines[1], ["ada@example.com"])])
 
 
 def test_a_workbook_is_read_whatever_its_name() -> None:

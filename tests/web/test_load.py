@@ -115,7 +115,7 @@ def test_a_request_that_gets_no_turn_in_time_is_refused_and_sign_ins_need_none(
 @pytest.fixture(autouse=True)
 def no_exports_running(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports that a test doesn't read to the end keep their place, because no server closes them."""
-    monkeypatch.setattr(load, "_exporting", set())
+    monkeypatch.setattr(load.exports, "_taken", set())
 
 
 @pytest.mark.parametrize("ending", ["read to its end", "disconnected", "never read"])
@@ -140,7 +140,7 @@ def test_only_a_few_exports_run_at_once(app: Flask, build: Builder, acme: Tenant
     with portal_on(app.config["SQLALCHEMY_DATABASE_URI"]) as portal:
         visitors = [
             Visitor(portal, build.person(f"admin{number}@example.com", role=Role.ADMIN, tenant=acme))
-            for number in range(load.EXPORTS + 1)
+            for number in range(load.exports._most + 1)
         ]
         contexts = [copy_context() for _ in visitors]  # as in separate threads
         answers = [
@@ -150,7 +150,7 @@ def test_only_a_few_exports_run_at_once(app: Flask, build: Builder, acme: Tenant
         for context, answer in zip(contexts, answers, strict=True):
             context.run(answer.close)
 
-    assert [answer.status_code for answer in answers] == [200] * load.EXPORTS + [409]
+    assert [answer.status_code for answer in answers] == [200] * load.exports._most + [409]
 
 
 def test_no_connection_is_held_while_a_batch_is_sent(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

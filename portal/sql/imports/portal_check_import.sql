@@ -22,9 +22,8 @@ WITH found AS MATERIALIZED (
         OR 'role' = ANY (overwrites) AND r.role <> u.role
         OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
     FROM import_rows r
-    CROSS JOIN LATERAL (SELECT min(t.number + 0) AS number FROM import_rows t WHERE t.import_id = r.import_id
-        AND t.email = r.email AND t.number + 0 < r.number) earliest
-    LEFT JOIN import_rows twin ON twin.import_id = r.import_id AND twin.number = earliest.number
+    LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.email = r.email
+        AND t.number < r.number ORDER BY t.email, t.number LIMIT 1) twin ON true
     LEFT JOIN users u ON lower(u.email) = r.email AND u.deleted_at IS NULL
     LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.email AND d.deleted_at IS NOT NULL
         AND d.organization_id IS NOT DISTINCT FROM r.home_id LIMIT 1) gone ON u.id IS NULL

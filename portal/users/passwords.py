@@ -123,7 +123,7 @@ def words_about(*known: str | None) -> set[str]:
 
 
 def zxcvbn() -> Any:
-    """The library. Its word lists take 12 MiB, so only processes that check new passwords load it."""
+    """The library. Its word lists take 12 MiB of a process, so only processes that check new passwords load it."""
     return import_module("zxcvbn")
 
 

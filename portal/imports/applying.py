@@ -28,7 +28,7 @@ from portal.users.permissions import USERS
 
 GONE = "The import was removed."
 SUPERSEDED = "Something else was done with this import in the meantime."
-NO_TEAM = "The team was deleted. Restore it, then try again."
+NO_TEAM = "The team was deleted. Restore it, then retry the job."
 TAKEN = "Email: someone else was just given this address."
 
 

@@ -15,7 +15,7 @@ from portal.core.errors import Conflict, Missing
 from portal.core.policy import allows
 from portal.imports import checking, commands, inviting, overwriting, remembering, uploads
 from portal.imports import refused as rows_refused
-from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, NO_HEADER
+from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, MOST_ROWS, NO_HEADER
 from portal.imports.models import VERDICTS, Import, ImportRow
 from portal.imports.words import FIELDS, Refused
 from portal.jobs.models import Job
@@ -30,7 +30,7 @@ bp = inviting.bp
 LONGEST_CHOICE = 20
 RECENT = 20
 NEW = ("read", "checked")
-SHOWN = 25
+SHOWN = 50
 SAMPLED = 5
 NO_SUCH_ORGANIZATION = "There is no organization with the URL name “{}”."
 LABELS = {"create": "Create", "update": "Update", "unchanged": "Unchanged", "refused": "Refused"}
@@ -82,16 +82,20 @@ def _name(file_name: str) -> str:
 @bp.get("/<uuid:id>/")
 @requires(USERS.create)
 def show(id: uuid.UUID) -> ResponseReturnValue:
-    """What an import would do or has done: totals, and rows with their verdict."""
+    """What an import would do or has done: totals, and rows with their verdict, a page of them after a number."""
     one = _import(id)
-    verdict = request.args.get("verdict", "")
+    verdict, after = request.args.get("verdict", ""), request.args.get("after", 0, type=int)
     wanted = [ImportRow.verdict == verdict] if verdict in VERDICTS else []
-    rows = select(ImportRow).where(ImportRow.import_id == id, *wanted).order_by(ImportRow.number).limit(SHOWN)
+    place = ImportRow.import_id == id, ImportRow.number > max(0, min(after, MOST_ROWS))
+    found = select(ImportRow).where(*place, *wanted).order_by(ImportRow.number).limit(SHOWN + 1)
+    rows = db.session.scalars(found).all()
     job = db.session.get(Job, one.job_id) if one.job_id else None
     return render(
         "imports/show.html",
         one=one,
-        rows=db.session.scalars(rows).all(),
+        rows=rows[:SHOWN],
+        after=after,
+        has_more=len(rows) > SHOWN,
         totals=commands.totals(id),
         verdict=verdict if verdict in VERDICTS else "",
         labels=_labels(one),

@@ -9,6 +9,9 @@ from flask import Flask, Response, current_app, request
 from flask_login import current_user
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
+from portal.core.policy import Permission, allows
+from portal.web.guards import rule_of
+
 UNREAD_BYTES = 2_000_000  # of a refused body; proxies set up as documented allow no more
 REPLACED = "\ufffd"  # what invalid UTF-8 is decoded to
 
@@ -50,10 +53,12 @@ def _check_bytes(raw: bytes) -> None:
 
 
 def _check_body() -> None:
-    """Limit the body as Flask limits multipart forms. Views that take files may take more from signed-in people."""
+    """Limit the body as Flask limits multipart forms. Views that take files take more from people who may use them."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if (longest := getattr(view, "longest_body", None)) is not None and current_user.is_authenticated:
-        request.max_content_length = longest
+    if view and (longest := getattr(view, "longest_body", None)) and current_user.is_authenticated:
+        rule = rule_of(view)
+        if isinstance(rule, Permission) and allows(current_user.actor, rule):
+            request.max_content_length = longest
     try:
         _ = request.form
     except HTTPException:

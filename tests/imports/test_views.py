@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
+from html import unescape
 from typing import Any
 
 import pytest
@@ -286,6 +287,20 @@ def test_deleted_people_are_restored_not_created_anew(app: Flask, ours: PageClie
     assert reasons(app, import_id) == ["Email: a deleted person has this address. Restore them instead."]
 
 
+def test_all_rows_of_a_file_can_be_paged_through(app: Flask, ours: PageClient) -> None:
+    import_id = upload(ours, "Email\n" + "\n".join(f"p{number}@example.com" for number in range(120)))
+    page, seen = f"/imports/{import_id}/?verdict=create", list[str]()
+    while page:
+        text = ours.get(page).text
+        seen += re.findall(r"<td>(p\d+@example\.com)", text.partition("Reason</th>")[2])
+        following = re.search(r'href="([^"]+)"[^>]*rel="next"|rel="next"[^>]*href="([^"]+)"', text)
+        page = unescape(following[1] or following[2]) if following else ""
+
+    assert seen == [f"p{number}@example.com" for number in range(120)]
+    for odd in ("x", "-1", "9" * 30, "%00"):
+        assert ours.get(f"/imports/{import_id}/?after={odd}").status_code in (200, 400)
+
+
 def test_imports_of_another_organization_are_not_there(app: Flask, ours: PageClient, bea: Person) -> None:
     theirs = page_client(app, bea)
     import_id = upload(theirs, "Email\none@example.com\n")
@@ -411,8 +426,11 @@ def test_retention_removes_old_files_with_their_rows(app: Flask, ours: PageClien
         db.session.execute(delete(Job))
 
 
-def test_in11_large_bodies_of_anonymous_people_are_refused(client: PageClient, ours: PageClient) -> None:
+def test_in11_large_bodies_of_people_who_cannot_import_are_refused(
+    app: Flask, client: PageClient, ours: PageClient, uma: Person
+) -> None:
     sent: dict[str, Any] = {"data": b"x" * 1_100_000, "content_type": "multipart/form-data; boundary=y"}
 
     assert client.post("/imports/", **sent).status_code == 413
+    assert page_client(app, uma).post("/imports/", **sent).status_code == 413
     assert ours.get("/imports/").status_code == 200

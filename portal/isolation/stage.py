@@ -35,6 +35,7 @@ from portal.users.resource import email_sample
 
 Pair = tuple[str, str]
 Dump = dict[str, list[tuple[Any, ...]]]
+FILE = {"encoding": "utf-8", "delimiter": ",", "header": 1, "total": 1, "headings": ["Email"], "fields": ["email"]}
 TEST_NETWORK = "192.0.2.1"  # reserved for documentation (RFC 5737), so no visitor has it
 DAY = Lifetime(timedelta(days=1), timedelta(days=1))
 PEOPLE = ("admin", "user", "deleted")
@@ -160,7 +161,7 @@ def _sign_in(tenant: SampleTenant, who: str, person: uuid.UUID) -> None:
     create_many(Job, [_job(person, home, tenant.texts)])
     for key in create_many(Import, [_import(person, home, tenant.texts)]):
         db.session.add(ImportRow(**_import_row(key, home, tenant.texts)))
-        db.session.add(ImportPart(import_id=key, number=1, organization_id=home, content=b"Email"))
+        db.session.add(ImportPart(import_id=key, number=1, organization_id=home, content=_file(tenant.texts)))
     open_client_session(person, tenant.id, lifetime=DAY)
     create_many(ApiToken, [_api_token(person, tenant)])
     role = {"admin": Role.ADMIN, "hidden": Role.SUPER_ADMIN}.get(who, Role.USER)
@@ -175,7 +176,11 @@ def _job(person: uuid.UUID, home: uuid.UUID | None, texts: Texts) -> dict[str, A
 def _import(person: uuid.UUID, home: uuid.UUID | None, texts: Texts) -> dict[str, Any]:
     name = texts.phrase("the name of an imported file")
     owned = {"owner_id": person, "organization_id": home}
-    return {**owned, "name": name, "form": "UTF-8", "headings": ["Email"], "fields": ["email"], "state": "checked"}
+    return {**owned, "name": name, "state": "checked", **FILE}
+
+
+def _file(texts: Texts) -> bytes:
+    return f"Email\n{texts.phrase('a cell of an imported file')}\n".encode()
 
 
 def _import_row(import_id: uuid.UUID, home: uuid.UUID | None, texts: Texts) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def kept(folder: Path, people: int) -> Iterator[Rows]:
         shutil.rmtree(embedded.data)
     with embedded.running() as address:
         url = address.replace("+psycopg", "", 1)
-        _count_statements(embedded, url)
+        _configure(embedded, url)
         app = create_app(Settings(secret_key=KEY, database_url=address, statement_timeout=600))
         rows = prepared(app, people, url)
         made.write_text(wanted)
@@ -147,8 +147,8 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _count_statements(embedded: Embedded, url: str) -> None:
-    """Load pg_stat_statements, which takes a restart the first time."""
+def _configure(embedded: Embedded, url: str) -> None:
+    """Load pg_stat_statements, and keep all rows in PostgreSQL's own memory. Takes a restart the first time."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA bench")
@@ -156,6 +156,7 @@ def _count_statements(embedded: Embedded, url: str) -> None:
             return
         connection.execute("ALTER SYSTEM SET shared_preload_libraries = pg_stat_statements")
         connection.execute("ALTER SYSTEM SET pg_stat_statements.track_planning = on")
+        connection.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
     embedded.stop()
     embedded.start()
 

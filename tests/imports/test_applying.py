@@ -233,7 +233,7 @@ def test_a_file_that_cannot_be_read_to_its_end_can_be_read_in_another_encoding(
     assert str(job.message).endswith("the file is not valid UTF-8. Choose its encoding.")
 
     client = page_client(app, ada)
-    assert f"{job.message} You don’t need" in client.get(f"/imports/{import_id}/").text
+    assert f"{job.message} Change the settings below" in client.get(f"/imports/{import_id}/").text
     settings(client, import_id, encoding="cp1252")
     job = run(app, Builder(app).read(Import, import_id).job_id)
 

@@ -201,9 +201,9 @@ def test_options_beyond_ones_own_rights_create_nobody(app: Flask, ada: Person, b
         assert db.session.scalar(select(func.count()).select_from(TeamMember).where(TeamMember.team_id == team)) == 0
 
 
-def test_an_import_canceled_in_the_middle_undoes_what_it_did(
-    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def canceled(app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch) -> tuple[uuid.UUID, uuid.UUID]:
+    """An import of 30 people that was canceled after 10, and its job."""
     import_id = received(app, ada, "Email\n" + "\n".join(f"p{number}@example.com" for number in range(30)))
     monkeypatch.setattr(uploads, "BATCH", 10)
     with acting(app, ada):
@@ -212,6 +212,13 @@ def test_an_import_canceled_in_the_middle_undoes_what_it_did(
         assert running._run_batch(job_id)
     with acting(app, ada):
         jobs.cancel(job_id)
+    return import_id, job_id
+
+
+def test_an_import_canceled_in_the_middle_undoes_what_it_did(
+    app: Flask, ada: Person, canceled: tuple[uuid.UUID, uuid.UUID]
+) -> None:
+    import_id, _ = canceled
     assert (user(app, "p9@example.com") is not None, user(app, "p10@example.com")) == (True, None)
 
     job = undone(app, ada, import_id)
@@ -319,16 +326,9 @@ def test_overwriting_sends_no_more_emails_than_other_changes(
 
 
 def test_a_former_job_of_an_import_cannot_be_continued(
-    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
+    app: Flask, ada: Person, canceled: tuple[uuid.UUID, uuid.UUID]
 ) -> None:
-    import_id = received(app, ada, "Email\n" + "\n".join(f"p{number}@example.com" for number in range(30)))
-    monkeypatch.setattr(uploads, "BATCH", 10)
-    with acting(app, ada):
-        job_id = commands.begin(import_id)
-    with app.app_context():
-        assert running._run_batch(job_id)
-    with acting(app, ada):
-        jobs.cancel(job_id)
+    import_id, job_id = canceled
     undone(app, ada, import_id)
 
     with acting(app, ada):

@@ -85,6 +85,10 @@ class Organizations(Resource[Organization]):
         ),
     }
     labels = {"name": "Name", "slug": "URL name"}
+    imported = {
+        "name": ("name", "organization", "organizationname", "organisation", "company", "companyname", "firma"),
+        "slug": ("slug", "urlname", "shortname"),
+    }
     new_form = NewOrganizationForm
     edit_form = EditOrganizationForm
     guarded = frozenset({"slug"})

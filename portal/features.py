@@ -40,6 +40,7 @@ from portal.core.checks import Check, Gauge
 from portal.core.policy import Permission
 from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
+from portal.dashboard.reports import bp as reports
 from portal.dashboard.views import bp as dashboard
 from portal.data_browser.actions import ACTIONS as BROWSER_ACTIONS
 from portal.data_browser.permissions import DATA_BROWSER_READ
@@ -78,7 +79,7 @@ from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
-from portal.users import totals
+from portal.users import growth, totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
@@ -172,7 +173,7 @@ FEATURES = (
         ),
     ),
     Feature(
-        pages=(dashboard,),
+        pages=(dashboard, reports),
         permissions=(DASHBOARD_READ,),
         links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ, also="home", key="d"),),
     ),
@@ -182,6 +183,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
+        retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),

@@ -1,4 +1,4 @@
-"""Imports of people from files."""
+"""Imports from files."""
 
 from __future__ import annotations
 

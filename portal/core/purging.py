@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, select, text
+from sqlalchemy import ColumnElement, Table, delete, exists, select, text
 
 from portal.core.db import command, db
 from portal.core.models import Base, Record
@@ -39,3 +39,10 @@ def belongings(model: type[Record]) -> dict[Table, str]:
         if any(key.column.table is own and key.ondelete == "CASCADE" for key in column.foreign_keys)
     }
     return {own: "id", **others}
+
+
+def is_referenced(row: Record) -> bool:
+    """Whether any other row names this one."""
+    own: Any = row.__table__  # type: ignore[attr-defined]
+    keys = (key for table in Base.metadata.sorted_tables for key in table.foreign_keys if key.column.table is own)
+    return any(db.session.scalar(select(exists().where(key.parent == row.id))) for key in keys)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from portal.core.actor import Role
 from portal.core.email_addresses import canonical_email
 from portal.core.text import has_control, tidy
-from portal.imports.words import FIELDS, rank_of, yes_or_no
+from portal.imports.words import FIELDS, PEOPLE, yes_or_no
 from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME
-from portal.web.csv import as_written
 
 NOT_GRANTABLE = "Role: you can't grant the role {}."
+NO_ORGANIZATION = "Organization: there is no organization with the URL name “{}”."
 
 
 class Values(NamedTuple):
@@ -47,14 +47,14 @@ class Parser:
     def _places(self) -> Sequence[tuple[str, int]]:
         """Each field and its column. An address comes from the first column that has one."""
         places = [(field, place) for place, field in enumerate(self.fields) if field]
-        return sorted(places, key=lambda one: rank_of(self.headings[one[1]]))
+        return sorted(places, key=lambda one: PEOPLE.rank_of(self.headings[one[1]]))
 
     def values(self, cells: Sequence[str]) -> Values:
         """The person in a row. Raises ValueError naming the cell that can't be used."""
         texts: dict[str, str] = {}
         for field, place in self._places:
             if place < len(cells) and cells[place] and field not in texts:
-                texts[field] = as_written(cells[place])
+                texts[field] = cells[place]
         email = self._email(texts.get("email", ""))
         first, last = self._names(texts)
         role = self._role(texts["role"]) if "role" in texts else None
@@ -105,5 +105,5 @@ class Parser:
     def _home(self, slug: str) -> uuid.UUID:
         key = self.homes.get(slug.strip().lower())
         if key is None:
-            raise ValueError(f"Organization: there is no organization with the URL name “{slug[:40]}”.")
+            raise ValueError(NO_ORGANIZATION.format(slug[:40]))
         return key

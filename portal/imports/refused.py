@@ -16,9 +16,9 @@ from sqlalchemy import select
 from portal.core.db import db
 from portal.imports import uploads
 from portal.imports.files import SAMPLE_BYTES, Row, decoded
+from portal.imports.importers import importer_of
 from portal.imports.models import Import, ImportRow
 from portal.imports.remembering import REASON
-from portal.imports.words import FIELDS
 from portal.web import xlsx
 from portal.web.csv import download, formula_safe
 
@@ -31,7 +31,7 @@ def response(one: Import) -> Response:
 
     Raises Refused if the file was removed.
     """
-    rows = _rows(one, islice(uploads.table_of(one).rows, one.total))
+    rows = _rows(one, islice(uploads.table_of(one, importer_of(one).words).rows, one.total))
     if not one.encoding:
         return download("refused.xlsx", xlsx.MIMETYPE, xlsx.workbook(_headings(one), rows))
     ending = PurePath(one.name).suffix.lower()
@@ -42,8 +42,8 @@ def _headings(one: Import) -> list[str]:
     """The headings of the file. Without a header row, names by which its columns are recognized again."""
     if one.header:
         return [*one.headings, REASON]
-    named = zip(one.fields, one.headings, strict=True)
-    return [*(FIELDS.get(field) or heading for field, heading in named), REASON]
+    named, labels = zip(one.fields, one.headings, strict=True), importer_of(one).words.fields
+    return [*(labels.get(field) or heading for field, heading in named), REASON]
 
 
 def _rows(one: Import, rows: Iterator[Row]) -> Iterator[list[str]]:

@@ -58,6 +58,7 @@ class Resource(ABC, Generic[Row]):
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns whose changes can be undone only after reauthentication
     restoring: ClassVar[str] = "Restores it exactly as it was."  # explanation beside the button
+    imported: ClassVar[Mapping[str, Sequence[str]]] = {}  # fields that files can contain, each with known headings
     actions: ClassVar[Sequence[BulkAction]] = ()  # on selected rows, besides those of every resource
     setting: ClassVar[type[Setting]] = Setting  # sets values of many rows
     unique: ClassVar[str] = ""  # a column that, like the name, identifies rows in the search
@@ -129,9 +130,8 @@ class Resource(ABC, Generic[Row]):
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
         fields = self.searched[:1].lower() + self.searched[1:]
-        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}."
-        text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
-        return Empty(title, text, "search", offers_new=True)
+        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}. " if listing.q else ""
+        return Empty(title, f"{by}Try {fewer} or another tab.", "search", offers_new=True)
 
     @abstractmethod
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:

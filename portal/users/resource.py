@@ -54,7 +54,7 @@ class People(Resource[User]):
     plural = "people"
     unique = "email"
     icon, icon_new = "users", "user-plus"
-    beside_new = (("mail", "Invite people", "imports.invite"),)
+    beside_new = (("upload", "Import", "imports.index"), ("mail", "Invite people", "imports.invite"))
     searched = "Name or email"
     typed_as = "Email or full name"
     columns = (

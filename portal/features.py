@@ -34,7 +34,7 @@ from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import background
 from portal.config import Settings
-from portal.core import rate_limit
+from portal.core import rate_limit, spelling
 from portal.core.actions import Action
 from portal.core.checks import Check, Gauge
 from portal.core.policy import Permission
@@ -255,6 +255,7 @@ FEATURES = (
     ),
     Feature(
         pages=(search,),
+        retention=(RetentionRule("words of removed rows", lambda _: timedelta(0), spelling.refresh),),
         found=(
             page("Keyboard shortcuts", "list-check", "search.shortcuts", also="keys"),
             page("Sign out", "logout", "auth.logout", also="log out", is_sent=True),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from migrations.helpers.online import committing
 from migrations.helpers.scripts import run, run_file
 
-revision = "0012_search_words"
-down_revision = "0011_totals_by_day"
+revision = "0014_search_words"
+down_revision = "0013_origins"
 branch_labels = None
 depends_on = None
 

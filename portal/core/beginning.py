@@ -27,11 +27,13 @@ NO_ACTOR = ("none", *("" for _ in ACTOR_SETTINGS))
 
 
 def begins(connection: Connection) -> bool:
-    """Begin a transaction for the current actor. False if the connection turns out to be closed.
+    """Begin a transaction for the current actor, unless the connection commits each statement by itself.
 
-    The first statement reports any other problem, such as a missing role.
+    False if the connection turns out to be closed. The first statement reports other problems, such as a missing role.
     """
     driver: Any = connection.connection.driver_connection
+    if driver.autocommit:
+        return True
     settings = settings_of(current_actor()) if has_actor() and current_actor() is not SYSTEM else NO_ACTOR
     local: dict[str, str] = connection.get_execution_options().get("local_settings", {})
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -12,8 +11,6 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.exc import DBAPIError
-
-from portal.core import statements
 
 Processor = Callable[[Any], Any]
 
@@ -33,23 +30,24 @@ class Prepared:
     def rows(self, connection: Connection, **values: Any) -> Sequence[Any]:
         """Run it with these values of its parameters, without a transaction unless there is one.
 
-        Raises SQLAlchemy's errors.
+        Events and errors are those of SQLAlchemy.
         """
-        began = time.perf_counter()
         driver: Any = connection.connection.driver_connection
+        given = self._compiled.construct_params(values)
         try:
             with nullcontext() if connection.in_transaction() else _alone(driver):
                 cursor = psycopg.Cursor(driver, row_factory=self._row_factory)
-                cursor.execute(self._text, self._compiled.construct_params(values))
-                found = cursor.fetchall()
+                about = connection, cursor, self._text, given, None, False
+                connection.dispatch.before_cursor_execute(*about)
+                cursor.execute(self._text, given)
+                connection.dispatch.after_cursor_execute(*about)
+                return cursor.fetchall()
         except psycopg.Error as error:
             if is_lost := driver.closed:
                 connection.invalidate()
             raise DBAPIError.instance(
                 self._text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost
             ) from error
-        statements.note(self._text, began)
-        return found
 
     def _row_factory(self, cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Any]:
         make, result = namedtuple_row(cursor), cursor.pgresult

@@ -43,13 +43,8 @@ def begin(connection: Connection, *_: Any) -> None:
 
 @event.listens_for(Engine, "after_cursor_execute")
 def end(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-    if _seen.get():
-        note(statement, connection.info.get("began", time.perf_counter()))
-
-
-def note(statement: str, began: float) -> None:
-    """A statement that began at this time of `time.perf_counter` has ended."""
     if watchers := _seen.get():
-        seen = Statement(" ".join(statement.split()), (time.perf_counter() - began) * 1000)
+        took = time.perf_counter() - connection.info.get("began", time.perf_counter())
+        seen = Statement(" ".join(statement.split()), took * 1000)
         for found in watchers:
             found.append(seen)

@@ -60,7 +60,7 @@ from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import retention_rules, work_in_background
+from portal.mail.queue import hourly, retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
@@ -80,6 +80,7 @@ from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users import totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
+from portal.users.expiry import deactivate_expired
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
@@ -109,6 +110,7 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
     jobs: tuple[JobKind, ...] = ()  # that a worker carries out
+    hourly: tuple[Callable[[], object], ...] = ()  # what the worker does once an hour
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
@@ -171,6 +173,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
+        hourly=(deactivate_expired,),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
@@ -283,6 +286,7 @@ def register(app: Flask) -> None:
         app, {one.name: one for one in (*declared, *(kind for one in RESOURCES.values() for kind in job_kinds(one)))}
     )
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
+    hourly.set(app, [act for feature in FEATURES for act in feature.hourly])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
     plain.init_app(app)

@@ -9,6 +9,11 @@ down_revision = "0009_jobs"
 branch_labels = None
 depends_on = None
 
+WATCH = """
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
+    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$)
+"""
+
 
 def upgrade() -> None:
     run_file(__file__)
@@ -16,4 +21,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run("DROP FUNCTION portal_forget_imported CASCADE; DROP FUNCTION portal_check_import")
-    run("DROP TABLE import_rows, import_parts, imports")
+    run("DROP TABLE import_rows, import_parts, imports; ALTER TABLE users DROP COLUMN expires_on")
+    run(WATCH)

@@ -1,4 +1,12 @@
--- Imports from files.
+-- Imports from files, and the date on which an account expires, which files contain.
+
+ALTER TABLE users ADD COLUMN expires_on date;
+CREATE INDEX users_expires_on_idx ON users (expires_on) WHERE deleted_at IS NULL AND expires_on IS NOT NULL;
+GRANT SELECT (expires_on), UPDATE (expires_on) ON users TO portal_tenant;
+GRANT SELECT (expires_on) ON users TO portal_reader;
+-- The history's functions name the columns.
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
+    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 
 CREATE TABLE imports (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -51,6 +59,7 @@ CREATE TABLE import_rows (
     last_name text,
     role "Role",
     is_active boolean,
+    expires_on date,
     home_id uuid,
     values jsonb,
     verdict text NOT NULL,
@@ -86,7 +95,8 @@ WITH found AS MATERIALIZED (
         'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
         OR 'role' = ANY (overwrites) AND r.role <> u.role
-        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
+        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active
+        OR 'expires_on' = ANY (overwrites) AND r.expires_on <> coalesce(u.expires_on, 'infinity') AS differs
     FROM import_rows r
     LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key
         AND t.number < r.number ORDER BY t.key, t.number LIMIT 1) twin ON true

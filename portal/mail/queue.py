@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from email.message import EmailMessage
@@ -45,6 +45,7 @@ from portal.web.given import Given, current_settings
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
 JOBS, WORK = "jobs", "work"  # as in migration 0009_jobs
 RETENTION_CRON = "17 3 * * *"  # UTC
+HOURLY_CRON = "2 * * * *"
 DAY_SECONDS = 86_400  # a restarted worker makes up for a retention run that it missed within this time
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MOST_UNEXPECTED = 10  # attempts after unexpected errors
@@ -136,9 +137,17 @@ def queue_of(app: Flask) -> App:
         with app.app_context():
             remove_old_rows()
 
+    @queue.periodic(cron=HOURLY_CRON)
+    @queue.task(name="hourly", queue=JOBS, queueing_lock="hourly")
+    def do_hourly(timestamp: int) -> None:
+        with app.app_context():
+            for one in hourly():
+                one()
+
     return queue
 
 
+hourly: Given[Sequence[Callable[[], object]]] = Given("what the worker does once an hour")
 retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 

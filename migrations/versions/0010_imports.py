@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
+from migrations.helpers.online import make_index
 from migrations.helpers.scripts import run, run_file
 
 revision = "0010_imports"
@@ -16,6 +19,9 @@ SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organiza
 
 
 def upgrade() -> None:
+    run("ALTER TABLE users ADD COLUMN IF NOT EXISTS expires_on date")
+    where = sa.text("deleted_at IS NULL AND expires_on IS NOT NULL")
+    make_index("users_expires_on_idx", "users", ["expires_on"], postgresql_where=where)
     run_file(__file__)
 
 

@@ -1,7 +1,5 @@
 -- Imports from files, and the date on which an account expires, which files contain.
 
-ALTER TABLE users ADD COLUMN expires_on date;
-CREATE INDEX users_expires_on_idx ON users (expires_on) WHERE deleted_at IS NULL AND expires_on IS NOT NULL;
 GRANT SELECT (expires_on), UPDATE (expires_on) ON users TO portal_tenant;
 GRANT SELECT (expires_on) ON users TO portal_reader;
 -- The history's functions name the columns.
@@ -143,7 +141,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
 CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
 
--- When people are permanently removed, erases them from the rows of imports, and deletes the files that mention them.
+-- When people are permanently deleted, erases them from the rows of imports, and deletes the files that mention them.
+-- Nobody knows whom a file mentions that was not read to its end, or has no rows of people: such files are deleted if
+-- somebody of the same organization, or a SUPER_ADMIN, uploaded them.
 CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -152,8 +152,13 @@ BEGIN
         FROM old_rows o, imports i
         WHERE r.import_id = i.id AND r.key IN (lower(o.email), lower(o.pending_email))
         RETURNING r.import_id),
-    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased)),
-    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM erased))
+    suspect AS (
+        SELECT import_id FROM erased
+        UNION
+        SELECT i.id FROM imports i JOIN old_rows o ON i.organization_id IS NULL OR i.organization_id = o.organization_id
+        WHERE i.state = 'read' OR i.resource <> 'users'),
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM suspect)),
+    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM suspect))
     UPDATE import_rows SET text = NULL
     WHERE import_id IN (SELECT import_id FROM erased) AND key IS NULL AND text IS NOT NULL;
     RETURN NULL;

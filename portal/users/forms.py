@@ -81,9 +81,7 @@ class UserForm(RowForm):
     role = SelectField("Role")
     organization_id = OrganizationField()
     is_active = SelectField("Can sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
-    expires_on = DayField(
-        "Last day of access", description="Optional. The account is deactivated at the end of this day (UTC)."
-    )
+    expires_on = DayField("Last day of access", description="The account is deactivated at the end of this day (UTC).")
     home: Organization | None = None  # the person's organization before the edit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

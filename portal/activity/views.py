@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +67,9 @@ class Feed:
     def latest(self) -> Sequence[Entry]:
         return entries_of(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
 
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        return queries.listing(arguments, path)
+
 
 @bp.get("/")
 @requires(ACTIVITY_READ)
@@ -81,6 +84,7 @@ def index() -> ResponseReturnValue:
         days=days,
         actions=_choices(),
         fields=queries.fields(),
+        periods=queries.periods(listing),
         export_url=export_url,
     )
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import flash
+from flask import flash, request
 from flask_login import current_user
 from sqlalchemy import select
 
@@ -30,6 +30,7 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
+from portal.web.charts import is_by_day
 from portal.web.confirming import Fleeting
 from portal.web.forms import Form
 from portal.web.urls import path_of
@@ -37,6 +38,16 @@ from portal.web.urls import path_of
 SLUG_SAMPLE = "the slug of an organization"
 PURGED = "{} are permanently deleted with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
+
+
+FILTERS = {
+    "administrators": Filter(
+        lambda value: members().unadministered() if value == "none" else None,
+        lambda *_: "Without an active administrator",
+        label="Administrators: any",
+        choices=lambda: (("none", "Without an active administrator"),),
+    )
+}
 
 
 def _people(row: Any) -> tuple[Count, str]:
@@ -49,6 +60,7 @@ class Organizations(Resource[Organization]):
 
     records = records
     plural = "organizations"
+    unique = "slug"
     icon = "building"
     about = "The tenants."
     searched = "Name or URL name"
@@ -95,7 +107,7 @@ class Organizations(Resource[Organization]):
         return ("Organization", self.url("show", own)) if own else None
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
-        return queries.listing(arguments, path, members().counted(), filters=filters)
+        return queries.listing(arguments, path, members().counted(), filters={**FILTERS, **filters})
 
     def exported(self) -> Mapping[str, Any]:
         return {
@@ -122,7 +134,13 @@ class Organizations(Resource[Organization]):
         chosen = {"organization": row.id} if current_actor().is_unlimited else {}
         others = [one for one in resources().values() if one is not self and one.navigation()]
         lists = [(one.plural.capitalize(), one.url("index", **chosen)) for one in others]
-        return {"membership": members().of(row.id, is_deleted=row.is_deleted), "lists": lists}
+        by_day = is_by_day(request.args)
+        return {
+            "membership": members().of(row.id, is_deleted=row.is_deleted),
+            "lists": lists,
+            "charts": members().charts(row.id, by_day=by_day),
+            "by_day": by_day,
+        }
 
     def samples(self, tenant: SampleTenant) -> Samples:
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)

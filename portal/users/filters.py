@@ -19,7 +19,8 @@ NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.t
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
 EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
-INVITATIONS = {"pending": "Pending", "expired": "Expired", "revoked": "Revoked"}
+IDLE_DAYS = ("30", "90", "180", "365")
+INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -57,6 +58,14 @@ def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
 
 def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
     return last_sign_in == NEVER if value == "never" else None
+
+
+def _by_idle(value: str) -> ColumnExpressionArgument[bool] | None:
+    """Neither signed in nor created in the last so many days."""
+    if value not in IDLE_DAYS:
+        return None
+    since = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=int(value))
+    return and_(last_sign_in < since, User.created_at < since)
 
 
 def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -112,6 +121,7 @@ FILTERS = {
         label="Last sign-in: any",
         choices=lambda: (("never", "Never signed in"),),
     ),
+    "idle": Filter(_by_idle, lambda value, _: f"No sign-in for {value} days, or never", is_found=False),
     "last_sign_in_before": Filter(
         _by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY, label="Inactive since"
     ),

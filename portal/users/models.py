@@ -17,6 +17,7 @@ from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
+EXPIRES_SOON = timedelta(days=2)
 SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
@@ -97,6 +98,12 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=PENDING,
             postgresql_include=["role", "invited_at", "revoked_at"],
+        ),
+        Index(
+            "users_expiring_idx",
+            "invited_at",
+            postgresql_where=text(f"{PENDING.text} AND revoked_at IS NULL"),
+            postgresql_include=["organization_id", "role"],
         ),
         Index(
             "users_deactivated_idx",
@@ -228,11 +235,17 @@ def invitation_of(person: Any) -> str | None:
 
 
 def has_invitation(state: str) -> ColumnElement[bool]:
-    """Whether an invitation that isn't accepted is `pending`, `expired` or `revoked`: `invitation_of` in SQL."""
+    """Whether an invitation that isn't accepted is `pending`, `expired` or `revoked`: `invitation_of` in SQL.
+
+    `expiring` are those pending ones that expire soon.
+    """
     if state == "revoked":
         return User.revoked_at.is_not(None)
     since = now() - INVITATION_HOLDS
-    return and_(User.revoked_at.is_(None), User.invited_at > since if state == "pending" else User.invited_at <= since)
+    if state == "expired":
+        return and_(User.revoked_at.is_(None), User.invited_at <= since)
+    soon = (User.invited_at <= since + EXPIRES_SOON,) if state == "expiring" else ()
+    return and_(User.revoked_at.is_(None), User.invited_at > since, *soon)
 
 
 def full_name_of(person: Any) -> ColumnElement[str]:

@@ -52,6 +52,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("links.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
     **{(f"links.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
     ("mail.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("mail.failed", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("account.email", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.verification", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
@@ -75,6 +76,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("mfa.remove", "GET"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("mfa.remove", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("account.strength", "POST"): Rule(*PUBLIC),
+    ("reports.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
 }
 
@@ -99,6 +101,13 @@ EXPECTED |= {
     ("jobs.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/jobs
     ("jobs.cancel", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
     ("jobs.retry", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+}
+
+EXPECTED |= {
+    ("search.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.dialog", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.shortcuts", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.switch", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
 }
 
 EXPECTED |= {

@@ -219,6 +219,8 @@ def test_every_table_declares_its_rules() -> None:
         "Activity": {TenantOwned},
         "Operation": {TenantOwned},
         "UserTotal": {TenantOwned},
+        "DailyTotal": {TenantOwned},
+        "Unadministered": set(),
         "Job": {TenantOwned},
         "Import": {TenantOwned},
         "ImportPart": {TenantOwned},

@@ -16,6 +16,13 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
 CREATE OR REPLACE TRIGGER totals_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
 
+CREATE OR REPLACE TRIGGER days_insert AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+CREATE OR REPLACE TRIGGER days_update AFTER UPDATE ON users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+CREATE OR REPLACE TRIGGER days_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 

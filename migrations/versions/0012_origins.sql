@@ -97,8 +97,8 @@ BEGIN
     leaves AS (
         INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, origin_salt, origin_hash,
             operation_salt, operation_hash, leaf)
-        SELECT position, made.id, (event).id, salt, values_hash, origin_salt, origin_hash, CASE WHEN event_id IS NOT NULL THEN operation_salt
-            END, operation_hash, portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
+        SELECT position, made.id, (event).id, salt, values_hash, origin_salt, origin_hash,
+            CASE WHEN event_id IS NOT NULL THEN operation_salt END, operation_hash, portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
         FROM hashed RETURNING *)
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
         greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most
@@ -223,7 +223,8 @@ REVOKE ALL ON FUNCTION portal_verify_activity FROM PUBLIC;
 
 -- Erases the values of all events about some rows, and of the operations that name one of them, for the right to be
 -- forgotten. If the rows are people, it also erases the origins of what they did to others, except in seals made before
--- origins had a hash of their own. The erasure itself is an event for each row. It looks everything up, whatever the statistics are.
+-- origins had a hash of their own. The erasure itself is an event for each row. It looks everything up, whatever the
+-- statistics are.
 CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, VARIADIC erased_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE

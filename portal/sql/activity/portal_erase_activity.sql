@@ -1,6 +1,7 @@
 -- Erases the values of all events about some rows, and of the operations that name one of them, for the right to be
 -- forgotten. If the rows are people, it also erases the origins of what they did to others, except in seals made before
--- origins had a hash of their own. The erasure itself is an event for each row. It looks everything up, whatever the statistics are.
+-- origins had a hash of their own. The erasure itself is an event for each row. It looks everything up, whatever the
+-- statistics are.
 CREATE OR REPLACE FUNCTION portal_erase_activity(erased text, VARIADIC erased_ids uuid[]) RETURNS bigint
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE

@@ -61,6 +61,7 @@ class Organizations(Resource[Organization]):
 
     records = records
     plural = "organizations"
+    unique = "slug"
     icon = "building"
     about = "The tenants."
     searched = "Name or URL name"

@@ -61,6 +61,7 @@ class Resource(ABC, Generic[Row]):
     imported: ClassVar[Mapping[str, Sequence[str]]] = {}  # fields that files can contain, each with known headings
     actions: ClassVar[Sequence[BulkAction]] = ()  # on selected rows, besides those of every resource
     setting: ClassVar[type[Setting]] = Setting  # sets values of many rows
+    unique: ClassVar[str] = ""  # a column that, like the name, identifies rows in the search
     beside_new: ClassVar[Sequence[tuple[str, str, str]]] = ()  # links beside the button: icon, label, endpoint
     are_people: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # whether the icon beside the name is square
@@ -244,9 +245,8 @@ class Resource(ABC, Generic[Row]):
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
         """The row. Raises Missing if there is none."""
-        row: Row | None = db.session.scalar(
-            self.detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
-        )
+        options = {"with_deleted": with_deleted}
+        row: Row | None = db.session.scalar(self.detailed, {"row_id": row_id}, execution_options=options)
         if row is None:
             raise Missing
         return row

@@ -53,6 +53,7 @@ class People(Resource[User]):
 
     records = records
     plural = "people"
+    unique = "email"
     icon, icon_new = "users", "user-plus"
     beside_new = (("upload", "Import", "imports.index"), ("mail", "Invite people", "imports.invite"))
     searched = "Name or email"

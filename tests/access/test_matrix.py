@@ -108,6 +108,13 @@ EXPECTED |= {
 }
 
 EXPECTED |= {
+    ("search.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.dialog", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.shortcuts", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.switch", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
+}
+
+EXPECTED |= {
     ("tokens.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("tokens.index", "POST"): Rule(SIGN_IN, CREATED, CREATED, CREATED),
     ("tokens.revoke", "POST"): Rule(SIGN_IN, *(NOT_FOUND,) * 3),  # the ids are those of people

@@ -98,6 +98,20 @@ def offline(tabs: Tabs) -> Page:
     return page
 
 
+def pressed_key(key: str, text: str = "") -> Scene:
+    """The dialog that a shortcut opens over the list of people, with some text typed into its field."""
+
+    def scene(tabs: Tabs) -> Page:
+        page = at("/users/")(tabs)
+        page.keyboard.press(key)
+        page.get_by_role("dialog").wait_for()
+        page.keyboard.type(text)
+        page.locator("#found .face, dialog dl").first.wait_for()
+        return page
+
+    return scene
+
+
 def phone_menu(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN, width=390)
     page.goto("/users/")
@@ -493,6 +507,10 @@ SCENES: dict[str, Scene] = {
     "password, strength": strength,
     "reauthentication page": reauthentication("/password", "Reset password"),
     "reauthentication in a form": reauthentication("/edit", "Save changes", Role="ADMIN"),
+    "search": at("/search?q=a"),
+    "search, nothing found": at("/search?q=xqzvw", UMA),
+    "search dialog": pressed_key("Control+k", "ada"),
+    "keyboard shortcuts": pressed_key("?"),
     "phone menu": phone_menu,
     "error 400": without_token,
     "error 403": at("/users/", UMA),

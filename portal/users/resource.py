@@ -36,6 +36,7 @@ from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.states import listed_state
+from portal.web.activity_feed import feed
 from portal.web.forms import Form
 from portal.web.jinja import badge, email
 from portal.web.zones import label_of
@@ -217,7 +218,10 @@ class People(Resource[User]):
         return joined.options(contains_eager(User.organization))
 
     def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
-        return {"is_rate_limited": locks.is_rate_limited(row_id)}
+        return {
+            "is_rate_limited": locks.is_rate_limited(row_id),
+            "is_followed": feed().is_followed(self.name, row_id),
+        }
 
     def context(self, row: User) -> dict[str, Any]:
         return {

@@ -89,7 +89,7 @@ def test_a_change_during_sealing_does_not_wait_and_is_sealed_next(fresh_app: Fla
 
 def test_lg4_events_sealed_before_origins_had_a_hash_still_verify(fresh_app: Flask, owner: Owner) -> None:
     for former in ("_former", ""):
-        owner.execute((ROOT / "migrations" / "versions" / f"0012_origins{former}.sql").read_bytes())
+        owner.execute((ROOT / "migrations" / "versions" / f"0013_origins{former}.sql").read_bytes())
         act(owner, 3, former)
         with acting(fresh_app):
             assert seals.seal() == 3

@@ -73,6 +73,7 @@ RULES: Rules = {
     ("users.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
     ("users.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
+    ("users_activity.follow", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # deleted people must be restored first
 }

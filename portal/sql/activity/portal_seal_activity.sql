@@ -61,7 +61,8 @@ BEGIN
         INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, origin_salt, origin_hash,
             operation_salt, operation_hash, leaf)
         SELECT position, made.id, (event).id, salt, values_hash, origin_salt, origin_hash,
-            CASE WHEN event_id IS NOT NULL THEN operation_salt END, operation_hash, portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
+            CASE WHEN event_id IS NOT NULL THEN operation_salt END, operation_hash,
+            portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
         FROM hashed RETURNING *)
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
         greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most

@@ -7,8 +7,8 @@ from pathlib import Path
 from migrations.helpers.loss import refuse_to_lose
 from migrations.helpers.scripts import run, run_file
 
-revision = "0012_origins"
-down_revision = "0011_totals_by_day"
+revision = "0013_origins"
+down_revision = "0012_follows"
 branch_labels = None
 depends_on = None
 
@@ -19,4 +19,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     refuse_to_lose("activity_seals")
-    run(Path(__file__).with_name("0012_origins_former.sql").read_text(encoding="utf-8"))
+    run(Path(__file__).with_name("0013_origins_former.sql").read_text(encoding="utf-8"))

@@ -83,6 +83,7 @@ from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users import growth, totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
+from portal.users.expiry import deactivate_expired
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
@@ -113,7 +114,7 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
     jobs: tuple[JobKind, ...] = ()  # that a worker carries out
-    quarterly: tuple[Callable[[], None], ...] = ()  # what a worker does every quarter of an hour
+    quarterly: tuple[Callable[[], object], ...] = ()  # what a worker does every quarter of an hour
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
@@ -186,6 +187,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
+        quarterly=(deactivate_expired,),
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),

@@ -140,7 +140,7 @@ def queue_of(app: Flask) -> App:
     return queue
 
 
-quarterly: Given[Sequence[Callable[[], None]]] = Given("tasks of every quarter of an hour")
+quarterly: Given[Sequence[Callable[[], object]]] = Given("tasks of every quarter of an hour")
 retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 

@@ -37,7 +37,7 @@ from portal.web.forms import Form
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
-PURGED = "{} are removed with it, also those that were deleted before, and all their data."
+PURGED = "{} are permanently deleted with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
 

@@ -11,9 +11,11 @@ import click
 from flask import Blueprint, Flask
 
 from portal.account.views import bp as account
-from portal.activity import seals
+from portal.activity import digests, seals
 from portal.activity.actions import ACTIONS as ACTIVITY_ACTIONS
 from portal.activity.cli import activity as activity_commands
+from portal.activity.follow_views import bp as follows
+from portal.activity.follow_views import unsubscribing
 from portal.activity.operation_undo import KIND as UNDO
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Feed, of_resource
@@ -36,11 +38,11 @@ from portal.cli.serve import background
 from portal.config import Settings
 from portal.core import rate_limit
 from portal.core.actions import Action
-from portal.core.actor import current_actor
 from portal.core.checks import Check, Gauge
-from portal.core.policy import Permission, allows
+from portal.core.policy import Permission
 from portal.core.retention import RetentionRule
 from portal.dashboard.permissions import DASHBOARD_READ
+from portal.dashboard.reports import bp as reports
 from portal.dashboard.views import bp as dashboard
 from portal.data_browser.actions import ACTIONS as BROWSER_ACTIONS
 from portal.data_browser.permissions import DATA_BROWSER_READ
@@ -60,7 +62,7 @@ from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import retention_rules, work_in_background
+from portal.mail.queue import quarterly, retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
@@ -73,23 +75,25 @@ from portal.resources.bulk_jobs import job_kinds
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
+from portal.search.views import bp as search
 from portal.teams.resource import members as team_members
 from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
-from portal.users import totals
+from portal.users import growth, totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
+from portal.users.expiry import deactivate_expired
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
 from portal.users.resource import resource as persons
 from portal.users.views import bp as users
 from portal.web import activity_feed, people, reauthentication, session
+from portal.web.destinations import page
 from portal.web.error_pages import REFUSED
-from portal.web.given import Link, Provision, actions, current_settings, lists, navigation, permissions
+from portal.web.given import Link, Provision, actions, current_settings, found, lists, navigation, permissions
 from portal.web.observing import gauges
-from portal.web.urls import path_of
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class Feature:
     permissions: tuple[Permission, ...] = ()
     actions: tuple[Action, ...] = ()  # what it records in the history
     links: tuple[Link, ...] = ()  # in the navigation
+    found: tuple[Link, ...] = ()  # further pages and actions, which only the search lists
     commands: tuple[click.Command, ...] = ()
     provides: tuple[Provision[Any], ...] = ()  # values that lower layers use but can't import
     emails: Mapping[str, Writer] = field(default_factory=dict)  # functions that write emails, by kind
@@ -109,28 +114,23 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
     jobs: tuple[JobKind, ...] = ()  # that a worker carries out
+    quarterly: tuple[Callable[[], object], ...] = ()  # what a worker does every quarter of an hour
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
-
-
-def page(
-    label: str,
-    icon: str,
-    endpoint: str,
-    permission: Permission,
-    is_available: Callable[[], bool] = lambda: True,
-    note: Callable[[], str] = lambda: "",
-) -> Link:
-    """A navigation link for people who have the permission."""
-
-    def target() -> tuple[str, str] | None:
-        return (label, path_of(endpoint)) if allows(current_actor(), permission) and is_available() else None
-
-    return Link((endpoint.partition(".")[0],), icon, target, note)
 
 
 def _links(feature: Feature) -> tuple[Link, ...]:
     resource = feature.resource
-    return (Link((resource.name,), resource.icon, resource.navigation), *feature.links) if resource else feature.links
+    if not resource:
+        return feature.links
+    return (Link((resource.name,), resource.icon, resource.navigation, key=resource.plural[0]), *feature.links)
+
+
+def _buttons(resource: Resource[Any]) -> Iterator[Link]:
+    """The buttons beside the resource's list."""
+    create = resource.permissions.create
+    yield page(f"New {resource.noun}", resource.icon_new, f"{resource.name}.new", create, also="add create")
+    for icon, label, endpoint in resource.beside_new:
+        yield page(label, icon, endpoint, create)
 
 
 def _purges() -> Iterator[RetentionRule]:
@@ -158,12 +158,28 @@ FEATURES = (
         emails=WRITERS,
         retention=(RetentionRule("rate limits", lambda _: timedelta(0), rate_limit.prune),),
     ),
-    Feature(pages=(account,)),
-    Feature(pages=(mfa,), actions=MFA_ACTIONS),
     Feature(
-        pages=(dashboard,),
+        pages=(account,),
+        found=(
+            page("Account", "user", "account.index", also="profile my name time zone", key="u"),
+            page("Password", "user", "account.password", also="change my"),
+            page("Email", "mail", "account.email", also="change my address"),
+            page("Devices", "user", "account.devices", also="my sessions signed in sign out everywhere"),
+        ),
+    ),
+    Feature(
+        pages=(mfa,),
+        actions=MFA_ACTIONS,
+        found=(
+            page(
+                "Two-factor authentication", "shield", "mfa.index", also="2fa mfa passkey authenticator recovery codes"
+            ),
+        ),
+    ),
+    Feature(
+        pages=(dashboard, reports),
         permissions=(DASHBOARD_READ,),
-        links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ),),
+        links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ, also="home", key="d"),),
     ),
     Feature(
         pages=(users,),
@@ -171,16 +187,20 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
+        quarterly=(deactivate_expired,),
+        retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(
-        pages=(activity,),
+        pages=(activity, follows, unsubscribing),
         permissions=(ACTIVITY_READ,),
         actions=ACTIVITY_ACTIONS,
-        links=(page("Activity", "history", "activity.index", ACTIVITY_READ),),
+        links=(page("Activity", "history", "activity.index", ACTIVITY_READ, also="history audit log", key="a"),),
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Feed()),),
+        emails={"digest": digests.digest},
+        quarterly=(digests.send_due,),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         jobs=(UNDO,),
@@ -190,31 +210,42 @@ FEATURES = (
         pages=(data_browser,),
         permissions=(DATA_BROWSER_READ,),
         actions=BROWSER_ACTIONS,
-        links=(page("Data browser", "database", "data_browser.index", DATA_BROWSER_READ),),
+        links=(page("Data browser", "database", "data_browser.index", DATA_BROWSER_READ, also="sql tables", key="b"),),
     ),
     Feature(
         pages=(tokens,),
         actions=TOKEN_ACTIONS,
+        found=(page("API tokens", "user", "tokens.index", also="keys programs scripts"),),
         retention=(
             RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
         ),
     ),
     Feature(
         pages=(imports,),
-        links=(page("Import", "upload", "imports.index", PEOPLE.create),),
+        links=(page("Import", "upload", "imports.index", PEOPLE.create, also="people csv excel file", key="i"),),
         jobs=IMPORT_JOBS,
         retention=(RetentionRule("imports", lambda settings: timedelta(days=settings.keep_jobs_days), remove_imports),),
     ),
     Feature(
         pages=(jobs,),
         permissions=(JOBS_READ, JOBS_WRITE),
-        links=(page("Jobs", "list-check", "jobs.index", JOBS_READ, note=news.running),),
+        links=(page("Jobs", "list-check", "jobs.index", JOBS_READ, note=news.running, key="j"),),
         retention=(RetentionRule("jobs", lambda settings: timedelta(days=settings.keep_jobs_days), remove_ended),),
     ),
     Feature(
         pages=(mail,),
         permissions=(OUTBOX_READ,),
-        links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, lambda: current_settings().has_outbox),),
+        links=(
+            page(
+                "Outbox",
+                "mail",
+                "mail.index",
+                OUTBOX_READ,
+                lambda: current_settings().has_outbox,
+                also="emails",
+                key="m",
+            ),
+        ),
         commands=(worker,),
         checks=MAIL,
         retention=(
@@ -228,6 +259,13 @@ FEATURES = (
             ),
         ),
         background=(work_in_background,),
+    ),
+    Feature(
+        pages=(search,),
+        found=(
+            page("Keyboard shortcuts", "list-check", "search.shortcuts", also="keys"),
+            page("Sign out", "logout", "auth.logout", also="log out", is_sent=True),
+        ),
     ),
     Feature(
         pages=(api,),
@@ -275,6 +313,8 @@ def register(app: Flask) -> None:
     relations.set(app, RELATIONS)
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
+    buttons = [link for one in RESOURCES.values() for link in _buttons(one)]
+    found.set(app, [*navigation.of(app), *buttons, *(link for feature in FEATURES for link in feature.found)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])
     gauges.set(app, [gauge for feature in FEATURES for gauge in feature.gauges])
@@ -282,7 +322,9 @@ def register(app: Flask) -> None:
     kinds.set(
         app, {one.name: one for one in (*declared, *(kind for one in RESOURCES.values() for kind in job_kinds(one)))}
     )
+    quarterly.set(app, [task for feature in FEATURES for task in feature.quarterly])
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
-    app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
+    for exempt in (api, unsubscribing):  # they ignore cookies, so there is nothing to forge
+        app.extensions["csrf"].exempt(exempt)
     plain.init_app(app)

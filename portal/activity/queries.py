@@ -12,15 +12,17 @@ from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, fals
 from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy.orm import aliased
 
-from portal.core.actor import Role
-from portal.core.clock import zone
+from portal.core.actor import Role, current_actor
+from portal.core.clock import local, now, zone
 from portal.core.cursors import moment
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
-from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.keys import read_key
+from portal.core.listing import NOT_A_DAY, Count, Filter, Link, Listing, Rows, Sort, Source, Tab
 from portal.core.operations import Operation
 from portal.core.terms import matches
+from portal.organizations.queries import names_of
 from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
 from portal.web.given import actions
@@ -46,11 +48,36 @@ def fields() -> dict[str, str]:
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of operations for these URL arguments."""
+    shown, filters = Operation.shown(), FILTERS
+    if current_actor().is_unlimited:
+        keys, organization = _organization(arguments.get("organization", ""))
+        filters = {"organization": organization, **FILTERS}
+        if keys:  # its part of each operation, instead of the whole
+            shown = Operation.organization_id.in_(keys)
     source = Source(
-        Operation, operations(), _tabs(Operation, Operation.shown()), FILTERS, key=Operation.key, search=_named,
+        Operation, operations(), _tabs(Operation, shown), filters, key=Operation.key, search=_named,
         newest=Operation.at,
     )  # fmt: skip
     return Listing(source, arguments, path)
+
+
+def periods(listing: Listing) -> list[Link]:
+    """Links to the same list for some periods, in the reader's time zone. A week begins on Monday."""
+    today = local(now()).date()
+    monday, day = today - timedelta(days=today.weekday()), timedelta(days=1)
+    choices = (
+        ("Any time", None, None),
+        ("Today", today, None),
+        ("Yesterday", today - day, today - day),
+        ("This week", monday, None),
+        ("This month", today.replace(day=1), None),
+    )
+    chosen = listing.filters.get("from"), listing.filters.get("to")
+    links = []
+    for label, first, last in choices:
+        ends = {name: day.isoformat() if day else None for name, day in (("from", first), ("to", last))}
+        links.append(Link(label, listing.url_with(**ends), tuple(ends.values()) == chosen))
+    return links
 
 
 def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
@@ -196,13 +223,13 @@ def _named(text: str) -> list[Condition[bool]]:
     names = and_(*matches(Operation.search_text, text))
     found = [key for one in resources().values() for key in one.keys_matching(text, FOUND + 1)]
     if len(found) <= FOUND:
-        return [or_(names, _about(found), Operation.actor_id.in_(found))]
+        return [or_(names, about(found), Operation.actor_id.in_(found))]
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
     actors = db.session.scalars(select(staff.id).where(*matches(staff.search_text, text)).limit(ACTORS)).all()
     return [or_(names, Operation.actor_id.in_(actors))]
 
 
-def _about(ids: list[uuid.UUID]) -> Condition[bool]:
+def about(ids: list[uuid.UUID]) -> Condition[bool]:
     """Operations on these rows. Each contains the ids of its first few; those of further rows are in its events."""
     if not ids:
         return false()
@@ -220,10 +247,33 @@ def _uuid(value: str) -> uuid.UUID:
         return uuid.UUID(int=0)
 
 
-def _by(value: str) -> Condition[bool]:
+def _by(value: str) -> Condition[bool] | None:
     """By somebody whom the reader may know: finding others' operations would reveal who they are."""
-    known = select(ACTOR.id).where(ACTOR.id == _uuid(value)).exists()
-    return and_(Operation.actor_id == _uuid(value), known)
+    if key := read_key(value):
+        return and_(Operation.actor_id == key, select(ACTOR.id).where(ACTOR.id == key).exists())
+    found = resources()["users"].identified_by(value)
+    return Operation.actor_id.in_([row.id for row in found]) if found else None
+
+
+def _by_team(value: str) -> Condition[bool] | None:
+    found = resources()["teams"].identified_by(value)
+    return about([row.id for row in found]) if found else None
+
+
+def _organization(value: str) -> tuple[list[uuid.UUID], Filter]:
+    """The keys of the organizations with this key or name, and the filter by them."""
+    key = read_key(value)
+    found = {key: "one", **names_of([key])} if key else {}
+    if value and not key:
+        found = {row.id: row.name for row in resources()["organizations"].identified_by(value)}
+    chosen = Filter(
+        lambda _: true() if found else None,
+        lambda *_: f"Organization: {next(iter(found.values()))}",
+        "No organization matches this name.",
+        label="Organization",
+        suggestions=lambda: resources()["organizations"].url("options", field="organization"),
+    )
+    return list(found), chosen
 
 
 def _by_action(value: str) -> Condition[bool] | None:
@@ -254,8 +304,21 @@ def _about_whom(_value: str, row: Row[Any] | None) -> str:
 
 
 FILTERS = {
-    "row": Filter(lambda value: _about([_uuid(value)]), _about_whom),
-    "by": Filter(_by, _by_whom),
+    "row": Filter(lambda value: about([_uuid(value)]), _about_whom),
+    "by": Filter(
+        _by,
+        _by_whom,
+        "No person has this name or email address.",
+        label="Person",
+        suggestions=lambda: resources()["users"].url("options", field="by"),
+    ),
+    "team": Filter(
+        _by_team,
+        lambda value, row: f"Team: {value}" if read_key(value) is None else _about_whom(value, row),
+        "No team has this name.",
+        label="Team",
+        suggestions=lambda: resources()["teams"].url("options", field="team"),
+    ),
     "action": Filter(_by_action, lambda value, _: actions()[value].label),
     "field": Filter(_by_field, lambda value, _: f"Field: {fields()[value]}"),
     "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),

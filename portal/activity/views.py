@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
-from portal.activity import queries
+from portal.activity import follow_views, follows, queries
 from portal.activity.actions import OF_ROWS
 from portal.activity.entries import Entry, days, entries_of
 from portal.activity.operation_undo import JOB, can_be_undone, parts_of
@@ -67,6 +68,12 @@ class Feed:
     def latest(self) -> Sequence[Entry]:
         return entries_of(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
 
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        return queries.listing(arguments, path)
+
+    def is_followed(self, table: str, row_id: uuid.UUID) -> bool:
+        return follows.is_followed(current_user.id, table, row_id)
+
 
 @bp.get("/")
 @requires(ACTIVITY_READ)
@@ -81,6 +88,7 @@ def index() -> ResponseReturnValue:
         days=days,
         actions=_choices(),
         fields=queries.fields(),
+        periods=queries.periods(listing),
         export_url=export_url,
     )
 
@@ -145,6 +153,8 @@ def of_resource(resource: Resource[Any]) -> Blueprint:
         """Undo the change that led to the given version of the row."""
         return _undo(resource, id)
 
+    if resource.name in follows.COLUMNS:
+        own.post("/<uuid:id>/follow")(follow_views.of_resource(resource))
     return own
 
 

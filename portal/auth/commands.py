@@ -33,6 +33,7 @@ from portal.tokens.commands import Lifetime
 from portal.tokens.models import digest
 from portal.users import passwords
 from portal.users.commands import rehash, stored_password
+from portal.users.growth import add_sign_in
 from portal.users.models import User, full_name
 from portal.web.given import current_settings
 from portal.web.observing import count_sign_in
@@ -194,6 +195,7 @@ def note_sign_in(person: Actor, shown: str | None = None) -> None:
     """Record a sign-in and its second factor, inside the command that opens the session."""
     details = {MEANS: shown} if shown else None
     history.record(SIGN_IN, by=person, about=person.id, details=details)
+    add_sign_in(person.seen_by)
     here = update(User).where(User.id == person.id).values(last_sign_in_at=now())
     db.session.execute(here, execution_options={"synchronize_session": False})
 

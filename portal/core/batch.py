@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 
 from portal.core.actor import Actor, current_actor
-from portal.core.db import db
+from portal.core.db import conflict_of, db
 from portal.core.errors import Conflict, Missing, NotAllowed
 from portal.core.keys import uuid7
 from portal.core.models import Audited, Keyed, SoftDeletable, TenantOwned
@@ -71,6 +72,16 @@ def upsert(model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str) -
     if len(by_key) != len(prepared):
         raise Conflict(key, "This value can't be used here.")
     return [by_key[str(row[key]).lower()] for row in prepared]
+
+
+@contextmanager
+def separately() -> Iterator[None]:
+    """Roll back only this block if it fails, and continue the command. Conflict if a constraint is violated."""
+    try:
+        with db.session.begin_nested():
+            yield
+    except IntegrityError as error:
+        raise conflict_of(error) from error
 
 
 @contextmanager

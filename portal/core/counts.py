@@ -51,7 +51,8 @@ def numbered(count: Count, one: str, several: str = "") -> str:
 
 def counted(rows: Select[Any]) -> Count:
     """How many rows a statement has, up to BOUND."""
-    some = rows.with_only_columns(literal(1), maintain_column_froms=True).limit(BOUND + 1).subquery()
+    every = rows.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
+    some = every.limit(BOUND + 1).subquery()
     return Count.bounded(db.session.scalar(select(func.count()).select_from(some)) or 0, BOUND)
 
 

@@ -45,6 +45,12 @@ class Operation(TenantOwned, Base):
         Index("operations_organization_id_idx", "organization_id", *NEWEST),
         Index("operations_actor_id_idx", "actor_id", *NEWEST),
         Index("operations_event_id_idx", "event_id"),
+        Index(
+            "operations_rate_limited_idx",
+            "organization_id",
+            *NEWEST,
+            postgresql_where=text("actions @> '{rate_limited}'"),
+        ),
         Index("operations_contents_idx", "actions", "fields", "row_ids", **GIN),
         Index("operations_search_text_idx", "search_text", postgresql_ops={"search_text": "gin_trgm_ops"}, **GIN),
     )

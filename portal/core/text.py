@@ -57,6 +57,11 @@ def has_control(text: str) -> bool:
     return any(unicodedata.category(one) in ("Cc", "Cs") or _is_noncharacter(ord(one)) for one in text)
 
 
+def showable(text: str) -> str:
+    """The text for a page, which can't contain control characters, with a sign in place of each."""
+    return "".join("\ufffd" if has_control(one) and not one.isspace() else one for one in text)
+
+
 def first_unseen(text: str) -> str | None:
     """The first invisible character, for text that must not be changed silently. Tabs and line breaks are visible."""
     kept = visible(text)

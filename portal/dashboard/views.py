@@ -1,32 +1,32 @@
-"""The dashboard: a few numbers, each linked to exactly the rows that it counts, and a chart."""
+"""The dashboard: numbers, each linked to exactly the rows that it counts, what needs attention, and charts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.core.actor import current_actor
 from portal.core.clock import local, now
-from portal.core.db import db
 from portal.core.listing import Count, Listing
 from portal.core.policy import allows
-from portal.dashboard.chart import chart_of
+from portal.dashboard.attention import Concern, failed_emails, watched
 from portal.dashboard.permissions import DASHBOARD_READ
-from portal.dashboard.queries import DAY_BOUND, new_people_a_day, sum_of
 from portal.organizations import queries as organizations
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.users import queries as users
+from portal.users.growth import charts_of, growth
 from portal.web.activity_feed import latest_changes
+from portal.web.charts import is_by_day
 from portal.web.guards import signed_in
 from portal.web.jinja import can
 from portal.web.rendering import redirect, render
 
 bp = Blueprint("dashboard", __name__)
-DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -44,45 +44,48 @@ class Figure:
 @signed_in()
 def index() -> ResponseReturnValue:
     """Show the dashboard. USERs are redirected to their account."""
-    if not allows(current_actor(), DASHBOARD_READ):
+    actor = current_actor()
+    if not allows(actor, DASHBOARD_READ):
         return redirect(url_for("account.index"))
     here = local(now())
-    today = here.replace(hour=0, minute=0, second=0, microsecond=0)
-    first = today - timedelta(days=DAYS - 1)
-    daily = [row.people for row in db.session.execute(new_people_a_day(first, DAYS))]
-    total = sum_of(daily)
+    by_day = is_by_day(request.args)
+    found = growth(None if actor.is_unlimited else actor.organization_id, by_day=by_day)
+    figures, concerns = _counted()
     return render(
         "dashboard/index.html",
         greeting=_greeting(here, current_user.first_name),
-        today=today.date(),
-        figures=[*_figures(), _new(first, total)],
-        chart=chart_of(daily, first.date(), total, DAY_BOUND),
+        today=here.date(),
+        figures=figures,
+        concerns=concerns,
+        charts=charts_of(found, by_day=by_day),
+        by_day=by_day,
         latest=latest_changes() if can("activity:read") else [],
     )
 
 
-def _figures() -> list[Figure]:
-    shown = [("Active people", "can sign in", "users", _people())]
-    if allows(current_actor(), ORGANIZATIONS_LIST):
-        listed = organizations.listing({}, url_for("organizations.index"))
-        shown.append(("Organizations", "active", "building", listed))
-    else:
-        shown.append(("Administrators", "manage this organization", "shield", _people(role="ADMIN")))
-    shown.append(("Invited", "not accepted yet", "mail", _people(status="invited")))
-    shown.append(("Deactivated", "can’t sign in", "user-off", _people(status="deactivated")))
-    counted = Listing.totals(*(listed for *_, listed in shown))
-    return [
+def _counted() -> tuple[list[Figure], list[Concern]]:
+    """The figures, and those concerns that have rows. Their lists are counted in one statement."""
+    shown, concerns = list(_figures()), list(watched())
+    numbers = Listing.totals(*(listed for *_, listed in shown), *(listed for _, listed in concerns))
+    figures = [
         Figure(label, count, note, listed.url, icon)
-        for (label, note, icon, listed), count in zip(shown, counted, strict=True)
+        for (label, note, icon, listed), count in zip(shown, numbers, strict=False)
     ]
+    counted = [
+        Concern(words, count, listed.url)
+        for (words, listed), count in zip(concerns, numbers[len(shown) :], strict=True)
+    ]
+    return figures, [one for one in (*counted, *failed_emails()) if one.count.value]
 
 
-def _new(first: datetime, total: Count) -> Figure:
-    """Where the chart stops counting, SUPER_ADMINs see the planner's estimate."""
-    listed = _people(created_from=first.date().isoformat())
-    if total.kind == "more" and listed.about:
-        total = Count(max(listed.about, total.value), "about")
-    return Figure("New people", total, f"in {DAYS} days", listed.url, "user-plus")
+def _figures() -> Iterator[tuple[str, str, str, Listing]]:
+    yield "Active people", "can sign in", "users", _people()
+    if allows(current_actor(), ORGANIZATIONS_LIST):
+        yield "Organizations", "active", "building", organizations.listing({}, url_for("organizations.index"))
+    else:
+        yield "Administrators", "manage this organization", "shield", _people(role="ADMIN")
+    yield "Invited", "not accepted yet", "mail", _people(status="invited")
+    yield "Deactivated", "can’t sign in", "user-off", _people(status="deactivated")
 
 
 def _people(**arguments: str) -> Listing:

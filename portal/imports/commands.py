@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -15,8 +15,10 @@ from portal.core.db import command, db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
-from portal.imports import checking, remembering, uploads
+from portal.core.text import showable
+from portal.imports import dates, remembering, uploads
 from portal.imports.files import Row
+from portal.imports.importers import importer_of, store
 from portal.imports.models import Import, ImportPart, ImportRow
 from portal.imports.words import Refused, Unclear
 from portal.jobs.commands import start
@@ -24,20 +26,27 @@ from portal.jobs.models import Job
 
 LONGEST_NAME = 100
 LONGEST_SHOWN = 60  # characters of a cell
-NO_PEOPLE = "This file has a header row, but no people below it."
+NO_ROWS = "This file has a header row, but no {} below it."
 NO_ADDRESS = "Enter at least one email address."
+DATES, DATES_FOUND = "dates", "dates_found"  # options: the order that somebody chose, and the one that was found
 STATEMENT_TIMEOUT = "5min"
 UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 @command
-def receive(name: str, file: IO[bytes], options: dict[str, Any], *, is_pasted: bool = False) -> uuid.UUID:
-    """Store a file, then read and check its rows. Raises Refused if no settings could make it readable."""
+def receive(
+    name: str, file: IO[bytes], options: dict[str, Any], resource: str = "users", *, is_pasted: bool = False
+) -> uuid.UUID:
+    """Store a file with rows of a resource, then read and check them.
+
+    Raises Refused if no settings could make it readable.
+    """
     actor = current_actor()
     if actor.id is None:
         raise Missing
     one = Import(id=uuid7(), organization_id=actor.seen_by, owner_id=actor.id, name=name[:LONGEST_NAME])
     one.is_pasted, one.options, one.headings, one.fields = is_pasted, options, [], []
+    one.resource = resource
     db.session.add(one)
     db.session.flush()
     uploads.keep(one, file)
@@ -72,8 +81,9 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
     if one.problem:
         return
     db.session.flush()
-    is_within = checking.store(one, list(map(checking.staging_of(one), itertools.count(1), some)))
-    if not is_within or len(some) < uploads.BATCH:
+    importer = importer_of(one)
+    is_within = store(one, list(map(importer.staging(one), itertools.count(1), some)))
+    if not is_within or len(some) < uploads.batch_of(importer.batch):
         one.state = "checked"
         return
     title, total = f"Check of {one.name}", uploads.estimated(one)
@@ -83,8 +93,9 @@ def _read(one: Import, fields: Sequence[str] = ()) -> None:
 
 def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
     """Return the first rows of the file, and store how it was read. Raises Refused."""
+    importer = importer_of(one)
     try:
-        table = uploads.table_of(one)
+        table = uploads.table_of(one, importer.words)
     except Unclear as unclear:
         one.encoding, one.delimiter, one.sample = unclear.encoding, unclear.delimiter, _cut(unclear.sample)
         one.headings, one.fields, one.form = [], [], ""
@@ -96,15 +107,29 @@ def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
         one.fields = list(fields)
     elif one.header:
         remembering.recall(one)
-    some = list(itertools.islice(table.rows, uploads.BATCH))
+    some = list(itertools.islice(table.rows, uploads.batch_of(importer.batch)))
     if not some:
-        raise Refused(NO_ADDRESS if one.is_pasted else NO_PEOPLE)
+        raise Refused(NO_ADDRESS if one.is_pasted else NO_ROWS.format(importer.resource.plural))
+    order = _order_of_dates(one, some)
+    is_recalled = remembering.BY in one.options and order != dates.UNCLEAR  # what a file proves counts more
+    one.options = {**one.options, DATES_FOUND: order, **({DATES: ""} if is_recalled else {})}
     return some
+
+
+def _order_of_dates(one: Import, some: Sequence[Row]) -> str:
+    """The order of day and month. If the first rows leave it open, all rows are read until one decides."""
+    places = [place for place, field in enumerate(one.fields) if field == "expires_on"]
+
+    def days(rows: Iterable[Row]) -> Iterator[str]:
+        return (cells[place] for _, cells in rows for place in places if place < len(cells))
+
+    order = dates.order_of(days(some))
+    return dates.order_of(days(uploads.table_of(one, importer_of(one).words).rows)) if order == dates.UNCLEAR else order
 
 
 def _cut(rows: Sequence[Row]) -> list[Any]:
     """Rows with cells short enough for the page."""
-    return [[line, [cell[:LONGEST_SHOWN] for cell in cells]] for line, cells in rows]
+    return [[line, [showable(cell[:LONGEST_SHOWN]) for cell in cells]] for line, cells in rows]
 
 
 @command

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from typing import IO
 
+from portal.core.text import showable
 from portal.imports.sheets import is_sheet, rows_of_sheet
-from portal.imports.words import Refused, Unclear, email_in, fields_for
+from portal.imports.words import PEOPLE, Refused, Unclear, Words
+from portal.web.csv import as_written
 
 MOST_BYTES = 64_000_000
 MOST_ROWS = 1_000_000
@@ -27,6 +29,7 @@ SAMPLE_BYTES = 65_536
 PREAMBLE = 10  # lines before the header row, at most
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "mac-roman": "Mac Roman"}
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+EMPTY = "This file is empty."
 NO_HEADER = "none"  # instead of the line of the header row
 OTHER_KINDS = {
     b"%PDF": "a PDF", b"\x1f\x8b": "compressed with gzip", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
@@ -34,7 +37,7 @@ OTHER_KINDS = {
     b"<!doctype": "a web page", b"<html": "a web page", b"<?xml": "XML",
 }  # fmt: skip
 
-NO_EMAIL = "No column with email addresses was found. The first row should name the columns, such as Email."
+NONE_NEEDED = "No column with {} was found. The first row should name the columns, such as {}."
 
 Row = tuple[int, list[str]]
 
@@ -53,7 +56,9 @@ class Table:
     sample: Sequence[Row] = ()  # the first rows, with those above the header row
 
 
-def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "", header: str = "") -> Table:
+def read_file(
+    file: IO[bytes], encoding: str = "", delimiter: str = "", header: str = "", *, words: Words = PEOPLE
+) -> Table:
     """Read a file. Encoding, delimiter and the line of the header row (or NO_HEADER) are detected unless given.
 
     Raises Refused with a sentence for people.
@@ -61,19 +66,19 @@ def read_file(file: IO[bytes], encoding: str = "", delimiter: str = "", header: 
     start = file.read(SAMPLE_BYTES)
     file.seek(0)
     if is_sheet(start):
-        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS, MOST_ROWS), header)
+        return _table("spreadsheet", rows_of_sheet(file, MOST_COLUMNS, MOST_ROWS), header, words)
     for mark, kind in OTHER_KINDS.items():
         if start.lstrip().startswith(mark):
-            raise Refused(f"This file is {kind}. Export the people as CSV or as an Excel workbook (.xlsx).")
+            raise Refused(f"This file is {kind}. Export it as CSV or as an Excel workbook (.xlsx).")
     encoding = encoding if encoding in ENCODINGS else _encoding_of(start)
     text = decoded(start, encoding) or ""
     if "\x00" in text:
-        raise Refused("This file contains binary data, so it is not a text file. Export the people as CSV.")
+        raise Refused("This file contains binary data, so it is not a text file. Export it as CSV.")
     delimiter = delimiter if delimiter in DELIMITERS else _delimiter_of(text)
     reader = TextIOWrapper(file, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     form = f"{ENCODINGS[encoding]}, separated by {DELIMITERS[delimiter]}"
     try:
-        table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]), header)
+        table = _table(form, _rows_of_text(reader, delimiter, ENCODINGS[encoding]), header, words)
     except Unclear as unclear:
         unclear.encoding, unclear.delimiter = encoding, delimiter
         raise
@@ -147,7 +152,7 @@ def _rows_of_text(reader: TextIOWrapper, delimiter: str, encoding: str) -> Itera
             ) from None
         except csv.Error:
             raise Refused(f"Line {lines.line_num}: a quotation mark is never closed, or a cell is too long.") from None
-        yield lines.line_num, row
+        yield lines.line_num, [as_written(cell) if cell[:1] == "'" else cell for cell in row]
 
 
 def _lines(reader: TextIOWrapper) -> Iterator[str]:
@@ -158,37 +163,37 @@ def _lines(reader: TextIOWrapper) -> Iterator[str]:
         if len(line) >= LONGEST_LINE:
             raise Refused(f"Line {number} has more than {LONGEST_LINE:,} characters.")
         if "\x00" in line:
-            raise Refused(f"Line {number} contains binary data. Export the people as CSV.")
+            raise Refused(f"Line {number} contains binary data. Export the file as CSV.")
         yield line
 
 
-def _table(form: str, rows: Iterator[Row], header: str) -> Table:
+def _table(form: str, rows: Iterator[Row], header: str, words: Words) -> Table:
     """Find the header row, and what each column means."""
     first = list(itertools.islice(_limited(rows), PREAMBLE + 1))
     if not first:
-        raise Refused("This file is empty.")
-    place, begin = _chosen(first, header) if header else _detected(first)
+        raise Refused(EMPTY)
+    place, begin = _chosen(first, header) if header else _detected(first, words)
     width = max((len(cells) for _, cells in first[begin:]), default=0)
-    headings = [f"Column {n}" for n in range(1, width + 1)] if place is None else first[place][1]
-    fields = [""] * width if place is None else fields_for(headings)
-    if "email" not in fields:
-        found = (column for _, cells in first[begin:] for column, cell in enumerate(cells) if email_in(cell))
+    headings = [f"Column {n}" for n in range(1, width + 1)] if place is None else list(map(showable, first[place][1]))
+    fields = [""] * width if place is None else words.fields_for(headings)
+    if words.needed not in fields:
+        found = (column for _, cells in first[begin:] for column, cell in enumerate(cells) if words.found_in(cell))
         column = next(found, len(fields))
-        fields[column : column + 1] = ["email"] * (column < len(fields))
+        fields[column : column + 1] = [words.needed] * (column < len(fields))
     rest = itertools.islice(itertools.chain(first, _limited(rows)), begin, None)
     return Table(form, headings, fields, rest, header=0 if place is None else first[place][0], sample=first)
 
 
-def _detected(first: Sequence[Row]) -> tuple[int | None, int]:
+def _detected(first: Sequence[Row], words: Words) -> tuple[int | None, int]:
     """The place of the header row, if there is one, and of the first row below it."""
     for place, (_, cells) in enumerate(first):
-        if "email" in fields_for(cells) and not any(map(email_in, cells)):
+        if words.needed in words.fields_for(cells) and not any(map(words.found_in, cells)):
             return place, place + 1
     for place, (_, cells) in enumerate(first):
-        if any(map(email_in, cells)):
+        if any(map(words.found_in, cells)):
             has_header = place > 0 and len(first[place - 1][1]) == len(cells)
             return (place - 1 if has_header else None), place
-    raise Unclear(NO_EMAIL, first)
+    raise Unclear(NONE_NEEDED.format(words.called, words.fields[words.needed]), first)
 
 
 def _chosen(first: Sequence[Row], header: str) -> tuple[int | None, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Text, func, text
@@ -31,6 +31,7 @@ class Import(Keyed, TenantOwned, Base):
 
     organization_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    resource: Mapped[str] = mapped_column(default="users", server_default=text("'users'"))  # the table of its rows
     name: Mapped[str]
     form: Mapped[str] = mapped_column(server_default=text("''"))  # how the file was read, in words
     is_pasted: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -68,12 +69,13 @@ class ImportPart(TenantOwned, Base):
 class ImportRow(TenantOwned, Base):
     """A row of a file, and what the import does with it. `line` is its line in the file.
 
-    `person_id` is the person whom it creates, updates or leaves unchanged.
+    `row_id` is the person, team, ... that it creates, updates or leaves unchanged. A person has columns of their own,
+    and any other row has `values`: texts, by the fields of its form.
     """
 
     __tablename__ = "import_rows"
     __table_args__ = (
-        Index("import_rows_email_idx", "import_id", "email", "number"),
+        Index("import_rows_key_idx", "import_id", "key", "number"),
         Index("import_rows_organization_id_idx", "organization_id"),
     )
 
@@ -81,17 +83,19 @@ class ImportRow(TenantOwned, Base):
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1
     organization_id: Mapped[uuid.UUID | None]  # the tenant that sees it, as that of the import
     line: Mapped[int]
-    text: Mapped[str | None]  # the beginning of a row that can't be used
-    email: Mapped[str | None]
+    text: Mapped[str | None]  # the beginning of a row that has no columns of its own, or can't be used
+    key: Mapped[str | None]  # what no other row may have, such as the email address
     first_name: Mapped[str | None]
     last_name: Mapped[str | None]
     role: Mapped[Role | None]
     is_active: Mapped[bool | None]
+    expires_on: Mapped[date | None]
     home_id: Mapped[uuid.UUID | None]  # the organization of the new person
+    values: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     verdict: Mapped[str]
     reason: Mapped[str | None]
-    person_id: Mapped[uuid.UUID | None]
-    version: Mapped[int | None]  # of an updated person after the import
+    row_id: Mapped[uuid.UUID | None]
+    version: Mapped[int | None]  # of an updated row after the import
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the values that the import replaced
 
     @classmethod

@@ -14,8 +14,9 @@ from portal.users.bulk import SettingPeople
 from portal.users.commands import users
 from portal.users.models import User
 
-FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status"}
-TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",))  # each with rules of its own
+FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status",
+          "expires_on": "Last day of access"}  # fmt: skip
+TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",), ("expires_on",))  # each with rules of its own
 UNCHANGED = "Unchanged"
 
 
@@ -32,8 +33,8 @@ def overwrite(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
 def restore(one: Import, first: int, last: int) -> int:
     """Give people of these rows their former values, unless they were changed since. Returns how many."""
     rows = ImportRow.import_id == one.id, ImportRow.number.between(first, last), ImportRow.verdict == "update"
-    lock(one, [key for key in db.session.scalars(select(ImportRow.person_id).where(*rows)) if key])
-    same = select(User.id).join(ImportRow, ImportRow.person_id == User.id).where(User.version == ImportRow.version)
+    lock(one, [key for key in db.session.scalars(select(ImportRow.row_id).where(*rows)) if key])
+    same = select(User.id).join(ImportRow, ImportRow.row_id == User.id).where(User.version == ImportRow.version)
     ids = db.session.scalars(same.where(*rows)).all()
     return len(ids) - len(_applied(_changes(one, undoes=True), ids))
 
@@ -73,11 +74,11 @@ def _changes(one: Import, *, undoes: bool = False) -> list[SettingPeople]:
 
 
 def _value(import_id: uuid.UUID, name: str, undoes: bool) -> Any:
-    """The value in the row of a person, as an expression that uses the index on email."""
+    """The value in the row of a person, as an expression that uses the index on key."""
     column = getattr(User, name)
     before = cast(ImportRow.before[name].astext, column.type)
     row = select(before if undoes else getattr(ImportRow, name)).where(
-        ImportRow.import_id == import_id, ImportRow.email == func.lower(User.email), ImportRow.verdict == "update"
+        ImportRow.import_id == import_id, ImportRow.key == func.lower(User.email), ImportRow.verdict == "update"
     )
     found = row.correlate(User).scalar_subquery()
     return found if undoes else func.coalesce(found, column)

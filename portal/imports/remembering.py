@@ -11,14 +11,15 @@ from portal.core.db import db
 from portal.imports.models import Import
 
 REASON = "Reason"  # the last column of files with refused rows
-RECALLED = ("overwrites", "invites")  # options; the first is there once somebody has chosen
+RECALLED = ("overwrites", "invites", "dates")  # options; the first is there once somebody has chosen
 BY = "remembered"  # the option with the name of the former file
 
 
 def recall(one: Import) -> None:
     """Apply what somebody in the same organization chose for the last file with the same headings."""
     own = one.headings[:-1] if one.headings[-1:] == [REASON] else one.headings
-    same = Import.organization_id.is_not_distinct_from(one.organization_id), Import.headings == own, Import.id != one.id
+    tenant = Import.organization_id.is_not_distinct_from(one.organization_id)
+    same = Import.resource == one.resource, tenant, Import.headings == own, Import.id != one.id
     wanted = select(Import.name, Import.fields, Import.options).where(*same, _is_chosen(Import))
     former = db.session.execute(wanted.order_by(Import.id.desc()).limit(1)).first()
     if former is None:
@@ -30,7 +31,12 @@ def recall(one: Import) -> None:
 def is_last() -> ColumnElement[bool]:
     """Whether an import's columns would be recalled: somebody chose them, and nobody chose others since."""
     later = aliased(Import)
-    newer = later.headings == Import.headings, _is_chosen(later), later.id > Import.id
+    newer = (
+        later.resource == Import.resource,
+        later.headings == Import.headings,
+        _is_chosen(later),
+        later.id > Import.id,
+    )
     same = later.organization_id.is_not_distinct_from(Import.organization_id)
     return and_(_is_chosen(Import), ~select(literal(1)).where(same, *newer).exists())
 

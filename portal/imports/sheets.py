@@ -14,7 +14,7 @@ from portal.imports.words import Refused
 
 READER = [sys.executable, "-I", str(Path(__file__).with_name("sheet_process.py"))]
 CHUNK = 1_000_000
-TOO_LARGE = "This workbook is too large. Export the people as CSV."
+TOO_LARGE = "This workbook is too large. Export it as CSV."
 
 
 def is_sheet(start: bytes) -> bool:

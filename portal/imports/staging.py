@@ -8,52 +8,54 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-COLUMNS = ("number", "line", "text", "email", "first_name", "last_name", "role", "is_active", "home_id",
-           "verdict", "reason", "person_id")  # fmt: skip
+COLUMNS = ("number", "line", "text", "key", "first_name", "last_name", "role", "is_active", "expires_on", "home_id",
+           "verdict", "reason", "row_id", "values")  # fmt: skip
 STORE = text("""
-INSERT INTO import_rows (import_id, organization_id, number, line, text, email, first_name, last_name, role, is_active,
-    home_id, verdict, reason, person_id)
+INSERT INTO import_rows (import_id, organization_id, number, line, text, key, first_name, last_name, role, is_active,
+    expires_on, home_id, verdict, reason, row_id, values)
 SELECT :import_id, CAST(:tenant AS uuid), *
-FROM unnest(CAST(:number AS int[]), CAST(:line AS int[]), CAST(:text AS text[]), CAST(:email AS text[]),
+FROM unnest(CAST(:number AS int[]), CAST(:line AS int[]), CAST(:text AS text[]), CAST(:key AS text[]),
     CAST(:first_name AS text[]), CAST(:last_name AS text[]), CAST(:role AS "Role"[]), CAST(:is_active AS bool[]),
-    CAST(:home_id AS uuid[]), CAST(:verdict AS text[]), CAST(:reason AS text[]), CAST(:person_id AS uuid[]))
+    CAST(:expires_on AS date[]), CAST(:home_id AS uuid[]), CAST(:verdict AS text[]), CAST(:reason AS text[]),
+    CAST(:row_id AS uuid[]), CAST(:values AS jsonb[]))
 """)
 CREATE = text("""
 WITH created AS (
-    INSERT INTO users (id, email, first_name, last_name, role, is_active, organization_id, invited_at)
-    SELECT person_id, email, first_name, last_name, coalesce(role, CAST(:role AS "Role")), coalesce(is_active, true),
-        home_id, :at
+    INSERT INTO users (id, email, first_name, last_name, role, is_active, expires_on, organization_id, invited_at)
+    SELECT row_id, key, first_name, last_name, coalesce(role, CAST(:role AS "Role")), coalesce(is_active, true),
+        expires_on, home_id, :at
     FROM import_rows WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create'
     ORDER BY number
     ON CONFLICT DO NOTHING RETURNING id),
 refused AS (
-    UPDATE import_rows SET verdict = 'refused', reason = :taken, person_id = NULL
+    UPDATE import_rows SET verdict = 'refused', reason = :taken, row_id = NULL
     WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create'
-        AND person_id NOT IN (SELECT id FROM created))
+        AND row_id NOT IN (SELECT id FROM created))
 SELECT count(*) FROM created
 """)
 REFUSE = text("""
-UPDATE import_rows r SET verdict = 'refused', reason = v.reason, person_id = NULL
+UPDATE import_rows r SET verdict = 'refused', reason = v.reason, row_id = NULL
 FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS v (id, reason)
-WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'update' AND r.person_id = v.id
+WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'update' AND r.row_id = v.id
 """)
 KEEP = text("""
 UPDATE import_rows r SET before = (
-    SELECT jsonb_build_object('first_name', first_name, 'last_name', last_name, 'role', role, 'is_active', is_active)
-    FROM users u WHERE u.id = r.person_id)
+    SELECT jsonb_build_object('first_name', first_name, 'last_name', last_name, 'role', role, 'is_active', is_active,
+        'expires_on', expires_on)
+    FROM users u WHERE u.id = r.row_id)
 WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'update'
 """)
 UPDATED = text("""
-UPDATE import_rows r SET version = (SELECT version FROM users u WHERE u.id = r.person_id)
+UPDATE import_rows r SET version = (SELECT version FROM users u WHERE u.id = r.row_id)
 WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'update'
 """)
 INVITE = text("""
-SELECT count(portal_send_later('invitation', person_id)) FROM import_rows
+SELECT count(portal_send_later('invitation', row_id)) FROM import_rows
 WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create' AND is_active IS NOT FALSE
 """)
 DELETE = text("""
 UPDATE users u SET deleted_at = :at FROM import_rows r
 WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdict = 'create'
-    AND u.id = r.person_id AND u.version = 1 AND u.deleted_at IS NULL
+    AND u.id = r.row_id AND u.version = 1 AND u.deleted_at IS NULL
 RETURNING u.id
 """)

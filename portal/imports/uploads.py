@@ -13,15 +13,15 @@ from typing import IO, Any
 from sqlalchemy import insert, select
 
 from portal.core.db import db
-from portal.imports.files import Row, Table, read_addresses, read_file
+from portal.imports.files import EMPTY, Row, Table, read_addresses, read_file
 from portal.imports.models import Import, ImportPart
-from portal.imports.words import Refused
+from portal.imports.words import Refused, Words
 
 BATCH = 5_000
 PART = 1_000_000  # bytes
 KEPT_OPEN = 60.0  # seconds that a file stays open between batches
 READING = ("encoding", "delimiter", "header")  # the options that say how
-REMOVED = "This file was deleted because it mentions someone who was permanently deleted. Upload it again without them."
+REMOVED = "This file was deleted because it may mention someone who was permanently deleted. Upload it again."
 
 Staged = tuple[Any, ...]  # what is stored of a row
 Staging = Callable[[int, Row], Staged]  # from its number and cells
@@ -31,9 +31,11 @@ _reader = ThreadPoolExecutor(1, "imports")
 
 
 def keep(one: Import, file: IO[bytes]) -> None:
-    """Store the file in parts."""
+    """Store the file in parts. Raises Refused if it is empty."""
     for number in itertools.count(1):
         if not (content := file.read(PART)):
+            if number == 1:
+                raise Refused(EMPTY)
             return
         part = {"import_id": one.id, "number": number, "organization_id": one.organization_id, "content": content}
         db.session.execute(insert(ImportPart), part)
@@ -45,17 +47,22 @@ def kept(one: Import) -> io.BytesIO:
     return io.BytesIO(b"".join(db.session.scalars(parts)))
 
 
-def table_of(one: Import) -> Table:
+def table_of(one: Import, words: Words) -> Table:
     """The file, read with the options of the import. Raises Refused."""
     file = kept(one)
-    if one.state != "read" and not file.getbuffer():
+    if not file.getbuffer():
         raise Refused(REMOVED)
     if one.is_pasted:
         return read_addresses(file.read().decode())
-    return read_file(file, *(one.options.get(name, "") for name in READING))
+    return read_file(file, *(one.options.get(name, "") for name in READING), words=words)
 
 
-def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> list[Staged]:
+def batch_of(most: int | None) -> int:
+    """How many rows are done in one transaction, given the most that their importer wants."""
+    return min(BATCH, most or BATCH)
+
+
+def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging, size: int, words: Words) -> list[Staged]:
     """The batch after the first `done` rows of the file, staged for a job. Raises Refused.
 
     The following batch is read ahead while PostgreSQL stores this one.
@@ -66,18 +73,18 @@ def rows_after(one: Import, job_id: uuid.UUID, done: int, staged: Staging) -> li
         closing.cancel()
         batch = ahead.result()
     else:
-        rows = itertools.starmap(staged, enumerate(itertools.islice(table_of(one).rows, done, None), done + 1))
-        batch = _batch(rows)
-    if len(batch) == BATCH:
+        rows = itertools.starmap(staged, enumerate(itertools.islice(table_of(one, words).rows, done, None), done + 1))
+        batch = _batch(rows, size)
+    if len(batch) == size:
         closing = Timer(KEPT_OPEN, _open.pop, (job_id, None))
         closing.daemon = True
         closing.start()
-        _open[job_id] = done + BATCH, rows, _reader.submit(_batch, rows), closing
+        _open[job_id] = done + size, rows, _reader.submit(_batch, rows, size), closing
     return batch
 
 
-def _batch(rows: Iterator[Staged]) -> list[Staged]:
-    return list(itertools.islice(rows, BATCH))
+def _batch(rows: Iterator[Staged], size: int) -> list[Staged]:
+    return list(itertools.islice(rows, size))
 
 
 def estimated(one: Import) -> int | None:

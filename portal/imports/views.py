@@ -11,17 +11,19 @@ from sqlalchemy import select
 
 from portal.core.actor import current_actor
 from portal.core.db import db
-from portal.core.errors import Conflict, Missing
+from portal.core.errors import Conflict, Missing, NotAllowed
 from portal.core.policy import allows
-from portal.imports import checking, commands, inviting, overwriting, remembering, uploads
+from portal.imports import commands, dates, inviting, people_by_sql, remembering, uploads
 from portal.imports import refused as rows_refused
 from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, MOST_ROWS, NO_HEADER
+from portal.imports.importer import Importer
+from portal.imports.importers import PEOPLE, importer_of, offered
 from portal.imports.models import VERDICTS, Import, ImportRow
-from portal.imports.words import FIELDS, Refused
+from portal.imports.words import Refused
 from portal.jobs.models import Job
 from portal.mail.notices import can_send
 from portal.organizations.queries import by_slug
-from portal.users.permissions import USERS, USERS_ANY_TENANT
+from portal.users.permissions import USERS
 from portal.web import load, reauthentication
 from portal.web.guards import requires
 from portal.web.rendering import redirect, render
@@ -49,7 +51,9 @@ def index() -> ResponseReturnValue:
 def _form(error: str = "", status: int = 200) -> ResponseReturnValue:
     recent = select(Import).where(Import.state != "removed").order_by(Import.created_at.desc()).limit(RECENT)
     page: dict[str, Any] = {"error": error, "encodings": ENCODINGS, "delimiters": DELIMITERS}
-    page["recent"] = db.session.scalars(recent).all()
+    page["offered"], chosen = offered(), request.values.get("resource", PEOPLE.resource.name)
+    page["chosen"] = page["offered"].get(chosen, PEOPLE).resource
+    page["recent"] = db.session.scalars(recent.where(Import.resource.in_(page["offered"]))).all()
     return render("imports/index.html", status=status, **page)
 
 
@@ -61,8 +65,11 @@ def upload() -> ResponseReturnValue:
     try:
         if file is None or not file.filename:
             raise Refused("Choose a file.")
+        resource = request.form.get("resource", PEOPLE.resource.name)
+        if resource not in offered():
+            raise Refused("Choose what is in the file.")
         with load.uploads.held(current_actor().id):
-            import_id = commands.receive(_name(file.filename), file.stream, _reading())
+            import_id = commands.receive(_name(file.filename), file.stream, _reading(), resource)
     except Refused as refused:
         db.session.rollback()
         return _form(str(refused), 422)
@@ -83,7 +90,7 @@ def _name(file_name: str) -> str:
 @requires(USERS.create)
 def show(id: uuid.UUID) -> ResponseReturnValue:
     """What an import would do or has done: totals, and rows with their verdict, a page of them after a number."""
-    one = _import(id)
+    one, importer = _import(id)
     verdict, after = request.args.get("verdict", ""), request.args.get("after", 0, type=int)
     wanted = [ImportRow.verdict == verdict] if verdict in VERDICTS else []
     place = ImportRow.import_id == id, ImportRow.number > max(0, min(after, MOST_ROWS))
@@ -93,6 +100,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
     return render(
         "imports/show.html",
         one=one,
+        resource=importer.resource,
         rows=rows[:SHOWN],
         after=after,
         has_more=len(rows) > SHOWN,
@@ -102,11 +110,14 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         colors=COLORS,
         team=inviting.team_of(one),
         organization=inviting.home_of(one),
-        role=checking.role_of(one),
+        role=people_by_sql.role_of(one),
         can_send=can_send(),
         job=job,
-        fields=_fields(),
-        overwritten=overwriting.FIELDS,
+        fields=importer.words.fields,
+        names_organization=names_organization(importer),
+        overwritten=importer.overwritten(),
+        orders=dates.ORDERS if one.options.get(commands.DATES_FOUND) else {},
+        order=one.options.get(commands.DATES) or one.options.get(commands.DATES_FOUND),
         encodings=ENCODINGS,
         delimiters=DELIMITERS,
         lines=_lines(one),
@@ -127,25 +138,25 @@ def _labels(one: Import) -> dict[str, str]:
     return LABELS if not one.is_pasted else INVITING if one.state in NEW else INVITED
 
 
-def _fields() -> dict[str, str]:
-    """The fields that the actor can choose for a column."""
-    is_unlimited = allows(current_actor(), USERS_ANY_TENANT)
-    return {name: label for name, label in FIELDS.items() if name != "organization" or is_unlimited}
+def names_organization(importer: Importer) -> bool:
+    """Whether the actor can choose the organization of rows that don't name one."""
+    return current_actor().is_unlimited and not {"organization", "organization_id"}.isdisjoint(importer.words.fields)
 
 
 @bp.post("/<uuid:id>/settings")
 @requires(USERS.create)
 def settings(id: uuid.UUID) -> ResponseReturnValue:
     """Change what the columns mean and what is to be done, and check the rows again."""
-    one = _import(id)
-    known = _fields()
+    one, importer = _import(id)
+    known = importer.words.fields
     chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
     options: dict[str, Any] = {**one.options, **_reading(), "invites": "invites" in request.form}
-    options["overwrites"] = [name for name in overwriting.FIELDS if f"overwrite-{name}" in request.form]
+    options["overwrites"] = [name for name in importer.overwritten() if f"overwrite-{name}" in request.form]
+    options[commands.DATES] = next((order for order in dates.ORDERS if request.form.get("dates") == order), "")
     slug = request.form.get("organization", "").strip()
     for name in ("home_id", "slug", remembering.BY):
         options.pop(name, None)
-    if slug and "organization" in known:
+    if slug and names_organization(importer):
         home = db.session.scalar(by_slug(slug))
         if home is None:
             flash(NO_SUCH_ORGANIZATION.format(slug[:40]), "error")
@@ -171,7 +182,7 @@ def _reading() -> dict[str, Any]:
 @reauthentication.required
 def start(id: uuid.UUID) -> ResponseReturnValue:
     """Start the import."""
-    return _started(commands.begin, id)
+    return _started(commands.begin, id, "create")
 
 
 @bp.post("/<uuid:id>/undo")
@@ -179,10 +190,14 @@ def start(id: uuid.UUID) -> ResponseReturnValue:
 @reauthentication.required
 def undo(id: uuid.UUID) -> ResponseReturnValue:
     """Undo the whole import, except for what was changed since."""
-    return _started(commands.undo, id)
+    return _started(commands.undo, id, "delete")
 
 
-def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
+def _started(act: Any, import_id: uuid.UUID, permission: str) -> ResponseReturnValue:
+    _, importer = _import(import_id)
+    if not allows(current_actor(), importer.needs(permission)):
+        raise NotAllowed
+    db.session.rollback()
     try:
         return redirect(url_for("jobs.show", id=act(import_id)))
     except Conflict as conflict:
@@ -195,14 +210,17 @@ def _started(act: Any, import_id: uuid.UUID) -> ResponseReturnValue:
 def refused(id: uuid.UUID) -> ResponseReturnValue:
     """Download the rows that were refused, with their reasons, to be corrected and imported again."""
     try:
-        return rows_refused.response(_import(id))
+        return rows_refused.response(_import(id)[0])
     except Refused as refused:
         flash(str(refused), "error")
         return redirect(url_for(".show", id=id))
 
 
-def _import(import_id: uuid.UUID) -> Import:
+def _import(import_id: uuid.UUID) -> tuple[Import, Importer]:
     one = db.session.scalar(select(Import).where(Import.id == import_id, Import.state != "removed"))
     if one is None:
         raise Missing
-    return one
+    importer = importer_of(one)
+    if not importer.is_offered():
+        raise NotAllowed
+    return one, importer

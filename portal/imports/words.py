@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 FIELDS = {
     "email": "Email",
@@ -13,6 +15,7 @@ FIELDS = {
     "role": "Role",
     "is_active": "Active",
     "is_blocked": "Deactivated",
+    "expires_on": "Last day of access",
     "organization": "Organization (URL name)",
 }
 # Headings without spaces and signs, in lowercase. For `email`, the earlier ones are read first.
@@ -27,9 +30,13 @@ HEADINGS = {
     "role": ("role", "rolle", "rôle"),
     "is_active": ("active", "accountenabled", "enabled", "isactive", "status", "aktiv", "kontoaktiviert"),
     "is_blocked": ("blockcredential", "blocksignin", "blocked", "suspended", "deactivated", "disabled", "gesperrt"),
+    "expires_on": (
+        "lastdayofaccess", "expires", "expireson", "expiry", "expirydate", "expirationdate", "expirationtimestamp",
+        "accountexpires", "accountexpirationdate", "enddate", "contractenddate", "terminationdate", "leavingdate",
+        "lastday", "austrittsdatum", "austritt", "vertragsende", "ablaufdatum", "befristetbis", "datedefin",
+    ),
     "organization": ("organizationslug", "organisationslug", "tenant", "mandant"),
 }  # fmt: skip
-MEANING = {heading: field for field, headings in HEADINGS.items() for heading in headings}
 YES = {
     "true", "1", "yes", "y", "ja", "j", "oui", "x", "active", "enabled", "aktiv", "wahr", "member", "admin", "on",
     "invited", "invitation expired", "invitation revoked", "owner",
@@ -53,33 +60,53 @@ class Unclear(Refused):
         self.sample, self.encoding, self.delimiter = sample, "", ""
 
 
-def email_in(cell: str) -> bool:
-    return bool(ADDRESS.search(cell))
+@dataclass(frozen=True)
+class Words:
+    """What the columns of a kind of file mean: labels of their fields, and headings by which each is recognized.
+
+    Every file has a column with the `needed` field, `called` so; several columns can have it if its `cells` are
+    recognizable.
+    """
+
+    needed: str
+    called: str
+    fields: Mapping[str, str]
+    headings: Mapping[str, Sequence[str]]
+    cells: re.Pattern[str] | None = None
+
+    @cached_property
+    def _meaning(self) -> Mapping[str, str]:
+        return {heading: field for field, headings in self.headings.items() for heading in headings}
+
+    def found_in(self, cell: str) -> bool:
+        """Whether the cell surely is a value of the needed field."""
+        return bool(self.cells and self.cells.search(cell))
+
+    def fields_for(self, headings: Sequence[str]) -> list[str]:
+        """The field of each column, empty for those that have none."""
+        fields: list[str] = []
+        for heading in headings:
+            field = self.field_for(heading)
+            is_new = field not in fields or (self.cells and field == self.needed)
+            fields.append(field if is_new else "")
+        return fields
+
+    def field_for(self, heading: str) -> str:
+        """The field of a heading: `Work Email`, `First Name [Required]`, `User name [userPrincipalName] Required`."""
+        outside, _, rest = heading.partition("[")
+        inside = rest.partition("]")[0]
+        if "is_blocked" in self.fields and _plain(outside).startswith("block"):  # Block sign in [accountEnabled]
+            return "is_blocked"
+        return self._meaning.get(_plain(inside)) or self._meaning.get(_plain(outside)) or ""
+
+    def rank_of(self, heading: str) -> int:
+        """Which of several columns with the needed field is read first."""
+        plain = _plain(heading.partition("[")[0])
+        known = self.headings[self.needed]
+        return known.index(plain) if plain in known else len(known)
 
 
-def fields_for(headings: Sequence[str]) -> list[str]:
-    """The field of each column, empty for those that have none. Only email may come from several columns."""
-    fields: list[str] = []
-    for heading in headings:
-        field = field_for(heading)
-        fields.append(field if field == "email" or field not in fields else "")
-    return fields
-
-
-def field_for(heading: str) -> str:
-    """The field of a heading: `Work Email`, `First Name [Required]`, `User name [userPrincipalName] Required`."""
-    outside, _, rest = heading.partition("[")
-    inside = rest.partition("]")[0]
-    if _plain(outside).startswith("block"):  # Block sign in (Yes/No) [accountEnabled]
-        return "is_blocked"
-    return MEANING.get(_plain(inside)) or MEANING.get(_plain(outside)) or ""
-
-
-def rank_of(heading: str) -> int:
-    """Which of several columns with addresses is read first."""
-    plain = _plain(heading.partition("[")[0])
-    known = HEADINGS["email"]
-    return known.index(plain) if plain in known else len(known)
+PEOPLE = Words("email", "email addresses", FIELDS, HEADINGS, ADDRESS)
 
 
 def yes_or_no(cell: str) -> bool | None:

@@ -28,6 +28,13 @@ class Job(Keyed, TenantOwned, Base):
         CheckConstraint(f"state IN {STATES}", name="state"),
         Index("jobs_organization_id_idx", "organization_id", text("created_at DESC"), text("id DESC")),
         Index("jobs_created_at_idx", text("created_at DESC"), text("id DESC")),
+        Index(
+            "jobs_failed_idx",
+            "organization_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("state IN ('failed', 'partly failed')"),
+        ),
         Index("jobs_owner_id_idx", "owner_id"),
         Index("jobs_unannounced_idx", "owner_id", postgresql_where=text("NOT is_announced")),
     )

@@ -17,7 +17,7 @@ NEWEST = {"created_at": Sort(Job.created_at, moment)}
 TABS = {
     "all": Tab("All", true(), NEWEST, "-created_at"),
     "open": Tab("In progress", Job.state.in_(OPEN), NEWEST, "-created_at"),
-    "failed": Tab("Failed", Job.state.in_(("failed", "partly failed")), NEWEST, "-created_at"),
+    "failed": Tab("Failed", Job.state.in_(("failed", "partly failed")), NEWEST, "-created_at", is_small=True),
 }
 COLUMNS = (
     Job.id,

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import DateTime, ForeignKey, Index, Text, column, func, table
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.models import Base, Keyed
@@ -17,6 +18,8 @@ JOBS = table(
     column("queue_name"),
     column("status", Text),
     column("scheduled_at", DateTime(True)),
+    column("args", JSONB),
+    column("attempts"),
     schema="queue",
 )
 JOB_EVENTS = table("procrastinate_events", column("job_id"), column("at", DateTime(True)), schema="queue")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, Uuid, cast, func, select
 
 from portal.core.clock import now
 from portal.mail.models import JOB_EVENTS, JOBS, WORKERS, OutboxEmail
@@ -35,6 +35,15 @@ def state_of_queue(alive: timedelta) -> Select[Any]:
         func.count().filter(_is("failed")).label("failed"),
         select(func.count()).where(WORKERS.c.last_heartbeat > at - alive).scalar_subquery().label("workers"),
     ).select_from(JOBS)
+
+
+def failed_emails() -> Select[Any]:
+    """Emails that failed, newest first: kind, person, attempts, and since when."""
+    since = select(func.max(JOB_EVENTS.c.at)).where(JOB_EVENTS.c.job_id == JOBS.c.id).scalar_subquery()
+    person = cast(JOBS.c.args["user_id"].astext, Uuid).label("user_id")
+    columns = JOBS.c.args["kind"].astext.label("kind"), person, JOBS.c.attempts, since.label("at")
+    found = select(*columns).where(_is("failed"), JOBS.c.queue_name == "emails")
+    return found.order_by(JOBS.c.id.desc())
 
 
 def failed(before: datetime) -> Select[Any]:

@@ -13,12 +13,13 @@ from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
 from portal.web.forms import EditForm, NewForm, RowForm, TextField
 
 LONGEST_NAME = 120
+WRONG = "Use lowercase letters, digits and single hyphens, such as acme-logistics."
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def valid_slug(_form: Any, field: Any) -> None:
     if field.data and not SLUG.fullmatch(field.data):
-        raise ValidationError("Use lowercase letters, digits and single hyphens, such as acme-logistics.")
+        raise ValidationError(WRONG)
 
 
 class OrganizationForm(RowForm):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from portal.core.listing import Count
+from portal.web.charts import Chart
 from portal.web.given import Given
 
 
@@ -15,19 +17,29 @@ from portal.web.given import Given
 class Membership:
     """An organization's people: the newest, the number who can sign in, and of these the administrators.
 
-    In a deleted organization nobody can, so everybody who isn't deleted counts.
+    Of those who can sign in, `protected` have two-factor authentication. In a deleted organization nobody can, so
+    everybody who isn't deleted counts.
     """
 
     newest: Sequence[Any]
     people: Count
     admins: Count
+    protected: Count
+    last_sign_in_at: datetime | None
+    last_activity_at: datetime | None
 
 
 class Members(Protocol):
     def counted(self) -> Any:
         """A column `people` for lists of organizations: the number who can sign in."""
 
+    def unadministered(self) -> Any:
+        """A condition for lists of organizations: none of its administrators can sign in."""
+
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
+
+    def charts(self, organization_id: uuid.UUID, *, by_day: bool) -> Sequence[Chart]:
+        """Its people and sign-ins over time."""
 
     def before_delete(self, *organization_ids: uuid.UUID) -> None:
         """Raise Conflict if no super admin could sign in after the deletion."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import flash
+from flask import flash, request
 from flask_login import current_user
 from sqlalchemy import select
 
@@ -30,13 +30,25 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
+from portal.web.activity_feed import feed
+from portal.web.charts import is_by_day
 from portal.web.confirming import Fleeting
 from portal.web.forms import Form
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
-PURGED = "{} are removed with it, also those that were deleted before, and all their data."
+PURGED = "{} are permanently deleted with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
+
+
+FILTERS = {
+    "administrators": Filter(
+        lambda value: members().unadministered() if value == "none" else None,
+        lambda *_: "Without an active administrator",
+        label="Administrators: any",
+        choices=lambda: (("none", "Without an active administrator"),),
+    )
+}
 
 
 def _people(row: Any) -> tuple[Count, str]:
@@ -49,6 +61,7 @@ class Organizations(Resource[Organization]):
 
     records = records
     plural = "organizations"
+    unique = "slug"
     icon = "building"
     about = "The tenants."
     searched = "Name or URL name"
@@ -74,6 +87,10 @@ class Organizations(Resource[Organization]):
         ),
     }
     labels = {"name": "Name", "slug": "URL name"}
+    imported = {
+        "name": ("name", "organization", "organizationname", "organisation", "company", "companyname", "firma"),
+        "slug": ("slug", "urlname", "shortname"),
+    }
     new_form = NewOrganizationForm
     edit_form = EditOrganizationForm
     guarded = frozenset({"slug"})
@@ -91,7 +108,7 @@ class Organizations(Resource[Organization]):
         return ("Organization", self.url("show", own)) if own else None
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
-        return queries.listing(arguments, path, members().counted(), filters=filters)
+        return queries.listing(arguments, path, members().counted(), filters={**FILTERS, **filters})
 
     def exported(self) -> Mapping[str, Any]:
         return {
@@ -114,11 +131,20 @@ class Organizations(Resource[Organization]):
         names = Counter(one.name.casefold() for one in found)
         return [(one.slug, one.name) if names[one.name.casefold()] > 1 else (one.name, one.slug) for one in found]
 
+    def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
+        return {"is_followed": feed().is_followed(self.name, row_id)}
+
     def context(self, row: Organization) -> dict[str, Any]:
         chosen = {"organization": row.id} if current_actor().is_unlimited else {}
         others = [one for one in resources().values() if one is not self and one.navigation()]
         lists = [(one.plural.capitalize(), one.url("index", **chosen)) for one in others]
-        return {"membership": members().of(row.id, is_deleted=row.is_deleted), "lists": lists}
+        by_day = is_by_day(request.args)
+        return {
+            "membership": members().of(row.id, is_deleted=row.is_deleted),
+            "lists": lists,
+            "charts": members().charts(row.id, by_day=by_day),
+            "by_day": by_day,
+        }
 
     def samples(self, tenant: SampleTenant) -> Samples:
         name, slug = tenant.texts.phrase("the name of an organization"), tenant.texts.slug(SLUG_SAMPLE)

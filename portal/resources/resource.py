@@ -58,8 +58,10 @@ class Resource(ABC, Generic[Row]):
     guarded: ClassVar[frozenset[str]] = frozenset({"organization_id"})  # columns that only a SUPER_ADMIN may undo
     sensitive: ClassVar[frozenset[str]] = frozenset()  # columns whose changes can be undone only after reauthentication
     restoring: ClassVar[str] = "Restores it exactly as it was."  # explanation beside the button
+    imported: ClassVar[Mapping[str, Sequence[str]]] = {}  # fields that files can contain, each with known headings
     actions: ClassVar[Sequence[BulkAction]] = ()  # on selected rows, besides those of every resource
     setting: ClassVar[type[Setting]] = Setting  # sets values of many rows
+    unique: ClassVar[str] = ""  # a column that, like the name, identifies rows in the search
     beside_new: ClassVar[Sequence[tuple[str, str, str]]] = ()  # links beside the button: icon, label, endpoint
     are_people: ClassVar[bool] = False  # whether its rows are people, whose own changes can be listed
     is_square: ClassVar[bool] = False  # whether the icon beside the name is square
@@ -127,9 +129,8 @@ class Resource(ABC, Generic[Row]):
         title = f"No {self.plural} match “{listing.q}”" if listing.q else f"No {self.plural} match these filters"
         fewer = "fewer letters" if listing.q else "fewer filters"
         fields = self.searched[:1].lower() + self.searched[1:]
-        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}."
-        text = f"{by} Try {fewer} or another tab." if listing.q else f"Try {fewer} or another tab."
-        return Empty(title, text, "search", offers_new=True)
+        by = f"No match by {fields} among {listing.tab.label.lower()} {self.plural}. " if listing.q else ""
+        return Empty(title, f"{by}Try {fewer} or another tab.", "search", offers_new=True)
 
     @abstractmethod
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
@@ -243,9 +244,8 @@ class Resource(ABC, Generic[Row]):
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
         """The row. Raises Missing if there is none."""
-        row: Row | None = db.session.scalar(
-            self.detailed, {"row_id": row_id}, execution_options={"with_deleted": with_deleted}
-        )
+        options = {"with_deleted": with_deleted}
+        row: Row | None = db.session.scalar(self.detailed, {"row_id": row_id}, execution_options=options)
         if row is None:
             raise Missing
         return row

@@ -54,6 +54,11 @@ class Teams(Resource[Team]):
     )
     empty = {"active": Empty("No teams yet", "Teams group people. A person can be in several.", icon, offers_new=True)}
     labels = {"name": "Name", "description": "Description"}
+    imported = {
+        "name": ("name", "team", "teamname", "group", "groupname", "displayname", "gruppe", "abteilung"),
+        "description": ("description", "beschreibung", "notes"),
+        "organization_id": ("organizationslug", "organisationslug", "tenant", "mandant"),
+    }
     new_form = NewTeamForm
     edit_form = EditTeamForm
     demo = staticmethod(demo_rows)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, func, literal_column, not_
 
 from portal.core.actor import Role, current_actor
-from portal.core.clock import zone
+from portal.core.clock import now, zone
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.organizations.queries import filter_by
@@ -18,7 +18,9 @@ from portal.users.models import LONG_AGO, User, has_invitation
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
-INVITATIONS = {"pending": "Pending", "expired": "Expired", "revoked": "Revoked"}
+EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
+IDLE_DAYS = ("30", "90", "180", "365")
+INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -58,10 +60,25 @@ def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
     return last_sign_in == NEVER if value == "never" else None
 
 
+def _by_idle(value: str) -> ColumnExpressionArgument[bool] | None:
+    """Neither signed in nor created in the last so many days."""
+    if value not in IDLE_DAYS:
+        return None
+    since = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=int(value))
+    return and_(last_sign_in < since, User.created_at < since)
+
+
 def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None:
     """The condition on created_at is implied, but avoids reading all of the newest people in vain."""
     day = day_of(value)
     return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
+
+
+def _by_expiry(value: str) -> ColumnExpressionArgument[bool] | None:
+    if value not in EXPIRIES:
+        return None
+    soon = now().date() + timedelta(days=30)
+    return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= soon)
 
 
 def day_of(value: str) -> datetime | None:
@@ -95,12 +112,16 @@ FILTERS = {
     ),
     "organization": filter_by(User.organization_id),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
+    "expiry": Filter(
+        _by_expiry, lambda value, _: EXPIRIES[value], label="Expiry: any", choices=lambda: list(EXPIRIES.items())
+    ),
     "last_sign_in": Filter(
         _by_last_sign_in,
         lambda *_: "Never signed in",
         label="Last sign-in: any",
         choices=lambda: (("never", "Never signed in"),),
     ),
+    "idle": Filter(_by_idle, lambda value, _: f"No sign-in for {value} days, or never", is_found=False),
     "last_sign_in_before": Filter(
         _by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY, label="Inactive since"
     ),

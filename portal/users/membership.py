@@ -12,14 +12,18 @@ from portal.core.actor import Role
 from portal.core.bulk import among
 from portal.core.counts import Count
 from portal.core.db import db
+from portal.core.operations import Operation
 from portal.organizations import members
 from portal.organizations.models import Organization
 from portal.users import queries, totals
 from portal.users.closing import of_closing
 from portal.users.commands import keep_a_super_admin
 from portal.users.consequences import of_returning
+from portal.users.filters import last_sign_in
+from portal.users.growth import charts_of, growth, unadministered
 from portal.users.models import User
 from portal.users.totals import UserTotal
+from portal.web.charts import Chart
 
 NEWEST = 8
 
@@ -34,9 +38,28 @@ class People:
         newest = queries.people().where(User.organization_id == organization_id)
         newest = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
         people = totals.remaining_in if is_deleted else totals.active_in
-        counted = people(organization_id), people(organization_id, UserTotal.role == Role.ADMIN)
-        found = db.session.execute(select(*(number.label(None) for number in counted))).one()
-        return members.Membership(db.session.execute(newest).all(), *map(Count, found))
+        kinds = (), (UserTotal.role == Role.ADMIN,), (UserTotal.has_two_factor.is_(True),)
+        numbers = [people(organization_id, *kind).label(None) for kind in kinds]
+        seen = select(last_sign_in).where(User.organization_id == organization_id)
+        seen = seen.order_by(last_sign_in.desc(), User.id.desc()).limit(1)
+        changed = select(Operation.at).where(Operation.organization_id == organization_id)
+        changed = changed.order_by(Operation.at.desc(), Operation.key.desc()).limit(1)
+        columns: list[Any] = [*numbers, seen.scalar_subquery(), changed.scalar_subquery()]
+        every, admins, protected, seen_at, changed_at = db.session.execute(select(*columns)).one()
+        return members.Membership(
+            newest=db.session.execute(newest).all(),
+            people=Count(every),
+            admins=Count(admins),
+            protected=Count(protected),
+            last_sign_in_at=seen_at if seen_at and seen_at.year > 1 else None,
+            last_activity_at=changed_at,
+        )
+
+    def unadministered(self) -> Any:
+        return unadministered(Organization.id)
+
+    def charts(self, organization_id: uuid.UUID, *, by_day: bool) -> Sequence[Chart]:
+        return charts_of(growth(organization_id, by_day=by_day), by_day=by_day)[::2]  # it shows two
 
     def before_delete(self, *organization_ids: uuid.UUID) -> None:
         leaving = select(User).where(among(User.organization_id, organization_ids), User.role == Role.SUPER_ADMIN)

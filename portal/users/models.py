@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, func, text
+from sqlalchemy import ColumnElement, Computed, Date, ForeignKey, Index, and_, cast, func, or_, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
@@ -17,6 +17,7 @@ from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
 
 INVITATION_HOLDS = timedelta(days=7)
+EXPIRES_SOON = timedelta(days=2)
 SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
@@ -99,6 +100,12 @@ class User(Record, Base):
             postgresql_include=["role", "invited_at", "revoked_at"],
         ),
         Index(
+            "users_expiring_idx",
+            "invited_at",
+            postgresql_where=text(f"{PENDING.text} AND revoked_at IS NULL"),
+            postgresql_include=["organization_id", "role"],
+        ),
+        Index(
             "users_deactivated_idx",
             "organization_id",
             text("created_at DESC"),
@@ -111,6 +118,11 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND has_two_factor"),
+        ),
+        Index(
+            "users_expires_on_idx",
+            "expires_on",
+            postgresql_where=text("deleted_at IS NULL AND expires_on IS NOT NULL"),
         ),
         Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
@@ -152,6 +164,7 @@ class User(Record, Base):
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # of the newest invitation
+    expires_on: Mapped[date | None]  # the last day of access, in UTC
     time_zone: Mapped[str | None]  # a name of the time zone database
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
@@ -172,6 +185,10 @@ class User(Record, Base):
     def invitation(self) -> str | None:
         """`pending`, `accepted`, `expired` or `revoked`; None for people who weren't invited."""
         return invitation_of(self)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_on is not None and self.expires_on < now().date()
 
     @property
     def seen_by(self) -> uuid.UUID | None:
@@ -200,6 +217,12 @@ class User(Record, Base):
         return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
 
 
+def is_not_expired() -> ColumnElement[bool]:
+    """Whether the account hasn't expired, by the clock of PostgreSQL, in statements that are made once."""
+    today = cast(func.timezone("UTC", func.now()), Date)
+    return or_(User.expires_on.is_(None), User.expires_on >= today)
+
+
 def invitation_of(person: Any) -> str | None:
     """The state of a person's invitation. Also accepts rows of lists."""
     if person.invited_at is None:
@@ -212,11 +235,17 @@ def invitation_of(person: Any) -> str | None:
 
 
 def has_invitation(state: str) -> ColumnElement[bool]:
-    """Whether an invitation that isn't accepted is `pending`, `expired` or `revoked`: `invitation_of` in SQL."""
+    """Whether an invitation that isn't accepted is `pending`, `expired` or `revoked`: `invitation_of` in SQL.
+
+    `expiring` are those pending ones that expire soon.
+    """
     if state == "revoked":
         return User.revoked_at.is_not(None)
     since = now() - INVITATION_HOLDS
-    return and_(User.revoked_at.is_(None), User.invited_at > since if state == "pending" else User.invited_at <= since)
+    if state == "expired":
+        return and_(User.revoked_at.is_(None), User.invited_at <= since)
+    soon = (User.invited_at <= since + EXPIRES_SOON,) if state == "expiring" else ()
+    return and_(User.revoked_at.is_(None), User.invited_at > since, *soon)
 
 
 def full_name_of(person: Any) -> ColumnElement[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from flask import Response, flash, request
 
 from portal.core.history import was_made_here
+from portal.core.listing import Listing
 from portal.web.given import Given
 from portal.web.rendering import redirect
 
@@ -21,6 +22,12 @@ class ActivityFeed(Protocol):
 
     def latest(self) -> Sequence[Any]:
         """The newest operations."""
+
+    def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
+        """The list of operations for these URL arguments."""
+
+    def is_followed(self, table: str, row_id: uuid.UUID) -> bool:
+        """Whether the reader follows the row."""
 
 
 feed: Given[ActivityFeed] = Given("feed")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
-from flask import g, request
+from flask import current_app, g, has_request_context, request
 from flask_wtf import FlaskForm
 from flask_wtf.form import _Auto
 from werkzeug.datastructures import MultiDict
@@ -204,6 +204,18 @@ def reporting_conflicts(form: Form) -> Iterator[None]:
         yield
     except Conflict as conflict:
         form.add_conflict(conflict)
+
+
+@contextmanager
+def sending(texts: Mapping[str, str]) -> Iterator[None]:
+    """Fill in the forms of the block with these texts, as if a page had sent them. A job has no request of its own."""
+    with nullcontext() if has_request_context() else current_app.test_request_context(method="POST"):
+        former = {name: g.get(name) for name in ("typed", "csrf_valid")}
+        g.typed, g.csrf_valid = MultiDict(texts), True
+        try:
+            yield
+        finally:
+            g.typed, g.csrf_valid = former.values()
 
 
 class TextField(StringField):

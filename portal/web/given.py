@@ -20,12 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Link:
-    """A link in the navigation. `target` returns its label and URL, or None if the actor doesn't see it."""
+    """A page or an action. `target` returns its label and URL, or None if the actor doesn't see it."""
 
-    sections: tuple[str, ...]  # the blueprints on whose pages it is marked as current
+    sections: tuple[str, ...]  # the blueprints on whose pages the navigation marks it as current
     icon: str
     target: Callable[[], tuple[str, str] | None]
-    note: Callable[[], str] = lambda: ""  # a short text beside the label
+    note: Callable[[], str] = lambda: ""  # a short text beside the label in the navigation
+    also: str = ""  # other words by which the search finds it
+    key: str = ""  # G and then this key open it
+    is_sent: bool = False  # as a form, because it changes something
 
 
 class Given(Generic[T]):
@@ -62,5 +65,6 @@ current_settings: Given[Settings] = Given("settings")
 served_at: Given[str] = Given("address it is served at")  # without a public URL
 lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list
 navigation: Given[Sequence[Link]] = Given("navigation")
+found: Given[Sequence[Link]] = Given("pages and actions that the search finds")
 actions: Given[Mapping[str, Action]] = Given("actions")  # of the history, by name: those of all features
 permissions: Given[Mapping[str, Permission]] = Given("permissions")  # by name: those of all features

@@ -52,6 +52,7 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("links.verification", "GET"): Rule(DONE, DONE, DONE, DONE),
     **{(f"links.{what}", method): NO_LINK for what in ("accept", "reset", "verify") for method in ("GET", "POST")},
     ("mail.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("mail.failed", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("account.email", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("account.email", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("account.verification", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
@@ -75,10 +76,15 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("mfa.remove", "GET"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("mfa.remove", "POST"): Rule(SIGN_IN, NOT_FOUND, NOT_FOUND, NOT_FOUND),
     ("account.strength", "POST"): Rule(*PUBLIC),
+    ("reports.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("dashboard.index", "GET"): Rule(SIGN_IN, DONE, PAGE, PAGE),
 }
 
 EXPECTED |= {
+    ("follows.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("follows.stop", "POST"): Rule(*NEVER_USER, DONE, DONE),
+    ("unsubscribing.unsubscribe", "GET"): Rule(*(NOT_FOUND,) * 4),  # tested in tests/activity/test_digests.py
+    ("unsubscribing.unsubscribe", "POST"): Rule(*(NOT_FOUND,) * 4),
     ("activity.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.show", "GET"): row((PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND), SUPER_READS),
@@ -99,6 +105,13 @@ EXPECTED |= {
     ("jobs.show", "GET"): Rule(*NEVER_USER, NOT_FOUND, NOT_FOUND),  # the ids are those of people: tests/jobs
     ("jobs.cancel", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
     ("jobs.retry", "POST"): Rule(SIGN_IN, FORBIDDEN, NOT_FOUND, NOT_FOUND),
+}
+
+EXPECTED |= {
+    ("search.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.dialog", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.shortcuts", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
+    ("search.switch", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
 }
 
 EXPECTED |= {
@@ -193,7 +206,8 @@ def _operation(world: World, kind: str) -> uuid.UUID:
         return db.session.scalars(made).one()
 
 
-LINKS = {f"links.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+LINKED = ("links.invitation", "links.reset_link", "links.verification", "unsubscribing.unsubscribe")
+LINKS = {name: {"token": "made-up"} for name in LINKED}
 LINKS |= {f"data_browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 

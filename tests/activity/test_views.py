@@ -21,6 +21,7 @@ from portal.core.errors import Conflict
 from portal.core.history import Activity
 from portal.core.operations import Operation
 from portal.organizations.models import Organization
+from portal.teams.commands import teams
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting, run_concurrently
@@ -689,5 +690,45 @@ def test_the_dashboard_reads_the_latest_changes_with_one_statement(
     with counted(app) as sent:
         assert "changed the organization of" in client.get("/").text
 
-    assert len([one for one in sent if "operations" in one]) == 1
+    assert len([one for one in sent if "operations.names" in one]) == 1
     assert not [one for one in sent if "FROM activity" in one]
+
+
+def test_the_activity_of_one_organization_is_its_part_of_each_operation(
+    app: Flask, client: PageClient, other_client: PageClient, sign_in: SignIn, acme: Tenant, birch: Tenant,
+    ada: Person, bea: Person, root: Person,
+) -> None:  # fmt: skip
+    with acting(app):
+        users.update(ada.id, 1, {"last_name": "Changed"})
+        users.update(bea.id, 1, {"last_name": "Altered"})
+    sign_in(root)
+    sign_in(ada, other_client)
+
+    for value in (acme.id, "acme", "Acme"):
+        page = client.get(f"/activity/?organization={value}&action=update").text
+        assert ("Ada Changed" in page, "Bea Altered" in page, "Organization: Acme" in page) == (True, False, True)
+    assert "Bea Altered" in client.get("/activity/?organization=Nobody&action=update").text
+    own = other_client.get(f"/activity/?organization={birch.id}&action=update").text
+    assert ("Ada Changed" in own, "Bea Altered" in own) == (True, False)
+    assert 'name="organization"' not in own
+
+
+def test_activity_can_be_listed_by_person_team_and_period(
+    app: Flask, client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, uma: Person, bea: Person
+) -> None:
+    with acting(app, ada):
+        team = teams.create({"name": "Drivers"}, row_id=uuid.uuid4())
+        users.update(uma.id, 1, {"last_name": "Changed"})
+    sign_in(ada)
+
+    page = client.get("/activity/").text
+    periods = r'<a href="(/activity/[^"]*)"(?: aria-current="true")?>(Any time|Today|Yesterday)</a>'
+    links = re.findall(periods, page)
+    shown = {label: "Uma Changed" in client.get(url.replace("&amp;", "&")).text for url, label in links}
+
+    assert shown == {"Any time": True, "Today": True, "Yesterday": False}
+    assert "Uma Changed" in client.get("/activity/?by=ada@example.com").text
+    assert "No person has this name" in client.get(f"/activity/?by={bea.email}").text
+    about = client.get(f"/activity/?team={team}").text
+    assert ("Drivers" in about, "Uma Changed" in about) == (True, False)
+    assert "Uma Changed" not in client.get("/activity/?team=Drivers").text

@@ -52,6 +52,16 @@ def of_organization(path: str = "", person: str = ADMIN) -> Scene:
     return scene
 
 
+def following(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/organizations/{tabs.site.acme.id}")
+    if (button := page.get_by_role("button", name="Follow", exact=True)).count():
+        button.click()
+        page.get_by_role("button", name="Unfollow", exact=True).wait_for()
+    page.goto("/activity/followed/")
+    return page
+
+
 def of_empty_organization(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto(f"/organizations/{long_named_tenant(tabs).id}")
@@ -96,6 +106,20 @@ def offline(tabs: Tabs) -> Page:
     page.locator(".note-error").wait_for()
     tabs.complaints.clear()
     return page
+
+
+def pressed_key(key: str, text: str = "") -> Scene:
+    """The dialog that a shortcut opens over the list of people, with some text typed into its field."""
+
+    def scene(tabs: Tabs) -> Page:
+        page = at("/users/")(tabs)
+        page.keyboard.press(key)
+        page.get_by_role("dialog").wait_for()
+        page.keyboard.type(text)
+        page.locator("#found .face, dialog dl").first.wait_for()
+        return page
+
+    return scene
 
 
 def phone_menu(tabs: Tabs) -> Page:
@@ -416,6 +440,9 @@ SCENES: dict[str, Scene] = {
     "error 404, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
+    "reports": at("/reports/"),
+    "failed emails": at("/outbox/failed/"),
+    "what is followed": following,
     "people": at("/users/"),
     "people of an administrator": at("/users/", ADA),
     "people, filtered": at("/users/?q=a&role=USER&verified=yes&last_sign_in_before=2999-01-01&sort=-last_sign_in_at"),
@@ -493,6 +520,10 @@ SCENES: dict[str, Scene] = {
     "password, strength": strength,
     "reauthentication page": reauthentication("/password", "Reset password"),
     "reauthentication in a form": reauthentication("/edit", "Save changes", Role="ADMIN"),
+    "search": at("/search?q=a"),
+    "search, nothing found": at("/search?q=xqzvw", UMA),
+    "search dialog": pressed_key("Control+k", "ada"),
+    "keyboard shortcuts": pressed_key("?"),
     "phone menu": phone_menu,
     "error 400": without_token,
     "error 403": at("/users/", UMA),

@@ -18,7 +18,7 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
-from portal.imports import applying, checking, commands, uploads
+from portal.imports import applying, commands, people_by_sql, uploads
 from portal.imports.models import Import, ImportRow
 from portal.jobs import commands as jobs
 from portal.jobs import running
@@ -306,7 +306,7 @@ def test_addresses_of_other_organizations_are_counted_before_any_of_them_is_name
     job = run(app, Builder(app).read(Import, import_id).job_id)
 
     assert (job.state, job.done) == ("done", 6)
-    assert rows(app, import_id) == [("refused", checking.TOO_MANY_ELSEWHERE)] * 6
+    assert rows(app, import_id) == [("refused", people_by_sql.TOO_MANY_ELSEWHERE)] * 6
 
 
 def test_overwriting_sends_no_more_emails_than_other_changes(

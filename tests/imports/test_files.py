@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -40,7 +41,7 @@ HR = "Employee #|Last Name|First Name|Work Email\n012|Lovelace|Ada|ada@example.c
 ADA, ALAN = ("ada@example.com", "Ada", "Lovelace"), ("alan@example.com", "Alan", "Turing")
 
 
-def read(content: bytes, **options: str) -> Table:
+def read(content: bytes, **options: Any) -> Table:
     return read_file(io.BytesIO(content), **options)
 
 

@@ -291,7 +291,7 @@ def test_each_invitation_state_shows_its_count(
         client = page_client(app, person)
         for path in ("/users/?status=invited", "/users/?invitation=revoked"):
             text = text_of(client.get(path).text)
-            assert f"All {each * 3} Pending {each} Expired {each} Revoked {each}" in text
+            assert f"All {each * 3} Pending {each} Expiring soon 0 Expired {each} Revoked {each}" in text
     assert "Pending" not in text_of(client.get("/users/?invitation=nonsense").text)
     assert 'href="/users/"' in client.get("/users/?invitation=revoked").text  # the first tab has no such filter
     assert page_client(app, uma).get("/users/?invitation=pending").status_code == 403

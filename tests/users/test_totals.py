@@ -33,6 +33,17 @@ TOTALS = """
 SELECT organization_id, in_deleted_organization, role::text, status, has_two_factor, sum(people)::int
 FROM user_totals GROUP BY 1, 2, 3, 4, 5 HAVING sum(people) <> 0
 """
+NOT_DELETED = """
+SELECT NULL, count(*)::int FROM users WHERE deleted_at IS NULL
+UNION ALL
+SELECT organization_id, count(*)::int FROM users WHERE deleted_at IS NULL AND role <> 'SUPER_ADMIN'
+    AND organization_id IS NOT NULL GROUP BY 1
+"""
+NUMBERS_BY_DAY = "SELECT organization_id, sum(added - removed)::int FROM daily_totals GROUP BY 1"
+WITHOUT_ADMINISTRATOR = """
+SELECT id FROM organizations o WHERE NOT EXISTS (SELECT FROM users u WHERE u.organization_id = o.id
+    AND u.role = 'ADMIN' AND is_active AND u.deleted_at IS NULL AND (invited_at IS NULL OR accepted_at IS NOT NULL))
+"""
 CHANGES = (
     "INSERT INTO users (email, role, organization_id, is_active, invited_at)"
     " SELECT gen_random_uuid() || '@example.com', (ARRAY['USER', 'ADMIN']::\"Role\"[])[1 + n % 2], {place},"
@@ -65,6 +76,18 @@ def totals() -> Counter[Any]:
     return Counter({(*kind,): number for *kind, number in db.session.execute(text(TOTALS))})
 
 
+def unadministered() -> set[Any]:
+    return set(db.session.scalars(text("SELECT organization_id FROM unadministered")))
+
+
+def without_administrator() -> set[Any]:
+    return set(db.session.scalars(text(WITHOUT_ADMINISTRATOR)))
+
+
+def people_by_place(statement: str) -> dict[Any, int]:
+    return {place: number for place, number in db.session.execute(text(statement)) if number}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_totals_follow_every_statement(app: Flask, acme: Tenant, birch: Tenant, seed: int) -> None:
     random = Random(seed)  # noqa: S311 -- repeatable
@@ -75,6 +98,8 @@ def test_totals_follow_every_statement(app: Flask, acme: Tenant, birch: Tenant, 
             change = random.choice(CHANGES).format(place=place, some=some, number=random.randint(0, 30))
             db.session.execute(text(change))
             assert totals() == counted(), change
+        assert unadministered() == without_administrator()
+        assert people_by_place(NUMBERS_BY_DAY) == people_by_place(NOT_DELETED)
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])

@@ -11,6 +11,11 @@ WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION por
 CREATE OR REPLACE TRIGGER totals_end BEFORE DELETE ON organizations FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL)
 EXECUTE FUNCTION portal_move_user_totals();
 
+CREATE OR REPLACE TRIGGER days_insert AFTER INSERT ON organizations REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_organization_totals();
+CREATE OR REPLACE TRIGGER days_delete AFTER DELETE ON organizations REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_organization_totals();
+
 -- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
 

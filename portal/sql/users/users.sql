@@ -16,6 +16,13 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
 CREATE OR REPLACE TRIGGER totals_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_user_totals();
 
+CREATE OR REPLACE TRIGGER days_insert AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+CREATE OR REPLACE TRIGGER days_update AFTER UPDATE ON users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+CREATE OR REPLACE TRIGGER days_delete AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
+
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 
@@ -48,16 +55,17 @@ GRANT INSERT ON users TO portal_tenant;
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
+    link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text,
+    expires_on
 ) ON users TO portal_tenant;
 GRANT UPDATE (
     email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,
-    time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at
+    time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at, expires_on
 ) ON users TO portal_tenant;
 
 CREATE POLICY reader ON users FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text
+    invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text, expires_on
 ) ON users TO portal_reader;

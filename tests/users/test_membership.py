@@ -1,4 +1,4 @@
-"""The figures of the dashboard read few rows."""
+"""The numbers of the dashboard, of organizations and of people read few rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from portal.core.clock import now
 from portal.core.counts import Count
 from portal.core.db import db
 from portal.core.listing import Listing
-from portal.dashboard import queries as dashboard
 from portal.organizations.models import Organization
 from portal.users import queries as users
 from portal.users.membership import People
@@ -62,31 +61,6 @@ def read_by(work: Callable[[], Any]) -> tuple[Any, int]:
     before: int = db.session.scalar(text(READ))
     result = work()
     return result, db.session.scalar(text(READ)) - before
-
-
-def new_people() -> list[int]:
-    return [row.people for row in db.session.execute(dashboard.new_people_a_day(FIRST, DAYS))]
-
-
-@pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
-def test_the_chart_counts_each_day_once(fresh_app: Flask, busy: Person, who: str) -> None:
-    with acting(fresh_app, busy if who == "ADMIN" else None):
-        daily, read = read_by(new_people)
-
-    assert daily == [32] * DAYS
-    assert read <= DAYS * EACH
-
-
-@pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])
-def test_the_chart_stops_reading_a_day_at_its_bound(
-    fresh_app: Flask, busy: Person, monkeypatch: pytest.MonkeyPatch, who: str
-) -> None:
-    monkeypatch.setattr(dashboard, "DAY_BOUND", 3)
-    with acting(fresh_app, busy if who == "ADMIN" else None):
-        daily, read = read_by(new_people)
-
-    assert daily == [4] * DAYS
-    assert read < DAYS * 16
 
 
 @pytest.mark.parametrize("who", ["ADMIN", "SUPER_ADMIN"])

@@ -1,0 +1,1 @@
+"""One search over pages, actions and the rows of all resources; keyboard shortcuts."""

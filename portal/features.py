@@ -11,9 +11,11 @@ import click
 from flask import Blueprint, Flask
 
 from portal.account.views import bp as account
-from portal.activity import seals
+from portal.activity import digests, seals
 from portal.activity.actions import ACTIONS as ACTIVITY_ACTIONS
 from portal.activity.cli import activity as activity_commands
+from portal.activity.follow_views import bp as follows
+from portal.activity.follow_views import unsubscribing
 from portal.activity.operation_undo import KIND as UNDO
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.views import Feed, of_resource
@@ -60,7 +62,7 @@ from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import retention_rules, work_in_background
+from portal.mail.queue import quarterly, retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
@@ -81,6 +83,7 @@ from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
 from portal.users import growth, totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
+from portal.users.expiry import deactivate_expired
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
@@ -111,6 +114,7 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
     jobs: tuple[JobKind, ...] = ()  # that a worker carries out
+    quarterly: tuple[Callable[[], object], ...] = ()  # what a worker does every quarter of an hour
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
@@ -183,17 +187,20 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
+        quarterly=(deactivate_expired,),
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(
-        pages=(activity,),
+        pages=(activity, follows, unsubscribing),
         permissions=(ACTIVITY_READ,),
         actions=ACTIVITY_ACTIONS,
         links=(page("Activity", "history", "activity.index", ACTIVITY_READ, also="history audit log", key="a"),),
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Feed()),),
+        emails={"digest": digests.digest},
+        quarterly=(digests.send_due,),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         jobs=(UNDO,),
@@ -316,7 +323,9 @@ def register(app: Flask) -> None:
     kinds.set(
         app, {one.name: one for one in (*declared, *(kind for one in RESOURCES.values() for kind in job_kinds(one)))}
     )
+    quarterly.set(app, [task for feature in FEATURES for task in feature.quarterly])
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
-    app.extensions["csrf"].exempt(api)  # it ignores cookies, so there is nothing to forge
+    for exempt in (api, unsubscribing):  # they ignore cookies, so there is nothing to forge
+        app.extensions["csrf"].exempt(exempt)
     plain.init_app(app)

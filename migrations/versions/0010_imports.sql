@@ -1,4 +1,10 @@
--- Imports from files.
+-- Imports from files, and the date on which an account expires, which files contain.
+
+GRANT SELECT (expires_on), UPDATE (expires_on) ON users TO portal_tenant;
+GRANT SELECT (expires_on) ON users TO portal_reader;
+-- The history's functions name the columns.
+SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
+    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
 
 CREATE TABLE imports (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -51,6 +57,7 @@ CREATE TABLE import_rows (
     last_name text,
     role "Role",
     is_active boolean,
+    expires_on date,
     home_id uuid,
     values jsonb,
     verdict text NOT NULL,
@@ -86,7 +93,8 @@ WITH found AS MATERIALIZED (
         'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
         OR 'role' = ANY (overwrites) AND r.role <> u.role
-        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
+        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active
+        OR 'expires_on' = ANY (overwrites) AND r.expires_on <> coalesce(u.expires_on, 'infinity') AS differs
     FROM import_rows r
     LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key
         AND t.number < r.number ORDER BY t.key, t.number LIMIT 1) twin ON true
@@ -133,7 +141,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
 CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
 
--- When people are permanently removed, erases them from the rows of imports, and deletes the files that mention them.
+-- When people are permanently deleted, erases them from the rows of imports, and deletes the files that mention them.
+-- Nobody knows whom a file mentions that was not read to its end, or has no rows of people: such files are deleted if
+-- somebody of the same organization, or a SUPER_ADMIN, uploaded them.
 CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -142,8 +152,13 @@ BEGIN
         FROM old_rows o, imports i
         WHERE r.import_id = i.id AND r.key IN (lower(o.email), lower(o.pending_email))
         RETURNING r.import_id),
-    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased)),
-    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM erased))
+    suspect AS (
+        SELECT import_id FROM erased
+        UNION
+        SELECT i.id FROM imports i JOIN old_rows o ON i.organization_id IS NULL OR i.organization_id = o.organization_id
+        WHERE i.state = 'read' OR i.resource <> 'users'),
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM suspect)),
+    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM suspect))
     UPDATE import_rows SET text = NULL
     WHERE import_id IN (SELECT import_id FROM erased) AND key IS NULL AND text IS NOT NULL;
     RETURN NULL;

@@ -223,13 +223,13 @@ def _named(text: str) -> list[Condition[bool]]:
     names = and_(*matches(Operation.search_text, text))
     found = [key for one in resources().values() for key in one.keys_matching(text, FOUND + 1)]
     if len(found) <= FOUND:
-        return [or_(names, _about(found), Operation.actor_id.in_(found))]
+        return [or_(names, about(found), Operation.actor_id.in_(found))]
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
     actors = db.session.scalars(select(staff.id).where(*matches(staff.search_text, text)).limit(ACTORS)).all()
     return [or_(names, Operation.actor_id.in_(actors))]
 
 
-def _about(ids: list[uuid.UUID]) -> Condition[bool]:
+def about(ids: list[uuid.UUID]) -> Condition[bool]:
     """Operations on these rows. Each contains the ids of its first few; those of further rows are in its events."""
     if not ids:
         return false()
@@ -257,7 +257,7 @@ def _by(value: str) -> Condition[bool] | None:
 
 def _by_team(value: str) -> Condition[bool] | None:
     found = resources()["teams"].identified_by(value)
-    return _about([row.id for row in found]) if found else None
+    return about([row.id for row in found]) if found else None
 
 
 def _organization(value: str) -> tuple[list[uuid.UUID], Filter]:
@@ -304,7 +304,7 @@ def _about_whom(_value: str, row: Row[Any] | None) -> str:
 
 
 FILTERS = {
-    "row": Filter(lambda value: _about([_uuid(value)]), _about_whom),
+    "row": Filter(lambda value: about([_uuid(value)]), _about_whom),
     "by": Filter(
         _by,
         _by_whom,

@@ -10,8 +10,9 @@ from typing import Any
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
-from portal.activity import queries
+from portal.activity import follow_views, follows, queries
 from portal.activity.actions import OF_ROWS
 from portal.activity.entries import Entry, days, entries_of
 from portal.activity.operation_undo import JOB, can_be_undone, parts_of
@@ -69,6 +70,9 @@ class Feed:
 
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         return queries.listing(arguments, path)
+
+    def is_followed(self, table: str, row_id: uuid.UUID) -> bool:
+        return follows.is_followed(current_user.id, table, row_id)
 
 
 @bp.get("/")
@@ -149,6 +153,8 @@ def of_resource(resource: Resource[Any]) -> Blueprint:
         """Undo the change that led to the given version of the row."""
         return _undo(resource, id)
 
+    if resource.name in follows.COLUMNS:
+        own.post("/<uuid:id>/follow")(follow_views.of_resource(resource))
     return own
 
 

@@ -15,7 +15,7 @@ from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.tokens.models import ApiToken, Session
 from portal.tokens.queries import is_live, is_usable
-from portal.users.models import User
+from portal.users.models import User, is_not_expired
 
 PERSON = (
     User.id,
@@ -97,8 +97,8 @@ def _with_organization(statement: Rows) -> Rows:
 
 
 def _may_sign_in() -> tuple[ColumnExpressionArgument[bool], ...]:
-    """Active people of an active organization or none. Scoping excludes deleted people."""
-    return User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None))
+    """Active people of an active organization or none whose account hasn't expired. Scoping excludes deleted people."""
+    return User.is_active, is_not_expired(), or_(User.organization_id.is_(None), Organization.id.is_not(None))
 
 
 def newest_event(user_id: uuid.UUID, *conditions: ColumnExpressionArgument[bool]) -> Select[Activity]:

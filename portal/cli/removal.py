@@ -23,7 +23,7 @@ from portal.users.models import User
 
 NONE = "There is no {} {}."
 NOT_DELETED = "{} isn't deleted. Use --delete to delete it first."
-PERMANENT = "{} will be removed permanently, with everything that belongs to it, and erased from the history."
+PERMANENT = "{} will be permanently deleted, with everything that belongs to it, and erased from the history."
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,7 +37,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 @options
 @with_appcontext
 def purge_person(email: str, deletes: bool, yes: bool) -> None:
-    """Remove deleted people with this address permanently, and erase their values in the history."""
+    """Permanently delete deleted people with this address, and erase their values in the history."""
     _purge(users, email, func.lower(User.email) == email, deletes=deletes, yes=yes)
 
 
@@ -46,7 +46,7 @@ def purge_person(email: str, deletes: bool, yes: bool) -> None:
 @options
 @with_appcontext
 def purge_organization(slug: str, deletes: bool, yes: bool) -> None:
-    """Remove deleted organizations with this slug permanently, with all their people and teams."""
+    """Permanently delete deleted organizations with this slug, with all their people and teams."""
     _purge(organizations, slug, Organization.slug == slug, deletes=deletes, yes=yes)
 
 
@@ -63,7 +63,7 @@ def _purge(records: Records[Any], name: str, condition: Any, *, deletes: bool, y
                 records.purge(key)
             except Conflict as conflict:
                 raise click.ClickException(one_line(conflict.message)) from None
-    click.echo(one_line(f"{name} is removed permanently."))
+    click.echo(one_line(f"{name} is permanently deleted."))
 
 
 def _chosen(records: Records[Any], name: str, condition: Any, *, deletes: bool) -> Sequence[Any]:

@@ -1,9 +1,12 @@
 """The current time, and the reader's time zone. The only source of time."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _zone: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 _stopped: ContextVar[datetime | None] = ContextVar("stopped", default=None)
@@ -22,6 +25,14 @@ def stopped() -> Iterator[None]:
         yield
     finally:
         _stopped.reset(token)
+
+
+def read_day(text: str) -> date | None:
+    """The day in a text such as `2030-12-31`; None if there is no such day."""
+    try:
+        return date.fromisoformat(text) if DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def zone() -> tzinfo:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -301,4 +301,4 @@ def read(model: type[Any], name: str, value: Any) -> Any:
     kind = column.type.python_type
     if issubclass(kind, enum.Enum):
         return kind[value]
-    return kind.fromisoformat(value) if kind is datetime else kind(value)
+    return kind.fromisoformat(value) if issubclass(kind, date) else kind(value)  # datetime is one, too

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, exists, select, text
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select, text
 
 from portal.core.db import command, db
 from portal.core.models import Base, Record
 
 AT_ONCE = 1_000  # rows in one transaction, so that nobody waits for it
+ERASE_TIMEOUT = "5min"  # somebody may have changed very many rows
 ERASE = text("SELECT portal_erase_activity(:erased, VARIADIC CAST(:keys AS uuid[]))")
 OPTIONS: dict[str, Any] = {"with_deleted": True, "synchronize_session": False}
 
@@ -24,6 +25,7 @@ def purge_some(model: type[Record], *conditions: ColumnElement[bool]) -> int:
     keys = db.session.scalars(found, execution_options=OPTIONS).all()
     if keys:
         db.session.execute(delete(model).where(model.id.in_(keys)), execution_options=OPTIONS)
+        db.session.execute(select(func.set_config("statement_timeout", ERASE_TIMEOUT, True)))
         table: Any = model.__table__  # type: ignore[attr-defined]
         db.session.execute(ERASE, {"erased": table.name, "keys": [str(key) for key in keys]})
     return len(keys)

@@ -34,7 +34,9 @@ SECRETS = {
     },
     "outbox_emails": {"content": LINK, "link": LINK},
     "rate_limits": {"key": "The digest of an email address or a person."},
-    "activity_leaves": dict.fromkeys(("salt", "values_hash", "operation_salt", "operation_hash"), SALT),
+    "activity_leaves": dict.fromkeys(
+        ("salt", "values_hash", "operation_salt", "operation_hash", "origin_salt", "origin_hash"), SALT
+    ),
 }
 
 # Evaluated once per statement. After the transaction that set it, a setting is '' instead of NULL.

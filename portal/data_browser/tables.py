@@ -31,6 +31,7 @@ ABOUT = {
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
     "daily_totals": "How many people came and left, and how many sign-ins there were, by day and organization.",
+    "follows": "Organizations and people that somebody follows, for a daily email.",
     "idempotency_keys": "Responses to programs, for repeated requests.",
     "import_parts": "The contents of imported files.",
     "import_rows": "Rows of imported files, and what became of each.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from portal.core.errors import Conflict, Missing
 from portal.core.keys import uuid7
 from portal.core.retention import in_batches
 from portal.core.text import showable
-from portal.imports import remembering, uploads
+from portal.imports import dates, remembering, uploads
 from portal.imports.files import Row
 from portal.imports.importers import importer_of, store
 from portal.imports.models import Import, ImportPart, ImportRow
@@ -28,6 +28,7 @@ LONGEST_NAME = 100
 LONGEST_SHOWN = 60  # characters of a cell
 NO_ROWS = "This file has a header row, but no {} below it."
 NO_ADDRESS = "Enter at least one email address."
+DATES, DATES_FOUND = "dates", "dates_found"  # options: the order that somebody chose, and the one that was found
 STATEMENT_TIMEOUT = "5min"
 UNSYNCHRONIZED = {"synchronize_session": False}
 
@@ -109,7 +110,21 @@ def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
     some = list(itertools.islice(table.rows, uploads.batch_of(importer.batch)))
     if not some:
         raise Refused(NO_ADDRESS if one.is_pasted else NO_ROWS.format(importer.resource.plural))
+    order = _order_of_dates(one, some)
+    is_recalled = remembering.BY in one.options and order != dates.UNCLEAR  # what a file proves counts more
+    one.options = {**one.options, DATES_FOUND: order, **({DATES: ""} if is_recalled else {})}
     return some
+
+
+def _order_of_dates(one: Import, some: Sequence[Row]) -> str:
+    """The order of day and month. If the first rows leave it open, all rows are read until one decides."""
+    places = [place for place, field in enumerate(one.fields) if field == "expires_on"]
+
+    def days(rows: Iterable[Row]) -> Iterator[str]:
+        return (cells[place] for _, cells in rows for place in places if place < len(cells))
+
+    order = dates.order_of(days(some))
+    return dates.order_of(days(uploads.table_of(one, importer_of(one).words).rows)) if order == dates.UNCLEAR else order
 
 
 def _cut(rows: Sequence[Row]) -> list[Any]:

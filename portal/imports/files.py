@@ -29,6 +29,7 @@ SAMPLE_BYTES = 65_536
 PREAMBLE = 10  # lines before the header row, at most
 ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "mac-roman": "Mac Roman"}
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+EMPTY = "This file is empty."
 NO_HEADER = "none"  # instead of the line of the header row
 OTHER_KINDS = {
     b"%PDF": "a PDF", b"\x1f\x8b": "compressed with gzip", b"\x89PNG": "an image", b"\xff\xd8\xff": "an image",
@@ -170,7 +171,7 @@ def _table(form: str, rows: Iterator[Row], header: str, words: Words) -> Table:
     """Find the header row, and what each column means."""
     first = list(itertools.islice(_limited(rows), PREAMBLE + 1))
     if not first:
-        raise Refused("This file is empty.")
+        raise Refused(EMPTY)
     place, begin = _chosen(first, header) if header else _detected(first, words)
     width = max((len(cells) for _, cells in first[begin:]), default=0)
     headings = [f"Column {n}" for n in range(1, width + 1)] if place is None else list(map(showable, first[place][1]))

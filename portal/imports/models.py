@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Text, func, text
@@ -89,6 +89,7 @@ class ImportRow(TenantOwned, Base):
     last_name: Mapped[str | None]
     role: Mapped[Role | None]
     is_active: Mapped[bool | None]
+    expires_on: Mapped[date | None]
     home_id: Mapped[uuid.UUID | None]  # the organization of the new person
     values: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     verdict: Mapped[str]

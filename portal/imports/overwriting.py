@@ -14,8 +14,9 @@ from portal.users.bulk import SettingPeople
 from portal.users.commands import users
 from portal.users.models import User
 
-FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status"}
-TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",))  # each with rules of its own
+FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status",
+          "expires_on": "Last day of access"}  # fmt: skip
+TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",), ("expires_on",))  # each with rules of its own
 UNCHANGED = "Unchanged"
 
 

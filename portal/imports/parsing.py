@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
 from portal.core.actor import Role
 from portal.core.email_addresses import canonical_email
 from portal.core.text import has_control, tidy
+from portal.imports.dates import day_in
 from portal.imports.words import FIELDS, PEOPLE, yes_or_no
 from portal.users.forms import LONGEST_EMAIL, LONGEST_NAME
 
@@ -26,6 +28,7 @@ class Values(NamedTuple):
     last_name: str | None
     role: Role | None
     is_active: bool | None
+    expires_on: date | None
     home_id: uuid.UUID | None
 
 
@@ -33,7 +36,7 @@ class Values(NamedTuple):
 class Parser:
     """Reads the rows of one import. `homes` are the organizations that the actor can name, by slug.
 
-    Role, status and names that a row doesn't contain are None.
+    Role, status, names and days that a row doesn't contain are None.
     """
 
     headings: Sequence[str]
@@ -42,6 +45,7 @@ class Parser:
     email_kinds: Collection[str]
     homes: Mapping[str, uuid.UUID]
     home: uuid.UUID | None
+    order: str = ""  # of day and month, if the file writes them in an unclear way
 
     @cached_property
     def _places(self) -> Sequence[tuple[str, int]]:
@@ -59,7 +63,13 @@ class Parser:
         first, last = self._names(texts)
         role = self._role(texts["role"]) if "role" in texts else None
         home = self._home(texts["organization"]) if "organization" in texts else self.home
-        return Values(email, first, last, role, self._status(texts), home)
+        return Values(email, first, last, role, self._status(texts), self._expiry(texts.get("expires_on")), home)
+
+    def _expiry(self, text: str | None) -> date | None:
+        try:
+            return day_in(text, self.order) if text else None
+        except ValueError as error:
+            raise ValueError(f"{FIELDS['expires_on']}: {error}.") from None
 
     def _status(self, texts: Mapping[str, str]) -> bool | None:
         status = None

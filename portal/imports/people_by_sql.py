@@ -82,18 +82,19 @@ def parser_of(one: Import) -> Parser:
     if "organization" in one.fields:
         homes = {slug: key for slug, key in db.session.execute(select(Organization.slug, Organization.id))}
     home = read_key(one.options.get("home_id")) if actor.is_unlimited else actor.organization_id
-    return Parser(one.headings, one.fields, grantable_roles(actor), current_settings().email_kinds, homes, home)
+    return Parser(one.headings, one.fields, grantable_roles(actor), current_settings().email_kinds, homes, home,
+                  one.options.get("dates") or one.options.get("dates_found", ""))  # fmt: skip
 
 
 def _staged(parser: Parser, number: int, row: Row) -> Staged:
     """The values of `staging.COLUMNS`, with a key in case the person is new: keys made here are ordered by time."""
     line, cells = row
     try:
-        email, first, last, role, is_active, home = parser.values(cells)
+        email, first, last, role, is_active, expires_on, home = parser.values(cells)
     except ValueError as error:
         text = beginning(cells)
-        return number, line, text, None, None, None, None, None, None, "refused", str(error), None, None
-    return (number, line, None, email, first, last, role.name if role else None, is_active, home,
+        return number, line, text, None, None, None, None, None, None, None, "refused", str(error), None, None
+    return (number, line, None, email, first, last, role.name if role else None, is_active, expires_on, home,
             "create", None, uuid7(), None)  # fmt: skip
 
 

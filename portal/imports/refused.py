@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import re
 from codecs import BOM_UTF8, getincrementalencoder
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
@@ -14,6 +14,7 @@ from flask import Response
 from sqlalchemy import select
 
 from portal.core.db import db
+from portal.core.exports import FORMULA
 from portal.imports import uploads
 from portal.imports.files import SAMPLE_BYTES, Row, decoded
 from portal.imports.importers import importer_of
@@ -23,6 +24,7 @@ from portal.web import xlsx
 from portal.web.csv import download, formula_safe
 
 AT_ONCE = 1_000  # rows
+HIDDEN = re.compile(rf"[,;\t|]\s*[{re.escape(FORMULA)}]")  # a formula after any delimiter
 ENDINGS = (".csv", ".tsv", ".txt")
 
 
@@ -63,23 +65,32 @@ def _text(one: Import, rows: Iterator[list[str]]) -> Iterator[bytes]:
     start = uploads.kept(one).read(SAMPLE_BYTES)
     encoder = getincrementalencoder(one.encoding)(errors="replace")
     page = io.StringIO()
-    writer = csv.writer(page, **_dialect(decoded(start, one.encoding) or "", one.delimiter))
+    is_quoted, end = _style(decoded(start, one.encoding) or "", one.delimiter)
+
+    def write(row: Sequence[str]) -> None:
+        cells = [_cell(formula_safe(text), one.delimiter, is_quoted=is_quoted) for text in row]
+        page.write(one.delimiter.join(cells if any(cells) else ['""']) + end)
+
     yield BOM_UTF8 if start.startswith(BOM_UTF8) else b""
-    writer.writerow(map(formula_safe, _headings(one)))
+    write(_headings(one))
     while True:
         yield encoder.encode(page.getvalue())
         page.seek(0)
         page.truncate()
         if not (batch := list(islice(rows, AT_ONCE))):
             return
-        writer.writerows([formula_safe(cell) for cell in row] for row in batch)
+        for row in batch:
+            write(row)
 
 
-def _dialect(start: str, delimiter: str) -> Mapping[str, Any]:
-    """How the file ends its lines, and whether it quotes every cell."""
+def _style(start: str, delimiter: str) -> tuple[bool, str]:
+    """Whether the file quotes every cell, and how it ends its lines."""
     quoted = start.lstrip().startswith('"') and start.count(f'"{delimiter}"') > start.count(delimiter) / 2
-    return {
-        "delimiter": delimiter,
-        "lineterminator": "\r\n" if "\r\n" in start else "\n",
-        "quoting": csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
-    }
+    return quoted, "\r\n" if "\r\n" in start else "\n"
+
+
+def _cell(text: str, delimiter: str, *, is_quoted: bool) -> str:
+    """A cell, quoted if it must be, or if a program that splits at another delimiter would see a formula in it."""
+    if is_quoted or delimiter in text or any(one in text for one in '"\r\n') or HIDDEN.search(text):
+        return '"{}"'.format(text.replace('"', '""'))
+    return text

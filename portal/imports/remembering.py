@@ -11,7 +11,7 @@ from portal.core.db import db
 from portal.imports.models import Import
 
 REASON = "Reason"  # the last column of files with refused rows
-RECALLED = ("overwrites", "invites")  # options; the first is there once somebody has chosen
+RECALLED = ("overwrites", "invites", "dates")  # options; the first is there once somebody has chosen
 BY = "remembered"  # the option with the name of the former file
 
 

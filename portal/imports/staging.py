@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-COLUMNS = ("number", "line", "text", "key", "first_name", "last_name", "role", "is_active", "home_id",
+COLUMNS = ("number", "line", "text", "key", "first_name", "last_name", "role", "is_active", "expires_on", "home_id",
            "verdict", "reason", "row_id", "values")  # fmt: skip
 STORE = text("""
 INSERT INTO import_rows (import_id, organization_id, number, line, text, key, first_name, last_name, role, is_active,
-    home_id, verdict, reason, row_id, values)
+    expires_on, home_id, verdict, reason, row_id, values)
 SELECT :import_id, CAST(:tenant AS uuid), *
 FROM unnest(CAST(:number AS int[]), CAST(:line AS int[]), CAST(:text AS text[]), CAST(:key AS text[]),
     CAST(:first_name AS text[]), CAST(:last_name AS text[]), CAST(:role AS "Role"[]), CAST(:is_active AS bool[]),
-    CAST(:home_id AS uuid[]), CAST(:verdict AS text[]), CAST(:reason AS text[]), CAST(:row_id AS uuid[]),
-    CAST(:values AS jsonb[]))
+    CAST(:expires_on AS date[]), CAST(:home_id AS uuid[]), CAST(:verdict AS text[]), CAST(:reason AS text[]),
+    CAST(:row_id AS uuid[]), CAST(:values AS jsonb[]))
 """)
 CREATE = text("""
 WITH created AS (
-    INSERT INTO users (id, email, first_name, last_name, role, is_active, organization_id, invited_at)
+    INSERT INTO users (id, email, first_name, last_name, role, is_active, expires_on, organization_id, invited_at)
     SELECT row_id, key, first_name, last_name, coalesce(role, CAST(:role AS "Role")), coalesce(is_active, true),
-        home_id, :at
+        expires_on, home_id, :at
     FROM import_rows WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'create'
     ORDER BY number
     ON CONFLICT DO NOTHING RETURNING id),
@@ -40,7 +40,8 @@ WHERE r.import_id = :import_id AND r.number BETWEEN :first AND :last AND r.verdi
 """)
 KEEP = text("""
 UPDATE import_rows r SET before = (
-    SELECT jsonb_build_object('first_name', first_name, 'last_name', last_name, 'role', role, 'is_active', is_active)
+    SELECT jsonb_build_object('first_name', first_name, 'last_name', last_name, 'role', role, 'is_active', is_active,
+        'expires_on', expires_on)
     FROM users u WHERE u.id = r.row_id)
 WHERE import_id = :import_id AND number BETWEEN :first AND :last AND verdict = 'update'
 """)

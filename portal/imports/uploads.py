@@ -13,7 +13,7 @@ from typing import IO, Any
 from sqlalchemy import insert, select
 
 from portal.core.db import db
-from portal.imports.files import Row, Table, read_addresses, read_file
+from portal.imports.files import EMPTY, Row, Table, read_addresses, read_file
 from portal.imports.models import Import, ImportPart
 from portal.imports.words import Refused, Words
 
@@ -21,7 +21,7 @@ BATCH = 5_000
 PART = 1_000_000  # bytes
 KEPT_OPEN = 60.0  # seconds that a file stays open between batches
 READING = ("encoding", "delimiter", "header")  # the options that say how
-REMOVED = "This file was deleted because it mentions someone who was permanently deleted. Upload it again without them."
+REMOVED = "This file was deleted because it may mention someone who was permanently deleted. Upload it again."
 
 Staged = tuple[Any, ...]  # what is stored of a row
 Staging = Callable[[int, Row], Staged]  # from its number and cells
@@ -31,9 +31,11 @@ _reader = ThreadPoolExecutor(1, "imports")
 
 
 def keep(one: Import, file: IO[bytes]) -> None:
-    """Store the file in parts."""
+    """Store the file in parts. Raises Refused if it is empty."""
     for number in itertools.count(1):
         if not (content := file.read(PART)):
+            if number == 1:
+                raise Refused(EMPTY)
             return
         part = {"import_id": one.id, "number": number, "organization_id": one.organization_id, "content": content}
         db.session.execute(insert(ImportPart), part)
@@ -48,7 +50,7 @@ def kept(one: Import) -> io.BytesIO:
 def table_of(one: Import, words: Words) -> Table:
     """The file, read with the options of the import. Raises Refused."""
     file = kept(one)
-    if one.state != "read" and not file.getbuffer():
+    if not file.getbuffer():
         raise Refused(REMOVED)
     if one.is_pasted:
         return read_addresses(file.read().decode())

@@ -13,7 +13,7 @@ from portal.core.actor import current_actor
 from portal.core.db import db
 from portal.core.errors import Conflict, Missing, NotAllowed
 from portal.core.policy import allows
-from portal.imports import commands, inviting, people_by_sql, remembering, uploads
+from portal.imports import commands, dates, inviting, people_by_sql, remembering, uploads
 from portal.imports import refused as rows_refused
 from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, MOST_ROWS, NO_HEADER
 from portal.imports.importer import Importer
@@ -116,6 +116,8 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         fields=importer.words.fields,
         names_organization=names_organization(importer),
         overwritten=importer.overwritten(),
+        orders=dates.ORDERS if one.options.get(commands.DATES_FOUND) else {},
+        order=one.options.get(commands.DATES) or one.options.get(commands.DATES_FOUND),
         encodings=ENCODINGS,
         delimiters=DELIMITERS,
         lines=_lines(one),
@@ -150,6 +152,7 @@ def settings(id: uuid.UUID) -> ResponseReturnValue:
     chosen = [request.form.get(f"column-{place}", "") for place in range(len(one.headings))]
     options: dict[str, Any] = {**one.options, **_reading(), "invites": "invites" in request.form}
     options["overwrites"] = [name for name in importer.overwritten() if f"overwrite-{name}" in request.form]
+    options[commands.DATES] = next((order for order in dates.ORDERS if request.form.get("dates") == order), "")
     slug = request.form.get("organization", "").strip()
     for name in ("home_id", "slug", remembering.BY):
         options.pop(name, None)

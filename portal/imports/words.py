@@ -15,6 +15,7 @@ FIELDS = {
     "role": "Role",
     "is_active": "Active",
     "is_blocked": "Deactivated",
+    "expires_on": "Last day of access",
     "organization": "Organization (URL name)",
 }
 # Headings without spaces and signs, in lowercase. For `email`, the earlier ones are read first.
@@ -29,6 +30,11 @@ HEADINGS = {
     "role": ("role", "rolle", "rôle"),
     "is_active": ("active", "accountenabled", "enabled", "isactive", "status", "aktiv", "kontoaktiviert"),
     "is_blocked": ("blockcredential", "blocksignin", "blocked", "suspended", "deactivated", "disabled", "gesperrt"),
+    "expires_on": (
+        "lastdayofaccess", "expires", "expireson", "expiry", "expirydate", "expirationdate", "expirationtimestamp",
+        "accountexpires", "accountexpirationdate", "enddate", "contractenddate", "terminationdate", "leavingdate",
+        "lastday", "austrittsdatum", "austritt", "vertragsende", "ablaufdatum", "befristetbis", "datedefin",
+    ),
     "organization": ("organizationslug", "organisationslug", "tenant", "mandant"),
 }  # fmt: skip
 YES = {

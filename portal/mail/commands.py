@@ -26,6 +26,7 @@ KINDS = frozenset(
         "two_factor_reset",
         "recovery_codes_renewed",
         "recovery_code_used",
+        "digest",
     }
 )
 

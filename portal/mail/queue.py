@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from email.message import EmailMessage
@@ -45,6 +45,7 @@ from portal.web.given import Given, current_settings
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
 JOBS, WORK = "jobs", "work"  # as in migration 0009_jobs
 RETENTION_CRON = "17 3 * * *"  # UTC
+REPEAT_SECONDS = 900.0  # time zones differ by quarters of an hour
 DAY_SECONDS = 86_400  # a restarted worker makes up for a retention run that it missed within this time
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MOST_UNEXPECTED = 10  # attempts after unexpected errors
@@ -139,6 +140,7 @@ def queue_of(app: Flask) -> App:
     return queue
 
 
+quarterly: Given[Sequence[Callable[[], object]]] = Given("tasks of every quarter of an hour")
 retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 
@@ -214,6 +216,7 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
     if missing:
         log.warning("%s", missing)
     queues = (JOBS,) if missing else (QUEUE, JOBS)
+    threading.Thread(target=_repeat, args=(app,), name="repeat", daemon=True).start()
     while True:
         try:
             with app.app_context():  # the pool of the queue doesn't report why it can't connect
@@ -226,6 +229,18 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
             time.sleep(RESTART_SECONDS)
         else:
             return
+
+
+def _repeat(app: Flask) -> None:
+    """Regularly call what is due at some time of the day. Other workers may do the same at the same moment."""
+    while True:
+        time.sleep(REPEAT_SECONDS)
+        with app.app_context():
+            for one in quarterly():
+                try:
+                    one()
+                except (*UNREACHABLE, Busy, Missing) as error:
+                    log.warning("%s: %s", one.__name__, sentence_of(error) or type(error).__name__)
 
 
 def work_in_background(app: Flask) -> None:

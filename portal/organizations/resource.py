@@ -30,13 +30,14 @@ from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
+from portal.web.activity_feed import feed
 from portal.web.charts import is_by_day
 from portal.web.confirming import Fleeting
 from portal.web.forms import Form
 from portal.web.urls import path_of
 
 SLUG_SAMPLE = "the slug of an organization"
-PURGED = "{} are removed with it, also those that were deleted before, and all their data."
+PURGED = "{} are permanently deleted with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
 
 
@@ -129,6 +130,9 @@ class Organizations(Resource[Organization]):
         found = db.session.execute(queries.suggested(text)).all()
         names = Counter(one.name.casefold() for one in found)
         return [(one.slug, one.name) if names[one.name.casefold()] > 1 else (one.name, one.slug) for one in found]
+
+    def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
+        return {"is_followed": feed().is_followed(self.name, row_id)}
 
     def context(self, row: Organization) -> dict[str, Any]:
         chosen = {"organization": row.id} if current_actor().is_unlimited else {}

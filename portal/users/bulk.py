@@ -73,7 +73,8 @@ class SettingPeople(SettingInside):
         """Whether a super admin loses access to everything."""
         is_lower = self.value("role") != Role.SUPER_ADMIN if "role" in self.values else false()
         is_off = not_(self.value("is_active")) if "is_active" in self.values else false()
-        return true() if self.deletes else or_(is_lower, is_off)
+        expires = self.value("expires_on").is_not(None) if "expires_on" in self.values else false()
+        return true() if self.deletes else or_(is_lower, is_off, expires)
 
     def consequences(self, ids: Sequence[uuid.UUID]) -> list[str]:
         return of_many(ids, self.values)
@@ -111,6 +112,9 @@ class SettingPeople(SettingInside):
             **self.values,
             "invited_at": case((self._is_invited_anew(), now()), else_=User.invited_at),
         }
+        if "is_active" in self.values:  # activating cancels an expiry in the past
+            is_past = and_(self.value("is_active"), User.expires_on < now().date())
+            self.values = {**self.values, "expires_on": case((is_past, None), else_=User.expires_on)}
         if moves:
             unlink_all(User.__tablename__, ids)
         super().apply(ids)

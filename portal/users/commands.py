@@ -32,7 +32,7 @@ LAST_SUPER_ADMIN = (
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
-PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization"}
+PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization", "expires_on": "expiry"}
 
 R = TypeVar("R")
 
@@ -69,13 +69,17 @@ class Users(Records[User]):
 
     def set_active(self, row_id: uuid.UUID, *, is_active: bool) -> User:
         """Activate or deactivate a person. Deactivating ends every session at once."""
-        return self.around(row_id, {}, lambda: self._set_active(row_id, is_active=is_active))
+        return self.set_value(row_id, "is_active", is_active)
+
+    def set_value(self, row_id: uuid.UUID, name: str, value: Any) -> User:
+        """Set one value, whatever the version."""
+        return self.around(row_id, {}, lambda: self._set_value(row_id, name, value))
 
     @command
-    def _set_active(self, row_id: uuid.UUID, *, is_active: bool) -> User:
+    def _set_value(self, row_id: uuid.UUID, name: str, value: Any) -> User:
         user = locked(self.by_id(row_id))
-        if user.is_active != is_active:
-            self.change(user, {"is_active": is_active})
+        if getattr(user, name) != value:
+            self.change(user, {name: value})
         return user
 
     def around(self, row_id: uuid.UUID, values: Mapping[str, Any], act: Callable[[], R]) -> R:
@@ -127,6 +131,8 @@ class Users(Records[User]):
 
     def change(self, row: User, changes: Mapping[str, Any]) -> None:
         _check_changes(row, changes)
+        if changes.get("is_active") and "expires_on" not in changes and row.is_expired:
+            changes = {**changes, "expires_on": None}
         super().change(row, changes)
         is_waiting = row.invitation in WAITING and row.invitation != "revoked"
         is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
@@ -190,7 +196,7 @@ def _check_changes(user: User, changes: Mapping[str, Any]) -> None:
         if not allows(actor, USERS_ANY_TENANT):
             raise NotAllowed
         lock_active(changes["organization_id"])
-    if "role" in changes or changes.get("is_active") is False:
+    if "role" in changes or changes.get("is_active") is False or changes.get("expires_on"):
         keep_a_super_admin(user)
 
 

@@ -18,6 +18,7 @@ from portal.users.models import LONG_AGO, User, has_invitation
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
+EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 
@@ -73,6 +74,13 @@ def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None
     return None if day is None else and_(last_sign_in > NEVER, last_sign_in < day, User.created_at < day)
 
 
+def _by_expiry(value: str) -> ColumnExpressionArgument[bool] | None:
+    if value not in EXPIRIES:
+        return None
+    soon = now().date() + timedelta(days=30)
+    return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= soon)
+
+
 def day_of(value: str) -> datetime | None:
     try:
         day = date.fromisoformat(value)
@@ -104,6 +112,9 @@ FILTERS = {
     ),
     "organization": filter_by(User.organization_id),
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
+    "expiry": Filter(
+        _by_expiry, lambda value, _: EXPIRIES[value], label="Expiry: any", choices=lambda: list(EXPIRIES.items())
+    ),
     "last_sign_in": Filter(
         _by_last_sign_in,
         lambda *_: "Never signed in",

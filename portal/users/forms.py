@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from wtforms import BooleanField, PasswordField, SelectField, ValidationError
@@ -9,6 +10,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired
 
 from portal.core.actor import Role, current_actor
+from portal.core.clock import now, read_day
 from portal.core.email_addresses import canonical_email, pasted_email, readable_email
 from portal.core.policy import grantable_roles
 from portal.organizations.fields import SUGGESTED, OrganizationField
@@ -44,10 +46,30 @@ def valid_email(_form: Any, field: EmailField) -> None:
     field.data = readable_email(field.address)
 
 
+class DayField(TextField):
+    """A day from today on; `day` is what was read."""
+
+    def __init__(self, label: str, **kwargs: Any) -> None:
+        super().__init__(label, longest=10, validators=(valid_day,), render_kw={"type": "date"}, **kwargs)
+
+    @property
+    def day(self) -> date | None:
+        return read_day(self.data or "")
+
+
+def valid_day(_form: Any, field: DayField) -> None:
+    if not field.data:
+        return
+    if field.day is None:
+        raise ValidationError("Enter a day as year-month-day, such as 2030-12-31.")
+    if field.day < now().date():
+        raise ValidationError("This day is over. Enter today or a later day, or deactivate the person.")
+
+
 class UserForm(RowForm):
     """The fields of a person, without those that the actor may not set."""
 
-    layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"))
+    layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"), "expires_on")
     permissions = {"organization_id": USERS_ANY_TENANT}
     reauthentication_reason = (
         "It has been a while since you signed in, and this changes an email, a role or an organization."
@@ -58,6 +80,7 @@ class UserForm(RowForm):
     role = SelectField("Role")
     organization_id = OrganizationField()
     is_active = SelectField("Can sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
+    expires_on = DayField("Last day of access", description="The account is deactivated at the end of this day (UTC).")
     home: Organization | None = None  # the person's organization before the edit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,6 +102,7 @@ class UserForm(RowForm):
         typed["email"] = self.email.address
         typed["role"] = Role[self.role.data]
         typed["is_active"] = self.is_active.data == "true"
+        typed["expires_on"] = self.expires_on.day
         if "organization_id" in self:
             typed["organization_id"] = self.organization.id if self.organization else None
         return typed

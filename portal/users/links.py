@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -94,10 +94,19 @@ def path(found: Row[Any], purpose: str) -> str:
     return urlsplit(_built(found, purpose, urlsplit("http://localhost"))).path
 
 
+def url_of(endpoint: str, **values: str) -> str:
+    """The public URL of a page, for emails. Raises Conflict in production if PORTAL_URL is not set."""
+    return _url(urlsplit(_base()), endpoint, values)
+
+
 def _built(found: Row[Any], purpose: str, base: SplitResult) -> str:
     token = _signer().dumps([purpose, found.id.hex, _digest(found)])
+    return _url(base, ENDPOINTS[purpose], {"token": token})
+
+
+def _url(base: SplitResult, endpoint: str, values: Mapping[str, Any]) -> str:
     places = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
-    return places.build(ENDPOINTS[purpose], {"token": token}, force_external=True)
+    return places.build(endpoint, values, force_external=True)
 
 
 def read(token: str, purposes: Collection[str]) -> tuple[str, Row[Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, and_, func, text
+from sqlalchemy import ColumnElement, Computed, Date, ForeignKey, Index, and_, cast, func, or_, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
@@ -119,6 +119,11 @@ class User(Record, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND has_two_factor"),
         ),
+        Index(
+            "users_expires_on_idx",
+            "expires_on",
+            postgresql_where=text("deleted_at IS NULL AND expires_on IS NOT NULL"),
+        ),
         Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",
@@ -159,6 +164,7 @@ class User(Record, Base):
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # of the newest invitation
+    expires_on: Mapped[date | None]  # the last day of access, in UTC
     time_zone: Mapped[str | None]  # a name of the time zone database
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
@@ -179,6 +185,10 @@ class User(Record, Base):
     def invitation(self) -> str | None:
         """`pending`, `accepted`, `expired` or `revoked`; None for people who weren't invited."""
         return invitation_of(self)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_on is not None and self.expires_on < now().date()
 
     @property
     def seen_by(self) -> uuid.UUID | None:
@@ -205,6 +215,12 @@ class User(Record, Base):
         if actor.role is Role.ADMIN and super().is_writable_by(actor):
             return self.role is not Role.SUPER_ADMIN
         return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
+
+
+def is_not_expired() -> ColumnElement[bool]:
+    """Whether the account hasn't expired, by the clock of PostgreSQL, in statements that are made once."""
+    today = cast(func.timezone("UTC", func.now()), Date)
+    return or_(User.expires_on.is_(None), User.expires_on >= today)
 
 
 def invitation_of(person: Any) -> str | None:
@@ -240,4 +256,6 @@ def full_name_of(person: Any) -> ColumnElement[str]:
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
     """A person's name, or their email address if they have none."""
-    return " ".join(part for part in (first_name, last_name) if part) or readable_email(email)
+    if first_name and last_name:
+        return f"{first_name} {last_name}"
+    return first_name or last_name or readable_email(email)

@@ -217,14 +217,16 @@ def super_admins() -> Select[uuid.UUID]:
 
 
 def active_super_admins() -> Select[uuid.UUID]:
-    """Super administrators who can sign in."""
-    return select(User.id).where(User.role == Role.SUPER_ADMIN, ACCEPTED, IN_NO_DELETED_ORGANIZATION)
+    """Super administrators who can sign in, and whose account doesn't expire."""
+    able = User.role == Role.SUPER_ADMIN, ACCEPTED, User.expires_on.is_(None)
+    return select(User.id).where(*able, IN_NO_DELETED_ORGANIZATION)
 
 
 def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
     """The organization's super administrators who can sign in unless it is deleted."""
     inside = User.organization_id == organization_id
-    return select(User).where(inside, User.role == Role.SUPER_ADMIN, ACCEPTED).order_by(User.sort_name, User.id)
+    able = inside, User.role == Role.SUPER_ADMIN, ACCEPTED, User.expires_on.is_(None)
+    return select(User).where(*able).order_by(User.sort_name, User.id)
 
 
 def can_sign_in() -> ColumnElement[bool]:

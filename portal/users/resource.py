@@ -36,13 +36,14 @@ from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.states import listed_state
+from portal.web.activity_feed import feed
 from portal.web.forms import Form
 from portal.web.jinja import badge, email
 from portal.web.zones import label_of
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 BESIDE_EMAIL = ("email_verified", "pending_email")  # they change with the address, and aren't counted
-OWN_ACCESS = frozenset({"role", "is_active", "organization_id", "deleted_at"})
+OWN_ACCESS = frozenset({"role", "is_active", "expires_on", "organization_id", "deleted_at"})
 EMAIL_LATER = "{} takes effect once it is confirmed. Until then, {} is used to sign in."
 NO_ADMINISTRATOR = "{} has no active administrator now, so nobody there can manage its people."
 
@@ -96,6 +97,7 @@ class People(Resource[User]):
         "last_name": "Last name",
         "role": "Role",
         "is_active": "Active",
+        "expires_on": "Last day of access",
         "email_verified": "Email verified",
         "pending_email": "Email to be confirmed",
         "must_change_password": "Password is temporary",
@@ -141,6 +143,7 @@ class People(Resource[User]):
             "Organization": Organization.name,
             "Organization slug": Organization.slug,
             "Status": queries.status(),
+            "Last day of access": User.expires_on,
             "Email verified": User.email_verified,
             "Two-factor": User.has_two_factor,
             "Last sign-in": User.last_sign_in_at,
@@ -215,7 +218,10 @@ class People(Resource[User]):
         return joined.options(contains_eager(User.organization))
 
     def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
-        return {"is_rate_limited": locks.is_rate_limited(row_id)}
+        return {
+            "is_rate_limited": locks.is_rate_limited(row_id),
+            "is_followed": feed().is_followed(self.name, row_id),
+        }
 
     def context(self, row: User) -> dict[str, Any]:
         return {

@@ -60,6 +60,15 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", id=id))
 
 
+@bp.post("/<uuid:id>/expiry")
+@requires(USERS_WRITE)
+def cancel_expiry(id: uuid.UUID) -> ResponseReturnValue:
+    """Cancel the expiry of an account."""
+    user = users.set_value(id, "expires_on", None)
+    confirm(user, f"The account of {user.name} no longer expires.", resource.undo_url(id))
+    return redirect(url_for(".show", id=id))
+
+
 @bp.route("/<uuid:id>/password", methods=["GET", "POST"])
 @requires(USERS_WRITE)
 @reauthentication.required

@@ -26,6 +26,9 @@ class ActivityFeed(Protocol):
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         """The list of operations for these URL arguments."""
 
+    def is_followed(self, table: str, row_id: uuid.UUID) -> bool:
+        """Whether the reader follows the row."""
+
 
 feed: Given[ActivityFeed] = Given("feed")
 

@@ -81,6 +81,10 @@ EXPECTED: dict[tuple[str, str], Rule] = {
 }
 
 EXPECTED |= {
+    ("follows.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("follows.stop", "POST"): Rule(*NEVER_USER, DONE, DONE),
+    ("unsubscribing.unsubscribe", "GET"): Rule(*(NOT_FOUND,) * 4),  # tested in tests/activity/test_digests.py
+    ("unsubscribing.unsubscribe", "POST"): Rule(*(NOT_FOUND,) * 4),
     ("activity.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.show", "GET"): row((PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND), SUPER_READS),
@@ -202,7 +206,8 @@ def _operation(world: World, kind: str) -> uuid.UUID:
         return db.session.scalars(made).one()
 
 
-LINKS = {f"links.{name}": {"token": "made-up"} for name in ("invitation", "reset_link", "verification")}
+LINKED = ("links.invitation", "links.reset_link", "links.verification", "unsubscribing.unsubscribe")
+LINKS = {name: {"token": "made-up"} for name in LINKED}
 LINKS |= {f"data_browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 

@@ -73,13 +73,14 @@ def test_lg4_verifying_reports_since_when_events_are_unsealed(sealed: Flask, own
 COPIED = "(SELECT xid FROM activity WHERE id = 2)"
 INSERTED = "INSERT INTO activity (id, action) OVERRIDING SYSTEM VALUE VALUES"
 FORGED = "INSERT INTO activity (action, xid) VALUES"
+COPIES = ("activity SET address = '192.0.2.1' WHERE id", "operations SET address = '192.0.2.1' WHERE event_id")
 TAMPERED = {
     "an action": (["UPDATE activity SET action = 'remove' WHERE id = 6"], [r"Event 6 \(position 6, .*remove.*changed"]),
     "values": (["UPDATE activity SET changes = '{}' WHERE id = 6"], [r"Event 6 .*: changed\."]),
     "values with their hash": (
         [
             "UPDATE activity SET changes = '{}' WHERE id = 6",
-            "UPDATE activity_leaves l SET values_hash = portal_activity_values(salt, a) FROM activity a"
+            "UPDATE activity_leaves l SET values_hash = portal_activity_values(salt, a, origin_hash) FROM activity a"
             " WHERE a.id = 6 AND activity_id = 6",
         ],
         [r"Event 6 .*: changed\."],
@@ -163,6 +164,26 @@ TAMPERED = {
          "UPDATE activity_seals SET kept_from = 5",
          "INSERT INTO activity (action, changes) VALUES ('prune', '{\"position\": [1, 5]}')"],
         [r"At position 1: seal broken\.", *(rf"At position {first}: seal changed\." for first in (1, 5, 9))],
+    ),
+    "an origin": (
+        [f"UPDATE {one} = 6" for one in COPIES],  # noqa: S608
+        [r"Event 6 .*: changed\."],
+    ),
+    "the origin of an operation": (
+        ["UPDATE operations SET address = '192.0.2.1' WHERE event_id = 6"],
+        [r"Event 6 .*: operation changed\."],
+    ),
+    "an origin emptied like an erasure": (
+        ["UPDATE activity_leaves SET origin_salt = NULL WHERE activity_id = 6"],
+        [r"Event 6 .*: emptied without an event that erased its values\."],
+    ),
+    "values with a hash as before origins had one": (
+        [
+            "UPDATE activity SET changes = '{}' WHERE id = 6",
+            "UPDATE activity_leaves l SET origin_hash = NULL, origin_salt = NULL,"
+            " values_hash = portal_activity_values(salt, a, NULL) FROM activity a WHERE a.id = 6 AND activity_id = 6",
+        ],
+        [r"Event 6 .*: changed\."],
     ),
     "values emptied like an erasure": (
         [

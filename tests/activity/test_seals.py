@@ -20,6 +20,7 @@ from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import DBAPIError
 
 from portal.activity import seals
+from portal.config import ROOT
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.history import Activity
@@ -84,6 +85,18 @@ def test_a_change_during_sealing_does_not_wait_and_is_sealed_next(fresh_app: Fla
         assert seals.unsealed() == (0, None)
         assert seals.doubts() == []
         assert db.session.scalar(select(func.count()).select_from(Activity)) == 80
+
+
+def test_lg4_events_sealed_before_origins_had_a_hash_still_verify(fresh_app: Flask, owner: Owner) -> None:
+    for former in ("_former", ""):
+        owner.execute((ROOT / "migrations" / "versions" / f"0013_origins{former}.sql").read_bytes())
+        act(owner, 3, former)
+        with acting(fresh_app):
+            assert seals.seal() == 3
+
+    assert troubles(fresh_app) == []
+    tamper(owner, "UPDATE activity SET address = '192.0.2.1' WHERE id IN (2, 5)")
+    assert len(troubles(fresh_app)) == 2
 
 
 def test_lg4_each_sealing_is_logged_so_that_cutting_it_off_can_be_found(

@@ -26,6 +26,7 @@ PUBLIC = {
     "health.live",
     "health.metrics",
     "health.ready",
+    "unsubscribing.unsubscribe",
     "links.accept",
     "links.invitation",
     "links.reset",

@@ -52,6 +52,16 @@ def of_organization(path: str = "", person: str = ADMIN) -> Scene:
     return scene
 
 
+def following(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/organizations/{tabs.site.acme.id}")
+    if (button := page.get_by_role("button", name="Follow", exact=True)).count():
+        button.click()
+        page.get_by_role("button", name="Unfollow", exact=True).wait_for()
+    page.goto("/activity/followed/")
+    return page
+
+
 def of_empty_organization(tabs: Tabs) -> Page:
     page = tabs.open(ADMIN)
     page.goto(f"/organizations/{long_named_tenant(tabs).id}")
@@ -430,6 +440,9 @@ SCENES: dict[str, Scene] = {
     "error 404, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
+    "reports": at("/reports/"),
+    "failed emails": at("/outbox/failed/"),
+    "what is followed": following,
     "people": at("/users/"),
     "people of an administrator": at("/users/", ADA),
     "people, filtered": at("/users/?q=a&role=USER&verified=yes&last_sign_in_before=2999-01-01&sort=-last_sign_in_at"),

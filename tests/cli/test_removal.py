@@ -23,8 +23,8 @@ def test_everybody_deleted_with_an_address_is_removed_but_not_the_active_person(
     result = run(app, "users", "purge", "Gil@Example.com", typed="y\n")
 
     assert result.exit_code == 0
-    assert "will be removed permanently" in result.output
-    assert "gil@example.com is removed permanently." in result.output
+    assert "will be permanently deleted" in result.output
+    assert "gil@example.com is permanently deleted." in result.output
     assert [build.read(User, one.id) is None for one in (gil, other, active)] == [True, True, False]
 
 

@@ -220,6 +220,7 @@ def test_every_table_declares_its_rules() -> None:
         "Operation": {TenantOwned},
         "UserTotal": {TenantOwned},
         "DailyTotal": {TenantOwned},
+        "Follow": set(),
         "Unadministered": set(),
         "Job": {TenantOwned},
         "Import": {TenantOwned},

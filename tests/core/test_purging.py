@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import func, select, text, update
 
 from portal.activity import seals
+from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Conflict, Missing
@@ -128,6 +129,32 @@ def test_no_table_contains_a_personal_value_of_a_purged_person_and_the_seals_ver
         newest = [tuple(one) for one in db.session.execute(done.order_by(Activity.id.desc()).limit(4))]
         assert newest[0] == ("erase", root.id)
         assert ("remove", root.id) in newest
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_what_a_purged_person_did_to_others_keeps_no_address_and_no_device(
+    app: Flask, build: Builder, acme: Tenant, root: Person, uma: Person, sealed: bool
+) -> None:
+    person = build.person("wombat@example.com", tenant=acme, role=Role.ADMIN)
+    admin = Visitor(app)
+    admin.client.environ_base |= {"REMOTE_ADDR": "203.0.113.77", "HTTP_USER_AGENT": AGENT}
+    admin.sign_in(person)
+    page = f"/users/{uma.id}/edit"
+    admin.post(page, {**fields_of(admin.get(page).text, page), "first_name": "Ursula"})
+    if sealed:
+        seal(app)
+
+    with acting(app, root):
+        users.delete(person.id)
+        users.purge(person.id)
+    seal(app)
+
+    assert (left(app), doubts(app)) == ([], [])
+    with acting(app):
+        event = db.session.scalars(
+            select(Activity).where(Activity.row_id == uma.id, Activity.actor_id == person.id)
+        ).one()
+        assert (event.changes, event.address, event.agent) == ({"first_name": ["Uma", "Ursula"]}, None, None)
 
 
 def test_the_address_of_a_purged_person_is_free_without_an_offer_to_restore(
@@ -278,7 +305,7 @@ def test_whatever_belongs_to_a_person_is_found_by_its_foreign_key() -> None:
     tenants, of_people = Base.metadata.tables["organizations"], belongings(User)
 
     assert {table.name for table in of_people} == {
-        "api_tokens", "authenticators", "imports", "jobs", "outbox_emails", "passkeys", "recovery_codes",
+        "api_tokens", "authenticators", "imports", "follows", "jobs", "outbox_emails", "passkeys", "recovery_codes",
         "refresh_tokens", "sessions", "team_members", "users",
     }  # fmt: skip
     for table in Base.metadata.sorted_tables:

@@ -76,6 +76,22 @@ def test_workbooks_are_written_as_xlsx(app: Flask, ours: PageClient, kind: str) 
         assert verdicts(app, upload(ours, response.data, "again.xlsx")) == {"refused": 1}
 
 
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_formulas_behind_another_delimiter_are_quoted(app: Flask, ours: PageClient, delimiter: str) -> None:
+    cells = [one for one in ("x,=1+1", "x; @SUM(1)", "x\t-2", "x|+3", 'x"y', "a, b", "+49,30") if delimiter not in one]
+    rows = [["bad", cell.replace('"', '""')] for cell in cells]
+    file = "".join(delimiter.join(one) + "\n" for one in [["Email", "First name"], *rows]).replace('x""y', '"x""y"')
+    import_id = upload(ours, file)
+
+    text = ours.get(f"/imports/{import_id}/export/refused").text
+
+    for line, cell in zip(text.splitlines()[1:], cells, strict=True):
+        quoted = cell not in ("a, b", "+49,30")
+        assert (f'{delimiter}"' in line) is quoted, line
+    again: Any = read_file(io.BytesIO(text.encode()))
+    assert [row[1] for _, row in again.rows] == cells
+
+
 def test_formulas_in_refused_rows_are_only_text(ours: PageClient) -> None:
     import_id = upload(ours, "Email,First name\nbad,=1+1\nworse,-12\nworst,+49 30 1\n")
 

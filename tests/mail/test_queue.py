@@ -261,6 +261,9 @@ def test_flask_worker_sends_emails_and_stops_cleanly_on_a_signal(
 
 
 OLD_AND_NEW = (
+    "DELETE FROM daily_totals",
+    "INSERT INTO daily_totals (day, added, removed, sign_ins) SELECT current_date - age, 1, 0, 0"
+    " FROM unnest(ARRAY[402, 2]) age",
     "INSERT INTO sessions (token, user_id, idle, expires_at, ends_at) SELECT age::text, u.id, '1 h', now() - age,"
     " now() - age FROM users u, unnest(ARRAY[interval '91 days', interval '89 days']) age",
     "INSERT INTO outbox_emails (user_id, recipient, subject, content, kept_at)"
@@ -279,7 +282,10 @@ OLD_AND_NEW = (
     "INSERT INTO rate_limits (key, free_at) SELECT age::text::bytea, now() - age"
     " FROM unnest(ARRAY[interval '1 s', interval '-1 h']) age",
 )
-KINDS = ("sessions", "imports", "jobs", "outbox_emails", "queue.procrastinate_jobs", "idempotency_keys", "rate_limits")
+KINDS = (
+    "daily_totals", "sessions", "imports", "jobs", "outbox_emails", "queue.procrastinate_jobs", "idempotency_keys",
+    "rate_limits",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -319,7 +325,14 @@ def test_retention_periods_are_settings(old_rows: Flask) -> None:
     with old_rows.app_context():
         removed = queue.remove_old_rows()
 
-    kept = {"sessions": 2, "imports": 1, "jobs": 1, "emails in the outbox": 0, "emails that could not be sent": 0}
+    kept = {
+        "totals by day": 1,
+        "sessions": 2,
+        "imports": 1,
+        "jobs": 1,
+        "emails in the outbox": 0,
+        "emails that could not be sent": 0,
+    }
     assert removed == {**kept, "responses to programs": 1, "rate limits": 1}
 
 

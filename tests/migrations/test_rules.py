@@ -139,7 +139,7 @@ def test_migrations_are_named_like_their_files_in_order() -> None:
     assert names == [path.stem for path in sorted(VERSIONS.glob("*.py"))]
     assert [name[:5] for name in names] == [f"{number:04}_" for number in range(1, len(names) + 1)]
     assert all(len(name) <= 32 for name in names)  # more doesn't fit into alembic_version
-    assert {path.stem.removesuffix("_schema") for path in VERSIONS.glob("*.sql")} <= set(names)
+    assert {path.stem.removesuffix("_schema").removesuffix("_former") for path in VERSIONS.glob("*.sql")} <= set(names)
 
 
 def test_the_frozen_schema_of_the_email_queue_is_that_of_the_installed_library() -> None:

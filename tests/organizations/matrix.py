@@ -42,6 +42,7 @@ RULES: Rules = {
     ("organizations.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
     ("organizations.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("organizations.restore", "POST"): row(FORBIDDEN, SUPER_RESTORES),
+    ("organizations_activity.follow", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
     ("organizations_activity.show", "GET"): row(TENANT_READS, SUPER_READS),
     ("organizations_activity.undo", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
 }

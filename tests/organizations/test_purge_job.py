@@ -1,4 +1,4 @@
-"""A large organization is removed permanently by a job."""
+"""A large organization is permanently deleted by a job."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_large_organization_is_removed_by_a_job_that_names_nobody(
     root, gone = large
     client = page_client(fresh_app, root)
     path = f"/organizations/{gone.id}/purge"
-    assert "7 people are removed with it" in client.get(path).text
+    assert "7 people are permanently deleted with it" in client.get(path).text
 
     begun = client.send(path, {"typed": "gone"})
 

@@ -250,3 +250,23 @@ def test_an_organization_without_people_offers_to_add_one(
     assert "No people yet" in text
     assert f"/users/new?organization={birch.slug}" in text
     assert f'value="{birch.name}"' in client.get(f"/users/new?organization={birch.slug}").text
+
+
+def test_the_page_shows_two_factor_coverage_last_sign_in_and_numbers_over_time(
+    client: PageClient, other_client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, birch: Tenant,
+    ada: Person, root: Person,
+) -> None:  # fmt: skip
+    build.person("safe@example.com", tenant=acme, has_two_factor=True)
+    sign_in(ada)
+    mine = client.get(f"/organizations/{acme.id}").text
+    sign_in(root, other_client)
+    theirs = other_client.get(f"/organizations/{birch.id}?period=year").text
+
+    assert "1 of 2 who can sign in 1 without" in text_of(mine)
+    assert 'href="/users/?two_factor=no"' in mine
+    assert "Last sign-inNever" in text_of(theirs)
+    assert re.search("Last sign-in ?just now", text_of(mine))
+    assert f"/activity/?organization={birch.id}" in theirs
+    for page, first in ((mine, "30 days"), (theirs, "12 months")):
+        assert re.search(rf'aria-current="true">{first}<', page)
+        assert page.count("<svg") == 2

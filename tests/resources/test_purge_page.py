@@ -42,7 +42,7 @@ def test_an_organization_is_removed_once_its_slug_is_typed(
     sign_in(root)
     path = f"/organizations/{gone.id}/purge"
     question = client.get(path, **kwargs)
-    assert "2 people are removed with it, also those that were deleted before" in text_of(question.text)
+    assert "2 people are permanently deleted with it, also those that were deleted before" in text_of(question.text)
     assert question.text.startswith("<dialog") == bool(kwargs)
     fields = fields_of(question.text, path)
 
@@ -83,7 +83,7 @@ def test_a_purge_whose_consequences_changed_meanwhile_is_shown_again(
 
     assert again.status_code == 422
     assert "This has changed since it was shown." in again.text
-    assert "3 people are removed with it" in text_of(again.text)
+    assert "3 people are permanently deleted with it" in text_of(again.text)
     assert build.read(Organization, gone.id) is not None
     assert client.post(path, data={**fields_of(again.text, path), "typed": "gone"}).status_code == 303
 

@@ -53,6 +53,7 @@ RULES: Rules = {
     ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users.deactivation", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.cancel_expiry", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.invitation", "POST"): row(ADMIN_CONFLICTS, SUPER_CONFLICTS),
@@ -72,6 +73,7 @@ RULES: Rules = {
     ("users.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
     ("users.purge", "POST"): row(FORBIDDEN, SUPER_ANSWERS),
     ("users.restore", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
+    ("users_activity.follow", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users_activity.show", "GET"): row(ADMIN_READS, SUPER_READS),
     ("users_activity.undo", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),  # deleted people must be restored first
 }

@@ -44,22 +44,25 @@ BEGIN
     made.key_id := sha256(sha256(keys[1]));
     WITH fresh AS MATERIALIZED (
         SELECT a AS event, coalesce(before.last, 0) + row_number() OVER (ORDER BY a.id) AS position,
-            gen_random_uuid() AS salt, gen_random_uuid() AS operation_salt
+            gen_random_uuid() AS salt, gen_random_uuid() AS operation_salt, gen_random_uuid() AS origin_salt
         FROM activity a
         WHERE a.xid >= pg_snapshot_xmin(before.snapshot)
             AND NOT EXISTS (SELECT FROM activity_leaves l WHERE l.activity_id = a.id)
         ORDER BY a.id LIMIT most),
     hashed AS MATERIALIZED (
-        SELECT f.*, o.event_id, o.facts, portal_activity_values(f.salt, f.event) AS values_hash,
-            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.personal) END
+        SELECT f.*, o.event_id, o.facts, g.origin_hash,
+            portal_activity_values(f.salt, f.event, g.origin_hash) AS values_hash,
+            CASE WHEN o.event_id IS NOT NULL THEN portal_operation_values(f.operation_salt, o.content) END
                 AS operation_hash
-        FROM fresh f LEFT JOIN portal_operations_begun((SELECT min((event).id) FROM fresh)) o
+        FROM fresh f CROSS JOIN LATERAL (SELECT portal_activity_origin(f.origin_salt, f.event) AS origin_hash) g
+        LEFT JOIN portal_operations_begun((SELECT min((event).id) FROM fresh)) o
             ON o.event_id = (f.event).id),
     leaves AS (
-        INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, operation_salt,
-            operation_hash, leaf)
-        SELECT position, made.id, (event).id, salt, values_hash, CASE WHEN event_id IS NOT NULL THEN operation_salt END,
-            operation_hash, portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
+        INSERT INTO activity_leaves (position, seal_id, activity_id, salt, values_hash, origin_salt, origin_hash,
+            operation_salt, operation_hash, leaf)
+        SELECT position, made.id, (event).id, salt, values_hash, origin_salt, origin_hash,
+            CASE WHEN event_id IS NOT NULL THEN operation_salt END, operation_hash,
+            portal_activity_leaf(keys[1], position, event, values_hash, facts, operation_hash)
         FROM hashed RETURNING *)
     SELECT min(position), max(position), sha256(string_agg(leaf, '' ORDER BY position)),
         greatest(max(activity_id), before.last_id), pg_current_snapshot(), statement_timestamp(), count(*) = most

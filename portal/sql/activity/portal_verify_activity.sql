@@ -17,7 +17,7 @@ pruned AS MATERIALIZED (
     JOIN chain c ON c.id = l.seal_id AND l.position BETWEEN c.first AND c.last
     LEFT JOIN operated o ON o.event_id = a.id
     WHERE a.action = 'prune' AND a.changes->'position'->>1 = c.kept_from::text AND c.is_intact
-        AND l.values_hash = portal_activity_values(l.salt, a)
+        AND l.values_hash = portal_activity_values(l.salt, a, l.origin_hash)
         AND l.leaf = portal_activity_leaf(c.key, l.position, a, l.values_hash, o.facts, l.operation_hash)),
 newest AS MATERIALIZED (
     SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmin(s.snapshot) THEN s END AS before,
@@ -39,18 +39,26 @@ judged AS (
             l.operation_hash) THEN 'changed'
         WHEN l.operation_hash IS NULL THEN NULL
         WHEN l.operation_salt IS NULL THEN CASE
-            WHEN o.personal IS NOT NULL THEN 'operation filled in after its values were erased'
+            WHEN o.content IS NOT NULL OR o.has_origin THEN 'operation filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM operations p JOIN activity e ON e.row_id = ANY (p.row_ids)
                 WHERE p.event_id = a.id AND e.action = 'erase' AND e.id > a.id)
             THEN 'operation emptied without an event that erased its values' END
-        WHEN l.operation_hash <> portal_operation_values(l.operation_salt, o.personal) THEN 'operation changed' END,
+        WHEN l.operation_hash <> portal_operation_values(l.operation_salt,
+            CASE WHEN l.origin_hash IS NULL THEN o.personal ELSE o.content END)
+            OR l.origin_hash IS NOT NULL AND EXISTS (SELECT FROM operations p WHERE p.event_id = a.id
+                AND (p.address, p.agent) IS DISTINCT FROM (a.address, a.agent)) THEN 'operation changed' END,
         CASE
         WHEN a.id IS NULL OR c.key IS NULL THEN NULL
         WHEN l.salt IS NULL THEN CASE
             WHEN num_nonnulls(a.changes, a.address, a.agent) > 0 THEN 'filled in after its values were erased'
             WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = a.table_name
                 AND e.row_id = a.row_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
-        WHEN l.values_hash <> portal_activity_values(l.salt, a) THEN 'changed'
+        WHEN l.values_hash <> portal_activity_values(l.salt, a, l.origin_hash) THEN 'changed'
+        WHEN l.origin_hash IS NOT NULL AND l.origin_salt IS NULL THEN CASE
+            WHEN num_nonnulls(a.address, a.agent) > 0 THEN 'filled in after its values were erased'
+            WHEN NOT EXISTS (SELECT FROM activity e WHERE e.action = 'erase' AND e.table_name = 'users'
+                AND e.row_id = a.actor_id AND e.id > a.id) THEN 'emptied without an event that erased its values' END
+        WHEN l.origin_hash <> portal_activity_origin(l.origin_salt, a) THEN 'changed'
         WHEN portal_is_misplaced(a, c.before) THEN 'inserted before it was sealed' END) AS trouble,
         coalesce(a.id, l.activity_id) AS event_id, l.position AS at_position
     FROM activity a FULL JOIN activity_leaves l ON l.activity_id = a.id

@@ -20,7 +20,8 @@ WITH found AS MATERIALIZED (
         'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
         OR 'role' = ANY (overwrites) AND r.role <> u.role
-        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
+        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active
+        OR 'expires_on' = ANY (overwrites) AND r.expires_on <> coalesce(u.expires_on, 'infinity') AS differs
     FROM import_rows r
     LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key
         AND t.number < r.number ORDER BY t.key, t.number LIMIT 1) twin ON true

@@ -13,6 +13,7 @@ from portal.core.actor import current_actor
 from portal.core.clock import now
 from portal.core.db import command, db, locked
 from portal.core.errors import NotAllowed
+from portal.core.interrupting import interrupt
 from portal.core.keys import uuid7
 from portal.core.policy import allows
 from portal.core.retention import in_batches
@@ -43,9 +44,16 @@ def work_later(job_id: uuid.UUID) -> None:
     db.session.execute(select(func.portal_work_later(job_id)))
 
 
-@command
 def cancel(job_id: uuid.UUID) -> Job:
-    """Stop a job after its current batch. What it has done stays done. Raises Missing."""
+    """Stop a job, and roll back its current batch. What it has done before stays done. Raises Missing."""
+    job = _cancel(job_id)
+    if job.state == "canceled":
+        interrupt(str(job_id))
+    return job
+
+
+@command
+def _cancel(job_id: uuid.UUID) -> Job:
     job = locked(queries.by_id(job_id))
     if job.is_open:
         job.state, job.ended_at, job.is_announced = "canceled", now(), True

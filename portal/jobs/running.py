@@ -15,6 +15,7 @@ from psycopg import errors as pg
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from portal.core import interrupting
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db, locked
@@ -78,8 +79,16 @@ def _run_batch(job_id: uuid.UUID) -> bool:
     except Exception as error:
         if isinstance(error, DBAPIError) and _is_lost(error):
             raise
+        if _is_over(job_id):  # canceled, which interrupts the batch
+            return False
         log.exception("job %s failed", job_id)
         return _fail(job_id, FAILED)
+
+
+def _is_over(job_id: uuid.UUID) -> bool:
+    with acting_as(SYSTEM):
+        job = db.session.scalar(queries.by_id(job_id))
+        return job is None or not job.is_open
 
 
 def _is_lost(error: DBAPIError) -> bool:
@@ -103,8 +112,8 @@ def _begun(job_id: uuid.UUID) -> tuple[str, uuid.UUID, uuid.UUID | None] | None:
 @command
 def _advance(kind: JobKind, job_id: uuid.UUID) -> bool:
     # A killed worker's batch may still be running in the server: wait for it, so that none is done twice.
-    locking = func.pg_advisory_xact_lock(func.hashtextextended(str(job_id), 0))
-    db.session.execute(select(func.set_config("statement_timeout", BATCH_TIMEOUT, True), locking))
+    db.session.execute(select(func.set_config("statement_timeout", BATCH_TIMEOUT, True)))
+    interrupting.lock(str(job_id))
     job = db.session.scalar(queries.by_id(job_id), execution_options={"populate_existing": True})
     if job is None or not job.is_open:
         raise Canceled

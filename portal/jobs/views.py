@@ -14,7 +14,7 @@ from portal.jobs import commands, news, queries
 from portal.jobs.kinds import kept_by, page_of
 from portal.jobs.models import RETRIED, Job
 from portal.jobs.permissions import JOBS_READ, JOBS_WRITE
-from portal.jobs.words import color_of, duration_of, remaining, summary_of
+from portal.jobs.words import color_of, duration_of, remaining, summary_of, what_stays
 from portal.web.guards import requires
 from portal.web.people import name_of, names_of
 from portal.web.rendering import redirect, render
@@ -28,6 +28,7 @@ bp.add_app_template_global(page_of, "page_of_job")
 bp.add_app_template_filter(color_of, "job_color")
 bp.add_app_template_filter(summary_of, "job_summary")
 bp.add_app_template_filter(duration_of, "job_duration")
+bp.add_app_template_filter(what_stays, "job_stays")
 
 
 @bp.get("/")
@@ -59,10 +60,10 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/cancel")
 @requires(JOBS_WRITE)
 def cancel(id: uuid.UUID) -> ResponseReturnValue:
-    """Stop a job after its current batch."""
+    """Stop a job, and roll back its current batch."""
     job = commands.cancel(id)
     if job.state == "canceled":
-        flash(f"{job.title} canceled. What was done until then stays.", "success")
+        flash(f"{job.title} canceled. {what_stays(job)}", "success")
     else:
         flash(f"{job.title} had already ended.", "error")
     return redirect(url_for(".show", id=id))

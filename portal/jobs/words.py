@@ -28,6 +28,11 @@ def summary_of(job: Any) -> str:
     return f"{done}, {job.failed:,} failed" if job.failed else done
 
 
+def what_stays(job: Any) -> str:
+    """What a canceled job has done."""
+    return "What was done until then stays." if job.done else "Nothing was changed."
+
+
 def plural_of(noun: str) -> str:
     return "people" if noun == "person" else f"{noun}s"
 

@@ -50,8 +50,7 @@ class DayField(TextField):
     """A day from today on; `day` is what was read."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
-        control = {"type": "date", "min": now().date().isoformat()}
-        super().__init__(label, longest=10, validators=(valid_day,), render_kw=control, **kwargs)
+        super().__init__(label, longest=10, validators=(valid_day,), render_kw={"type": "date"}, **kwargs)
 
     @property
     def day(self) -> date | None:

@@ -75,7 +75,7 @@ EXCEPTIONS = re.compile(r"with_deleted\b|all_tenants\b|acting_as\(SYSTEM\)")
 USES_EXCEPTIONS = {
     "account/views.py", "activity/cli.py", "activity/queries.py", "activity/row_names.py", "activity/seals.py",
     "activity/undoable.py", "activity/views.py", "api/commands.py", "api/repeats.py", "auth/commands.py",
-    "auth/redeeming.py", "auth/owners.py", "jobs/running.py", "imports/people_by_sql.py",
+    "auth/redeeming.py", "auth/owners.py", "jobs/running.py", "core/interrupting.py", "imports/people_by_sql.py",
     "cli/commands.py", "cli/doctor.py", "cli/organizations.py", "demo_data/seed.py", "isolation/stage.py", "core/db.py",
     "core/bulk.py", "core/history.py", "core/listing.py", "core/records.py", "core/scoping.py", "core/sources.py",
     "mfa/challenges.py",

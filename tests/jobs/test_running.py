@@ -5,25 +5,28 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from psycopg import errors as pg
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from portal.config import ROOT
 from portal.core.actor import Role, current_actor
 from portal.core.db import command, db
 from portal.core.errors import Conflict, NotAllowed
+from portal.core.keys import uuid7
 from portal.jobs import commands, running
 from portal.jobs.models import Job
 from portal.organizations.models import Organization
+from portal.teams.models import Team
 from portal.users.models import User
 from tests.acting import acting, actor_of
-from tests.cast import Builder, Person
+from tests.cast import Builder, Person, page_client
 from tests.database import SECRET_KEY
 from tests.jobs.counting import count, counting, job_of, started, teams
 from tests.mailbox import send_queued_emails
@@ -159,6 +162,38 @@ def test_a_job_canceled_during_a_batch_loses_that_batch_only(portal: Flask, ada:
 
     job = job_of(portal, job_id)
     assert (job.state, job.done, teams(portal)) == ("canceled", 2, TEAMS[:2])
+
+
+def test_canceling_interrupts_a_long_statement_and_rolls_the_batch_back(
+    portal: Flask, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = threading.Event()
+
+    def step(job: Job) -> bool:
+        db.session.add(Team(id=uuid7(), organization_id=job.organization_id, name="Lost"))
+        db.session.flush()
+        begun.set()
+        db.session.execute(select(func.pg_sleep(120)))
+        return False
+
+    def work() -> None:
+        with portal.app_context():
+            running.run(job_id)
+
+    job_id = started(portal, ada)
+    with counting(portal, step):
+        worker = threading.Thread(target=work)
+        worker.start()
+        assert begun.wait(60)
+        client, page = page_client(portal, ada), f"/jobs/{job_id}/"
+        assert client.send(f"{page}cancel", at=page).status_code == 303
+        worker.join(60)
+
+    assert not worker.is_alive()
+    assert (job_of(portal, job_id).state, teams(portal)) == ("canceled", [])
+    assert "Counting canceled. Nothing was changed." in client.get(page).text
+    assert "Nothing was changed." in client.get(page).text
+    assert "failed" not in caplog.text
 
 
 def test_a_retry_continues_after_the_last_batch(portal: Flask, ada: Person) -> None:

@@ -68,7 +68,7 @@ def test_canceling_and_retrying_a_job(app: Flask, ada: Person, headers: dict[str
 
     client.send(f"{page}cancel", at=page, headers=headers)
     assert job_of(app, job_id).state == "canceled"
-    assert "What was done until then stays" in client.get(page).text
+    assert "Counting canceled. Nothing was changed." in client.get(page).text
     client.send(f"{page}cancel", at="/users/new")
     assert "had already ended" not in client.get(page).text  # canceling twice is fine
     client.send(f"{page}retry", at=page, headers=headers)

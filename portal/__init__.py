@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -15,10 +17,17 @@ from portal.web import guards
 from portal.web.given import current_settings, served_at
 
 
+class Portal(Flask):
+    """A Flask application without coroutines: looking for them would take time in each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Configure the application, connect the database, register features; nothing else."""
     settings = settings or load_settings()
-    app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
+    app = Portal("portal", template_folder=str(ROOT / "templates"), static_folder=None, root_path=str(ROOT))
     app.config.update(web.configuration(settings))
     url = settings.database_url or Embedded.of(settings.instance).url
     app.config["SQLALCHEMY_DATABASE_URI"] = url

@@ -31,7 +31,7 @@ R = TypeVar("R")
 @pytest.fixture
 def scoping_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch row-level security off, leaving only core/scoping.py."""
-    monkeypatch.setattr("portal.core.db.TENANT_ROLE", "none")
+    monkeypatch.setattr("portal.core.beginning.TENANT_ROLE", "none")
 
 
 @pytest.fixture

@@ -10,28 +10,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, TypeVarTuple
+from typing import Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import _app_ctx_id
 from psycopg import errors as pg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, Row, Select, event, select
+from sqlalchemy import Connection, Engine, Select, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
+from portal.core import beginning, scoping
 from portal.core import reconnecting as reconnecting  # listens to every engine
-from portal.core import scoping
-from portal.core.actor import SYSTEM, Actor, bind, current_actor, current_origin, unbind
+from portal.core.actor import SYSTEM, Actor, bind, current_actor, unbind
 from portal.core.connecting import LASTING, SETTINGS, Cursor, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation self-test changes it here
+from portal.core.prepared import prepared
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Ts = TypeVarTuple("Ts")
 
 log = logging.getLogger("portal")
 
@@ -39,17 +38,6 @@ DIRECT = "direct"  # the engine for session locks and LISTEN, which transaction 
 MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migration of one database
 ATTEMPTS = 4
 RETRIED = (pg.SerializationFailure, pg.DeadlockDetected)
-ACTOR_SETTINGS = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
-OPERATION_SETTINGS = ("operation_id", "undoes", "undone")  # of a single transaction; pooled connections would keep them
-SET_BY_ACTOR = (
-    # A plan for any search term or role would be bad for most. What the system looks up by a key keeps its plan.
-    "set_config('plan_cache_mode', 'force_custom_plan', true)",
-    "set_config('role', %s, true)",
-    *(f"set_config('portal.{name}', %s, true)" for name in ACTOR_SETTINGS),
-    *(f"set_config('portal.{name}', '', true)" for name in OPERATION_SETTINGS),
-)
-SET_ACTOR = f"SELECT num_nonnulls({', '.join(SET_BY_ACTOR)})"  # one column, because nobody reads the result
-NO_ACTOR = ("none", *("" for _ in ACTOR_SETTINGS))
 
 _scope: ContextVar[object | None] = ContextVar("session_scope", default=None)
 
@@ -86,27 +74,7 @@ def set_actor(session: Session, transaction: SessionTransaction, connection: Con
     if transaction.nested:
         return
     actor = session.info["actor"] = current_actor()
-    _set(connection, settings_of(actor) if session.info.get("command") or actor is not SYSTEM else NO_ACTOR)
-
-
-def _set(connection: Connection, settings: tuple[str, ...]) -> None:
-    if connection.info.get("actor_settings", NO_ACTOR) != settings:
-        connection.exec_driver_sql(SET_ACTOR, settings)
-        connection.info["actor_settings"] = settings
-
-
-def settings_of(actor: Actor) -> tuple[str, ...]:
-    """The role ('none' for actors without a tenant) and the ACTOR_SETTINGS to set in PostgreSQL."""
-    origin = current_origin()
-    return (
-        "none" if actor.is_unlimited else TENANT_ROLE,
-        str(actor.id or ""),
-        "SYSTEM" if actor.role is None else actor.role.name,
-        str(actor.organization_id or ""),
-        origin.request_id,
-        origin.address,
-        origin.agent,
-    )
+    beginning.set_actor(connection, actor, in_command=bool(session.info.get("command")))
 
 
 @event.listens_for(db.session, "after_transaction_end")
@@ -125,31 +93,6 @@ def note_statement(state: ORMExecuteState) -> None:
 @event.listens_for(db.session, "after_flush")
 def note_flush(session: Session, _context: UOWTransaction) -> None:
     session.info["written"] = True
-
-
-def forget_settings(connection: Connection, *_: Any) -> None:
-    """Settings end with their transaction, and rolling back to a savepoint restores older ones."""
-    if not connection.invalidated:  # a lost connection has no settings, and accessing its info would fail
-        connection.info.pop("actor_settings", None)
-
-
-def mark_settings_unknown(connection: Connection, *_: Any) -> None:
-    if not connection.invalidated:
-        connection.info["actor_settings"] = None
-
-
-event.listen(Engine, "commit", forget_settings)
-event.listen(Engine, "rollback", forget_settings)
-event.listen(Engine, "rollback_savepoint", mark_settings_unknown)
-
-
-@event.listens_for(Engine, "begin")
-def set_locally(connection: Connection) -> None:
-    """Behind a pooler, set for each transaction what direct connections set once (see engine_options)."""
-    settings: dict[str, str] = connection.get_execution_options().get("local_settings", {})
-    if settings:
-        calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
-        connection.exec_driver_sql(f"SELECT {calls}", tuple(part for pair in settings.items() for part in pair))
 
 
 @event.listens_for(Engine, "before_cursor_execute", retval=True)
@@ -273,21 +216,32 @@ def direct_engine() -> Engine:
 
 
 @contextmanager
-def opened() -> Iterator[Connection]:
-    """A connection in a transaction, which is rolled back."""
+def opened(*, begins: bool) -> Iterator[Connection]:
+    """A connection, in a transaction if asked for or if its settings are those of a transaction. It is rolled back."""
     with db.engine.connect() as connection:
-        connection.begin()  # before a statement is prepared for a connection that may have to be replaced
+        if begins or connection.get_execution_options().get("local_settings"):
+            connection.begin()
         yield connection
 
 
-def first_as_system(statement: Select[*Ts], **values: Any) -> Row[*Ts] | None:
-    """The first row, read as the system without a session: what every request looks up costs half as much.
+def first_as_system(statement: Select[*tuple[Any, ...]], **values: Any) -> Any:
+    """The first row, read as the system: without a session and, if possible, a transaction, at a third of the cost.
 
-    core/scoping adds no conditions to it: see `scoping.active`.
+    core/scoping adds no conditions to it: see `scoping.active`. The statement must be built only once.
     """
-    with opened() as connection:
-        _set(connection, NO_ACTOR)
-        return connection.execute(statement, values).first()
+    try:
+        return _first(statement, values, begins=False)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return _first(statement, values, begins=True)  # which replaces closed connections
+
+
+def _first(statement: Select[*tuple[Any, ...]], values: dict[str, Any], *, begins: bool) -> Any:
+    with opened(begins=begins) as connection:
+        if connection.in_transaction():
+            beginning.set_to(connection, beginning.NO_ACTOR)
+        return next(iter(prepared(statement, db.engine.dialect).rows(connection, **values)), None)
 
 
 def locked(statement: Select[R], *, with_deleted: bool = False) -> R:

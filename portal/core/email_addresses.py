@@ -161,6 +161,8 @@ def lookup_email(text: str) -> str:
 
 def readable_email(email: str) -> str:
     """A stored address as people write it: `anne@müller.example`. Unchanged if that could be mistaken for another."""
+    if "xn--" not in email.lower():
+        return email
     name, at, domain = email.rpartition("@")
     return f"{name}@{readable_domain(domain)}" if at else email
 

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from portal.core.beginning import begins
+
 
 @event.listens_for(Engine, "checkout")
 def replace_closed(dbapi_connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _: Any) -> None:
@@ -33,25 +35,15 @@ def replace_closed(dbapi_connection: psycopg.Connection[Any], record: Connection
 
 
 @event.listens_for(Engine, "begin")
-def send_begin(connection: Connection) -> None:
-    """Send BEGIN before the first statement instead of together with it, at the same cost.
+def begin(connection: Connection) -> None:
+    """Begin before the first statement instead of together with it, at the same cost.
 
     A closed connection that was not noticed yet fails here, before any statement, and is replaced; so are all others of
     the pool if needed.
     """
     pool = connection.engine.pool
     for _ in range(pool.size() if isinstance(pool, QueuePool) else 1):
-        if _begins(connection.connection.driver_connection):
+        if begins(connection):
             return
         connection.invalidate()
-    _begins(connection.connection.driver_connection)
-
-
-def _begins(driver: Any) -> bool:
-    """Whether the connection is alive. The first statement reports any other problem."""
-    try:
-        with driver.lock:
-            driver.wait(driver._start_query())
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        return not driver.closed
-    return True
+    begins(connection)

@@ -10,8 +10,10 @@ from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine, event
 
+from portal.core import beginning
 from portal.core import db as transactions
-from portal.core.db import FILTERS, db, mark_settings_unknown
+from portal.core.beginning import mark_settings_unknown
+from portal.core.db import FILTERS, db
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
         factory.class_ = type("Joined", (plain,), {"get_bind": lambda self, *_, **__: connection})
         factory.configure(join_transaction_mode="create_savepoint")
         opened = transactions.opened
-        transactions.opened = lambda: nullcontext(connection)  # type: ignore[assignment, return-value]
+        transactions.opened = lambda **_: nullcontext(connection)  # type: ignore[assignment]
         try:
             yield connection
         finally:
@@ -60,9 +62,9 @@ def without_filters() -> Iterator[None]:
 @contextmanager
 def without_row_security() -> Iterator[None]:
     """Let tenants run as the login role, so that only core/scoping.py is active."""
-    role = transactions.TENANT_ROLE
-    transactions.TENANT_ROLE = "none"
+    role = beginning.TENANT_ROLE
+    beginning.TENANT_ROLE = "none"
     try:
         yield
     finally:
-        transactions.TENANT_ROLE = role
+        beginning.TENANT_ROLE = role

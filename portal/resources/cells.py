@@ -18,7 +18,7 @@ from portal.core.listing import Listing
 from portal.core.policy import Permissions, allows
 from portal.resources.bulk import DELETED
 from portal.resources.columns import Column, Kind
-from portal.web.jinja import ago, compact, exact, hue, initials
+from portal.web.jinja import ago, compact, escaped, exact, hue, initials
 
 Cell = Callable[[Any], str]  # makes a cell of a row's value
 
@@ -41,16 +41,21 @@ def table_rows(
     cells = [(_cell(one, listing), one.of) for one in columns if one.kind != "title" and one.is_shown(listing)]
     parts: list[str] = []
     for row, name, subtitle in rows:
-        key, title = str(row.id), escape(name)
+        key, title = str(row.id), escaped(name)
         parts.append(
             f'<tr><td><input type="checkbox" name="id" value="{key}" aria-label="Select {title}">'
-            f'<a class="hue-{hue(row.id)}" data-face="{escape(initials(name))}" href="{base}{key}">{title}</a>'
+            f'<a class="hue-{hue(row.id)}" data-face="{escaped(initials(name))}" href="{base}{key}">{title}</a>'
         )
         if subtitle:
-            parts.append(f"<small>{escape(subtitle)}</small>")
-        parts += [cell(of(row)) for cell, of in cells]
+            parts.append(f"<small>{_shown(subtitle)}</small>")
+        for cell, of in cells:
+            parts.append(cell(of(row)))
         parts.append(action.format(base + key, title))
     return Markup("".join(parts))  # noqa: S704 -- all values are escaped
+
+
+def _shown(value: Any) -> str:
+    return value if type(value) is Markup else escaped(str(value))
 
 
 def _cell(column: Column, listing: Listing) -> Cell:
@@ -61,7 +66,7 @@ def _cell(column: Column, listing: Listing) -> Cell:
 
 
 def _text(_column: Column, opening: str) -> Cell:
-    return lambda value: f"{opening}>{escape(value)}"
+    return lambda value: f"{opening}>{_shown(value)}"
 
 
 def _state(_column: Column, opening: str) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from portal.core.actor import current_actor
@@ -35,11 +36,10 @@ class Column:
         is_allowed = self.permission is None or allows(current_actor(), self.permission)
         return is_allowed and (not self.tabs or listing.status in self.tabs)
 
-    def of(self, row: Any) -> Any:
-        """The value of a row's cell. The title belongs to the whole row."""
-        if self.kind == "title":
-            return None
-        return getattr(row, self.name) if self.value is None else self.value(row)
+    @property
+    def of(self) -> Callable[[Any], Any]:
+        """Gets the value of a row's cell. The title belongs to the whole row."""
+        return self.value or attrgetter(self.name)
 
     def phone_label(self, listing: Listing) -> str:
         return self.label if self.is_labeled or listing.sort_direction(self.name) else ""

@@ -256,4 +256,6 @@ def full_name_of(person: Any) -> ColumnElement[str]:
 
 def full_name(first_name: str | None, last_name: str | None, email: str) -> str:
     """A person's name, or their email address if they have none."""
-    return " ".join(part for part in (first_name, last_name) if part) or readable_email(email)
+    if first_name and last_name:
+        return f"{first_name} {last_name}"
+    return first_name or last_name or readable_email(email)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask, request
 from flask_login import current_user
 from jinja2 import StrictUndefined, Template
 from jinja2.ext import Extension
+from jinja2.runtime import Macro
 from markupsafe import Markup, escape
 
 from portal.core.actor import Role, current_actor, has_actor
@@ -23,11 +24,12 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.given import Link, navigation, permissions
+from portal.web.given import navigation, permissions
 from portal.web.urls import here, home, path_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
+_has_special = re.compile(r"[&<>\"']").search
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -58,7 +60,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
-        "path_of": path_of,
+        "path_of": path_of, "once": once,
     }  # fmt: skip
     app.context_processor(about_request)
 
@@ -81,12 +83,16 @@ def can(permission: str, row: Any = None) -> bool:
     return allows(actor, permissions()[permission]) and (may is None or bool(may(actor)))
 
 
-def shown_links() -> Iterator[tuple[Link, str, str]]:
-    """The navigation links that the actor sees, each with label and URL."""
-    if has_actor():
-        for link in navigation():
-            if target := link.target():
-                yield link, *target
+def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], ...]:
+    """The navigation links that the actor sees: URL, icon, label, whether it is the page's, and a note."""
+    targets = [(link, target) for link in navigation() if (target := link.target())] if has_actor() else []
+    return tuple((url, link.icon, label, section in link.sections, link.note()) for link, (label, url) in targets)
+
+
+@lru_cache(maxsize=500)
+def once(macro: Macro, *given: Hashable) -> Markup:
+    """What a macro renders, remembered: only for macros that use nothing but what they are given."""
+    return Markup(macro(*given))  # noqa: S704 -- macros escape
 
 
 def ago(then: datetime, at: datetime | None = None) -> str:
@@ -99,11 +105,9 @@ def ago(then: datetime, at: datetime | None = None) -> str:
         return day(then)
     if DAY <= seconds < 2 * DAY:
         return "yesterday"
-    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
-        if size >= unit:
-            words = number_of(size // unit, name)
-            return f"{words} ago" if seconds > 0 else f"in {words}"
-    raise AssertionError("unreachable")
+    length, unit = (DAY, "day") if size >= DAY else (HOUR, "hour") if size >= HOUR else (MINUTE, "minute")
+    words = number_of(size // length, unit)
+    return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
 def iso(then: datetime) -> str:
@@ -128,7 +132,7 @@ def clock(then: datetime) -> str:
 def exact(then: datetime) -> str:
     """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
     then = local(then)
-    return f"{_dated(then)}, {then.isoformat()[11:19]} {then.tzname()}"
+    return f"{then.day} {MONTHS[then.month - 1]} {then.year}, {then.isoformat()[11:19]} {then.tzname()}"
 
 
 def when(then: datetime) -> Markup:
@@ -162,9 +166,9 @@ def zone_name() -> str:
 
 
 def initials(name: str) -> str:
-    words = [word for word in name.split("@")[0].replace(".", " ").split() if word]
-    letters = [word[0] for word in (words[:1] + words[1:][-1:])]
-    return "".join(letters).upper() or "?"
+    words = name.partition("@")[0].replace(".", " ").split()
+    letters = f"{words[0][0]}{words[-1][0] if len(words) > 1 else ''}" if words else "?"
+    return letters.upper()
 
 
 def hue(key: uuid.UUID) -> int:
@@ -174,8 +178,13 @@ def hue(key: uuid.UUID) -> int:
 
 def email(address: str) -> Markup:
     """An email address in readable form. It can wrap before @ and dots, and is copied without breaks."""
-    text = str(escape(readable_email(address))).replace("@", "<wbr>@").replace(".", "<wbr>.")
+    text = escaped(readable_email(address)).replace("@", "<wbr>@").replace(".", "<wbr>.")
     return Markup(text)  # noqa: S704 -- escaped above
+
+
+def escaped(text: str) -> str:
+    """The same as markupsafe.escape. Most texts contain nothing to escape, and finding that out is faster."""
+    return str(escape(text)) if _has_special(text) else text
 
 
 def count(counted: Count) -> str:

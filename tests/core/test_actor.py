@@ -137,8 +137,8 @@ def test_postgresql_knows_the_actor_only_during_the_transaction(fresh_app: Flask
     with acting(fresh_app, ada):
         assert tuple(db.session.execute(known).one()) == (str(ada.id), str(tenant.id))
         db.session.rollback()
-        with db.engine.connect() as connection:
-            assert not any(connection.execute(known).one())
+    with acting(fresh_app), db.engine.connect() as connection:
+        assert not any(connection.execute(known).one())
 
 
 def test_only_people_of_an_organization_are_limited() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -67,7 +68,8 @@ class Portal:
             engine = db.engine
         event.listen(engine, "after_cursor_execute", explain)
         try:
-            answer = self.clients[reader].get(path, buffered=False)  # of an export, its first part
+            answer = self.clients[reader].get(path, buffered=False)
+            assert list(islice(answer.response, 3))  # of an export: the mark, the headings, and the first rows
             answer.close()
         finally:
             event.remove(engine, "after_cursor_execute", explain)
@@ -111,7 +113,8 @@ def test_a_page_of_the_history_reads_few_rows_after_an_import(portal: Portal, pa
     read = portal.rows_read(reader, path.format(**names))
 
     assert read
-    assert sum(read.values()) <= MOST, max(read.items(), key=lambda one: one[1])
+    most = 2 * MOST if "export" in path else MOST  # a part of an export has more rows than a page
+    assert sum(read.values()) <= most, max(read.items(), key=lambda one: one[1])
     if path.startswith("/activity/?"):
         assert not [statement for statement in read if "FROM activity" in statement and "row_id IN" not in statement]
 

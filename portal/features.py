@@ -120,9 +120,8 @@ class Feature:
 
 def _links(feature: Feature) -> tuple[Link, ...]:
     resource = feature.resource
-    if not resource:
-        return feature.links
-    return (Link((resource.name,), resource.icon, resource.navigation, key=resource.plural[0]), *feature.links)
+    own = (Link((resource.name,), resource.icon, resource.navigation, key=resource.plural[0]),) if resource else ()
+    return (*own, *feature.links)
 
 
 def _buttons(resource: Resource[Any]) -> Iterator[Link]:

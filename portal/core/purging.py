@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, exists, func, select, text
 
 from portal.core.db import command, db
-from portal.core.models import Base, Record
+from portal.core.models import Base, Link, Record
 
 AT_ONCE = 1_000  # rows in one transaction, so that nobody waits for it
 ERASE_TIMEOUT = "5min"  # somebody may have changed very many rows
@@ -44,7 +44,8 @@ def belongings(model: type[Record]) -> dict[Table, str]:
 
 
 def is_referenced(row: Record) -> bool:
-    """Whether any other row names this one."""
+    """Whether another record or a link names this one."""
     own: Any = row.__table__  # type: ignore[attr-defined]
-    keys = (key for table in Base.metadata.sorted_tables for key in table.foreign_keys if key.column.table is own)
+    others = (one.local_table for one in Base.registry.mappers if issubclass(one.class_, Record | Link))
+    keys = (key for table in others for key in table.foreign_keys if key.column.table is own)
     return any(db.session.scalar(select(exists().where(key.parent == row.id))) for key in keys)

@@ -115,7 +115,7 @@ LISTS = (
     f"/users/?invitation=revoked&q={COMMON}",
 )  # fmt: skip
 # The first reads and counts; afterwards the planner's estimates are remembered for a minute.
-DASHBOARD, ACTIVITY = ("/", 9), ("/activity/", 5)
+DASHBOARD, ACTIVITY, REPORTS = ("/", 9), ("/activity/", 5), ("/reports/", 4)
 
 
 def address(path: str, found: Rows) -> str:
@@ -159,8 +159,8 @@ def test_lists_of_super_admins_take_as_little(
 
 
 @pytest.mark.parametrize("email", [SUPER_ADMIN, ADMIN])
-@pytest.mark.parametrize(("path", "most"), [DASHBOARD, ACTIVITY])
-def test_the_dashboard_and_the_activity_read_few_rows(
+@pytest.mark.parametrize(("path", "most"), [DASHBOARD, ACTIVITY, REPORTS])
+def test_the_dashboard_the_activity_and_reports_read_few_rows(
     clients: dict[str, PageClient], engine: Engine, email: str, path: str, most: int
 ) -> None:
     counts.forget()

@@ -140,7 +140,7 @@ def test_a_change_can_be_undone_with_the_keyboard_only(tabs: Tabs, person: Perso
     page.goto(f"/activity/?row={person.id}&action=update")
     undo = page.get_by_role("button", name="Undo: Renata Example")
 
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         if undo.evaluate("button => button === document.activeElement"):
             break

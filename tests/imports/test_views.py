@@ -17,7 +17,7 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.imports import commands, people_by_sql, uploads
 from portal.imports.commands import totals
-from portal.imports.models import Import, ImportRow
+from portal.imports.models import Import, ImportPart, ImportRow
 from portal.jobs import running
 from portal.jobs.models import Job
 from portal.users.commands import users
@@ -25,7 +25,7 @@ from portal.users.models import User
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
 from tests.mailbox import jobs as emails
-from tests.pages import PageClient
+from tests.pages import PageClient, text_of
 
 PEOPLE = "Email,First name,Last name,Role,Active\n"
 
@@ -351,10 +351,27 @@ def test_permanently_deleting_people_deletes_imported_files_that_mention_them(
     assert "Permanently deleted" in ours.get(page).text
     assert ours.get(f"{page}export/refused").location == page
     text = ours.get(page).text
-    assert "This file was deleted because it mentions someone who was permanently deleted." in text
+    assert "This file was deleted because it may mention someone who was permanently deleted." in text
     assert gil.email not in text
     settings(ours, import_id)
     assert "This file was deleted" in ours.get(page).text
+
+
+def test_permanently_deleting_people_deletes_files_that_were_not_read_or_contain_no_people(
+    app: Flask, ours: PageClient, bea: Person, uma: Person, root: Person
+) -> None:
+    unread = upload(ours, "Name,Kontakt\nUma,Uma\n")
+    teams = upload(ours, f"Name,Lead\nDrivers,{uma.email}\n", resource="teams")
+    kept = upload(ours, "Email\nother@example.com\n"), upload(page_client(app, bea), "Name,Kontakt\nAnn,?\n")
+    with acting(app, root):
+        users.delete(uma.id)
+        users.purge(uma.id)
+
+    with acting(app):
+        assert set(db.session.scalars(select(ImportPart.import_id))) == set(kept)
+        assert Builder(app).read(Import, unread).sample == Builder(app).read(Import, teams).sample == []
+    settings(ours, unread, header="1")
+    assert "may mention someone who was permanently deleted" in text_of(ours.get(f"/imports/{unread}/").text)
 
 
 def test_somebody_created_between_check_and_import_is_not_created_twice(

@@ -36,7 +36,7 @@ from portal.cli.commands import COMMANDS
 from portal.cli.doctor import checks
 from portal.cli.serve import background
 from portal.config import Settings
-from portal.core import rate_limit
+from portal.core import rate_limit, spelling
 from portal.core.actions import Action
 from portal.core.checks import Check, Gauge
 from portal.core.policy import Permission
@@ -120,9 +120,8 @@ class Feature:
 
 def _links(feature: Feature) -> tuple[Link, ...]:
     resource = feature.resource
-    if not resource:
-        return feature.links
-    return (Link((resource.name,), resource.icon, resource.navigation, key=resource.plural[0]), *feature.links)
+    own = (Link((resource.name,), resource.icon, resource.navigation, key=resource.plural[0]),) if resource else ()
+    return (*own, *feature.links)
 
 
 def _buttons(resource: Resource[Any]) -> Iterator[Link]:
@@ -262,6 +261,7 @@ FEATURES = (
     ),
     Feature(
         pages=(search,),
+        retention=(RetentionRule("words of removed rows", lambda _: timedelta(0), spelling.refresh),),
         found=(
             page("Keyboard shortcuts", "list-check", "search.shortcuts", also="keys"),
             page("Sign out", "logout", "auth.logout", also="log out", is_sent=True),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.search.finding import groups_for
+from portal.search.finding import corrected, groups_for
 from portal.web import cookies
 from portal.web.given import found
 from portal.web.guards import signed_in
@@ -21,7 +23,7 @@ bp = Blueprint("search", __name__)
 def index() -> ResponseReturnValue:
     """Show the results on a page."""
     text = request.args.get("q", "")
-    return render("search/index.html", q=text, groups=groups_for(text, counts=True))
+    return render("search/index.html", **_found(text, counts=True))
 
 
 @bp.get("/search/dialog")
@@ -30,7 +32,12 @@ def dialog() -> ResponseReturnValue:
     """Show the dialog or, with an argument `q`, its results. Without htmx, a page."""
     text = request.args.get("q")
     fragment = "search/_dialog.html" if text is None else "search/_options.html"
-    return render("search/index.html", fragment=fragment, q=text or "", groups=groups_for(text or ""))
+    return render("search/index.html", fragment=fragment, **_found(text or "", counts=False))
+
+
+def _found(text: str, *, counts: bool) -> dict[str, Any]:
+    groups = groups_for(text, counts=counts)
+    return {"q": text, "groups": groups, "better": None if groups else corrected(text)}
 
 
 @bp.get("/shortcuts")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, select, tuple_
 
-from portal.core import counts, cursors
+from portal.core import counts, cursors, ignored
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db
@@ -35,7 +35,7 @@ SCANNED_ABOVE = 5_000
 
 
 class Listing:
-    """A list as described by a URL. Invalid arguments are ignored and listed in `refused`."""
+    """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
 
@@ -55,13 +55,15 @@ class Listing:
             if condition is not None:
                 self.filters[name] = value
                 self._conditions.append(condition)
-            elif value and one.wrong:
-                self.refused[name] = one.wrong
+            elif value:
+                self.refused[name] = one.wrong or ignored.no_choice(name, value)
         self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
         sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
         self.default_sort = BEST if self.has_best else self.tab.default_sort
         self.sort = cursors.one_of(arguments.get("sort"), sorts, self.default_sort)
         self.per_page = int(cursors.one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
+        chosen = {"status": self.status, "sort": self.sort, "per_page": str(self.per_page)}
+        self.refused |= ignored.sentences(arguments, chosen, source.filters)
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
@@ -70,8 +72,6 @@ class Listing:
         self._column = sorted_by.column
         self._after = cursors.decoded(arguments.get("after"), sorted_by.read)
         self._before = cursors.decoded(arguments.get("before"), sorted_by.read)
-
-    # Queries
 
     def page(self) -> Page:
         """Read the page in one statement, perhaps after the planner's estimate."""

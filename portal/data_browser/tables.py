@@ -42,6 +42,7 @@ ABOUT = {
     "passkeys": "Passkeys of people.",
     "recovery_codes": "Recovery codes, each of which works once.",
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
+    "search_words": "Words of people, organizations and teams, for suggestions when a search finds nothing.",
     "sessions": "Sessions of browsers and API clients, current and ended.",
     "rate_limits": "Rate-limit counters.",
     "unadministered": "Organizations without an administrator who can sign in.",

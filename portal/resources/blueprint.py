@@ -17,6 +17,7 @@ from portal.core.listing import Listing
 from portal.core.parts import parts_of
 from portal.core.policy import Permission
 from portal.resources.exporting import choices, export
+from portal.resources.offers import correction, groups
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
@@ -91,11 +92,15 @@ class Pages(Generic[Row]):
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
+            correct=lambda: correction(self.resource, listing.q, self._listing),
+            groups=lambda: groups(self.resource, listing.q),
         )
 
-    def _listing(self) -> Listing:
+    def _listing(self, q: str | None = None) -> Listing:
+        """The list for this URL, or for another search in it."""
+        arguments = request.args if q is None else {**request.args.to_dict(), "q": q}
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        return self.resource.listing(request.args, here(), related)
+        return self.resource.listing(arguments, here(), related)
 
     def _selection_url(self, listing: Listing) -> str:
         """Where the form of the list sends selected rows, with what selects this page of it."""

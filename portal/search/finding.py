@@ -5,17 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from portal.core.actor import current_actor
 from portal.core.counts import Count
 from portal.core.db import db
 from portal.core.email_addresses import lookup_email
 from portal.core.keys import read_key
 from portal.core.listing import Listing
-from portal.core.policy import allows
 from portal.core.terms import is_called, words_of
-from portal.resources.resource import Resource, resources
+from portal.resources.offers import Offer, correction, searched
+from portal.resources.resource import Resource
 from portal.web.given import found
 
 MOST = 5  # rows of a resource
@@ -59,9 +59,15 @@ def groups_for(text: str, *, counts: bool = False) -> list[Group]:
     return sorted((one for one in groups if one.hits), key=lambda group: not group.is_exact)
 
 
-def searched() -> list[Resource[Any]]:
-    """The resources whose rows the actor may read."""
-    return [one for one in resources().values() if allows(current_actor(), one.permissions.read)]
+def corrected(text: str) -> Offer | None:
+    """Another spelling of a text that finds no row, for the list that it does."""
+    text = " ".join(words_of(text))
+    offers = (correction(one, text, partial(_listed, one)) for one in searched())
+    return next((one for one in offers if one), None)
+
+
+def _listed(resource: Resource[Any], q: str) -> Listing:
+    return resource.listing({"q": q}, resource.url("index"), {})
 
 
 def _links(text: str) -> Iterator[Hit]:
@@ -78,7 +84,7 @@ def _links(text: str) -> Iterator[Hit]:
 
 def _rows_of(resource: Resource[Any], text: str, *, counts: bool) -> Group:
     """Rows that the text identifies, then those of the list's first tab, then other rows that aren't deleted."""
-    listing = resource.listing({"q": text}, resource.url("index"), {})
+    listing = _listed(resource, text)
     page = listing.page() if counts else None
     hits = {row.id: _hit(resource, row, is_exact=True) for row in _identified(resource, listing, text)}
     rows = page.rows if page else db.session.execute(listing.after(None, MOST + 1)).all()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.search.finding import groups_for
+from portal.search.finding import corrected, groups_for
 from portal.web import cookies
 from portal.web.given import found
 from portal.web.guards import signed_in
@@ -19,18 +21,23 @@ bp = Blueprint("search", __name__)
 @bp.get("/search")
 @signed_in()
 def index() -> ResponseReturnValue:
-    """Show what is found, on a page."""
+    """Show the results on a page."""
     text = request.args.get("q", "")
-    return render("search/index.html", q=text, groups=groups_for(text, counts=True))
+    return render("search/index.html", **_found(text, counts=True))
 
 
 @bp.get("/search/dialog")
 @signed_in()
 def dialog() -> ResponseReturnValue:
-    """Show the dialog, or with an argument `q`, what is found, as its options. On its own, a page."""
+    """Show the dialog or, with an argument `q`, its results. Without htmx, a page."""
     text = request.args.get("q")
     fragment = "search/_dialog.html" if text is None else "search/_options.html"
-    return render("search/index.html", fragment=fragment, q=text or "", groups=groups_for(text or ""))
+    return render("search/index.html", fragment=fragment, **_found(text or "", counts=False))
+
+
+def _found(text: str, *, counts: bool) -> dict[str, Any]:
+    groups = groups_for(text, counts=counts)
+    return {"q": text, "groups": groups, "better": None if groups else corrected(text)}
 
 
 @bp.get("/shortcuts")
@@ -44,14 +51,14 @@ def shortcuts() -> ResponseReturnValue:
 @bp.post("/shortcuts")
 @signed_in()
 def switch() -> ResponseReturnValue:
-    """Turn shortcuts of a single key on or off in this browser: speech input can press keys by mistake."""
+    """Turn single-key shortcuts on or off in this browser: speech input can press keys by mistake."""
     response = redirect(url_for(".shortcuts"))
     if request.form.get("turn") == "off":
         cookies.keep(response, "shortcuts", "off", seconds=YEAR)
-        flash("Shortcuts of a single key are off in this browser.", "success")
+        flash("Single-key shortcuts are off in this browser.", "success")
     else:
         cookies.forget(response, "shortcuts")
-        flash("Shortcuts of a single key are on in this browser.", "success")
+        flash("Single-key shortcuts are on in this browser.", "success")
     return response
 
 

@@ -168,7 +168,13 @@ def test_ac15_tenants_can_only_call_these_functions_of_the_owner(world: World) -
     callable_ones = f"""
         SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
             AND has_function_privilege('{TENANT_ROLE}', oid, 'EXECUTE')"""  # noqa: S608
-    known = {"portal_find_users", "portal_send_later", "portal_work_later", "portal_check_import"}
+    known = {
+        "portal_find_users",
+        "portal_send_later",
+        "portal_work_later",
+        "portal_check_import",
+        "portal_similar_words",
+    }
     with world.sql(None) as connection:
         assert set(connection.scalars(text(callable_ones))) == known
 

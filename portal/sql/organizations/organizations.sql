@@ -22,6 +22,13 @@ SELECT portal_watch('organizations', 'r.id');
 CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON organizations FOR EACH ROW WHEN (OLD.id <> NEW.id)
 EXECUTE FUNCTION portal_key_stays();
 
+CREATE OR REPLACE TRIGGER words_insert AFTER INSERT ON organizations REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_words();
+CREATE OR REPLACE TRIGGER words_update AFTER UPDATE ON organizations
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_words();
+CREATE OR REPLACE TRIGGER words_delete AFTER DELETE ON organizations REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_words();
+
 DROP POLICY IF EXISTS tenant ON organizations;
 DROP POLICY IF EXISTS reader ON organizations;
 REVOKE ALL ON organizations FROM portal_tenant, portal_reader;

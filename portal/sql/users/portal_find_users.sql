@@ -101,7 +101,8 @@ BEGIN
         FROM unnest(search.parts, sample.parts) looked_up (part, number)
         WHERE sample.read = 1000 AND number <= 100;
         -- A search for several words is mostly a name. If exact matches fill the page, no other match is needed.
-        IF by_rank AND search.whole_rank = 2 AND cardinality(words) > 1 AND place_id IS NULL AND NOT down THEN
+        IF has_order AND by_rank AND search.whole_rank = 2 AND cardinality(words) > 1 AND place_id IS NULL AND NOT down
+        THEN
             EXECUTE format('SELECT array_agg(id) FROM (SELECT u.id FROM (SELECT * FROM users u WHERE %s AND %s%s AND %s'
                 ' AND %s OFFSET 0) u ORDER BY %s LIMIT $7) u',
                 base, filters, at_home, search.whole, search.anywhere, ordered)

@@ -62,7 +62,7 @@ from portal.mail.cli import worker
 from portal.mail.commands import remove_failed, remove_kept
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queue import quarterly, retention_rules, work_in_background
+from portal.mail.queue import recurring, retention_rules, work_in_background
 from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
@@ -114,7 +114,7 @@ class Feature:
     gauges: tuple[Gauge, ...] = ()  # of /metrics, read from the database
     retention: tuple[RetentionRule, ...] = ()  # rows that the worker removes once a day
     jobs: tuple[JobKind, ...] = ()  # that a worker carries out
-    quarterly: tuple[Callable[[], object], ...] = ()  # what a worker does every quarter of an hour
+    recurring: tuple[Callable[[], object], ...] = ()  # what a worker does every 15 minutes
     background: tuple[Callable[[Flask], None], ...] = ()  # started by `flask serve` in each process
 
 
@@ -186,7 +186,7 @@ FEATURES = (
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
-        quarterly=(deactivate_expired,),
+        recurring=(deactivate_expired,),
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
@@ -199,7 +199,7 @@ FEATURES = (
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Feed()),),
         emails={"digest": digests.digest},
-        quarterly=(digests.send_due,),
+        recurring=(digests.send_due,),
         checks=seals.CHECKS,
         gauges=seals.GAUGES,
         jobs=(UNDO,),
@@ -322,7 +322,7 @@ def register(app: Flask) -> None:
     kinds.set(
         app, {one.name: one for one in (*declared, *(kind for one in RESOURCES.values() for kind in job_kinds(one)))}
     )
-    quarterly.set(app, [task for feature in FEATURES for task in feature.quarterly])
+    recurring.set(app, [task for feature in FEATURES for task in feature.recurring])
     retention_rules.set(app, [*(rule for feature in FEATURES for rule in feature.retention), *_purges()])
     background.set(app, [begin for feature in FEATURES for begin in feature.background])
     for exempt in (api, unsubscribing):  # they ignore cookies, so there is nothing to forge

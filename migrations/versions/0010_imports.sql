@@ -1,16 +1,9 @@
--- Imports from files, and the date on which an account expires, which files contain.
-
-GRANT SELECT (expires_on), UPDATE (expires_on) ON users TO portal_tenant;
-GRANT SELECT (expires_on) ON users TO portal_reader;
--- The history's functions name the columns.
-SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',
-    $$coalesce(nullif(btrim(concat_ws(' ', r.first_name, r.last_name)), ''), r.email)$$);
+-- Imports of people from files.
 
 CREATE TABLE imports (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     organization_id uuid,
     owner_id uuid NOT NULL,
-    resource text NOT NULL DEFAULT 'users',
     name text NOT NULL,
     form text NOT NULL DEFAULT '',
     is_pasted boolean NOT NULL DEFAULT false,
@@ -52,23 +45,21 @@ CREATE TABLE import_rows (
     organization_id uuid,
     line integer NOT NULL,
     text text,
-    key text,
+    email text,
     first_name text,
     last_name text,
     role "Role",
     is_active boolean,
-    expires_on date,
     home_id uuid,
-    values jsonb,
     verdict text NOT NULL,
     reason text,
-    row_id uuid,
+    person_id uuid,
     version integer,
     before jsonb,
     CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, number),
     CONSTRAINT import_rows_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 );
-CREATE INDEX import_rows_key_idx ON import_rows (import_id, key, number);
+CREATE INDEX import_rows_email_idx ON import_rows (import_id, email, number);
 CREATE INDEX import_rows_organization_id_idx ON import_rows (organization_id);
 
 -- Decides again what to do with some rows of an import that aren't refused yet, without writing people. Returns how
@@ -79,7 +70,7 @@ CREATE FUNCTION portal_check_import(
 RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 WITH found AS MATERIALIZED (
-    SELECT r.number, r.verdict AS former, r.row_id AS new_id, u.id AS user_id, CASE
+    SELECT r.number, r.verdict AS former, r.person_id AS new_id, u.id AS user_id, CASE
         WHEN twin.line IS NOT NULL THEN format('Email: the same address as on line %s.', twin.line)
         WHEN u.id IS NULL AND gone.id IS NOT NULL THEN 'Email: a deleted person has this address. Restore them instead.'
         WHEN u.id IS NOT NULL AND (u.organization_id IS DISTINCT FROM r.home_id
@@ -93,13 +84,12 @@ WITH found AS MATERIALIZED (
         'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
         OR 'role' = ANY (overwrites) AND r.role <> u.role
-        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active
-        OR 'expires_on' = ANY (overwrites) AND r.expires_on <> coalesce(u.expires_on, 'infinity') AS differs
+        OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active AS differs
     FROM import_rows r
-    LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key
-        AND t.number < r.number ORDER BY t.key, t.number LIMIT 1) twin ON true
-    LEFT JOIN users u ON lower(u.email) = r.key AND u.deleted_at IS NULL
-    LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.key AND d.deleted_at IS NOT NULL
+    LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.email = r.email
+        AND t.number < r.number ORDER BY t.email, t.number LIMIT 1) twin ON true
+    LEFT JOIN users u ON lower(u.email) = r.email AND u.deleted_at IS NULL
+    LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.email AND d.deleted_at IS NOT NULL
         AND d.organization_id IS NOT DISTINCT FROM r.home_id LIMIT 1) gone ON u.id IS NULL
     WHERE r.import_id = checked AND r.number BETWEEN first AND last AND r.verdict <> 'refused'
         AND EXISTS (SELECT FROM imports i WHERE i.id = checked AND (current_setting('role') <> 'portal_tenant'
@@ -108,12 +98,12 @@ judged AS MATERIALIZED (
     SELECT number, trouble, CASE WHEN trouble IS NOT NULL THEN 'refused' WHEN user_id IS NULL THEN 'create'
             WHEN differs THEN 'update' ELSE 'unchanged' END AS verdict,
         CASE WHEN trouble IS NULL
-            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS row_id
+            THEN coalesce(user_id, CASE former WHEN 'create' THEN new_id END, gen_random_uuid()) END AS person_id
     FROM found),
 decided AS (
-    UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, row_id = j.row_id
+    UPDATE import_rows r SET reason = j.trouble, verdict = j.verdict, person_id = j.person_id
     FROM judged j WHERE r.import_id = checked AND r.number = j.number
-        AND (r.reason, r.verdict, r.row_id) IS DISTINCT FROM (j.trouble, j.verdict, j.row_id))
+        AND (r.reason, r.verdict, r.person_id) IS DISTINCT FROM (j.trouble, j.verdict, j.person_id))
 SELECT count(*) FILTER (WHERE trouble = 'Email: this address can''t be used here. Ask your system administrator.')
 FROM judged
 $$;
@@ -141,26 +131,19 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON import_parts TO portal_tenant;
 CREATE POLICY reader ON import_parts FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (import_id, number, organization_id) ON import_parts TO portal_reader;
 
--- When people are permanently deleted, erases them from the rows of imports, and deletes the files that mention them.
--- Nobody knows whom a file mentions that was not read to its end, or has no rows of people: such files are deleted if
--- somebody of the same organization, or a SUPER_ADMIN, uploaded them.
+-- When people are permanently removed, erases them from the rows of imports, and deletes the files that mention them.
 CREATE FUNCTION portal_forget_imported() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     WITH erased AS (
-        UPDATE import_rows r SET key = NULL, first_name = NULL, last_name = NULL, before = NULL
+        UPDATE import_rows r SET email = NULL, first_name = NULL, last_name = NULL, before = NULL
         FROM old_rows o, imports i
-        WHERE r.import_id = i.id AND r.key IN (lower(o.email), lower(o.pending_email))
+        WHERE r.import_id = i.id AND r.email IN (lower(o.email), lower(o.pending_email))
         RETURNING r.import_id),
-    suspect AS (
-        SELECT import_id FROM erased
-        UNION
-        SELECT i.id FROM imports i JOIN old_rows o ON i.organization_id IS NULL OR i.organization_id = o.organization_id
-        WHERE i.state = 'read' OR i.resource <> 'users'),
-    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM suspect)),
-    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM suspect))
+    removed AS (DELETE FROM import_parts WHERE import_id IN (SELECT import_id FROM erased)),
+    hidden AS (UPDATE imports SET sample = '[]' WHERE id IN (SELECT import_id FROM erased))
     UPDATE import_rows SET text = NULL
-    WHERE import_id IN (SELECT import_id FROM erased) AND key IS NULL AND text IS NOT NULL;
+    WHERE import_id IN (SELECT import_id FROM erased) AND email IS NULL AND text IS NOT NULL;
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION portal_forget_imported FROM PUBLIC;

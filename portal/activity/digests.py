@@ -42,7 +42,7 @@ SUBJECT = "Your daily digest"
 
 @dataclass(frozen=True)
 class Section:
-    """What happened at something that is followed, newest first."""
+    """What happened at one thing that is followed, newest first."""
 
     title: str
     entries: Sequence[Entry]
@@ -50,7 +50,7 @@ class Section:
 
 
 def send_due() -> None:
-    """Queue the digests of all followers for whom it is time. Others do nothing: several workers may call it."""
+    """Queue the digests that are due. Several workers may call it at once."""
     with acting_as(SYSTEM):
         found = db.session.scalars(select(Follow).order_by(Follow.user_id)).all()
     for user_id, ones in groupby(found, lambda one: one.user_id):
@@ -113,7 +113,7 @@ def _section(one: Follow, since: datetime, until: datetime, reader: uuid.UUID) -
 
 
 def digest(user_id: uuid.UUID, _event: int | None) -> Email | None:
-    """The email about the last period. None if the reader can't see anything of it any more."""
+    """The email about the last period. None if the reader can no longer see any of it."""
     person = links.person(user_id)
     db.session.rollback()  # don't hold a connection while waiting for others
     owner = owner_of(user_id)
@@ -134,10 +134,10 @@ def digest(user_id: uuid.UUID, _event: int | None) -> Email | None:
         greeting=f"Hello {full_name(person.first_name, person.last_name, person.email)},",
         paragraphs=lines,
         link=links.url_of("activity.index"),
-        verb="Open the activity",
+        verb="View activity",
         closing=(
-            "You get this email because you follow what it is about. It is sent once a day, if something happened.",
-            f"To stop all of these emails: {follows.unsubscribe_url(user_id)}",
+            "You get this email because you follow what it is about. It is sent at most once a day.",
+            f"Unsubscribe: {follows.unsubscribe_url(user_id)}",
         ),
         unsubscribe=follows.unsubscribe_url(user_id),
     )
@@ -157,5 +157,5 @@ def _lines(section: Section) -> list[str]:
         at = local(one.at)
         lines.append(f"{at.day} {at:%b, %H:%M}: {' '.join(filter(None, (one.actor, one.what, one.subject)))}")
     if section.total > NAMED:
-        lines.append("The others are in the activity.")
+        lines.append("Activity lists the rest.")
     return lines

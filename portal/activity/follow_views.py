@@ -1,4 +1,4 @@
-"""Pages to follow organizations and people, and to stop."""
+"""Pages to follow and unfollow organizations and people."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def _seen(table: str, row_id: uuid.UUID) -> Any:
 @bp.post("/activity/followed/stop")
 @requires(ACTIVITY_READ)
 def stop() -> ResponseReturnValue:
-    """Stop following everything."""
+    """Unfollow everything."""
     follows.unfollow_all(current_user.id)
-    flash("You follow nothing any more, so you get no digest.", "success")
+    flash("You no longer follow anything, so you won’t get digests.", "success")
     return redirect(url_for(".index"))
 
 
 def of_resource(resource: Resource[Any]) -> Any:
-    """The view that follows a row, or stops, for the blueprint of its history."""
+    """The view that follows or unfollows a row, for the blueprint of its history."""
 
     @requires(ACTIVITY_READ)
     def follow(id: uuid.UUID) -> ResponseReturnValue:
-        """Follow the row, or stop if the form says so."""
+        """Follow the row, or unfollow it if the form says so."""
         row = resource.one(id, with_deleted=True)
         title = resource.title_of(row)
         db.session.rollback()  # don't hold a connection while waiting for another
@@ -62,13 +62,13 @@ def of_resource(resource: Resource[Any]) -> Any:
             flash(f"You no longer follow {title}.", "success")
         else:
             follows.follow(current_user.id, resource.name, id)
-            flash(f"You follow {title}. A daily email tells you what happened there.", "success")
+            flash(f"You follow {title}. You’ll get a daily email about activity there.", "success")
         return redirect(resource.url("show", id))
 
     return follow
 
 
-unsubscribing = Blueprint("unsubscribing", __name__)  # without a session, so the token in the URL is all that counts
+unsubscribing = Blueprint("unsubscribing", __name__)  # needs no session: the token in the URL is enough
 
 
 @unsubscribing.route("/unsubscribe/<token>", methods=["GET", "POST"])

@@ -1,6 +1,6 @@
 """Follow organizations and people. Rows belong to the follower, and are read and written as the system.
 
-What a follower may see is decided anew whenever a digest is written, not when they begin to follow.
+What a follower may see is decided whenever a digest is written, not when they start to follow.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def begin_digest(
 
 
 def unsubscribe_url(user_id: uuid.UUID) -> str:
-    """The URL that ends all digests of a person without signing in. Raises Conflict without PORTAL_URL."""
+    """The URL that unsubscribes a person without signing in. Raises Conflict without PORTAL_URL."""
     return url_of("unsubscribing.unsubscribe", token=str(_signer().dumps(user_id.hex)))
 
 
 def subscriber(token: str) -> uuid.UUID:
-    """The person of such a URL. Raises Missing if it is forged."""
+    """The person whose URL has this token. Raises Missing if it is forged."""
     try:
         return uuid.UUID(_signer().loads(token))
     except (BadData, ValueError, TypeError, AttributeError):

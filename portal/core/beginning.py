@@ -1,4 +1,4 @@
-"""How each transaction begins: BEGIN, and in the same message what PostgreSQL has to know about the actor."""
+"""Begin each transaction with one message: BEGIN, and the settings that tell PostgreSQL who the actor is."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _sent(pgconn: psycopg.pq.abc.PGconn, command: bytes) -> Generator[Any, Any, 
 
 
 def set_actor(connection: Connection, actor: Actor, *, in_command: bool) -> None:
-    """Set the actor in PostgreSQL for this transaction, unless it began as this one."""
+    """Set the actor in PostgreSQL for this transaction, unless it already began as this actor."""
     set_to(connection, settings_of(actor) if in_command or actor is not SYSTEM else NO_ACTOR)
 
 

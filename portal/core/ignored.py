@@ -1,4 +1,4 @@
-"""Say which arguments of a list's URL have no effect, so that nobody trusts a filter that was misspelled."""
+"""Name the arguments of a list's URL that have no effect, so that nobody relies on a misspelled filter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACES = ("q", "page", "after", "before")  # arguments of every list
 
 
 def sentences(arguments: Mapping[str, str], chosen: Mapping[str, str], filters: Collection[str]) -> dict[str, str]:
-    """A sentence for each argument that is unknown, or has another value than was `chosen` instead."""
+    """A sentence for each argument that is unknown, or whose value was replaced by the `chosen` one."""
     known = [*filters, *chosen, *PLACES]
     other = {name for name, own in chosen.items() if arguments.get(name) not in (None, "", own)}
     strange = [name[:LONGEST] for name in arguments if name not in known][:MOST]
@@ -21,7 +21,7 @@ def sentences(arguments: Mapping[str, str], chosen: Mapping[str, str], filters: 
 
 
 def no_choice(name: str, value: str) -> str:
-    return f"“{value[:LONGEST]}” is not a choice of “{name}”, so it has no effect."
+    return f"“{value[:LONGEST]}” is not an option for “{name}”, so it has no effect."
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

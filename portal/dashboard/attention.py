@@ -1,4 +1,4 @@
-"""What needs attention: lists that should be empty, each with the words for its number."""
+"""What needs attention: lists that should be empty."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from portal.web.jinja import can
 
 Words = tuple[str, str]  # after the number 1, and after other numbers
 TWO_FACTOR = "two-factor authentication"
-GUESSED = "series of failed sign-ins since yesterday"
+GUESSED = ("burst of failed attempts since yesterday", "bursts of failed attempts since yesterday")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def watched() -> Iterator[tuple[Words, Listing]]:
     """The lists that the actor should keep empty."""
     actor = current_actor()
     if actor.is_unlimited:
-        yield _without("system administrator", TWO_FACTOR), _people("SUPER_ADMIN")
+        yield _without("super administrator", TWO_FACTOR), _people("SUPER_ADMIN")
     yield _without("administrator", TWO_FACTOR), _people("ADMIN")
     if allows(actor, ORGANIZATIONS_LIST):
         listed = organizations.listing({"administrators": "none"}, organizations.url("index"), {})
@@ -57,7 +57,7 @@ def watched() -> Iterator[tuple[Words, Listing]]:
     if can("activity:read"):
         since = (local(now()) - timedelta(days=1)).date()
         guessed = feed().listing({"action": "rate_limited", "from": since.isoformat()}, url_for("activity.index"))
-        yield (GUESSED, GUESSED), guessed
+        yield GUESSED, guessed
 
 
 def failed_emails() -> Iterator[Concern]:

@@ -1,4 +1,4 @@
-"""Reports: lists of people that managers and auditors ask for, with downloads of the columns that matter there."""
+"""Reports: lists of people for access reviews, with downloads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from portal.web.rendering import render
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 ACCESS = ("email", "first_name", "last_name", "role", "organization", "status", "two_factor", "last_sign_in", "created")
-PLURALS = {Role.USER: "Users", Role.ADMIN: "Administrators", Role.SUPER_ADMIN: "System administrators"}
+PLURALS = {Role.USER: "Users", Role.ADMIN: "Administrators", Role.SUPER_ADMIN: "Super administrators"}
 
 
 @dataclass(frozen=True)

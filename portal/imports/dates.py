@@ -1,4 +1,4 @@
-"""Read the days in cells, and find out in which order a file writes day and month: never by guessing."""
+"""Read dates in cells, and find out whether a file writes the day or the month first, without guessing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from portal.core.clock import read_day
 
 ORDERS = {"dmy": "Day first, such as 31/12/2030", "mdy": "Month first, such as 12/31/2030"}
-UNCLEAR = "unclear"  # instead of an order: every day could be read in both
+UNCLEAR = "unclear"  # instead of an order: every date can be read both ways
 NEVER = {"never", "no", "none", "-", "nie", "unbefristet", "unlimited", "0", str(2**63 - 1)}
 TIME = r"(?:[T ].*)?"  # a time of day is ignored
 YEAR_FIRST = re.compile(rf"([0-9]{{4}})[-/.]([0-9]{{1,2}})[-/.]([0-9]{{1,2}}){TIME}")
@@ -22,7 +22,7 @@ BOUNDS = date(1970, 1, 1), date(2999, 12, 31)
 
 
 def order_of(cells: Iterable[str]) -> str:
-    """The order that one of the cells proves; UNCLEAR if several are possible, empty if it doesn't matter."""
+    """The order that one of the cells proves; UNCLEAR if both are possible, empty if it doesn't matter."""
     order = ""
     for cell in cells:
         if found := EITHER.fullmatch(cell):
@@ -37,15 +37,15 @@ def order_of(cells: Iterable[str]) -> str:
 
 
 def day_in(cell: str, order: str) -> date | None:
-    """The day in a cell; None for accounts that never expire. Raises ValueError with a sentence without its end."""
+    """The date in a cell; None for accounts that never expire. Raises ValueError with a sentence without its period."""
     if cell.strip().lower() in NEVER:
         return None
     found = EITHER.fullmatch(cell)
     if found and order not in ORDERS and found[1].lstrip("0") != found[2].lstrip("0"):
-        raise ValueError(f"“{cell[:40]}” can be read in two ways. Choose above how the file writes days")
+        raise ValueError(f"“{cell[:40]}” can be read in two ways. Choose the order of day and month above")
     day = _day(cell, is_month_first=order == "mdy")
     if day is None or not BOUNDS[0] <= day <= BOUNDS[1]:
-        raise ValueError(f"“{cell[:40]}” is not a day. Use year-month-day, such as 2030-12-31")
+        raise ValueError(f"“{cell[:40]}” is not a valid date. Use year-month-day, such as 2030-12-31")
     return day
 
 

@@ -67,7 +67,7 @@ def upload() -> ResponseReturnValue:
             raise Refused("Choose a file.")
         resource = request.form.get("resource", PEOPLE.resource.name)
         if resource not in offered():
-            raise Refused("Choose what is in the file.")
+            raise Refused("Choose what the file contains.")
         with load.uploads.held(current_actor().id):
             import_id = commands.receive(_name(file.filename), file.stream, _reading(), resource)
     except Refused as refused:

@@ -29,8 +29,8 @@ def summary_of(job: Any) -> str:
 
 
 def what_stays(job: Any) -> str:
-    """What a canceled job has done."""
-    return "What was done until then stays." if job.done else "Nothing was changed."
+    """Whether a canceled job has changed anything."""
+    return "Changes made until then are kept." if job.done else "Nothing was changed."
 
 
 def plural_of(noun: str) -> str:

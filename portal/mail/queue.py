@@ -45,7 +45,7 @@ from portal.web.given import Given, current_settings
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
 JOBS, WORK = "jobs", "work"  # as in migration 0009_jobs
 RETENTION_CRON = "17 3 * * *"  # UTC
-REPEAT_SECONDS = 900.0  # time zones differ by quarters of an hour
+REPEAT_SECONDS = 900.0  # offsets of time zones are multiples of 15 minutes
 DAY_SECONDS = 86_400  # a restarted worker makes up for a retention run that it missed within this time
 FIRST_PAUSE, LONGEST_PAUSE = 10, 3600
 MOST_UNEXPECTED = 10  # attempts after unexpected errors
@@ -140,7 +140,7 @@ def queue_of(app: Flask) -> App:
     return queue
 
 
-quarterly: Given[Sequence[Callable[[], object]]] = Given("tasks of every quarter of an hour")
+recurring: Given[Sequence[Callable[[], object]]] = Given("recurring tasks")
 retention_rules: Given[Sequence[RetentionRule]] = Given("retention rules")
 
 
@@ -232,11 +232,11 @@ def work_on(app: Flask, *, with_signals: bool = False) -> None:
 
 
 def _repeat(app: Flask) -> None:
-    """Regularly call what is due at some time of the day. Other workers may do the same at the same moment."""
+    """Run the recurring tasks every 15 minutes. Other workers may run them at the same moment."""
     while True:
         time.sleep(REPEAT_SECONDS)
         with app.app_context():
-            for one in quarterly():
+            for one in recurring():
                 try:
                     one()
                 except (*UNREACHABLE, Busy, Missing) as error:

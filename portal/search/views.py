@@ -21,7 +21,7 @@ bp = Blueprint("search", __name__)
 @bp.get("/search")
 @signed_in()
 def index() -> ResponseReturnValue:
-    """Show what is found, on a page."""
+    """Show the results on a page."""
     text = request.args.get("q", "")
     return render("search/index.html", **_found(text, counts=True))
 
@@ -29,7 +29,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/search/dialog")
 @signed_in()
 def dialog() -> ResponseReturnValue:
-    """Show the dialog, or with an argument `q`, what is found, as its options. On its own, a page."""
+    """Show the dialog or, with an argument `q`, its results. Without htmx, a page."""
     text = request.args.get("q")
     fragment = "search/_dialog.html" if text is None else "search/_options.html"
     return render("search/index.html", fragment=fragment, **_found(text or "", counts=False))
@@ -51,14 +51,14 @@ def shortcuts() -> ResponseReturnValue:
 @bp.post("/shortcuts")
 @signed_in()
 def switch() -> ResponseReturnValue:
-    """Turn shortcuts of a single key on or off in this browser: speech input can press keys by mistake."""
+    """Turn single-key shortcuts on or off in this browser: speech input can press keys by mistake."""
     response = redirect(url_for(".shortcuts"))
     if request.form.get("turn") == "off":
         cookies.keep(response, "shortcuts", "off", seconds=YEAR)
-        flash("Shortcuts of a single key are off in this browser.", "success")
+        flash("Single-key shortcuts are off in this browser.", "success")
     else:
         cookies.forget(response, "shortcuts")
-        flash("Shortcuts of a single key are on in this browser.", "success")
+        flash("Single-key shortcuts are on in this browser.", "success")
     return response
 
 

@@ -47,7 +47,7 @@ def valid_email(_form: Any, field: EmailField) -> None:
 
 
 class DayField(TextField):
-    """A day from today on; `day` is what was read."""
+    """A date, today or later; `day` is its value."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         super().__init__(label, longest=10, validators=(valid_day,), render_kw={"type": "date"}, **kwargs)
@@ -61,9 +61,9 @@ def valid_day(_form: Any, field: DayField) -> None:
     if not field.data:
         return
     if field.day is None:
-        raise ValidationError("Enter a day as year-month-day, such as 2030-12-31.")
+        raise ValidationError("Enter a valid date, such as 2030-12-31.")
     if field.day < now().date():
-        raise ValidationError("This day is over. Enter today or a later day, or deactivate the person.")
+        raise ValidationError("This date has passed. Enter today or a later date, or deactivate the person.")
 
 
 class UserForm(RowForm):

@@ -65,7 +65,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 def cancel_expiry(id: uuid.UUID) -> ResponseReturnValue:
     """Cancel the expiry of an account."""
     user = users.set_value(id, "expires_on", None)
-    confirm(user, f"The account of {user.name} no longer expires.", resource.undo_url(id))
+    confirm(user, f"{user.name}’s account no longer expires.", resource.undo_url(id))
     return redirect(url_for(".show", id=id))
 
 

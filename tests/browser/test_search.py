@@ -74,16 +74,16 @@ def test_shortcuts_open_pages_but_not_while_typing_or_when_turned_off(tabs: Tabs
     expect(page.get_by_role("dialog")).to_have_count(0)
 
     page.goto("/shortcuts")
-    page.get_by_role("button", name="Turn off single keys").click()
-    expect(page.get_by_role("button", name="Turn on single keys")).to_be_visible()
+    page.get_by_role("button", name="Turn off single-key shortcuts").click()
+    expect(page.get_by_role("button", name="Turn on single-key shortcuts")).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("Control+k")
     expect(page.get_by_role("combobox", name="Search")).to_be_focused()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Turn on single keys").click()
-    expect(page.get_by_role("button", name="Turn off single keys")).to_be_visible()
+    page.get_by_role("button", name="Turn on single-key shortcuts").click()
+    expect(page.get_by_role("button", name="Turn off single-key shortcuts")).to_be_visible()
 
 
 def test_the_search_is_a_page_without_scripts(tabs: Tabs) -> None:

@@ -221,6 +221,7 @@ def test_every_table_declares_its_rules() -> None:
         "UserTotal": {TenantOwned},
         "DailyTotal": {TenantOwned},
         "Follow": set(),
+        "SearchWord": set(),
         "Unadministered": set(),
         "Job": {TenantOwned},
         "Import": {TenantOwned},

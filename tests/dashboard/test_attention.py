@@ -28,19 +28,19 @@ SELECT 'emails', 'send', 'failed', jsonb_build_object('kind', 'invitation', 'use
 FROM generate_series(1, :number)
 """
 FIGURES = {
-    "system administrators without two-factor authentication": "2",
+    "super administrators without two-factor authentication": "2",
     "administrators without two-factor authentication": "2",
     "organizations without an active administrator": "2",
     "invitations expire soon": "2",
     "failed jobs": "3",
-    "series of failed sign-ins since yesterday": "2",
+    "bursts of failed attempts since yesterday": "2",
     "failed emails": "2",
 }
 OF_ACME = {
     "administrator without two-factor authentication": "1",
     "invitation expires soon": "1",
     "failed jobs": "2",
-    "series of failed sign-ins since yesterday": "1",
+    "burst of failed attempts since yesterday": "1",
 }
 
 

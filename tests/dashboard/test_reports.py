@@ -62,7 +62,7 @@ def test_super_admins_see_everybody_with_numbers(
     page = client.get("/reports/").text
 
     assert re.findall(r">([\w ]+)</a><small[^>]*>(\d+ \w+)<", page) == [
-        ("System administrators", "1 person"), ("Administrators", "1 person"), ("Users", "5 people"),
+        ("Super administrators", "1 person"), ("Administrators", "1 person"), ("Users", "5 people"),
     ]  # fmt: skip
     assert "Theirs" in client.get(lists(page)["Never signed in"]).text
 

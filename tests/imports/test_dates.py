@@ -19,8 +19,8 @@ from tests.pages import PageClient, text_of
 from tests.selecting import act
 
 DAY = date(2030, 12, 31)
-ASKED = "Every day in this file can be read in both ways."
-TWO_WAYS = "Last day of access: “03/04/2030” can be read in two ways. Choose above how the file writes days."
+ASKED = "Dates such as 03/04/2030 can be read both ways."
+TWO_WAYS = "Last day of access: “03/04/2030” can be read in two ways. Choose the order of day and month above."
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_days_are_read_in_every_usual_form(cell: str, order: str) -> None:
     ],
 )  # fmt: skip
 def test_hostile_days_are_refused_with_a_sentence(cell: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"“{cell}” is not a day.")):
+    with pytest.raises(ValueError, match=re.escape(f"“{cell}” is not a valid date.")):
         day_in(cell, "dmy")
 
 

@@ -148,7 +148,7 @@ def test_super_admins_name_the_organization_of_teams(
     assert (teams_of(app, acme), teams_of(app, birch)) == ({"Drivers": None}, {"Drivers": None})
 
 
-def test_an_admin_imports_teams_only_into_the_own_organization(
+def test_an_admin_imports_teams_only_into_their_own_organization(
     app: Flask, ours: PageClient, acme: Tenant, birch: Tenant
 ) -> None:
     file = f"Name,Organization slug,Organization\nA,{acme.slug},x\nB,{birch.slug},x\nC,,{birch.name}\nD,nowhere,x\n"

@@ -244,7 +244,7 @@ def test_an_admin_chooses_only_fields_of_their_own(app: Flask, ours: PageClient,
     assert found(app, "one@example.com").organization_id != birch.id
 
 
-def test_an_admin_names_only_the_own_organization(app: Flask, ours: PageClient, acme: Tenant, birch: Tenant) -> None:
+def test_an_admin_names_only_their_own_organization(app: Flask, ours: PageClient, acme: Tenant, birch: Tenant) -> None:
     slugs = {"a": acme.slug, "b": birch.slug, "c": "nowhere"}
     rows = "".join(f"{name}@example.com,{slug}\n" for name, slug in slugs.items())
     import_id = upload(ours, f"Email,Organization slug\n{rows}")

@@ -148,7 +148,7 @@ def test_nothing_found_says_so(client: PageClient, sign_in: SignIn, ada: Person)
     sign_in(ada)
 
     assert "Nothing matches “xqzvw”" in client.get("/search?q=xqzvw").text
-    assert "Nothing found." in client.get("/search/dialog?q=xqzvw", headers=HTMX).text
+    assert "No results." in client.get("/search/dialog?q=xqzvw", headers=HTMX).text
 
 
 def test_the_dialog_is_a_page_without_htmx(client: PageClient, sign_in: SignIn, ada: Person) -> None:

@@ -78,7 +78,7 @@ def test_a_day_is_entered_shown_listed_and_canceled_with_one_click(
 def test_hostile_and_past_days_are_refused(ours: PageClient, build: Builder, uma: Person, day: str) -> None:
     said = save(ours, uma, day, 422)
 
-    assert any(text in said for text in ("Enter a day as", "This day is over.", "Use 10 characters at most."))
+    assert any(text in said for text in ("Enter a valid date,", "This date has passed.", "Use 10 characters at most."))
     assert build.read(User, uma.id).expires_on is None
 
 

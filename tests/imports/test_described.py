@@ -135,7 +135,7 @@ def test_an_undo_leaves_organizations_that_have_people_by_now(
 def test_super_admins_name_the_organization_of_teams(
     app: Flask, roots: PageClient, acme: Tenant, birch: Tenant
 ) -> None:
-    file = f"Name,Organization slug\nDrivers,{birch.slug}\nDrivers,\nPilots,nowhere\nDrivers,{acme.slug}\n"
+    file = f"Name,Organization (URL name)\nDrivers,{birch.slug}\nDrivers,\nPilots,nowhere\nDrivers,{acme.slug}\n"
     import_id = upload(roots, file, resource="teams")
     assert reasons(app, import_id)[0] == "Organization: Enter the team's organization."
 

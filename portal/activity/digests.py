@@ -5,6 +5,7 @@ Everything in it is read with the rights that the follower has when it is writte
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import DBAPIError
 
 from portal.activity import follows, queries
 from portal.activity.entries import Entry, entries_of
@@ -22,7 +24,7 @@ from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import bind_zone, local, now, unbind_zone
 from portal.core.counts import number_of
 from portal.core.db import acting_as, db
-from portal.core.errors import Missing
+from portal.core.errors import Busy, Missing
 from portal.core.operations import Operation
 from portal.core.policy import allows
 from portal.mail.message import Email
@@ -30,6 +32,8 @@ from portal.resources.resource import resources
 from portal.users import links
 from portal.users.models import full_name
 from portal.web.zones import zone_named
+
+log = logging.getLogger("portal")
 
 HOUR = 7
 NAMED, COUNTED = 5, 100  # operations of each that are named, and counted
@@ -50,7 +54,12 @@ def send_due() -> None:
     with acting_as(SYSTEM):
         found = db.session.scalars(select(Follow).order_by(Follow.user_id)).all()
     for user_id, ones in groupby(found, lambda one: one.user_id):
-        _send(user_id, list(ones))
+        try:
+            _send(user_id, list(ones))
+        except (DBAPIError, Busy) as error:
+            if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) is None:  # not from the server
+                raise
+            log.warning("a digest was not queued: %s", type(error).__name__)
 
 
 def _send(user_id: uuid.UUID, followed: Sequence[Follow]) -> None:

@@ -19,6 +19,7 @@ from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.errors import Missing
 from portal.mail.commands import send_later
+from portal.mail.queries import waiting
 from portal.users.links import url_of
 from portal.web.given import current_settings
 
@@ -77,14 +78,17 @@ def _remove_all(user_id: uuid.UUID) -> None:
 def begin_digest(
     user_id: uuid.UUID, due: datetime, until: datetime, *, lost: Collection[uuid.UUID], has_news: bool
 ) -> None:
-    """Begin the next period, and queue the email about the last one, in one transaction.
+    """Begin the next period, and queue the email about the last one, in one transaction. An email that still waits
+    for the mail server covers both.
 
     Only one of several workers does so: the others wait, and find no row that is still due. Call it as the system.
     """
     db.session.execute(delete(Follow).where(Follow.id.in_(lost)), execution_options=UNCHANGED)
     mine = Follow.user_id == user_id, Follow.digest_until < due
-    ended = update(Follow).where(*mine).values(digest_from=Follow.digest_until, digest_until=until)
-    if db.session.scalars(ended.returning(Follow.id), execution_options=UNCHANGED).all() and has_news:
+    is_late = db.session.scalar(waiting("digest", user_id).limit(1)) is not None
+    begun = Follow.digest_from if is_late else Follow.digest_until
+    ended = update(Follow).where(*mine).values(digest_from=begun, digest_until=until).returning(Follow.id)
+    if db.session.scalars(ended, execution_options=UNCHANGED).all() and has_news and not is_late:
         send_later("digest", user_id)
 
 

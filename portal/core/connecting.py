@@ -18,12 +18,13 @@ from portal.core.errors import UnsuitableDatabase
 OLDEST = 15
 ENCODING = "UTF8"
 
-# The last two are the only formats that the driver can parse.
+# Functions have backslashes in texts. The last two are the only formats that the driver can parse.
 SETTINGS = {
     "timezone": "UTC",
     "search_path": "public",
     "role": "none",
     "row_security": "on",
+    "standard_conforming_strings": "on",
     "datestyle": "ISO",
     "intervalstyle": "postgres",
 }

@@ -76,7 +76,8 @@ class Words:
 
     @cached_property
     def _meaning(self) -> Mapping[str, str]:
-        return {heading: field for field, headings in self.headings.items() for heading in headings}
+        labels = {_plain(label): field for field, label in self.fields.items()}
+        return labels | {heading: field for field, headings in self.headings.items() for heading in headings}
 
     def found_in(self, cell: str) -> bool:
         """Whether the cell surely is a value of the needed field."""

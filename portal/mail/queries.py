@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,12 @@ def failed_emails() -> Select[Any]:
     columns = JOBS.c.args["kind"].astext.label("kind"), person, JOBS.c.attempts, since.label("at")
     found = select(*columns).where(_is("failed"), JOBS.c.queue_name == "emails")
     return found.order_by(JOBS.c.id.desc())
+
+
+def waiting(kind: str, user_id: uuid.UUID) -> Select[Any]:
+    """Emails of a kind to a person that were not sent yet."""
+    args = JOBS.c.args["kind"].astext == kind, JOBS.c.args["user_id"].astext == str(user_id)
+    return select(JOBS.c.id).where(_is("todo"), *args)
 
 
 def failed(before: datetime) -> Select[Any]:

@@ -24,7 +24,7 @@ from portal.core.db import db, locked
 from portal.core.errors import Conflict, Missing
 from portal.core.listing import Rows
 from portal.organizations.models import Organization
-from portal.users.models import INVITATION_HOLDS, User, invitation_of
+from portal.users.models import INVITATION_HOLDS, User, invitation_of, is_not_expired
 from portal.users.queries import by_id
 from portal.web.given import current_settings, served_at
 
@@ -71,7 +71,7 @@ def person(user_id: uuid.UUID) -> Row[Any] | None:
 
 
 def locked_out(user_id: uuid.UUID) -> Row[Any] | None:
-    """A person who is deactivated, or whose organization is deleted. Call it as the system."""
+    """A person who is deactivated or expired, or whose organization is deleted. Call it as the system."""
     return db.session.execute(_with_organization(user_id).where(not_(_may_sign_in()))).first()
 
 
@@ -81,7 +81,7 @@ def _with_organization(user_id: uuid.UUID) -> Rows:
 
 
 def _may_sign_in() -> ColumnElement[bool]:
-    return and_(User.is_active, or_(User.organization_id.is_(None), Organization.id.is_not(None)))
+    return and_(User.is_active, is_not_expired(), or_(User.organization_id.is_(None), Organization.id.is_not(None)))
 
 
 def address(found: Row[Any], purpose: str) -> str:

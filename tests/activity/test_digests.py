@@ -144,6 +144,45 @@ def test_two_workers_queue_one_digest(fresh_app: Flask) -> None:
     assert jobs(fresh_app) == [("digest", ada.id)]
 
 
+def test_a_digest_that_waits_for_the_mail_server_covers_the_next_day_too(
+    app: Flask, acme: Tenant, ada: Person, uma: Person
+) -> None:
+    follow(app, ada, acme)
+    a_day_passes(app)
+    change(app, None, uma, "First")
+    (email,) = send_due(app)
+    assert "Acme: 4 changes" in said(email)
+    with acting(app):
+        db.session.execute(text("UPDATE follows SET digest_until = now() - interval '25 h'"))
+        db.session.commit()
+    change(app, None, uma, "Second")
+
+    (email,) = send_due(app)
+    assert "Acme: 5 changes" in said(email)
+    assert len(jobs(app)) == 1
+
+
+def test_a_digest_that_takes_too_long_keeps_nobody_else_from_theirs(
+    app: Flask, acme: Tenant, ada: Person, uma: Person, build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = build.person("second@example.com", role=Role.ADMIN, tenant=acme)
+    for person in (ada, second):
+        follow(app, person, acme)
+    a_day_passes(app)
+    change(app, None, uma, "Changed")
+    begun, slow = digests._section, min(ada.id, second.id)
+
+    def section(one: Any, since: Any, until: Any, reader: Any) -> Any:
+        if reader == slow:
+            db.session.execute(text("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)"))
+        return begun(one, since, until, reader)
+
+    monkeypatch.setattr(digests, "_section", section)
+    send_due(app)
+
+    assert jobs(app) == [("digest", max(ada.id, second.id))]
+
+
 def test_a_follower_who_loses_access_gets_nothing_more(
     app: Flask, acme: Tenant, birch: Tenant, ada: Person, uma: Person, build: Builder
 ) -> None:

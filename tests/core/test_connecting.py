@@ -95,3 +95,11 @@ def test_results_are_described_also_without_columns(app: Flask, statement: str, 
         cursor.execute(statement)
 
         assert cursor.description == (None if names is None else [(name, 23, *[None] * 5) for name in names])
+
+
+def test_functions_read_texts_alike_whatever_the_url_sets(fresh_database: str) -> None:
+    options = {"options": "-c standard_conforming_strings=off"}
+    app = app_for(make_url(fresh_database).update_query_dict(options).render_as_string(hide_password=False))
+    with app.app_context(), db.engine.connect() as connection:
+        assert connection.exec_driver_sql(r"SELECT portal_fold_term('a\b')").scalar_one() == "a ᐘ b"
+    disconnect(app)

@@ -116,6 +116,7 @@ WORKING = {
         "ALTER ROLE {login} IN DATABASE {database} SET intervalstyle = 'sql_standard'",
         "ALTER ROLE {login} IN DATABASE {database} SET client_encoding = 'LATIN1'",
         "ALTER ROLE {login} IN DATABASE {database} SET row_security = off",
+        "ALTER ROLE {login} IN DATABASE {database} SET standard_conforming_strings = off",
         "ALTER ROLE {login} IN DATABASE {database} SET default_transaction_isolation = serializable",
     ),
 }  # fmt: skip

@@ -81,6 +81,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "new email": {"pending_email": "other@example.com"},
     "another link used": {"link_counter": 1},
     "deactivated": {"is_active": False},
+    "expired": {"expires_on": now().date() - timedelta(days=1)},
     "deleted": {"deleted_at": now()},
 }
 

@@ -260,7 +260,7 @@ def test_an_admin_names_only_their_own_organization(app: Flask, ours: PageClient
 
 def test_super_admins_name_organizations_by_slug(app: Flask, roots: PageClient, acme: Tenant, birch: Tenant) -> None:
     import_id = upload(
-        roots, f"Email,Organization slug\na@example.com,{birch.slug}\nb@example.com,\nc@example.com,nowhere\n"
+        roots, f"Email,Organization (URL name)\na@example.com,{birch.slug}\nb@example.com,\nc@example.com,nowhere\n"
     )
     settings(roots, import_id, organization=acme.slug)
     assert reasons(app, import_id) == ["Organization: there is no organization with the URL name “nowhere”."]

@@ -78,10 +78,10 @@ def _remove_all(user_id: uuid.UUID) -> None:
 def begin_digest(
     user_id: uuid.UUID, due: datetime, until: datetime, *, lost: Collection[uuid.UUID], has_news: bool
 ) -> None:
-    """Begin the next period, and queue the email about the last one, in one transaction. An email that still waits
-    for the mail server covers both.
+    """Begin the next period, and queue the email about the last one, in one transaction.
 
-    Only one of several workers does so: the others wait, and find no row that is still due. Call it as the system.
+    Only one of several workers does so: the others wait, and find no row that is still due. An email that still
+    waits for the mail server covers both periods. Call it as the system.
     """
     db.session.execute(delete(Follow).where(Follow.id.in_(lost)), execution_options=UNCHANGED)
     mine = Follow.user_id == user_id, Follow.digest_until < due

@@ -1,4 +1,4 @@
-"""Begin each transaction with one message: BEGIN, and the settings that tell PostgreSQL who the actor is."""
+"""Begin each transaction with one message: BEGIN and the settings of its actor."""
 
 from __future__ import annotations
 

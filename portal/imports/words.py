@@ -35,7 +35,7 @@ HEADINGS = {
         "accountexpires", "accountexpirationdate", "enddate", "contractenddate", "terminationdate", "leavingdate",
         "lastday", "austrittsdatum", "austritt", "vertragsende", "ablaufdatum", "befristetbis", "datedefin",
     ),
-    "organization": ("organizationurlname", "organizationslug", "organisationslug", "tenant", "mandant"),
+    "organization": ("organizationslug", "organisationslug", "tenant", "mandant"),
 }  # fmt: skip
 YES = {
     "true", "1", "yes", "y", "ja", "j", "oui", "x", "active", "enabled", "aktiv", "wahr", "member", "admin", "on",

@@ -57,7 +57,7 @@ class Teams(Resource[Team]):
     imported = {
         "name": ("name", "team", "teamname", "group", "groupname", "displayname", "gruppe", "abteilung"),
         "description": ("description", "beschreibung", "notes"),
-        "organization_id": ("organizationurlname", "organizationslug", "organisationslug", "tenant", "mandant"),
+        "organization_id": ("organizationslug", "organisationslug", "tenant", "mandant"),
     }
     new_form = NewTeamForm
     edit_form = EditTeamForm

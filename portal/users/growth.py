@@ -42,8 +42,8 @@ REMOVED_AT_ONCE = 10_000
 class DailyTotal(TenantOwned, Base):
     """People who came to and left an organization on a day, or, without one, the portal; and sign-ins.
 
-    People come when they are created, restored or moved there. Days are in UTC. Days that were more
-    than 40 days ago when they were counted are added to the first of their month. A day can have several rows.
+    People come when they are created, restored or moved there. Days are in UTC. What is written
+    for a day more than 40 days ago is added to the first of its month. A day can have several rows.
     """
 
     __tablename__ = "daily_totals"

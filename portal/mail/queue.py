@@ -21,8 +21,8 @@ from email.message import EmailMessage
 import psycopg
 from flask import Flask
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
-from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import DeleteJobCondition, Job
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import DeleteJobCondition, Job, Status
 from procrastinate.signals import on_stop
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
@@ -206,8 +206,16 @@ async def _rescue(queue: App, queues: Sequence[str]) -> None:
             for one in queues:
                 stalled = await queue.job_manager.get_stalled_jobs(queue=one, seconds_since_heartbeat=STALLED_SECONDS)
                 for job in stalled:
-                    await queue.job_manager.retry_job(job)
+                    await _return(queue, job)
         await asyncio.sleep(RESCUE_SECONDS)
+
+
+async def _return(queue: App, job: Job) -> None:
+    """Return a job to the queue. If its next batches are queued already, it is done, and would only hold them up."""
+    try:
+        await queue.job_manager.retry_job(job)
+    except UniqueViolation:
+        await queue.job_manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
 
 
 def work_on(app: Flask, *, with_signals: bool = False) -> None:

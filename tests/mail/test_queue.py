@@ -206,16 +206,21 @@ def test_retries_are_up_to_an_hour_apart_and_never_stop_for_an_unreachable_serve
     assert pause(queue.MOST_UNEXPECTED, ZeroDivisionError()) is None
 
 
-def test_a_killed_workers_job_is_done_by_the_next_worker(fresh_app: Flask, box: Postbox, nia: Person) -> None:
-    """Delivery is at least once, because nobody can know whether the email was sent before the kill."""
-    enqueue(fresh_app, "replay", nia.id)
-    with acting(fresh_app):
+def kill_worker(app: Flask) -> None:
+    """Leave what is queued as a worker that was killed leaves it."""
+    with acting(app):
         db.session.execute(WITHIN)
         killed = "INSERT INTO queue.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
         key = db.session.scalar(text(killed))
         begun = text("UPDATE queue.procrastinate_jobs SET status = 'doing', worker_id = :key")
         db.session.execute(begun, {"key": key})
         db.session.commit()
+
+
+def test_a_killed_workers_job_is_done_by_the_next_worker(fresh_app: Flask, box: Postbox, nia: Person) -> None:
+    """Delivery is at least once, because nobody can know whether the email was sent before the kill."""
+    enqueue(fresh_app, "replay", nia.id)
+    kill_worker(fresh_app)
 
     def sent() -> bool:
         send_queued_emails(fresh_app)
@@ -225,6 +230,27 @@ def test_a_killed_workers_job_is_done_by_the_next_worker(fresh_app: Flask, box: 
 
     assert [message["To"] for message in box.emails] == [nia.email]
     assert states(fresh_app) == []
+
+
+def test_a_worker_that_was_killed_after_queuing_the_next_batches_holds_up_nothing(
+    fresh_app: Flask, nia: Person
+) -> None:
+    queued = text("INSERT INTO queue.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)"
+                  " VALUES ('jobs', 'work', :key, :key, jsonb_build_object('job_id', CAST(:key AS text)))")  # fmt: skip
+    for kills in (True, False):
+        with acting(fresh_app):
+            db.session.execute(WITHIN)
+            db.session.execute(queued, {"key": str(nia.id)})
+            db.session.commit()
+        if kills:
+            kill_worker(fresh_app)
+
+    def is_done() -> bool:
+        send_queued_emails(fresh_app)
+        with acting(fresh_app):
+            return not db.session.scalar(text("SELECT count(*) FROM queue.procrastinate_jobs"))
+
+    until(is_done, "a job is stuck")
 
 
 def test_the_demo_keeps_emails_in_the_outbox(fresh_app: Flask, nia: Person) -> None:

@@ -71,15 +71,16 @@ def _listed(resource: Resource[Any], q: str) -> Listing:
 
 
 def _links(text: str) -> Iterator[Hit]:
-    """Pages and actions in which every word is the beginning of a word, an exact label first."""
-    hits = []
+    """Pages and actions in which every word is the beginning of a word, each URL once, an exact label first."""
+    hits: dict[str, Hit] = {}
     for link in found():
         if target := link.target():
             label, url = target
             own = f"{label} {link.also}".casefold().split()
             if all(any(one.startswith(word) for one in own) for word in text.split()):
-                hits.append(Hit(label, url, link.icon, is_sent=link.is_sent, is_exact=label.casefold() == text))
-    yield from sorted(hits, key=lambda hit: not hit.is_exact)
+                is_exact = label.casefold() == text
+                hits.setdefault(url, Hit(label, url, link.icon, is_sent=link.is_sent, is_exact=is_exact))
+    yield from sorted(hits.values(), key=lambda hit: not hit.is_exact)
 
 
 def _rows_of(resource: Resource[Any], text: str, *, counts: bool) -> Group:

@@ -1,8 +1,8 @@
 """Row-level security: its roles, expressions for its policies, and the columns that the data browser can't read.
 
-Transactions of ADMINs and USERs run as TENANT_ROLE (see core/db.py), which can't log in, owns nothing and has only the
-privileges granted in portal/sql. SUPER_ADMINs, sign-in, workers and the command line run as the tables' owner, which
-the policies don't restrict.
+Transactions of ADMINs and USERs run as TENANT_ROLE (see core/beginning.py), which can't log in, owns nothing and has
+only the privileges granted in portal/sql. SUPER_ADMINs, sign-in, workers and the command line run as the tables' owner,
+which the policies don't restrict.
 Policies are enabled, not forced: forced ones would restrict a plain owner, but not a superuser. They catch forgotten
 filters; they don't stop injected SQL, which could reset the role.
 """

@@ -1,5 +1,5 @@
 -- Decides again what to do with some rows of an import that aren't refused yet, without writing people. Returns how
--- many addresses belong to people whom the caller can't see: portal/imports/checking.py limits how many a caller can
+-- many addresses belong to people whom the caller can't see: imports/people_by_sql.py limits how many a caller can
 -- find out. Runs as the owner. Looks everything up by index, because rows just written have no statistics yet.
 CREATE OR REPLACE FUNCTION portal_check_import(
     checked uuid, first integer, last integer, overwrites text[], granted text[])

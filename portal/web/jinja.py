@@ -91,7 +91,7 @@ def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], .
 
 @lru_cache(maxsize=500)
 def once(macro: Macro, *given: Hashable) -> Markup:
-    """What a macro renders, remembered: only for macros that use nothing but what they are given."""
+    """What an imported macro renders, remembered: only for macros that use nothing but what they are given."""
     return Markup(macro(*given))  # noqa: S704 -- macros escape
 
 

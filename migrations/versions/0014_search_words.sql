@@ -14,11 +14,10 @@ CREATE INDEX IF NOT EXISTS search_words_similar_idx ON search_words USING gin (w
 WHERE organization_id = '00000000-0000-0000-0000-000000000000';
 
 -- The words of a folded text for which misspelled ones can be exchanged: no numbers, no signs, nothing very short.
-CREATE OR REPLACE FUNCTION portal_words(value text) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 6
-BEGIN ATOMIC
+CREATE OR REPLACE FUNCTION portal_words(value text) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 6 AS $$
     SELECT word FROM string_to_table(replace(value, 'ᐖ', ''), ' ') word
     WHERE char_length(word) BETWEEN 3 AND 40 AND word !~ '[0-9]';
-END;
+$$;
 
 -- The statement that adds those words of rows that search_words lacks, for their tenants and for everybody. Nobody
 -- waits for another transaction that adds the same word: it is then there twice. `rows` is a table, or rows of one.

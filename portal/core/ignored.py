@@ -15,13 +15,13 @@ def sentences(arguments: Mapping[str, str], chosen: Mapping[str, str], filters: 
     known = [*filters, *chosen, *PLACES]
     other = {name for name, own in chosen.items() if arguments.get(name) not in (None, "", own)}
     strange = [name[:LONGEST] for name in arguments if name not in known][:MOST]
-    return {name: no_choice(name, arguments[name]) for name in other} | {
-        name: _unknown(name, known) for name in strange
-    }
+    found = {name: no_choice(name) for name in other}
+    return found | {name: _unknown(name, known) for name in strange}
 
 
-def no_choice(name: str, value: str) -> str:
-    return f"“{value[:LONGEST]}” is not an option for “{name}”, so it has no effect."
+def no_choice(name: str) -> str:
+    """Without the value: no page repeats what may be somebody's email address."""
+    return f"“{name}” has no such option, so it has no effect."
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

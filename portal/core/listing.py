@@ -56,7 +56,7 @@ class Listing:
                 self.filters[name] = value
                 self._conditions.append(condition)
             elif value:
-                self.refused[name] = one.wrong or ignored.no_choice(name, value)
+                self.refused[name] = one.wrong or ignored.no_choice(name)
         self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
         sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
         self.default_sort = BEST if self.has_best else self.tab.default_sort

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
-from flask import flash
+from flask import flash, url_for
 from markupsafe import Markup
 from sqlalchemy import ColumnElement, Select, bindparam, case, inspect, select, true
 from sqlalchemy.orm import aliased
@@ -96,13 +96,14 @@ class Resource(ABC, Generic[Row]):
 
     def url(self, page: str, row_id: uuid.UUID | None = None, **arguments: Any) -> str:
         """The URL of one of its pages."""
-        return path_of(f"{self.name}.{page}", row_id, **arguments)
+        where = arguments if row_id is None else {"id": row_id, **arguments}
+        return url_for(f"{self.name}.{page}", **where) if where else path_of(f"{self.name}.{page}")
 
     def history_url(self, row_id: uuid.UUID) -> str:
-        return path_of(f"{self.name}_activity.show", row_id)
+        return url_for(f"{self.name}_activity.show", id=row_id)
 
     def undo_url(self, row_id: uuid.UUID) -> str:
-        return path_of(self.undo_endpoint, row_id)
+        return url_for(self.undo_endpoint, id=row_id)
 
     @property
     def undo_endpoint(self) -> str:

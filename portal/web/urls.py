@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import uuid
 from functools import lru_cache
 from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import request, url_for
-
-from portal.core.keys import NO_KEY
 
 LONGEST = 2000
 ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
@@ -26,21 +23,14 @@ def with_query(url: str) -> str:
     return f"{url}?{query}" if query else url
 
 
-def path_of(endpoint: str, row_id: uuid.UUID | None = None, **arguments: object) -> str:
-    """The URL of a page whose path contains nothing, or only a row's `id`; other arguments are its query.
-
-    Its form is remembered, because pages contain many.
-    """
-    path = _path_of(endpoint, request.root_path, row_id and NO_KEY)
-    if row_id is not None:
-        path = path.replace(str(NO_KEY), str(row_id))
-    query = urlencode({name: value for name, value in arguments.items() if value is not None})
-    return f"{path}?{query}" if query else path
+def path_of(endpoint: str) -> str:
+    """The path of a page that takes no arguments. Remembered, because pages contain many."""
+    return _path_of(endpoint, request.root_path)
 
 
 @lru_cache(maxsize=1000)
-def _path_of(endpoint: str, _root: str, row_id: uuid.UUID | None) -> str:
-    return url_for(endpoint, id=row_id) if row_id else url_for(endpoint)
+def _path_of(endpoint: str, _root: str) -> str:
+    return url_for(endpoint)
 
 
 def home() -> str:

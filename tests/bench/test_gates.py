@@ -26,7 +26,8 @@ from tests.rounds import rounds
 
 PEOPLE = rounds("PEOPLE", 30_000)
 MOST_ROWS = 10_500  # about 10,000, with those of other tables
-PAGE, PART, FORM = (26_400, 6_200), (17_400, 3_600), 8_500
+LIST, NOTHING = 3, 8  # statements; a search that finds nothing looks for similar words, organizations and teams
+PAGE, PART, FORM = (27_200, 6_400), (17_400, 3_600), 8_500
 INSIDE = "SELECT id FROM users WHERE organization_id = %s AND role = 'USER' AND deleted_at IS NULL LIMIT 1"
 # Entries of indexes and rows of tables that the transaction has read, also inside functions.
 READ = """SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(oid)), 0) FROM pg_class
@@ -138,7 +139,7 @@ def test_a_list_takes_three_statements_few_rows_and_few_bytes(
     part = clients[email].get(address(path, found), headers=HTMX)
 
     assert page.status_code == 200
-    assert_within(seen, 3)
+    assert_within(seen, LIST if b"<tbody>" in page.data else NOTHING)
     assert max(one for one, _ in seen.statements) > 0  # it is measured
     for answer, (plain, compressed) in ((page, PAGE), (part, PART)):
         assert len(answer.data) < plain
@@ -154,7 +155,7 @@ def test_lists_of_super_admins_take_as_little(
         page = clients[SUPER_ADMIN].get(path.replace("INSIDE", str(found.organization)))
 
     assert page.status_code == 200
-    assert_within(seen, 3)
+    assert_within(seen, LIST if b"<tbody>" in page.data else NOTHING)
     assert len(page.data) < PAGE[0]
 
 

@@ -12,10 +12,10 @@ from tests.cast import Person
 NO_EFFECT = {
     "roel=ADMIN": "This list has no filter “roel”, so it has no effect. Did you mean “role”?",
     "x=1": "This list has no filter “x”, so it has no effect.",
-    "role=ADMON": "“ADMON” is not an option for “role”, so it has no effect.",
-    "status=gone": "“gone” is not an option for “status”, so it has no effect.",
-    "sort=age": "“age” is not an option for “sort”, so it has no effect.",
-    "per_page=7": "“7” is not an option for “per_page”, so it has no effect.",
+    "role=ADMON": "“role” has no such option, so it has no effect.",
+    "status=gone": "“status” has no such option, so it has no effect.",
+    "sort=age": "“sort” has no such option, so it has no effect.",
+    "per_page=7": "“per_page” has no such option, so it has no effect.",
     "%3Cb%3E=1": "This list has no filter “<b>”, so it has no effect.",
 }
 

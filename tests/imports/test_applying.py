@@ -65,10 +65,14 @@ def received(app: Flask, person: Person, content: str, **options: Any) -> uuid.U
 
 
 def run(app: Flask, job_id: uuid.UUID | None) -> Job:
+    """Do the job, in as many of a worker's turns as it takes on a slow machine."""
     assert job_id
-    with app.app_context():
-        running.run(job_id)
-    job: Job = Builder(app).read(Job, job_id)
+    for _ in range(20):
+        with app.app_context():
+            running.run(job_id)
+        job: Job = Builder(app).read(Job, job_id)
+        if job.state != "running":
+            break
     return job
 
 

@@ -124,7 +124,7 @@ def test_pages_use_the_time_zone_of_the_browser_by_default(
     page = client.get(f"/users/{gone.id}").text
     assert '<time datetime="2025-07-01T22:30:00Z" title="2 Jul 2025, 00:30:00 CEST">2 Jul 2025<' in page
     assert 'data-browser-time="GET"' in page
-    assert f"Time zone: {BERLIN}." in client.get("/").text
+    assert f"Days and times are {BERLIN}." in client.get("/activity/").text
     client.send("/account/", {"time_zone": KATHMANDU})
     assert "2 Jul 2025, 04:15:00 +0545" in client.get(f"/users/{gone.id}").text
 

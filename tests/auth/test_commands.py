@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from portal.auth import commands, queries
 from portal.core.clock import now
 from portal.core.db import db
-from portal.core.statements import watched
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime, open_session
 from portal.tokens.models import Session
@@ -81,16 +80,23 @@ SELECT n::text, user_id, idle, expires_at, ends_at FROM sessions, generate_serie
 
 def test_looking_up_a_session_is_one_statement_that_uses_an_index(app: Flask, uma: Person) -> None:
     visitor = Visitor(app, uma)
-    with watched() as seen:
-        visitor.get("/nowhere")
+    seen: list[tuple[str, Any]] = []
+    with app.app_context():
+        engine = db.engine
 
-    (statement,) = [one.text for one in seen if "sessions" in one.text]
-    statement = re.sub(r"%\(\w+\)s", "now()", statement.replace("%(token)s", "'token'"))
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", watch)
+    visitor.get("/nowhere")
+    event.remove(engine, "before_cursor_execute", watch)
+
+    ((statement, parameters),) = [one for one in seen if "sessions" in one[0]]
     with acting(app):
         connection = db.session.connection()
         connection.exec_driver_sql(MANY_SESSIONS)
         connection.exec_driver_sql("ANALYZE sessions")
-        plan = str(connection.exec_driver_sql(f"EXPLAIN {statement}").all())
+        plan = str(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all())
         db.session.rollback()
     assert "Index Scan using sessions_token_key" in plan, plan
 

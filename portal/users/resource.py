@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ from portal.users.permissions import USERS_ANY_TENANT
 from portal.users.states import listed_state
 from portal.web.activity_feed import feed
 from portal.web.forms import Form
-from portal.web.jinja import badge, email
+from portal.web.jinja import badge, day, email
 from portal.web.zones import label_of
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
@@ -191,6 +192,8 @@ class People(Resource[User]):
             return label_of(value)
         if name == "role" and value:
             return (value if isinstance(value, Role) else Role[value]).label
+        if name == "expires_on" and value:
+            return day(date.fromisoformat(str(value)))
         return readable_email(value) if name in ("email", "pending_email") and value else in_words(value)
 
     def keys_matching(self, text: str, most: int) -> Sequence[uuid.UUID]:

@@ -57,6 +57,7 @@ def test_a_day_is_entered_shown_listed_and_canceled_with_one_click(
 
     shown = ours.get(f"/users/{uma.id}").text
     assert "Last day of access" in text_of(shown)
+    assert str(in_days(10)) not in text_of(shown)  # also in the history, as people write it
     assert "Cancel expiry" in shown
     for value in ("any", "soon"):
         assert uma.email in ours.get(f"/users/?expiry={value}").text

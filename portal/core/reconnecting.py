@@ -1,6 +1,7 @@
 """Replace idle connections that the server closed, before any statement is sent on them.
 
-This happens after idle_session_timeout, a restart or a failover. No statement is ever sent twice.
+This happens after idle_session_timeout, a restart or a failover. No statement is ever sent twice, except
+look-ups that only read: see `db.first_as_system`.
 """
 
 from __future__ import annotations

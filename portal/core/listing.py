@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, select, tuple_
+from sqlalchemy import ColumnExpressionArgument, Row, bindparam, func, literal, null, select, tuple_
 
 from portal.core import counts, cursors, ignored
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
-from portal.core.db import db
+from portal.core.db import db, read
 from portal.core.keys import read_key
+from portal.core.scoping import kept
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
 from portal.core.sources import Link as Link
@@ -32,6 +33,8 @@ NO_FILTERS: Mapping[str, Filter] = {}
 PER_PAGE = (25, 50, 100)
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
+MOST_KEPT = 64
+_kept: dict[Hashable, tuple[Rows, float | None]] = {}
 
 
 class Listing:
@@ -76,13 +79,8 @@ class Listing:
     def page(self) -> Page:
         """Read the page in one statement, perhaps after the planner's estimate."""
         known = self._known_total
-        statement = self._page_statement()
-        counting = self._counting() if known is None else None
-        if counting:
-            statement = statement.add_columns(counting[0].label("counted"))
-        if self.q:
-            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
-        found = db.session.execute(statement, execution_options=self.options).all()
+        statement, bound = self._kept_statement()
+        found = read(statement, _named(self._place), **self.options)
         if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
@@ -94,13 +92,38 @@ class Listing:
             total = known
         elif not (more or backward or self._after):
             total = Count(len(rows))
-        elif counting:
-            total = Count.bounded(rows[0].counted if rows else 0, counting[1])
+        elif bound is not None:
+            total = Count.bounded(rows[0].counted if rows else 0, bound)
         else:
             total = Count(self.about or 0, "about")
         if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
+
+    def _kept_statement(self) -> tuple[Rows, float | None]:
+        """The whole statement and the bound of its count, remembered for lists without search and filters."""
+        if not self.source.is_kept or self.is_filtered:
+            return self._whole_statement()
+        order = self._column, self._downward(), self.per_page, bool(self._place)
+        form = self.source.rows, self.tab.condition, *order, current_actor().role
+        if form not in _kept:
+            statement, bound = self._whole_statement()
+            if bound != math.inf:  # whether it counts depends on an estimate
+                return statement, bound
+            if len(_kept) >= MOST_KEPT:
+                _kept.clear()
+            _kept[form] = kept(statement), bound
+        return _kept[form]
+
+    def _whole_statement(self) -> tuple[Rows, float | None]:
+        """The statement of the page with its number of rows, and the bound of that number, None if it doesn't count."""
+        statement = self._page_statement()
+        counting = self._counting() if self._known_total is None else None
+        if counting:
+            statement = statement.add_columns(counting[0].label("counted"))
+        if self.q:
+            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
+        return statement, counting[1] if counting else None
 
     def after(self, place: tuple[Any, uuid.UUID] | None, most: int) -> Rows:
         """The statement for `most` rows after the one with this sort key and id, or of the first rows."""
@@ -112,7 +135,7 @@ class Listing:
         found: Sequence[Row[Any]] = ()
         while not found or len(found) == size:
             place = (found[-1].sort_key, found[-1].id) if found else None
-            found = db.session.execute(self.after(place, size), execution_options=self.options).all()
+            found = read(self.after(place, size), **self.options)
             if not found:
                 return
             yield found
@@ -156,10 +179,16 @@ class Listing:
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
         """The rows from the start of the page, plus one to find out whether there is a next page."""
-        if cursor := self._before or self._after:
-            down = self._downward()
-            statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
+        if cursor := self._place:
+            values = (bindparam(*one, type_=key.type) for one, key in zip(_named(cursor).items(), keys, strict=True))
+            place = tuple_(*values)
+            statement = statement.where(tuple_(*keys) < place if self._downward() else tuple_(*keys) > place)
         return self._ordered(statement, *keys).limit(self.per_page + 1)
+
+    @property
+    def _place(self) -> tuple[Any, uuid.UUID] | None:
+        """The sort key and id of the row beside the page."""
+        return self._before or self._after
 
     def _ordered(self, statement: Rows, *keys: Any) -> Rows:
         down = self._downward()
@@ -192,7 +221,7 @@ class Listing:
 
     def _found_keys(self) -> Rows:
         """The keys from the start of the page. On a tenant's first page, one query finds both rows and count."""
-        place = self._before or self._after
+        place = self._place
         if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
         else:
@@ -328,3 +357,7 @@ class Listing:
             "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
             "last": self.url_with(page="last") if has_next else None,
         }
+
+
+def _named(place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
+    return dict(zip(("place", "place_id"), place or (), strict=False))

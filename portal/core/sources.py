@@ -106,3 +106,4 @@ class Source:
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
     count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known
+    is_kept: bool = False  # whether its rows, tabs and sort orders are built once, so that statements can be kept

@@ -81,7 +81,9 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
     asked = {**arguments, "last_sign_in_before": ""} if is_clash else {**arguments}
     if arguments.get("invitation") in INVITATIONS:
         asked["status"] = "invited"
-    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
+    source = Source(
+        User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of, is_kept=True
+    )
     found = Listing(source, asked, path)
     if is_clash:
         found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE

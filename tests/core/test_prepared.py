@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Role
 from portal.core.db import db, first_as_system
-from portal.core.prepared import Prepared
+from portal.core.prepared import prepared
 from portal.core.statements import watched
 from portal.users.models import User
 from tests.acting import acting
@@ -35,10 +35,10 @@ def test_its_rows_are_those_of_sqlalchemy(fresh_app: Flask) -> None:
 
 def test_it_joins_a_transaction_and_begins_none(fresh_app: Flask) -> None:
     with acting(fresh_app), db.engine.connect() as connection:
-        one = Prepared(select(func.pg_current_xact_id().label("id")), db.engine.dialect)
-        alone = [row.id for _ in range(2) for row in one.rows(connection)]
+        one = prepared(select(func.pg_current_xact_id().label("id")), db.engine.dialect)
+        alone = [row.id for _ in range(2) for row in one.rows(connection, {})]
         connection.begin()
-        together = [row.id for _ in range(2) for row in one.rows(connection)]
+        together = [row.id for _ in range(2) for row in one.rows(connection, {})]
 
     assert len({*alone, *together}) == 3
     assert together[0] == together[1]

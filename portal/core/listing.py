@@ -135,7 +135,7 @@ class Listing:
         found: Sequence[Row[Any]] = ()
         while not found or len(found) == size:
             place = (found[-1].sort_key, found[-1].id) if found else None
-            found = read(self.after(place, size), **self.options)
+            found = read(self.after(place, size), _named(place), **self.options)
             if not found:
                 return
             yield found
@@ -327,6 +327,12 @@ class Listing:
     def best_url(self) -> str | None:
         """The URL to sort by best match, if a search is sorted differently."""
         return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
+
+    @property
+    def sizes(self) -> list[Link]:
+        """The choices of rows per page."""
+        sizes = self.per_page_choices
+        return [Link(str(size), self.url_with(per_page=str(size)), size == self.per_page) for size in sizes]
 
     def sort_direction(self, name: str) -> str | None:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort)

@@ -25,10 +25,15 @@ class Link:
 class Page:
     """One page of rows, the total number of rows, and the URLs of neighboring pages (None if there is no such page)."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Any]
     total: Count
     links: Mapping[str, str | None]
     first_number: int | None
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the list has other pages."""
+        return any(self.links.values())
 
 
 @dataclass(frozen=True)

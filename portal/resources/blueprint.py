@@ -88,7 +88,7 @@ class Pages(Generic[Row]):
             "resources",
             listing,
             resource=self.resource,
-            columns=columns,
+            headings=[one.heading(listing) for one in columns],
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),

@@ -14,6 +14,7 @@ from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
 from portal.core.sources import named_tabs
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.organizations.models import Organization
+from portal.organizations.permissions import ORGANIZATIONS_LIST
 
 SUGGESTIONS = 10
 SAME_NAME = 10
@@ -50,11 +51,35 @@ def _rank(text: str) -> ColumnElement[int]:
 
 
 def filter_by(column: Any) -> Filter:
-    """Filter rows by their organization's key; the rows have an `organization_name`."""
+    """Filter rows by their organizations; the rows have an `organization_id` and an `organization_name`."""
     return Filter(
         lambda value: column == (read_key(value) or NO_KEY),
-        lambda _, row: (row.organization_name if row else "") or "One organization",
+        _called,
+        "No organization has this name, or several have. Choose a suggestion.",
+        label="Organization",
+        suggestions=Organization.__tablename__,
+        any_of=lambda values: column.in_([read_key(value) or NO_KEY for value in values]),
+        key_of=_key_of,
+        permission=ORGANIZATIONS_LIST,
     )
+
+
+def _key_of(text: str) -> str | None:
+    """The key of the only organization that a typed name or slug can mean, or that matches it."""
+    if not words_of(text):
+        return None
+    found = (
+        identified_by(text)
+        or db.session.scalars(select(Organization).where(*matches(Organization.search_text, text)).limit(2)).all()
+    )
+    return str(found[0].id) if len(found) == 1 else None
+
+
+def _called(value: str, row: Any) -> str:
+    key = read_key(value)
+    if row is not None and row.organization_id == key and row.organization_name:
+        return str(row.organization_name)
+    return names_of([key] if key else []).get(key or NO_KEY, "One organization")
 
 
 def by_id(organization_id: uuid.UUID) -> Select[Organization]:

@@ -176,6 +176,10 @@ def hue(key: uuid.UUID) -> int:
     return key.int % HUES + 1
 
 
+def link(url: str, text: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(url, text)
+
+
 def email(address: str) -> Markup:
     """An email address in readable form. It can wrap before @ and dots, and is copied without breaks."""
     text = escaped(readable_email(address)).replace("@", "<wbr>@").replace(".", "<wbr>.")

@@ -102,7 +102,7 @@ def _stopped(condition: ColumnElement[bool]) -> Sequence[Any]:
     found = (
         select(Session.id.label("session_id"), Session.viewed_id, Session.viewing_until, *about)
         .join(viewer, viewer.id == Session.user_id)
-        .join(viewed, viewed.id == Session.viewed_id)
+        .outerjoin(viewed, viewed.id == Session.viewed_id)
         .where(condition, Session.viewed_id.is_not(None))
         .with_for_update(of=Session)
     )

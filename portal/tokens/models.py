@@ -70,8 +70,8 @@ class Session(Keyed, OfPerson, Base):
     ends_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     viewed_id: Mapped[uuid.UUID | None] = mapped_column(
-        ForeignKey("users.id", ondelete="SET NULL", onupdate="CASCADE"), deferred=True, deferred_raiseload=True
-    )
+        deferred=True, deferred_raiseload=True
+    )  # no foreign key: the session belongs to somebody else
     viewing_until: Mapped[datetime | None] = mapped_column(deferred=True, deferred_raiseload=True)
     viewing_access: Mapped[str | None] = mapped_column(
         deferred=True, deferred_raiseload=True

@@ -25,7 +25,7 @@ from tests.cast import PASSWORD, Builder, Person, Tenant, page_client
 from tests.pages import HTMX, PageClient, fields_of, text_of
 
 REASON = "Support request 4711"
-BANNER = "Nothing can be changed. Stop viewing"
+BANNER = "Stop viewing"
 HIDDEN = (
     "/account/password",
     "/account/email",
@@ -76,7 +76,7 @@ def test_an_administrator_sees_the_portal_as_a_person_who_reads_of_it(
     answer = begin(staff, uma)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = text_of(staff.get("/account/").text)
-    assert f"Viewing as {uma.name} until" in page
+    assert f"Viewing as {uma.name}, read-only until" in page
     assert uma.email in page
     assert staff.get("/users/").status_code == 403  # as for Uma
 

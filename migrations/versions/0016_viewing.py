@@ -7,15 +7,14 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index
 from migrations.helpers.scripts import run, run_file
 
-revision = "0018_viewing"
+revision = "0016_viewing"
 down_revision = "0015_import_kinds"
 branch_labels = None
 depends_on = None
 
 COLUMNS = """
 ALTER TABLE sessions
-ADD COLUMN IF NOT EXISTS viewed_id uuid
-CONSTRAINT sessions_viewed_id_fkey REFERENCES users (id) ON DELETE SET NULL ON UPDATE CASCADE,
+ADD COLUMN IF NOT EXISTS viewed_id uuid,
 ADD COLUMN IF NOT EXISTS viewing_until timestamptz,
 ADD COLUMN IF NOT EXISTS viewing_access text
 """

@@ -10,7 +10,7 @@ from migrations.helpers.online import committing, make_index, make_next, patient
 from migrations.helpers.scripts import run, run_file
 
 revision = "0016_filters"
-down_revision = "0015_import_kinds"
+down_revision = "0016_viewing"
 branch_labels = None
 depends_on = None
 

@@ -88,7 +88,10 @@ def prepared(statement: Columns, dialect: Dialect, *, literal: bool = False) -> 
     With `literal`, the text contains the values. PostgreSQL keeps the plan of a statement without parameters.
     """
     kwargs = {"literal_binds": True} if literal else {}
-    return Prepared(statement, statement.compile(dialect=dialect, compile_kwargs=kwargs), dialect)
+    one = Prepared(statement, statement.compile(dialect=dialect, compile_kwargs=kwargs), dialect)
+    if one.depends_on_values:
+        raise ValueError("the text of this statement depends on its values")
+    return one
 
 
 _of_form: WeakKeyDictionary[Any, Prepared] = WeakKeyDictionary()  # by what SQLAlchemy compiled

@@ -33,9 +33,10 @@ def upgrade() -> None:
 
     The planner doesn't use the statistics of partial indexes, so it needs others on their expression.
     """
-    seen = ["last_sign_in_at"]
-    signed_in, changed = [SIGNED_IN, NEWEST], [sa.text("updated_at DESC"), NEWEST]
-    of_all, of_one = {"postgresql_where": ACTIVE}, "organization_id"
+    seen, of_one = ["last_sign_in_at"], sa.text("organization_id")
+    signed_in: list[str | sa.TextClause] = [SIGNED_IN, NEWEST]
+    changed = [sa.text("updated_at DESC"), NEWEST]
+    of_all = {"postgresql_where": ACTIVE}
     make_next("users_last_sign_in_idx", "users", signed_in, postgresql_include=[*seen, *EVERYWHERE], **of_all)
     inside = "users_organization_last_sign_in_idx"
     make_next(inside, "users", [of_one, *signed_in], postgresql_include=[*seen, *INSIDE], **of_all)

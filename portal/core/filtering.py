@@ -60,6 +60,7 @@ def _choose(found: Chosen, name: str, one: Filter, value: str) -> None:
             values = list(dict.fromkeys([*values[:-1], key]))
         else:
             found.typed[name] = entered[:LONGEST]
+            found.refused |= {name: wrong} if key is not None else {}
     valid = [part for part in values if one.condition(part) is not None] if len(values) > 1 else values
     if len(valid) < len(values):
         found.refused[name] = wrong

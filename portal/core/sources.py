@@ -78,7 +78,7 @@ class Filter:
     that table, or else as a date. If it divides a tab, its choices are shown as parts of that tab, except the one for
     the `whole` tab. `is_found` is false if the source's `find` doesn't apply it. With `any_of`, the condition for rows
     with any of several values, URLs can have several, separated by commas. `key_of` finds the key of the row that has
-    the entered name; URLs contain the key.
+    the entered name, which URLs then contain; it returns an empty text to refuse a name, None to pass it on.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]

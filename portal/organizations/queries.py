@@ -64,15 +64,15 @@ def filter_by(column: Any) -> Filter:
     )
 
 
-def _key_of(text: str) -> str | None:
-    """The key of the only organization that a typed name or slug can mean, or that matches it."""
+def _key_of(text: str) -> str:
+    """The key of the only organization that a typed name or slug can mean, or that matches it; empty without one."""
     if not words_of(text):
-        return None
+        return ""
     found = (
         identified_by(text)
         or db.session.scalars(select(Organization).where(*matches(Organization.search_text, text)).limit(2)).all()
     )
-    return str(found[0].id) if len(found) == 1 else None
+    return str(found[0].id) if len(found) == 1 else ""
 
 
 def _called(value: str, row: Any) -> str:

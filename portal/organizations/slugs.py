@@ -32,9 +32,9 @@ def show(slug: str) -> ResponseReturnValue:
 
 
 def linked(row: Any) -> Markup | str:
-    """The name of a row's organization, as a link. The slug of a deleted one may be that of another."""
+    """The name of a row's organization, as a link. Deleted ones have no slug, because another may have the same."""
     if not row.organization_name:
         return ""
-    is_certain = row.organization_slug and not (row.deleted_at or getattr(row, "organization_deleted", False))
-    url = f"{home()}o/{row.organization_slug}" if is_certain else f"{home()}organizations/{row.organization_id}"
+    slug = row.organization_slug
+    url = f"{home()}o/{slug}" if slug else f"{home()}organizations/{row.organization_id}"
     return link(url, row.organization_name)

@@ -136,8 +136,7 @@ class Pages(Generic[Row]):
     def filters(self) -> ResponseReturnValue:
         """Set any filters of the list at once, also those that it doesn't show."""
         listing = self._listing(path=self.resource.url("index"))
-        fragment = "resources/_filters.html"
-        return render("resources/filters.html", fragment=fragment, resource=self.resource, listing=listing)
+        return render("resources/filters.html", resource=self.resource, listing=listing)
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

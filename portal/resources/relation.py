@@ -156,6 +156,7 @@ class Side:
             label=noun if self.other is self.relation.groups else "",
             suggestions=self.other.name,
             is_found=False,
+            is_rare=True,
             any_of=lambda values: or_(
                 false(), *(one for value in values if (one := self._by_other(value)) is not None)
             ),

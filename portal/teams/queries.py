@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from portal.core.listing import Filter, Listing, Source
 from portal.core.sources import named_tabs
@@ -21,6 +21,6 @@ COLUMNS = (Team.id, Team.name, Team.description, Team.created_at, Team.deleted_a
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter], people: Any) -> Listing:
     """The list of teams for these URL arguments. `people` is the column that counts them."""
     name = func.coalesce(Organization.name, "").label("organization_name")
-    slug = Organization.slug.label("organization_slug")
+    slug = case((Organization.deleted_at.is_(None), Organization.slug)).label("organization_slug")
     rows = select(*COLUMNS, name, slug, people).outerjoin(Organization, Organization.id == Team.organization_id)
     return Listing(Source(Team, rows, TABS, {"organization": ORGANIZATION, **filters}), arguments, path)

@@ -171,7 +171,7 @@ def people() -> Rows:
     """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
-    slug = Organization.slug.label("organization_slug")
+    slug = case((Organization.deleted_at.is_(None), Organization.slug)).label("organization_slug")
     return select(*COLUMNS, name, slug, gone).outerjoin(Organization, Organization.id == User.organization_id)
 
 

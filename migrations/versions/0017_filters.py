@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from migrations.helpers.online import committing, make_index, make_next, patient, put_next
 from migrations.helpers.scripts import run, run_file
 
-revision = "0016_filters"
+revision = "0017_filters"
 down_revision = "0016_viewing"
 branch_labels = None
 depends_on = None
@@ -33,9 +33,10 @@ def upgrade() -> None:
 
     The planner doesn't use the statistics of partial indexes, so it needs others on their expression.
     """
-    seen = ["last_sign_in_at"]
-    signed_in, changed = [SIGNED_IN, NEWEST], [sa.text("updated_at DESC"), NEWEST]
-    of_all, of_one = {"postgresql_where": ACTIVE}, "organization_id"
+    seen, of_one = ["last_sign_in_at"], sa.text("organization_id")
+    signed_in: list[str | sa.TextClause] = [SIGNED_IN, NEWEST]
+    changed = [sa.text("updated_at DESC"), NEWEST]
+    of_all = {"postgresql_where": ACTIVE}
     make_next("users_last_sign_in_idx", "users", signed_in, postgresql_include=[*seen, *EVERYWHERE], **of_all)
     inside = "users_organization_last_sign_in_idx"
     make_next(inside, "users", [of_one, *signed_in], postgresql_include=[*seen, *INSIDE], **of_all)
@@ -64,4 +65,4 @@ def downgrade() -> None:
     put_next("users_last_sign_in_idx")
     put_next(inside)
     run("DROP FUNCTION portal_find_users")
-    run(Path(__file__).with_name("0016_filters_former.sql").read_text(encoding="utf-8"))
+    run(Path(__file__).with_name("0017_filters_former.sql").read_text(encoding="utf-8"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0016_settings"
-down_revision = "0015_import_kinds"
+revision = "0017_settings"
+down_revision = "0016_viewing"
 branch_labels = None
 depends_on = None
 

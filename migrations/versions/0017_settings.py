@@ -18,4 +18,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The settings are lost."""
-    run(Path(__file__).with_name("0016_settings_former.sql").read_text(encoding="utf-8"))
+    run(Path(__file__).with_name(f"{revision}_former.sql").read_text(encoding="utf-8"))

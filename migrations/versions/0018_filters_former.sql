@@ -1,4 +1,4 @@
--- The search of people as it was before 0017.
+-- The search of people as it was before 0018.
 
 -- Searches people with the trigram index, in the requested order. LIKE isn't leakproof, so behind a tenant's policy it
 -- would read every row: the function runs as the owner and applies the tenant's condition itself. A statement contains

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from migrations.helpers.online import committing, make_index, make_next, patient, put_next
 from migrations.helpers.scripts import run, run_file
 
-revision = "0017_filters"
-down_revision = "0016_viewing"
+revision = "0018_filters"
+down_revision = "0017_settings"
 branch_labels = None
 depends_on = None
 
@@ -65,4 +65,4 @@ def downgrade() -> None:
     put_next("users_last_sign_in_idx")
     put_next(inside)
     run("DROP FUNCTION portal_find_users")
-    run(Path(__file__).with_name("0017_filters_former.sql").read_text(encoding="utf-8"))
+    run(Path(__file__).with_name("0018_filters_former.sql").read_text(encoding="utf-8"))

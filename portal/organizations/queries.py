@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 
 from portal.core.db import db
 from portal.core.keys import NO_KEY, read_key
@@ -19,6 +19,8 @@ from portal.organizations.permissions import ORGANIZATIONS_LIST
 SUGGESTIONS = 10
 SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
+# Of lists of rows that belong to an organization. Deleted ones have none, because another may have the same.
+SLUG = case((Organization.deleted_at.is_not(None), null()), else_=Organization.slug).label("organization_slug")
 TABS = named_tabs(Organization, true())
 COLUMNS = (
     Organization.id,

@@ -34,6 +34,7 @@ from portal.core.history import Activity
 from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
+from portal.organizations.queries import SLUG
 from portal.users.filters import FILTERS, INVITATIONS, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
 from portal.users.models import User, full_name, has_invitation
 from portal.users.totals import count_of
@@ -171,8 +172,7 @@ def people() -> Rows:
     """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
-    slug = case((Organization.deleted_at.is_(None), Organization.slug)).label("organization_slug")
-    return select(*COLUMNS, name, slug, gone).outerjoin(Organization, Organization.id == User.organization_id)
+    return select(*COLUMNS, name, SLUG, gone).outerjoin(Organization, Organization.id == User.organization_id)
 
 
 def in_deleted_organization() -> ColumnElement[bool]:

@@ -67,12 +67,16 @@ def index() -> ResponseReturnValue:
 def _by_organization(*, by_day: bool) -> Ranking:
     """Which organizations grew most."""
     found = arrivals(by_day=by_day)
-    rows = [(one.name or "No organization", _url_of(one), one.people) for one in found]
+    rows = [(_name_of(one), _url_of(one), one.people) for one in found]
     counted = found[0].counted if found else 0
     most = f"{rows[0][0]} has the most: {rows[0][2]:,}." if rows else ""
     which = f"Among the newest {counted:,} people" if counted == NEWEST else f"{counted:,} in all"
     summary = f"{which}. {most}" if rows else "None in this period."
     return ranking("New people by organization", "New people", summary, rows)
+
+
+def _name_of(one: Arrival) -> str:
+    return one.name or ("A deleted organization" if one.organization_id else "No organization")
 
 
 def _url_of(one: Arrival) -> str:

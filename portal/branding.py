@@ -148,6 +148,6 @@ def style_of(name: str, accent: Accent | None, logo_url: str | None) -> str:
     if logo_url:
         rules.append(f'.home::before {{ content: "" / ""; background: url("{logo_url}") center / contain no-repeat; }}')
     elif name != NAME:
-        letter = next((one for one in name.upper() if one.isalnum()), "")
-        rules.append(f'.home::before {{ content: "{letter}" / ""; }}')
+        initial = next((one for one in name.upper() if one.isalnum()), "")
+        rules.append(f'.home::before {{ content: "{initial}" / ""; }}')
     return "\n".join(rules)

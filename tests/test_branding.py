@@ -104,7 +104,7 @@ def test_they_appear_in_titles_styles_and_authenticator_apps(
         assert qr_code(new_secret(), ada.email)
 
 
-def test_without_a_logo_the_mark_is_the_first_letter_of_the_name(
+def test_without_a_logo_the_mark_is_the_initial_of_the_name(
     client: PageClient, change_settings: Callable[..., None]
 ) -> None:
     change_settings(product_name="“Acme”")

@@ -11,7 +11,7 @@ from portal.web.jinja import MONTHS
 WIDTH, HEIGHT = 280, 150
 LEFT, RIGHT, TOP, BOTTOM = 36, 4, 8, 22
 STEPS = 4  # grid lines above the lowest, at most
-NAMED, LETTERS = 112, 17  # the room for names, and how many letters fit
+NAMED, CHARACTERS = 112, 17  # the room for names, and how many characters fit
 FACTORS = (1, 2, 5)  # times a power of ten: the steps between grid lines
 SHORT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
@@ -97,7 +97,7 @@ def ranking(title: str, heading: str, summary: str, rows: Sequence[tuple[str, st
 
 
 def _begun(name: str) -> str:
-    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1].rstrip()}…"
+    return name if len(name) <= CHARACTERS else f"{name[: CHARACTERS - 1].rstrip()}…"
 
 
 def _chart(

@@ -134,10 +134,11 @@ def clock(then: datetime) -> str:
     return f"{local(then):%H:%M}"
 
 
-def exact(then: datetime) -> str:
+def exact(then: datetime, *, seconds: bool = True) -> str:
     """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
     then = local(then)
-    return f"{then.day} {MONTHS[then.month - 1]} {then.year}, {then.isoformat()[11:19]} {then.tzname()}"
+    clock = then.isoformat()[11 : 19 if seconds else 16]
+    return f"{then.day} {MONTHS[then.month - 1]} {then.year}, {clock} {then.tzname()}"
 
 
 def when(then: datetime) -> Markup:
@@ -179,6 +180,10 @@ def initials(name: str) -> str:
 def hue(key: uuid.UUID) -> int:
     """One of six colors, always the same for a row."""
     return key.int % HUES + 1
+
+
+def link(url: str, text: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(url, text)
 
 
 def email(address: str) -> Markup:

@@ -19,6 +19,7 @@ NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.t
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
 EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
+SCHEDULED = {"activation": "Activation scheduled", "deactivation": "Deactivation scheduled"}
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 
@@ -81,6 +82,12 @@ def _by_expiry(value: str) -> ColumnExpressionArgument[bool] | None:
     return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= soon)
 
 
+def _by_schedule(value: str) -> ColumnExpressionArgument[bool] | None:
+    if value == "activation":
+        return and_(not_(User.is_active), User.activates_on.is_not(None))
+    return and_(User.is_active, User.expires_on.is_not(None)) if value in SCHEDULED else None
+
+
 def day_of(value: str) -> datetime | None:
     try:
         day = date.fromisoformat(value)
@@ -114,6 +121,13 @@ FILTERS = {
     "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
     "expiry": Filter(
         _by_expiry, lambda value, _: EXPIRIES[value], label="Expiry: any", choices=lambda: list(EXPIRIES.items())
+    ),
+    "scheduled": Filter(
+        _by_schedule,
+        lambda value, _: SCHEDULED[value],
+        label="Scheduled: any",
+        choices=lambda: list(SCHEDULED.items()),
+        is_found=False,
     ),
     "last_sign_in": Filter(
         _by_last_sign_in,

@@ -86,7 +86,12 @@ class Organizations(Resource[Organization]):
             "trash",
         ),
     }
-    labels = {"name": "Name", "slug": "URL name"}
+    labels = {
+        "name": "Name",
+        "slug": "URL name",
+        "inactive_days": "Days until inactive people are deactivated",
+        "warning_days": "Days between warning and deactivation",
+    }
     imported = {
         "name": ("name", "organization", "organizationname", "organisation", "company", "companyname", "firma"),
         "slug": ("slug", "urlname", "shortname"),

@@ -37,10 +37,10 @@ ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations TO portal_tenant
 USING (id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid));
 GRANT SELECT ON organizations TO portal_tenant;
-GRANT UPDATE (name) ON organizations TO portal_tenant;
+GRANT UPDATE (name, inactive_days, warning_days) ON organizations TO portal_tenant;
 
 CREATE POLICY reader ON organizations FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, name, slug, created_at, updated_at, deleted_at, created_by, updated_by, deleted_by, version, sort_name,
-    search_text
+    search_text, inactive_days, warning_days
 ) ON organizations TO portal_reader;

@@ -30,6 +30,14 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
+    # Its settings: see organizations/settings.py. None leaves it to the installation.
+    inviters: Mapped[str | None]
+    email_domains: Mapped[str | None]  # separated by spaces
+    two_factor_for: Mapped[str | None]
+    session_hours: Mapped[int | None]
+    idle_minutes: Mapped[int | None]
+    password_minimum: Mapped[int | None]
+    seat_limit: Mapped[int | None]
     inactive_days: Mapped[int | None]  # after so many without signing in, people are deactivated: users/inactivity.py
     warning_days: Mapped[int | None]  # so many before, they get an email
     sort_name: Mapped[str] = sort_key()

@@ -54,6 +54,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     organization_name: str | None
     must_change_password: bool
     has_two_factor: bool
+    needs_two_factor: bool  # because of their organization
     has_news: bool  # a job of theirs is running, or ended without their knowledge
     session_id: uuid.UUID
     is_kept: bool  # in the browser after it is closed

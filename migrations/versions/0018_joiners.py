@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index
 from migrations.helpers.scripts import run, run_file
 
-revision = "0017_joiners"
-down_revision = "0016_viewing"
+revision = "0018_joiners"
+down_revision = "0017_settings"
 branch_labels = None
 depends_on = None
 

@@ -188,7 +188,9 @@ def _send_if_active(user: User, kind: str) -> None:
 
 def _scheduled(user: User, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Deactivate people until their first day of access. Activating cancels that day, and a last day in the past."""
-    changes = {**changes, **_first_day(changes)}
+    if {"activates_on", "expires_on"} & changes.keys():
+        days = {name: changes.get(name, getattr(user, name)) for name in ("activates_on", "expires_on")}
+        changes = {**changes, **_first_day(days)}
     if changes.get("is_active"):
         passed: dict[str, Any] = {"activates_on": None} if user.activates_on else {}
         passed |= {"expires_on": None} if user.is_expired else {}
@@ -203,7 +205,7 @@ def _first_day(values: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if last and last < first:
         raise Conflict("expires_on", "The last day of access is before the first day.")
-    return {"is_active": False} if first > now().date() else {"activates_on": None}
+    return {"is_active": False, "activates_on": first} if first > now().date() else {"activates_on": None}
 
 
 def _is_to_confirm(user: User, changes: Mapping[str, Any]) -> bool:

@@ -19,7 +19,6 @@ NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.t
 last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
 YES_OR_NO = {"yes": True, "no": False}
 EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
-SCHEDULED = {"activation": "Activation scheduled", "deactivation": "Deactivation scheduled"}
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 
@@ -82,10 +81,8 @@ def _by_expiry(value: str) -> ColumnExpressionArgument[bool] | None:
     return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= soon)
 
 
-def _by_schedule(value: str) -> ColumnExpressionArgument[bool] | None:
-    if value == "activation":
-        return and_(not_(User.is_active), User.activates_on.is_not(None))
-    return and_(User.is_active, User.expires_on.is_not(None)) if value in SCHEDULED else None
+def _by_start(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.activates_on.is_not(None) if value == "later" else None
 
 
 def day_of(value: str) -> datetime | None:
@@ -122,11 +119,11 @@ FILTERS = {
     "expiry": Filter(
         _by_expiry, lambda value, _: EXPIRIES[value], label="Expiry: any", choices=lambda: list(EXPIRIES.items())
     ),
-    "scheduled": Filter(
-        _by_schedule,
-        lambda value, _: SCHEDULED[value],
-        label="Scheduled: any",
-        choices=lambda: list(SCHEDULED.items()),
+    "start": Filter(
+        _by_start,
+        lambda *_: "Starts later",
+        label="Start: any",
+        choices=lambda: (("later", "Starts later"),),
         is_found=False,
     ),
     "last_sign_in": Filter(

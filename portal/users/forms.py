@@ -139,6 +139,8 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
         self.home = user.organization
         self._emails = {user.email.strip(), readable_email(user.email).strip()}
         super().__init__(user)
+        if user.is_active:  # the first day is in the past
+            self.layout = (*self.layout[:-1], "expires_on")  # type: ignore[misc,assignment]
         self.email.description = _email_hint(user)
 
     @classmethod

@@ -107,7 +107,7 @@ def test_the_worker_deactivates_on_behalf_of_whoever_set_the_day(
 
 
 def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
-    app: Flask, build: Builder, ours: PageClient, ada: Person
+    app: Flask, build: Builder, ours: PageClient, ada: Person, uma: Person
 ) -> None:
     values = {"email": "new@example.com", "first_name": "Noor", "activates_on": str(in_days(3)), "role": "USER"}
     assert ours.send("/users/new", values).status_code == 303
@@ -118,9 +118,9 @@ def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
     shown = ours.get(f"/users/{noor.id}").text
     assert "First day of access" in text_of(shown)
     assert "The invitation is sent on" in text_of(shown)
-    assert noor.email in ours.get("/users/?status=deactivated&scheduled=activation").text
-    assert noor.email not in ours.get("/users/?status=deactivated&scheduled=deactivation").text
-    assert noor.email in ours.get("/users/?status=deactivated&scheduled=activation&q=noor").text
+    assert noor.email in ours.get("/users/?status=deactivated&start=later").text
+    assert uma.email not in ours.get("/users/?start=later").text
+    assert noor.email in ours.get("/users/?status=deactivated&start=later&q=noor").text
     assert carried_out(app) == 0
 
     with acting(app, ada):
@@ -141,6 +141,9 @@ def test_a_first_day_is_canceled_with_one_click_or_by_activating(
 ) -> None:
     for person in (uma, guest):
         page = f"/users/{person.id}/edit"
+        assert "First day of access" not in ours.get(page).text  # nobody waits for it
+        with acting(app):
+            set_values(person.id, is_active=False)
         assert ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))}).status_code == 303
         assert (build.read(User, person.id).is_active, build.read(User, person.id).activates_on) == (False, in_days(5))
 
@@ -169,13 +172,21 @@ def test_undoing_an_activation_waits_for_nobody(
     assert carried_out(app) == 0
 
 
-def test_the_last_day_cannot_come_before_the_first(ours: PageClient, build: Builder, uma: Person, ada: Person) -> None:
+def test_the_last_day_cannot_come_before_the_first(app: Flask, ours: PageClient, build: Builder, uma: Person) -> None:
     page = f"/users/{uma.id}/edit"
+    with acting(app):
+        set_values(uma.id, is_active=False)
     sent = {**ours.form(page), "activates_on": str(in_days(5)), "expires_on": str(in_days(4))}
     answer = ours.post(page, data=sent)
     assert answer.status_code == 422
     assert "before the first day" in text_of(answer.text)
     assert build.read(User, uma.id).activates_on is None
+    save(ours, uma, in_days(4))
+    answer = ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))})
+    assert (answer.status_code, build.read(User, uma.id).activates_on) == (422, None)
+
+
+def test_nobody_can_send_a_first_day_for_themselves(ours: PageClient, build: Builder, ada: Person) -> None:
     page = f"/users/{ada.id}/edit"
     answer = ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))})
     assert (answer.status_code, build.read(User, ada.id).is_active) == (422, True)

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
+from portal.core.filtering import joined
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
@@ -48,6 +49,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/options", "options", pages.options, may.list, ("GET",)),
         ("/export", "export", pages.export, may.list, ("GET",)),
         ("/columns", "columns", pages.columns, may.list, ("GET",)),
+        ("/filters", "filters", pages.filters, may.list, ("GET",)),
         ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
@@ -96,11 +98,11 @@ class Pages(Generic[Row]):
             groups=lambda: groups(self.resource, listing.q),
         )
 
-    def _listing(self, q: str | None = None) -> Listing:
+    def _listing(self, q: str | None = None, path: str | None = None) -> Listing:
         """The list for this URL, or for another search in it."""
-        arguments = request.args if q is None else {**request.args.to_dict(), "q": q}
+        arguments = joined(request.args.to_dict(flat=False)) | ({} if q is None else {"q": q})
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        return self.resource.listing(arguments, here(), related)
+        return self.resource.listing(arguments, path or here(), related)
 
     def _selection_url(self, listing: Listing) -> str:
         """Where the form of the list sends selected rows, with what selects this page of it."""
@@ -130,6 +132,11 @@ class Pages(Generic[Row]):
             kinds=KINDS.items(),
             most_rows=f"{MOST_ROWS:,}",
         )
+
+    def filters(self) -> ResponseReturnValue:
+        """Set any filters of the list at once, also those that it doesn't show."""
+        listing = self._listing(path=self.resource.url("index"))
+        return render("resources/filters.html", resource=self.resource, listing=listing)
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

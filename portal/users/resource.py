@@ -20,6 +20,7 @@ from portal.core.listing import Filter, Listing
 from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
+from portal.organizations.slugs import linked
 from portal.resources.changes import Wording, changed, in_words
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
@@ -61,7 +62,7 @@ class People(Resource[User]):
     typed_as = "Email or full name"
     columns = (
         Column("name", "Name", "title"),
-        Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+        Column("organization_name", "Organization", "text", linked, permission=USERS_ANY_TENANT),
         Column("role", "Role", "text", lambda row: badge(row.role)),
         Column("status", "Status", "dot", listed_state, tabs=LIVE_TABS),
         Column("last_sign_in_at", "Last sign-in", "time", tabs=LIVE_TABS, never="Never"),

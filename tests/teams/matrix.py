@@ -41,6 +41,7 @@ RULES: Rules = {
     ("teams.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.filters", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "POST"): Rule(*NEVER_USER, DONE, DONE),

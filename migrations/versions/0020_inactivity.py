@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0019_inactivity"
-down_revision = "0018_joiners"
+revision = "0020_inactivity"
+down_revision = "0019_joiners"
 branch_labels = None
 depends_on = None
 

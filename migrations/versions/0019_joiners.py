@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index
 from migrations.helpers.scripts import run, run_file
 
-revision = "0018_joiners"
-down_revision = "0017_settings"
+revision = "0019_joiners"
+down_revision = "0018_filters"
 branch_labels = None
 depends_on = None
 

@@ -61,6 +61,7 @@ class Listing(ListUrls):
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
+        self._tally: Sequence[int] = ()
         self._from_end = arguments.get("page") == "last"
         sorted_by = self._sorted_by()
         self._column = sorted_by.column
@@ -79,6 +80,10 @@ class Listing(ListUrls):
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
+        if rows:
+            self._tally = getattr(rows[0], "tally", ())
+        elif (tally := self._tallying) is not None:
+            self._tally = db.session.scalars(select(tally)).one()
         if known is not None:
             total = known
         elif not (more or backward or self._after):
@@ -112,9 +117,16 @@ class Listing(ListUrls):
         counting = self._counting() if self._known_total is None else None
         if counting:
             statement = statement.add_columns(counting[0].label("counted"))
+        if (tally := self._tallying) is not None:
+            statement = statement.add_columns(tally.label("tally"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         return statement, counting[1] if counting else None
+
+    @property
+    def _tallying(self) -> Any:
+        """An expression with the number of rows of each tab, if it is known."""
+        return None if self.q or self.source.tally is None else self.source.tally(self)
 
     def after(self, place: tuple[Any, uuid.UUID] | None, most: int) -> Rows:
         """The statement for `most` rows after the one with this sort key and id, or of the first rows."""

@@ -20,6 +20,7 @@ class Link:
     label: str
     url: str
     current: bool = False
+    count: Count | None = None  # of the rows in that list
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,4 @@ class Source:
     count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known
     is_kept: bool = False  # whether its rows, tabs and sort orders are built once, so that statements can be kept
+    tally: Callable[[Any], Any] | None = None  # Listing -> an array with the number of rows of each tab, or None

@@ -262,6 +262,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         must_change_password=row.must_change_password,
         has_two_factor=row.has_two_factor,
         has_news=row.has_news,
+        lists=row.lists or {},
         session_id=row.session_id,
         is_kept=row.is_kept,
         authenticated_at=row.authenticated_at,

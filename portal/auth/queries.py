@@ -13,6 +13,7 @@ from portal.core.scoping import active
 from portal.jobs.queries import unannounced_to
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
+from portal.resources.models import ListArrangement
 from portal.tokens.models import ApiToken, Session
 from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User, is_not_expired
@@ -29,6 +30,7 @@ PERSON = (
     User.has_two_factor,
     exists().where(unannounced_to(User.id)).label("has_news"),
     Organization.name.label("organization_name"),
+    ListArrangement.lists,
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
 
@@ -58,12 +60,12 @@ def by_api_token() -> Rows:
     )
     joined = select(*PERSON, *about).join(ApiToken, ApiToken.user_id == User.id)
     own = ApiToken.token == bindparam("token")
-    return active(_with_organization(joined).where(own, is_usable(), *_may_sign_in()))
+    return active(_with_context(joined).where(own, is_usable(), *_may_sign_in()))
 
 
 def _behind_session(*conditions: ColumnExpressionArgument[bool]) -> Rows:
     joined = select(*PERSON, *SIGN_IN).join(Session, Session.user_id == User.id)
-    return active(_with_organization(joined).where(*conditions, is_live(), *_may_sign_in()))
+    return active(_with_context(joined).where(*conditions, is_live(), *_may_sign_in()))
 
 
 def by_email(email: str) -> Rows:
@@ -90,6 +92,11 @@ def _at_the_door() -> Rows:
 def with_password(user_id: uuid.UUID, stored: str) -> Select[uuid.UUID]:
     """The person, if their password hash is still this one."""
     return select(User.id).where(User.id == user_id, User.password == stored)
+
+
+def _with_context(statement: Rows) -> Rows:
+    """With the organization, and how the person arranges lists."""
+    return _with_organization(statement).outerjoin(ListArrangement, ListArrangement.user_id == User.id)
 
 
 def _with_organization(statement: Rows) -> Rows:

@@ -38,6 +38,9 @@ class Listing:
     """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
+    usual_per_page = PER_PAGE[0]
+    columns: Sequence[str] = ()  # names of the chosen ones; the usual ones if empty
+    carried: Mapping[str, str] = {}  # further arguments of all its URLs
 
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source
@@ -260,7 +263,7 @@ class Listing:
 
     @property
     def clear_url(self) -> str:
-        return self._url({"status": self._arguments().get("status")})
+        return self._url({"status": self._arguments().get("status"), **self.carried})
 
     @property
     def tabs(self) -> list[Link]:
@@ -312,19 +315,15 @@ class Listing:
             "q": self.q or None,
             **self.filters,
             "sort": None if self.sort == self.default_sort else self.sort,
-            "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
+            "per_page": None if self.per_page == self.usual_per_page else str(self.per_page),
+            **self.carried,
         }
 
     def _url(self, arguments: Mapping[str, str | None]) -> str:
-        query = urlencode({name: value for name, value in arguments.items() if value})
+        query = urlencode({name: value for name, value in arguments.items() if value}, safe=",")
         return f"{self.path}?{query}" if query else self.path
 
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None
         has_next = (self._before is not None) if backward else more
-        return {
-            "first": self.url if has_previous else None,
-            "previous": self.url_with(before=cursors.encoded(rows[0])) if has_previous and rows else None,
-            "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
-            "last": self.url_with(page="last") if has_next else None,
-        }
+        return cursors.neighbors(self.url_with, rows, has_previous=has_previous, has_next=has_next)

@@ -37,6 +37,7 @@ ABOUT = {
     "import_rows": "Rows of imported files, and what became of each.",
     "imports": "Files that people imported.",
     "jobs": "Long tasks that a worker carries out.",
+    "list_arrangements": "How people arrange their lists.",
     "outbox_emails": "Emails in the demo's outbox.",
     "operations": "Operations: one row per transaction, and one for each organization's part.",
     "passkeys": "Passkeys of people.",

@@ -16,6 +16,8 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
 from portal.core.policy import Permission
+from portal.resources.arrange_page import arrange_page
+from portal.resources.arranging import ARGUMENT, arrange, arranged, arrangement_of
 from portal.resources.exporting import choices, export
 from portal.resources.offers import correction, groups
 from portal.resources.purge_page import purge
@@ -48,6 +50,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/options", "options", pages.options, may.list, ("GET",)),
         ("/export", "export", pages.export, may.list, ("GET",)),
         ("/columns", "columns", pages.columns, may.list, ("GET",)),
+        ("/arrange", "arrange", pages.arrange, may.list, BOTH),
         ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
@@ -83,24 +86,29 @@ class Pages(Generic[Row]):
     def index(self) -> ResponseReturnValue:
         """Show the list, or the part of it that a search replaces."""
         listing = self._listing()
-        columns = [one for one in self.resource.columns if one.is_shown(listing)]
         return render_list(
             "resources",
             listing,
             resource=self.resource,
-            columns=columns,
+            columns=arranged(listing, self.resource.columns),
+            is_dense=arrangement_of(self.resource.name).is_dense,
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
+            arrange_url=listing.url.replace(listing.path, self.resource.url("arrange"), 1),
             correct=lambda: correction(self.resource, listing.q, self._listing),
             groups=lambda: groups(self.resource, listing.q),
         )
 
     def _listing(self, q: str | None = None) -> Listing:
         """The list for this URL, or for another search in it."""
-        arguments = request.args if q is None else {**request.args.to_dict(), "q": q}
+        usual = arrangement_of(self.resource.name)
+        arguments = {"per_page": str(usual.per_page), **request.args.to_dict(), **({} if q is None else {"q": q})}
+        columns = arguments.pop(ARGUMENT, None)
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        return self.resource.listing(arguments, here(), related)
+        listing = self.resource.listing(arguments, here(), related)
+        arrange(listing, self.resource.columns, usual, columns)
+        return listing
 
     def _selection_url(self, listing: Listing) -> str:
         """Where the form of the list sends selected rows, with what selects this page of it."""
@@ -118,6 +126,10 @@ class Pages(Generic[Row]):
             raise BadRequest
         return export(self.resource, self._listing(), kind, request.args.getlist("column"))
 
+    def arrange(self) -> ResponseReturnValue:
+        """Choose what the list shows, and how."""
+        return arrange_page(self.resource, self._listing())
+
     def columns(self) -> ResponseReturnValue:
         """Choose the columns of a download."""
         listing = self._listing()
@@ -126,7 +138,7 @@ class Pages(Generic[Row]):
             fragment="resources/_columns.html",
             resource=self.resource,
             listing=listing,
-            choices=choices(self.resource),
+            choices=choices(self.resource, listing),
             kinds=KINDS.items(),
             most_rows=f"{MOST_ROWS:,}",
         )

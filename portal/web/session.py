@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Any
 
 from flask import Flask, g, request
 from flask import session as cookie
@@ -40,6 +41,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     must_change_password: bool
     has_two_factor: bool
     has_news: bool  # a job of theirs is running, or ended without their knowledge
+    lists: Mapping[str, Any]  # how they arrange each list (resources/arranging.py)
     session_id: uuid.UUID
     is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password

@@ -40,6 +40,16 @@ document.addEventListener('click', (event) => {
   }
 });
 
+// Move an entry of a list up or down. Without this, the server does it.
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-move]'), entry = button?.closest('li');
+  if (!entry) return;
+  event.preventDefault();
+  const isUp = button.name === 'up', other = isUp ? entry.previousElementSibling : entry.nextElementSibling;
+  isUp ? other?.before(entry) : other?.after(entry);
+  button.focus();
+});
+
 // Change the theme without a reload, which would lose values that a page shows only once.
 each('form.theme', (form) => {
   form.hidden = false;

@@ -305,8 +305,8 @@ def test_whatever_belongs_to_a_person_is_found_by_its_foreign_key() -> None:
     tenants, of_people = Base.metadata.tables["organizations"], belongings(User)
 
     assert {table.name for table in of_people} == {
-        "api_tokens", "authenticators", "imports", "follows", "jobs", "outbox_emails", "passkeys", "recovery_codes",
-        "refresh_tokens", "sessions", "team_members", "users",
+        "api_tokens", "authenticators", "imports", "follows", "jobs", "list_arrangements", "outbox_emails", "passkeys",
+        "recovery_codes", "refresh_tokens", "sessions", "team_members", "users",
     }  # fmt: skip
     for table in Base.metadata.sorted_tables:
         for column in table.columns:

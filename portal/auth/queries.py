@@ -14,6 +14,7 @@ from portal.jobs.queries import unannounced_to
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
 from portal.resources.models import ListArrangement
+from portal.saved_views.queries import opened_by_user
 from portal.tokens.models import ApiToken, Session
 from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User, is_not_expired
@@ -31,6 +32,7 @@ PERSON = (
     exists().where(unannounced_to(User.id)).label("has_news"),
     Organization.name.label("organization_name"),
     ListArrangement.lists,
+    opened_by_user().label("views"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
 

@@ -41,6 +41,7 @@ class Listing:
     usual_per_page = PER_PAGE[0]
     columns: Sequence[str] = ()  # names of the chosen ones; the usual ones if empty
     carried: Mapping[str, str] = {}  # further arguments of all its URLs
+    view = ""  # the key of the saved view with which it was opened
 
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source

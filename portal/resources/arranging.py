@@ -26,20 +26,19 @@ STRANGE = "Some columns don’t exist in this list, so they were left out."
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How a list is arranged. Without columns, it has the usual ones."""
+    """How a list is arranged. Without columns, it has the usual ones; without a view, it opens with all rows."""
 
     columns: tuple[str, ...] = ()
     per_page: int = PER_PAGE[0]
     is_dense: bool = False
+    view: str = ""  # the key of a saved view
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Arrangement:
         per_page = stored.get("per_page")
-        return cls(
-            tuple(stored.get("columns", ())),
-            per_page if per_page in PER_PAGE else PER_PAGE[0],
-            bool(stored.get("is_dense")),
-        )
+        size = per_page if per_page in PER_PAGE else PER_PAGE[0]
+        is_dense, view = bool(stored.get("is_dense")), str(stored.get("view") or "")
+        return cls(tuple(stored.get("columns", ())), size, is_dense, view)
 
 
 def arrangement_of(name: str) -> Arrangement:

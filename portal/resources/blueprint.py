@@ -17,9 +17,10 @@ from portal.core.listing import Listing
 from portal.core.parts import parts_of
 from portal.core.policy import Permission
 from portal.resources.arrange_page import arrange_page
-from portal.resources.arranging import ARGUMENT, arrange, arranged, arrangement_of
+from portal.resources.arranging import ARGUMENT, Arrangement, arrange, arranged, arrangement_of
 from portal.resources.exporting import choices, export
 from portal.resources.offers import correction, groups
+from portal.resources.opening import GONE, OF, VIEW, asked, is_gone, opened, query_of
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
@@ -85,13 +86,15 @@ class Pages(Generic[Row]):
 
     def index(self) -> ResponseReturnValue:
         """Show the list, or the part of it that a search replaces."""
-        listing = self._listing()
+        listing = self._listing(opens=True)
         return render_list(
             "resources",
             listing,
             resource=self.resource,
             columns=arranged(listing, self.resource.columns),
             is_dense=arrangement_of(self.resource.name).is_dense,
+            opened=opened(listing, self.resource.name),
+            query=query_of(listing),
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
@@ -100,14 +103,22 @@ class Pages(Generic[Row]):
             groups=lambda: groups(self.resource, listing.q),
         )
 
-    def _listing(self, q: str | None = None) -> Listing:
+    def _listing(self, q: str | None = None, *, opens: bool = False) -> Listing:
         """The list for this URL, or for another search in it."""
         usual = arrangement_of(self.resource.name)
-        arguments = {"per_page": str(usual.per_page), **request.args.to_dict(), **({} if q is None else {"q": q})}
+        given = {**request.args.to_dict(), **({} if q is None else {"q": q})}
+        arguments, key, of = asked(self.resource.name, given, usual.view if opens else "")
+        if key:  # it is arranged as the view was saved
+            usual = Arrangement(is_dense=usual.is_dense)
         columns = arguments.pop(ARGUMENT, None)
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        listing = self.resource.listing(arguments, here(), related)
+        listing = self.resource.listing({"per_page": str(usual.per_page), **arguments}, here(), related)
         arrange(listing, self.resource.columns, usual, columns)
+        listing.view = key
+        if of:
+            listing.carried = {**listing.carried, OF: of}
+        if is_gone(request.args, key):
+            listing.refused[VIEW] = GONE
         return listing
 
     def _selection_url(self, listing: Listing) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, g, request
 from flask import session as cookie
@@ -27,6 +27,17 @@ CSRF = "csrf_token"
 UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
 
 
+class View(NamedTuple):
+    """A saved view of a list that a person can open."""
+
+    id: str
+    list_name: str
+    name: str
+    query: str
+    version: int
+    may_change: bool
+
+
 @dataclass(frozen=True)
 class SignedIn(UserMixin):  # type: ignore[misc]
     """The person of the request's session, with current values from the database; not an entity."""
@@ -42,6 +53,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     has_two_factor: bool
     has_news: bool  # a job of theirs is running, or ended without their knowledge
     lists: Mapping[str, Any]  # how they arrange each list (resources/arranging.py)
+    views: tuple[View, ...]  # the saved views that they can open
     session_id: uuid.UUID
     is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password

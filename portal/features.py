@@ -25,6 +25,7 @@ from portal.api import access, repeats
 from portal.api.actions import ACTIONS as API_ACTIONS
 from portal.api.views import bp as api
 from portal.auth import commands as authentication
+from portal.auth import viewing, viewing_views
 from portal.auth.actions import ACTIONS as AUTH_ACTIONS
 from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
@@ -153,8 +154,9 @@ FEATURES = (
     Feature(commands=COMMANDS, checks=INSTALLATION, actions=(REFUSED, ADOPTION, SEED_ADDED)),
     Feature(pages=(health,)),
     Feature(
-        pages=(auth, links),
+        pages=(auth, links, viewing_views.bp),
         actions=AUTH_ACTIONS,
+        recurring=(viewing.stop_overdue,),
         provides=(
             session.by_cookie.by(authentication.signed_in),
             reauthentication.reauthenticate.by(authentication.reauthenticate),
@@ -222,9 +224,7 @@ FEATURES = (
         pages=(tokens,),
         actions=TOKEN_ACTIONS,
         found=(page("API tokens", "user", "tokens.index", also="keys programs scripts"),),
-        retention=(
-            RetentionRule("sessions", lambda settings: timedelta(days=settings.keep_sessions_days), remove_sessions),
-        ),
+        retention=(RetentionRule("sessions", lambda one: timedelta(days=one.keep_sessions_days), remove_sessions),),
     ),
     Feature(
         pages=(imports,),

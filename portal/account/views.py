@@ -36,7 +36,7 @@ SHORTEST = 8
 
 
 @bp.route("/", methods=["GET", "POST"])
-@signed_in()
+@signed_in(is_viewable=True)
 def index() -> ResponseReturnValue:
     """Show and change the profile."""
     user = _myself()

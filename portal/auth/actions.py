@@ -32,7 +32,16 @@ RESET_ASKED = Action(
 RESET_USED = Action(
     "reset_used", "chose a new password with the emailed link", "Used a password link", "key", covers=1, is_own=True
 )
+VIEW_BEGUN = Action(
+    "view_begun", "started to view the portal as", "Viewed as another person", "login",
+    verb_with="started to view the portal as {users} for up to {limit}", worded=str,
+)  # fmt: skip
+VIEW_ENDED = Action(
+    "view_ended", "stopped viewing the portal as", "Stopped viewing as another person", "logout",
+    verb_with="stopped viewing the portal as {users} {when}", worded=str,
+)  # fmt: skip
 
 ACTIONS = (
     SIGN_IN, SIGN_OUT, SIGN_IN_FAILED, RATE_LIMITED, TWO_FACTOR_FAILED, INVITATION_ACCEPTED, RESET_ASKED, RESET_USED,
+    VIEW_BEGUN, VIEW_ENDED,
 )  # fmt: skip

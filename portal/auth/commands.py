@@ -7,14 +7,14 @@ import hmac
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Row, update
 from sqlalchemy.exc import DBAPIError
 
-from portal.auth import queries
+from portal.auth import queries, viewing
 from portal.auth.actions import RATE_LIMITED, SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, TWO_FACTOR_FAILED
 from portal.core import history, rate_limit
 from portal.core.actions import Action
@@ -246,7 +246,19 @@ def signed_in(token: str) -> SignedIn | None:
         return None
     if now() - row.used_at > USE_RECORDED_EVERY:
         _note_use(row.session_id, row.used_at)
-    return person_of(row, token)
+    person = person_of(row, token)
+    return person if row.viewed_id is None else _viewing(person, row.viewing_access)
+
+
+def _viewing(viewer: SignedIn, access: str) -> SignedIn:
+    """The person as whom the viewer sees the portal; the viewer, if that is over."""
+    row = first_as_system(queries.by_viewing(), session_id=viewer.session_id)
+    if row is None or not viewing.is_valid(viewer.actor, actor_of(row), access):
+        viewing.stop(viewer.session_id)
+        return replace(viewer, has_stopped_viewing=True)
+    person = person_of(row, viewer.token)
+    viewer = replace(viewer, is_viewing=True)
+    return replace(person, viewer=viewer, viewing_until=row.viewing_until, has_news=False)
 
 
 def person_of(row: Row[Any], token: str) -> SignedIn:
@@ -286,6 +298,8 @@ def sign_out(person: SignedIn) -> None:
 
 @command
 def _close(person: SignedIn) -> None:
+    if person.is_viewing:
+        viewing.stop(person.session_id)
     tokens.revoke(person.token)
     history.record(SIGN_OUT, by=person.actor, about=person.id)
 

@@ -35,12 +35,21 @@ PERSON = (
     opened_by_user().label("views"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
+VIEWING = (Session.viewed_id, Session.viewing_access)
 
 
 @cache
 def by_token() -> Rows:
     """The person of the active session with the digest `token`, if they can still sign in: once per request."""
-    return _behind_session(Session.token == bindparam("token"))
+    return _behind_session(Session.token == bindparam("token")).add_columns(*VIEWING)
+
+
+@cache
+def by_viewing() -> Rows:
+    """The person as whom the person of the session `session_id` views the portal, if they can still sign in."""
+    joined = select(*PERSON, *SIGN_IN, Session.viewing_until).join(Session, Session.viewed_id == User.id)
+    lasts = Session.id == bindparam("session_id"), Session.viewing_until > func.clock_timestamp()
+    return active(_with_context(joined).where(*lasts, *_may_sign_in()))
 
 
 @cache
@@ -78,6 +87,13 @@ def by_email(email: str) -> Rows:
 def anybody(email: str) -> Rows:
     """The person with this address, even if they can't sign in. Use it only to send email, never to sign in."""
     return select(User.id, User.role, User.organization_id).where(func.lower(User.email) == email)
+
+
+def viewable(user_id: uuid.UUID) -> Rows:
+    """A person who can sign in, to view the portal as them."""
+    return _with_organization(select(User.id, User.role, User.organization_id)).where(
+        User.id == user_id, *_may_sign_in()
+    )
 
 
 def by_id(user_id: uuid.UUID) -> Rows:

@@ -186,6 +186,7 @@ def change_password() -> ResponseReturnValue:
 
 @bp.post("/logout")
 @public
+@session.as_viewer
 def logout() -> ResponseReturnValue:
     """Sign out, in the browser and on the server."""
     if current_user.is_authenticated:

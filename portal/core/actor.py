@@ -59,6 +59,7 @@ class ActorChangedError(RuntimeError):
 SYSTEM = Actor(None, None)
 
 _current: ContextVar[Actor | None] = ContextVar("actor", default=None)
+_reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- immutable
 
 
@@ -82,6 +83,20 @@ def bind(actor: Actor | None) -> Token[Actor | None]:
 
 def unbind(token: Token[Actor | None]) -> None:
     _current.reset(token)
+
+
+def bind_reads_only() -> Token[bool]:
+    """From now on, begin only READ ONLY transactions in this context, also as the system, until `unbind_reads_only`."""
+    return _reads_only.set(True)
+
+
+def unbind_reads_only(token: Token[bool]) -> None:
+    _reads_only.reset(token)
+
+
+def reads_only() -> bool:
+    """Whether nothing can be written in this context."""
+    return _reads_only.get()
 
 
 def current_origin() -> Origin:

@@ -15,6 +15,14 @@ class NotAllowed(Exception):
     """The actor may see the row, but not do this to it."""
 
 
+class ReadsOnly(Exception):
+    """Not possible while viewing the portal as another person; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
 class Busy(Exception):
     """The database is overloaded. Trying again later helps."""
 

@@ -41,7 +41,7 @@ class Figure:
 
 
 @bp.get("/")
-@signed_in()
+@signed_in(is_viewable=True)
 def index() -> ResponseReturnValue:
     """Show the dashboard. USERs are redirected to their account."""
     actor = current_actor()

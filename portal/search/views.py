@@ -19,7 +19,7 @@ bp = Blueprint("search", __name__)
 
 
 @bp.get("/search")
-@signed_in()
+@signed_in(is_viewable=True)
 def index() -> ResponseReturnValue:
     """Show the results on a page."""
     text = request.args.get("q", "")
@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/search/dialog")
-@signed_in()
+@signed_in(is_viewable=True)
 def dialog() -> ResponseReturnValue:
     """Show the dialog or, with an argument `q`, its results. Without htmx, a page."""
     text = request.args.get("q")
@@ -41,7 +41,7 @@ def _found(text: str, *, counts: bool) -> dict[str, Any]:
 
 
 @bp.get("/shortcuts")
-@signed_in()
+@signed_in(is_viewable=True)
 def shortcuts() -> ResponseReturnValue:
     """List the keyboard shortcuts, on a page or in a dialog."""
     pages = [(link.key, *target) for link in found() if link.key and (target := link.target())]

@@ -43,7 +43,8 @@ class OfPerson(TenantOwned):
 class Session(Keyed, OfPerson, Base):
     """A session: of a browser, identified by `token`, or of an API client, with refresh tokens.
 
-    It lasts until `expires_at`, which use extends by `idle`, but never beyond `ends_at`.
+    It lasts until `expires_at`, which use extends by `idle`, but never beyond `ends_at`. Until `viewing_until`, its
+    person views the portal as `viewed_id`: see auth/viewing.py.
     """
 
     __tablename__ = "sessions"
@@ -51,6 +52,7 @@ class Session(Keyed, OfPerson, Base):
         Index("sessions_token_key", "token", unique=True),
         Index("sessions_user_id_idx", "user_id"),
         Index("sessions_organization_id_idx", "organization_id"),
+        Index("sessions_viewed_id_idx", "viewed_id", postgresql_where=text("viewed_id IS NOT NULL")),
     )
 
     token: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
@@ -67,6 +69,13 @@ class Session(Keyed, OfPerson, Base):
     expires_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    viewed_id: Mapped[uuid.UUID | None] = mapped_column(
+        deferred=True, deferred_raiseload=True
+    )  # no foreign key: the session belongs to somebody else
+    viewing_until: Mapped[datetime | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    viewing_access: Mapped[str | None] = mapped_column(
+        deferred=True, deferred_raiseload=True
+    )  # roles and organizations of both when it began
 
 
 class RefreshToken(Keyed, OfPerson, Base):

@@ -8,6 +8,7 @@ USERS_READ = Permission("users:read", ADMINS, "Read people")
 USERS_WRITE = Permission("users:write", ADMINS, "Change people")
 USERS_DELETE = Permission("users:delete", ADMINS, "Delete people")
 USERS_ANY_TENANT = Permission("users:any_tenant", SUPER_ADMINS, "Move people to other organizations")
+USERS_VIEW_AS = Permission("users:view_as", ADMINS, "View the portal as another person")
 
 USERS = Permissions(
     list=USERS_READ,
@@ -15,5 +16,5 @@ USERS = Permissions(
     create=USERS_WRITE,
     write=USERS_WRITE,
     delete=USERS_DELETE,
-    others=(USERS_ANY_TENANT,),
+    others=(USERS_ANY_TENANT, USERS_VIEW_AS),
 )

@@ -29,6 +29,8 @@ class Csrf(CSRFProtect):  # type: ignore[misc]
             super().protect(**kwargs)
         except CSRFError:
             secret = drafts.secret_in(self._get_csrf_token())
+            if getattr(current_user, "viewer", None):
+                return  # the guards refuse it, whatever it contains
             if secret is None or not (_needs_no_session() or _is_recoverable(secret)):
                 raise
             g.csrf_valid = True  # checked by the forms, too

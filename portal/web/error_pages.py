@@ -8,12 +8,13 @@ from flask import Flask, Response, current_app, g, request
 from flask.globals import request_ctx
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.actions import Action
-from portal.core.actor import Role
+from portal.core.actor import Role, reads_only
 from portal.core.errors import (
     Busy,
     Conflict,
@@ -22,10 +23,12 @@ from portal.core.errors import (
     Occupied,
     Overdue,
     RateLimited,
+    ReadsOnly,
     UnsuitableDatabase,
 )
 from portal.core.history import record
 from portal.web.arrival import instead_of
+from portal.web.guards import NOTHING_CHANGES
 from portal.web.problems import is_api, problem
 from portal.web.rendering import render, wants_fragment
 from portal.web.session import do_without_database
@@ -72,6 +75,7 @@ EXPIRED = (
 def init_app(app: Flask) -> None:
     app.register_error_handler(Missing, lambda _: page(404))
     app.register_error_handler(NotAllowed, refused)
+    app.register_error_handler(ReadsOnly, viewing)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(RateLimited, rate_limited)
     app.register_error_handler(Occupied, occupied)
@@ -129,11 +133,15 @@ def refused(_error: NotAllowed) -> Response:
     if start := instead_of(403):
         return start
     try:
-        if current_user.is_authenticated:
+        if current_user.is_authenticated and not reads_only():
             record(REFUSED, details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403, ASK_HIGHER if getattr(current_user, "role", None) is Role.ADMIN else None)
+
+
+def viewing(error: ReadsOnly) -> Response:
+    return page(403, error.message, title=f"You are viewing as {current_user.name}")
 
 
 def rate_limited(error: RateLimited) -> Response:
@@ -158,6 +166,8 @@ def http_error(error: HTTPException) -> Response:
 def database_error(error: DBAPIError) -> Response:
     if error.connection_invalidated:
         return unavailable(error)
+    if isinstance(error.orig, ReadOnlySqlTransaction) and reads_only():
+        return viewing(ReadsOnly(NOTHING_CHANGES))
     log.exception("request %s failed", g.get("request_id"), exc_info=error)
     return page(500)
 

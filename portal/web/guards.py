@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, flash, request, url_for
+from flask import Flask, Response, current_app, flash, g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import RequestRedirect
 
 from portal.core.actor import Role, current_actor
-from portal.core.errors import NotAllowed
+from portal.core.errors import NotAllowed, ReadsOnly
 from portal.core.policy import Permission, allows
 from portal.web import drafts
 from portal.web.given import current_settings
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
-from portal.web.session import CSRF, SignedIn, has_ended
+from portal.web.session import CSRF, READING, SignedIn, has_ended
 from portal.web.urls import here, home, safe_next
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -28,6 +28,8 @@ PROFILE = "profile"  # the scope of routes that every signed-in person may use
 OWN_PASSWORD_FIRST = "Your password is temporary. Sign in with a browser and choose your own password first."  # noqa: S105
 
 TWO_FACTOR_FIRST = "Your role requires two-factor authentication. Sign in with a browser and set it up first."
+NOTHING_CHANGES = "Nothing can be changed or downloaded. Stop viewing as this person first."
+NOT_SHOWN = "This page is only for the person themselves, because it is about how they sign in."
 KEPT = "You were signed out, so nothing was saved. Sign in to continue with your entries."
 UNKEPT = "You were signed out, so nothing was changed. Sign in, then try again."
 
@@ -50,13 +52,17 @@ def public(view: View) -> View:
     return view
 
 
-def signed_in(*, with_temporary_password: bool = False, without_two_factor: bool = False) -> Callable[[View], View]:
-    """Allow every signed-in person, for their own account. The flags allow it before a required step is completed."""
+def signed_in(
+    *, with_temporary_password: bool = False, without_two_factor: bool = False, is_viewable: bool = False
+) -> Callable[[View], View]:
+    """Allow every signed-in person, for their own account. The flags allow it before a required step is completed, and
+    for somebody who views the portal as this person."""
 
     def mark(view: View) -> View:
         view.rule = SIGNED_IN  # type: ignore[attr-defined]
         view.with_temporary_password = with_temporary_password  # type: ignore[attr-defined]
         view.without_two_factor = without_two_factor  # type: ignore[attr-defined]
+        view.is_viewable = is_viewable  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -121,19 +127,30 @@ def enforce() -> ResponseReturnValue | None:
         return problem(404) if is_other_spelling and is_api() else None
     view = current_app.view_functions[request.endpoint]
     rule = rule_of(view)
+    if g.get("reads_only_token"):
+        _check_viewing(view, rule)
     if rule == PUBLIC:
         return None
     if is_api():
         return _enforce_for_programs(rule)
     if not current_user.is_authenticated:
         return _to_sign_in()
-    if (first := required_step(current_user)) and not getattr(view, first.exempt_attribute, False):
+    first = None if current_user.viewer else required_step(current_user)
+    if first and not getattr(view, first.exempt_attribute, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         if drafts.discard_foreign():
             return redirect(home())
         raise NotAllowed
     return None
+
+
+def _check_viewing(view: Callable[..., Any], rule: str | Permission) -> None:
+    """Raise ReadsOnly for what nobody may do or see while viewing the portal as another person."""
+    if request.method not in READING:
+        raise ReadsOnly(NOTHING_CHANGES)
+    if rule == SIGNED_IN and not getattr(view, "is_viewable", False):
+        raise ReadsOnly(NOT_SHOWN)
 
 
 def _to_sign_in() -> Response:

@@ -8,13 +8,25 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from flask import Flask, g, request
+from flask import Flask, current_app, flash, g, request
 from flask import session as cookie
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError
 
-from portal.core.actor import SYSTEM, Actor, Origin, Role, bind, bind_origin, unbind, unbind_origin
+from portal.core.actor import (
+    SYSTEM,
+    Actor,
+    Origin,
+    Role,
+    bind,
+    bind_origin,
+    bind_reads_only,
+    unbind,
+    unbind_origin,
+    unbind_reads_only,
+)
 from portal.core.clock import bind_zone, unbind_zone
 from portal.core.db import acting_as
 from portal.web import drafts, zones
@@ -25,6 +37,8 @@ LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
 CSRF = "csrf_token"
 UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
+READING = ("GET", "HEAD", "OPTIONS")
+STOPPED_VIEWING = "You see the portal as yourself again: the time limit was reached, or access has changed."
 
 
 class View(NamedTuple):
@@ -58,6 +72,10 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password
     scopes: frozenset[str] | None = None  # of an API token; None if they are not limited
+    viewer: SignedIn | None = None  # whose session it is, while somebody else views the portal as this person
+    viewing_until: datetime | None = None
+    is_viewing: bool = False  # the viewer: views the portal as somebody
+    has_stopped_viewing: bool = False  # with this request, because the time is over or access changed
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -76,6 +94,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 LookUp = Callable[[str], SignedIn | None]
+View = TypeVar("View", bound=Callable[..., Any])
 
 _manager = LoginManager()
 _manager._load_user_from_remember_cookie = lambda cookie: None  # the portal sets no such cookie
@@ -95,7 +114,17 @@ def load(token: str) -> SignedIn | None:
     """The session's person, read as SYSTEM in a short transaction of its own."""
     if g.get("without_database", False):
         return None
-    return _looked_up(by_cookie, token)
+    person = _looked_up(by_cookie, token)
+    if person is None or person.viewer is None:
+        return person
+    view = current_app.view_functions.get(request.endpoint or "")
+    return person.viewer if getattr(view, "as_viewer", False) else person
+
+
+def as_viewer(view: View) -> View:
+    """Mark a view that works for whoever views the portal as somebody else, such as the one that ends it."""
+    view.as_viewer = True  # type: ignore[attr-defined]
+    return view
 
 
 def _looked_up(look_up: Given[LookUp], token: str) -> SignedIn | None:
@@ -128,9 +157,31 @@ def bind_actor() -> None:
     if person.is_authenticated:
         g.actor = person.actor
         g.actor_token = bind(person.actor)
+        if not is_api():
+            _own_forms(person)
+
+
+def _own_forms(person: SignedIn) -> None:
+    """Give a person who begins or stops viewing as another one a new secret, so that forms of the former are refused.
+
+    The secret contains the id of the person for whom the pages were made.
+    """
+    if person.viewer is not None:
+        g.reads_only_token = bind_reads_only()
+    if person.has_stopped_viewing:
+        flash(STOPPED_VIEWING)
+    secret = cookie.get(CSRF)
+    if secret is None or person.is_viewing or secret.endswith(f".{person.actor.id.hex if person.actor.id else ''}"):
+        return
+    cookie[CSRF] = drafts.secret_for(person.id)
+    if request.method not in READING and person.viewer is None:
+        raise CSRFError
 
 
 def release_actor(_error: BaseException | None) -> None:
+    reads_only: Token[bool] | None = g.pop("reads_only_token", None)
+    if reads_only is not None:
+        unbind_reads_only(reads_only)
     token: Token[Actor | None] | None = g.pop("actor_token", None)
     if token is not None:
         unbind(token)

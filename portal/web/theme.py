@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from portal.web import cookies
 from portal.web.guards import public
 from portal.web.rendering import redirect
+from portal.web.session import as_viewer
 from portal.web.urls import safe_next
 
 CHOICES = ("system", "light", "dark")
@@ -18,6 +19,7 @@ bp = Blueprint("theme", __name__)
 
 @bp.post("/theme")
 @public
+@as_viewer
 def choose() -> ResponseReturnValue:
     """Keep the choice for a year and return to the same page."""
     response = redirect(safe_next(request.form.get("next")))

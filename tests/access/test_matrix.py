@@ -35,6 +35,11 @@ from tests.users.matrix import session_body
 # Without a link in the cookie. With one: tests/auth/test_redeeming.py.
 NO_LINK = Rule("410", "410", "410", "410")
 
+VIEWED = (
+    (PAGE, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
+    (PAGE, PAGE, NOT_FOUND, NOT_FOUND, FORBIDDEN),
+)
+
 EXPECTED: dict[tuple[str, str], Rule] = {
     ("static", "GET"): Rule(*PUBLIC),
     ("health.live", "GET"): Rule(*PUBLIC),
@@ -47,6 +52,10 @@ EXPECTED: dict[tuple[str, str], Rule] = {
     ("auth.logout", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
     ("auth.forgotten", "GET"): Rule(*PUBLIC),
     ("auth.forgotten", "POST"): Rule(SIGN_IN, SIGN_IN, SIGN_IN, SIGN_IN),
+    # Without a reason, so that it doesn't begin: tests/auth/test_viewing.py.
+    ("viewing.begin", "GET"): row(VIEWED[0], VIEWED[1]),
+    ("viewing.begin", "POST"): row((INVALID, *VIEWED[0][1:]), (INVALID, INVALID, *VIEWED[1][2:])),
+    ("viewing.stop", "POST"): Rule(SIGN_IN, DONE, DONE, DONE),
     ("links.invitation", "GET"): Rule(DONE, DONE, DONE, DONE),
     ("links.reset_link", "GET"): Rule(DONE, DONE, DONE, DONE),
     ("links.verification", "GET"): Rule(DONE, DONE, DONE, DONE),

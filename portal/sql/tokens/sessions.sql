@@ -16,5 +16,5 @@ GRANT UPDATE (ended_at) ON sessions TO portal_tenant;
 CREATE POLICY reader ON sessions FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, user_id, organization_id, is_kept, address, agent, idle, created_at, authenticated_at, used_at, expires_at,
-    ends_at, ended_at, is_browser
+    ends_at, ended_at, is_browser, viewed_id, viewing_until, viewing_access
 ) ON sessions TO portal_reader;

@@ -37,7 +37,7 @@ from portal.users.growth import add_sign_in
 from portal.users.models import User, full_name
 from portal.web.given import current_settings
 from portal.web.observing import count_sign_in
-from portal.web.session import SignedIn, View
+from portal.web.session import ListView, SignedIn
 
 log = logging.getLogger("portal")
 
@@ -275,7 +275,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         has_two_factor=row.has_two_factor,
         has_news=row.has_news,
         lists=row.lists or {},
-        views=tuple(View(*one) for one in row.views or ()),
+        views=tuple(ListView(*one) for one in row.views or ()),
         session_id=row.session_id,
         is_kept=row.is_kept,
         authenticated_at=row.authenticated_at,

@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from portal.core.listing import PER_PAGE, Listing
 from portal.resources.arranging import ARGUMENT
-from portal.web.session import View
+from portal.web.session import ListView
 
 VIEW, OF, EVERYTHING = "view", "of", "all"  # arguments: open a view; the list began as a view, or as none
 MOST_FIELDS = 100
@@ -22,12 +22,12 @@ GONE = "This view doesn’t exist, or isn’t shared with you any more."
 class Opened:
     """The view that a list was opened with, its URL, and whether the list differs from it since."""
 
-    view: View
+    view: ListView
     url: str
     is_changed: bool
 
 
-def views_of(name: str) -> Sequence[View]:
+def views_of(name: str) -> Sequence[ListView]:
     """The views of a list that the person can open."""
     return [one for one in current_user.views if one.list_name == name]
 

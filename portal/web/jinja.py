@@ -90,13 +90,12 @@ def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], .
     """
     targets = [(link, target) for link in navigation() if (target := link.target())] if has_actor() else []
     views = current_user.views if targets else ()
-    opened = (request.args.get("view") or request.args.get("of")) if views else None
     shown: list[tuple[str, str, str, bool, str]] = []
     for link, (label, url) in targets:
-        own = [one for one in views if one.list_name in link.sections]
-        is_current = section in link.sections
+        is_current, own = section in link.sections, [one for one in views if one.list_name in link.sections]
+        opened = (request.args.get("view") or request.args.get("of")) if is_current and own else ""
         shown.append((url, link.icon, label, is_current and all(one.id != opened for one in own), link.note()))
-        shown += ((f"{url}?view={one.id}", "", one.name, is_current and one.id == opened, "") for one in own)
+        shown += ((f"{url}?view={one.id}", "", one.name, one.id == opened, "") for one in own)
     return tuple(shown)
 
 

@@ -41,7 +41,7 @@ READING = ("GET", "HEAD", "OPTIONS")
 STOPPED_VIEWING = "You see the portal as yourself again: the time limit was reached, or access has changed."
 
 
-class View(NamedTuple):
+class ListView(NamedTuple):
     """A saved view of a list that a person can open."""
 
     id: str
@@ -67,7 +67,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     has_two_factor: bool
     has_news: bool  # a job of theirs is running, or ended without their knowledge
     lists: Mapping[str, Any]  # how they arrange each list (resources/arranging.py)
-    views: tuple[View, ...]  # the saved views that they can open
+    views: tuple[ListView, ...]  # the saved views that they can open
     session_id: uuid.UUID
     is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password

@@ -69,7 +69,8 @@ from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
-from portal.organizations.resource import resource as organizations
+from portal.organizations.resource import resource as tenants
+from portal.organizations.views import bp as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
 from portal.resources.bulk_jobs import job_kinds
@@ -177,11 +178,7 @@ FEATURES = (
     Feature(
         pages=(mfa,),
         actions=MFA_ACTIONS,
-        found=(
-            page(
-                "Two-factor authentication", "shield", "mfa.index", also="2fa mfa passkey authenticator recovery codes"
-            ),
-        ),
+        found=(page("Two-factor authentication", "shield", "mfa.index", also="2fa mfa passkey app recovery codes"),),
     ),
     Feature(
         pages=(dashboard, reports),
@@ -197,7 +194,7 @@ FEATURES = (
         recurring=(deactivate_expired,),
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
-    Feature(resource=organizations, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
+    Feature((organizations,), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(pages=(saved_views,), resource=views),
     Feature(

@@ -28,6 +28,7 @@ from portal.mail.commands import send_later
 from portal.mfa import commands as mfa
 from portal.mfa.passkeys import Answer
 from portal.mfa.words import CODE, MEANS, PASSKEY
+from portal.organizations.settings import may_invite, needs_two_factor
 from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.tokens.models import digest
@@ -236,7 +237,9 @@ def _record_failure(action: Action, person: Row[Any] | None) -> None:
 
 
 def actor_of(person: Row[Any]) -> Actor:
-    return Actor(person.id, person.role, person.organization_id)
+    """The person with the rights that their organization's settings leave them."""
+    invites = may_invite(person.role, person.inviters, has_two_factor=person.has_two_factor)
+    return Actor(person.id, person.role, person.organization_id, invites)
 
 
 def signed_in(token: str) -> SignedIn | None:
@@ -273,6 +276,7 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         organization_name=row.organization_name,
         must_change_password=row.must_change_password,
         has_two_factor=row.has_two_factor,
+        needs_two_factor=needs_two_factor(row.role, row.two_factor_for),
         has_news=row.has_news,
         lists=row.lists or {},
         views=tuple(ListView(*one) for one in row.views or ()),

@@ -31,6 +31,8 @@ PERSON = (
     User.has_two_factor,
     exists().where(unannounced_to(User.id)).label("has_news"),
     Organization.name.label("organization_name"),
+    Organization.inviters,
+    Organization.two_factor_for,
     ListArrangement.lists,
     opened_by_user().label("views"),
 )
@@ -103,7 +105,8 @@ def by_id(user_id: uuid.UUID) -> Rows:
 
 def _at_the_door() -> Rows:
     has_one = has_two_factor(User.id).label("has_two_factor")
-    found = select(User.id, User.role, User.organization_id, User.email, User.password, has_one)
+    own = User.id, User.role, User.organization_id, User.email, User.password
+    found = select(*own, Organization.inviters, has_one)
     return _with_organization(found).where(*_may_sign_in())
 
 

@@ -24,6 +24,7 @@ from portal.tokens import commands as tokens
 from portal.tokens.commands import Lifetime
 from portal.tokens.queries import api_tokens_in_use
 from portal.users import links, passwords
+from portal.users.clashes import KEY
 from portal.users.models import User
 from portal.web.session import SignedIn
 
@@ -111,7 +112,8 @@ def confirm_address(token: str) -> str:
         try:
             return _confirm_address(token)
         except Conflict as conflict:
-            raise Conflict(None, TAKEN, constraint=conflict.constraint) from None
+            message = TAKEN if conflict.constraint == KEY else conflict.message
+            raise Conflict(None, message, constraint=conflict.constraint) from None
 
 
 @command

@@ -103,8 +103,9 @@ def create_command(
         home = db.session.scalar(organizations.by_slug(organization)) if organization else None
         if organization and home is None:
             raise click.ClickException(one_line(f"There is no organization with the slug {organization}."))
-        named = (home.name, home.slug) if home else ()
-        chosen = _chosen(password, rule_for_new(email, first_name, last_name, *named))[0] if password else None
+        named, least = ((home.name, home.slug), home.password_minimum or 0) if home else ((), 0)
+        rule = rule_for_new(email, first_name, last_name, *named, least=least)
+        chosen = _chosen(password, rule)[0] if password else None
         values = {"first_name": first_name or None, "last_name": last_name or None}
         user_id = _create(email, Role[role], chosen, **values, organization_id=home.id if home else None)
         note = "" if chosen else _invitation(user_id)

@@ -27,6 +27,7 @@ class Actor:
     id: uuid.UUID | None
     role: Role | None
     organization_id: uuid.UUID | None = None
+    may_invite: bool = True  # as far as the settings of the organization decide
 
     @property
     def is_unlimited(self) -> bool:

@@ -171,15 +171,21 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
 
 
 def conflict_of(error: IntegrityError) -> Conflict:
-    """The field of a violated constraint, from its name: users_email_key is `email` of `users`."""
+    """The field of a violated constraint, from its name: users_email_key is `email` of `users`.
+
+    Functions of the database check constraints named `..._rule`, whose message is for people.
+    """
     diagnosis = getattr(error.orig, "diag", None)
     constraint = str(getattr(diagnosis, "constraint_name", None) or "")
     table = str(getattr(diagnosis, "table_name", None) or "")
     name = constraint.removeprefix(f"{table}_")
-    for suffix in ("_key", "_fkey", "_check", "_pkey"):
+    for suffix in ("_key", "_fkey", "_check", "_pkey", "_rule"):
         name = name.removesuffix(suffix)
     column = getattr(diagnosis, "column_name", None)
-    return Conflict(column or name or None, "This value can't be used.", constraint=constraint or None)
+    message = (
+        str(diagnosis.message_primary) if diagnosis and constraint.endswith("_rule") else "This value can't be used."
+    )
+    return Conflict(column or name or None, message, constraint=constraint or None)
 
 
 def engine_options(

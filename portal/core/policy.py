@@ -24,6 +24,7 @@ class Permission:
     name: str
     roles: frozenset[Role]
     label: str
+    is_to_invite: bool = False  # organizations can restrict who invites
 
 
 PURGE = Permission("records:purge", SUPER_ADMINS, "Delete permanently")
@@ -55,8 +56,10 @@ class Permissions:
 
 
 def allows(actor: Actor, permission: Permission) -> bool:
-    """Whether the actor's role has the permission. The system has all."""
-    return actor.role is None or actor.role in permission.roles
+    """Whether the actor's role has the permission, and its organization lets the actor use it. The system has all."""
+    if actor.role is None:
+        return True
+    return actor.role in permission.roles and (actor.may_invite or not permission.is_to_invite)
 
 
 def grantable_roles(actor: Actor) -> tuple[Role, ...]:

@@ -50,7 +50,7 @@ def _overview(form: PasskeyForm, status: int = 200) -> Response:
         form=form,
         options=options,
         elsewhere=None if here else challenges.better_address(),
-        must=must_have_two_factor(current_user.role),
+        must=must_have_two_factor(current_user),
         status=status,
     )
 
@@ -75,7 +75,7 @@ def app() -> ResponseReturnValue:
         form=form,
         qr_code=codes.qr_code(secret, current_user.email),
         secret=codes.in_groups(secret),
-        must=must_have_two_factor(current_user.role),
+        must=must_have_two_factor(current_user),
         status=422 if form.errors else 200,
     )
 
@@ -146,7 +146,7 @@ def _is_password(form: RemovalForm) -> bool:
 
 def _why_the_last_stays(password: str) -> str | None:
     settings = current_settings()
-    if must_have_two_factor(current_user.role):
+    if must_have_two_factor(current_user):
         return LAST_OF_ROLE
     least = settings.password_minimum
     return TOO_SHORT.format(len(password), least) if len(password) < least else None

@@ -20,7 +20,8 @@ from portal.jobs.commands import start
 from portal.organizations import queries
 from portal.organizations.members import members
 from portal.organizations.models import Organization
-from portal.organizations.permissions import ORGANIZATIONS, ORGANIZATIONS_RENAME_SLUG
+from portal.organizations.permissions import ORGANIZATIONS, ORGANIZATIONS_LIMIT, ORGANIZATIONS_RENAME_SLUG
+from portal.organizations.settings import NO_ADMIN, check
 from portal.resources.relation import by_references
 from portal.resources.resource import Resource, resources
 
@@ -39,8 +40,13 @@ class Organizations(Records[Organization]):
     unique = ("slug",)
 
     def change(self, row: Organization, changes: Mapping[str, Any]) -> None:
-        if "slug" in changes and not allows(current_actor(), ORGANIZATIONS_RENAME_SLUG):
+        actor = current_actor()
+        if "slug" in changes and not allows(actor, ORGANIZATIONS_RENAME_SLUG):
             raise NotAllowed
+        is_taken = "inviters" in changes and NO_ADMIN in (changes["inviters"], row.inviters)
+        if ("seat_limit" in changes or is_taken) and not allows(actor, ORGANIZATIONS_LIMIT):
+            raise NotAllowed
+        check(row, changes)
         super().change(row, changes)
 
     def remove(self, row: Organization, at: datetime) -> None:

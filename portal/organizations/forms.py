@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from wtforms import ValidationError
+from wtforms import SelectField, StringField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired
 
-from portal.organizations.models import LONGEST_SLUG, slug_of
-from portal.organizations.permissions import ORGANIZATIONS_RENAME_SLUG
+from portal.core.text import tidy
+from portal.organizations.members import members
+from portal.organizations.models import LONGEST_SLUG, Organization, slug_of
+from portal.organizations.permissions import ORGANIZATIONS_LIMIT, ORGANIZATIONS_RENAME_SLUG
+from portal.organizations.settings import (
+    INVITERS,
+    LABELS,
+    NO_ADMIN,
+    TWO_FACTOR_FOR,
+    problems,
+    read_domains,
+    shown_domains,
+)
+from portal.web.confirming import ConfirmForm
 from portal.web.forms import EditForm, NewForm, RowForm, TextField
+from portal.web.given import current_settings
+from portal.web.reauthentication import ReauthenticationForm
 
 LONGEST_NAME = 120
 WRONG = "Use lowercase letters, digits and single hyphens, such as acme-logistics."
@@ -54,3 +70,93 @@ class NewOrganizationForm(OrganizationForm, NewForm):
 
 class EditOrganizationForm(OrganizationForm, EditForm):
     """An existing organization."""
+
+
+class NumberField(StringField):
+    """A number, or None if empty."""
+
+    def __init__(self, label: str, **kwargs: Any) -> None:
+        super().__init__(label, filters=[tidy, _number], render_kw={"inputmode": "numeric"}, **kwargs)
+
+
+def _number(text: str | None) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError("Enter a whole number.")
+    return int(text) if text else None
+
+
+def valid_domains(_form: Any, field: Any) -> None:
+    try:
+        field.data = shown_domains(read_domains(field.data or "")) or None
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _choices(texts: Mapping[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(value, text) for value, text in texts.items()]
+
+
+class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
+    """The settings of an organization. Empty ones leave it to the installation."""
+
+    layout = (
+        "inviters", "email_domains", "two_factor_for", ("session_hours", "idle_minutes"), "password_minimum",
+        "seat_limit",
+    )  # fmt: skip
+    permissions = {"seat_limit": ORGANIZATIONS_LIMIT}
+    reauthentication_reason = "It has been a while since you signed in, and this changes how people sign in."
+    inviters = SelectField(
+        LABELS["inviters"], choices=_choices(INVITERS), description="Also who imports people and resends invitations."
+    )
+    email_domains = TextField(
+        LABELS["email_domains"],
+        longest=1000,
+        validators=(valid_domains,),
+        description="New people, and new addresses of people, must be at one of these domains, such as example.com. "
+        "List each subdomain. Empty: any domain.",
+        render_kw={"spellcheck": "false", "autocapitalize": "none"},
+    )
+    two_factor_for = SelectField(
+        LABELS["two_factor_for"],
+        choices=_choices(TWO_FACTOR_FOR),
+        description="Whoever has no second factor sets one up before anything else, when they open their next page.",
+    )
+    session_hours = NumberField(LABELS["session_hours"])
+    idle_minutes = NumberField(LABELS["idle_minutes"])
+    password_minimum = NumberField(LABELS["password_minimum"])
+    seat_limit = NumberField(LABELS["seat_limit"])
+
+    def __init__(self, row: Organization) -> None:
+        self.row = row
+        super().__init__(row)
+        settings = current_settings()
+        self.session_hours.description = f"Used or not. Empty: {settings.session_hours:g}, as everywhere."
+        self.idle_minutes.description = f"Empty: {settings.idle_hours * 60:g}, as everywhere."
+        self.password_minimum.description = (
+            f"In characters. Applies to new passwords. Empty: {settings.password_minimum}, as everywhere, "
+            "and fewer with two-factor authentication."
+        )
+        if "seat_limit" in self:
+            used = members().seats_in(row.id)
+            self.seat_limit.description = f"{used:,} in use, including invited people. Empty: no limit."
+        elif row.inviters == NO_ADMIN:
+            self.inviters.choices = _choices({NO_ADMIN: INVITERS[NO_ADMIN]})
+            self.inviters.description = "Only a super administrator can change this."
+        else:
+            self.inviters.choices = _choices({key: text for key, text in INVITERS.items() if key != NO_ADMIN})
+
+    @classmethod
+    def shown(cls, row: Organization, name: str) -> str:
+        return shown_domains(row.email_domains) if name == "email_domains" else super().shown(row, name)
+
+    def values(self) -> dict[str, Any]:
+        typed = super().values()
+        if typed.get("email_domains"):
+            typed["email_domains"] = read_domains(typed["email_domains"])
+        return {name: None if value == "" else value for name, value in typed.items()}
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        if super().validate(extra_validators) and not self.is_stale:
+            for name, problem in problems(self.row, self.values()):
+                self[name].errors = [*self[name].errors, problem]
+        return not self.errors

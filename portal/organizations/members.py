@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from portal.core.actor import Role
 from portal.core.listing import Count
 from portal.web.charts import Chart
 from portal.web.given import Given
@@ -17,14 +18,15 @@ from portal.web.given import Given
 class Membership:
     """An organization's people: the newest, the number who can sign in, and of these the administrators.
 
-    Of those who can sign in, `protected` have two-factor authentication. In a deleted organization nobody can, so
-    everybody who isn't deleted counts.
+    `seats` are people who take one. Of those who can sign in, `protected` have two-factor authentication. In a deleted
+    organization nobody can, so everybody who isn't deleted counts.
     """
 
     newest: Sequence[Any]
     people: Count
     admins: Count
     protected: Count
+    seats: Count
     last_sign_in_at: datetime | None
     last_activity_at: datetime | None
 
@@ -35,6 +37,15 @@ class Members(Protocol):
 
     def unadministered(self) -> Any:
         """A condition for lists of organizations: none of its administrators can sign in."""
+
+    def oneself(self) -> tuple[str, bool]:
+        """The actor's email address, and whether they have a second factor."""
+
+    def seats_in(self, organization_id: uuid.UUID) -> int:
+        """How many people take a seat: all who aren't deactivated or deleted, without SUPER_ADMINs."""
+
+    def unprotected_in(self, organization_id: uuid.UUID, roles: Sequence[Role]) -> int:
+        """How many people who can sign in, with these roles, have no second factor."""
 
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> Membership: ...
 

@@ -30,6 +30,14 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
+    # Its settings: see organizations/settings.py. None leaves it to the installation.
+    inviters: Mapped[str | None]
+    email_domains: Mapped[str | None]  # separated by spaces
+    two_factor_for: Mapped[str | None]
+    session_hours: Mapped[int | None]
+    idle_minutes: Mapped[int | None]
+    password_minimum: Mapped[int | None]
+    seat_limit: Mapped[int | None]
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True

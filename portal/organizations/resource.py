@@ -17,11 +17,11 @@ from portal.core.db import db
 from portal.core.listing import Filter, Listing
 from portal.core.policy import allows
 from portal.jobs.models import OPEN, Job
-from portal.organizations import queries
+from portal.organizations import queries, settings
 from portal.organizations.bulk import SettingOrganizations
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
-from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm
+from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, SettingsForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_READ
@@ -87,14 +87,15 @@ class Organizations(Resource[Organization]):
             "trash",
         ),
     }
-    labels = {"name": "Name", "slug": "URL name"}
+    labels = {"name": "Name", "slug": "URL name", **settings.LABELS}
     imported = {
         "name": ("name", "organization", "organizationname", "organisation", "company", "companyname", "firma"),
         "slug": ("slug", "urlname", "shortname"),
     }
     new_form = NewOrganizationForm
     edit_form = EditOrganizationForm
-    guarded = frozenset({"slug"})
+    guarded = frozenset({"slug", "seat_limit"})
+    sensitive = frozenset(settings.LABELS)
     restoring = "Gives all its people access again, also on devices that were signed in before."
     deleting = "Its people lose access at once. You can restore it."
 
@@ -156,6 +157,23 @@ class Organizations(Resource[Organization]):
 
     def created(self, form: Form) -> None:
         flash("Organization created. Add its first administrator next.", "success")
+
+    def in_words(self, name: str, value: Any) -> str | None:
+        return settings.in_words(name, value) if name in settings.LABELS else super().in_words(name, value)
+
+    def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
+        """Only SUPER_ADMINs can decide that ADMINs may not invite."""
+        is_theirs = settings.NO_ADMIN in (changes.get("inviters") or ())
+        return (current_actor().is_unlimited or not is_theirs) and super().may_be_undone(row_id, changes)
+
+    def is_sensitive(self, form: Form, row: Organization | None) -> bool:
+        return isinstance(form, SettingsForm)
+
+    def consequences_of_editing(self, form: Form, row: Organization) -> list[str]:
+        return list(settings.consequences(row, form.values())) if isinstance(form, SettingsForm) else []
+
+    def consequences_of_undoing(self, row: Organization, values: Mapping[str, Any]) -> list[str]:
+        return [*super().consequences_of_undoing(row, values), *settings.consequences(row, values)]
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
         others = [one for one in resources().values() if one is not self and not one.are_people]

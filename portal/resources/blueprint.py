@@ -28,7 +28,7 @@ from portal.resources.selecting import act, offered
 from portal.web import attempts, conflicts, reauthentication
 from portal.web.activity_feed import confirm, deleted_meanwhile, history_of
 from portal.web.confirming import ConfirmForm, ask_first
-from portal.web.forms import Form, reporting_conflicts
+from portal.web.forms import EditForm, Form, reporting_conflicts
 from portal.web.guards import requires
 from portal.web.people import stamps_of
 from portal.web.rendering import redirect, render
@@ -194,12 +194,17 @@ class Pages(Generic[Row]):
         status = 422 if form.errors else 200
         return render("resources/new.html", status=status, resource=self.resource, form=form, offer=offer)
 
-    def edit(self, id: uuid.UUID) -> ResponseReturnValue:
-        """Change a row. If somebody else saved it in the meantime, show both edits."""
+    def edit(
+        self, id: uuid.UUID, of: type[EditForm] | None = None, page: str = "edit", title: str = "Edit"
+    ) -> ResponseReturnValue:
+        """Change a row. If somebody else saved it in the meantime, show both edits.
+
+        A feature's `page` can edit other columns of it, with a form and a title of its own.
+        """
         row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
         if row.is_deleted:
             return deleted_meanwhile(row, back_url)
-        form = self.resource.edit_form(row)
+        form, action = (of or self.resource.edit_form)(row), self.resource.url(page, id)
         # If somebody else saved first, nothing is saved now, so there is nothing to confirm yet.
         if form.validate_on_submit() and (form.is_stale or self._is_confirmed(form, row)):
             try:
@@ -221,9 +226,16 @@ class Pages(Generic[Row]):
                 row = self.resource.one(id, with_deleted=True)
                 if row.is_deleted:
                     return deleted_meanwhile(row, back_url)
-                return conflicts.answer(form, row, endpoint=self.resource.name)
+                return conflicts.answer(form, row, action=action, back_url=back_url)
         status = 422 if form.errors else 200
-        return render("resources/edit.html", status=status, resource=self.resource, form=form, row=row)
+        context: dict[str, Any] = {
+            "resource": self.resource,
+            "form": form,
+            "row": row,
+            "action": action,
+            "verb_of_title": title,
+        }
+        return render("resources/edit.html", status=status, **context)
 
     def delete(self, id: uuid.UUID) -> ResponseReturnValue:
         """Delete a row, once exactly its consequences at this moment are confirmed."""

@@ -24,7 +24,7 @@ from portal.resources.relation import unlink_all
 from portal.tokens.commands import end_client_sessions, revoke_all
 from portal.users import queries
 from portal.users.bulk_consequences import of_many
-from portal.users.clashes import taken_elsewhere
+from portal.users.clashes import is_outside, taken_elsewhere
 from portal.users.commands import PROTECTED, users
 from portal.users.models import SENSITIVE, User
 from portal.users.permissions import USERS_ANY_TENANT, USERS_WRITE
@@ -36,6 +36,7 @@ ABOVE = "You can't grant this role"
 TOO_MANY_EMAILS = "Too many emails in the last hour"
 TAKEN_ELSEWHERE = "The email address can't be used here"
 GONE = "The organization is deleted"
+OUTSIDE = "The organization doesn't allow the email domain"
 ACCESS = {*PROTECTED, "deleted_at"}  # what people can't change for themselves
 WAITING = and_(User.invited_at.is_not(None), User.accepted_at.is_(None), User.revoked_at.is_(None))
 
@@ -59,7 +60,8 @@ class SettingPeople(SettingInside):
         if "organization_id" in values:
             if not allows(actor, USERS_ANY_TENANT):
                 raise NotAllowed
-            rules.append(Refusal(GONE, self.value("organization_id").in_(Organization.deleted_keys())))
+            home = self.value("organization_id")
+            rules += [Refusal(GONE, home.in_(Organization.deleted_keys())), Refusal(OUTSIDE, is_outside(home))]
         rules += [*super().refusals(ids), Refusal(LAST, self._is_last_super_admin(ids))]
         return [*rules, Refusal(TOO_MANY_EMAILS, among(User.id, self.full)),
                 Refusal(TAKEN_ELSEWHERE, among(User.id, self.elsewhere))]  # fmt: skip

@@ -22,9 +22,10 @@ from portal.tokens.commands import end
 from portal.tokens.models import Session
 from portal.tokens.queries import is_live, live_of
 from portal.users.actions import END_SESSIONS, INVITED
-from portal.users.bulk import OWN, TOO_MANY_EMAILS, too_many_emails
+from portal.users.bulk import OUTSIDE, OWN, TOO_MANY_EMAILS, too_many_emails
+from portal.users.clashes import is_outside
 from portal.users.models import User
-from portal.users.permissions import USERS_WRITE
+from portal.users.permissions import USERS_INVITE, USERS_WRITE
 
 NO_INVITATION = "No open invitation"
 DEACTIVATED = "Deactivated"
@@ -83,6 +84,7 @@ class Inviting(OnBehalf):
         return [
             Refusal(NO_INVITATION, or_(User.invited_at.is_(None), User.accepted_at.is_not(None))),
             Refusal(DEACTIVATED, not_(User.is_active)),
+            Refusal(OUTSIDE, is_outside(User.organization_id)),
             Refusal(TOO_MANY_EMAILS, among(User.id, self.full)),
         ]
 
@@ -123,7 +125,7 @@ class EndingSessions(OnBehalf):
 ACTIONS = (
     BulkAction(
         "invite", "Resend invitation", "mail", "Resend the invitation of {}", "Invitation of {} resent.",
-        USERS_WRITE, lambda _: Inviting(), tabs=("invited",), is_first=True, of_all="Resend all",
+        USERS_INVITE, lambda _: Inviting(), tabs=("invited",), is_first=True, of_all="Resend all",
     ),
     BulkAction(
         "end-sessions", "End sessions", "logout", "End the sessions of {}", "Sessions of {} ended.",

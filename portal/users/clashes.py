@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, func, select
 
 from portal.core import history, rate_limit
 from portal.core.actor import SYSTEM, current_actor
@@ -13,6 +15,7 @@ from portal.core.errors import Conflict, RateLimited
 from portal.core.rate_limit import Counter
 from portal.users import queries
 from portal.users.actions import ADDRESS_REFUSED
+from portal.users.models import User
 from portal.web.attempts import of_foreign_addresses
 
 KEY = "users_email_key"
@@ -81,6 +84,19 @@ def taken_elsewhere(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
     for _ in found:
         history.record(ADDRESS_REFUSED)
     return found
+
+
+def is_outside(organization_id: Any) -> ColumnElement[bool]:
+    """Whether the email domains of the organization don't allow a person's address."""
+    found: ColumnElement[bool] = func.portal_address_problem(organization_id, User.email).is_not(None)
+    return found
+
+
+def check_domain(user: User) -> None:
+    """Raise Conflict if the email domains of their organization don't allow a person's address."""
+    problem = db.session.scalar(select(func.portal_address_problem(user.organization_id, user.email)))
+    if problem:
+        raise Conflict(None, problem)
 
 
 def _count() -> Sequence[Counter]:

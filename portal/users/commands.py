@@ -23,13 +23,14 @@ from portal.users import passwords, queries
 from portal.users.clashes import asking_for, check_free
 from portal.users.email_changes import counting, must_be_counted
 from portal.users.models import User
-from portal.users.permissions import USERS, USERS_ANY_TENANT
+from portal.users.permissions import USERS, USERS_ANY_TENANT, USERS_INVITE
 from portal.web.attempts import of_emails_to
 
 LAST_SUPER_ADMIN = (
     "This is the last super administrator who can sign in. Make someone else a super administrator first."
 )
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
+NO_INVITING = "This would invite the new address, and your organization doesn't let you invite people."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
 PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization", "expires_on": "expiry"}
@@ -138,6 +139,8 @@ class Users(Records[User]):
         is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
         if "email" in changes:
             row.pending_email = None
+            if is_anew and not allows(current_actor(), USERS_INVITE):
+                raise Conflict("email", NO_INVITING)
         if is_anew:
             row.invited_at = now()
         link = "invitation" if is_anew else "verification" if _is_to_confirm(row, changes) else None

@@ -12,7 +12,7 @@ from portal.core.errors import RateLimited
 from portal.mail.notices import flash_sent
 from portal.resources.blueprint import blueprint
 from portal.users import email_changes, invitations
-from portal.users.permissions import USERS_WRITE
+from portal.users.permissions import USERS_INVITE, USERS_WRITE
 from portal.users.resource import resource, say_invited
 from portal.web import attempts, reauthentication
 from portal.web.confirming import render_question
@@ -28,7 +28,7 @@ REVOKED = (
 
 
 @bp.post("/<uuid:id>/invitation")
-@requires(USERS_WRITE)
+@requires(USERS_INVITE)
 def invitation(id: uuid.UUID) -> ResponseReturnValue:
     """Send the invitation again."""
     try:
@@ -55,7 +55,7 @@ def revocation(id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:id>/invitation/link")
-@requires(USERS_WRITE)
+@requires(USERS_INVITE)
 @reauthentication.required
 def invitation_link(id: uuid.UUID) -> ResponseReturnValue:
     """Create a link to hand over, and show it once."""

@@ -15,6 +15,7 @@ from portal.mail.commands import send_later
 from portal.users import links
 from portal.users.actions import INVITATION_COPIED, INVITATION_REVOKED, INVITED
 from portal.users.behalf import Record, on_behalf
+from portal.users.clashes import check_domain
 from portal.users.commands import WAITING
 from portal.users.models import User
 
@@ -52,6 +53,8 @@ def _change(action: Action, user: User, record: Record) -> User:
     check_waiting(user)
     if not user.is_active and action != INVITATION_REVOKED:
         raise Conflict(None, INACTIVE.format(user.name))
+    if action != INVITATION_REVOKED:
+        check_domain(user)
     record(action)
     user.link_counter += 1
     if action == INVITATION_REVOKED:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, not_, select, true
 
-from portal.core.actor import Role
+from portal.core.actor import Role, current_actor
 from portal.core.bulk import among
 from portal.core.counts import Count
 from portal.core.db import db
@@ -34,6 +34,17 @@ class People:
     def counted(self) -> Any:
         return totals.active_in(Organization.id).label("people")
 
+    def oneself(self) -> tuple[str, bool]:
+        found = db.session.execute(select(User.email, User.has_two_factor).where(User.id == current_actor().id)).one()
+        return found.email, found.has_two_factor
+
+    def seats_in(self, organization_id: uuid.UUID) -> int:
+        return db.session.scalar(select(totals.seats_in(organization_id))) or 0
+
+    def unprotected_in(self, organization_id: uuid.UUID, roles: Sequence[Role]) -> int:
+        kind = UserTotal.role.in_(roles), UserTotal.has_two_factor.is_(False)
+        return db.session.scalar(select(totals.active_in(organization_id, *kind))) or 0
+
     def of(self, organization_id: uuid.UUID, *, is_deleted: bool = False) -> members.Membership:
         newest = queries.people().where(User.organization_id == organization_id)
         newest = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST)
@@ -44,13 +55,15 @@ class People:
         seen = seen.order_by(last_sign_in.desc(), User.id.desc()).limit(1)
         changed = select(Operation.at).where(Operation.organization_id == organization_id)
         changed = changed.order_by(Operation.at.desc(), Operation.key.desc()).limit(1)
+        numbers.append(totals.seats_in(organization_id).label(None))
         columns: list[Any] = [*numbers, seen.scalar_subquery(), changed.scalar_subquery()]
-        every, admins, protected, seen_at, changed_at = db.session.execute(select(*columns)).one()
+        every, admins, protected, seats, seen_at, changed_at = db.session.execute(select(*columns)).one()
         return members.Membership(
             newest=db.session.execute(newest).all(),
             people=Count(every),
             admins=Count(admins),
             protected=Count(protected),
+            seats=Count(seats),
             last_sign_in_at=seen_at if seen_at and seen_at.year > 1 else None,
             last_activity_at=changed_at,
         )

@@ -34,18 +34,18 @@ def rule_for(user_id: uuid.UUID) -> PasswordRule:
     has_one = has_two_factor(User.id).label("has_two_factor")
     names = (User.email, User.pending_email, User.first_name, User.last_name)
     organization_names = Organization.name.label("organization"), Organization.slug
-    joined = select(*names, *organization_names, has_one).outerjoin(
+    joined = select(*names, *organization_names, has_one, Organization.password_minimum).outerjoin(
         Organization, Organization.id == User.organization_id
     )
     with acting_as(SYSTEM):
         found = db.session.execute(joined.where(User.id == user_id)).first()
     if found is None:
         raise Missing
-    *known, has_second = found
+    *known, has_second, least = found
     words = words_about(*known, full_name(found.first_name, found.last_name, found.email))
-    return PasswordRule(shortest(has_two_factor=has_second), words)
+    return PasswordRule(max(shortest(has_two_factor=has_second), least or 0), words)
 
 
-def rule_for_new(*known: str | None) -> PasswordRule:
-    """The rule for a new person with these details."""
-    return PasswordRule(shortest(has_two_factor=False), words_about(*known))
+def rule_for_new(*known: str | None, least: int = 0) -> PasswordRule:
+    """The rule for a new person with these details, and their organization's minimum length."""
+    return PasswordRule(max(shortest(has_two_factor=False), least), words_about(*known))

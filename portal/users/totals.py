@@ -67,6 +67,12 @@ def active_in(organization_id: Any, *conditions: ColumnElement[bool]) -> Any:
     return total(UserTotal.organization_id == organization_id, UserTotal.status == "active", *conditions)
 
 
+def seats_in(organization_id: Any) -> Any:
+    """The number of people who take a seat of an organization, as portal_check_seats() counts them."""
+    kind = UserTotal.status.in_(ABLE), UserTotal.role != Role.SUPER_ADMIN
+    return total(UserTotal.organization_id == organization_id, *kind)
+
+
 def remaining_in(organization_id: Any, *conditions: ColumnElement[bool]) -> Any:
     """The number of an organization's people who aren't deleted."""
     return total(UserTotal.organization_id == organization_id, UserTotal.status != "deleted", *conditions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from wtforms import Field
 
 from portal.web.forms import EditForm, form_base
@@ -36,7 +36,7 @@ class Merged:
     by: str
 
 
-def answer(form: EditForm, current: Any, *, endpoint: str) -> Response:
+def answer(form: EditForm, current: Any, *, action: str, back_url: str) -> Response:
     """Respond 409 with both edits. `current` is the row as it is now."""
     now = form.stored_in(current)
     seen = {name: str(value) for name, value in form.seen_values().items()}
@@ -57,14 +57,14 @@ def answer(form: EditForm, current: Any, *, endpoint: str) -> Response:
         "errors/conflict.html",
         status=409,
         title="Someone else saved changes",
-        back_url=url_for(f"{endpoint}.show", id=current.id),
+        back_url=back_url,
         back_label=current.name,
         who=theirs_by,
         when=current.updated_at,
         clashes=clashes,
         merged=merged,
         hidden=[("version", str(current.version)), ("base", form_base(now)), *kept],
-        action=url_for(f"{endpoint}.edit", id=current.id),
+        action=action,
     )
 
 

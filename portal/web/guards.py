@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.routing import RequestRedirect
 
-from portal.core.actor import Role, current_actor
+from portal.core.actor import current_actor
 from portal.core.errors import NotAllowed, ReadsOnly
 from portal.core.policy import Permission, allows
 from portal.web import drafts
@@ -107,17 +107,17 @@ def check_routes(app: Flask) -> None:
         rule_of(view)
 
 
-def must_have_two_factor(role: Role | None) -> bool:
-    """Whether this installation requires two-factor authentication of the role."""
+def must_have_two_factor(person: SignedIn) -> bool:
+    """Whether the installation or the person's organization requires two-factor authentication of their role."""
     settings = current_settings()
-    return role is not None and role.name in settings.two_factor_roles
+    return person.needs_two_factor or (person.role is not None and person.role.name in settings.two_factor_roles)
 
 
 def required_step(person: SignedIn) -> Step | None:
     """The step that a signed-in person has to complete before anything else, or None."""
     if person.must_change_password:
         return NEW_PASSWORD
-    return None if person.has_two_factor or not must_have_two_factor(person.role) else TWO_FACTOR
+    return None if person.has_two_factor or not must_have_two_factor(person) else TWO_FACTOR
 
 
 def enforce() -> ResponseReturnValue | None:

@@ -65,6 +65,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     organization_name: str | None
     must_change_password: bool
     has_two_factor: bool
+    needs_two_factor: bool  # because of their organization
     has_news: bool  # a job of theirs is running, or ended without their knowledge
     lists: Mapping[str, Any]  # how they arrange each list (resources/arranging.py)
     views: tuple[ListView, ...]  # the saved views that they can open

@@ -491,6 +491,8 @@ SCENES: dict[str, Scene] = {
     "organization, new with errors": pressed(at("/organizations/new"), "Create organization", ".error"),
     "organization, edit": of_organization("/edit"),
     "organization, edit by an administrator": of_organization("/edit", ADA),
+    "organization, settings": of_organization("/settings"),
+    "organization, settings by an administrator": of_organization("/settings", ADA),
     "organization, delete": of_organization("/delete"),
     "organization, delete dialog": dialog(of_organization(), "Delete…"),
     "activity": at("/activity/"),

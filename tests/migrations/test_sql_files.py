@@ -168,7 +168,7 @@ CHANGED = {
     "users/users.sql": ("THEN true", "THEN false"),
     "users/portal_kill_links.sql": ("SET search_path = pg_catalog, public", "SET search_path = public"),
     "tokens/refresh_tokens.sql": ("BEFORE INSERT", "AFTER INSERT"),
-    "organizations/organizations.sql": ("GRANT UPDATE (name)", "GRANT UPDATE (slug)"),
+    "organizations/organizations.sql": ("GRANT UPDATE (\n    name,", "GRANT UPDATE (\n    slug,"),
     "api/idempotency_keys.sql": ("(created_at)", "(key)"),
     "activity/portal_record.sql": ("REVOKE ALL", "-- REVOKE ALL"),
     "activity/activity.sql": ("ALTER TABLE activity ENABLE ROW LEVEL SECURITY", "SELECT"),

@@ -39,6 +39,8 @@ RULES: Rules = {
     ("organizations.show", "GET"): row(TENANT_READS, SUPER_READS),
     ("organizations.edit", "GET"): row(ADMIN_CONFIRMS, (PAGE, PAGE, DONE, NOT_FOUND, PAGE)),
     ("organizations.edit", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
+    ("organizations.settings", "GET"): row(ADMIN_CONFIRMS, (PAGE, PAGE, DONE, NOT_FOUND, PAGE)),
+    ("organizations.settings", "POST"): row(ADMIN_WRITES, SUPER_RESTORES),
     ("organizations.delete", "GET"): row(FORBIDDEN, SUPER_CONFIRMS),
     ("organizations.delete", "POST"): row(FORBIDDEN, SUPER_CONFIRMS),
     ("organizations.purge", "GET"): row(FORBIDDEN, SUPER_PURGES),
@@ -66,5 +68,6 @@ BODIES: dict[str, Body] = {
     "organizations.selection": lambda world, _: {"action": "delete", "id": str(world.acme.id)},
     "organizations.new": lambda _world, key: {"name": "Fresh", "slug": f"fresh-{key.hex}"},
     "organizations.edit": _edited,
+    "organizations.settings": lambda _world, _key: {"version": "1"},
     "organizations_activity.undo": changed(Organization, "name"),
 }

@@ -16,6 +16,8 @@ WITH found AS MATERIALIZED (
                 ELSE 'Email: a person in another organization has this address.' END
         WHEN r.role::text <> ALL (granted) AND (u.id IS NULL OR 'role' = ANY (overwrites))
             THEN 'Role: you can''t grant this role.'
+        WHEN u.id IS NULL AND home.email_domains IS NOT NULL
+            THEN 'Email: ' || portal_address_problem(home.id, r.key)
         END AS trouble,
         'first_name' = ANY (overwrites) AND r.first_name <> coalesce(u.first_name, '')
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
@@ -26,6 +28,7 @@ WITH found AS MATERIALIZED (
     LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key
         AND t.number < r.number ORDER BY t.key, t.number LIMIT 1) twin ON true
     LEFT JOIN users u ON lower(u.email) = r.key AND u.deleted_at IS NULL
+    LEFT JOIN organizations home ON home.id = r.home_id
     LEFT JOIN LATERAL (SELECT d.id FROM users d WHERE lower(d.email) = r.key AND d.deleted_at IS NOT NULL
         AND d.organization_id IS NOT DISTINCT FROM r.home_id LIMIT 1) gone ON u.id IS NULL
     WHERE r.import_id = checked AND r.number BETWEEN first AND last AND r.verdict <> 'refused'

@@ -16,6 +16,9 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_organization_totals();
 CREATE OR REPLACE TRIGGER days_delete AFTER DELETE ON organizations REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_organization_totals();
 
+CREATE OR REPLACE TRIGGER limits AFTER UPDATE OF session_hours, idle_minutes ON organizations
+FOR EACH ROW EXECUTE FUNCTION portal_limit_sessions();
+
 -- Creates the functions portal_history_of_organizations and portal_names_of_organizations, and the triggers history_*.
 SELECT portal_watch('organizations', 'r.id');
 
@@ -37,10 +40,12 @@ ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations TO portal_tenant
 USING (id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid));
 GRANT SELECT ON organizations TO portal_tenant;
-GRANT UPDATE (name) ON organizations TO portal_tenant;
+GRANT UPDATE (
+    name, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum
+) ON organizations TO portal_tenant;
 
 CREATE POLICY reader ON organizations FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, name, slug, created_at, updated_at, deleted_at, created_by, updated_by, deleted_by, version, sort_name,
-    search_text
+    search_text, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum, seat_limit
 ) ON organizations TO portal_reader;

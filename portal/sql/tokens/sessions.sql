@@ -1,4 +1,7 @@
--- Policies and grants of sessions.
+-- Trigger, policies and grants of sessions.
+
+CREATE OR REPLACE TRIGGER limits BEFORE INSERT ON sessions FOR EACH ROW WHEN (NEW.organization_id IS NOT NULL)
+EXECUTE FUNCTION portal_limit_session();
 
 DROP POLICY IF EXISTS tenant ON sessions;
 DROP POLICY IF EXISTS reader ON sessions;

@@ -1,7 +1,7 @@
 -- Keeps user_totals, for forms, bulk statements, COPY and psql alike. Each person counts twice: in their organization,
 -- and among everybody, in rows without an organization. Organizations are locked as their foreign keys do it: that only
 -- makes deleting and restoring one wait, see portal_move_user_totals. Plans made for one row also run for a million, so
--- organizations are looked up one by one.
+-- organizations are looked up one by one. An organization whose people become more must have seats for them.
 CREATE OR REPLACE FUNCTION portal_keep_user_totals() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -35,6 +35,20 @@ BEGIN
             CROSS JOIN portal_user_status(r.is_active, r.invited_at, r.accepted_at, r.deleted_at) AS status
         GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
         HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        PERFORM portal_check_seats(organization_id) FROM new_rows
+        WHERE organization_id IS NOT NULL AND deleted_at IS NULL AND is_active AND role <> 'SUPER_ADMIN'
+        GROUP BY organization_id;
+    ELSIF TG_OP = 'UPDATE' THEN
+        PERFORM portal_check_seats(organization_id)
+        FROM (
+            SELECT organization_id, 1 AS more FROM new_rows
+            WHERE organization_id IS NOT NULL AND deleted_at IS NULL AND is_active AND role <> 'SUPER_ADMIN'
+            UNION ALL
+            SELECT organization_id, -1 FROM old_rows
+            WHERE organization_id IS NOT NULL AND deleted_at IS NULL AND is_active AND role <> 'SUPER_ADMIN') seats
+        GROUP BY organization_id HAVING sum(more) > 0;
     END IF;
     RETURN NULL;
 END $$;

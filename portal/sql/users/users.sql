@@ -26,6 +26,14 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 
+CREATE OR REPLACE TRIGGER addresses_insert AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_check_addresses();
+CREATE OR REPLACE TRIGGER addresses_change BEFORE UPDATE OF email, pending_email, organization_id ON users
+FOR EACH ROW WHEN (NEW.organization_id IS NOT NULL AND (OLD.email <> NEW.email
+    OR OLD.pending_email IS DISTINCT FROM NEW.pending_email AND NEW.pending_email IS NOT NULL
+    OR OLD.organization_id IS DISTINCT FROM NEW.organization_id))
+EXECUTE FUNCTION portal_check_addresses();
+
 -- Creates the functions portal_history_of_users and portal_names_of_users, and the triggers history_*. Tenants can't
 -- see SUPER_ADMINs.
 SELECT portal_watch('users', $$CASE WHEN r.role <> 'SUPER_ADMIN' THEN r.organization_id END$$, '{password}',

@@ -6,15 +6,18 @@ import difflib
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from portal import database_url, public_url
+from portal import branding, database_url, public_url
+from portal.branding import Accent, Logo
 from portal.database_url import DatabaseUrl
 
+R = TypeVar("R")
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("USER", "ADMIN", "SUPER_ADMIN")
 EMAIL_KINDS = ("internal", "international")
@@ -45,6 +48,9 @@ class Settings:
     production: bool = False
     instance: Path = ROOT / "instance"
     public_url: str | None = None
+    product_name: str = branding.NAME
+    accent: Accent | None = None
+    logo: Logo | None = field(default=None, repr=False)
     trusted_proxies: int = 0
     pool_size: int = 8
     pool_timeout: float = 3.0
@@ -151,7 +157,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         pools_transactions=bool(url and url.pools_transactions),
         production=url is not None,
         instance=instance,
-        public_url=_public_url(environ),
+        public_url=_read(environ, "PORTAL_URL", public_url.read),
+        product_name=_read(environ, "PORTAL_PRODUCT_NAME", branding.read_name) or branding.NAME,
+        accent=_read(environ, "PORTAL_ACCENT_COLOR", branding.read_accent),
+        logo=_read(environ, "PORTAL_LOGO", lambda path: branding.read_logo(Path(path))),
         smtp_url=_smtp_url(environ),
         mail_from=_mail_from(environ),
         worker_inside=environ.get("PORTAL_WORKER_INSIDE", "1") != "0",
@@ -246,12 +255,12 @@ def _database(environ: Mapping[str, str], name: str) -> DatabaseUrl | None:
         raise ConfigurationError(f"{name} {error}") from None
 
 
-def _public_url(environ: Mapping[str, str]) -> str | None:
-    text = environ.get("PORTAL_URL")
+def _read(environ: Mapping[str, str], name: str, read: Callable[[str], R]) -> R | None:
+    text = environ.get(name)
     try:
-        return public_url.read(text) if text else None
+        return read(text) if text else None
     except ValueError as error:
-        raise ConfigurationError(f"PORTAL_URL {error}") from None
+        raise ConfigurationError(f"{name} {error}") from None
 
 
 def _smtp_url(environ: Mapping[str, str]) -> str | None:

@@ -70,6 +70,7 @@ from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
 from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
 from portal.organizations.resource import resource as tenants
+from portal.organizations.slugs import bp as slugs
 from portal.organizations.views import bp as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
@@ -194,7 +195,7 @@ FEATURES = (
         recurring=(deactivate_expired,),
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
-    Feature((organizations,), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
+    Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
     Feature(pages=(saved_views,), resource=views),
     Feature(

@@ -271,7 +271,7 @@ def _organization(value: str) -> tuple[list[uuid.UUID], Filter]:
         lambda *_: f"Organization: {next(iter(found.values()))}",
         "No organization matches this name.",
         label="Organization",
-        suggestions=lambda: resources()["organizations"].url("options", field="organization"),
+        suggestions="organizations",
     )
     return list(found), chosen
 
@@ -310,14 +310,14 @@ FILTERS = {
         _by_whom,
         "No person has this name or email address.",
         label="Person",
-        suggestions=lambda: resources()["users"].url("options", field="by"),
+        suggestions="users",
     ),
     "team": Filter(
         _by_team,
         lambda value, row: f"Team: {value}" if read_key(value) is None else _about_whom(value, row),
         "No team has this name.",
         label="Team",
-        suggestions=lambda: resources()["teams"].url("options", field="team"),
+        suggestions="teams",
     ),
     "action": Filter(_by_action, lambda value, _: actions()[value].label),
     "field": Filter(_by_field, lambda value, _: f"Field: {fields()[value]}"),

@@ -23,6 +23,7 @@ from portal.users.commands import KILLS_LINKS
 from portal.users.models import full_name, invitation_of
 from portal.users.queries import admins_to_ask, names_of
 from portal.web.agents import browser_of
+from portal.web.jinja import product
 from portal.web.zones import zone_named
 
 NOT_YOU = "If this wasn’t you, set a new password immediately and tell your administrator."
@@ -39,12 +40,12 @@ def invitation(user_id: uuid.UUID, _event: int | None) -> Email | None:
     found = links.person(user_id)
     if found is None or invitation_of(found) != "pending":
         return None
-    where = f"Portal for {found.organization_name}" if found.organization_name else "Portal"
+    where = f"{product()} for {found.organization_name}" if found.organization_name else product()
     by = _inviter(found)
     dead = ("Links from earlier invitations no longer work.",) if found.link_counter else ()
     return Email(
         recipient=found.email,
-        subject="Your invitation to Portal",
+        subject=f"Your invitation to {product()}",
         greeting=_greeting(found),
         paragraphs=(
             f"{f'{by} invites you' if by else 'You are invited'} to {where}. Choose a password to get started.",
@@ -73,11 +74,11 @@ def password_reset(user_id: uuid.UUID, _event: int | None) -> Email | None:
     if invitation_of(found) not in (None, "accepted"):
         return None
     began = db.session.scalars(newest_event(user_id, Activity.action.in_(("reset_asked", "password_reset")))).first()
-    paragraphs = ["You can choose a new password for Portal. This ends all your sessions and API tokens."]
+    paragraphs = [f"You can choose a new password for {product()}. This ends all your sessions and API tokens."]
     unasked: tuple[str, ...] = (UNASKED,)
     if began is not None and began.action == "password_reset":
         paragraphs = [
-            "{when} {whom} reset the password of your Portal account. All your sessions have ended.",
+            "{when} {whom} reset the password of your {product} account. All your sessions have ended.",
             "{tokens}",
         ]
         paragraphs, unasked = [*_filled(paragraphs, began, found), "Choose a new password to sign in again."], ()
@@ -106,11 +107,11 @@ def _whom_to_ask(user_id: uuid.UUID) -> Email | None:
     whom = f"{' or '.join(names)}, who administers {found.organization_name}" if names else "a system administrator"
     return Email(
         recipient=found.email,
-        subject="Your Portal account is deactivated",
+        subject=f"Your {product()} account is deactivated",
         greeting=_greeting(found),
         paragraphs=(
-            "Someone requested a new password for your Portal account. The account is deactivated, so a new password"
-            " wouldn’t let you in.",
+            f"Someone requested a new password for your {product()} account. The account is deactivated, so a new"
+            " password wouldn’t let you in.",
             f"To use it again, ask {whom}.",
         ),
         closing=(UNASKED,),
@@ -125,9 +126,8 @@ def verification(user_id: uuid.UUID, _event: int | None) -> Email | None:
     paragraphs = f"Please confirm that {readable_email(found.email)} is your address."
     if found.pending_email:
         new, present = readable_email(found.pending_email), readable_email(found.email)
-        paragraphs = (
-            f"Please confirm that {new} is your address. You will then sign in to Portal with it instead of {present}."
-        )
+        paragraphs = f"Please confirm that {new} is your address."
+        paragraphs += f" You will then sign in to {product()} with it instead of {present}."
     return Email(
         recipient=found.pending_email or found.email,
         subject="Confirm your email address",
@@ -151,7 +151,7 @@ def email_changed(user_id: uuid.UUID, event: int | None) -> Email | None:
         subject="Your email address was changed",
         greeting=_greeting(found),
         paragraphs=(
-            "The email address of your Portal account was changed. Emails now go to the new address.",
+            f"The email address of your {product()} account was changed. Emails now go to the new address.",
             "If this wasn’t you, tell your administrator immediately.",
         ),
     )
@@ -162,7 +162,8 @@ def notice(subject: str, *paragraphs: str) -> Writer:
 
     def write(user_id: uuid.UUID, _event: int | None) -> Email | None:
         found = links.person(user_id)
-        return Email(found.email, subject, _greeting(found), paragraphs) if found else None
+        named = [one.format(product=product()) for one in paragraphs]
+        return Email(found.email, subject, _greeting(found), named) if found else None
 
     return write
 
@@ -191,7 +192,7 @@ def password_changed(user_id: uuid.UUID, _event: int | None) -> Email | None:
         return None
     ended = db.session.scalar(tokens_ended_by(event)) if event else 0
     paragraphs = (
-        "The password of your Portal account was changed, and every other session has ended.",
+        f"The password of your {product()} account was changed, and every other session has ended.",
         tokens_ended(ended),
     )
     return Email(found.email, "Your password was changed", _greeting(found), [*filter(None, paragraphs), NOT_YOU])
@@ -209,6 +210,7 @@ def _facts(event: Activity, found: Found) -> dict[str, str]:
     is_shown = event.actor_id == found.id or event.actor_role == Role.ADMIN.name  # other actors' browsers are private
     browser = f", with {browser_of(event.agent)}," if event.agent and is_shown else ""
     return {
+        "product": product(),
         "when": f"On {at.day} {at:%b %Y at %H:%M %Z}{browser}",
         "tokens": tokens_ended(db.session.scalar(tokens_ended_by(event))),
         "what": called(event.changes[MEANS][1]) if event.changes else "an authenticator app or a passkey",
@@ -240,19 +242,19 @@ WRITERS: dict[str, Writer] = {
     "two_factor_added": about_event(
         "two_factor_added",
         "Two-factor authentication: a new method was added",
-        "{when} {what} was added to your Portal account. You can use it to sign in after your password.",
+        "{when} {what} was added to your {product} account. You can use it to sign in after your password.",
         "If this wasn’t you, set a new password immediately, remove it in your account, and tell your administrator.",
     ),
     "two_factor_removed": about_event(
         "two_factor_removed",
         "Two-factor authentication: a method was removed",
-        "{when} {what} was removed from your Portal account. You can no longer sign in with it.",
+        "{when} {what} was removed from your {product} account. You can no longer sign in with it.",
         NOT_YOU,
     ),
     "two_factor_reset": about_event(
         "two_factor_reset",
         "Your two-factor authentication was reset",
-        "{when} {whom} reset the two-factor authentication of your Portal account.",
+        "{when} {whom} reset the two-factor authentication of your {product} account.",
         "Your app, passkeys and recovery codes no longer work, and every device was signed out.",
         "{tokens}",
         "Until you set up two-factor authentication again, your password is enough to sign in.",
@@ -261,20 +263,20 @@ WRITERS: dict[str, Writer] = {
     "recovery_codes_renewed": about_event(
         "recovery_codes_renewed",
         "You have new recovery codes",
-        "{when} new recovery codes were created for your Portal account. The former ones no longer work.",
+        "{when} new recovery codes were created for your {product} account. The former ones no longer work.",
         NOT_YOU,
     ),
     "recovery_code_used": about_event(
         "sign_in",
         "A recovery code was used",
-        "{when} one of your recovery codes was used to sign in to your Portal account, after the password. {left}.",
+        "{when} one of your recovery codes was used to sign in to your {product} account, after the password. {left}.",
         "You can create new ones in your account, under Two-factor authentication.",
         NOT_YOU,
         shown=CODE,
     ),
     "replay": notice(
         "An app was signed out of your account",
-        "A refresh token of your Portal account was used a second time, which can mean that it was copied."
+        "A refresh token of your {product} account was used a second time, which can mean that it was copied."
         " Its session has ended; apps that used it have to sign in again.",
         NOT_YOU,
     ),

@@ -7,15 +7,16 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
-from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, select, tuple_
+from sqlalchemy import Row, func, literal, null, select, tuple_
 
 from portal.core import counts, cursors, ignored
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db
-from portal.core.keys import read_key
+from portal.core.filtering import chosen
+from portal.core.list_urls import BEST, ListUrls
+from portal.core.list_urls import PER_PAGE as PER_PAGE
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
 from portal.core.sources import Link as Link
@@ -24,23 +25,19 @@ from portal.core.sources import Rows as Rows
 from portal.core.sources import Sort as Sort
 from portal.core.sources import Source as Source
 from portal.core.sources import Tab as Tab
-from portal.core.terms import LONGEST, matches, words_of
+from portal.core.terms import matches, words_of
 
 NOT_A_DAY = "This is not a valid date, so it has no effect. Enter a date such as 2026-03-31."
-BEST = "best"
 NO_FILTERS: Mapping[str, Filter] = {}
-PER_PAGE = (25, 50, 100)
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
 
 
-class Listing:
+class Listing(ListUrls):
     """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
-    usual_per_page = PER_PAGE[0]
     columns: Sequence[str] = ()  # names of the chosen ones; the usual ones if empty
-    carried: Mapping[str, str] = {}  # further arguments of all its URLs
     view = ""  # the key of the saved view with which it was opened
 
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
@@ -49,25 +46,17 @@ class Listing:
         self.status = cursors.one_of(arguments.get("status"), source.tabs)
         self.tab = source.tabs[self.status]
         self.q = " ".join(words_of(arguments.get("q", "")))
-        self.filters: dict[str, str] = {}
-        self.refused: dict[str, str] = {}
-        self.typed = {name: value for name in source.filters if (value := arguments.get(name, "")[:LONGEST])}
-        self._conditions: list[ColumnExpressionArgument[bool]] = []
-        for name, one in source.filters.items():
-            value = arguments.get(name, "")
-            condition = one.condition(value) if value else None
-            if condition is not None:
-                self.filters[name] = value
-                self._conditions.append(condition)
-            elif value:
-                self.refused[name] = one.wrong or ignored.no_choice(name)
+        asked = chosen(source.filters, arguments)
+        self.filters, self.refused, self.typed = asked.values, asked.refused, asked.typed
+        self._conditions = asked.conditions
         self.has_best = bool(self.q) and source.best is not None and (source.find is None or self._can_find)
         sorts = [name for key in self.tab.sorts for name in (key, f"-{key}")] + [BEST] * self.has_best
-        self.default_sort = BEST if self.has_best else self.tab.default_sort
+        own = asked.sort if asked.sort in sorts else self.tab.default_sort
+        self.default_sort = BEST if self.has_best else own
         self.sort = cursors.one_of(arguments.get("sort"), sorts, self.default_sort)
         self.per_page = int(cursors.one_of(arguments.get("per_page"), [str(size) for size in PER_PAGE]))
-        chosen = {"status": self.status, "sort": self.sort, "per_page": str(self.per_page)}
-        self.refused |= ignored.sentences(arguments, chosen, source.filters)
+        own_values = {"status": self.status, "sort": self.sort, "per_page": str(self.per_page)}
+        self.refused |= ignored.sentences(arguments, own_values, source.filters)
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
@@ -147,15 +136,29 @@ class Listing:
             rows = self.source.rows.add_columns(place.label("sort_key")).join(keys.id.table, keys.id == entity.id)
             return rows.order_by(keys.place)
         is_walked = column is (self.source.newest or entity.created_at) or (self.about or 0) > SCANNED_ABOVE
-        if not self.q or (is_walked and self.sort != BEST):
+        if not (self.q or self._are_few_found_by_index) or (is_walked and self.q and self.sort != BEST):
+            if self.filters and self.source.key is None:  # skips rows by the index alone, if it has what they lack
+                matching = self._narrowed(select(entity.id, column.label("sort_key")))
+                return self._joined(self._placed(matching, column, entity.id))
             return self._placed(
                 self._narrowed(self.source.rows.add_columns(column.label("sort_key"))), column, self._key
             )
         # Scanning an index by name until enough rows match could read all of it: find the matches first, then sort.
         matching = self._narrowed(select(entity.id, column.label("sort_key")))
         hits = matching.cte("hits").prefix_with("MATERIALIZED").c
-        page = self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id).subquery("page").c
-        rows = self.source.rows.add_columns(page.sort_key).join(page.id.table, page.id == entity.id)
+        return self._joined(self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id))
+
+    @property
+    def _are_few_found_by_index(self) -> bool:
+        """Whether a filter has an index in another order, which finds rows so few that sorting them is faster."""
+        orders = {one.sort.removeprefix("-") for name in self.filters if (one := self.source.filters[name]).sort}
+        is_sorted = self.sort.removeprefix("-") in orders
+        return bool(orders) and not is_sorted and self.about is not None and self.about <= SCANNED_ABOVE
+
+    def _joined(self, keys: Rows) -> Rows:
+        """The rows with these keys, in the order of the list."""
+        page = keys.subquery("page").c
+        rows = self.source.rows.add_columns(page.sort_key).join(page.id.table, page.id == self.source.entity.id)
         return self._ordered(rows, page.sort_key, page.id)
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
@@ -250,79 +253,6 @@ class Listing:
     def options(self) -> dict[str, bool]:
         """The execution options for its statements."""
         return {"with_deleted": True} if self.tab.with_deleted else {}
-
-    # URLs
-
-    @property
-    def is_filtered(self) -> bool:
-        return bool(self.q or self.filters)
-
-    @property
-    def url(self) -> str:
-        """The canonical URL of this list."""
-        return self.url_with()
-
-    @property
-    def clear_url(self) -> str:
-        return self._url({"status": self._arguments().get("status"), **self.carried})
-
-    @property
-    def tabs(self) -> list[Link]:
-        own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
-        kept = {name: value for name, value in self._arguments().items() if name not in own}
-        first = next(iter(self.source.tabs))
-        return [
-            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status)
-            for name, tab in self.source.tabs.items()
-        ]
-
-    @property
-    def chips(self) -> list[Link]:
-        return [
-            Link(self.source.filters[name].chip(value, self._sample), self.url_with(**{name: None}))
-            for name, value in self.filters.items()
-            if not self.source.filters[name].divides
-        ]
-
-    @property
-    def shown_filters(self) -> dict[str, Filter]:
-        """Filters to show above the list. A filter that a link set to a row's key is shown only as a chip."""
-        set_by_links = {name for name, value in self.filters.items() if read_key(value)}
-        return {name: one for name, one in self.source.filters.items() if one.label and name not in set_by_links}
-
-    @property
-    def hidden(self) -> list[tuple[str, str]]:
-        """The hidden fields of the search form."""
-        return [(name, value) for name, value in self._arguments().items() if name != "q" and value]
-
-    def sort_url(self, name: str) -> str:
-        return self.url_with(sort=f"-{name}" if self.sort == name else name)
-
-    @property
-    def best_url(self) -> str | None:
-        """The URL to sort by best match, if a search is sorted differently."""
-        return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
-
-    def sort_direction(self, name: str) -> str | None:
-        return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
-
-    def url_with(self, **changes: str | None) -> str:
-        """The URL of this list with some arguments changed, from its first page."""
-        return self._url({**self._arguments(), **changes})
-
-    def _arguments(self) -> dict[str, str | None]:
-        return {
-            "status": None if self.status == next(iter(self.source.tabs)) else self.status,
-            "q": self.q or None,
-            **self.filters,
-            "sort": None if self.sort == self.default_sort else self.sort,
-            "per_page": None if self.per_page == self.usual_per_page else str(self.per_page),
-            **self.carried,
-        }
-
-    def _url(self, arguments: Mapping[str, str | None]) -> str:
-        query = urlencode({name: value for name, value in arguments.items() if value}, safe=",")
-        return f"{self.path}?{query}" if query else self.path
 
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None

@@ -20,7 +20,7 @@ def parts_of(listing: Listing) -> Sequence[Part]:
     """All rows of the tab, then each of its parts; nothing for tabs without parts. Counts in one statement."""
     for name, one in listing.source.filters.items():
         if one.divides == listing.status and one.choices:
-            choices = [("", "All"), *one.choices()]
+            choices = [("", "All"), *(choice for choice in one.choices() if choice[0] != one.whole)]
             lists = [_sibling(listing, name, value) for value, _ in choices]
             counts = [None] * len(lists) if listing.q else Listing.totals(*lists)
             return [

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnExpressionArgument, Row, Select
 
 from portal.core.counts import Count
 from portal.core.cursors import moment
+from portal.core.policy import Permission
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -66,10 +67,13 @@ def named_tabs(model: Any, condition: ColumnExpressionArgument[bool]) -> dict[st
 class Filter:
     """A named condition. `condition` returns None for an invalid value, which then has no effect.
 
-    `chip` describes the filter in words, given the value and the first row of the page, if any. `wrong` is the error
-    message for an invalid value that a person entered. A filter with a `label` is shown above the list: with its
-    `choices` (values and labels), as text with the `suggestions` of that URL, or else as a date. If it divides a
-    tab, its choices are shown as parts of that tab. `is_found` is false if the source's `find` doesn't apply it.
+    `chip` describes the filter in words, given one value and the first row of the page, if any. `wrong` is the error
+    message for an invalid value that a person entered. A filter with a `label` is shown above the list, or, if it is
+    rare, on the page of all filters: with its `choices` (values and labels), as text with `suggestions` of rows of
+    that table, or else as a date. If it divides a tab, its choices are shown as parts of that tab, except the one for
+    the `whole` tab. `is_found` is false if the source's `find` doesn't apply it. With `any_of`, the condition for rows
+    with any of several values, URLs can have several, separated by commas. `key_of` finds the key of the row that has
+    the entered name, which URLs then contain; it returns an empty text to refuse a name, None to pass it on.
     """
 
     condition: Callable[[str], ColumnExpressionArgument[bool] | None]
@@ -77,9 +81,15 @@ class Filter:
     wrong: str = ""
     label: str = ""
     choices: Callable[[], Sequence[tuple[str, str]]] | None = None
-    suggestions: Callable[[], str] | None = None
+    suggestions: str = ""
     is_found: bool = True
     divides: str = ""  # the tab
+    whole: str = ""
+    any_of: Callable[[Sequence[str]], ColumnExpressionArgument[bool]] | None = None
+    key_of: Callable[[str], str | None] | None = None
+    is_rare: bool = False
+    permission: Permission | None = None  # needed to be offered it
+    sort: str = ""  # the order of its index, and of the list, unless its URL names another
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from portal.dashboard.permissions import DASHBOARD_READ
 from portal.organizations import queries as organizations
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.users import queries as users
-from portal.users.growth import charts_of, growth
+from portal.users.growth import NEWEST, Arrival, arrivals, charts_of, growth
 from portal.web.activity_feed import latest_changes
-from portal.web.charts import is_by_day
+from portal.web.charts import Ranking, is_by_day, ranking
 from portal.web.guards import signed_in
 from portal.web.jinja import can
 from portal.web.rendering import redirect, render
@@ -58,9 +58,29 @@ def index() -> ResponseReturnValue:
         figures=figures,
         concerns=concerns,
         charts=charts_of(found, by_day=by_day),
+        by_organization=_by_organization(by_day=by_day) if allows(actor, ORGANIZATIONS_LIST) else None,
         by_day=by_day,
         latest=latest_changes() if can("activity:read") else [],
     )
+
+
+def _by_organization(*, by_day: bool) -> Ranking:
+    """Which organizations grew most."""
+    found = arrivals(by_day=by_day)
+    rows = [(_name_of(one), _url_of(one), one.people) for one in found]
+    counted = found[0].counted if found else 0
+    most = f"{rows[0][0]} has the most: {rows[0][2]:,}." if rows else ""
+    which = f"Among the newest {counted:,} people" if counted == NEWEST else f"{counted:,} in all"
+    summary = f"{which}. {most}" if rows else "None in this period."
+    return ranking("New people by organization", "New people", summary, rows)
+
+
+def _name_of(one: Arrival) -> str:
+    return one.name or ("A deleted organization" if one.organization_id else "No organization")
+
+
+def _url_of(one: Arrival) -> str:
+    return url_for("organizations.show", id=one.organization_id, period=request.args.get("period")) if one.name else ""
 
 
 def _counted() -> tuple[list[Figure], list[Concern]]:

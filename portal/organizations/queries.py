@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 
 from portal.core.db import db
 from portal.core.keys import NO_KEY, read_key
@@ -14,10 +14,13 @@ from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
 from portal.core.sources import named_tabs
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.organizations.models import Organization
+from portal.organizations.permissions import ORGANIZATIONS_LIST
 
 SUGGESTIONS = 10
 SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
+# Of lists of rows that belong to an organization. Deleted ones have none, because another may have the same.
+SLUG = case((Organization.deleted_at.is_not(None), null()), else_=Organization.slug).label("organization_slug")
 TABS = named_tabs(Organization, true())
 COLUMNS = (
     Organization.id,
@@ -50,11 +53,35 @@ def _rank(text: str) -> ColumnElement[int]:
 
 
 def filter_by(column: Any) -> Filter:
-    """Filter rows by their organization's key; the rows have an `organization_name`."""
+    """Filter rows by their organizations; the rows have an `organization_id` and an `organization_name`."""
     return Filter(
         lambda value: column == (read_key(value) or NO_KEY),
-        lambda _, row: (row.organization_name if row else "") or "One organization",
+        _called,
+        "No organization has this name, or several have. Choose a suggestion.",
+        label="Organization",
+        suggestions=Organization.__tablename__,
+        any_of=lambda values: column.in_([read_key(value) or NO_KEY for value in values]),
+        key_of=_key_of,
+        permission=ORGANIZATIONS_LIST,
     )
+
+
+def _key_of(text: str) -> str:
+    """The key of the only organization that a typed name or slug can mean, or that matches it; empty without one."""
+    if not words_of(text):
+        return ""
+    found = (
+        identified_by(text)
+        or db.session.scalars(select(Organization).where(*matches(Organization.search_text, text)).limit(2)).all()
+    )
+    return str(found[0].id) if len(found) == 1 else ""
+
+
+def _called(value: str, row: Any) -> str:
+    key = read_key(value)
+    if row is not None and row.organization_id == key and row.organization_name:
+        return str(row.organization_name)
+    return names_of([key] if key else []).get(key or NO_KEY, "One organization")
 
 
 def by_id(organization_id: uuid.UUID) -> Select[Organization]:

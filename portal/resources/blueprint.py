@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
+from portal.core.filtering import joined
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
@@ -52,6 +53,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/export", "export", pages.export, may.list, ("GET",)),
         ("/columns", "columns", pages.columns, may.list, ("GET",)),
         ("/arrange", "arrange", pages.arrange, may.list, BOTH),
+        ("/filters", "filters", pages.filters, may.list, ("GET",)),
         ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
         ("/<uuid:id>", "show", pages.show, may.read, ("GET",)),
@@ -103,16 +105,16 @@ class Pages(Generic[Row]):
             groups=lambda: groups(self.resource, listing.q),
         )
 
-    def _listing(self, q: str | None = None, *, opens: bool = False) -> Listing:
+    def _listing(self, q: str | None = None, path: str | None = None, *, opens: bool = False) -> Listing:
         """The list for this URL, or for another search in it."""
         usual = arrangement_of(self.resource.name)
-        given = {**request.args.to_dict(), **({} if q is None else {"q": q})}
+        given = joined(request.args.to_dict(flat=False)) | ({} if q is None else {"q": q})
         arguments, key, of = asked(self.resource.name, given, usual.view if opens else "")
         if key:  # it is arranged as the view was saved
             usual = Arrangement(is_dense=usual.is_dense)
         columns = arguments.pop(ARGUMENT, None)
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        listing = self.resource.listing({"per_page": str(usual.per_page), **arguments}, here(), related)
+        listing = self.resource.listing({"per_page": str(usual.per_page), **arguments}, path or here(), related)
         arrange(listing, self.resource.columns, usual, columns)
         listing.view = key
         if of:
@@ -153,6 +155,11 @@ class Pages(Generic[Row]):
             kinds=KINDS.items(),
             most_rows=f"{MOST_ROWS:,}",
         )
+
+    def filters(self) -> ResponseReturnValue:
+        """Set any filters of the list at once, also those that it doesn't show."""
+        listing = self._listing(path=self.resource.url("index"))
+        return render("resources/filters.html", resource=self.resource, listing=listing)
 
     def options(self) -> ResponseReturnValue:
         """Suggest rows while a name is typed. The argument `field` is the name of the argument with the text."""

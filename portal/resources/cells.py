@@ -92,7 +92,7 @@ def _time(column: Column, opening: str) -> Cell:
     never = f'{opening} class="quiet">{escape(column.never)}'
     opening = f'{opening} class="minor"' if column.is_minor and "data-as" not in opening else opening
     here = now()
-    return lambda value: f'{opening} title="{exact(value)}">{ago(value, here)}' if value else never
+    return lambda value: f'{opening} title="{exact(value, seconds=False)}">{ago(value, here)}' if value else never
 
 
 CELLS: Mapping[Kind, Callable[[Column, str], Cell]] = {

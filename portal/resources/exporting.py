@@ -94,7 +94,7 @@ def _described(resource: Resource[Any], listing: Listing, total: Count) -> str:
     parts = [
         one.chip(listing.filters[name], None)
         for name, one in listing.source.filters.items()
-        if one.divides and name in listing.filters
+        if one.divides == listing.status and name in listing.filters and "," not in listing.filters[name]
     ]
     chosen = ", ".join((*tab, *parts, *search, *(chip.label for chip in listing.chips)))
     number = f"{count(total)} {resource.noun if total == Count(1) else resource.plural}"

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from flask import flash, g, get_flashed_messages, url_for
-from sqlalchemy import ColumnElement, delete, func, literal, select
+from sqlalchemy import ColumnElement, delete, false, func, literal, or_, select
 from wtforms.validators import DataRequired
 
 from portal.core import history
@@ -154,9 +154,19 @@ class Side:
             lambda value, _: f"{noun}: {self._called(value)}",
             f"No {self.other.noun} matches this name.",
             label=noun if self.other is self.relation.groups else "",
-            suggestions=lambda: self.other.url("options", field=self.other.noun),
+            suggestions=self.other.name,
             is_found=False,
+            is_rare=True,
+            any_of=lambda values: or_(
+                false(), *(one for value in values if (one := self._by_other(value)) is not None)
+            ),
+            key_of=self._key_of,
         )
+
+    def _key_of(self, text: str) -> str | None:
+        """The key of the only row with this name."""
+        found = self.other.identified_by(text) if words_of(text) else ()
+        return str(found[0].id) if len(found) == 1 else None
 
     def _by_other(self, value: str) -> ColumnElement[bool] | None:
         found = (self.other.identified_by(value) or self.other.matching(value, MATCHES)) if words_of(value) else ()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import contains_eager
 from portal.core.counts import Count
 from portal.core.listing import Filter, Listing
 from portal.organizations.models import Organization
+from portal.organizations.slugs import linked as linked_organization
 from portal.resources.columns import Column
 from portal.resources.empty import Empty
 from portal.resources.relation import Relation
@@ -47,7 +48,7 @@ class Teams(Resource[Team]):
     setting = SettingTeams
     columns = (
         Column("name", "Name", "title", exported=("Name", "Description")),
-        Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+        Column("organization_name", "Organization", "text", linked_organization, permission=USERS_ANY_TENANT),
         Column("people", "People", "number", _people, is_labeled=True),
         Column("created_at", "Created", "time", tabs=("active",), is_minor=True),
         Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, func, literal_column, not_
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, case, false, literal_column, not_, or_
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now, zone
+from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.organizations.queries import filter_by
@@ -16,11 +18,13 @@ from portal.users.models import LONG_AGO, User, has_invitation
 
 # The expression of the indexes. It gives people who never signed in a place in the order.
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)
-last_sign_in = func.coalesce(User.last_sign_in_at, NEVER)
+last_sign_in = case((User.last_sign_in_at.is_(None), NEVER), else_=User.last_sign_in_at)
 YES_OR_NO = {"yes": True, "no": False}
 EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
+SIGNED_IN = ("last_sign_in_before", "last_sign_in_from")
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
+NEVER_ACCEPTED = "never"  # all of the tab of invitations, and those of the deactivated and deleted
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -48,12 +52,33 @@ def _is(column: Any, value: str) -> ColumnExpressionArgument[bool] | None:
 
 
 def _by_invitation(value: str) -> ColumnExpressionArgument[bool] | None:
+    if value == NEVER_ACCEPTED:
+        return and_(User.invited_at.is_not(None), User.accepted_at.is_(None))
     return has_invitation(value) if value in INVITATIONS else None
 
 
-def _by_created_from(value: str) -> ColumnExpressionArgument[bool] | None:
-    day = day_of(value)
-    return None if day is None else User.created_at >= day
+def _by_any_invitation(values: Sequence[str]) -> ColumnElement[bool]:
+    return or_(false(), *(one for value in values if (one := _by_invitation(value)) is not None))
+
+
+def _from(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | None]:
+    """At or after the beginning of a day."""
+
+    def condition(value: str) -> ColumnExpressionArgument[bool] | None:
+        day = day_of(value)
+        return None if day is None else and_(*(column >= day for column in columns))
+
+    return condition
+
+
+def _until(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | None]:
+    """Before the end of a day. Nobody changed before they were created: that avoids reading newer people in vain."""
+
+    def condition(value: str) -> ColumnExpressionArgument[bool] | None:
+        day = last_day_of(value)
+        return None if day is None else and_(*(column < day for column in columns))
+
+    return condition
 
 
 def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -77,8 +102,31 @@ def _by_last_sign_in_before(value: str) -> ColumnExpressionArgument[bool] | None
 def _by_expiry(value: str) -> ColumnExpressionArgument[bool] | None:
     if value not in EXPIRIES:
         return None
-    soon = now().date() + timedelta(days=30)
-    return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= soon)
+    return User.expires_on.is_not(None) if value == "any" else and_(User.is_active, User.expires_on <= _soon())
+
+
+def _soon() -> date:
+    return now().date() + timedelta(days=30)
+
+
+def found_by(asked: Mapping[str, str]) -> dict[str, Any]:
+    """The filters in the form that portal_find_users reads."""
+    found: dict[str, Any] = {name: YES_OR_NO[asked[name]] for name in ("verified", "two_factor") if name in asked}
+    if "organization" in asked:
+        found["organizations"] = [str(read_key(value) or NO_KEY) for value in asked["organization"].split(",")]
+    if "role" in asked:
+        found["roles"] = asked["role"].split(",")
+    if "last_sign_in" in asked:
+        found["never_signed_in"] = True
+    if "expiry" in asked:
+        found |= {"expires": True} if asked["expiry"] == "any" else {"expires_until": _soon().isoformat()}
+    for name, begins, ends in (
+        ("created", day_of(asked.get("created_from", "")), last_day_of(asked.get("created_until", ""))),
+        ("changed", day_of(asked.get("changed_from", "")), last_day_of(asked.get("changed_until", ""))),
+        ("signed_in", day_of(asked.get("last_sign_in_from", "")), day_of(asked.get("last_sign_in_before", ""))),
+    ):
+        found[name] = [moment.isoformat() if moment else None for moment in (begins, ends)]
+    return found
 
 
 def day_of(value: str) -> datetime | None:
@@ -89,13 +137,22 @@ def day_of(value: str) -> datetime | None:
     return datetime(day.year, day.month, day.day, tzinfo=zone())
 
 
+def last_day_of(value: str) -> datetime | None:
+    """The end of the day."""
+    try:
+        return day_of((date.fromisoformat(value) + timedelta(days=1)).isoformat())
+    except (ValueError, OverflowError):
+        return None
+
+
 FILTERS = {
-    "role": Filter(_by_role, lambda value, _: f"Role: {Role[value].label}", label="Role: any", choices=_roles),
-    "verified": Filter(
-        _by_verified,
-        lambda value, _: f"Email {'verified' if value == 'yes' else 'not verified'}",
-        label="Email: any",
-        choices=lambda: (("yes", "Email verified"), ("no", "Email not verified")),
+    "organization": filter_by(User.organization_id),
+    "role": Filter(
+        _by_role,
+        lambda value, _: f"Role: {Role[value].label}",
+        label="Role: any",
+        choices=_roles,
+        any_of=lambda values: User.role.in_([Role[value] for value in values]),
     ),
     "two_factor": Filter(
         _by_two_factor,
@@ -105,24 +162,84 @@ FILTERS = {
     ),
     "invitation": Filter(
         _by_invitation,
-        lambda value, _: f"Invitation {value}",
-        choices=lambda: list(INVITATIONS.items()),
+        lambda value, _: "Invitation never accepted" if value == NEVER_ACCEPTED else f"Invitation {value}",
+        label="Invitation: any",
+        choices=lambda: [*INVITATIONS.items(), (NEVER_ACCEPTED, "Never accepted")],
         is_found=False,
         divides="invited",
+        whole=NEVER_ACCEPTED,
+        any_of=_by_any_invitation,
+        is_rare=True,
     ),
-    "organization": filter_by(User.organization_id),
-    "created_from": Filter(_by_created_from, lambda value, _: f"Created from {value}", NOT_A_DAY),
+    "verified": Filter(
+        _by_verified,
+        lambda value, _: f"Email {'verified' if value == 'yes' else 'not verified'}",
+        label="Email: any",
+        choices=lambda: (("yes", "Email verified"), ("no", "Email not verified")),
+        is_rare=True,
+    ),
     "expiry": Filter(
-        _by_expiry, lambda value, _: EXPIRIES[value], label="Expiry: any", choices=lambda: list(EXPIRIES.items())
+        _by_expiry,
+        lambda value, _: EXPIRIES[value],
+        label="Expiry: any",
+        choices=lambda: list(EXPIRIES.items()),
+        is_rare=True,
     ),
     "last_sign_in": Filter(
         _by_last_sign_in,
         lambda *_: "Never signed in",
         label="Last sign-in: any",
         choices=lambda: (("never", "Never signed in"),),
+        is_rare=True,
+        sort="-last_sign_in_at",
     ),
     "idle": Filter(_by_idle, lambda value, _: f"No sign-in for {value} days, or never", is_found=False),
     "last_sign_in_before": Filter(
-        _by_last_sign_in_before, lambda value, _: f"Inactive since {value}", NOT_A_DAY, label="Inactive since"
+        _by_last_sign_in_before,
+        lambda value, _: f"Inactive since {value}",
+        NOT_A_DAY,
+        label="Inactive since",
+        is_rare=True,
+        sort="-last_sign_in_at",
+    ),
+    "last_sign_in_from": Filter(
+        _from(last_sign_in),
+        lambda value, _: f"Signed in since {value}",
+        NOT_A_DAY,
+        label="Signed in since",
+        is_rare=True,
+        sort="-last_sign_in_at",
+    ),
+    "created_from": Filter(
+        _from(User.created_at),
+        lambda value, _: f"Created from {value}",
+        NOT_A_DAY,
+        label="Created from",
+        is_rare=True,
+        sort="-created_at",
+    ),
+    "created_until": Filter(
+        _until(User.created_at),
+        lambda value, _: f"Created until {value}",
+        NOT_A_DAY,
+        label="Created until",
+        is_rare=True,
+        sort="-created_at",
+    ),
+    "changed_from": Filter(
+        _from(User.updated_at),
+        lambda value, _: f"Changed from {value}",
+        NOT_A_DAY,
+        label="Changed from",
+        is_rare=True,
+        sort="-updated_at",
+    ),
+    "changed_until": Filter(
+        _until(User.updated_at, User.created_at),
+        lambda value, _: f"Changed until {value}",
+        NOT_A_DAY,
+        label="Changed until",
+        is_rare=True,
+        sort="-updated_at",
     ),
 }

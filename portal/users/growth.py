@@ -31,12 +31,15 @@ from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.models import Base, TenantOwned
 from portal.core.retention import in_batches
+from portal.organizations.models import Organization
+from portal.users.models import User
 from portal.users.totals import UserTotal, total
 from portal.web.charts import Chart, bars, line
 
 DAYS, MONTHS = 30, 12
 KEPT = timedelta(days=400)  # a year, with the month in which it began
 REMOVED_AT_ONCE = 10_000
+NEWEST, SHOWN = 5_000, 7  # people who are counted by organization, and organizations that are shown
 
 
 class DailyTotal(TenantOwned, Base):
@@ -88,13 +91,38 @@ class Growth:
 def growth(organization_id: uuid.UUID | None, *, by_day: bool) -> Growth:
     """The last 30 days or 12 months of an organization, or of everybody; today is the last one. In one statement."""
     today = now().date()
-    first = today - timedelta(days=DAYS - 1) if by_day else _months_before(today, MONTHS - 1)
+    first = _first(today, by_day=by_day)
     rows = db.session.execute(_statement(organization_id, first, today, "1 day" if by_day else "1 month")).all()
     people, ends = rows[0].people, list[int]()
     for row in reversed(rows):  # from what there is now back to each end
         ends.append(people)
         people -= row.added - row.removed
     return Growth([row.begins for row in rows], [row.added for row in rows], [row.sign_ins for row in rows], ends[::-1])
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How many of the newest people an organization has; None are those without one."""
+
+    organization_id: uuid.UUID | None
+    name: str | None
+    people: int
+    counted: int  # of all organizations; NEWEST if there are more
+
+
+def arrivals(*, by_day: bool) -> Sequence[Arrival]:
+    """The organizations with the most new people of the same period, among the NEWEST people, most first."""
+    newest = select(User.organization_id).where(User.created_at >= _first(now().date(), by_day=by_day))
+    newest_of = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST).subquery()
+    people = func.count().label("people")
+    ranked = select(
+        newest_of.c.organization_id, people, cast(func.sum(func.count()).over(), BigInteger).label("counted")
+    )
+    top = ranked.group_by(newest_of.c.organization_id).order_by(people.desc()).limit(SHOWN).subquery()
+    named = select(top.c.organization_id, Organization.name, top.c.people, top.c.counted)
+    rows = named.outerjoin(Organization, Organization.id == top.c.organization_id)
+    found = db.session.execute(rows.order_by(top.c.people.desc(), Organization.name, top.c.organization_id))
+    return [Arrival(*row) for row in found]
 
 
 def charts_of(found: Growth, *, by_day: bool) -> list[Chart]:
@@ -140,6 +168,10 @@ def _people(organization_id: uuid.UUID | None) -> Any:
 
 def _moment(day: date) -> Any:
     return cast(day, TIMESTAMP)
+
+
+def _first(today: date, *, by_day: bool) -> date:
+    return today - timedelta(days=DAYS - 1) if by_day else _months_before(today, MONTHS - 1)
 
 
 def _months_before(day: date, many: int) -> date:

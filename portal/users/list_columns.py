@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from portal.organizations.slugs import linked
 from portal.resources.columns import Column
 from portal.users.models import User
 from portal.users.permissions import USERS_ANY_TENANT
@@ -30,7 +31,7 @@ def _zone(row: Any) -> str:
 
 COLUMNS = (
     Column("name", "Name", "title", exported=("Email", "First name", "Last name")),
-    Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+    Column("organization_name", "Organization", "text", linked, permission=USERS_ANY_TENANT),
     Column("role", "Role", "text", lambda row: badge(row.role)),
     Column("status", "Status", "dot", listed_state, tabs=LIVE_TABS),
     Column("last_sign_in_at", "Last sign-in", "time", tabs=LIVE_TABS, never="Never"),

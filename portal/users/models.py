@@ -24,7 +24,14 @@ SENSITIVE = frozenset(
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
-NEVER = f"COALESCE(last_sign_in_at, {LONG_AGO})"
+STATE = ["organization_id", "is_active", "invited_at", "accepted_at"]  # what decides on the tab of the list
+# Not COALESCE: behind a policy, the planner doesn't know that it leaks nothing, and uses no index on it. In lines, as
+# PostgreSQL prints it and `flask db check` compares it.
+LAST_SIGN_IN = f"""
+CASE
+    WHEN last_sign_in_at IS NULL THEN {LONG_AGO}
+    ELSE last_sign_in_at
+END"""
 
 
 class User(Record, Base):
@@ -67,13 +74,35 @@ class User(Record, Base):
             postgresql_where=NOT_DELETED,
             postgresql_ops=BY_NAME,
         ),
-        Index("users_last_sign_in_idx", text(f"{NEVER} DESC"), text("id DESC"), postgresql_where=NOT_DELETED),
+        Index(
+            "users_last_sign_in_idx",
+            text(f"({LAST_SIGN_IN}) DESC"),
+            text("id DESC"),
+            postgresql_where=NOT_DELETED,
+            postgresql_include=["last_sign_in_at", "created_at", *STATE],
+        ),
         Index(
             "users_organization_last_sign_in_idx",
             "organization_id",
-            text(f"{NEVER} DESC"),
+            text(f"({LAST_SIGN_IN}) DESC"),
             text("id DESC"),
             postgresql_where=NOT_DELETED,
+            postgresql_include=["last_sign_in_at", "created_at", "role", *STATE[1:]],
+        ),
+        Index(
+            "users_updated_at_idx",
+            text("updated_at DESC"),
+            text("id DESC"),
+            postgresql_where=NOT_DELETED,
+            postgresql_include=["created_at", *STATE],
+        ),
+        Index(
+            "users_organization_updated_at_idx",
+            "organization_id",
+            text("updated_at DESC"),
+            text("id DESC"),
+            postgresql_where=NOT_DELETED,
+            postgresql_include=["created_at", "role", *STATE[1:]],
         ),
         Index(
             "users_role_idx",
@@ -111,6 +140,7 @@ class User(Record, Base):
             text("created_at DESC"),
             text("id DESC"),
             postgresql_where=DEACTIVATED,
+            postgresql_include=["role", "invited_at", "accepted_at"],
         ),
         Index(
             "users_two_factor_idx",

@@ -118,8 +118,10 @@ def words_about(*known: str | None) -> set[str]:
     They include the part of an address before the @.
     """
     given = {word for word in known if word}
-    host = urlsplit(current_settings().public_url or "").hostname
-    return given | {word.split("@")[0] for word in given} | ({host} if host else set())
+    settings = current_settings()
+    host = urlsplit(settings.public_url or "").hostname
+    site = {settings.product_name, *([host] if host else [])}
+    return given | {word.split("@")[0] for word in given} | site
 
 
 def zxcvbn() -> Any:

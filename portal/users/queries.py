@@ -22,6 +22,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
@@ -30,11 +31,11 @@ from portal.core.cursors import moment, ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
-from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
-from portal.users.filters import FILTERS, INVITATIONS, YES_OR_NO, day_of, last_sign_in
+from portal.organizations.queries import SLUG
+from portal.users.filters import FILTERS, INVITATIONS, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
 from portal.users.models import User, full_name, has_invitation
 from portal.users.totals import count_of
 
@@ -42,6 +43,7 @@ NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
+    "updated_at": Sort(User.updated_at, moment),  # no column: while people are filtered by it
 }
 INVITED = and_(
     User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None)
@@ -55,6 +57,7 @@ IN_NO_DELETED_ORGANIZATION = or_(
 )
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
+NO_FILTER = cast({}, JSONB)
 REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COLUMNS = (
     User.id,
@@ -77,14 +80,17 @@ COLUMNS = (
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
     """The list of people for these URL arguments, with further filters. Invitation states have one tab."""
-    is_clash = arguments.get("last_sign_in") == "never" and arguments.get("last_sign_in_before")
-    asked = {**arguments, "last_sign_in_before": ""} if is_clash else {**arguments}
-    if arguments.get("invitation") in INVITATIONS:
+    is_never = arguments.get("last_sign_in") == "never"
+    clashes = [name for name in SIGNED_IN if is_never and arguments.get(name)]
+    asked = {**arguments, **dict.fromkeys(clashes, "")}
+    states = arguments.get("invitation", "").split(",")
+    if not INVITATIONS.keys().isdisjoint(states) or (
+        states == [NEVER_ACCEPTED] and asked.get("status") not in ("deactivated", "deleted")
+    ):
         asked["status"] = "invited"
     source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
     found = Listing(source, asked, path)
-    if is_clash:
-        found.refused["last_sign_in_before"] = NEVER_NOR_BEFORE
+    found.refused |= dict.fromkeys(clashes, NEVER_NOR_BEFORE)
     return found
 
 
@@ -95,19 +101,12 @@ def _best(listing: Listing) -> Sort:
 
 def _found(listing: Listing, part: Found) -> Any:
     """The keys of matching people. portal_find_users (portal/sql/users) implements each filter, sort order and rank."""
-    asked = listing.filters
     at, key = part.place or (None, None)
     return func.portal_find_users(
         _texts(words_of(listing.q)),
         _texts(_addresses(listing.q)),
         listing.status,
-        read_key(asked["organization"]) or NO_KEY if "organization" in asked else None,
-        cast(asked.get("role"), User.role.type),
-        YES_OR_NO.get(asked.get("verified", "")),
-        YES_OR_NO.get(asked.get("two_factor", "")),
-        day_of(asked["created_from"]) if "created_from" in asked else None,
-        "last_sign_in" in asked,
-        day_of(asked["last_sign_in_before"]) if "last_sign_in_before" in asked else None,
+        cast(found_by(listing.filters), JSONB),
         listing.sort.removeprefix("-"),
         part.down,
         at.isoformat() if isinstance(at, datetime) else at,
@@ -133,7 +132,7 @@ def keys_matching(text: str, most: int) -> list[uuid.UUID]:
     if current_actor().is_unlimited:
         keys: Select[Any] = select(User.id).where(*matches(User.search_text, text)).limit(most)
     else:
-        asked = _texts(words_of(text)), _texts([]), "any", *(None,) * 7, "created_at", True, None, None, most
+        asked = _texts(words_of(text)), _texts([]), "any", NO_FILTER, "created_at", True, None, None, most
         keys = select(func.portal_find_users(*asked).table_valued("id", "rank").c.id)
     return list(db.session.scalars(keys, execution_options={"with_deleted": True}))
 
@@ -141,7 +140,8 @@ def keys_matching(text: str, most: int) -> list[uuid.UUID]:
 def matching(text: str, most: int, organization_id: uuid.UUID | None) -> list[User]:
     """Some people whose name or address holds every word, best matches first. Without words, the first by name."""
     if words := words_of(text):
-        asked = _texts(words), _texts(_addresses(text)), "any", organization_id, *(None,) * 6, "best", False
+        inside_of = NO_FILTER if organization_id is None else cast({"organizations": [str(organization_id)]}, JSONB)
+        asked = _texts(words), _texts(_addresses(text)), "any", inside_of, "best", False
         found = func.portal_find_users(*asked, None, None, most).table_valued("id", "rank", with_ordinality="place")
         keys = found.render_derived()
         people = select(User).join(keys, keys.c.id == User.id).order_by(keys.c.place)
@@ -170,7 +170,7 @@ def people() -> Rows:
     """The columns of a list of people. The name of a deleted organization is empty, unless run with_deleted."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     gone = in_deleted_organization().label("organization_deleted")
-    return select(*COLUMNS, name, gone).outerjoin(Organization, Organization.id == User.organization_id)
+    return select(*COLUMNS, name, SLUG, gone).outerjoin(Organization, Organization.id == User.organization_id)
 
 
 def in_deleted_organization() -> ColumnElement[bool]:

@@ -91,11 +91,12 @@ def _count(status: str, is_unlimited: bool, *filters: tuple[str, str]) -> Any:
     if status in (*ABLE, LOCKED_OUT):
         kind.append(UserTotal.in_deleted_organization.is_(status == LOCKED_OUT))
     if "role" in asked:
-        kind.append(UserTotal.role == Role[asked["role"]])
+        kind.append(UserTotal.role.in_([Role[name] for name in asked["role"].split(",")]))
     if "two_factor" in asked:
         kind.append(UserTotal.has_two_factor.is_(YES_OR_NO[asked["two_factor"]]))
     if "organization" in asked:
-        kind.append(UserTotal.organization_id == (read_key(asked["organization"]) or NO_KEY))
+        keys = [read_key(value) or NO_KEY for value in asked["organization"].split(",")]
+        kind.append(UserTotal.organization_id.in_(keys))
     elif is_unlimited:
         kind.append(UserTotal.organization_id.is_(None))
     return total(*kind)

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask, Response, request, send_from_directory, url_for
 from werkzeug.security import safe_join
 
+from portal.branding import Accent, Logo, style_of
 from portal.config import ROOT
 from portal.core.errors import Missing
+from portal.web.given import current_settings
 from portal.web.guards import public
 
 STATIC = ROOT / "static"
 YEAR = 31_536_000
+STYLE, LOGO = "branding.css", "logo"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
 def init_app(app: Flask) -> None:
     app.add_url_rule("/static/<path:filename>", "static", serve)
-    app.jinja_env.globals["static"] = address
+    app.jinja_env.globals |= {"static": address, "branding_style": branding_style}
 
 
 @public
 def serve(filename: str) -> Response:
     """Send the file, or its compressed copy if there is one and the browser accepts it."""
+    if own := _branding().get(filename):
+        return _cached(Response(own.content, mimetype=own.mimetype), filename)
     name, encoding = _variant(filename)
-    response = send_from_directory(STATIC, name, max_age=YEAR if "v" in request.args else 300)
+    response = send_from_directory(STATIC, name)
     if encoding:
         original = send_from_directory(STATIC, filename)
         response.headers["Content-Encoding"] = encoding
         response.headers["Content-Type"] = original.headers["Content-Type"]
         original.close()
     response.headers["Vary"] = "Accept-Encoding"
+    return _cached(response, filename)
+
+
+def _cached(response: Response, filename: str) -> Response:
+    response.cache_control.max_age = YEAR if "v" in request.args else 300
     if request.args.get("v") == _hash(filename):
         response.cache_control.immutable = True
     return response
@@ -41,12 +52,12 @@ def serve(filename: str) -> Response:
 
 def address(filename: str) -> str:
     """The URL of a static file. It contains the content's hash, so that a changed file has a new URL."""
-    return _address(filename, request.script_root)
+    return _address(filename, request.script_root, _hash(filename))
 
 
 @lru_cache(maxsize=256)
-def _address(filename: str, _root: str) -> str:
-    return url_for("static", filename=filename, v=_hash(filename))
+def _address(filename: str, _root: str, version: str | None) -> str:
+    return url_for("static", filename=filename, v=version)
 
 
 def _variant(filename: str) -> tuple[str, str | None]:
@@ -58,10 +69,37 @@ def _variant(filename: str) -> tuple[str, str | None]:
     return filename, None
 
 
-@lru_cache(maxsize=256)
+def branding_style() -> str:
+    """The URL of the style sheet with the installation's accent color and logo; empty if it has neither."""
+    return address(STYLE) if STYLE in _branding() else ""
+
+
+def _branding() -> Mapping[str, Logo]:
+    """The files that the settings make."""
+    settings = current_settings()
+    return _branding_of(settings.product_name, settings.accent, settings.logo, request.script_root)
+
+
+@lru_cache(maxsize=16)
+def _branding_of(name: str, accent: Accent | None, logo: Logo | None, root: str) -> Mapping[str, Logo]:
+    url = f"{root}/static/{LOGO}?v={_digest(logo.content)}" if logo else None
+    style = style_of(name, accent, url)
+    return {**({LOGO: logo} if logo else {}), **({STYLE: Logo(style.encode(), "text/css")} if style else {})}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
 def _hash(filename: str) -> str | None:
+    own = _branding().get(filename)
+    return _digest(own.content) if own else _hash_of_file(filename)
+
+
+@lru_cache(maxsize=256)
+def _hash_of_file(filename: str) -> str | None:
     path = Path(safe_join(str(STATIC), filename) or "")
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if _is_file(path) else None
+    return _digest(path.read_bytes()) if _is_file(path) else None
 
 
 def _is_file(path: Path) -> bool:

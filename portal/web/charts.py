@@ -11,6 +11,7 @@ from portal.web.jinja import MONTHS
 WIDTH, HEIGHT = 280, 150
 LEFT, RIGHT, TOP, BOTTOM = 36, 4, 8, 22
 STEPS = 4  # grid lines above the lowest, at most
+NAMED, CHARACTERS = 112, 17  # the room for names, and how many characters fit
 FACTORS = (1, 2, 5)  # times a power of ten: the steps between grid lines
 SHORT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
@@ -67,6 +68,36 @@ def line(title: str, heading: str, begins: Sequence[date], values: Sequence[int]
     compared = f"{abs(change):,} {'more' if change > 0 else 'fewer'} than {then}" if change else f"as many as {then}"
     summary = f"{values[-1]:,} now, {compared}."
     return _chart(title, heading, begins, values, by_day, summary, grid, area, path)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Bars beside names, in a view box of 280 by 150, and the same as rows of a table: name, URL and number."""
+
+    title: str
+    summary: str
+    heading: str
+    rows: Sequence[tuple[str, str, str]]
+    bars: str  # a path of all bars
+    labels: Sequence[tuple[float, str, str]]  # y, the beginning of the name, the number
+
+
+def ranking(title: str, heading: str, summary: str, rows: Sequence[tuple[str, str, int]]) -> Ranking:
+    """The highest numbers, in the order given: name, URL, number."""
+    most = max((value for *_, value in rows), default=1)
+    slot = HEIGHT / max(len(rows), 1)
+    height, room = min(slot * 0.6, 14), WIDTH - NAMED - 40
+    middles = [round(slot * (place + 0.5), 1) for place in range(len(rows))]
+    path = "".join(
+        f"M{NAMED} {y - height / 2:.1f}h{max(value / most * room, 1):.1f}v{height:.1f}H{NAMED}z"
+        for y, (*_, value) in zip(middles, rows, strict=True)
+    )
+    labels = [(y, _begun(name), f"{value:,}") for y, (name, _, value) in zip(middles, rows, strict=True)]
+    return Ranking(title, summary, heading, [(name, url, f"{value:,}") for name, url, value in rows], path, labels)
+
+
+def _begun(name: str) -> str:
+    return name if len(name) <= CHARACTERS else f"{name[: CHARACTERS - 1].rstrip()}…"
 
 
 def _chart(

@@ -24,7 +24,7 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.given import navigation, permissions
+from portal.web.given import current_settings, navigation, permissions
 from portal.web.urls import here, home, path_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -60,7 +60,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
-        "path_of": path_of, "once": once,
+        "path_of": path_of, "once": once, "product": product,
     }  # fmt: skip
     app.context_processor(about_request)
 
@@ -72,6 +72,11 @@ def about_request() -> dict[str, Any]:
         "theme": theme.chosen(),
         "current_section": request.blueprint,
     }
+
+
+def product() -> str:
+    """The name of this installation."""
+    return current_settings().product_name
 
 
 def can(permission: str, row: Any = None) -> bool:
@@ -139,10 +144,11 @@ def clock(then: datetime) -> str:
     return f"{local(then):%H:%M}"
 
 
-def exact(then: datetime) -> str:
+def exact(then: datetime, *, seconds: bool = True) -> str:
     """`4 Mar 2025, 16:03:10 CET`, in the reader's time zone."""
     then = local(then)
-    return f"{then.day} {MONTHS[then.month - 1]} {then.year}, {then.isoformat()[11:19]} {then.tzname()}"
+    clock = then.isoformat()[11 : 19 if seconds else 16]
+    return f"{then.day} {MONTHS[then.month - 1]} {then.year}, {clock} {then.tzname()}"
 
 
 def when(then: datetime) -> Markup:
@@ -184,6 +190,10 @@ def initials(name: str) -> str:
 def hue(key: uuid.UUID) -> int:
     """One of six colors, always the same for a row."""
     return key.int % HUES + 1
+
+
+def link(url: str, text: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(url, text)
 
 
 def email(address: str) -> Markup:

@@ -217,6 +217,7 @@ def _operation(world: World, kind: str) -> uuid.UUID:
 
 LINKED = ("links.invitation", "links.reset_link", "links.verification", "unsubscribing.unsubscribe")
 LINKS = {name: {"token": "made-up"} for name in LINKED}
+LINKS["organization_slugs.show"] = {"slug": "acme"}
 LINKS |= {f"data_browser.{name}": {"table": "users"} for name in ("show", "row", "copy")}
 
 

@@ -72,5 +72,5 @@ def test_every_route_belongs_to_a_feature_and_is_lower_case(portal: Flask) -> No
 
 def test_rows_are_addressed_by_a_uuid(portal: Flask) -> None:
     for rule in portal.url_map.iter_rules():
-        for name in rule.arguments - {"filename", "table", "token"}:
+        for name in rule.arguments - {"filename", "table", "token", "slug"}:
             assert type(rule._converters[name]).__name__ == "UUIDConverter", rule

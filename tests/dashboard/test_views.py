@@ -91,6 +91,39 @@ def test_charts_are_drawn_by_the_server_with_a_table_of_the_same_numbers(
         assert len(html5lib.serialize(chart)) < 8_000
 
 
+@pytest.mark.parametrize("path", ["/", "/?period=year"])
+def test_super_admins_see_which_organizations_grew(
+    client: PageClient,
+    sign_in: SignIn,
+    root: Person,
+    build: Builder,
+    acme: Tenant,
+    birch: Tenant,
+    uma: Person,
+    path: str,
+) -> None:
+    for number in range(3):
+        build.person(f"birch{number}@example.com", tenant=birch)
+    sign_in(root)
+
+    page = html5lib.parse(client.get(path).text, namespaceHTMLElements=False)
+
+    chart = next(one for one in page.iter("section") if one.get("aria-labelledby") == "by-organization")
+    table = [["".join(cell.itertext()).strip() for cell in row] for row in chart.iter("tr")]
+    assert table == [["Organization", "New people"], ["Birch", "3"], ["Acme", "1"], ["No organization", "1"]]
+    assert "5 in all. Birch has the most: 3." in "".join(chart.itertext())
+    links = [one.get("href") for one in chart.iter("a")]
+    assert [client.get(str(link)).status_code for link in links] == [200, 200]
+
+
+def test_admins_see_no_other_organizations_growth(
+    client: PageClient, sign_in: SignIn, ada: Person, bea: Person
+) -> None:
+    sign_in(ada)
+
+    assert "by-organization" not in client.get("/").text
+
+
 def test_a_user_is_redirected_to_their_account(client: PageClient, sign_in: SignIn, uma: Person) -> None:
     sign_in(uma)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
+from flask import Flask
 
 from portal.mfa import codes
 
@@ -67,8 +68,9 @@ def test_recovery_codes_are_ten_unique_codes_of_eighty_bits_in_any_spelling() ->
     assert codes.digest(wide) == codes.digest(f"\u200b{made[0]}\ufeff") == codes.digest(made[0])
 
 
-def test_the_qr_code_is_an_inline_svg() -> None:
-    qr_code = codes.qr_code(SECRET, "uma@example.com")
+def test_the_qr_code_is_an_inline_svg(app: Flask) -> None:
+    with app.app_context():
+        qr_code = codes.qr_code(SECRET, "uma@example.com")
 
     assert qr_code.startswith("data:image/svg+xml")
     assert SECRET not in qr_code

@@ -59,5 +59,5 @@ def test_a_cell_shows_when_and_the_exact_time_on_hover() -> None:
     known, missing = cells_of("time", at)[1], cells_of("time", None, never="Never")[1]
 
     assert known.text == "just now"
-    assert known.get("title") == f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+    assert known.get("title") == f"{at.day} {at:%b %Y, %H:%M} UTC"
     assert (missing.text, missing.get("class")) == ("Never", "quiet")

@@ -43,6 +43,7 @@ RULES: Rules = {
     ("teams.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.arrange", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
+    ("teams.filters", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "POST"): Rule(*NEVER_USER, DONE, DONE),

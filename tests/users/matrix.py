@@ -47,6 +47,7 @@ RULES: Rules = {
     ("users.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.arrange", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
+    ("users.filters", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "POST"): Rule(*NEVER_USER, DONE, DONE),

@@ -43,6 +43,15 @@ def emails(app: Flask, actor: Actor, arguments: Mapping[str, str]) -> list[str]:
         ({"created_from": "2999-01-01"}, []),
         ({"created_from": "yesterday"}, ["ada@example.com", "uma@example.com"]),
         ({"organization": "nonsense"}, []),
+        ({"created_until": "2000-01-01"}, []),
+        ({"created_from": "2000-01-01", "created_until": "9999-12-31"}, ["ada@example.com", "uma@example.com"]),
+        ({"changed_from": "2999-01-01"}, []),
+        ({"changed_until": "9999-12-30", "sort": "-updated_at"}, ["ada@example.com", "uma@example.com"]),
+        ({"last_sign_in_from": "2000-01-01"}, ["ada@example.com"]),
+        ({"last_sign_in_from": "2000-01-01", "q": "um"}, []),
+        ({"role": "ADMIN,USER"}, ["ada@example.com", "uma@example.com"]),
+        ({"role": "ADMIN,NOBODY"}, ["ada@example.com"]),
+        ({"invitation": "never"}, []),
         ({"last_sign_in": "never"}, ["uma@example.com"]),
         ({"last_sign_in": "often"}, ["ada@example.com", "uma@example.com"]),
         ({"last_sign_in_before": "2020-02-03"}, []),
@@ -189,6 +198,9 @@ def test_search_through_the_function_finds_the_same_people_as_the_plain_query(
             {"created_from": "2000-01-01"}, {"created_from": "2999-01-01"},
             {"last_sign_in": "never"}, {"last_sign_in_before": f"{now() - timedelta(days=4):%Y-%m-%d}"},
             {"organization": str(acme.id)}, {"organization": str(birch.id)}, {"page": "last"},
+            {"role": "ADMIN,SUPER_ADMIN", "organization": f"{acme.id},{birch.id}"},
+            {"created_until": "2999-01-01"}, {"created_until": "2000-01-01"}, {"changed_until": "2000-01-01"},
+            {"changed_from": "2000-01-01", "last_sign_in_from": f"{now() - timedelta(days=4):%Y-%m-%d}"},
         )
     ]  # fmt: skip
 

@@ -1,0 +1,76 @@
+"""The filters that a list's URL sets: their values, conditions, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnExpressionArgument
+
+from portal.core import ignored
+from portal.core.keys import read_key
+from portal.core.sources import Filter
+from portal.core.terms import LONGEST
+
+MOST = 20  # values of a filter
+TOO_MANY = f"Only the first {MOST} values have an effect."
+
+
+@dataclass
+class Chosen:
+    """The valid filters with their values, in the form of URLs; a sentence about each other; what was entered."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict)
+    conditions: list[ColumnExpressionArgument[bool]] = field(default_factory=list)
+    sort: str = ""  # of the first filter that has one
+
+
+def chosen(filters: Mapping[str, Filter], arguments: Mapping[str, str]) -> Chosen:
+    found = Chosen()
+    for name, one in filters.items():
+        if value := arguments.get(name, ""):
+            _choose(found, name, one, value)
+    return found
+
+
+def values_of(one: Filter, value: str) -> list[str]:
+    """The values of a filter: several if it allows that and they are keys or choices, separated by commas."""
+    if one.any_of is None or "," not in value:
+        return [value]
+    parts = list(dict.fromkeys(part for part in value.split(",") if part))
+    if one.key_of is None:
+        return parts
+    keys = [part for part in parts if read_key(part)]
+    entered = ",".join(part for part in value.split(",") if part and not read_key(part))
+    return [*keys, entered] if entered else keys
+
+
+def joined(arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The arguments of a URL: what checkboxes and pickers send repeatedly, separated by commas."""
+    return {name: ",".join(dict.fromkeys(filter(None, values))) for name, values in arguments.items()}
+
+
+def _choose(found: Chosen, name: str, one: Filter, value: str) -> None:
+    wrong, values = one.wrong or ignored.no_choice(name), values_of(one, value)
+    entered = values[-1] if one.key_of and values and not read_key(values[-1]) else None
+    if one.key_of and entered is not None:
+        if key := one.key_of(entered):
+            values = list(dict.fromkeys([*values[:-1], key]))
+        else:
+            found.typed[name] = entered[:LONGEST]
+            found.refused |= {name: wrong} if key is not None else {}
+    valid = [part for part in values if one.condition(part) is not None] if len(values) > 1 else values
+    if len(valid) < len(values):
+        found.refused[name] = wrong
+    if len(valid) > MOST:
+        valid, found.refused[name] = valid[:MOST], TOO_MANY
+    condition = one.any_of(valid) if one.any_of and len(valid) > 1 else one.condition(valid[0]) if valid else None
+    if condition is None:
+        found.refused[name] = wrong
+        found.typed[name] = value[:LONGEST]
+        return
+    found.values[name] = ",".join(valid)
+    found.conditions.append(condition)
+    found.sort = found.sort or one.sort

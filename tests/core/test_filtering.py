@@ -1,0 +1,61 @@
+"""The values of filters in URLs."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from sqlalchemy import literal
+
+from portal.core.filtering import MOST, TOO_MANY, chosen, joined
+from portal.core.sources import Filter
+
+KEY, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
+SHAPE = Filter(
+    lambda value: literal(value) == "x" if value in ("round", "square") or value.isdigit() else None,
+    lambda value, _: value,
+    choices=lambda: (("round", "Round"), ("square", "Square")),
+    any_of=lambda values: literal(",".join(values)) == "x",
+)
+ONE = Filter(lambda value: literal(value) == "x" if value == "round" else None, lambda value, _: value)
+ROW = Filter(
+    lambda value: literal(value) == "x",
+    lambda value, _: value,
+    any_of=lambda values: literal(",".join(values)) == "x",
+    key_of=lambda text: OTHER if text == "Acme, Inc." else "",
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "value", "kept", "is_refused"),
+    [
+        (SHAPE, "round", "round", False),
+        (SHAPE, "round,square,round", "round,square", False),
+        (SHAPE, "round,oval", "round", True),
+        (SHAPE, ",,", None, True),
+        (SHAPE, "oval", None, True),
+        (ONE, "round,square", None, True),
+        (ROW, KEY, KEY, False),
+        (ROW, f"{KEY},{OTHER}", f"{KEY},{OTHER}", False),
+        (ROW, "Acme, Inc.", OTHER, False),
+        (ROW, f"{KEY},Acme, Inc.", f"{KEY},{OTHER}", False),
+        (ROW, f"{OTHER},Acme, Inc.", OTHER, False),
+        (ROW, "Birch", "Birch", True),
+    ],
+)
+def test_a_filter_keeps_its_valid_values(one: Filter, value: str, kept: str | None, *, is_refused: bool) -> None:
+    found = chosen({"f": one}, {"f": value})
+
+    assert (found.values.get("f"), "f" in found.refused) == (kept, is_refused)
+    assert len(found.conditions) == (kept is not None)
+
+
+def test_a_filter_has_a_bounded_number_of_values() -> None:
+    found = chosen({"f": SHAPE}, {"f": ",".join(map(str, range(1_000)))})
+
+    assert found.values["f"].count(",") == MOST - 1
+    assert found.refused == {"f": TOO_MANY}
+
+
+def test_repeated_arguments_are_joined_without_empty_ones() -> None:
+    assert joined({"f": ["a", "", "b", "a"], "q": ["x"]}) == {"f": "a,b", "q": "x"}

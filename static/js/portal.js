@@ -40,6 +40,14 @@ document.addEventListener('click', (event) => {
   }
 });
 
+// Open a page as a dialog, for links whose URL is long.
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('[data-dialog]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  htmx.ajax('GET', link.href, { target: '#dialog-slot', swap: 'innerHTML', source: link });
+});
+
 // Move an entry of a list up or down. Without this, the server does it.
 document.addEventListener('click', (event) => {
   const button = event.target.closest('[data-move]'), entry = button?.closest('li');

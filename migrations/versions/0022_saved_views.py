@@ -5,8 +5,8 @@ from __future__ import annotations
 from migrations.helpers.loss import refuse_to_lose
 from migrations.helpers.scripts import run, run_file
 
-revision = "0020_saved_views"
-down_revision = "0019_arrangements"
+revision = "0022_saved_views"
+down_revision = "0021_arrangements"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0019_arrangements"
-down_revision = "0018_filters"
+revision = "0021_arrangements"
+down_revision = "0020_inactivity"
 branch_labels = None
 depends_on = None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import Row
 
 from portal.core.actor import current_actor
+from portal.core.counts import Count
 from portal.core.filtering import values_of
 from portal.core.keys import read_key
 from portal.core.policy import allows
@@ -31,7 +32,10 @@ class ListUrls:
     default_sort: str
     has_best: bool
     per_page: int
+    usual_per_page = PER_PAGE[0]
+    carried: Mapping[str, str] = {}  # further arguments of all its URLs
     _sample: Row[Any] | None
+    _tally: Sequence[int]
 
     @property
     def is_filtered(self) -> bool:
@@ -44,16 +48,18 @@ class ListUrls:
 
     @property
     def clear_url(self) -> str:
-        return self._url({"status": self._arguments().get("status")})
+        return self._url({"status": self._arguments().get("status"), **self.carried})
 
     @property
     def tabs(self) -> list[Link]:
         own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
         kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
+        counts: list[Count | None] = [Count(number) for number in self._tally]
+        counts = counts or [None] * len(self.source.tabs)
         return [
-            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status)
-            for name, tab in self.source.tabs.items()
+            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status, count)
+            for (name, tab), count in zip(self.source.tabs.items(), counts, strict=True)
         ]
 
     @property
@@ -122,7 +128,8 @@ class ListUrls:
             "q": self.q or None,
             **self.filters,
             "sort": None if self.sort == self.default_sort else self.sort,
-            "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
+            "per_page": None if self.per_page == self.usual_per_page else str(self.per_page),
+            **self.carried,
         }
 
     def _url(self, arguments: Mapping[str, str | None]) -> str:

@@ -37,6 +37,8 @@ class Listing(ListUrls):
     """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
+    columns: Sequence[str] = ()  # names of the chosen ones; the usual ones if empty
+    view = ""  # the key of the saved view with which it was opened
 
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source
@@ -58,6 +60,7 @@ class Listing(ListUrls):
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
+        self._tally: Sequence[int] = ()
         self._from_end = arguments.get("page") == "last"
         sorted_by = self._sorted_by()
         self._column = sorted_by.column
@@ -71,6 +74,9 @@ class Listing(ListUrls):
         counting = self._counting() if known is None else None
         if counting:
             statement = statement.add_columns(counting[0].label("counted"))
+        tally = None if self.q or self.source.tally is None else self.source.tally(self)
+        if tally is not None:
+            statement = statement.add_columns(tally.label("tally"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self.options).all()
@@ -81,6 +87,8 @@ class Listing(ListUrls):
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
+        if tally is not None:
+            self._tally = rows[0].tally if rows else db.session.scalars(select(tally)).one()
         if known is not None:
             total = known
         elif not (more or backward or self._after):
@@ -255,9 +263,4 @@ class Listing(ListUrls):
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None
         has_next = (self._before is not None) if backward else more
-        return {
-            "first": self.url if has_previous else None,
-            "previous": self.url_with(before=cursors.encoded(rows[0])) if has_previous and rows else None,
-            "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
-            "last": self.url_with(page="last") if has_next else None,
-        }
+        return cursors.neighbors(self.url_with, rows, has_previous=has_previous, has_next=has_next)

@@ -18,7 +18,7 @@ from portal.core import history
 from portal.core.actor import SYSTEM, Role
 from portal.core.clock import now
 from portal.core.counts import number_of
-from portal.core.db import acting_as, command, db, locked
+from portal.core.db import acting_as, command, db, locked, without_time_limit
 from portal.core.errors import Busy, Conflict, Missing
 from portal.core.history import Activity
 from portal.mail.commands import send_later
@@ -61,10 +61,18 @@ def carry_out() -> int:
 
 
 def _of_organization(organization_id: uuid.UUID, days: int, warning: int) -> int:
-    over = db.session.scalars(_due(organization_id, days, to_warn=False)).all()
+    over = _found(_due(organization_id, days, to_warn=False))
     done = sum(_tried(_deactivated, one, days, warning) for one in over)
-    to_warn = db.session.scalars(_due(organization_id, days - warning, to_warn=True)).all()
+    to_warn = _found(_due(organization_id, days - warning, to_warn=True))
     return done + sum(_tried(_warned, one, days, warning) for one in to_warn)
+
+
+def _found(due: Select[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Reading all inactive people of a very large organization takes longer than a page may."""
+    with without_time_limit():
+        found = db.session.scalars(due).all()
+    db.session.rollback()
+    return found
 
 
 def inactive(organization_id: uuid.UUID, days: int) -> ColumnElement[bool]:
@@ -90,7 +98,7 @@ def _due(organization_id: uuid.UUID, days: int, *, to_warn: bool) -> Select[uuid
     again = func.coalesce(_newest(Activity.at, Activity.changes.has_key("is_active")), last_sign_in)
     counts = and_(warned > last_sign_in, warned > again, until >= (today - LATE).isoformat())
     is_due = not_(func.coalesce(counts, false())) if to_warn else and_(counts, until <= today.isoformat())
-    return select(User.id).where(inactive(organization_id, days), is_due).order_by(User.id).limit(AT_ONCE)
+    return select(User.id).where(inactive(organization_id, days), is_due).limit(AT_ONCE)
 
 
 def _newest(value: Any, condition: ColumnElement[bool]) -> Any:

@@ -302,7 +302,7 @@ def test_it_ends_when_access_changes(
     assert [one[0] for one in events(app, uma)] == ["view_begun", "view_ended"]
 
 
-def test_it_ends_when_the_viewer_has_to_set_up_a_second_factor(
+def test_it_ends_when_the_viewer_needs_two_factor(
     app: Flask, staff: PageClient, uma: Person, acme: Tenant
 ) -> None:
     begun(staff, uma)

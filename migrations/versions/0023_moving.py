@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0021_moving"
-down_revision = "0020_inactivity"
+revision = "0023_moving"
+down_revision = "0022_saved_views"
 branch_labels = None
 depends_on = None
 

@@ -302,9 +302,7 @@ def test_it_ends_when_access_changes(
     assert [one[0] for one in events(app, uma)] == ["view_begun", "view_ended"]
 
 
-def test_it_ends_when_the_viewer_needs_two_factor(
-    app: Flask, staff: PageClient, uma: Person, acme: Tenant
-) -> None:
+def test_it_ends_when_the_viewer_needs_two_factor(app: Flask, staff: PageClient, uma: Person, acme: Tenant) -> None:
     begun(staff, uma)
     with acting(app):
         require_two_factor(acme)

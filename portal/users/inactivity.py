@@ -31,7 +31,7 @@ from portal.users.actions import INACTIVITY_WARNED
 from portal.users.commands import users
 from portal.users.filters import last_sign_in
 from portal.users.models import User, full_name
-from portal.web.jinja import day
+from portal.web.jinja import day, product
 
 log = logging.getLogger("portal")
 
@@ -161,7 +161,7 @@ def warning(user_id: uuid.UUID, _event: int | None) -> Email | None:
         return None
     return Email(
         recipient=found.email,
-        subject="Your Portal account will be deactivated",
+        subject=f"Your {product()} account will be deactivated",
         greeting=f"Hello {full_name(found.first_name, found.last_name, found.email)},",
         paragraphs=(
             f"{found.organization_name or 'Your organization'} deactivates accounts after {days} without a sign-in.",

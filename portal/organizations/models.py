@@ -30,7 +30,7 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    # Its settings: see organizations/settings.py. None leaves it to the installation.
+    # Settings: see organizations/settings.py. None means the default of the installation.
     inviters: Mapped[str | None]
     email_domains: Mapped[str | None]  # separated by spaces
     two_factor_for: Mapped[str | None]

@@ -30,7 +30,7 @@ LAST_SUPER_ADMIN = (
     "This is the last super administrator who can sign in. Make someone else a super administrator first."
 )
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
-NO_INVITING = "This would invite the new address, and your organization doesn't let you invite people."
+NO_INVITING = "A new address would get an invitation, and your organization's settings don't let you invite people."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
 PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization", "expires_on": "expiry"}

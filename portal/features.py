@@ -84,9 +84,8 @@ from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
 from portal.tokens.commands import prune as remove_sessions
 from portal.tokens.views import bp as tokens
-from portal.users import growth, totals
+from portal.users import growth, inactivity, inactivity_views, schedule, totals
 from portal.users.actions import ACTIONS as USER_ACTIONS
-from portal.users.expiry import deactivate_expired
 from portal.users.membership import People
 from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
@@ -181,12 +180,13 @@ FEATURES = (
         links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ, also="home", key="d"),),
     ),
     Feature(
-        pages=(users,),
+        pages=(users, inactivity_views.bp),
         resource=persons,
         actions=USER_ACTIONS,
         provides=(people.names_of.by(names_of), members.by(People())),
         checks=totals.CHECKS,
-        recurring=(deactivate_expired,),
+        recurring=(schedule.carry_out, inactivity.carry_out),
+        emails={inactivity.EMAIL: inactivity.warning},
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import Row
 
 from portal.core.actor import current_actor
+from portal.core.counts import Count
 from portal.core.filtering import values_of
 from portal.core.keys import read_key
 from portal.core.policy import allows
@@ -32,6 +33,7 @@ class ListUrls:
     has_best: bool
     per_page: int
     _sample: Row[Any] | None
+    _tally: Sequence[int]
 
     @property
     def is_filtered(self) -> bool:
@@ -51,9 +53,11 @@ class ListUrls:
         own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
         kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
+        counts: list[Count | None] = [Count(number) for number in self._tally]
+        counts = counts or [None] * len(self.source.tabs)
         return [
-            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status)
-            for name, tab in self.source.tabs.items()
+            Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status, count)
+            for (name, tab), count in zip(self.source.tabs.items(), counts, strict=True)
         ]
 
     @property

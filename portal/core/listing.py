@@ -58,6 +58,7 @@ class Listing(ListUrls):
         search = source.search or (lambda text: matches(source.entity.search_text, text))
         self._found = search(self.q) if self.q else []
         self._sample: Row[Any] | None = None
+        self._tally: Sequence[int] = ()
         self._from_end = arguments.get("page") == "last"
         sorted_by = self._sorted_by()
         self._column = sorted_by.column
@@ -71,6 +72,9 @@ class Listing(ListUrls):
         counting = self._counting() if known is None else None
         if counting:
             statement = statement.add_columns(counting[0].label("counted"))
+        tally = None if self.q or self.source.tally is None else self.source.tally(self)
+        if tally is not None:
+            statement = statement.add_columns(tally.label("tally"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         found = db.session.execute(statement, execution_options=self.options).all()
@@ -81,6 +85,8 @@ class Listing(ListUrls):
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
+        if tally is not None:
+            self._tally = rows[0].tally if rows else db.session.scalars(select(tally)).one()
         if known is not None:
             total = known
         elif not (more or backward or self._after):

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-from portal.core.listing import Count, Link, Listing
+from portal.core.listing import Link, Listing
 
 
-@dataclass(frozen=True)
-class Part(Link):
-    """A part of a tab, with the number of rows in it under the list's other filters; None during a search."""
+def parts_of(listing: Listing) -> Sequence[Link]:
+    """All rows of the tab, then each of its parts, with the number of rows in it under the list's other filters.
 
-    count: Count | None = None
-
-
-def parts_of(listing: Listing) -> Sequence[Part]:
-    """All rows of the tab, then each of its parts; nothing for tabs without parts. Counts in one statement."""
+    Nothing for tabs without parts. Counts in one statement, except during a search.
+    """
     for name, one in listing.source.filters.items():
         if one.divides == listing.status and one.choices:
             choices = [("", "All"), *(choice for choice in one.choices() if choice[0] != one.whole)]
             lists = [_sibling(listing, name, value) for value, _ in choices]
             counts = [None] * len(lists) if listing.q else Listing.totals(*lists)
             return [
-                Part(label, other.url, value == listing.filters.get(name, ""), count)
+                Link(label, other.url, value == listing.filters.get(name, ""), count)
                 for (value, label), other, count in zip(choices, lists, counts, strict=True)
             ]
     return ()

@@ -20,6 +20,7 @@ class Link:
     label: str
     url: str
     current: bool = False
+    count: Count | None = None  # of the rows in that list
 
 
 @dataclass(frozen=True)
@@ -116,3 +117,4 @@ class Source:
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
     count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known
+    tally: Callable[[Any], Any] | None = None  # Listing -> an array with the number of rows of each tab, or None

@@ -27,6 +27,7 @@ KINDS = frozenset(
         "recovery_codes_renewed",
         "recovery_code_used",
         "digest",
+        "inactivity_warning",
     }
 )
 

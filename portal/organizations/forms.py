@@ -114,8 +114,8 @@ class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
         LABELS["email_domains"],
         longest=1000,
         validators=(valid_domains,),
-        description="Separate domains with commas, and list each subdomain. Applies to new people and changed addresses. "
-        "Leave empty to allow any domain.",
+        description="Separate domains with commas, and list each subdomain. Applies to new people and changed "
+        "addresses. Leave empty to allow any domain.",
         render_kw={"spellcheck": "false", "autocapitalize": "none"},
     )
     two_factor_for = SelectField(

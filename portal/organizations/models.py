@@ -38,6 +38,8 @@ class Organization(Record, Base):
     idle_minutes: Mapped[int | None]
     password_minimum: Mapped[int | None]
     seat_limit: Mapped[int | None]
+    inactive_days: Mapped[int | None]  # without a sign-in, until people are deactivated: users/inactivity.py
+    warning_days: Mapped[int | None]  # before that, when they get an email
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True

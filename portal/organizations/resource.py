@@ -86,7 +86,13 @@ class Organizations(Resource[Organization]):
             "trash",
         ),
     }
-    labels = {"name": "Name", "slug": "URL name", **settings.LABELS}
+    labels = {
+        "name": "Name",
+        "slug": "URL name",
+        **settings.LABELS,
+        "inactive_days": "Days until inactive people are deactivated",
+        "warning_days": "Days between warning and deactivation",
+    }
     imported = {
         "name": ("name", "organization", "organizationname", "organisation", "company", "companyname", "firma"),
         "slug": ("slug", "urlname", "shortname"),

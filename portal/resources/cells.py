@@ -92,7 +92,15 @@ def _time(column: Column, opening: str) -> Cell:
     never = f'{opening} class="quiet">{escape(column.never)}'
     opening = f'{opening} class="minor"' if column.is_minor and "data-as" not in opening else opening
     here = now()
-    return lambda value: f'{opening} title="{exact(value, seconds=False)}">{ago(value, here)}' if value else never
+
+    def cell(value: Any) -> str:
+        if not value:
+            return never
+        shown = ago(value, here)
+        hidden = exact(value, seconds=False).removeprefix(f"{shown}, ")  # the time of day, if the date is shown
+        return f'{opening} title="{hidden}">{shown}'
+
+    return cell
 
 
 CELLS: Mapping[Kind, Callable[[Column, str], Cell]] = {

@@ -30,8 +30,12 @@ DATA_DOWNLOADED = Action(
     "data_downloaded", "downloaded the data of", "Downloaded a person’s data", "download",
     verb_own="downloaded the own data of",
 )  # fmt: skip
+INACTIVITY_WARNED = Action(
+    "inactivity_warned", "sent an inactivity warning to", "Sent an inactivity warning", "mail",
+    verb_with="warned {users} by email that accounts are deactivated after {days} without a sign-in", worded=str,
+)  # fmt: skip
 
 ACTIONS = (
     INVITED, INVITATION_COPIED, INVITATION_REVOKED, PASSWORD_RESET, TWO_FACTOR_RESET, UNLOCK, END_SESSION, END_SESSIONS,
-    ADDRESS_REFUSED, DATA_DOWNLOADED,
+    ADDRESS_REFUSED, DATA_DOWNLOADED, INACTIVITY_WARNED,
 )  # fmt: skip

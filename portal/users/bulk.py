@@ -114,9 +114,13 @@ class SettingPeople(SettingInside):
             **self.values,
             "invited_at": case((self._is_invited_anew(), now()), else_=User.invited_at),
         }
-        if "is_active" in self.values:  # activating cancels an expiry in the past
-            is_past = and_(self.value("is_active"), User.expires_on < now().date())
-            self.values = {**self.values, "expires_on": case((is_past, None), else_=User.expires_on)}
+        if "is_active" in self.values:  # activating cancels a first day, and a last day in the past
+            is_on = self.value("is_active")
+            is_past = and_(is_on, User.expires_on < now().date())
+            first = self.value("activates_on") if "activates_on" in self.values else User.activates_on
+            days = {"activates_on": case((or_(is_on, first <= now().date()), None), else_=first)}
+            days["expires_on"] = case((is_past, None), else_=User.expires_on)
+            self.values = {**self.values, **days}
         if moves:
             unlink_all(User.__tablename__, ids)
         super().apply(ids)

@@ -33,7 +33,13 @@ OWN_ACCESS = "You can't change your own {}. Ask another administrator."
 NO_INVITING = "A new address would get an invitation, and your organization's settings don't let you invite people."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
-PROTECTED = {"role": "role", "is_active": "access", "organization_id": "organization", "expires_on": "expiry"}
+PROTECTED = {
+    "role": "role",
+    "is_active": "access",
+    "organization_id": "organization",
+    "activates_on": "first day of access",
+    "expires_on": "expiry",
+}
 
 R = TypeVar("R")
 
@@ -108,7 +114,7 @@ class Users(Records[User]):
             raise NotAllowed
         if not options["anew"]:
             _offer_to_restore(values["email"], row_id)
-        user = User(**{**values, "organization_id": organization_id, "role": role})
+        user = User(**{**values, "organization_id": organization_id, "role": role, **_first_day(values)})
         user.id, user.password = row_id, options["hashed"]
         db.session.add(user)
         if user.password is None:
@@ -131,9 +137,8 @@ class Users(Records[User]):
         return values
 
     def change(self, row: User, changes: Mapping[str, Any]) -> None:
+        changes = _scheduled(row, changes)
         _check_changes(row, changes)
-        if changes.get("is_active") and "expires_on" not in changes and row.is_expired:
-            changes = {**changes, "expires_on": None}
         super().change(row, changes)
         is_waiting = row.invitation in WAITING and row.invitation != "revoked"
         is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
@@ -179,6 +184,28 @@ def _offer_to_restore(email: str, row_id: uuid.UUID) -> None:
 def _send_if_active(user: User, kind: str) -> None:
     if user.is_active is not False:  # None until the default is set
         send_later(kind, user.id)
+
+
+def _scheduled(user: User, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Deactivate people until their first day of access. Activating cancels that day, and a last day in the past."""
+    if {"activates_on", "expires_on"} & changes.keys():
+        days = {name: changes.get(name, getattr(user, name)) for name in ("activates_on", "expires_on")}
+        changes = {**changes, **_first_day(days)}
+    if changes.get("is_active"):
+        passed: dict[str, Any] = {"activates_on": None} if user.activates_on else {}
+        passed |= {"expires_on": None} if user.is_expired else {}
+        return {**passed, **changes}
+    return changes
+
+
+def _first_day(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A first day in the future keeps the account deactivated; one that has come is dropped."""
+    first, last = values.get("activates_on"), values.get("expires_on")
+    if not first:
+        return {}
+    if last and last < first:
+        raise Conflict("expires_on", "The last day of access can't be before the first day.")
+    return {"is_active": False, "activates_on": first} if first > now().date() else {"activates_on": None}
 
 
 def _is_to_confirm(user: User, changes: Mapping[str, Any]) -> bool:

@@ -129,6 +129,10 @@ def found_by(asked: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def _by_start(value: str) -> ColumnExpressionArgument[bool] | None:
+    return User.activates_on.is_not(None) if value == "later" else None
+
+
 def day_of(value: str) -> datetime | None:
     try:
         day = date.fromisoformat(value)
@@ -183,6 +187,14 @@ FILTERS = {
         lambda value, _: EXPIRIES[value],
         label="Expiry: any",
         choices=lambda: list(EXPIRIES.items()),
+        is_rare=True,
+    ),
+    "start": Filter(
+        _by_start,
+        lambda *_: "Starts later",
+        label="First day: any",
+        choices=lambda: (("later", "Starts later"),),
+        is_found=False,
         is_rare=True,
     ),
     "last_sign_in": Filter(

@@ -63,13 +63,19 @@ def valid_day(_form: Any, field: DayField) -> None:
     if field.day is None:
         raise ValidationError("Enter a valid date, such as 2030-12-31.")
     if field.day < now().date():
-        raise ValidationError("This date has passed. Enter today or a later date, or deactivate the person.")
+        raise ValidationError("This date has passed. Enter today or a later date, or leave the field empty.")
 
 
 class UserForm(RowForm):
     """The fields of a person, without those that the actor may not set."""
 
-    layout = (("first_name", "last_name"), "email", "organization_id", ("role", "is_active"), "expires_on")
+    layout = (
+        ("first_name", "last_name"),
+        "email",
+        "organization_id",
+        ("role", "is_active"),
+        ("activates_on", "expires_on"),
+    )
     permissions = {"organization_id": USERS_ANY_TENANT}
     reauthentication_reason = (
         "It has been a while since you signed in, and this changes an email, a role or an organization."
@@ -80,6 +86,9 @@ class UserForm(RowForm):
     role = SelectField("Role")
     organization_id = OrganizationField()
     is_active = SelectField("Can sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
+    activates_on = DayField(
+        "First day of access", description="The account is activated, and any invitation sent, on this day (UTC)."
+    )
     expires_on = DayField("Last day of access", description="The account is deactivated at the end of this day (UTC).")
     home: Organization | None = None  # the person's organization before the edit
 
@@ -102,7 +111,7 @@ class UserForm(RowForm):
         typed["email"] = self.email.address
         typed["role"] = Role[self.role.data]
         typed["is_active"] = self.is_active.data == "true"
-        typed["expires_on"] = self.expires_on.day
+        typed["activates_on"], typed["expires_on"] = self.activates_on.day, self.expires_on.day
         if "organization_id" in self:
             typed["organization_id"] = self.organization.id if self.organization else None
         return typed
@@ -130,6 +139,8 @@ class EditUserForm(UserForm, EditForm, ConfirmForm, ReauthenticationForm):
         self.home = user.organization
         self._emails = {user.email.strip(), readable_email(user.email).strip()}
         super().__init__(user)
+        if user.is_active:  # the first day is in the past
+            self.layout = (*self.layout[:-1], "expires_on")  # type: ignore[misc,assignment]
         self.email.description = _email_hint(user)
 
     @classmethod

@@ -154,6 +154,11 @@ class User(Record, Base):
             "expires_on",
             postgresql_where=text("deleted_at IS NULL AND expires_on IS NOT NULL"),
         ),
+        Index(
+            "users_activates_on_idx",
+            "activates_on",
+            postgresql_where=text("deleted_at IS NULL AND activates_on IS NOT NULL"),
+        ),
         Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
             "users_deleted_at_idx",
@@ -194,6 +199,7 @@ class User(Record, Base):
     invited_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]  # of the newest invitation
+    activates_on: Mapped[date | None]  # the first day of access, in UTC; until then, the person is deactivated
     expires_on: Mapped[date | None]  # the last day of access, in UTC
     time_zone: Mapped[str | None]  # a name of the time zone database
     sort_name: Mapped[str] = sort_key()

@@ -37,7 +37,7 @@ from portal.organizations.models import Organization
 from portal.organizations.queries import SLUG
 from portal.users.filters import FILTERS, INVITATIONS, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
 from portal.users.models import User, full_name, has_invitation
-from portal.users.totals import count_of
+from portal.users.totals import count_of, tally_of
 
 NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
@@ -88,7 +88,9 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
         states == [NEVER_ACCEPTED] and asked.get("status") not in ("deactivated", "deleted")
     ):
         asked["status"] = "invited"
-    source = Source(User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of)
+    source = Source(
+        User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of, tally=tally_of
+    )
     found = Listing(source, asked, path)
     found.refused |= dict.fromkeys(clashes, NEVER_NOR_BEFORE)
     return found

@@ -45,7 +45,7 @@ from portal.web.zones import label_of
 
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 BESIDE_EMAIL = ("email_verified", "pending_email")  # they change with the address, and aren't counted
-OWN_ACCESS = frozenset({"role", "is_active", "expires_on", "organization_id", "deleted_at"})
+OWN_ACCESS = frozenset({"role", "is_active", "activates_on", "expires_on", "organization_id", "deleted_at"})
 EMAIL_LATER = "{} takes effect once it is confirmed. Until then, {} is used to sign in."
 NO_ADMINISTRATOR = "{} has no active administrator now, so nobody there can manage its people."
 
@@ -99,6 +99,7 @@ class People(Resource[User]):
         "last_name": "Last name",
         "role": "Role",
         "is_active": "Active",
+        "activates_on": "First day of access",
         "expires_on": "Last day of access",
         "email_verified": "Email verified",
         "pending_email": "Email to be confirmed",
@@ -145,6 +146,7 @@ class People(Resource[User]):
             "Organization": Organization.name,
             "Organization slug": Organization.slug,
             "Status": queries.status(),
+            "First day of access": User.activates_on,
             "Last day of access": User.expires_on,
             "Email verified": User.email_verified,
             "Two-factor": User.has_two_factor,
@@ -193,7 +195,7 @@ class People(Resource[User]):
             return label_of(value)
         if name == "role" and value:
             return (value if isinstance(value, Role) else Role[value]).label
-        if name == "expires_on" and value:
+        if name in ("activates_on", "expires_on") and value:
             return day(date.fromisoformat(str(value)))
         return readable_email(value) if name in ("email", "pending_email") and value else in_words(value)
 
@@ -256,7 +258,8 @@ class People(Resource[User]):
 
     def created(self, form: Form) -> None:
         filled = cast(NewUserForm, form)
-        say_invited(filled.email.data, is_active=filled.values()["is_active"])
+        values = filled.values()
+        say_invited(filled.email.data, is_active=values["is_active"], first_day=values["activates_on"])
 
     def edited(self, row: User, form: Form) -> None:
         """Say so where an address takes effect later, and where an organization lost its last administrator."""
@@ -309,9 +312,11 @@ def email_sample(texts: Texts, who: str) -> str:
     return f"{texts.word}{who}.{texts.mark('the email of a person')}@example.com"
 
 
-def say_invited(email: str | None, *, is_active: bool) -> None:
+def say_invited(email: str | None, *, is_active: bool, first_day: date | None = None) -> None:
     """Say what happens to a new invitation."""
-    if is_active:
+    if first_day and first_day > now().date():
+        flash(f"Person created. The invitation is sent on {day(first_day)}.", "success")
+    elif is_active:
         sent = f"An invitation is on its way to {email}. It works for 7 days."
         flash_sent(sent, "The invitation", "Show its link and give it to the person yourself.")
     else:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Identity, Index, and_, cast, false, func, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.actor import Actor, Role, current_actor
@@ -82,6 +83,22 @@ def count_of(listing: Listing) -> Any:
     """The exact number of people in a list, as an expression; None if it has filters that totals don't know."""
     asked = listing.filters
     return None if asked.keys() - COUNTED else _count(listing.status, current_actor().is_unlimited, *asked.items())
+
+
+def tally_of(listing: Listing) -> Any:
+    """The number of people in each tab, as an array; None with filters that totals don't know.
+
+    Filters that divide a tab don't apply to the others.
+    """
+    asked = [(name, value) for name, value in listing.filters.items() if not listing.source.filters[name].divides]
+    if {name for name, _ in asked} - COUNTED:
+        return None
+    return _tally(tuple(listing.source.tabs), current_actor().is_unlimited, *asked)
+
+
+@lru_cache(maxsize=128)
+def _tally(tabs: tuple[str, ...], is_unlimited: bool, *filters: tuple[str, str]) -> Any:
+    return array([_count(status, is_unlimited, *filters) for status in tabs])
 
 
 @lru_cache(maxsize=128)

@@ -103,6 +103,7 @@ function followSearch() {
       if (!name || type === 'hidden') continue;
       value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
+    if (tab.href !== url.href) tab.querySelector('span')?.remove();
     tab.href = url;
   });
 }

@@ -82,13 +82,13 @@ USES_EXCEPTIONS = {
     "mfa/commands.py", "mail/queue.py", "organizations/bulk.py", "organizations/demo.py", "organizations/queries.py",
     "resources/deciding.py", "resources/resource.py", "resources/blueprint.py", "resources/linking.py",
     "tokens/commands.py", "tokens/personal.py", "tokens/queries.py", "users/email_changes.py",
-    "users/behalf.py", "users/expiry.py", "users/bulk.py", "users/bulk_behalf.py", "users/bulk_consequences.py",
+    "users/behalf.py", "users/schedule.py", "users/bulk.py", "users/bulk_behalf.py", "users/bulk_consequences.py",
     "users/clashes.py", "users/commands.py", "users/consequences.py",
     "users/invitations.py", "users/locks.py", "users/queries.py",
     "users/rules.py", "users/totals.py", "users/views.py", "web/observing.py", "web/session.py", "core/purging.py",
     "cli/removal.py", "resources/purge_page.py", "organizations/commands.py", "users/data.py",
     "organizations/resource.py", "activity/digests.py", "activity/follow_views.py", "activity/follows.py",
-    "search/finding.py", "auth/viewing.py",
+    "search/finding.py", "auth/viewing.py", "users/inactivity.py",
 }  # fmt: skip
 
 

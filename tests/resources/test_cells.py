@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -61,3 +62,5 @@ def test_a_cell_shows_when_and_the_exact_time_on_hover() -> None:
     assert known.text == "just now"
     assert known.get("title") == f"{at.day} {at:%b %Y, %H:%M} UTC"
     assert (missing.text, missing.get("class")) == ("Never", "quiet")
+    (_, old, *_) = cells_of("time", datetime(2020, 3, 4, 16, 3, 10, tzinfo=UTC))
+    assert (old.text, old.get("title")) == ("4 Mar 2020", "16:03 UTC")

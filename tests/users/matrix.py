@@ -54,6 +54,7 @@ RULES: Rules = {
     ("users.edit", "POST"): row(ADMIN_RESTORES, SUPER_RESTORES),
     ("users.deactivation", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.deactivation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
+    ("users.cancel_activation", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.cancel_expiry", "POST"): row(ADMIN_WRITES, SUPER_WRITES),
     ("users.password_reset", "GET"): row(ADMIN_CONFIRMS, SUPER_CONFIRMS),
     ("users.password_reset", "POST"): row(ADMIN_WRITES, SUPER_WRITES),

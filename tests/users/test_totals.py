@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from portal.core.db import command, db
 from portal.core.listing import Listing
 from portal.users import queries
 from tests.acting import acting
-from tests.cast import Builder, Person, Tenant
+from tests.cast import Builder, Person, SignIn, Tenant
+from tests.pages import PageClient
 
 # What each row counts as, read without the totals' own functions.
 COUNTED = """
@@ -269,3 +271,30 @@ def test_ac15_tenants_read_only_their_own_totals_and_change_none(app: Flask, cro
                 db.session.execute(text(change))
     with acting(app, uma):
         assert Listing.totals(queries.listing({}, "/users/")) == [Count(0)]
+
+
+@pytest.mark.parametrize(
+    ("query", "tabs"),
+    [
+        ("", ["2", "1", "1", "1"]),
+        ("?status=deactivated", ["2", "1", "1", "1"]),
+        ("?role=ADMIN", ["1", "0", "0", "0"]),
+        ("?role=ADMIN,USER&two_factor=no", ["2", "1", "1", "1"]),
+        ("?invitation=pending", ["2", "1", "1", "1"]),
+        ("?role=ADMIN&status=deleted", ["1", "0", "0", "0"]),  # an empty list
+        ("?verified=yes", []),  # not known without reading people
+        ("?q=a", []),
+    ],
+)
+def test_the_tabs_show_how_many_people_are_in_each(
+    client: PageClient, sign_in: SignIn, build: Builder, acme: Tenant, ada: Person, uma: Person, gil: Person,
+    bea: Person, query: str, tabs: list[str],
+) -> None:  # fmt: skip
+    build.person("off@example.com", tenant=acme, is_active=False)
+    build.person("new@example.com", tenant=acme, invited_at=now())
+    sign_in(ada)
+
+    page = client.get(f"/users/{query}").text
+
+    nav = page[page.index('aria-label="People by status"') :].partition("</nav>")[0]
+    assert re.findall(r"<span>([^<]+)</span>", nav) == tabs

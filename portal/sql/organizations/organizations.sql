@@ -41,11 +41,13 @@ CREATE POLICY tenant ON organizations TO portal_tenant
 USING (id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid));
 GRANT SELECT ON organizations TO portal_tenant;
 GRANT UPDATE (
-    name, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum
+    name, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum,
+    inactive_days, warning_days
 ) ON organizations TO portal_tenant;
 
 CREATE POLICY reader ON organizations FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, name, slug, created_at, updated_at, deleted_at, created_by, updated_by, deleted_by, version, sort_name,
-    search_text, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum, seat_limit
+    search_text, inviters, email_domains, two_factor_for, session_hours, idle_minutes, password_minimum, seat_limit,
+    inactive_days, warning_days
 ) ON organizations TO portal_reader;

@@ -71,16 +71,17 @@ GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
     link_counter, invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text,
-    expires_on
+    activates_on, expires_on
 ) ON users TO portal_tenant;
 GRANT UPDATE (
     email, password, first_name, last_name, role, is_active, email_verified, deleted_at, must_change_password,
-    time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at, expires_on
+    time_zone, pending_email, link_counter, invited_at, accepted_at, revoked_at, activates_on, expires_on
 ) ON users TO portal_tenant;
 
 CREATE POLICY reader ON users FOR SELECT TO portal_reader USING (true);
 GRANT SELECT (
     id, email, first_name, last_name, role, is_active, email_verified, organization_id, created_at, updated_at,
     deleted_at, created_by, updated_by, deleted_by, version, must_change_password, time_zone, pending_email,
-    invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text, expires_on
+    invited_at, accepted_at, revoked_at, last_sign_in_at, has_two_factor, sort_name, search_text, activates_on,
+    expires_on
 ) ON users TO portal_reader;

@@ -16,10 +16,11 @@ from portal.core.history import Activity
 from portal.tokens.models import Session
 from portal.tokens.queries import is_live
 from portal.users.commands import LAST_SUPER_ADMIN, OWN_ACCESS, users
-from portal.users.expiry import deactivate_expired
 from portal.users.models import User
+from portal.users.schedule import carry_out
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
+from tests.mailbox import jobs
 from tests.pages import PageClient, text_of
 from tests.selecting import act, set_values
 
@@ -47,7 +48,7 @@ def expire(app: Flask, person: Person, days: int = -1) -> None:
 
 def carried_out(app: Flask) -> int:
     with app.app_context():
-        return deactivate_expired()
+        return carry_out()
 
 
 def test_a_day_is_entered_shown_listed_and_canceled_with_one_click(
@@ -103,6 +104,92 @@ def test_the_worker_deactivates_on_behalf_of_whoever_set_the_day(
         assert not db.session.scalars(select(Session).where(Session.user_id == uma.id, is_live())).all()
     with pytest.raises(AssertionError, match="Error: Sign in"):
         sign_in(uma)
+
+
+def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
+    app: Flask, build: Builder, ours: PageClient, ada: Person, uma: Person
+) -> None:
+    values = {"email": "new@example.com", "first_name": "Noor", "activates_on": str(in_days(3)), "role": "USER"}
+    assert ours.send("/users/new", values).status_code == 303
+    assert not jobs(app)
+    with acting(app):
+        noor = db.session.scalars(select(User).where(User.email == "new@example.com")).one()
+        assert (noor.is_active, noor.activates_on) == (False, in_days(3))
+    shown = ours.get(f"/users/{noor.id}").text
+    assert "First day of access" in text_of(shown)
+    assert "The invitation is sent on" in text_of(shown)
+    assert noor.email in ours.get("/users/?status=deactivated&start=later").text
+    assert uma.email not in ours.get("/users/?start=later").text
+    assert noor.email in ours.get("/users/?status=deactivated&start=later&q=noor").text
+    assert carried_out(app) == 0
+
+    with acting(app, ada):
+        set_values(noor.id, activates_on=in_days(0), expires_on=in_days(30))
+    assert (carried_out(app), carried_out(app)) == (1, 0)
+
+    row = build.read(User, noor.id)
+    assert (row.is_active, row.activates_on, row.expires_on) == (True, None, in_days(30))
+    assert jobs(app) == [("invitation", noor.id)]
+    with acting(app):
+        newest = select(Activity).where(Activity.row_id == noor.id).order_by(Activity.id.desc()).limit(1)
+        event = db.session.scalars(newest).one()
+        assert (event.actor_id, (event.changes or {})["is_active"]) == (ada.id, [False, True])
+
+
+def test_a_first_day_is_canceled_with_one_click_or_by_activating(
+    app: Flask, build: Builder, ours: PageClient, uma: Person, guest: Person
+) -> None:
+    for person in (uma, guest):
+        page = f"/users/{person.id}/edit"
+        assert "First day of access" not in ours.get(page).text  # nobody waits for it
+        with acting(app):
+            set_values(person.id, is_active=False)
+        assert ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))}).status_code == 303
+        assert (build.read(User, person.id).is_active, build.read(User, person.id).activates_on) == (False, in_days(5))
+
+    page = f"/users/{uma.id}/first-day"
+    assert ours.post(page, data=ours.form(f"/users/{uma.id}", action=page)).status_code == 303
+    assert (build.read(User, uma.id).is_active, build.read(User, uma.id).activates_on) == (False, None)
+    act(ours, "/users/?status=deactivated", "activate", [guest.id])
+    assert (build.read(User, guest.id).is_active, build.read(User, guest.id).activates_on) == (True, None)
+    with acting(app):
+        set_values(uma.id, activates_on=in_days(-2), expires_on=in_days(-1))
+    assert carried_out(app) == 0  # access ended before it began
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_an_undone_activation_is_not_repeated(
+    app: Flask, build: Builder, ours: PageClient, uma: Person, days: int
+) -> None:
+    with acting(app):
+        set_values(uma.id, is_active=False, activates_on=in_days(days))
+        users.set_active(uma.id, is_active=True)
+        version = build.read(User, uma.id).version
+    answer = ours.post(f"/activity/people/{uma.id}/undo", data={**ours.form("/account/"), "version": str(version)})
+    assert answer.status_code == 303
+    row = build.read(User, uma.id)
+    assert (row.is_active, row.activates_on) == (False, in_days(1) if days else None)
+    assert carried_out(app) == 0
+
+
+def test_the_last_day_cannot_come_before_the_first(app: Flask, ours: PageClient, build: Builder, uma: Person) -> None:
+    page = f"/users/{uma.id}/edit"
+    with acting(app):
+        set_values(uma.id, is_active=False)
+    sent = {**ours.form(page), "activates_on": str(in_days(5)), "expires_on": str(in_days(4))}
+    answer = ours.post(page, data=sent)
+    assert answer.status_code == 422
+    assert "before the first day" in text_of(answer.text)
+    assert build.read(User, uma.id).activates_on is None
+    save(ours, uma, in_days(4))
+    answer = ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))})
+    assert (answer.status_code, build.read(User, uma.id).activates_on) == (422, None)
+
+
+def test_nobody_can_send_a_first_day_for_themselves(ours: PageClient, build: Builder, ada: Person) -> None:
+    page = f"/users/{ada.id}/edit"
+    answer = ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))})
+    assert (answer.status_code, build.read(User, ada.id).is_active) == (422, True)
 
 
 def test_people_who_were_created_with_a_day_expire_too(app: Flask, build: Builder, acme: Tenant) -> None:

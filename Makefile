@@ -1,12 +1,12 @@
 # run: the portal with demo data (SQL=1 logs its SQL) · test · check: style, types, imports, templates
-# bench: the portal beside other programs · audit · lock · clean
+# bench: the portal beside other programs · screenshots: the README's pictures · audit · lock · clean
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --require-hashes
 COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: run test check bench audit lock clean
+.PHONY: run test check bench screenshots audit lock clean
 
 run: .venv/run.stamp
 	@PORTAL_SQL=$(SQL) exec $(BIN)/flask --app wsgi serve
@@ -23,6 +23,9 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m bench $(ARGS)
+
+screenshots: .venv/dev.stamp
+	@$(BIN)/python -m tests.browser.screenshots
 
 audit: .venv/dev.stamp
 	@.ci/audit

@@ -78,6 +78,8 @@ from portal.resources.bulk_jobs import job_kinds
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
+from portal.saved_views.resource import resource as views
+from portal.saved_views.views import bp as saved_views
 from portal.search.views import bp as search
 from portal.teams.resource import members as team_members
 from portal.teams.resource import resource as teams
@@ -132,6 +134,10 @@ def _buttons(resource: Resource[Any]) -> Iterator[Link]:
     yield page(f"New {resource.noun}", resource.icon_new, f"{resource.name}.new", create, also="add create")
     for icon, label, endpoint in resource.beside_new:
         yield page(label, icon, endpoint, create)
+
+
+def _has_outbox() -> bool:
+    return current_settings().has_outbox
 
 
 def _purges() -> Iterator[RetentionRule]:
@@ -191,6 +197,7 @@ FEATURES = (
     ),
     Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
     Feature(resource=teams, relations=(team_members,)),
+    Feature(pages=(saved_views,), resource=views),
     Feature(
         pages=(activity, follows, unsubscribing),
         permissions=(ACTIVITY_READ,),
@@ -232,17 +239,7 @@ FEATURES = (
     Feature(
         pages=(mail,),
         permissions=(OUTBOX_READ,),
-        links=(
-            page(
-                "Outbox",
-                "mail",
-                "mail.index",
-                OUTBOX_READ,
-                lambda: current_settings().has_outbox,
-                also="emails",
-                key="m",
-            ),
-        ),
+        links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, _has_outbox, also="emails", key="m"),),
         commands=(worker,),
         checks=MAIL,
         retention=(

@@ -139,7 +139,7 @@ def undo(id: uuid.UUID) -> ResponseReturnValue:
 
 def of_resource(resource: Resource[Any]) -> Blueprint:
     """The history of one row, the row as it was at some time, and undo."""
-    own = Blueprint(f"{resource.name}_activity", __name__, url_prefix=f"/activity/{resource.plural}")
+    own = Blueprint(f"{resource.name}_activity", __name__, url_prefix=f"/activity/{'-'.join(resource.plural.split())}")
 
     @own.get("/<uuid:id>")
     @requires(resource.permissions.read)

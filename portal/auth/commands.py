@@ -38,7 +38,7 @@ from portal.users.growth import add_sign_in
 from portal.users.models import User, full_name
 from portal.web.given import current_settings
 from portal.web.observing import count_sign_in
-from portal.web.session import SignedIn
+from portal.web.session import ListView, SignedIn
 
 log = logging.getLogger("portal")
 
@@ -278,6 +278,8 @@ def person_of(row: Row[Any], token: str) -> SignedIn:
         has_two_factor=row.has_two_factor,
         needs_two_factor=needs_two_factor(row.role, row.two_factor_for),
         has_news=row.has_news,
+        lists=row.lists or {},
+        views=tuple(ListView(*one) for one in row.views or ()),
         session_id=row.session_id,
         is_kept=row.is_kept,
         authenticated_at=row.authenticated_at,

@@ -13,6 +13,8 @@ from portal.core.scoping import active
 from portal.jobs.queries import unannounced_to
 from portal.mfa.queries import has_two_factor
 from portal.organizations.models import Organization
+from portal.resources.models import ListArrangement
+from portal.saved_views.queries import opened_by_user
 from portal.tokens.models import ApiToken, Session
 from portal.tokens.queries import is_live, is_usable
 from portal.users.models import User, is_not_expired
@@ -31,6 +33,8 @@ PERSON = (
     Organization.name.label("organization_name"),
     Organization.inviters,
     Organization.two_factor_for,
+    ListArrangement.lists,
+    opened_by_user().label("views"),
 )
 SIGN_IN = (Session.id.label("session_id"), Session.is_kept, Session.authenticated_at, Session.used_at)
 VIEWING = (Session.viewed_id, Session.viewing_access)
@@ -47,7 +51,7 @@ def by_viewing() -> Rows:
     """The person that the session `session_id` views the portal as, if they can still sign in."""
     joined = select(*PERSON, *SIGN_IN, Session.viewing_until).join(Session, Session.viewed_id == User.id)
     lasts = Session.id == bindparam("session_id"), Session.viewing_until > func.clock_timestamp()
-    return active(_with_organization(joined).where(*lasts, *_may_sign_in()))
+    return active(_with_context(joined).where(*lasts, *_may_sign_in()))
 
 
 @cache
@@ -69,12 +73,12 @@ def by_api_token() -> Rows:
     )
     joined = select(*PERSON, *about).join(ApiToken, ApiToken.user_id == User.id)
     own = ApiToken.token == bindparam("token")
-    return active(_with_organization(joined).where(own, is_usable(), *_may_sign_in()))
+    return active(_with_context(joined).where(own, is_usable(), *_may_sign_in()))
 
 
 def _behind_session(*conditions: ColumnExpressionArgument[bool]) -> Rows:
     joined = select(*PERSON, *SIGN_IN).join(Session, Session.user_id == User.id)
-    return active(_with_organization(joined).where(*conditions, is_live(), *_may_sign_in()))
+    return active(_with_context(joined).where(*conditions, is_live(), *_may_sign_in()))
 
 
 def by_email(email: str) -> Rows:
@@ -109,6 +113,11 @@ def _at_the_door() -> Rows:
 def with_password(user_id: uuid.UUID, stored: str) -> Select[uuid.UUID]:
     """The person, if their password hash is still this one."""
     return select(User.id).where(User.id == user_id, User.password == stored)
+
+
+def _with_context(statement: Rows) -> Rows:
+    """With the organization, and how the person arranges lists."""
+    return _with_organization(statement).outerjoin(ListArrangement, ListArrangement.user_id == User.id)
 
 
 def _with_organization(statement: Rows) -> Rows:

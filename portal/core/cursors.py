@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,3 +56,15 @@ def one_of(value: str | None, choices: Any, default: str | None = None) -> str:
     """The value if it is one of the choices, else the default, which is the first of them if it isn't given."""
     names = list(choices)
     return value if value is not None and value in names else (default if default is not None else names[0])
+
+
+def neighbors(
+    url_with: Callable[..., str], rows: Sequence[Row[Any]], *, has_previous: bool, has_next: bool
+) -> dict[str, str | None]:
+    """The URLs of the pages before and after these rows; None if there is no such page."""
+    return {
+        "first": url_with() if has_previous else None,
+        "previous": url_with(before=encoded(rows[0])) if has_previous and rows else None,
+        "next": url_with(after=encoded(rows[-1])) if has_next and rows else None,
+        "last": url_with(page="last") if has_next else None,
+    }

@@ -32,6 +32,8 @@ class ListUrls:
     default_sort: str
     has_best: bool
     per_page: int
+    usual_per_page = PER_PAGE[0]
+    carried: Mapping[str, str] = {}  # further arguments of all its URLs
     _sample: Row[Any] | None
     _tally: Sequence[int]
 
@@ -46,7 +48,7 @@ class ListUrls:
 
     @property
     def clear_url(self) -> str:
-        return self._url({"status": self._arguments().get("status")})
+        return self._url({"status": self._arguments().get("status"), **self.carried})
 
     @property
     def tabs(self) -> list[Link]:
@@ -126,7 +128,8 @@ class ListUrls:
             "q": self.q or None,
             **self.filters,
             "sort": None if self.sort == self.default_sort else self.sort,
-            "per_page": None if self.per_page == PER_PAGE[0] else str(self.per_page),
+            "per_page": None if self.per_page == self.usual_per_page else str(self.per_page),
+            **self.carried,
         }
 
     def _url(self, arguments: Mapping[str, str | None]) -> str:

@@ -37,6 +37,8 @@ class Listing(ListUrls):
     """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
+    columns: Sequence[str] = ()  # names of the chosen ones; the usual ones if empty
+    view = ""  # the key of the saved view with which it was opened
 
     def __init__(self, source: Source, arguments: Mapping[str, str], path: str) -> None:
         self.source = source
@@ -261,9 +263,4 @@ class Listing(ListUrls):
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None
         has_next = (self._before is not None) if backward else more
-        return {
-            "first": self.url if has_previous else None,
-            "previous": self.url_with(before=cursors.encoded(rows[0])) if has_previous and rows else None,
-            "next": self.url_with(after=cursors.encoded(rows[-1])) if has_next and rows else None,
-            "last": self.url_with(page="last") if has_next else None,
-        }
+        return cursors.neighbors(self.url_with, rows, has_previous=has_previous, has_next=has_next)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, g, request, url_for
 from flask_login import current_user
 
-from portal.core.actor import current_actor
+from portal.core.actor import current_actor, has_actor
 from portal.core.db import db
 from portal.core.policy import allows
 from portal.jobs import queries
@@ -20,7 +20,10 @@ from portal.web.rendering import wants_fragment
 
 def announce() -> None:
     """Before each page: flash which of the person's jobs have ended since their last one. No statement if none."""
-    if request.method != "GET" or wants_fragment() or is_api() or not current_user.is_authenticated:
+    is_page = (
+        request.method == "GET" and has_actor() and not wants_fragment() and not is_api()
+    )  # static files have none
+    if not is_page or not current_user.is_authenticated:
         return
     if not current_user.has_news:
         return

@@ -68,10 +68,11 @@ class Organizations(Resource[Organization]):
     is_square = True
     setting = SettingOrganizations
     columns = (
-        Column("name", "Name", "title"),
+        Column("name", "Name", "title", exported=("Name", "Slug")),
         Column("people", "People", "number", _people, is_labeled=True),
         Column("created_at", "Created", "time", tabs=("active",)),
         Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
+        Column("updated_at", "Changed", "time", is_optional=True, read=Organization.updated_at),
     )
     empty = {
         "active": Empty(

@@ -17,8 +17,11 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
 from portal.core.policy import Permission
+from portal.resources.arrange_page import arrange_page
+from portal.resources.arranging import ARGUMENT, Arrangement, arrange, arranged, arrangement_of
 from portal.resources.exporting import choices, export
 from portal.resources.offers import correction, groups
+from portal.resources.opening import GONE, OF, VIEW, asked, is_gone, opened, query_of
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
@@ -49,6 +52,7 @@ def blueprint(resource: Resource[Row]) -> Blueprint:
         ("/options", "options", pages.options, may.list, ("GET",)),
         ("/export", "export", pages.export, may.list, ("GET",)),
         ("/columns", "columns", pages.columns, may.list, ("GET",)),
+        ("/arrange", "arrange", pages.arrange, may.list, BOTH),
         ("/filters", "filters", pages.filters, may.list, ("GET",)),
         ("/selection", "selection", pages.selection, may.list, ("POST",)),
         ("/new", "new", pages.new, may.create, BOTH),
@@ -84,25 +88,40 @@ class Pages(Generic[Row]):
 
     def index(self) -> ResponseReturnValue:
         """Show the list, or the part of it that a search replaces."""
-        listing = self._listing()
-        columns = [one for one in self.resource.columns if one.is_shown(listing)]
+        listing = self._listing(opens=True)
         return render_list(
             "resources",
             listing,
             resource=self.resource,
-            columns=columns,
+            columns=arranged(listing, self.resource.columns),
+            is_dense=arrangement_of(self.resource.name).is_dense,
+            opened=opened(listing, self.resource.name),
+            query=query_of(listing),
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
+            arrange_url=listing.url.replace(listing.path, self.resource.url("arrange"), 1),
             correct=lambda: correction(self.resource, listing.q, self._listing),
             groups=lambda: groups(self.resource, listing.q),
         )
 
-    def _listing(self, q: str | None = None, path: str | None = None) -> Listing:
+    def _listing(self, q: str | None = None, path: str | None = None, *, opens: bool = False) -> Listing:
         """The list for this URL, or for another search in it."""
-        arguments = joined(request.args.to_dict(flat=False)) | ({} if q is None else {"q": q})
+        usual = arrangement_of(self.resource.name)
+        given = joined(request.args.to_dict(flat=False)) | ({} if q is None else {"q": q})
+        arguments, key, of = asked(self.resource.name, given, usual.view if opens else "")
+        if key:  # it is arranged as the view was saved
+            usual = Arrangement(is_dense=usual.is_dense)
+        columns = arguments.pop(ARGUMENT, None)
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        return self.resource.listing(arguments, path or here(), related)
+        listing = self.resource.listing({"per_page": str(usual.per_page), **arguments}, path or here(), related)
+        arrange(listing, self.resource.columns, usual, columns)
+        listing.view = key
+        if of:
+            listing.carried = {**listing.carried, OF: of}
+        if is_gone(request.args, key):
+            listing.refused[VIEW] = GONE
+        return listing
 
     def _selection_url(self, listing: Listing) -> str:
         """Where the form of the list sends selected rows, with what selects this page of it."""
@@ -120,6 +139,10 @@ class Pages(Generic[Row]):
             raise BadRequest
         return export(self.resource, self._listing(), kind, request.args.getlist("column"))
 
+    def arrange(self) -> ResponseReturnValue:
+        """Choose what the list shows, and how."""
+        return arrange_page(self.resource, self._listing())
+
     def columns(self) -> ResponseReturnValue:
         """Choose the columns of a download."""
         listing = self._listing()
@@ -128,7 +151,7 @@ class Pages(Generic[Row]):
             fragment="resources/_columns.html",
             resource=self.resource,
             listing=listing,
-            choices=choices(self.resource),
+            choices=choices(self.resource, listing),
             kinds=KINDS.items(),
             most_rows=f"{MOST_ROWS:,}",
         )

@@ -31,10 +31,16 @@ class Column:
     is_minor: bool = False  # hidden on narrow screens unless the list is sorted by it
     is_labeled: bool = False  # phones, which have no headings, show the label before the value
     never: str = ""  # shown instead of a missing time
+    is_optional: bool = False  # shown only if somebody chooses it
+    read: Any = None  # an expression for its value, if the rows of the list don't have it
+    exported: tuple[str, ...] = ()  # the headings of its values in downloads, unless it is the label
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.permission is None or allows(current_actor(), self.permission)
 
     def is_shown(self, listing: Listing) -> bool:
-        is_allowed = self.permission is None or allows(current_actor(), self.permission)
-        return is_allowed and (not self.tabs or listing.status in self.tabs)
+        return self.is_allowed and (not self.tabs or listing.status in self.tabs)
 
     @property
     def of(self) -> Callable[[Any], Any]:

@@ -18,6 +18,7 @@ from portal.core.exports import exported, headings, name_of
 from portal.core.history import record
 from portal.core.listing import Listing
 from portal.resources.actions import EXPORT
+from portal.resources.arranging import arranged
 from portal.resources.resource import Resource
 from portal.web.csv import download, lines
 from portal.web.jinja import count
@@ -33,7 +34,7 @@ TOO_MANY = "A sheet holds {:,} rows, and this list has {}. Add a filter, or down
 
 def export(resource: Resource[Any], listing: Listing, kind: str, chosen: Sequence[str] = ()) -> Response:
     """Stream the rows, and record that in the history."""
-    columns = _columns(resource, chosen)
+    columns = _columns(resource, listing, chosen)
     (total,) = Listing.totals(listing)
     if kind == "xlsx" and total.value > MOST_ROWS:
         raise Conflict(None, TOO_MANY.format(MOST_ROWS, count(total)))
@@ -46,17 +47,21 @@ def export(resource: Resource[Any], listing: Listing, kind: str, chosen: Sequenc
     )
 
 
-def choices(resource: Resource[Any]) -> list[tuple[str, str]]:
-    """The columns to choose from: their names in URLs, and their headings."""
-    return [(name_of(heading), heading) for heading in resource.exported()]
+def choices(resource: Resource[Any], listing: Listing) -> list[tuple[str, str, bool]]:
+    """The columns to choose from: their names in URLs, their headings, and whether the list shows them."""
+    shown = _columns(resource, listing, ())
+    return [(name_of(heading), heading, heading in shown) for heading in resource.exported()]
 
 
-def _columns(resource: Resource[Any], chosen: Sequence[str]) -> Mapping[str, Any]:
-    """The chosen columns, in their order in the list; all if none is chosen."""
+def _columns(resource: Resource[Any], listing: Listing, chosen: Sequence[str]) -> Mapping[str, Any]:
+    """The chosen columns, in their usual order; else those of the list as it was arranged, in that order; else all."""
     every = resource.exported()
     columns = {heading: value for heading, value in every.items() if name_of(heading) in chosen}
     if chosen and not columns:
         raise BadRequest
+    if not columns and listing.columns:
+        shown = (heading for one in arranged(listing, resource.columns) for heading in one.exported or (one.label,))
+        columns = {heading: every[heading] for heading in shown if heading in every}
     return columns or every
 
 

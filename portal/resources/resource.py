@@ -150,10 +150,10 @@ class Resource(ABC, Generic[Row]):
         url, path = listing.url_with, listing.path
         return [(label, url(format=kind).replace(path, self.url("export"), 1)) for kind, label in KINDS.items()]
 
-    def shown(self, listing: Listing, rows: Sequence[Any]) -> Markup:
+    def shown(self, listing: Listing, rows: Sequence[Any], columns: Sequence[Column]) -> Markup:
         """The rows of a page as its table shows them."""
         named = ((row, self.title_of(row), self.subtitle_of(row)) for row in rows)
-        return table_rows(named, self.columns, listing, self.url("index"), self.permissions)
+        return table_rows(named, columns, listing, self.url("index"), self.permissions)
 
     def title_of(self, row: Any) -> str:
         """The name of a row, or of a row of a list."""

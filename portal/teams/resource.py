@@ -47,11 +47,12 @@ class Teams(Resource[Team]):
     is_square = True
     setting = SettingTeams
     columns = (
-        Column("name", "Name", "title"),
+        Column("name", "Name", "title", exported=("Name", "Description")),
         Column("organization_name", "Organization", "text", linked_organization, permission=USERS_ANY_TENANT),
         Column("people", "People", "number", _people, is_labeled=True),
         Column("created_at", "Created", "time", tabs=("active",), is_minor=True),
         Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
+        Column("updated_at", "Changed", "time", is_optional=True, read=Team.updated_at),
     )
     empty = {"active": Empty("No teams yet", "Teams group people. A person can be in several.", icon, offers_new=True)}
     labels = {"name": "Name", "description": "Description"}

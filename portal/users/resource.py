@@ -20,9 +20,7 @@ from portal.core.listing import Filter, Listing
 from portal.core.policy import allows, grantable_roles
 from portal.mail.notices import can_send, flash_sent
 from portal.organizations.models import Organization
-from portal.organizations.slugs import linked
 from portal.resources.changes import Wording, changed, in_words
-from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import SUGGESTIONS, Resource
@@ -35,15 +33,14 @@ from portal.users.commands import users as records
 from portal.users.demo import demo_rows
 from portal.users.devices import devices_of
 from portal.users.forms import EditUserForm, NewUserForm
+from portal.users.list_columns import COLUMNS
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
-from portal.users.states import listed_state
 from portal.web.activity_feed import feed
 from portal.web.forms import Form
-from portal.web.jinja import badge, day, email
+from portal.web.jinja import day, email
 from portal.web.zones import label_of
 
-LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 BESIDE_EMAIL = ("email_verified", "pending_email")  # they change with the address, and aren't counted
 OWN_ACCESS = frozenset({"role", "is_active", "activates_on", "expires_on", "organization_id", "deleted_at"})
 EMAIL_LATER = "{} takes effect once it is confirmed. Until then, {} is used to sign in."
@@ -60,15 +57,7 @@ class People(Resource[User]):
     beside_new = (("upload", "Import", "imports.index"), ("mail", "Invite people", "imports.invite"))
     searched = "Name or email"
     typed_as = "Email or full name"
-    columns = (
-        Column("name", "Name", "title"),
-        Column("organization_name", "Organization", "text", linked, permission=USERS_ANY_TENANT),
-        Column("role", "Role", "text", lambda row: badge(row.role)),
-        Column("status", "Status", "dot", listed_state, tabs=LIVE_TABS),
-        Column("last_sign_in_at", "Last sign-in", "time", tabs=LIVE_TABS, never="Never"),
-        Column("created_at", "Created", "time", tabs=LIVE_TABS, is_minor=True),
-        Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
-    )
+    columns = COLUMNS
     empty = {
         "active": Empty(
             "No people yet",

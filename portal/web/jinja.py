@@ -89,9 +89,19 @@ def can(permission: str, row: Any = None) -> bool:
 
 
 def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], ...]:
-    """The navigation links that the actor sees: URL, icon, label, whether it is the page's, and a note."""
+    """The navigation links that the actor sees: URL, icon, label, whether it is the page's, and a note.
+
+    A list is followed by its saved views, which have no icon.
+    """
     targets = [(link, target) for link in navigation() if (target := link.target())] if has_actor() else []
-    return tuple((url, link.icon, label, section in link.sections, link.note()) for link, (label, url) in targets)
+    views = current_user.views if targets else ()
+    shown: list[tuple[str, str, str, bool, str]] = []
+    for link, (label, url) in targets:
+        is_current, own = section in link.sections, [one for one in views if one.list_name in link.sections]
+        opened = (request.args.get("view") or request.args.get("of")) if is_current and own else ""
+        shown.append((url, link.icon, label, is_current and all(one.id != opened for one in own), link.note()))
+        shown += ((f"{url}?view={one.id}", "", one.name, one.id == opened, "") for one in own)
+    return tuple(shown)
 
 
 @lru_cache(maxsize=500)

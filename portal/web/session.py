@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask, current_app, flash, g, request
 from flask import session as cookie
@@ -43,6 +43,17 @@ STOPPED_VIEWING = (
 )
 
 
+class ListView(NamedTuple):
+    """A saved view of a list that a person can open."""
+
+    id: str
+    list_name: str
+    name: str
+    query: str
+    version: int
+    may_change: bool
+
+
 @dataclass(frozen=True)
 class SignedIn(UserMixin):  # type: ignore[misc]
     """The person of the request's session, with current values from the database; not an entity."""
@@ -58,6 +69,8 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     has_two_factor: bool
     needs_two_factor: bool  # because of their organization
     has_news: bool  # a job of theirs is running, or ended without their knowledge
+    lists: Mapping[str, Any]  # how they arrange each list (resources/arranging.py)
+    views: tuple[ListView, ...]  # the saved views that they can open
     session_id: uuid.UUID
     is_kept: bool  # in the browser after it is closed
     authenticated_at: datetime  # when they last entered their password

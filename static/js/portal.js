@@ -40,6 +40,24 @@ document.addEventListener('click', (event) => {
   }
 });
 
+// Open a page as a dialog, for links whose URL is long.
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('[data-dialog]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  htmx.ajax('GET', link.href, { target: '#dialog-slot', swap: 'innerHTML', source: link });
+});
+
+// Move an entry of a list up or down. Without this, the server does it.
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-move]'), entry = button?.closest('li');
+  if (!entry) return;
+  event.preventDefault();
+  const isUp = button.name === 'up', other = isUp ? entry.previousElementSibling : entry.nextElementSibling;
+  isUp ? other?.before(entry) : other?.after(entry);
+  button.focus();
+});
+
 // Change the theme without a reload, which would lose values that a page shows only once.
 each('form.theme', (form) => {
   form.hidden = false;

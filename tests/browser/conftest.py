@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from portal.demo_data.seed import seed_demo
+from tests.browser import marionette
 from tests.browser.browsing import FLAGS, MISSING, Site, Tabs, executable
 from tests.browser.server import served
 from tests.cast import Builder, Person
@@ -16,7 +17,8 @@ from tests.database import Server, app_for, disconnect
 
 IS_REQUIRED = os.environ.get("PORTAL_REQUIRE_BROWSER", "") not in ("", "0")
 IS_SKIPPED = executable() is None and not IS_REQUIRED
-collect_ignore_glob = ["test_*.py"] if IS_SKIPPED else []
+IS_FIREFOX_SKIPPED = marionette.executable() is None and not IS_REQUIRED
+collect_ignore_glob = ["test_*.py"] if IS_SKIPPED else ["test_firefox.py"] if IS_FIREFOX_SKIPPED else []
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -27,6 +29,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if IS_SKIPPED:
         terminalreporter.write_line(MISSING)
+    if IS_FIREFOX_SKIPPED:
+        terminalreporter.write_line(marionette.MISSING)
 
 
 @pytest.fixture(scope="session")

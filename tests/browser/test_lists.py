@@ -177,3 +177,18 @@ def test_a_figure_on_the_dashboard_links_to_exactly_its_rows(tabs: Tabs, scripts
     figure.click()
 
     expect(page.locator(".pager [role=status]")).to_have_text(re.compile(rf"of {number}$"))
+
+
+def test_columns_are_chosen_and_moved_and_stay_that_way(tabs: Tabs, scripts: bool) -> None:
+    page = tabs.open(ADMIN, scripts=scripts)
+    page.goto("/teams/")
+    page.get_by_role("link", name="Display options").click()
+    page.get_by_role("button", name="Move Created up").click()
+    page.get_by_role("checkbox", name="Changed").check()
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_role("columnheader", name="Changed")).to_be_visible()
+    assert texts(page.get_by_role("columnheader"))[:5] == ["Name", "Organization", "Created", "People", "Changed"]
+    page.get_by_role("link", name="Display options").click()
+    page.get_by_role("button", name="Reset to default").click()
+    expect(page.get_by_role("columnheader", name="Changed")).to_have_count(0)

@@ -12,8 +12,8 @@ from portal.web.given import permissions
 
 ADMIN = {
     "activity:read", "dashboard:read", "jobs:read", "jobs:write", "organizations:read", "organizations:write",
-    "teams:delete", "teams:read", "teams:write", "users:delete", "users:invite", "users:read", "users:view_as",
-    "users:write",
+    "saved_views:delete", "saved_views:read", "saved_views:write", "teams:delete", "teams:read", "teams:write",
+    "users:delete", "users:invite", "users:read", "users:view_as", "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {
     "outbox:read", "data_browser:read",

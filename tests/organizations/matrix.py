@@ -32,6 +32,8 @@ RULES: Rules = {
     ("organizations.options", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.export", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.columns", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.arrange", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("organizations.arrange", "POST"): Rule(*NEVER_USER, FORBIDDEN, DONE),
     ("organizations.filters", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.selection", "POST"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
     ("organizations.new", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),

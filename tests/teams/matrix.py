@@ -41,6 +41,8 @@ RULES: Rules = {
     ("teams.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.arrange", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("teams.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("teams.filters", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("teams.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),

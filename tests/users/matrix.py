@@ -45,6 +45,8 @@ RULES: Rules = {
     ("users.options", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.columns", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.arrange", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("users.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("users.filters", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),
     ("users.new", "GET"): Rule(*NEVER_USER, PAGE, PAGE),

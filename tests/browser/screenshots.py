@@ -1,9 +1,10 @@
-"""Take the README's screenshot from a running portal: `python -m tests.browser.picture`."""
+"""Take the README's screenshots from a running portal, in both themes: `make screenshots`."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import flask_migrate
 from playwright.sync_api import sync_playwright
@@ -16,7 +17,9 @@ from tests.browser.server import served
 from tests.cast import Builder
 from tests.database import app_for, disconnect
 
-PICTURE = ROOT / "docs" / "people.png"
+FOLDER = ROOT / "docs"
+PAGES = {"people": "/users/", "dashboard": "/?period=year"}
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 PEOPLE = 5_000
 
 
@@ -25,7 +28,7 @@ def main() -> None:
     if path is None:
         raise SystemExit(MISSING)
     with (
-        tempfile.TemporaryDirectory(prefix="portal-picture-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="portal-screenshots-", ignore_cleanup_errors=True) as folder,
         Embedded(Path(folder) / "postgres", durable=False).running() as url,
     ):
         app = app_for(url)
@@ -40,10 +43,12 @@ def main() -> None:
 
 
 def take(tabs: Tabs) -> None:
-    page = tabs.open(ADMIN, color_scheme="light")
-    page.goto("/users/")
-    PICTURE.parent.mkdir(exist_ok=True)
-    page.screenshot(path=PICTURE)
+    page = tabs.open(ADMIN)
+    for name, path in PAGES.items():
+        page.goto(path)
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            page.screenshot(path=FOLDER / f"{name}-{theme}.png", animations="disabled", caret="hide")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""The page, or the dialog, in which a person arranges a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from portal.core.db import db
+from portal.core.listing import PER_PAGE, Listing
+from portal.resources.arranging import ARGUMENT, Arrangement, arrangement_of, choices, in_order, remember
+from portal.resources.opening import query_of, views_of
+from portal.resources.resource import Resource
+from portal.web.rendering import redirect, render
+
+UP, DOWN, RESET = "up", "down", "reset"
+
+
+def arrange_page(resource: Resource[Any], listing: Listing) -> ResponseReturnValue:
+    """Choose columns, their order, rows per page and density. Moving a column shows the form again."""
+    order, chosen = request.form.getlist("order"), request.form.getlist("column")
+    moved = request.form.get(UP) or request.form.get(DOWN)
+    known, own = choices(resource.columns), views_of(resource.name)
+    if request.method != "POST":
+        usual = arrangement_of(resource.name)
+        sent = Arrangement((), listing.per_page, usual.is_dense, usual.view)
+        listed = in_order(resource.columns, listing.columns)
+    else:
+        columns = tuple(name for name in dict.fromkeys(order) if name in known and name in chosen)
+        view = next((one.id for one in own if one.id == request.form.get("view")), "")
+        sent = Arrangement(columns, _per_page(), bool(request.form.get("density")), view)
+        if not moved:
+            return _keep(resource, listing, Arrangement() if RESET in request.form else sent)
+        names = [*_moved(order, moved, -1 if UP in request.form else 1), *known]
+        listed = [(known[name], name in chosen) for name in dict.fromkeys(names) if name in known]
+    return render(
+        "resources/arrange.html",
+        fragment="resources/_arrange.html",
+        resource=resource,
+        listing=listing,
+        listed=listed,
+        usual=sent,
+        views=own,
+        sizes=PER_PAGE,
+        to_list=_list_url(resource, listing),
+        query=query_of(listing),
+    )
+
+
+def _per_page() -> int:
+    return next((size for size in PER_PAGE if str(size) == request.form.get("per_page")), PER_PAGE[0])
+
+
+def _moved(order: Sequence[str], name: str, by: int) -> list[str]:
+    """The names with one of them moved by one place."""
+    names = list(order)
+    if name in names:
+        place = names.index(name)
+        names.insert(max(place + by, 0), names.pop(place))
+    return names
+
+
+def _keep(resource: Resource[Any], listing: Listing, arrangement: Arrangement) -> ResponseReturnValue:
+    """Remember it, and show the list, without what its URL says about the same, unless that is a view's."""
+    usual = tuple(column.name for column, is_chosen in in_order(resource.columns, ()) if is_chosen)
+    columns = () if arrangement.columns == usual else arrangement.columns
+    db.session.rollback()  # don't hold a connection while waiting for another
+    if listing.view:  # the columns are the view's: they are kept where it is saved
+        former = arrangement_of(resource.name)
+        remember(current_user.id, resource.name, replace(arrangement, columns=former.columns, per_page=former.per_page))
+        shown = {ARGUMENT: ",".join(columns) or None, "per_page": str(arrangement.per_page)}
+        return redirect(_list_url(resource, listing, **shown))
+    remember(current_user.id, resource.name, replace(arrangement, columns=columns))
+    return redirect(_list_url(resource, listing, **{ARGUMENT: None, "per_page": None}))
+
+
+def _list_url(resource: Resource[Any], listing: Listing, **changes: str | None) -> str:
+    return listing.url_with(**changes).replace(listing.path, resource.url("index"), 1)

@@ -1,0 +1,70 @@
+"""Open a list with a saved view, and compare the list with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask_login import current_user
+
+from portal.core.listing import PER_PAGE, Listing
+from portal.resources.arranging import ARGUMENT
+from portal.web.session import ListView
+
+VIEW, OF, EVERYTHING = "view", "of", "all"  # arguments: open a view; the list began as a view, or as none
+MOST_FIELDS = 100
+GONE = "This view doesn’t exist, or isn’t shared with you any more."
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The view that a list was opened with, its URL, and whether the list differs from it since."""
+
+    view: ListView
+    url: str
+    is_changed: bool
+
+
+def views_of(name: str) -> Sequence[ListView]:
+    """The views of a list that the person can open."""
+    return [one for one in current_user.views if one.list_name == name]
+
+
+def asked(name: str, arguments: Mapping[str, str], usual: str) -> tuple[dict[str, str], str, str]:
+    """The arguments of the list, the key of its view, if any, and what its URLs say about that.
+
+    A view is opened by its key alone, or as the `usual` one by no arguments at all.
+    """
+    given = dict(arguments)
+    wanted, of = given.pop(VIEW, None), given.pop(OF, "")
+    by_key = {one.id: one for one in views_of(name)}
+    opened = by_key.get(wanted or (usual if not arguments else ""))
+    if opened:
+        stored = parse_qsl(opened.query[:5000])[:MOST_FIELDS]
+        return {**{key: value for key, value in stored if key not in (VIEW, OF)}, **given}, opened.id, opened.id
+    if of == EVERYTHING or of in by_key:
+        return given, "" if of == EVERYTHING else of, of
+    return given, "", EVERYTHING if usual in by_key else ""
+
+
+def query_of(listing: Listing) -> str:
+    """What is saved of a list: the arguments of its URL, with its columns and rows per page."""
+    per_page = None if listing.per_page == PER_PAGE[0] else str(listing.per_page)
+    columns = ",".join(listing.columns) or None
+    return listing.url_with(**{OF: None, ARGUMENT: columns, "per_page": per_page}).partition("?")[2]
+
+
+def opened(listing: Listing, name: str) -> Opened | None:
+    """The view of the list, if it has one."""
+    view = next((one for one in views_of(name) if one.id == listing.view), None) if listing.view else None
+    if view is None:
+        return None
+    is_changed = dict(parse_qsl(query_of(listing))) != dict(parse_qsl(view.query[:5000]))
+    return Opened(view, f"{listing.path}?{VIEW}={view.id}", is_changed)
+
+
+def is_gone(arguments: Mapping[str, Any], key: str) -> bool:
+    """Whether the URL asks for a view that the person can't open."""
+    return bool(arguments.get(VIEW)) and not key

@@ -1,0 +1,71 @@
+"""Forms for saved views."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from flask import request
+from wtforms import HiddenField, SelectField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
+from wtforms.validators import DataRequired, Length
+
+from portal.core.actor import current_actor
+from portal.core.text import has_control
+from portal.saved_views.models import LOCKED, OPEN, PRIVATE
+from portal.web.forms import EditForm, NewForm, RowForm, TextField
+from portal.web.given import lists
+
+LONGEST_QUERY = 2000
+TOO_LONG = "This list has too many filters to save it. Remove some, then try again."
+
+
+def sharing_choices() -> list[SelectChoice]:
+    all_of_them = "all system administrators" if current_actor().is_unlimited else "all administrators here"
+    return [
+        SelectChoice(PRIVATE, "Only you"),
+        SelectChoice(OPEN, f"Shared with {all_of_them}, who can change it"),
+        SelectChoice(LOCKED, f"Shared with {all_of_them}; only you can change it"),
+    ]
+
+
+class SavedViewForm(RowForm):
+    """The name of a view, and who sees it."""
+
+    layout: ClassVar[tuple[str, ...]] = ("name", "sharing")
+    name = TextField("Name", longest=60, validators=(DataRequired("Enter a name for the view."),))
+    sharing = SelectField("Who can use it")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sharing.choices = sharing_choices()
+
+
+class NewSavedViewForm(SavedViewForm, NewForm):
+    """A new view of the list that the URL names."""
+
+    list_name = HiddenField(default=lambda: request.args.get("list", ""))
+    query = HiddenField(
+        default=lambda: request.args.get("query", ""), validators=(Length(max=LONGEST_QUERY, message=TOO_LONG),)
+    )
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """The hidden fields have no place for an error of their own."""
+        is_valid: bool = super().validate(extra_validators)
+        self.form_errors += [*self.list_name.errors, *self.query.errors]
+        return is_valid
+
+    def validate_list_name(self, field: Any) -> None:
+        if field.data not in lists():
+            raise ValidationError("Save a view from a list: open it, choose filters and columns, then save it.")
+
+    def validate_query(self, field: Any) -> None:
+        if has_control(field.data or ""):
+            field.data = ""
+            raise ValidationError("This list can't be saved, because its URL contains invisible characters.")
+
+    def values(self) -> dict[str, Any]:
+        return {**super().values(), "list_name": self.list_name.data, "query": self.query.data or ""}
+
+
+class EditSavedViewForm(SavedViewForm, EditForm):
+    """A view that exists. What it shows is saved from its list."""

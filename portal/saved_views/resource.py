@@ -1,0 +1,114 @@
+"""The description of saved views as a resource."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from flask import flash
+from flask_login import current_user
+from sqlalchemy import Select
+from sqlalchemy.orm import contains_eager
+
+from portal.core.listing import Filter, Listing
+from portal.organizations.models import Organization
+from portal.resources.changes import in_words
+from portal.resources.columns import Column
+from portal.resources.empty import Empty
+from portal.resources.resource import Resource, resources
+from portal.resources.samples import Samples, SampleTenant
+from portal.saved_views import queries
+from portal.saved_views.commands import saved_views as records
+from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
+from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
+from portal.users.permissions import USERS_ANY_TENANT
+from portal.web.forms import Form
+
+SHARING = {PRIVATE: "Private", OPEN: "Shared, everyone can change it", LOCKED: "Shared, only its creator can change it"}
+
+
+class SavedViews(Resource[SavedView]):
+    """Named lists with their filters, sorting and columns."""
+
+    records = records
+    plural = "saved views"
+    icon = "list-check"
+    is_square = True
+    about = "Lists that people saved under a name."
+    columns = (
+        Column("name", "Name", "title"),
+        Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
+        Column("sharing", "Sharing", "text", lambda row: SHARING[row.sharing]),
+        Column("updated_at", "Changed", "time", tabs=("active",), is_minor=True),
+        Column("created_at", "Created", "time", tabs=("active",), is_minor=True),
+        Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
+    )
+    empty = {
+        "active": Empty("No saved views yet", "Open a list, choose filters and columns, then save it as a view.", icon)
+    }
+    labels = {"name": "Name", "sharing": "Sharing", "query": "Filters and columns", "owner_id": "Private view of"}
+    new_form = NewSavedViewForm
+    edit_form = EditSavedViewForm
+    guarded = frozenset()
+
+    def lead(self) -> str:
+        return "Lists with filters, sorting and columns that were saved under a name."
+
+    def navigation(self) -> tuple[str, str] | None:
+        """Only for people who have some."""
+        return super().navigation() if current_user.views else None
+
+    def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
+        return queries.listing(arguments, path, filters)
+
+    def exported(self) -> Mapping[str, Any]:
+        return {
+            "Name": SavedView.name,
+            "List": SavedView.list_name,
+            "Query": SavedView.query,
+            "Sharing": SavedView.sharing,
+            "Organization": Organization.name,
+            "Created": SavedView.created_at,
+            "Deleted": SavedView.deleted_at,
+            "ID": SavedView.id,
+        }
+
+    @cached_property
+    def detailed(self) -> Select[SavedView]:
+        return super().detailed.outerjoin(SavedView.organization).options(contains_eager(SavedView.organization))
+
+    def subtitle_of(self, row: Any) -> str:
+        return self.list_of(row)
+
+    def list_of(self, row: Any) -> str:
+        """The name of the list that the view shows."""
+        listed = resources().get(row.list_name)
+        return listed.plural.capitalize() if listed else row.list_name
+
+    def context(self, row: SavedView) -> dict[str, Any]:
+        listed = resources().get(row.list_name)
+        return {
+            "open_url": listed.url("index", view=str(row.id)) if listed and not row.is_deleted else "",
+            "sharing": SHARING[row.sharing],
+        }
+
+    def in_words(self, name: str, value: Any) -> str | None:
+        return SHARING.get(value, value) if name == "sharing" else in_words(value)
+
+    def created(self, form: Form) -> None:
+        flash("View saved. It is in the navigation.", "success")
+
+    def samples(self, tenant: SampleTenant) -> Samples:
+        given = {"organization_id": tenant.id, "list_name": "users"}
+        for sharing, owner in ((OPEN, None), (PRIVATE, tenant.people.get("user"))):
+            if sharing == OPEN or owner:
+                name = tenant.texts.phrase("the name of a saved view")
+                query = f"q={tenant.texts.phrase('the search of a saved view')}"
+                yield SavedView, {
+                    **given, "id": uuid.uuid4(), "sharing": sharing, "owner_id": owner, "name": name, "query": query,
+                }  # fmt: skip
+
+
+resource = SavedViews()

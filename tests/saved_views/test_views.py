@@ -1,0 +1,313 @@
+"""Saved views: private or shared, opened from the navigation, changed only by those who may."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from portal.core.actor import Role
+from portal.core.keys import uuid7
+from portal.features import RESOURCES
+from portal.saved_views.commands import saved_views
+from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
+from tests.acting import acting
+from tests.cast import Builder, Person, SignIn, Tenant, page_client
+from tests.pages import HTMX, PageClient
+
+
+def saved(app: Flask, by: Person, name: str = "Admins", query: str = "role=ADMIN", sharing: str = OPEN) -> uuid.UUID:
+    """A view that the person saved."""
+    with acting(app, by):
+        values = {"name": name, "query": query, "sharing": sharing, "list_name": "users"}
+        return saved_views.create(values, row_id=uuid7())
+
+
+def opened(client: PageClient, key: uuid.UUID, **options: Any) -> str:
+    return client.get(f"/users/?view={key}", **options).text
+
+
+def save(client: PageClient, key: uuid.UUID, query: str, version: str = "1") -> Any:
+    """Save a query into a view, from the list."""
+    return client.send(f"/saved_views/{key}/save", {"query": query, "version": version}, at="/account/")
+
+
+def navigation(client: PageClient) -> list[str]:
+    """The views in the navigation."""
+    menu = client.get("/account/").text.split("</nav>")[0]
+    return re.findall(r'href="/\w+/\?view=[0-9a-f-]{36}"[^>]*>([^<]+)', menu)
+
+
+@pytest.fixture
+def eve(build: Builder, acme: Tenant) -> Person:
+    """A second administrator of Acme."""
+    return build.person("eve@example.com", role=Role.ADMIN, tenant=acme)
+
+
+@pytest.fixture
+def admin(client: PageClient, sign_in: SignIn, ada: Person, uma: Person) -> PageClient:
+    sign_in(ada)
+    return client
+
+
+@pytest.fixture
+def colleague(other_client: PageClient, sign_in: SignIn, eve: Person) -> PageClient:
+    sign_in(eve, other_client)
+    return other_client
+
+
+def test_a_list_is_saved_and_opened_from_the_navigation(admin: PageClient) -> None:
+    page = admin.get("/users/?role=ADMIN&columns=status,role&per_page=50&sort=name").text
+    (link,) = re.findall(r'href="(/saved_views/new\?[^"]*)"', page)
+
+    answer = admin.send(link.replace("&amp;", "&"), {**admin.form(link.replace("&amp;", "&")), "name": "Who decides"})
+
+    assert answer.status_code == 303
+    assert navigation(admin) == ["Who decides"]
+    (url,) = set(re.findall(r'href="(/users/\?view=[^"]*)"', admin.get("/account/").text))
+    shown = admin.get(url).text
+    assert "<strong>Who decides</strong>" in shown
+    assert "Changed</span>" not in shown
+    assert "Role: Admin" in shown
+    assert "ada@example" in re.sub("<wbr>", "", shown)
+    assert "uma@example" not in re.sub("<wbr>", "", shown)
+    assert re.findall(r"<th[^>]*>(?:<[^>]*>)*([A-Z]\w+)", shown)[:3] == ["Name", "Status", "Role"]
+    assert f'href="{url}" aria-current="page"' in shown
+
+
+def test_d6_saving_as_new_leaves_the_present_view_as_it_is(
+    app: Flask, admin: PageClient, ada: Person, build: Builder
+) -> None:
+    first = saved(app, ada)
+    changed = admin.get(f"/users/?role=USER&of={first}").text
+    (link,) = re.findall(r'href="(/saved_views/new\?[^"]*)"', changed)
+    address = link.replace("&amp;", "&")
+
+    assert admin.send(address, {**admin.form(address), "name": "Users"}).status_code == 303
+
+    assert navigation(admin) == ["Admins", "Users"]
+    assert build.read(SavedView, first).query == "role=ADMIN"
+
+
+def test_changes_are_saved_into_the_view_and_undone(app: Flask, admin: PageClient, ada: Person, build: Builder) -> None:
+    key = saved(app, ada)
+    page = admin.get(f"/users/?role=USER&of={key}", headers=HTMX).text
+    assert "Changed</span>" in page
+    query = re.findall(r'name="query" value="([^"]*)"', page)[0]
+
+    answer = save(admin, key, query)
+
+    assert answer.location == f"/users/?view={key}"
+    assert build.read(SavedView, key).query == "role=USER"
+    assert "Undo" in admin.get(answer.location).text
+    assert admin.get(f"/activity/saved-views/{key}").status_code == 200
+    assert admin.send(f"/activity/saved-views/{key}/undo", {"version": "2"}, at="/account/").status_code == 303
+    assert build.read(SavedView, key).query == "role=ADMIN"
+
+
+def test_a_view_that_somebody_else_changed_meanwhile_is_not_overwritten(
+    app: Flask, admin: PageClient, ada: Person, build: Builder
+) -> None:
+    key = saved(app, ada)
+    with acting(app, ada):
+        saved_views.update(key, 1, {"query": "role=USER"})
+
+    answer = save(admin, key, "q=x")
+
+    assert "Not saved. Someone else changed the view" in admin.get(answer.location).text
+    assert build.read(SavedView, key).query == "role=USER"
+
+
+def test_a_private_view_is_nobody_elses(app: Flask, colleague: PageClient, ada: Person) -> None:
+    key = saved(app, ada, sharing=PRIVATE)
+
+    assert navigation(colleague) == []
+    for page in ("", "/edit", "/delete"):
+        assert colleague.get(f"/saved_views/{key}{page}").status_code == 404
+    assert save(colleague, key, "").status_code == 404
+    assert "<strong>Admins" not in opened(colleague, key)
+    assert "This view doesn’t exist, or isn’t shared with you any more." in opened(colleague, key)
+
+
+def test_d7_a_colleague_opens_a_locked_view_but_cannot_change_it(
+    app: Flask, admin: PageClient, colleague: PageClient, ada: Person, build: Builder
+) -> None:
+    key = saved(app, ada, sharing=LOCKED)
+    assert navigation(colleague) == navigation(admin) == ["Admins"]
+    changed = f"/users/?role=USER&of={key}"
+    assert "Save changes" in admin.get(changed).text
+    assert "Save changes" not in colleague.get(changed).text
+    assert "Save as new…" in colleague.get(changed).text
+    assert 'name="name"' not in colleague.get(f"/saved_views/{key}").text
+
+    before = vars(build.read(SavedView, key))["version"]
+    form = {"name": "Mine", "sharing": OPEN, "version": "1", "base": "{}"}
+    assert save(colleague, key, "").status_code == 403
+    assert colleague.send(f"/saved_views/{key}/edit", form).status_code == 403
+    asked = colleague.form(f"/saved_views/{key}/delete")
+    assert colleague.send(f"/saved_views/{key}/delete", asked).status_code == 403
+
+    after = build.read(SavedView, key)
+    assert (after.name, after.query, after.sharing, after.version, after.deleted_at) == (
+        "Admins", "role=ADMIN", LOCKED, before, None,
+    )  # fmt: skip
+
+
+def test_d7_people_without_lists_can_do_nothing(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    key = saved(app, ada)
+    sign_in(uma)
+
+    assert save(client, key, "").status_code == 403
+    assert client.get(f"/users/?view={key}").status_code == 403
+    assert "?view=" not in client.get("/account/").text
+
+
+def test_a_locked_view_can_be_changed_once_its_creator_is_gone(
+    app: Flask, colleague: PageClient, ada: Person, eve: Person, build: Builder
+) -> None:
+    key = saved(app, ada, sharing=LOCKED)
+    with acting(app):
+        RESOURCES["users"].records.delete(ada.id)
+
+    assert navigation(colleague) == ["Admins"]
+    assert save(colleague, key, "role=USER").status_code == 303
+    assert build.read(SavedView, key).query == "role=USER"
+
+
+def test_an_open_view_can_be_changed_by_colleagues_but_not_taken_away(
+    app: Flask, colleague: PageClient, ada: Person, build: Builder
+) -> None:
+    key = saved(app, ada)
+    form = colleague.form(f"/saved_views/{key}/edit")
+
+    assert colleague.send(f"/saved_views/{key}/edit", {**form, "name": "All admins"}).status_code == 303
+    form = colleague.form(f"/saved_views/{key}/edit")
+    taken = colleague.send(f"/saved_views/{key}/edit", {**form, "sharing": PRIVATE})
+
+    assert taken.status_code == 422
+    assert "Only the person who created a shared view can make it private." in taken.text
+    assert build.read(SavedView, key).name == "All admins"
+
+
+def test_views_of_system_administrators_belong_to_no_tenant(
+    app: Flask, admin: PageClient, root: Person, ada: Person, build: Builder
+) -> None:
+    key = saved(app, root, "Everywhere")
+    other = page_client(app, build.person("grace@example.com", role=Role.SUPER_ADMIN))
+    mine = saved(app, ada, "Acme’s")
+
+    assert navigation(other) == ["Everywhere"]
+    assert navigation(admin) == ["Acme’s"]
+    assert admin.get(f"/saved_views/{key}").status_code == 404
+    assert other.get(f"/saved_views/{mine}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("columns=role,phone_number", "This list has no column “phone number”, so it was left out."),
+        ("phone=1&role=ADMIN", "This list has no filter “phone”, so it has no effect."),
+        ("sort=phone", "“sort” has no such option, so it has no effect."),
+        ("status=nowhere", "“status” has no such option, so it has no effect."),
+        ("columns=organization_name", "This list has no column “organization name”, so it was left out."),
+        ("&&=&a=%00%ff&" + "x=1&" * 400, "has no effect"),
+        ("view=1&of=2&role=ADMIN", ""),
+    ],
+)
+def test_d5_a_view_with_removed_fields_opens_and_says_what_it_left_out(
+    app: Flask, admin: PageClient, ada: Person, query: str, told: str
+) -> None:
+    key = saved(app, ada, query=query)
+
+    page = admin.get(f"/users/?view={key}")
+
+    assert page.status_code == 200
+    assert "<strong>Admins</strong>" in page.text
+    assert told in page.text
+
+
+def test_d8_filters_on_columns_that_are_not_shown_are_chips(app: Flask, admin: PageClient, ada: Person) -> None:
+    key = saved(app, ada, query="role=ADMIN&two_factor=no&columns=created_at")
+
+    page = opened(admin, key)
+
+    assert "Role: Admin" in page
+    assert "Two-factor authentication off" in page
+    assert page.count('class="chip"') == 2
+
+
+def test_a_list_opens_with_the_view_that_the_person_chose(app: Flask, admin: PageClient, ada: Person) -> None:
+    key = saved(app, ada)
+    assert 'name="view"' in admin.get("/users/arrange").text
+
+    assert admin.send("/users/arrange", {"view": str(key), "per_page": "25"}).status_code == 303
+
+    assert "<strong>Admins</strong>" in admin.get("/users/").text
+    everybody = admin.get("/users/?of=all").text
+    assert "<strong>Admins</strong>" not in everybody
+    assert "&amp;of=all" in everybody
+    assert "<strong>" not in admin.get("/users/?role=USER").text.split("<table")[0].split('id="users-table"')[1]
+    with acting(app, ada):
+        saved_views.delete(key)
+    assert "<strong>Admins</strong>" not in admin.get("/users/").text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "x" * 61},
+        {"name": "x\x00"},
+        {"sharing": "everybody"},
+        {"list_name": "jobs"},
+        {"list_name": ""},
+        {"query": "x" * 2001},
+        {"query": "a=\x01"},
+    ],
+)
+def test_what_cannot_be_saved_is_refused_with_a_reason(admin: PageClient, fields: dict[str, str]) -> None:
+    address = "/saved_views/new?list=users&query=role%3DADMIN"
+
+    answer = admin.send(address, {**admin.form(address), "name": "Admins", **fields})
+
+    assert answer.status_code in (400, 422)
+    assert navigation(admin) == []
+
+
+def test_a_name_is_taken_only_once_by_a_person_and_list(
+    app: Flask, admin: PageClient, ada: Person, eve: Person
+) -> None:
+    saved(app, ada, sharing=PRIVATE)
+    saved(app, eve, sharing=PRIVATE)
+    address = "/saved_views/new?list=users"
+
+    again = admin.send(address, {**admin.form(address), "name": "ADMINS"})
+    shared = admin.send(address, {**admin.form(address), "name": "ADMINS", "sharing": OPEN})
+
+    assert again.status_code == 422
+    assert "There is a view with this name already." in again.text
+    assert shared.status_code == 303
+
+
+def test_hostile_arguments_of_a_view_are_ignored(admin: PageClient) -> None:
+    for value in ("x", "../", "\U0001f600" * 300, str(uuid7())):
+        for name in ("view", "of"):
+            assert admin.get("/users/", query_string={name: value}).status_code == 200
+    assert save(admin, uuid7(), "x").status_code == 404
+
+
+def test_the_display_options_of_a_view_change_the_view_not_the_persons_list(
+    app: Flask, admin: PageClient, ada: Person
+) -> None:
+    key = saved(app, ada)
+
+    answer = admin.send(f"/users/arrange?view={key}", {"order": ["status"], "column": ["status"], "per_page": "50"})
+
+    assert answer.location == f"/users/?role=ADMIN&per_page=50&of={key}&columns=status"
+    assert "Changed</span>" in admin.get(answer.location).text
+    assert admin.get("/users/").text.count("<th") == 7  # with the head

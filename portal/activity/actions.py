@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from portal.core.actions import Action
+from portal.resources.resource import resources
+from portal.web.given import actions
 
 CREATE = Action("create", "created", "Created", "plus")
 UPDATE = Action("update", "changed", "Changed")  # which fields: portal/resources/resource.py: Resource.wording
@@ -15,3 +17,14 @@ ERASE = Action("erase", "erased the values in the history of", "Erased values", 
 PRUNE = Action("prune", "removed old events from the history", "Pruned the history", "trash")
 
 ACTIONS = (*OF_ROWS, ERASE, PRUNE)
+
+
+def labels() -> list[tuple[str, str]]:
+    """The names and labels of all actions: those of rows first, then the others by label."""
+    others = sorted((one for one in actions().values() if one not in OF_ROWS), key=lambda one: one.label)
+    return [(one.name, one.label) for one in (*OF_ROWS, *others)]
+
+
+def fields() -> dict[str, str]:
+    """The labels of all resources' columns that people see, by column name."""
+    return {name: label for one in resources().values() for name, label in one.labels.items()}

@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, fals
 from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy.orm import aliased
 
+from portal.activity.actions import fields, labels
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now, zone
 from portal.core.cursors import moment
@@ -39,11 +40,6 @@ NOT_LISTED = (
     "id", "key", "xid", "event_id", "events", "counts", "actions", "fields", "row_ids", "names", "statements",
     "search_text",
 )  # fmt: skip
-
-
-def fields() -> dict[str, str]:
-    """The labels of all resources' columns that people see, by column name."""
-    return {name: label for one in resources().values() for name, label in one.labels.items()}
 
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
@@ -305,6 +301,10 @@ def _about_whom(_value: str, row: Row[Any] | None) -> str:
 
 FILTERS = {
     "row": Filter(lambda value: about([_uuid(value)]), _about_whom),
+    "action": Filter(_by_action, lambda value, _: actions()[value].label, label="All actions", choices=labels),
+    "field": Filter(
+        _by_field, lambda value, _: f"Field: {fields()[value]}", label="Any field", choices=lambda: [*fields().items()]
+    ),
     "by": Filter(
         _by,
         _by_whom,
@@ -319,10 +319,11 @@ FILTERS = {
         label="Team",
         suggestions="teams",
     ),
-    "action": Filter(_by_action, lambda value, _: actions()[value].label),
-    "field": Filter(_by_field, lambda value, _: f"Field: {fields()[value]}"),
-    "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY),
+    "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY, "From"),
     "to": Filter(
-        _by_day(lambda day: Operation.at < day + timedelta(days=1)), lambda value, _: f"Until {value}", NOT_A_DAY
+        _by_day(lambda day: Operation.at < day + timedelta(days=1)),
+        lambda value, _: f"Until {value}",
+        NOT_A_DAY,
+        "Until",
     ),
 }

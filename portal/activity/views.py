@@ -13,7 +13,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from portal.activity import follow_views, follows, queries
-from portal.activity.actions import OF_ROWS
 from portal.activity.entries import Entry, days, entries_of
 from portal.activity.operation_undo import JOB, can_be_undone, parts_of
 from portal.activity.permissions import ACTIVITY_READ
@@ -29,7 +28,6 @@ from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
 from portal.web.csv import csv_response
-from portal.web.given import actions
 from portal.web.guards import requires
 from portal.web.reauthentication import ask
 from portal.web.rendering import redirect, render
@@ -86,17 +84,9 @@ def index() -> ResponseReturnValue:
         listing,
         entries_of=entries_of,
         days=days,
-        actions=_choices(),
-        fields=queries.fields(),
         periods=queries.periods(listing),
         export_url=export_url,
     )
-
-
-def _choices() -> dict[str, str]:
-    """The labels of all actions: those of rows first, then the others by label."""
-    others = sorted((one for one in actions().values() if one not in OF_ROWS), key=lambda one: one.label)
-    return {one.name: one.label for one in (*OF_ROWS, *others)}
 
 
 @bp.get("/export")

@@ -37,6 +37,7 @@ from portal.users.commands import rehash, stored_password
 from portal.users.growth import add_sign_in
 from portal.users.models import User, full_name
 from portal.web.given import current_settings
+from portal.web.guards import required_step
 from portal.web.observing import count_sign_in
 from portal.web.session import ListView, SignedIn
 
@@ -254,9 +255,9 @@ def signed_in(token: str) -> SignedIn | None:
 
 
 def _viewing(viewer: SignedIn, access: str) -> SignedIn:
-    """The person that the viewer views the portal as; the viewer themselves once that has ended."""
+    """The person that the viewer views the portal as; the viewer, once that has ended or they must do something first."""
     row = first_as_system(queries.by_viewing(), session_id=viewer.session_id)
-    if row is None or not viewing.is_valid(viewer.actor, actor_of(row), access):
+    if row is None or required_step(viewer) or not viewing.is_valid(viewer.actor, actor_of(row), access):
         viewing.stop(viewer.session_id)
         return replace(viewer, has_stopped_viewing=True)
     person = person_of(row, viewer.token)

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -27,13 +27,14 @@ from portal.core.actor import SYSTEM, Actor, bind, current_actor, unbind
 from portal.core.connecting import LASTING, SETTINGS, Cursor, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.prepared import prepared
+from portal.core.prepared import prepared, rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger("portal")
 
+NO_VALUES: Mapping[str, Any] = {}
 DIRECT = "direct"  # the engine for session locks and LISTEN, which transaction poolers don't support
 MIGRATION_LOCK = 7_306_086_801  # any number, the same for every migration of one database
 ATTEMPTS = 4
@@ -230,6 +231,23 @@ def opened(*, begins: bool) -> Iterator[Connection]:
         yield connection
 
 
+def read(statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] = NO_VALUES, **options: bool) -> Sequence[Any]:
+    """The rows of a SELECT of columns, as session.execute() gives them with these execution options, at half the cost.
+
+    The values are those of its named parameters. What is built once (`scoping.kept`) is compiled once. Without
+    parameters and tenant, its other values are constant, and PostgreSQL keeps its plan.
+    """
+    session = db.session()
+    session.flush()
+    connection = session.connection()
+    if event.contains(db.session, "do_orm_execute", scoping.narrow):  # the isolation self-test disables it
+        statement = scoping.scoped(session, statement, options)
+    if scoping.is_kept(statement):
+        is_constant = current_actor().is_unlimited and not values
+        return prepared(statement, connection.dialect, literal=is_constant).rows(connection, values)
+    return rows_of(statement, connection, values)
+
+
 def first_as_system(statement: Select[*tuple[Any, ...]], **values: Any) -> Any:
     """The first row, read as the system: without a session and, if possible, a transaction, at a third of the cost.
 
@@ -247,7 +265,7 @@ def _first(statement: Select[*tuple[Any, ...]], values: dict[str, Any], *, begin
     with opened(begins=begins) as connection:
         if connection.in_transaction():
             beginning.set_to(connection, beginning.NO_ACTOR)
-        return next(iter(prepared(statement, db.engine.dialect).rows(connection, **values)), None)
+        return next(iter(prepared(statement, db.engine.dialect).rows(connection, values)), None)
 
 
 def locked(statement: Select[R], *, with_deleted: bool = False) -> R:

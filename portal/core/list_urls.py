@@ -115,6 +115,11 @@ class ListUrls:
         """The URL to sort by best match, if a search is sorted differently."""
         return self.url_with(sort=None) if self.has_best and self.sort != BEST else None
 
+    @property
+    def sizes(self) -> list[Link]:
+        """The choices of rows per page."""
+        return [Link(str(size), self.url_with(per_page=str(size)), size == self.per_page) for size in PER_PAGE]
+
     def sort_direction(self, name: str) -> str | None:
         return {name: "ascending", f"-{name}": "descending"}.get(self.sort)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, func, literal, null, select, tuple_
+from sqlalchemy import Row, bindparam, func, literal, null, select, tuple_
 
 from portal.core import counts, cursors, ignored
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
-from portal.core.db import db
+from portal.core.db import db, read
 from portal.core.filtering import chosen
 from portal.core.list_urls import BEST, ListUrls
 from portal.core.list_urls import PER_PAGE as PER_PAGE
+from portal.core.scoping import kept
 from portal.core.sources import Filter as Filter
 from portal.core.sources import Found as Found
 from portal.core.sources import Link as Link
@@ -31,6 +32,8 @@ NOT_A_DAY = "This is not a valid date, so it has no effect. Enter a date such as
 NO_FILTERS: Mapping[str, Filter] = {}
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
+MOST_KEPT = 64
+_kept: dict[Hashable, tuple[Rows, float | None]] = {}
 
 
 class Listing(ListUrls):
@@ -70,16 +73,8 @@ class Listing(ListUrls):
     def page(self) -> Page:
         """Read the page in one statement, perhaps after the planner's estimate."""
         known = self._known_total
-        statement = self._page_statement()
-        counting = self._counting() if known is None else None
-        if counting:
-            statement = statement.add_columns(counting[0].label("counted"))
-        tally = None if self.q or self.source.tally is None else self.source.tally(self)
-        if tally is not None:
-            statement = statement.add_columns(tally.label("tally"))
-        if self.q:
-            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
-        found = db.session.execute(statement, execution_options=self.options).all()
+        statement, bound = self._kept_statement()
+        found = read(statement, _named(self._place), **self.options)
         if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
@@ -87,19 +82,53 @@ class Listing(ListUrls):
         more = len(found) > self.per_page
         rows = found[: self.per_page][:: -1 if backward else 1]
         self._sample = rows[0] if rows else None
-        if tally is not None:
-            self._tally = rows[0].tally if rows else db.session.scalars(select(tally)).one()
+        if rows:
+            self._tally = getattr(rows[0], "tally", ())
+        elif (tally := self._tallying) is not None:
+            self._tally = db.session.scalars(select(tally)).one()
         if known is not None:
             total = known
         elif not (more or backward or self._after):
             total = Count(len(rows))
-        elif counting:
-            total = Count.bounded(rows[0].counted if rows else 0, counting[1])
+        elif bound is not None:
+            total = Count.bounded(rows[0].counted if rows else 0, bound)
         else:
             total = Count(self.about or 0, "about")
         if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
+
+    def _kept_statement(self) -> tuple[Rows, float | None]:
+        """The whole statement and the bound of its count, remembered for lists without search and filters."""
+        if not self.source.is_kept or self.is_filtered:
+            return self._whole_statement()
+        order = self._column, self._downward(), self.per_page, bool(self._place)
+        form = self.source.rows, self.tab.condition, *order, current_actor().role
+        if form not in _kept:
+            statement, bound = self._whole_statement()
+            if bound != math.inf:  # whether it counts depends on an estimate
+                return statement, bound
+            if len(_kept) >= MOST_KEPT:
+                _kept.clear()
+            _kept[form] = kept(statement), bound
+        return _kept[form]
+
+    def _whole_statement(self) -> tuple[Rows, float | None]:
+        """The statement of the page with its number of rows, and the bound of that number, None if it doesn't count."""
+        statement = self._page_statement()
+        counting = self._counting() if self._known_total is None else None
+        if counting:
+            statement = statement.add_columns(counting[0].label("counted"))
+        if (tally := self._tallying) is not None:
+            statement = statement.add_columns(tally.label("tally"))
+        if self.q:
+            statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
+        return statement, counting[1] if counting else None
+
+    @property
+    def _tallying(self) -> Any:
+        """An expression with the number of rows of each tab, if it is known."""
+        return None if self.q or self.source.tally is None else self.source.tally(self)
 
     def after(self, place: tuple[Any, uuid.UUID] | None, most: int) -> Rows:
         """The statement for `most` rows after the one with this sort key and id, or of the first rows."""
@@ -111,7 +140,7 @@ class Listing(ListUrls):
         found: Sequence[Row[Any]] = ()
         while not found or len(found) == size:
             place = (found[-1].sort_key, found[-1].id) if found else None
-            found = db.session.execute(self.after(place, size), execution_options=self.options).all()
+            found = read(self.after(place, size), _named(place), **self.options)
             if not found:
                 return
             yield found
@@ -169,10 +198,16 @@ class Listing(ListUrls):
 
     def _placed(self, statement: Rows, *keys: Any) -> Rows:
         """The rows from the start of the page, plus one to find out whether there is a next page."""
-        if cursor := self._before or self._after:
-            down = self._downward()
-            statement = statement.where(tuple_(*keys) < tuple_(*cursor) if down else tuple_(*keys) > tuple_(*cursor))
+        if cursor := self._place:
+            values = (bindparam(*one, type_=key.type) for one, key in zip(_named(cursor).items(), keys, strict=True))
+            place = tuple_(*values)
+            statement = statement.where(tuple_(*keys) < place if self._downward() else tuple_(*keys) > place)
         return self._ordered(statement, *keys).limit(self.per_page + 1)
+
+    @property
+    def _place(self) -> tuple[Any, uuid.UUID] | None:
+        """The sort key and id of the row beside the page."""
+        return self._before or self._after
 
     def _ordered(self, statement: Rows, *keys: Any) -> Rows:
         down = self._downward()
@@ -205,7 +240,7 @@ class Listing(ListUrls):
 
     def _found_keys(self) -> Rows:
         """The keys from the start of the page. On a tenant's first page, one query finds both rows and count."""
-        place = self._before or self._after
+        place = self._place
         if self._is_counted_as_found and not (place or self._from_end):
             keys = self._first_found
         else:
@@ -264,3 +299,7 @@ class Listing(ListUrls):
         has_previous = more if backward else self._after is not None
         has_next = (self._before is not None) if backward else more
         return cursors.neighbors(self.url_with, rows, has_previous=has_previous, has_next=has_next)
+
+
+def _named(place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
+    return dict(zip(("place", "place_id"), place or (), strict=False))

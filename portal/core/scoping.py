@@ -6,18 +6,24 @@ Queries name neither tenant nor `deleted_at`. The exceptions are explicit and ea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Select
+from sqlalchemy import Select, Uuid, bindparam
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 
-from portal.core.actor import Actor, ActorChangedError, current_actor
+from portal.core.actor import Actor, ActorChangedError, Role, current_actor
 from portal.core.errors import NotAllowed
 from portal.core.models import Base, SoftDeletable, TenantOwned
 
 Ts = TypeVarTuple("Ts")
+
+ACTOR_ID: Any = bindparam("scoped_actor_id", callable_=lambda: current_actor().id, type_=Uuid())
+ORGANIZATION_ID: Any = bindparam(
+    "scoped_organization_id", callable_=lambda: current_actor().organization_id, type_=Uuid()
+)
 
 
 def narrow(state: ORMExecuteState) -> None:
@@ -27,14 +33,29 @@ def narrow(state: ORMExecuteState) -> None:
         return
     if (state.is_insert or state.is_update) and not actor.is_unlimited:
         _refuse_foreign_values(state, actor)
+    if not state.is_insert:
+        state.statement = _scoped(state.statement, actor, state.execution_options)
+
+
+def scoped(session: Session, statement: Select[*Ts], options: Mapping[str, bool]) -> Select[*Ts]:
+    """The statement as `narrow` would run it with these execution options."""
+    narrowed: Select[*Ts] = _scoped(statement, _checked_actor(session), options)
+    return narrowed
+
+
+def _scoped(statement: Any, actor: Actor, given: Mapping[str, Any]) -> Any:
     options: list[ExecutableOption] = []
-    if not state.execution_options.get("with_deleted", False):
+    if not given.get("with_deleted", False):
         options += _not_deleted()
-    if not actor.is_unlimited and not state.execution_options.get("all_tenants", False):
-        options += _own_tenant(actor)
-    if options and not state.is_insert:
-        is_kept = state.statement.get_execution_options().get("kept", False)
-        state.statement = _narrowed(state.statement, *options) if is_kept else state.statement.options(*options)
+    if not actor.is_unlimited and not given.get("all_tenants", False):
+        options += _own_tenant(actor.role, actor.organization_id is not None)
+    if not options:
+        return statement
+    return _narrowed(statement, *options) if is_kept(statement) else statement.options(*options)
+
+
+def is_kept(statement: Select[*Ts]) -> bool:
+    return bool(statement.get_execution_options().get("kept", False))
 
 
 def kept(statement: Select[*Ts]) -> Select[*Ts]:
@@ -102,8 +123,10 @@ def _not_deleted() -> list[ExecutableOption]:
     ]
 
 
-@lru_cache(maxsize=1024)
-def _own_tenant(actor: Actor) -> list[ExecutableOption]:
+@lru_cache
+def _own_tenant(role: Role | None, has_organization: bool) -> list[ExecutableOption]:
+    """Conditions that are the same for all actors of a role: their values are those of the actor who runs them."""
+    actor = Actor(ACTOR_ID, role, ORGANIZATION_ID if has_organization else None)
     return [
         with_loader_criteria(model, model.visible_to(actor), include_aliases=True) for model in _mapped(TenantOwned)
     ]

@@ -27,10 +27,15 @@ class Link:
 class Page:
     """One page of rows, the total number of rows, and the URLs of neighboring pages (None if there is no such page)."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Any]
     total: Count
     links: Mapping[str, str | None]
     first_number: int | None
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the list has other pages."""
+        return any(self.links.values())
 
 
 @dataclass(frozen=True)
@@ -117,4 +122,5 @@ class Source:
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
     count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known
+    is_kept: bool = False  # whether its rows, tabs and sort orders are built once, so that statements can be kept
     tally: Callable[[Any], Any] | None = None  # Listing -> an array with the number of rows of each tab, or None

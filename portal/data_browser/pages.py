@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Text, and_, cast, func, literal, or_, select,
 from werkzeug.datastructures import MultiDict
 
 from portal.core.counts import BOUND, COUNTED_BELOW, Count
+from portal.core.sources import Page
 from portal.data_browser.conditions import Condition, Unfit, operators_of, read, value_of
 from portal.data_browser.tables import Column, Table
 from portal.data_browser.values import LONG, Value, value_in
@@ -35,16 +36,6 @@ class Line:
     values: Sequence[Value]
     is_deleted: bool
     place: str | None
-
-
-@dataclass(frozen=True)
-class Page:
-    """The rows of a page, their total number, and the URLs of neighboring pages."""
-
-    rows: Sequence[Line]
-    total: Count
-    links: Mapping[str, str | None]
-    first_number: int | None
 
 
 class View:

@@ -20,12 +20,9 @@ from portal.web.rendering import wants_fragment
 
 def announce() -> None:
     """Before each page: flash which of the person's jobs have ended since their last one. No statement if none."""
-    is_page = (
-        request.method == "GET" and has_actor() and not wants_fragment() and not is_api()
-    )  # static files have none
-    if not is_page or not current_user.is_authenticated:
+    if request.method != "GET" or not has_actor() or wants_fragment() or is_api():
         return
-    if not current_user.has_news:
+    if not current_user.is_authenticated or not current_user.has_news:
         return
     actor = current_actor()
     if actor.id is None or not allows(actor, JOBS_READ):

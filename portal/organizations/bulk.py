@@ -13,13 +13,14 @@ from portal.core.counts import number_of
 from portal.core.db import db
 from portal.organizations.members import members
 from portal.organizations.models import Organization
+from portal.organizations.settings import LABELS
 
 
 class SettingOrganizations(Setting):
-    """Delete or restore organizations."""
+    """Delete or restore organizations, or set their names back. Their settings have rules for single organizations."""
 
     taken = "Another organization has the URL name"
-    one_by_one = frozenset({"slug"})
+    one_by_one = frozenset({"slug", *LABELS})
 
     def unique_of(self, row: Any) -> Sequence[Any]:
         return (row.slug,)
@@ -29,6 +30,8 @@ class SettingOrganizations(Setting):
         return [*([last] if self.deletes else []), *super().refusals(ids)]
 
     def consequences(self, ids: Sequence[uuid.UUID]) -> list[str]:
+        if not (self.deletes or self.restores):
+            return []
         people = number_of(members().number_in(ids), "person", "people")
         if self.restores:
             return [f"{people} can sign in again, also on devices that were signed in before."]

@@ -77,7 +77,7 @@ def arrange(listing: Listing, columns: Sequence[Column], usual: Arrangement, ask
     listing.columns = chosen or [name for name in usual.columns if name in known]
     if read := [known[name] for name in listing.columns if known[name].read is not None]:
         rows = listing.source.rows.add_columns(*(one.read.label(one.name) for one in read))
-        listing.source = replace(listing.source, rows=rows)
+        listing.source = replace(listing.source, rows=rows, is_kept=False)
 
 
 def _left_out(names: Sequence[str]) -> str:

@@ -89,18 +89,20 @@ class Pages(Generic[Row]):
     def index(self) -> ResponseReturnValue:
         """Show the list, or the part of it that a search replaces."""
         listing = self._listing(opens=True)
+        columns = arranged(listing, self.resource.columns)
         return render_list(
             "resources",
             listing,
             resource=self.resource,
-            columns=arranged(listing, self.resource.columns),
+            columns=columns,
+            headings=[one.heading(listing) for one in columns],
             is_dense=arrangement_of(self.resource.name).is_dense,
             opened=opened(listing, self.resource.name),
             query=query_of(listing),
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
-            arrange_url=listing.url.replace(listing.path, self.resource.url("arrange"), 1),
+            arrange_url=listing.url.replace(listing.path, "arrange", 1),
             correct=lambda: correction(self.resource, listing.q, self._listing),
             groups=lambda: groups(self.resource, listing.q),
         )

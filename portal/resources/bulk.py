@@ -22,7 +22,7 @@ class Entry:
     none: str = ""  # what an empty entry means, if it can be empty
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is made once
 class BulkAction:
     """An action on rows. In `title` and `done`, {} is their number, such as "3 people", and {entry} what was entered.
 

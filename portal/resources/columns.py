@@ -47,5 +47,10 @@ class Column:
         """Gets the value of a row's cell. The title belongs to the whole row."""
         return self.value or attrgetter(self.name)
 
+    def heading(self, listing: Listing) -> tuple[str, bool, str | None, str]:
+        """Its label, whether it is minor, the direction in which the list is sorted by it, and the URL that does so."""
+        url = listing.sort_url(self.name) if self.name in listing.tab.sorts else ""
+        return self.label, self.is_minor, listing.sort_direction(self.name), url
+
     def phone_label(self, listing: Listing) -> str:
         return self.label if self.is_labeled or listing.sort_direction(self.name) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from flask import request
@@ -38,6 +38,7 @@ NOBODY = "Nothing is selected. Go back, select at least one row, and choose the 
 TOO_MANY = "More than {:,} {} can't be changed at once. Narrow the list with the search and filters, then try again."
 
 
+@cache
 def actions_of(resource: Resource[Any]) -> Sequence[BulkAction]:
     """All actions on rows of a resource: its own, those of its relations, and those that every resource has."""
     may = resource.permissions

@@ -20,6 +20,7 @@ from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.saved_views import queries
+from portal.saved_views.bulk import SettingViews
 from portal.saved_views.commands import saved_views as records
 from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
@@ -51,6 +52,7 @@ class SavedViews(Resource[SavedView]):
     labels = {"name": "Name", "sharing": "Sharing", "query": "Filters and columns", "owner_id": "Private view of"}
     new_form = NewSavedViewForm
     edit_form = EditSavedViewForm
+    setting = SettingViews
     guarded = frozenset()
 
     def lead(self) -> str:

@@ -89,7 +89,15 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
     ):
         asked["status"] = "invited"
     source = Source(
-        User, people(), tabs(), {**FILTERS, **filters}, best=_best, find=_found, count=count_of, tally=tally_of
+        User,
+        people(),
+        tabs(),
+        {**FILTERS, **filters},
+        best=_best,
+        find=_found,
+        count=count_of,
+        tally=tally_of,
+        is_kept=True,
     )
     found = Listing(source, asked, path)
     found.refused |= dict.fromkeys(clashes, NEVER_NOR_BEFORE)

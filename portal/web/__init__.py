@@ -23,6 +23,7 @@ from portal.web import (
     query_log,
     return_to,
     sanity,
+    searching,
     session,
     theme,
 )
@@ -77,5 +78,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     error_pages.init_app(app)
     jinja.init_app(app)
     return_to.init_app(app)
+    searching.init_app(app)
     assets.init_app(app)
     app.register_blueprint(theme.bp)

@@ -193,7 +193,7 @@ def hue(key: uuid.UUID) -> int:
 
 
 def link(url: str, text: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(url, text)
+    return Markup(f'<a href="{escaped(url)}">{escaped(text)}</a>')  # noqa: S704
 
 
 def email(address: str) -> Markup:

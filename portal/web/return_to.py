@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, has_request_context, request, url_for
+from flask import Flask, g, has_request_context, request, url_for
 
 from portal.web.given import lists
 from portal.web.urls import safe_next
@@ -33,7 +33,7 @@ def next_url(otherwise: str) -> str:
 
 def carry_along(endpoint: str, values: dict[str, Any]) -> None:
     """Add the page of the list to URLs of the row in this request."""
-    if not has_request_context() or "id" not in values or str(values["id"]) != str((request.view_args or {}).get("id")):
+    if "id" not in values or not has_request_context() or str(values["id"]) != str((request.view_args or {}).get("id")):
         return
     opened_from = _opened_from()
     if opened_from and endpoint == request.endpoint:
@@ -43,7 +43,11 @@ def carry_along(endpoint: str, values: dict[str, Any]) -> None:
 
 
 def _opened_from() -> str:
-    return _given(NEXT) or _list_before()
+    """The list that opened a change, found once per request: every URL of the row asks."""
+    if "opened_from" not in g:
+        g.opened_from = _given(NEXT) or _list_before()
+    found: str = g.opened_from
+    return found
 
 
 def _given(name: str) -> str:

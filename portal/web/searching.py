@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Response, request
+from flask import Flask, Response, request
 
-from portal.core.listing import Listing
+from portal.core.listing import Filter, Listing
 from portal.web.rendering import render, set_browser_url
+from portal.web.urls import path_of
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(control=control, asked_of=asked_of)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control that sets a filter: a choice, a name with suggestions, or a date. Its value is what was entered."""
+
+    name: str
+    label: str
+    value: str
+    choices: tuple[tuple[str, str], ...]
+    suggestions: str  # their URL
+    is_wrong: bool
+
+
+def control(listing: Listing, name: str, one: Filter) -> Control:
+    choices = tuple(one.choices()) if one.choices else ()
+    suggestions = f"{path_of(f'{one.suggestions}.options')}?field={name}" if one.suggestions else ""
+    value = (listing.typed if suggestions else listing.filters).get(name, "")
+    return Control(name, one.label, value, choices, suggestions, name in listing.refused)
+
+
+def asked_of(listing: Listing, more_url: str = "") -> tuple[Any, ...]:
+    """The rest of what the macro `search` is given: the text, hidden fields, and a control for each shown filter."""
+    shown = listing.shown_filters
+    hidden = tuple((name, value) for name, value in listing.hidden if name not in shown)
+    controls = (control(listing, name, one) for name, one in shown.items())
+    return listing.q, hidden, bool(listing.chips or listing.refused), more_url, *controls
 
 
 def render_list(name: str, listing: Listing, **context: Any) -> Response:

@@ -182,9 +182,9 @@ def _own_forms(person: SignedIn) -> None:
 
 
 def release_actor(_error: BaseException | None) -> None:
-    reads_only: Token[bool] | None = g.pop("read_only_token", None)
-    if reads_only is not None:
-        unbind_read_only(reads_only)
+    read_only: Token[bool] | None = g.pop("read_only_token", None)
+    if read_only is not None:
+        unbind_read_only(read_only)
     token: Token[Actor | None] | None = g.pop("actor_token", None)
     if token is not None:
         unbind(token)

@@ -17,6 +17,7 @@ from portal.core.actor import SYSTEM, Role, bind_read_only, unbind_read_only
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.history import Activity
+from portal.organizations.models import Organization
 from portal.tokens.models import Session
 from portal.users.commands import users
 from portal.users.models import User
@@ -303,6 +304,24 @@ def test_viewing_ends_when_access_changes(
     assert ada.email in page
     assert BANNER not in page
     assert [one[0] for one in events(app, uma)] == ["view_begun", "view_ended"]
+
+
+def test_viewing_ends_when_the_viewer_needs_two_factor(
+    app: Flask, staff: PageClient, uma: Person, acme: Tenant
+) -> None:
+    begun(staff, uma)
+    with acting(app):
+        require_two_factor(acme)
+
+    answer = staff.get("/account/")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/second-factor")
+    assert [one[0] for one in events(app, uma)] == ["view_begun", "view_ended"]
+
+
+@command
+def require_two_factor(tenant: Tenant) -> None:
+    db.session.execute(update(Organization).where(Organization.id == tenant.id).values(two_factor_for="ADMIN"))
 
 
 def test_viewing_ends_with_the_session_and_the_worker_records_it(

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, exists, func, insert, literal, select, union_all, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, union_all, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import aliased, joinedload, lazyload, selectinload
 
 from portal.core.actor import Role
 from portal.core.clock import now
-from portal.core.db import db
+from portal.core.db import db, read
 from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
+from portal.core.scoping import kept
 from portal.organizations.models import Organization
 from portal.tokens.models import RefreshToken
 from portal.users.models import User
@@ -24,6 +25,9 @@ from tests.cast import Builder, Person, Tenant
 
 Cast = dict[str, Person]
 OWN = {"ada@example.com", "uma@example.com"}
+
+KEPT = kept(select(User.email))
+KEPT_AFTER = kept(select(User.email).where(User.email > bindparam("place")))
 
 pytestmark = pytest.mark.usefixtures("scoping_alone")
 
@@ -85,6 +89,18 @@ def an_exists(cast: Cast) -> set[str]:
     return {person.email for person in cast.values() if db.session.scalar(select(exists().where(User.id == person.id)))}
 
 
+def a_read_by_the_driver(_: Cast) -> set[str]:
+    return {row.email for row in read(select(User.email))}
+
+
+def a_kept_read(_: Cast) -> set[str]:
+    return {row.email for row in read(KEPT)}
+
+
+def a_kept_read_with_values(_: Cast) -> set[str]:
+    return {row.email for row in read(KEPT_AFTER, {"place": ""})}
+
+
 def a_lock(_: Cast) -> set[str]:
     return {user.email for user in db.session.scalars(select(User).with_for_update())}
 
@@ -101,7 +117,8 @@ def a_delete(_: Cast) -> set[str]:
 
 READS: list[Callable[[Cast], set[str]]] = [
     entities, columns, legacy_query, an_alias, a_subquery, a_common_table_expression, a_union,
-    a_join_from_the_organization, a_scalar_subquery, a_cold_get, an_exists, a_lock, an_update, a_delete,
+    a_join_from_the_organization, a_scalar_subquery, a_cold_get, an_exists,
+    a_read_by_the_driver, a_kept_read, a_kept_read_with_values, a_lock, an_update, a_delete,
 ]  # fmt: skip
 
 
@@ -127,6 +144,24 @@ def test_a_super_admin_and_the_system_reach_every_active_row(
 ) -> None:
     with acting(app, cast["root"]):
         assert statement(cast) == {"root@example.com", "bea@example.com", *OWN}
+
+
+@pytest.mark.parametrize("statement", [a_kept_read, a_kept_read_with_values])
+def test_what_is_kept_for_one_tenant_reads_the_tenant_of_whoever_runs_it(
+    app: Flask, cast: Cast, statement: Callable[[Cast], set[str]]
+) -> None:
+    found = []
+    for name in ("ada", "bea", "uma", "ada"):
+        with acting(app, cast[name]):
+            found.append(statement(cast))
+
+    assert found == [OWN, {"bea@example.com"}, {"uma@example.com"}, OWN]
+
+
+def test_a_read_with_deleted_rows_is_kept_apart(app: Flask, cast: Cast) -> None:
+    with acting(app, cast["ada"]):
+        assert len(read(KEPT)) == len(read(KEPT, with_deleted=False)) == 2
+        assert len(read(KEPT, with_deleted=True)) == 3
 
 
 def test_counts_of_entities_and_subqueries_are_scoped(app: Flask, cast: Cast) -> None:

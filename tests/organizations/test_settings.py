@@ -13,12 +13,15 @@ from sqlalchemy import insert, select, update
 from werkzeug.test import TestResponse
 
 from portal.core.actor import Role
+from portal.core.bulk import carry_out
 from portal.core.db import command, db
 from portal.core.errors import Conflict
+from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.organizations.models import Organization
 from portal.organizations.settings import may_invite, needs_two_factor, read_domains
 from portal.tokens.models import Session
+from portal.users.bulk import SettingPeople
 from portal.users.commands import users
 from portal.users.models import User
 from tests.acting import acting
@@ -99,6 +102,23 @@ def test_only_super_admins_limit_seats_and_stop_admins_from_inviting(
     version = str(build.read(Organization, acme.id).version)
     sent = {**ours.form(f"/organizations/{acme.id}/edit"), "version": version}
     assert ours.post(f"/activity/organizations/{acme.id}/undo", data=sent).status_code == 403
+
+
+def test_undoing_a_whole_operation_follows_the_same_rules(
+    app: Flask, root: Person, ada: Person, acme: Tenant, build: Builder
+) -> None:
+    assert save(page_client(app, root), acme, inviters="super").status_code == 303
+    with acting(app):
+        newest = select(Activity.operation_id).where(Activity.row_id == acme.id).order_by(Activity.id.desc()).limit(1)
+        path = f"/activity/{db.session.scalar(newest)}/undo"
+    client = page_client(app, ada)
+
+    asked = client.post(path, data=client.form("/account/"))
+
+    assert "Can only be undone in their own history" in text_of(asked.text)
+    assert "can no longer sign in" not in text_of(asked.text)
+    client.post(path, data={**client.form("/account/"), "confirmed": "true"})
+    assert build.read(Organization, acme.id).inviters == "super"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +283,26 @@ def test_shorter_limits_apply_to_existing_and_new_sessions(
     assert made.ends_at - made.created_at == timedelta(hours=2)
     assert made.expires_at - made.used_at == timedelta(minutes=15)
     assert session_of(app, bea).ends_at - session_of(app, bea).created_at > timedelta(hours=2)
+
+
+def test_sessions_of_people_who_move_come_along_and_become_as_short(
+    app: Flask, root: Person, uma: Person, guest: Person, acme: Tenant, birch: Tenant, put: Callable[..., None]
+) -> None:
+    put(birch, session_hours=2, idle_minutes=15)
+    clients = [page_client(app, one) for one in (uma, guest)]
+
+    with acting(app, root):
+        users.set_value(uma.id, "organization_id", birch.id)
+        change = SettingPeople(users, {"organization_id": birch.id})
+        carry_out([(change, [guest.id])], lambda _: True)
+
+    for client, person in zip(clients, (uma, guest), strict=True):
+        assert client.get("/account/").status_code == 200
+        moved = session_of(app, person)
+        assert (moved.organization_id, moved.ends_at - moved.created_at) == (birch.id, timedelta(hours=2))
+        assert moved.expires_at - moved.used_at == timedelta(minutes=15)
+    put(birch, idle_minutes=5)
+    assert session_of(app, uma).expires_at - session_of(app, uma).used_at == timedelta(minutes=5)
 
 
 @command

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal.core.actor import Role
+from portal.core.db import db
+from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.features import RESOURCES
 from portal.saved_views.commands import saved_views
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from tests.acting import acting
-from tests.cast import Builder, Person, SignIn, Tenant, page_client
+from tests.cast import PASSWORD, Builder, Person, SignIn, Tenant, page_client
 from tests.pages import HTMX, PageClient
+from tests.selecting import act, agree
 
 
 def saved(app: Flask, by: Person, name: str = "Admins", query: str = "role=ADMIN", sharing: str = OPEN) -> uuid.UUID:
@@ -154,6 +158,29 @@ def test_d7_a_colleague_opens_a_locked_view_but_cannot_change_it(
     assert (after.name, after.query, after.sharing, after.version, after.deleted_at) == (
         "Admins", "role=ADMIN", LOCKED, before, None,
     )  # fmt: skip
+
+
+def test_many_views_are_changed_under_the_same_rules(
+    app: Flask, admin: PageClient, colleague: PageClient, ada: Person, build: Builder
+) -> None:
+    both = locked, free = saved(app, ada, sharing=LOCKED), saved(app, ada, "Users", sharing=OPEN)
+    deleted = "/saved_views/?status=deleted"
+
+    act(colleague, "/saved_views/", "delete", both, own_password=PASSWORD)
+    assert [build.read(SavedView, one).deleted_at is None for one in both] == [True, False]
+    act(admin, "/saved_views/", "delete", [locked], own_password=PASSWORD)
+    act(colleague, deleted, "restore", both)
+    assert [build.read(SavedView, one).deleted_at is None for one in both] == [False, True]
+    act(admin, deleted, "restore", [locked])
+    assert build.read(SavedView, locked).deleted_at is None
+
+    form = admin.form(f"/saved_views/{locked}/edit")
+    assert admin.send(f"/saved_views/{locked}/edit", {**form, "name": "Everybody"}).status_code == 303
+    with acting(app):
+        newest = select(Activity.operation_id).where(Activity.row_id == locked).order_by(Activity.id.desc()).limit(1)
+        undo = f"/activity/{db.session.scalar(newest)}/undo"
+    assert agree(colleague, colleague.post(undo, data=colleague.form("/account/"))).status_code == 200
+    assert build.read(SavedView, locked).name == "Everybody"
 
 
 def test_d7_people_without_lists_can_do_nothing(

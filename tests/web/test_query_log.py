@@ -49,6 +49,14 @@ def test_a_page_stays_within_its_budget_of_statements(
     assert 1 <= for_ada <= BUDGET[path][1]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/static/js/portal.js"])
+def test_probes_and_static_files_read_nothing_even_with_a_session(client: PageClient, root: Person, path: str) -> None:
+    SignIn(client)(root)
+    with watched() as seen, client.get(path) as response:
+        assert response.status_code == 200
+    assert seen == []
+
+
 # What a page's form changes, and the statements of saving it: at most 6.
 SAVED = {
     "/users/{person}/edit": {"first_name": "Una"},

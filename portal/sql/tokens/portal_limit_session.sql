@@ -1,4 +1,4 @@
--- Shortens a new session to what its organization allows.
+-- Shortens a session that is new, or comes along with its person, to what its organization allows.
 CREATE OR REPLACE FUNCTION portal_limit_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- Trigger, policies and grants of sessions.
 
-CREATE OR REPLACE TRIGGER limits BEFORE INSERT ON sessions FOR EACH ROW WHEN (NEW.organization_id IS NOT NULL)
-EXECUTE FUNCTION portal_limit_session();
+CREATE OR REPLACE TRIGGER limits BEFORE INSERT OR UPDATE OF organization_id ON sessions FOR EACH ROW
+WHEN (NEW.organization_id IS NOT NULL) EXECUTE FUNCTION portal_limit_session();
 
 DROP POLICY IF EXISTS tenant ON sessions;
 DROP POLICY IF EXISTS reader ON sessions;

@@ -26,6 +26,9 @@ FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_daily_totals();
 CREATE OR REPLACE TRIGGER users_links BEFORE UPDATE OF email, pending_email, password, role, organization_id ON users
 FOR EACH ROW EXECUTE FUNCTION portal_kill_links();
 
+CREATE OR REPLACE TRIGGER sessions_move AFTER UPDATE OF organization_id ON users FOR EACH ROW
+WHEN (OLD.organization_id IS DISTINCT FROM NEW.organization_id) EXECUTE FUNCTION portal_move_sessions();
+
 CREATE OR REPLACE TRIGGER addresses_insert AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_check_addresses();
 CREATE OR REPLACE TRIGGER addresses_change BEFORE UPDATE OF email, pending_email, organization_id ON users

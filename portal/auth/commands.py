@@ -255,7 +255,7 @@ def signed_in(token: str) -> SignedIn | None:
 
 
 def _viewing(viewer: SignedIn, access: str) -> SignedIn:
-    """The person that the viewer views the portal as; the viewer, once that has ended or they must do something first."""
+    """The person that the viewer views the portal as; the viewer, once that has ended or they must do something."""
     row = first_as_system(queries.by_viewing(), session_id=viewer.session_id)
     if row is None or required_step(viewer) or not viewing.is_valid(viewer.actor, actor_of(row), access):
         viewing.stop(viewer.session_id)

@@ -125,7 +125,7 @@ def load(token: str) -> SignedIn | None:
 
 
 def as_viewer(view: View) -> View:
-    """Mark a view that acts for the viewer, not for the viewed person, such as the one that stops viewing."""
+    """Mark a view that runs as the viewer, not as the viewed person, such as the one that stops viewing."""
     view.as_viewer = True  # type: ignore[attr-defined]
     return view
 

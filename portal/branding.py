@@ -1,4 +1,4 @@
-"""The product's name, accent color and logo, as the settings give them: checked, and as files to serve."""
+"""The product's name, accent color and logo: validate the settings, and generate the files to serve."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_name(text: str) -> str:
     """A name on one line. ValueError says what is wrong; braces would be placeholders of emails."""
     name = " ".join(text.split())
     if len(name) > LONGEST_NAME or not name.isprintable() or not any(map(str.isalnum, name)) or {*name} & {*"{}"}:
-        raise ValueError(f"must be a name of at most {LONGEST_NAME} characters, like Acme Console.")
+        raise ValueError(f"must be a name of at most {LONGEST_NAME} characters, such as Acme Console.")
     return name
 
 
@@ -45,7 +45,7 @@ def _mixed(one: Color, other: Color, share: float) -> Color:
 
 
 def _least_contrast(color: Color, theme: str) -> float:
-    """Of text in this color on pages and on its own tint, and of the text on buttons in this color."""
+    """The lowest contrast of text in this color on pages and on its own tint, and of text on buttons in this color."""
     surface = SURFACES[theme]
     return min(contrast(color, surface), contrast(color, _mixed(color, surface, TINT)), contrast(color, INK[theme]))
 
@@ -65,7 +65,7 @@ class Accent:
 def read_accent(text: str) -> Accent:
     """One color, or two separated by a comma for light and dark pages. ValueError says what is missing.
 
-    From one color, that for dark pages is derived: as light as it has to be.
+    If there is only one, it is lightened for dark pages as far as the contrast requires.
     """
     found = [_color(one.strip()) for one in text.split(",")]
     if len(found) > 2:
@@ -84,13 +84,13 @@ def read_accent(text: str) -> Accent:
 
 def _color(text: str) -> Color:
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ValueError("must be a color like #3557d0.")
+        raise ValueError("must be a color such as #3557d0.")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 @dataclass(frozen=True)
 class Logo:
-    """An image that contains no scripts, whatever its name says: PNG or WebP."""
+    """An image in a format without scripts (PNG or WebP), recognized by its content."""
 
     content: bytes
     mimetype: str
@@ -103,7 +103,7 @@ def read_logo(path: Path) -> Logo:
     except OSError as error:
         raise ValueError(f"can't be read: {type(error).__name__}.") from None
     if content is None:
-        raise ValueError(f"must have {LARGEST // 1000} kB at most.")
+        raise ValueError(f"must be at most {LARGEST // 1000} kB.")
     for mimetype, size_of in (("image/png", _png_size), ("image/webp", _webp_size)):
         if size := size_of(content):
             if not 0 < max(size) <= WIDEST or not min(size):
@@ -135,7 +135,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def style_of(name: str, accent: Accent | None, logo_url: str | None) -> str:
-    """A style sheet with what differs from static/css; empty if nothing does."""
+    """A style sheet that overrides static/css; empty if nothing differs."""
     rules = []
     if accent:
         both = f"light-dark({accent.light}, {accent.dark})"

@@ -25,12 +25,12 @@ def refusal(**environ: str) -> str:
     return str(refused.value)
 
 
-def test_contrast_is_wcags() -> None:
+def test_contrast_is_calculated_as_in_wcag() -> None:
     assert contrast((0, 0, 0), (255, 255, 255)) == 21
     assert round(contrast((119, 119, 119), (255, 255, 255)), 2) == 4.48
 
 
-def test_a_dark_variant_is_derived_that_can_be_read() -> None:
+def test_a_readable_color_for_dark_pages_is_derived() -> None:
     accent = read_accent("#0B6E4F")
 
     assert accent.light == "#0b6e4f"
@@ -44,7 +44,7 @@ def test_a_dark_variant_is_derived_that_can_be_read() -> None:
     [
         ("#ffcc00", "PORTAL_ACCENT_COLOR #ffcc00 has a contrast of 1.3"),
         ("#0b6e4f,#0b6e4f", "on dark pages, and text needs 4.5; choose a lighter color."),
-        ("red", "must be a color like #3557d0."),
+        ("red", "must be a color such as #3557d0."),
         ("#0b6e4f,#7fd1b0,#000000", "takes one color, or two"),
         ("#12345", "must be a color"),
         ("#fff;}", "must be a color"),
@@ -54,7 +54,7 @@ def test_an_accent_that_cannot_be_read_is_refused_with_its_contrast(value: str, 
     assert message in refusal(PORTAL_ACCENT_COLOR=value)
 
 
-def test_names_that_are_empty_long_or_markup_for_formats_are_refused() -> None:
+def test_names_that_are_empty_too_long_or_contain_braces_are_refused() -> None:
     for name in ("x" * 41, "...", "a\u202eb", "{0}"):
         assert "PORTAL_PRODUCT_NAME must be a name" in refusal(PORTAL_PRODUCT_NAME=name)
 
@@ -67,7 +67,7 @@ def test_names_that_are_empty_long_or_markup_for_formats_are_refused() -> None:
         (PNG[:20], "must be a PNG or WebP image"),
         (PNG.replace(struct.pack(">I", 64), struct.pack(">I", 1025)), "at most 1024 pixels"),
         (PNG.replace(struct.pack(">I", 32), struct.pack(">I", 0)), "at most 1024 pixels"),
-        (PNG + b"\0" * 200_000, "must have 200 kB at most"),
+        (PNG + b"\0" * 200_000, "must be at most 200 kB"),
     ],
 )
 def test_logos_are_recognized_by_their_content(tmp_path: Path, content: bytes, message: str) -> None:
@@ -77,7 +77,7 @@ def test_logos_are_recognized_by_their_content(tmp_path: Path, content: bytes, m
     assert message in refusal(PORTAL_LOGO=str(path))
 
 
-def test_a_logo_can_be_webp_and_has_to_exist(tmp_path: Path) -> None:
+def test_a_logo_can_be_webp_and_must_exist(tmp_path: Path) -> None:
     path = tmp_path / "logo"
     path.write_bytes(WEBP)
 
@@ -85,7 +85,7 @@ def test_a_logo_can_be_webp_and_has_to_exist(tmp_path: Path) -> None:
     assert "can't be read: FileNotFoundError" in refusal(PORTAL_LOGO=str(tmp_path / "none.png"))
 
 
-def test_they_appear_in_titles_styles_and_authenticator_apps(
+def test_name_accent_and_logo_appear_in_titles_styles_and_authenticator_apps(
     app: Flask, client: PageClient, change_settings: Callable[..., None], ada: Person
 ) -> None:
     assert "branding.css" not in client.get("/login").text

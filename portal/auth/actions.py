@@ -33,8 +33,8 @@ RESET_USED = Action(
     "reset_used", "chose a new password with the emailed link", "Used a password link", "key", covers=1, is_own=True
 )
 VIEW_BEGUN = Action(
-    "view_begun", "started to view the portal as", "Viewed as another person", "login",
-    verb_with="started to view the portal as {users} for up to {limit}", worded=str,
+    "view_begun", "started viewing the portal as", "Viewed as another person", "login",
+    verb_with="started viewing the portal as {users} for up to {limit}", worded=str,
 )  # fmt: skip
 VIEW_ENDED = Action(
     "view_ended", "stopped viewing the portal as", "Stopped viewing as another person", "logout",

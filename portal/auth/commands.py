@@ -238,7 +238,7 @@ def _record_failure(action: Action, person: Row[Any] | None) -> None:
 
 
 def actor_of(person: Row[Any]) -> Actor:
-    """The person with the rights that their organization's settings leave them."""
+    """The person as an actor, restricted by the settings of their organization."""
     invites = may_invite(person.role, person.inviters, has_two_factor=person.has_two_factor)
     return Actor(person.id, person.role, person.organization_id, invites)
 
@@ -255,7 +255,7 @@ def signed_in(token: str) -> SignedIn | None:
 
 
 def _viewing(viewer: SignedIn, access: str) -> SignedIn:
-    """The person as whom the viewer sees the portal; the viewer, if that is over or they have to do something first."""
+    """The person that the viewer views the portal as; the viewer, once that has ended or they must do something."""
     row = first_as_system(queries.by_viewing(), session_id=viewer.session_id)
     if row is None or required_step(viewer) or not viewing.is_valid(viewer.actor, actor_of(row), access):
         viewing.stop(viewer.session_id)

@@ -48,7 +48,7 @@ def by_token() -> Rows:
 
 @cache
 def by_viewing() -> Rows:
-    """The person as whom the person of the session `session_id` views the portal, if they can still sign in."""
+    """The person that the session `session_id` views the portal as, if they can still sign in."""
     joined = select(*PERSON, *SIGN_IN, Session.viewing_until).join(Session, Session.viewed_id == User.id)
     lasts = Session.id == bindparam("session_id"), Session.viewing_until > func.clock_timestamp()
     return active(_with_context(joined).where(*lasts, *_may_sign_in()))

@@ -1,7 +1,7 @@
 """View the portal as another person, read-only and for a limited time. The state is in the viewer's session.
 
 web/session.py binds the viewed person as the actor and makes each transaction READ ONLY, and web/guards.py refuses
-what isn't for the viewer. Each request checks again that the viewer still may, and that nobody's access has changed.
+what isn't for the viewer. Each request checks again that the viewer may, and that neither person's access has changed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from portal.users.models import User
 from portal.users.permissions import USERS_VIEW_AS
 from portal.web.session import SignedIn
 
-CANNOT_SIGN_IN = "This person can’t sign in, so there is nothing to see."
-OTHERWISE = "Your session has ended, or you already view the portal as somebody."
+CANNOT_SIGN_IN = "This person can’t sign in, so you can’t view the portal as them."
+NOT_FREE = "Your session has ended, or you’re already viewing the portal as another person."
 EARLY, LATE = "before the time limit", "at the time limit"
 NO_SYNC = {"synchronize_session": False}
 
 
 def may_view_as(viewer: Actor, person: Any) -> bool:
-    """Whether somebody may view the portal as this person, an entity or an actor: never with more rights.
+    """Whether the viewer may view the portal as this person (an entity or an actor): never with more rights.
 
-    SUPER_ADMINs may as ADMINs and USERs, ADMINs as those of their own organization.
+    SUPER_ADMINs may view as any ADMIN or USER, ADMINs as those of their own organization.
     """
     if not allows(viewer, USERS_VIEW_AS) or viewer.id == person.id or person.role is Role.SUPER_ADMIN:
         return False
@@ -46,7 +46,7 @@ def may_view_as(viewer: Actor, person: Any) -> bool:
 
 
 def is_valid(viewer: Actor, person: Actor, access: str) -> bool:
-    """Whether the viewer still may, and both have the same role and organization as when it began."""
+    """Whether the viewer still may, and both have the same roles and organizations as when viewing began."""
     return may_view_as(viewer, person) and _access_of(viewer, person) == access
 
 
@@ -77,19 +77,19 @@ def _begin(viewer: SignedIn, user_id: uuid.UUID, reason: str, minutes: int) -> N
     values = {"viewed_id": person.id, "viewing_until": until, "viewing_access": _access_of(viewer.actor, person)}
     begun = update(Session).where(*idle).values(values).returning(Session.id)
     if db.session.scalar(begun, execution_options=NO_SYNC) is None:
-        raise Conflict(None, OTHERWISE)
+        raise Conflict(None, NOT_FREE)
     details = {"limit": number_of(minutes, "minute"), "reason": reason}
     history.record(VIEW_BEGUN, by=viewer.actor, about=person.id, tenant=person.organization_id, details=details)
 
 
 def stop(session_id: uuid.UUID) -> uuid.UUID | None:
-    """Stop viewing as another person. Returns that person's id, or None if it was over."""
+    """Stop viewing as another person. Returns that person's id, or None if it had already ended."""
     with acting_as(SYSTEM):
         return next((one.viewed_id for one in _stopped(Session.id == session_id)), None)
 
 
 def stop_overdue() -> int:
-    """Record the end where the time is over, or the session ended, and no request noticed. Returns how many."""
+    """Stop viewing where the time limit has passed or the session has ended. Returns the number of sessions."""
     over = [one <= now() for one in (Session.viewing_until, Session.expires_at)]
     with acting_as(SYSTEM):
         return len(_stopped(or_(*over, Session.ended_at.is_not(None))))

@@ -1,4 +1,4 @@
-"""Pages to begin and to stop viewing the portal as another person."""
+"""Pages to start and to stop viewing the portal as another person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired
 
 from portal.auth import viewing
 from portal.core.actor import current_actor
-from portal.core.errors import Conflict, NotAllowed, ReadsOnly
+from portal.core.errors import Conflict, NotAllowed, ReadOnly
 from portal.users.permissions import USERS_VIEW_AS
 from portal.users.resource import resource
 from portal.web import reauthentication
@@ -35,8 +35,8 @@ class ViewingForm(ReauthenticationForm):
     reason = TextField(
         "Reason",
         longest=LONGEST_REASON,
-        validators=(DataRequired("Enter a reason, such as the number of a support request."),),
-        description="The person sees it in their account activity.",
+        validators=(DataRequired("Enter a reason, such as a support ticket number."),),
+        description="Shown to the person in their account activity.",
     )
     minutes = SelectField("Time limit", choices=[SelectChoice(*one) for one in MINUTES.items()], default="15")
 
@@ -44,9 +44,9 @@ class ViewingForm(ReauthenticationForm):
 @bp.route("/users/<uuid:id>/view-as", methods=["GET", "POST"])
 @requires(USERS_VIEW_AS)
 def begin(id: uuid.UUID) -> ResponseReturnValue:
-    """Ask for a reason and a time limit, and for the password. POST begins to view the portal as this person."""
+    """Ask for a reason, a time limit and the password. POST starts viewing the portal as this person."""
     if current_user.viewer:
-        raise ReadsOnly(NOTHING_CHANGES)
+        raise ReadOnly(NOTHING_CHANGES)
     user, form = resource.one(id), ViewingForm()
     if not viewing.may_view_as(current_actor(), user):
         raise NotAllowed
@@ -68,5 +68,5 @@ def stop() -> ResponseReturnValue:
     viewed_id = viewing.stop(current_user.session_id)
     if viewed_id is None:
         return redirect(home())
-    flash("You see the portal as yourself again.", "success")
+    flash("You’re viewing the portal as yourself again.", "success")
     return redirect(url_for("users.show", id=viewed_id))

@@ -27,7 +27,7 @@ class Actor:
     id: uuid.UUID | None
     role: Role | None
     organization_id: uuid.UUID | None = None
-    may_invite: bool = True  # as far as the settings of the organization decide
+    may_invite: bool = True  # False if the settings of the organization forbid it
 
     @property
     def is_unlimited(self) -> bool:
@@ -60,7 +60,7 @@ class ActorChangedError(RuntimeError):
 SYSTEM = Actor(None, None)
 
 _current: ContextVar[Actor | None] = ContextVar("actor", default=None)
-_reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
+_is_read_only: ContextVar[bool] = ContextVar("is_read_only", default=False)
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- immutable
 
 
@@ -86,18 +86,18 @@ def unbind(token: Token[Actor | None]) -> None:
     _current.reset(token)
 
 
-def bind_reads_only() -> Token[bool]:
-    """From now on, begin only READ ONLY transactions in this context, also as the system, until `unbind_reads_only`."""
-    return _reads_only.set(True)
+def bind_read_only() -> Token[bool]:
+    """From now on, begin only READ ONLY transactions in this context, also as the system, until `unbind_read_only`."""
+    return _is_read_only.set(True)
 
 
-def unbind_reads_only(token: Token[bool]) -> None:
-    _reads_only.reset(token)
+def unbind_read_only(token: Token[bool]) -> None:
+    _is_read_only.reset(token)
 
 
-def reads_only() -> bool:
+def is_read_only() -> bool:
     """Whether nothing can be written in this context."""
-    return _reads_only.get()
+    return _is_read_only.get()
 
 
 def current_origin() -> Origin:

@@ -10,7 +10,7 @@ from psycopg import errors, generators
 from psycopg.pq import Escaping, ExecStatus
 from sqlalchemy import Connection, Engine, event
 
-from portal.core.actor import SYSTEM, Actor, current_actor, current_origin, has_actor, reads_only
+from portal.core.actor import SYSTEM, Actor, current_actor, current_origin, has_actor, is_read_only
 from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation self-test changes it here
 
 ACTOR_SETTINGS = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
@@ -54,10 +54,10 @@ def begins(connection: Connection) -> bool:
 def _beginning(pgconn: psycopg.pq.abc.PGconn, settings: tuple[str, ...], local: dict[str, str]) -> bytes:
     """The text, with values as literals, because a message with parameters can't contain several statements."""
     literal = Escaping(pgconn).escape_literal
-    parts = ["BEGIN READ ONLY" if reads_only() else "BEGIN"]
+    parts = ["BEGIN READ ONLY" if is_read_only() else "BEGIN"]
     # Behind a pooler, set for each transaction what direct connections set once (see db.engine_options).
     parts += [f"SET LOCAL {name} = {bytes(literal(value.encode())).decode()}" for name, value in local.items()]
-    if settings != NO_ACTOR or reads_only():  # after a first query, nothing can make the transaction writable again
+    if settings != NO_ACTOR or is_read_only():  # after a first query, nothing can make the transaction writable again
         parts.append(SET_ACTOR % tuple(bytes(literal(value.encode())).decode() for value in settings))
     return ";".join(parts).encode()
 

@@ -174,7 +174,7 @@ def _in_transaction(session: Session, work: Callable[[], R]) -> R:
 def conflict_of(error: IntegrityError) -> Conflict:
     """The field of a violated constraint, from its name: users_email_key is `email` of `users`.
 
-    Functions of the database check constraints named `..._rule`, whose message is for people.
+    Constraints named `..._rule` are checked by SQL functions, whose message is shown to people.
     """
     diagnosis = getattr(error.orig, "diag", None)
     constraint = str(getattr(diagnosis, "constraint_name", None) or "")

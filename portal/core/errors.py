@@ -15,8 +15,8 @@ class NotAllowed(Exception):
     """The actor may see the row, but not do this to it."""
 
 
-class ReadsOnly(Exception):
-    """Not possible while viewing the portal as another person; the message says why."""
+class ReadOnly(Exception):
+    """Not possible while viewing the portal as another person. The message says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

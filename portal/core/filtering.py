@@ -1,4 +1,4 @@
-"""The filters that a list's URL sets: their values, conditions, and what is wrong with the others."""
+"""The filters in a list's URL: their values and conditions, and error messages for those without effect."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from portal.core.keys import read_key
 from portal.core.sources import Filter
 from portal.core.terms import LONGEST
 
-MOST = 20  # values of a filter
-TOO_MANY = f"Only the first {MOST} values have an effect."
+MOST = 20  # values per filter
+TOO_MANY = f"Only the first {MOST} values are applied."
 
 
 @dataclass
 class Chosen:
-    """The valid filters with their values, in the form of URLs; a sentence about each other; what was entered."""
+    """The valid filters with their values as in URLs, error messages for the others, and the text that was entered."""
 
     values: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def values_of(one: Filter, value: str) -> list[str]:
 
 
 def joined(arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The arguments of a URL: what checkboxes and pickers send repeatedly, separated by commas."""
+    """The arguments of a URL. Repeated ones, from checkboxes and pickers, are joined by commas."""
     return {name: ",".join(dict.fromkeys(filter(None, values))) for name, values in arguments.items()}
 
 

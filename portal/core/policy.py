@@ -24,7 +24,7 @@ class Permission:
     name: str
     roles: frozenset[Role]
     label: str
-    is_to_invite: bool = False  # organizations can restrict who invites
+    is_to_invite: bool = False  # organizations can restrict it
 
 
 PURGE = Permission("records:purge", SUPER_ADMINS, "Delete permanently")
@@ -56,7 +56,7 @@ class Permissions:
 
 
 def allows(actor: Actor, permission: Permission) -> bool:
-    """Whether the actor's role has the permission, and its organization lets the actor use it. The system has all."""
+    """Whether the actor's role has the permission, and their organization allows it. The system has all."""
     if actor.role is None:
         return True
     return actor.role in permission.roles and (actor.may_invite or not permission.is_to_invite)

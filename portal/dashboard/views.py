@@ -19,7 +19,7 @@ from portal.dashboard.permissions import DASHBOARD_READ
 from portal.organizations import queries as organizations
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.users import queries as users
-from portal.users.growth import NEWEST, Arrival, arrivals, charts_of, growth
+from portal.users.growth import NEWEST, NewPeople, charts_of, growth, new_people_by_organization
 from portal.web.activity_feed import latest_changes
 from portal.web.charts import Ranking, is_by_day, ranking
 from portal.web.guards import signed_in
@@ -65,21 +65,23 @@ def index() -> ResponseReturnValue:
 
 
 def _by_organization(*, by_day: bool) -> Ranking:
-    """Which organizations grew most."""
-    found = arrivals(by_day=by_day)
+    """The organizations with the most new people."""
+    found = new_people_by_organization(by_day=by_day)
     rows = [(_name_of(one), _url_of(one), one.people) for one in found]
     counted = found[0].counted if found else 0
-    most = f"{rows[0][0]} has the most: {rows[0][2]:,}." if rows else ""
-    which = f"Among the newest {counted:,} people" if counted == NEWEST else f"{counted:,} in all"
+    most = f"Most: {rows[0][0]} ({rows[0][2]:,})." if rows else ""
+    which = (
+        f"Among the newest {counted:,} people" if counted == NEWEST else f"{counted:,} in total, without deleted people"
+    )
     summary = f"{which}. {most}" if rows else "None in this period."
     return ranking("New people by organization", "New people", summary, rows)
 
 
-def _name_of(one: Arrival) -> str:
+def _name_of(one: NewPeople) -> str:
     return one.name or ("A deleted organization" if one.organization_id else "No organization")
 
 
-def _url_of(one: Arrival) -> str:
+def _url_of(one: NewPeople) -> str:
     return url_for("organizations.show", id=one.organization_id, period=request.args.get("period")) if one.name else ""
 
 

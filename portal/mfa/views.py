@@ -24,7 +24,9 @@ bp = Blueprint("mfa", __name__)
 URL = "/account/second-factor"
 SEALED_SECONDS = 900
 ADDING = "adding a passkey"
-LAST_OF_ROLE = "Your role requires two-factor authentication. Add another app or passkey first, then remove this one."
+LAST_OF_ROLE = (
+    "Two-factor authentication is required for your account. Add another app or passkey before you remove this one."
+)
 TOO_SHORT = (
     "Your password has {} characters, which is long enough only with two-factor authentication."
     " Choose one with at least {} characters first."

@@ -73,7 +73,7 @@ class EditOrganizationForm(OrganizationForm, EditForm):
 
 
 class NumberField(StringField):
-    """A number, or None if empty."""
+    """A whole number, or None if empty."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         super().__init__(label, filters=[tidy, _number], render_kw={"inputmode": "numeric"}, **kwargs)
@@ -97,7 +97,7 @@ def _choices(texts: Mapping[str, str]) -> list[SelectChoice]:
 
 
 class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
-    """The settings of an organization. Empty ones leave it to the installation."""
+    """The settings of an organization. Empty ones use the defaults of the installation."""
 
     layout = (
         "inviters", "email_domains", "two_factor_for", ("session_hours", "idle_minutes"), "password_minimum",
@@ -106,20 +106,22 @@ class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
     permissions = {"seat_limit": ORGANIZATIONS_LIMIT}
     reauthentication_reason = "It has been a while since you signed in, and this changes how people sign in."
     inviters = SelectField(
-        LABELS["inviters"], choices=_choices(INVITERS), description="Also who imports people and resends invitations."
+        LABELS["inviters"],
+        choices=_choices(INVITERS),
+        description="Also applies to importing people and resending invitations.",
     )
     email_domains = TextField(
         LABELS["email_domains"],
         longest=1000,
         validators=(valid_domains,),
-        description="New people, and new addresses of people, must be at one of these domains, such as example.com. "
-        "List each subdomain. Empty: any domain.",
+        description="Separate domains with commas, and list each subdomain. Applies to new people and changed "
+        "addresses. Leave empty to allow any domain.",
         render_kw={"spellcheck": "false", "autocapitalize": "none"},
     )
     two_factor_for = SelectField(
         LABELS["two_factor_for"],
         choices=_choices(TWO_FACTOR_FOR),
-        description="Whoever has no second factor sets one up before anything else, when they open their next page.",
+        description="People without a second factor have to set one up on the next page they open.",
     )
     session_hours = NumberField(LABELS["session_hours"])
     idle_minutes = NumberField(LABELS["idle_minutes"])
@@ -130,15 +132,18 @@ class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
         self.row = row
         super().__init__(row)
         settings = current_settings()
-        self.session_hours.description = f"Used or not. Empty: {settings.session_hours:g}, as everywhere."
-        self.idle_minutes.description = f"Empty: {settings.idle_hours * 60:g}, as everywhere."
+        self.session_hours.description = f"Also ends sessions in use. Default: {settings.session_hours:g}."
+        self.idle_minutes.description = (
+            f"Ends unused sessions. Default: {settings.idle_hours * 60:,g}, or {settings.kept_idle_hours * 60:,g} with "
+            "“Keep me signed in”."
+        )
         self.password_minimum.description = (
-            f"In characters. Applies to new passwords. Empty: {settings.password_minimum}, as everywhere, "
-            "and fewer with two-factor authentication."
+            f"Number of characters in new passwords. Default: {settings.password_minimum}, or fewer with "
+            "two-factor authentication."
         )
         if "seat_limit" in self:
             used = members().seats_in(row.id)
-            self.seat_limit.description = f"{used:,} in use, including invited people. Empty: no limit."
+            self.seat_limit.description = f"{used:,} in use, including invited people. Leave empty for no limit."
         elif row.inviters == NO_ADMIN:
             self.inviters.choices = _choices({NO_ADMIN: INVITERS[NO_ADMIN]})
             self.inviters.description = "Only a super administrator can change this."

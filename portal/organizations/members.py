@@ -18,8 +18,8 @@ from portal.web.given import Given
 class Membership:
     """An organization's people: the newest, the number who can sign in, and of these the administrators.
 
-    `seats` are people who take one. Of those who can sign in, `protected` have two-factor authentication. In a deleted
-    organization nobody can, so everybody who isn't deleted counts.
+    `seats` counts the people who take up a seat. Of those who can sign in, `protected` have two-factor
+    authentication. In a deleted organization nobody can, so everybody who isn't deleted counts.
     """
 
     newest: Sequence[Any]
@@ -42,7 +42,7 @@ class Members(Protocol):
         """The actor's email address, and whether they have a second factor."""
 
     def seats_in(self, organization_id: uuid.UUID) -> int:
-        """How many people take a seat: all who aren't deactivated or deleted, without SUPER_ADMINs."""
+        """How many seats are in use: one for each person who isn't deactivated or deleted, except SUPER_ADMINs."""
 
     def unprotected_in(self, organization_id: uuid.UUID, roles: Sequence[Role]) -> int:
         """How many people who can sign in, with these roles, have no second factor."""

@@ -30,7 +30,7 @@ class Organization(Record, Base):
 
     name: Mapped[str]
     slug: Mapped[str]
-    # Its settings: see organizations/settings.py. None leaves it to the installation.
+    # Settings: see organizations/settings.py. None means the default of the installation.
     inviters: Mapped[str | None]
     email_domains: Mapped[str | None]  # separated by spaces
     two_factor_for: Mapped[str | None]
@@ -38,8 +38,8 @@ class Organization(Record, Base):
     idle_minutes: Mapped[int | None]
     password_minimum: Mapped[int | None]
     seat_limit: Mapped[int | None]
-    inactive_days: Mapped[int | None]  # after so many without signing in, people are deactivated: users/inactivity.py
-    warning_days: Mapped[int | None]  # so many before, they get an email
+    inactive_days: Mapped[int | None]  # without a sign-in, until people are deactivated: users/inactivity.py
+    warning_days: Mapped[int | None]  # before that, when they get an email
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || slug)", persisted=True), deferred=True

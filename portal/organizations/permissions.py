@@ -10,7 +10,7 @@ ORGANIZATIONS_CREATE = Permission("organizations:create", SUPER_ADMINS, "Create 
 ORGANIZATIONS_WRITE = Permission("organizations:write", ADMINS, "Change organizations")
 ORGANIZATIONS_DELETE = Permission("organizations:delete", SUPER_ADMINS, "Delete organizations")
 ORGANIZATIONS_RENAME_SLUG = Permission("organizations:slug", SUPER_ADMINS, "Change URL names of organizations")
-ORGANIZATIONS_LIMIT = Permission("organizations:limit", SUPER_ADMINS, "Set the seats of organizations")
+ORGANIZATIONS_LIMIT = Permission("organizations:limit", SUPER_ADMINS, "Limit the seats of organizations")
 
 ORGANIZATIONS = Permissions(
     list=ORGANIZATIONS_LIST,

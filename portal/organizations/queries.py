@@ -19,7 +19,7 @@ from portal.organizations.permissions import ORGANIZATIONS_LIST
 SUGGESTIONS = 10
 SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
-# Of lists of rows that belong to an organization. Deleted ones have none, because another may have the same.
+# For lists of rows that belong to an organization. Empty if it is deleted, because another may use the same slug.
 SLUG = case((Organization.deleted_at.is_not(None), null()), else_=Organization.slug).label("organization_slug")
 TABS = named_tabs(Organization, true())
 COLUMNS = (
@@ -57,7 +57,7 @@ def filter_by(column: Any) -> Filter:
     return Filter(
         lambda value: column == (read_key(value) or NO_KEY),
         _called,
-        "No organization has this name, or several have. Choose a suggestion.",
+        "No organization matches this name, or several do. Choose one of the suggestions.",
         label="Organization",
         suggestions=Organization.__tablename__,
         any_of=lambda values: column.in_([read_key(value) or NO_KEY for value in values]),
@@ -67,7 +67,7 @@ def filter_by(column: Any) -> Filter:
 
 
 def _key_of(text: str) -> str:
-    """The key of the only organization that a typed name or slug can mean, or that matches it; empty without one."""
+    """The key of the only organization with this name or slug, or else of the only match. Empty if there is none."""
     if not words_of(text):
         return ""
     found = (

@@ -168,7 +168,7 @@ class Organizations(Resource[Organization]):
         return settings.in_words(name, value) if name in settings.LABELS else super().in_words(name, value)
 
     def may_be_undone(self, row_id: uuid.UUID, changes: Mapping[str, Any]) -> bool:
-        """Only SUPER_ADMINs can decide that ADMINs may not invite."""
+        """Only SUPER_ADMINs can stop ADMINs from inviting people, or allow it again."""
         is_theirs = settings.NO_ADMIN in (changes.get("inviters") or ())
         return (current_actor().is_unlimited or not is_theirs) and super().may_be_undone(row_id, changes)
 

@@ -20,15 +20,15 @@ INVITERS = {
     NO_ADMIN: "Only super administrators",
 }
 NOBODY, ADMINISTRATORS, EVERYBODY = "", "ADMIN", "everybody"
-TWO_FACTOR_FOR = {NOBODY: "Nobody", ADMINISTRATORS: "Administrators", EVERYBODY: "Everybody"}
+TWO_FACTOR_FOR = {NOBODY: "No one", ADMINISTRATORS: "Administrators", EVERYBODY: "Everyone"}
 REQUIRED_OF = {ADMINISTRATORS: (Role.ADMIN,), EVERYBODY: (Role.ADMIN, Role.USER)}
 LABELS = {
-    "inviters": "Who may invite people",
+    "inviters": "Who can invite people",
     "email_domains": "Allowed email domains",
-    "two_factor_for": "Who needs two-factor authentication",
-    "session_hours": "Longest session (hours)",
-    "idle_minutes": "Longest unused session (minutes)",
-    "password_minimum": "Shortest password",
+    "two_factor_for": "Two-factor authentication required for",
+    "session_hours": "Session length limit (hours)",
+    "idle_minutes": "Idle timeout (minutes)",
+    "password_minimum": "Minimum password length",
     "seat_limit": "Seats",
 }
 LOCKING = {"inviters", "email_domains", "two_factor_for"}
@@ -36,7 +36,7 @@ LEAST_IDLE, LONGEST_PASSWORD, MOST_SEATS = 5, 64, 10_000_000
 MOST_DOMAINS = 20
 OWN_TWO_FACTOR = "Set up two-factor authentication for your own account first."
 NO_LONGER = "Administrators {}can no longer invite or import people."
-OWN_DOMAIN = "Include {}, the domain of your own address."
+OWN_DOMAIN = "Include {}, the domain of your own email address."
 
 
 def may_invite(role: Role | None, inviters: str | None, *, has_two_factor: bool) -> bool:
@@ -47,7 +47,7 @@ def may_invite(role: Role | None, inviters: str | None, *, has_two_factor: bool)
 
 
 def needs_two_factor(role: Role | None, two_factor_for: str | None) -> bool:
-    """Whether an organization's setting requires a second factor. Only the installation requires it of SUPER_ADMINs."""
+    """Whether an organization's setting requires a second factor. It never applies to SUPER_ADMINs."""
     return role in REQUIRED_OF.get(two_factor_for or "", ())
 
 
@@ -55,7 +55,7 @@ def read_domains(text: str) -> str:
     """Domains of email addresses, separated by spaces or commas, as they are stored. ValueError names a wrong one."""
     found = dict.fromkeys(_domain(one) for one in text.replace(",", " ").replace(";", " ").split())
     if len(found) > MOST_DOMAINS:
-        raise ValueError(f"Enter {MOST_DOMAINS} domains at most.")
+        raise ValueError(f"Enter at most {MOST_DOMAINS} domains.")
     return " ".join(found)
 
 
@@ -63,7 +63,7 @@ def _domain(text: str) -> str:
     try:
         return canonical_email(f"a@{text.removeprefix('@')}", current_settings().email_kinds).partition("@")[2]
     except ValueError:
-        raise ValueError(f"{text} is not a domain. Enter one such as example.com.") from None
+        raise ValueError(f"{text} is not a valid domain. Enter a domain such as example.com.") from None
 
 
 def shown_domains(stored: str | None) -> str:
@@ -77,12 +77,12 @@ def check(row: Organization, changes: Mapping[str, Any]) -> None:
 
 
 def problems(row: Organization, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong with new values, by column."""
+    """Error messages for new values: the column and the message."""
     settings = current_settings()
     idle = int(max(settings.idle_hours, settings.kept_idle_hours) * 60)
     limits = {
-        "session_hours": (1, int(settings.session_hours), "The installation ends sessions after {} hours."),
-        "idle_minutes": (LEAST_IDLE, idle, "The installation ends unused sessions after {} minutes."),
+        "session_hours": (1, int(settings.session_hours), "Sessions always end after {} hours."),
+        "idle_minutes": (LEAST_IDLE, idle, "Unused sessions always end after {} minutes."),
         "password_minimum": (settings.password_minimum, LONGEST_PASSWORD, ""),
         "seat_limit": (1, MOST_SEATS, ""),
     }
@@ -97,7 +97,7 @@ def problems(row: Organization, changes: Mapping[str, Any]) -> Iterator[tuple[st
 
 
 def _lockouts(row: Organization, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Values with which the actor, who belongs to the organization, couldn't do what they can do now."""
+    """Values that would lock out the actor, if they belong to the organization."""
     actor = current_actor()
     if actor == SYSTEM or actor.organization_id != row.id or LOCKING.isdisjoint(changes):
         return
@@ -112,21 +112,21 @@ def _lockouts(row: Organization, changes: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def consequences(row: Organization, changes: Mapping[str, Any]) -> Iterator[str]:
-    """What new values mean for people who are there already, as sentences to confirm."""
+    """What new values mean for existing people, as sentences to confirm."""
     required = REQUIRED_OF.get(changes.get("two_factor_for") or "", ())
     added = [one for one in required if not needs_two_factor(one, row.two_factor_for)]
     if added and (missing := members().unprotected_in(row.id, added)):
         have, they = ("has", "sets") if missing == 1 else ("have", "set")
         people = number_of(missing, "person", "people")
-        yield f"{people} {have} no second factor. They can do nothing else until they {they} one up."
+        yield f"{people} {have} no second factor. They can’t do anything else until they {they} one up."
     if changes.get("inviters"):
         yield NO_LONGER.format("without a second factor " if changes["inviters"] == PROTECTED_ADMINS else "")
     if changes.get("email_domains"):
-        yield "People with other addresses stay and can sign in. New people and new addresses must match."
+        yield "People at other domains can still sign in. New people and changed addresses need an allowed domain."
     if _is_shorter(changes, row, "session_hours") or _is_shorter(changes, row, "idle_minutes"):
-        yield "Sessions that have already lasted longer end at once."
+        yield "Sessions that have already exceeded the new limits end immediately."
     if (changes.get("password_minimum") or 0) > (row.password_minimum or 0):
-        yield "Existing passwords stay valid. The minimum applies whenever somebody chooses a new one."
+        yield "Existing passwords stay valid. The new minimum applies when someone next chooses a password."
 
 
 def _is_shorter(changes: Mapping[str, Any], row: Organization, name: str) -> bool:
@@ -135,7 +135,7 @@ def _is_shorter(changes: Mapping[str, Any], row: Organization, name: str) -> boo
 
 
 def in_words(name: str, value: Any) -> str | None:
-    """A setting's value for people; None if it is left to the installation."""
+    """A setting's value in words; None for the installation's default."""
     if not value:
         return None
     if name == "email_domains":

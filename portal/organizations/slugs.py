@@ -24,7 +24,7 @@ bp = Blueprint("organization_slugs", __name__, url_prefix="/o")
 @bp.get("/<slug>")
 @requires(ORGANIZATIONS_READ)
 def show(slug: str) -> ResponseReturnValue:
-    """The organization with this slug. Lists link here, because 25 keys would make a page a tenth larger."""
+    """Redirect to the organization with this slug. Lists link here, because UUIDs would make pages a tenth larger."""
     found = db.session.scalar(queries.by_slug(slug))
     if found is None:
         raise Missing
@@ -32,7 +32,7 @@ def show(slug: str) -> ResponseReturnValue:
 
 
 def linked(row: Any) -> Markup | str:
-    """The name of a row's organization, as a link. Deleted ones have no slug, because another may have the same."""
+    """The name of a row's organization, as a link: by its slug, or by its id if it is deleted."""
     if not row.organization_name:
         return ""
     slug = row.organization_slug

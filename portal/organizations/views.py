@@ -19,4 +19,4 @@ bp = blueprint(resource)
 @requires(ORGANIZATIONS_WRITE)
 def settings(id: uuid.UUID) -> ResponseReturnValue:
     """Change the settings of an organization."""
-    return Pages(resource).edit(id, SettingsForm, "settings", "Settings of")
+    return Pages(resource).edit(id, SettingsForm, "settings", "Settings for")

@@ -208,7 +208,7 @@ class Pages(Generic[Row]):
     ) -> ResponseReturnValue:
         """Change a row. If somebody else saved it in the meantime, show both edits.
 
-        A feature's `page` can edit other columns of it, with a form and a title of its own.
+        A feature can edit other columns on a `page` of its own, with its own form and the beginning of its title.
         """
         row, back_url = self.resource.one(id, with_deleted=True), self.resource.url("show", id)
         if row.is_deleted:
@@ -242,7 +242,7 @@ class Pages(Generic[Row]):
             "form": form,
             "row": row,
             "action": action,
-            "verb_of_title": title,
+            "title_prefix": title,
         }
         return render("resources/edit.html", status=status, **context)
 

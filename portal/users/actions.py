@@ -31,8 +31,8 @@ DATA_DOWNLOADED = Action(
     verb_own="downloaded the own data of",
 )  # fmt: skip
 INACTIVITY_WARNED = Action(
-    "inactivity_warned", "announced the deactivation by email to", "Announced a deactivation", "mail",
-    verb_with="emailed {users} that the account is deactivated after {days} without a sign-in", worded=str,
+    "inactivity_warned", "sent an inactivity warning to", "Sent an inactivity warning", "mail",
+    verb_with="warned {users} by email that accounts are deactivated after {days} without a sign-in", worded=str,
 )  # fmt: skip
 
 ACTIONS = (

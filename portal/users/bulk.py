@@ -36,7 +36,7 @@ ABOVE = "You can't grant this role"
 TOO_MANY_EMAILS = "Too many emails in the last hour"
 TAKEN_ELSEWHERE = "The email address can't be used here"
 GONE = "The organization is deleted"
-OUTSIDE = "The organization doesn't allow the email domain"
+OUTSIDE = "The organization doesn't allow this email domain"
 ACCESS = {*PROTECTED, "deleted_at"}  # what people can't change for themselves
 WAITING = and_(User.invited_at.is_not(None), User.accepted_at.is_(None), User.revoked_at.is_(None))
 

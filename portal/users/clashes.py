@@ -87,13 +87,13 @@ def taken_elsewhere(ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
 
 
 def is_outside(organization_id: Any) -> ColumnElement[bool]:
-    """Whether the email domains of the organization don't allow a person's address."""
+    """Whether the organization doesn't allow the domain of a person's email address."""
     found: ColumnElement[bool] = func.portal_address_problem(organization_id, User.email).is_not(None)
     return found
 
 
 def check_domain(user: User) -> None:
-    """Raise Conflict if the email domains of their organization don't allow a person's address."""
+    """Raise Conflict if a person's organization doesn't allow the domain of their email address."""
     problem = db.session.scalar(select(func.portal_address_problem(user.organization_id, user.email)))
     if problem:
         raise Conflict(None, problem)

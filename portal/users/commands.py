@@ -30,7 +30,7 @@ LAST_SUPER_ADMIN = (
     "This is the last super administrator who can sign in. Make someone else a super administrator first."
 )
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
-NO_INVITING = "This would invite the new address, and your organization doesn't let you invite people."
+NO_INVITING = "A new address would get an invitation, and your organization's settings don't let you invite people."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
 PROTECTED = {
@@ -199,12 +199,12 @@ def _scheduled(user: User, changes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _first_day(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Not active before a first day in the future; one that has come needs no mention."""
+    """A first day in the future keeps the account deactivated; one that has come is dropped."""
     first, last = values.get("activates_on"), values.get("expires_on")
     if not first:
         return {}
     if last and last < first:
-        raise Conflict("expires_on", "The last day of access is before the first day.")
+        raise Conflict("expires_on", "The last day of access can't be before the first day.")
     return {"is_active": False, "activates_on": first} if first > now().date() else {"activates_on": None}
 
 

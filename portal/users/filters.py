@@ -24,7 +24,7 @@ EXPIRIES = {"any": "Expires", "soon": "Expires within 30 days"}
 SIGNED_IN = ("last_sign_in_before", "last_sign_in_from")
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
-NEVER_ACCEPTED = "never"  # all of the tab of invitations, and those of the deactivated and deleted
+NEVER_ACCEPTED = "never"  # everybody in the tab Invited; under Deactivated and Deleted, those who never accepted
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -72,7 +72,7 @@ def _from(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | Non
 
 
 def _until(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | None]:
-    """Before the end of a day. Nobody changed before they were created: that avoids reading newer people in vain."""
+    """Before the end of a day. For changes, also created before it, which saves reading newer people."""
 
     def condition(value: str) -> ColumnExpressionArgument[bool] | None:
         day = last_day_of(value)
@@ -192,7 +192,7 @@ FILTERS = {
     "start": Filter(
         _by_start,
         lambda *_: "Starts later",
-        label="Start: any",
+        label="First day: any",
         choices=lambda: (("later", "Starts later"),),
         is_found=False,
         is_rare=True,
@@ -224,9 +224,9 @@ FILTERS = {
     ),
     "created_from": Filter(
         _from(User.created_at),
-        lambda value, _: f"Created from {value}",
+        lambda value, _: f"Created since {value}",
         NOT_A_DAY,
-        label="Created from",
+        label="Created since",
         is_rare=True,
         sort="-created_at",
     ),
@@ -240,9 +240,9 @@ FILTERS = {
     ),
     "changed_from": Filter(
         _from(User.updated_at),
-        lambda value, _: f"Changed from {value}",
+        lambda value, _: f"Changed since {value}",
         NOT_A_DAY,
-        label="Changed from",
+        label="Changed since",
         is_rare=True,
         sort="-updated_at",
     ),

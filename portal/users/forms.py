@@ -87,7 +87,7 @@ class UserForm(RowForm):
     organization_id = OrganizationField()
     is_active = SelectField("Can sign in", choices=[SelectChoice("true", "Yes"), SelectChoice("false", "No")])
     activates_on = DayField(
-        "First day of access", description="The account is deactivated until this day begins (UTC)."
+        "First day of access", description="The account is activated, and any invitation sent, on this day (UTC)."
     )
     expires_on = DayField("Last day of access", description="The account is deactivated at the end of this day (UTC).")
     home: Organization | None = None  # the person's organization before the edit

@@ -39,7 +39,7 @@ from portal.web.charts import Chart, bars, line
 DAYS, MONTHS = 30, 12
 KEPT = timedelta(days=400)  # a year, with the month in which it began
 REMOVED_AT_ONCE = 10_000
-NEWEST, SHOWN = 5_000, 7  # people who are counted by organization, and organizations that are shown
+NEWEST, SHOWN = 5_000, 7  # how many people are counted by organization, and how many organizations are shown
 
 
 class DailyTotal(TenantOwned, Base):
@@ -101,8 +101,8 @@ def growth(organization_id: uuid.UUID | None, *, by_day: bool) -> Growth:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """How many of the newest people an organization has; None are those without one."""
+class NewPeople:
+    """How many of the newest people belong to an organization; to none, if it is None."""
 
     organization_id: uuid.UUID | None
     name: str | None
@@ -110,8 +110,8 @@ class Arrival:
     counted: int  # of all organizations; NEWEST if there are more
 
 
-def arrivals(*, by_day: bool) -> Sequence[Arrival]:
-    """The organizations with the most new people of the same period, among the NEWEST people, most first."""
+def new_people_by_organization(*, by_day: bool) -> Sequence[NewPeople]:
+    """The organizations with the most new people of the period among the NEWEST people, most first."""
     newest = select(User.organization_id).where(User.created_at >= _first(now().date(), by_day=by_day))
     newest_of = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST).subquery()
     people = func.count().label("people")
@@ -122,7 +122,7 @@ def arrivals(*, by_day: bool) -> Sequence[Arrival]:
     named = select(top.c.organization_id, Organization.name, top.c.people, top.c.counted)
     rows = named.outerjoin(Organization, Organization.id == top.c.organization_id)
     found = db.session.execute(rows.order_by(top.c.people.desc(), Organization.name, top.c.organization_id))
-    return [Arrival(*row) for row in found]
+    return [NewPeople(*row) for row in found]
 
 
 def charts_of(found: Growth, *, by_day: bool) -> list[Chart]:

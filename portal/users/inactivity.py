@@ -1,7 +1,7 @@
-"""Warn people who haven't signed in for a long time, then deactivate them, if their organization wants that.
+"""Warn people who haven't signed in for a long time, then deactivate them, if their organization has such a rule.
 
-A warning is an event of the history. It counts until the person signs in or is activated again, so that each is warned
-anew. SUPER_ADMINs and an organization's last administrator are neither warned nor deactivated.
+A warning is an event in the history. It counts until the person signs in or is activated again. Then they are warned
+again. SUPER_ADMINs and an organization's last administrator are neither warned nor deactivated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from portal.web.jinja import day, product
 log = logging.getLogger("portal")
 
 LATE = timedelta(days=7)
-AT_ONCE = 500  # people of an organization each time the worker comes
+AT_ONCE = 500  # people of an organization per run of the worker
 EMAIL = "inactivity_warning"
 
 
@@ -53,7 +53,7 @@ def _set_policy(organization_id: uuid.UUID, values: dict[str, int | None]) -> Or
 
 
 def carry_out() -> int:
-    """Warn and deactivate who is due. Returns how many."""
+    """Warn and deactivate the people who are due. Returns how many."""
     with acting_as(SYSTEM):
         wanted = select(Organization.id, Organization.inactive_days, Organization.warning_days)
         found = db.session.execute(wanted.where(Organization.inactive_days.is_not(None))).all()
@@ -68,7 +68,7 @@ def _of_organization(organization_id: uuid.UUID, days: int, warning: int) -> int
 
 
 def _found(due: Select[uuid.UUID]) -> Sequence[uuid.UUID]:
-    """Reading all inactive people of a very large organization takes longer than a page may."""
+    """Run without a time limit, because reading the inactive people of a very large organization takes long."""
     with without_time_limit():
         found = db.session.scalars(due).all()
     db.session.rollback()
@@ -165,7 +165,7 @@ def warning(user_id: uuid.UUID, _event: int | None) -> Email | None:
         greeting=f"Hello {full_name(found.first_name, found.last_name, found.email)},",
         paragraphs=(
             f"{found.organization_name or 'Your organization'} deactivates accounts after {days} without a sign-in.",
-            f"Sign in before {day(date.fromisoformat(until))} to keep yours.",
+            f"Sign in before {day(date.fromisoformat(until))} to keep your account.",
         ),
         link=links.url_of("auth.login"),
         verb="Sign in",
@@ -174,13 +174,13 @@ def warning(user_id: uuid.UUID, _event: int | None) -> Email | None:
 
 
 def sentences(organization_id: uuid.UUID, days: int, warning_days: int) -> Sequence[str]:
-    """What happens when this is turned on."""
+    """What happens when the rule is turned on."""
     many = db.session.scalar(select(func.count(User.id)).where(inactive(organization_id, days))) or 0
     people = number_of(many, "person", "people")
     verb = "hasn’t" if many == 1 else "haven’t"
     return (
         f"{people} {verb} signed in for {days} days.",
-        f"They get an email, and are deactivated {warning_days} days later unless they sign in. So is everybody who"
-        " doesn’t sign in from now on.",
-        "The last administrator is never deactivated.",
+        f"They get an email, and are deactivated {warning_days} days later unless they sign in.",
+        f"Others get the email after {days - warning_days} days without a sign-in.",
+        "The organization’s last administrator is never deactivated.",
     )

@@ -25,14 +25,14 @@ WARNINGS = ("7", "14", "21")
 
 
 class InactivityForm(Form):
-    """After how long without signing in people are deactivated, and how long before they are warned."""
+    """After how many days without a sign-in people are deactivated, and how many days before they are warned."""
 
     days = SelectField(
         "Deactivate people who haven’t signed in for",
         choices=[SelectChoice("", "Off"), *(SelectChoice(one, f"{one} days") for one in IDLE_DAYS)],
     )
     warning = SelectField(
-        "Email them before", choices=[SelectChoice(one, f"{one} days") for one in WARNINGS], default="14"
+        "Warn them by email", choices=[SelectChoice(one, f"{one} days before") for one in WARNINGS], default="14"
     )
 
 
@@ -51,7 +51,7 @@ def edit(id: uuid.UUID) -> ResponseReturnValue:
     days, warning = int(form.days.data or 0), int(form.warning.data)
     if days and (days, warning) != (row.inactive_days, row.warning_days):
         sentences = inactivity.sentences(id, days, warning)
-        title, back = f"Deactivate inactive people of {row.name}?", url_for(".edit", id=id)
+        title, back = f"Deactivate inactive people in {row.name}?", url_for(".edit", id=id)
         if asked := ask_first(title, sentences, verb="Turn on", back_url=back, risky=True):
             return asked
     row = inactivity.set_policy(id, days=days or None, warning=warning)

@@ -24,9 +24,9 @@ SENSITIVE = frozenset(
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
-STATE = ["organization_id", "is_active", "invited_at", "accepted_at"]  # what decides on the tab of the list
-# Not COALESCE: behind a policy, the planner doesn't know that it leaks nothing, and uses no index on it. In lines, as
-# PostgreSQL prints it and `flask db check` compares it.
+STATE = ["organization_id", "is_active", "invited_at", "accepted_at"]  # decides which tab of the list shows a person
+# Not COALESCE: the planner doesn't consider it leakproof, so behind a policy it wouldn't use the index. The line breaks
+# are PostgreSQL's, because `flask db check` compares the text.
 LAST_SIGN_IN = f"""
 CASE
     WHEN last_sign_in_at IS NULL THEN {LONG_AGO}

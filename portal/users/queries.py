@@ -43,7 +43,7 @@ NEWEST = {
     "name": Sort(User.sort_name.collate("C")),
     "created_at": Sort(User.created_at, moment),
     "last_sign_in_at": Sort(last_sign_in, moment),
-    "updated_at": Sort(User.updated_at, moment),  # no column: while people are filtered by it
+    "updated_at": Sort(User.updated_at, moment),  # has no column; for filters by the time of the change
 }
 INVITED = and_(
     User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None)

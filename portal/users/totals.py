@@ -69,7 +69,7 @@ def active_in(organization_id: Any, *conditions: ColumnElement[bool]) -> Any:
 
 
 def seats_in(organization_id: Any) -> Any:
-    """The number of people who take a seat of an organization, as portal_check_seats() counts them."""
+    """The number of an organization's seats in use, as portal_check_seats() counts them."""
     kind = UserTotal.status.in_(ABLE), UserTotal.role != Role.SUPER_ADMIN
     return total(UserTotal.organization_id == organization_id, *kind)
 

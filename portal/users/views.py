@@ -63,7 +63,7 @@ def deactivation(id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:id>/first-day")
 @requires(USERS_WRITE)
 def cancel_activation(id: uuid.UUID) -> ResponseReturnValue:
-    """Cancel the activation of an account at a date."""
+    """Cancel the scheduled activation of an account."""
     user = users.set_value(id, "activates_on", None)
     confirm(user, f"{user.name} stays deactivated.", resource.undo_url(id))
     return redirect(url_for(".show", id=id))

@@ -75,7 +75,7 @@ def branding_style() -> str:
 
 
 def _branding() -> Mapping[str, Logo]:
-    """The files that the settings make."""
+    """The files generated from the settings, by name."""
     settings = current_settings()
     return _branding_of(settings.product_name, settings.accent, settings.logo, request.script_root)
 

@@ -11,7 +11,7 @@ from portal.web.jinja import MONTHS
 WIDTH, HEIGHT = 280, 150
 LEFT, RIGHT, TOP, BOTTOM = 36, 4, 8, 22
 STEPS = 4  # grid lines above the lowest, at most
-NAMED, CHARACTERS = 112, 17  # the room for names, and how many characters fit
+NAME_WIDTH, NAME_CHARACTERS = 112, 17  # the width for names, and how many characters fit
 FACTORS = (1, 2, 5)  # times a power of ten: the steps between grid lines
 SHORT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
@@ -86,18 +86,18 @@ def ranking(title: str, heading: str, summary: str, rows: Sequence[tuple[str, st
     """The highest numbers, in the order given: name, URL, number."""
     most = max((value for *_, value in rows), default=1)
     slot = HEIGHT / max(len(rows), 1)
-    height, room = min(slot * 0.6, 14), WIDTH - NAMED - 40
+    height, room = min(slot * 0.6, 14), WIDTH - NAME_WIDTH - 40
     middles = [round(slot * (place + 0.5), 1) for place in range(len(rows))]
     path = "".join(
-        f"M{NAMED} {y - height / 2:.1f}h{max(value / most * room, 1):.1f}v{height:.1f}H{NAMED}z"
+        f"M{NAME_WIDTH} {y - height / 2:.1f}h{max(value / most * room, 1):.1f}v{height:.1f}H{NAME_WIDTH}z"
         for y, (*_, value) in zip(middles, rows, strict=True)
     )
-    labels = [(y, _begun(name), f"{value:,}") for y, (name, _, value) in zip(middles, rows, strict=True)]
+    labels = [(y, _shortened(name), f"{value:,}") for y, (name, _, value) in zip(middles, rows, strict=True)]
     return Ranking(title, summary, heading, [(name, url, f"{value:,}") for name, url, value in rows], path, labels)
 
 
-def _begun(name: str) -> str:
-    return name if len(name) <= CHARACTERS else f"{name[: CHARACTERS - 1].rstrip()}…"
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1].rstrip()}…"
 
 
 def _chart(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from flask import Response, request, stream_with_context
 
-from portal.core.actor import Actor, current_actor, reads_only
+from portal.core.actor import Actor, current_actor, is_read_only
 from portal.core.db import acting_as
-from portal.core.errors import ReadsOnly
+from portal.core.errors import ReadOnly
 from portal.core.exports import FORMULA, NUMBER
 from portal.web.guards import NOTHING_CHANGES
 from portal.web.load import hold_export
@@ -44,11 +44,11 @@ def download(
 ) -> Response:
     """Stream a file. Its parts are produced after the request has ended, still as the actor of the request.
 
-    `recording` adds the download to the history; a HEAD request downloads nothing. Raises ReadsOnly for somebody who
-    views the portal as another person, to whom the history would ascribe it.
+    `recording` adds the download to the history; a HEAD request downloads nothing. Raises ReadOnly while
+    viewing the portal as another person, to whom the history would attribute the download.
     """
-    if reads_only():
-        raise ReadsOnly(NOTHING_CHANGES)
+    if is_read_only():
+        raise ReadOnly(NOTHING_CHANGES)
     response = Response(stream_with_context(_acting(current_actor(), parts)), mimetype=mimetype)
     response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     if request.method == "HEAD":

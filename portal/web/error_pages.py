@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.core.actions import Action
-from portal.core.actor import Role, reads_only
+from portal.core.actor import Role, is_read_only
 from portal.core.errors import (
     Busy,
     Conflict,
@@ -23,7 +23,7 @@ from portal.core.errors import (
     Occupied,
     Overdue,
     RateLimited,
-    ReadsOnly,
+    ReadOnly,
     UnsuitableDatabase,
 )
 from portal.core.history import record
@@ -75,7 +75,7 @@ EXPIRED = (
 def init_app(app: Flask) -> None:
     app.register_error_handler(Missing, lambda _: page(404))
     app.register_error_handler(NotAllowed, refused)
-    app.register_error_handler(ReadsOnly, viewing)
+    app.register_error_handler(ReadOnly, viewing)
     app.register_error_handler(Busy, unavailable)
     app.register_error_handler(RateLimited, rate_limited)
     app.register_error_handler(Occupied, occupied)
@@ -133,15 +133,15 @@ def refused(_error: NotAllowed) -> Response:
     if start := instead_of(403):
         return start
     try:
-        if current_user.is_authenticated and not reads_only():
+        if current_user.is_authenticated and not is_read_only():
             record(REFUSED, details={"path": f"{request.method} {request.path[:LONGEST_PATH]}"})
     except UNAVAILABLE as error:
         return unavailable(error)
     return page(403, ASK_HIGHER if getattr(current_user, "role", None) is Role.ADMIN else None)
 
 
-def viewing(error: ReadsOnly) -> Response:
-    return page(403, error.message, title=f"You are viewing as {current_user.name}")
+def viewing(error: ReadOnly) -> Response:
+    return page(403, error.message, title=f"You’re viewing as {current_user.name}")
 
 
 def rate_limited(error: RateLimited) -> Response:
@@ -166,8 +166,8 @@ def http_error(error: HTTPException) -> Response:
 def database_error(error: DBAPIError) -> Response:
     if error.connection_invalidated:
         return unavailable(error)
-    if isinstance(error.orig, ReadOnlySqlTransaction) and reads_only():
-        return viewing(ReadsOnly(NOTHING_CHANGES))
+    if isinstance(error.orig, ReadOnlySqlTransaction) and is_read_only():
+        return viewing(ReadOnly(NOTHING_CHANGES))
     log.exception("request %s failed", g.get("request_id"), exc_info=error)
     return page(500)
 

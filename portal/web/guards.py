@@ -12,13 +12,13 @@ from flask_login import current_user
 from werkzeug.routing import RequestRedirect
 
 from portal.core.actor import current_actor
-from portal.core.errors import NotAllowed, ReadsOnly
+from portal.core.errors import NotAllowed, ReadOnly
 from portal.core.policy import Permission, allows
 from portal.web import drafts
 from portal.web.given import current_settings
 from portal.web.problems import ROOT, is_api, problem
 from portal.web.rendering import redirect
-from portal.web.session import CSRF, READING, SignedIn, has_ended
+from portal.web.session import CSRF, SAFE_METHODS, SignedIn, has_ended
 from portal.web.urls import here, home, safe_next
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -27,9 +27,9 @@ SIGNED_IN = "signed in"
 PROFILE = "profile"  # the scope of routes that every signed-in person may use
 OWN_PASSWORD_FIRST = "Your password is temporary. Sign in with a browser and choose your own password first."  # noqa: S105
 
-TWO_FACTOR_FIRST = "Your role requires two-factor authentication. Sign in with a browser and set it up first."
-NOTHING_CHANGES = "Nothing can be changed or downloaded. Stop viewing as this person first."
-NOT_SHOWN = "This page is only for the person themselves, because it is about how they sign in."
+TWO_FACTOR_FIRST = "Two-factor authentication is required for your account. Sign in with a browser and set it up first."
+NOTHING_CHANGES = "You can’t change or download anything while viewing as another person. Stop viewing first."
+NOT_SHOWN = "This page shows how the person signs in, so only they can open it."
 KEPT = "You were signed out, so nothing was saved. Sign in to continue with your entries."
 UNKEPT = "You were signed out, so nothing was changed. Sign in, then try again."
 
@@ -127,7 +127,7 @@ def enforce() -> ResponseReturnValue | None:
         return problem(404) if is_other_spelling and is_api() else None
     view = current_app.view_functions[request.endpoint]
     rule = rule_of(view)
-    if g.get("reads_only_token"):
+    if g.get("read_only_token"):
         _check_viewing(view, rule)
     if rule == PUBLIC:
         return None
@@ -146,11 +146,11 @@ def enforce() -> ResponseReturnValue | None:
 
 
 def _check_viewing(view: Callable[..., Any], rule: str | Permission) -> None:
-    """Raise ReadsOnly for what nobody may do or see while viewing the portal as another person."""
-    if request.method not in READING:
-        raise ReadsOnly(NOTHING_CHANGES)
+    """Raise ReadOnly for what nobody may do or see while viewing the portal as another person."""
+    if request.method not in SAFE_METHODS:
+        raise ReadOnly(NOTHING_CHANGES)
     if rule == SIGNED_IN and not getattr(view, "is_viewable", False):
-        raise ReadsOnly(NOT_SHOWN)
+        raise ReadOnly(NOT_SHOWN)
 
 
 def _to_sign_in() -> Response:

@@ -75,7 +75,7 @@ def about_request() -> dict[str, Any]:
 
 
 def product() -> str:
-    """The name of this installation."""
+    """The product's name in this installation."""
     return current_settings().product_name
 
 

@@ -22,10 +22,10 @@ from portal.core.actor import (
     Role,
     bind,
     bind_origin,
-    bind_reads_only,
+    bind_read_only,
     unbind,
     unbind_origin,
-    unbind_reads_only,
+    unbind_read_only,
 )
 from portal.core.clock import bind_zone, unbind_zone
 from portal.core.db import acting_as
@@ -37,8 +37,10 @@ LONGEST_AGENT = 200
 BEARER = re.compile(r"(?i:Bearer) +([A-Za-z0-9._~+/=-]{1,2000})")
 CSRF = "csrf_token"
 UNBOUND = ("static", "health.live", "health.ready", "health.metrics")
-READING = ("GET", "HEAD", "OPTIONS")
-STOPPED_VIEWING = "You see the portal as yourself again: the time limit was reached, or access has changed."
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+STOPPED_VIEWING = (
+    "You’re viewing the portal as yourself again: the time limit was reached, or someone’s access changed."
+)
 
 
 class ListView(NamedTuple):
@@ -75,8 +77,8 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     scopes: frozenset[str] | None = None  # of an API token; None if they are not limited
     viewer: SignedIn | None = None  # whose session it is, while somebody else views the portal as this person
     viewing_until: datetime | None = None
-    is_viewing: bool = False  # the viewer: views the portal as somebody
-    has_stopped_viewing: bool = False  # with this request, because the time is over or access changed
+    is_viewing: bool = False  # of the viewer: they are viewing the portal as somebody else
+    has_stopped_viewing: bool = False  # with this request, because of the time limit or changed access
 
     @property
     def id(self) -> uuid.UUID | None:
@@ -123,7 +125,7 @@ def load(token: str) -> SignedIn | None:
 
 
 def as_viewer(view: View) -> View:
-    """Mark a view that works for whoever views the portal as somebody else, such as the one that ends it."""
+    """Mark a view that runs as the viewer, not as the viewed person, such as the one that stops viewing."""
     view.as_viewer = True  # type: ignore[attr-defined]
     return view
 
@@ -163,26 +165,26 @@ def bind_actor() -> None:
 
 
 def _own_forms(person: SignedIn) -> None:
-    """Give a person who begins or stops viewing as another one a new secret, so that forms of the former are refused.
+    """Renew the CSRF secret when viewing as another person starts or stops, so that forms opened before are refused.
 
-    The secret contains the id of the person for whom the pages were made.
+    The secret contains the id of the person for whom the pages were rendered.
     """
     if person.viewer is not None:
-        g.reads_only_token = bind_reads_only()
+        g.read_only_token = bind_read_only()
     if person.has_stopped_viewing:
         flash(STOPPED_VIEWING)
     secret = cookie.get(CSRF)
     if secret is None or person.is_viewing or secret.endswith(f".{person.actor.id.hex if person.actor.id else ''}"):
         return
     cookie[CSRF] = drafts.secret_for(person.id)
-    if request.method not in READING and person.viewer is None:
+    if request.method not in SAFE_METHODS and person.viewer is None:
         raise CSRFError
 
 
 def release_actor(_error: BaseException | None) -> None:
-    reads_only: Token[bool] | None = g.pop("reads_only_token", None)
-    if reads_only is not None:
-        unbind_reads_only(reads_only)
+    read_only: Token[bool] | None = g.pop("read_only_token", None)
+    if read_only is not None:
+        unbind_read_only(read_only)
     token: Token[Actor | None] | None = g.pop("actor_token", None)
     if token is not None:
         unbind(token)

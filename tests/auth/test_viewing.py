@@ -1,4 +1,4 @@
-"""Viewing the portal as another person: by whom, what is shown, that nothing is changed, and how it ends."""
+"""Viewing the portal as another person: who can, what is shown, that nothing can be changed, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from portal.auth.viewing import stop_overdue
-from portal.core.actor import SYSTEM, Role, bind_reads_only, unbind_reads_only
+from portal.core.actor import SYSTEM, Role, bind_read_only, unbind_read_only
 from portal.core.clock import now
 from portal.core.db import acting_as, command, db
 from portal.core.history import Activity
@@ -70,14 +70,14 @@ def change_session(person: Person, **values: Any) -> None:
     db.session.execute(changed, execution_options={"synchronize_session": False})
 
 
-def test_an_administrator_sees_the_portal_as_a_person_who_reads_of_it(
+def test_an_admin_views_as_a_person_who_sees_it_in_their_activity(
     app: Flask, staff: PageClient, ada: Person, uma: Person, acme: Tenant
 ) -> None:
     assert f"/users/{uma.id}/view-as" in staff.get(f"/users/{uma.id}").text
     answer = begin(staff, uma)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = text_of(staff.get("/account/").text)
-    assert f"Viewing as {uma.name}, read-only until" in page
+    assert f"Viewing as {uma.name} until" in page
     assert uma.email in page
     assert staff.get("/users/").status_code == 403  # as for Uma
 
@@ -85,19 +85,19 @@ def test_an_administrator_sees_the_portal_as_a_person_who_reads_of_it(
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/users/{uma.id}")
     page = text_of(staff.get(f"/users/{uma.id}").text)
     assert BANNER not in page
-    assert "Ada Example started to view the portal as Uma Example for up to 15 minutes" in text_of(
+    assert "Ada Example started viewing the portal as Uma Example for up to 15 minutes" in text_of(
         staff.get("/activity/").text
     )
     begin_, end = events(app, uma)
     assert begin_ == ("view_begun", ada.id, acme.id, {"limit": [None, "15 minutes"], "reason": [None, REASON]})
     assert end == ("view_ended", ada.id, acme.id, {"when": [None, "before the time limit"]})
     own = text_of(page_client(app, uma).get("/account/").text)
-    assert "Ada Example started to view the portal as you for up to 15 minutes" in own
+    assert "Ada Example started viewing the portal as you for up to 15 minutes" in own
     assert "Ada Example stopped viewing the portal as you before the time limit" in own
     assert REASON in own
 
 
-def test_a_super_admin_views_as_an_administrator_under_their_tenant(
+def test_a_super_admin_viewing_as_an_admin_sees_only_that_tenant(
     app: Flask, root: Person, ada: Person, uma: Person, bea: Person, acme: Tenant, birch: Tenant
 ) -> None:
     client = begun(page_client(app, root), ada)
@@ -110,7 +110,7 @@ def test_a_super_admin_views_as_an_administrator_under_their_tenant(
     stop(client)
     assert [one[:3] for one in events(app, ada)] == [(name, root.id, acme.id) for name in ("view_begun", "view_ended")]
     own = text_of(page_client(app, ada).get("/account/").text)
-    assert "System administrator started to view the portal as you" in own
+    assert "System administrator started viewing the portal as you" in own
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_super_admin_views_as_an_administrator_under_their_tenant(
         ("ada", "late", 409), ("root", "lost", 409),
     ],
 )  # fmt: skip
-def test_nobody_views_as_somebody_with_more_rights_or_outside(
+def test_nobody_views_as_somebody_with_more_rights_or_in_another_tenant(
     app: Flask, build: Builder, request: pytest.FixtureRequest, acme: Tenant, viewer: str, person: str, status: int
 ) -> None:
     request.getfixturevalue("ada")
@@ -152,7 +152,7 @@ def test_nobody_views_as_somebody_with_more_rights_or_outside(
         {"minutes": ""}, {"minutes": "-15"}, {"minutes": "١٥"},
     ],
 )  # fmt: skip
-def test_hostile_reasons_and_limits_begin_nothing(
+def test_hostile_reasons_and_time_limits_are_refused(
     app: Flask, staff: PageClient, uma: Person, values: dict[str, str]
 ) -> None:
     assert begin(staff, uma, **values).status_code == 422
@@ -174,12 +174,14 @@ def test_the_password_is_asked_again(app: Flask, staff: PageClient, ada: Person,
     assert BANNER in text_of(staff.get("/account/").text)
 
 
-def test_how_a_person_signs_in_is_not_shown(app: Flask, staff: PageClient, uma: Person, root: Person) -> None:
+def test_pages_about_how_a_person_signs_in_are_not_shown(
+    app: Flask, staff: PageClient, uma: Person, root: Person
+) -> None:
     begun(staff, uma)
     for path in HIDDEN:
         answer = staff.get(path)
         assert answer.status_code == 403, path
-        assert "You are viewing as Uma Example" in text_of(answer.text)
+        assert "You’re viewing as Uma Example" in text_of(answer.text)
     for path in ("/account/", "/search/", "/shortcuts"):
         assert staff.get(path).status_code in (200, 404), path
 
@@ -201,7 +203,7 @@ def test_nothing_can_be_changed_with_or_without_htmx_or_a_token(
             for headers in ({}, HTMX):
                 answer = client.post(path, data={**fields, "reason": REASON, "first_name": "Eve"}, headers=headers)
                 assert answer.status_code == 403, (path, answer.status_code)
-                assert "Nothing can be changed" in text_of(answer.text), path
+                assert "You can’t change or download anything" in text_of(answer.text), path
     for method in ("put", "patch", "delete"):
         assert getattr(client, method)("/account/").status_code in (403, 405)
     assert client.get(f"/users/{uma.id}/view-as").status_code == 403  # one at a time
@@ -218,7 +220,7 @@ def test_downloads_that_the_history_records_are_refused(fresh_app: Flask) -> Non
 
     for path in (f"/users/{uma.id}/export", "/users/export", "/activity/export"):
         answer = client.get(path)
-        assert (answer.status_code, "Nothing can be changed or downloaded" in answer.text) == (403, True), path
+        assert (answer.status_code, "You can’t change or download anything" in answer.text) == (403, True), path
     pages = [
         rule.rule for rule in fresh_app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments
     ]
@@ -242,7 +244,7 @@ def test_the_database_refuses_every_write(fresh_app: Flask) -> None:
     )  # fmt: skip
     for person in (ada, None):
         with acting(fresh_app, person):
-            token = bind_reads_only()
+            token = bind_read_only()
             try:
                 for write in writes:
                     with pytest.raises(DBAPIError) as refused:
@@ -254,12 +256,14 @@ def test_the_database_refuses_every_write(fresh_app: Flask) -> None:
                 with acting_as(SYSTEM):
                     assert db.session.scalar(text("SHOW transaction_read_only")) == "on"
             finally:
-                unbind_reads_only(token)
+                unbind_read_only(token)
                 db.session.rollback()
             assert db.session.scalar(text("SHOW transaction_read_only")) == "off"
 
 
-def test_it_ends_with_the_time(app: Flask, staff: PageClient, ada: Person, uma: Person, build: Builder) -> None:
+def test_viewing_ends_at_the_time_limit(
+    app: Flask, staff: PageClient, ada: Person, uma: Person, build: Builder
+) -> None:
     begun(staff, uma)
     form = staff.form("/account/")
     with acting(app):
@@ -287,7 +291,7 @@ def test_it_ends_with_the_time(app: Flask, staff: PageClient, ada: Person, uma: 
     ],
     ids=["promoted", "moved", "deactivated", "demoted", "viewer moved"],
 )
-def test_it_ends_when_access_changes(
+def test_viewing_ends_when_access_changes(
     app: Flask, staff: PageClient, root: Person, ada: Person, uma: Person, change: Callable[[Person, Person], object]
 ) -> None:
     begun(staff, uma)
@@ -296,13 +300,15 @@ def test_it_ends_when_access_changes(
 
     page = text_of(staff.get("/account/").text)
 
-    assert "You see the portal as yourself again" in page
+    assert "You’re viewing the portal as yourself again" in page
     assert ada.email in page
     assert BANNER not in page
     assert [one[0] for one in events(app, uma)] == ["view_begun", "view_ended"]
 
 
-def test_it_ends_when_the_viewer_needs_two_factor(app: Flask, staff: PageClient, uma: Person, acme: Tenant) -> None:
+def test_viewing_ends_when_the_viewer_needs_two_factor(
+    app: Flask, staff: PageClient, uma: Person, acme: Tenant
+) -> None:
     begun(staff, uma)
     with acting(app):
         require_two_factor(acme)
@@ -318,7 +324,7 @@ def require_two_factor(tenant: Tenant) -> None:
     db.session.execute(update(Organization).where(Organization.id == tenant.id).values(two_factor_for="ADMIN"))
 
 
-def test_it_ends_with_the_session_and_the_worker_records_what_no_request_noticed(
+def test_viewing_ends_with_the_session_and_the_worker_records_it(
     app: Flask, staff: PageClient, ada: Person, uma: Person, root: Person
 ) -> None:
     begun(staff, uma)
@@ -358,7 +364,7 @@ def test_a_person_with_a_required_step_can_be_viewed(
     assert staff.get("/account/").status_code == 200
 
 
-def test_stopping_without_viewing_leads_home(staff: PageClient, client: PageClient) -> None:
+def test_stopping_without_viewing_leads_to_the_home_page(staff: PageClient, client: PageClient) -> None:
     answer = staff.post("/view-as/stop", data=staff.form("/account/"))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert staff.post("/view-as/stop").status_code == 400

@@ -259,7 +259,10 @@ def test_people_whose_role_requires_two_factor_must_set_it_up_and_cannot_remove_
     browser.token = token_in(browser.get(URL).text)
     set_up(browser)
     assert browser.get("/users/").status_code == 200
-    assert "Your role requires" in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
+    assert (
+        "Two-factor authentication is required for your account"
+        in browser.post(f"{URL}/remove", {"password": PASSWORD}).text
+    )
     assert Visitor(app, uma).get("/account/").status_code == 200
 
 

@@ -7,7 +7,7 @@ from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
 
 
-def test_a_person_s_row_links_their_organization(
+def test_a_persons_row_links_to_their_organization(
     client: PageClient, sign_in: SignIn, root: Person, ada: Person, acme: Tenant
 ) -> None:
     sign_in(root)
@@ -28,7 +28,7 @@ def test_an_admin_opens_only_their_own_organization(
     assert "/o/" not in client.get("/users/").text
 
 
-def test_a_deleted_organization_is_linked_by_its_key(
+def test_a_deleted_organization_is_linked_by_its_id(
     client: PageClient, sign_in: SignIn, build: Builder, root: Person
 ) -> None:
     closed = build.tenant("Closed", deleted_at=now())

@@ -42,7 +42,7 @@ def test_an_unknown_or_ambiguous_organization_finds_nobody_and_says_so(
     for entered in ("no such organization", "Same Name", "%", "<b>"):
         for headers in ({}, HTMX):
             page = client.get("/users/", query_string={"organization": entered}, headers=headers).text
-            assert "Choose a suggestion." in page, entered
+            assert "Choose one of the suggestions." in page, entered
             assert shown(page) == set()
 
 
@@ -76,7 +76,7 @@ def test_all_filters_are_set_on_one_page_and_survive_sorting_paging_and_download
     assert {ada.name, uma.name} <= shown(page)
     for link in (f'href="/users/?{chosen}&amp;sort=name"', f'href="/users/export?{chosen}&amp;format=csv"'):
         assert link in page, link
-    for chip in ("Role: Admin", "Role: User", "Created from 2020-01-01", "Created until 2999-01-01"):
+    for chip in ("Role: Admin", "Role: User", "Created since 2020-01-01", "Created until 2999-01-01"):
         assert chip in page
     assert 'href="/users/?role=USER&amp;created_from=2020-01-01&amp;created_until=2999-01-01"' in page
     rows = client.get("/users/export?role=ADMIN&role=USER&created_until=2000-01-01").text

@@ -120,7 +120,7 @@ def test_a_warning_under_an_earlier_rule_does_not_count(
     assert len(jobs(app)) == 2
 
 
-def test_administrators_who_remain_alone_super_admins_and_invited_people_stay(
+def test_last_administrators_super_admins_and_invited_people_are_not_deactivated(
     app: Flask, monkeypatch: pytest.MonkeyPatch, build: Builder, acme: Tenant, birch: Tenant
 ) -> None:
     ago = now() - timedelta(days=400)
@@ -139,7 +139,7 @@ def test_administrators_who_remain_alone_super_admins_and_invited_people_stay(
     assert all(build.read(User, one.id).is_active for one in kept)
 
 
-def test_an_administrator_turns_it_on_after_seeing_how_many_and_undoes_it(
+def test_an_admin_turns_the_rule_on_after_confirming_and_undoes_it(
     app: Flask, build: Builder, idle: Person, ada: Person, acme: Tenant, birch: Tenant
 ) -> None:
     client, path = page_client(app, ada), f"/organizations/{acme.id}/inactivity"

@@ -158,7 +158,7 @@ def test_a_first_day_is_canceled_with_one_click_or_by_activating(
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_undoing_an_activation_waits_for_nobody(
+def test_an_undone_activation_is_not_repeated(
     app: Flask, build: Builder, ours: PageClient, uma: Person, days: int
 ) -> None:
     with acting(app):

@@ -43,7 +43,7 @@ ABOUT = {
     "passkeys": "Passkeys of people.",
     "recovery_codes": "Recovery codes, each of which works once.",
     "refresh_tokens": "Refresh tokens of API clients, each of which works once.",
-    "saved_views": "Lists that people saved under a name, with filters, sorting and columns.",
+    "saved_views": "Lists that people saved, with filters, sorting and columns.",
     "search_words": "Words of people, organizations and teams, for suggestions when a search finds nothing.",
     "sessions": "Sessions of browsers and API clients, current and ended.",
     "rate_limits": "Rate-limit counters.",

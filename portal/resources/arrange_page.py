@@ -65,11 +65,11 @@ def _moved(order: Sequence[str], name: str, by: int) -> list[str]:
 
 
 def _keep(resource: Resource[Any], listing: Listing, arrangement: Arrangement) -> ResponseReturnValue:
-    """Remember it, and show the list, without what its URL says about the same, unless that is a view's."""
+    """Save the arrangement, and show the list without the arguments that it replaces."""
     usual = tuple(column.name for column, is_chosen in in_order(resource.columns, ()) if is_chosen)
     columns = () if arrangement.columns == usual else arrangement.columns
     db.session.rollback()  # don't hold a connection while waiting for another
-    if listing.view:  # the columns are the view's: they are kept where it is saved
+    if listing.view:  # columns and rows per page belong to the view, and are saved with it
         former = arrangement_of(resource.name)
         remember(current_user.id, resource.name, replace(arrangement, columns=former.columns, per_page=former.per_page))
         shown = {ARGUMENT: ",".join(columns) or None, "per_page": str(arrangement.per_page)}

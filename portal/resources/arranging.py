@@ -18,7 +18,7 @@ from portal.resources.columns import Column
 from portal.resources.models import ListArrangement
 
 ARGUMENT = "columns"  # in the URL of a list, names separated by commas
-MOST = 60  # names that are read
+MOST = 60  # names that are read from a URL
 is_name = re.compile(r"[a-z_]{1,40}").fullmatch
 UNKNOWN = "This list has no column {}, so it was left out."
 STRANGE = "Some columns don’t exist in this list, so they were left out."
@@ -26,7 +26,7 @@ STRANGE = "Some columns don’t exist in this list, so they were left out."
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How a list is arranged. Without columns, it has the usual ones; without a view, it opens with all rows."""
+    """How a list is arranged. Without columns, it has the default ones; without a view, it opens with all rows."""
 
     columns: tuple[str, ...] = ()
     per_page: int = PER_PAGE[0]
@@ -47,7 +47,7 @@ def arrangement_of(name: str) -> Arrangement:
 
 
 def remember(user_id: uuid.UUID, name: str, arrangement: Arrangement) -> None:
-    """Keep a person's arrangement of a list."""
+    """Save a person's arrangement of a list."""
     with acting_as(SYSTEM):
         _remember(user_id, {name: asdict(arrangement)})
 
@@ -81,13 +81,13 @@ def arrange(listing: Listing, columns: Sequence[Column], usual: Arrangement, ask
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """Names that can't be those of a column are not repeated: no page repeats what may be somebody's email address."""
+    """Repeats only what can be a column's name: no page repeats what may be somebody's email address."""
     quoted = [f"“{name.replace('_', ' ')}”" for name in names if is_name(name)]
     return UNKNOWN.format(" and no ".join(quoted)) if len(quoted) == len(names) else STRANGE
 
 
 def arranged(listing: Listing, columns: Sequence[Column]) -> list[Column]:
-    """The columns that the list shows, in order. Narrow screens show chosen ones, too, times with their label."""
+    """The columns that the list shows, in order. If they were chosen, narrow screens show all, times with a label."""
     shown = [one for one in columns if one.is_shown(listing)]
     if not listing.columns:
         return [one for one in shown if not one.is_optional]

@@ -13,9 +13,10 @@ from portal.core.listing import PER_PAGE, Listing
 from portal.resources.arranging import ARGUMENT
 from portal.web.session import ListView
 
-VIEW, OF, EVERYTHING = "view", "of", "all"  # arguments: open a view; the list began as a view, or as none
+# Arguments of URLs: the view to open; the view that the list was opened with, or "all" if none.
+VIEW, OF, EVERYTHING = "view", "of", "all"
 MOST_FIELDS = 100
-GONE = "This view doesn’t exist, or isn’t shared with you any more."
+GONE = "This view doesn’t exist, or it’s no longer shared with you."
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class SettingViews(SettingInside):
         return home, owner, row.list_name, func.lower(row.name)
 
     def refusals(self, ids: Sequence[uuid.UUID]) -> Sequence[Refusal]:
-        """As SavedView.may_be_changed_by says."""
+        """The same rule as SavedView.may_be_changed_by."""
         actor = current_actor()
         is_own = or_(SavedView.owner_id == actor.id, SavedView.created_by == actor.id)
         may = or_(is_own.is_(True), SavedView.sharing == OPEN, not_(SavedView.has_creator))

@@ -14,11 +14,11 @@ from portal.organizations.commands import lock_active
 from portal.saved_views.models import PRIVATE, SavedView
 from portal.saved_views.permissions import SAVED_VIEWS
 
-TAKEN = "There is a view with this name already. Choose another name."
+TAKEN = "A view with this name already exists. Choose another name."
 
 
 class SavedViews(Records[SavedView]):
-    """A view of a SUPER_ADMIN belongs to no organization. Making a view private gives it to who created it."""
+    """A view of a SUPER_ADMIN belongs to no organization. Making a view private gives it to its creator."""
 
     model = SavedView
     noun = "saved view"

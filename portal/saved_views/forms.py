@@ -16,15 +16,15 @@ from portal.web.forms import EditForm, NewForm, RowForm, TextField
 from portal.web.given import lists
 
 LONGEST_QUERY = 2000
-TOO_LONG = "This list has too many filters to save it. Remove some, then try again."
+TOO_LONG = "This list has too many filters to be saved. Remove some, then try again."
 
 
 def sharing_choices() -> list[SelectChoice]:
-    all_of_them = "all system administrators" if current_actor().is_unlimited else "all administrators here"
+    everyone = "All super administrators" if current_actor().is_unlimited else "All administrators"
     return [
         SelectChoice(PRIVATE, "Only you"),
-        SelectChoice(OPEN, f"Shared with {all_of_them}, who can change it"),
-        SelectChoice(LOCKED, f"Shared with {all_of_them}; only you can change it"),
+        SelectChoice(OPEN, f"{everyone}, who can also change it"),
+        SelectChoice(LOCKED, f"{everyone}, but only you can change it"),
     ]
 
 
@@ -56,7 +56,7 @@ class NewSavedViewForm(SavedViewForm, NewForm):
 
     def validate_list_name(self, field: Any) -> None:
         if field.data not in lists():
-            raise ValidationError("Save a view from a list: open it, choose filters and columns, then save it.")
+            raise ValidationError("To create a view, open a list, choose filters and columns, then save it as a view.")
 
     def validate_query(self, field: Any) -> None:
         if has_control(field.data or ""):
@@ -68,4 +68,4 @@ class NewSavedViewForm(SavedViewForm, NewForm):
 
 
 class EditSavedViewForm(SavedViewForm, EditForm):
-    """A view that exists. What it shows is saved from its list."""
+    """An existing view. What it shows is saved from its list."""

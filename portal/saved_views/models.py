@@ -20,7 +20,7 @@ PRIVATE, LOCKED, OPEN = "private", "locked", "open"
 class SavedView(Record, Base):
     """A list with a name: `query` has the arguments of its URL.
 
-    A private view has an owner, who alone sees it among the people of the tenant. A shared one belongs to the
+    A private view has an owner, and nobody else in the tenant sees it. A shared one belongs to the
     organization, or to the SUPER_ADMINs if it has none: everybody there opens it; if it is locked, only the person who
     created it changes it.
     """

@@ -27,7 +27,7 @@ from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import Form
 
-SHARING = {PRIVATE: "Private", OPEN: "Shared, everyone can change it", LOCKED: "Shared, only its creator can change it"}
+SHARING = {PRIVATE: "Private", OPEN: "Shared. Everyone can change it", LOCKED: "Shared. Only its creator can change it"}
 
 
 class SavedViews(Resource[SavedView]):
@@ -37,7 +37,7 @@ class SavedViews(Resource[SavedView]):
     plural = "saved views"
     icon = "list-check"
     is_square = True
-    about = "Lists that people saved under a name."
+    about = "Lists that people saved with filters, sorting and columns."
     columns = (
         Column("name", "Name", "title"),
         Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
@@ -56,7 +56,7 @@ class SavedViews(Resource[SavedView]):
     guarded = frozenset()
 
     def lead(self) -> str:
-        return "Lists with filters, sorting and columns that were saved under a name."
+        return "Lists saved with their filters, sorting and columns."
 
     def navigation(self) -> tuple[str, str] | None:
         """Only for people who have some."""
@@ -100,7 +100,7 @@ class SavedViews(Resource[SavedView]):
         return SHARING.get(value, value) if name == "sharing" else in_words(value)
 
     def created(self, form: Form) -> None:
-        flash("View saved. It is in the navigation.", "success")
+        flash("View saved. You can open it from the navigation.", "success")
 
     def samples(self, tenant: SampleTenant) -> Samples:
         given = {"organization_id": tenant.id, "list_name": "users"}

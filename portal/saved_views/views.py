@@ -18,7 +18,7 @@ from portal.web.activity_feed import confirm
 from portal.web.guards import requires
 from portal.web.rendering import redirect
 
-STALE = "Not saved. Someone else changed the view “{}” meanwhile. Open it again, or save yours as a new view."
+STALE = "Not saved. Someone else changed the view “{}” in the meantime. Open it again, or save yours as a new view."
 
 bp = blueprint(resource)
 

@@ -141,8 +141,8 @@ def test_the_search_is_the_widest_control_and_filters_are_one_touch_away(tabs: T
     else:
         expect(more).to_be_hidden()
 
-    others = page.locator("#filters > :is(select, label)")
-    expect(others).to_have_count(6)
+    others = page.locator("#filters > :is(select, .form-control)")
+    expect(others).to_have_count(3)
     expect(page.get_by_label("Role: any")).to_be_visible()
     assert width_of(page.get_by_role("searchbox")) >= max(width_of(one) for one in others.all())
 

@@ -46,7 +46,7 @@ def test_columns_are_shown_in_the_chosen_order_on_every_device_of_the_person(
         assert heads(browser) == ["Name", "Last day of access", "Created", "Role"]
 
 
-def test_an_arrangement_is_one_persons(
+def test_an_arrangement_applies_to_one_person_only(
     admin: PageClient, other_client: PageClient, sign_in: SignIn, root: Person
 ) -> None:
     arrange(admin, order=["role"])
@@ -70,7 +70,7 @@ def test_rows_per_page_and_density_are_remembered(admin: PageClient, build: Buil
     assert admin.get("/users/?per_page=25").text.count('name="id"') == 25
 
 
-def test_resetting_brings_back_the_usual_list(admin: PageClient) -> None:
+def test_resetting_restores_the_default_list(admin: PageClient) -> None:
     arrange(admin, order=["role"], per_page="100", density="compact")
 
     arrange(admin, reset="1")
@@ -119,7 +119,7 @@ def test_the_url_of_a_list_can_name_its_columns_and_keeps_them(admin: PageClient
         ("x" * 5000, USUAL, "Some columns don’t exist in this list, so they were left out."),
     ],
 )
-def test_d5_columns_that_are_no_more_are_left_out_and_named(
+def test_d5_columns_that_no_longer_exist_are_left_out_and_named(
     admin: PageClient, columns: str, shown: list[str], told: str
 ) -> None:
     page = admin.get("/users/", query_string={"columns": columns})
@@ -147,7 +147,9 @@ def test_strange_arrangements_leave_a_list_that_works(admin: PageClient, fields:
     assert heads(admin)[0] == "Name"
 
 
-def test_d5_a_remembered_column_that_is_no_more_is_left_out(admin: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d5_a_remembered_column_that_no_longer_exists_is_left_out(
+    admin: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arrange(admin, order=["expires_on", "role"])
     rest = tuple(one for one in RESOURCES["users"].columns if one.name != "expires_on")
     monkeypatch.setattr(type(RESOURCES["users"]), "columns", rest)

@@ -125,7 +125,7 @@ def test_a_view_that_somebody_else_changed_meanwhile_is_not_overwritten(
     assert build.read(SavedView, key).query == "role=USER"
 
 
-def test_a_private_view_is_nobody_elses(app: Flask, colleague: PageClient, ada: Person) -> None:
+def test_a_private_view_is_visible_only_to_its_owner(app: Flask, colleague: PageClient, ada: Person) -> None:
     key = saved(app, ada, sharing=PRIVATE)
 
     assert navigation(colleague) == []
@@ -133,7 +133,7 @@ def test_a_private_view_is_nobody_elses(app: Flask, colleague: PageClient, ada: 
         assert colleague.get(f"/saved_views/{key}{page}").status_code == 404
     assert save(colleague, key, "").status_code == 404
     assert "<strong>Admins" not in opened(colleague, key)
-    assert "This view doesn’t exist, or isn’t shared with you any more." in opened(colleague, key)
+    assert "This view doesn’t exist, or it’s no longer shared with you." in opened(colleague, key)
 
 
 def test_d7_a_colleague_opens_a_locked_view_but_cannot_change_it(
@@ -317,7 +317,7 @@ def test_a_name_is_taken_only_once_by_a_person_and_list(
     shared = admin.send(address, {**admin.form(address), "name": "ADMINS", "sharing": OPEN})
 
     assert again.status_code == 422
-    assert "There is a view with this name already." in again.text
+    assert "A view with this name already exists." in again.text
     assert shared.status_code == 303
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    false,
     func,
     inspect,
     select,
@@ -121,8 +122,8 @@ class TenantOwned:
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """The rows that a tenant's actor may read, change and delete."""
-        return cls.tenant() == actor.organization_id
+        """The rows that a tenant's actor may read, change and delete. Without a tenant, none."""
+        return false() if actor.organization_id is None else cls.tenant() == actor.organization_id
 
     @classmethod
     def row_policy(cls) -> str:

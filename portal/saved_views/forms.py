@@ -33,7 +33,7 @@ class SavedViewForm(RowForm):
 
     layout: ClassVar[tuple[str, ...]] = ("name", "sharing")
     name = TextField("Name", longest=60, validators=(DataRequired("Enter a name for the view."),))
-    sharing = SelectField("Who can use it")
+    sharing = SelectField("Who can use it", description="Administrators see the changes of all views in the activity.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -60,7 +60,7 @@ class SavedView(Record, Base):
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
         shared = or_(cls.owner_id.is_(None), cls.owner_id == actor.id)
-        return and_(cls.organization_id == actor.organization_id, shared)
+        return and_(super().visible_to(actor), shared)
 
     @classmethod
     def row_policy(cls) -> str:

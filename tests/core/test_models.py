@@ -223,6 +223,8 @@ def test_every_table_declares_its_rules() -> None:
         "Follow": set(),
         "SearchWord": set(),
         "Unadministered": set(),
+        "ListArrangement": set(),
+        "SavedView": {TenantOwned, Audited, SoftDeletable},
         "Job": {TenantOwned},
         "Import": {TenantOwned},
         "ImportPart": {TenantOwned},

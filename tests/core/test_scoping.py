@@ -18,14 +18,18 @@ from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
 from portal.core.scoping import kept
 from portal.organizations.models import Organization
+from portal.saved_views.commands import saved_views
+from portal.saved_views.models import OPEN, SavedView
 from portal.tokens.models import RefreshToken
 from portal.users.models import User
+from portal.users.totals import UserTotal
 from tests.acting import acting
 from tests.cast import Builder, Person, Tenant
 
 Cast = dict[str, Person]
 OWN = {"ada@example.com", "uma@example.com"}
 
+OF_EVERYBODY = (SavedView, UserTotal)  # which have rows without an organization
 KEPT = kept(select(User.email))
 KEPT_AFTER = kept(select(User.email).where(User.email > bindparam("place")))
 
@@ -242,6 +246,19 @@ def test_ac6_an_admin_cannot_see_a_super_admin_of_the_same_organization(
     with acting(app, ada):
         assert db.session.get(User, chief.id) is None
         assert set(db.session.scalars(select(User.email))) == {ada.email}
+
+
+def test_an_admin_without_an_organization_sees_nothing_that_belongs_to_none(
+    app: Flask, build: Builder, root: Person, ada: Person
+) -> None:
+    stray = build.person("stray@example.com", role=Role.ADMIN)
+    values = {"name": "All", "query": "", "sharing": OPEN, "list_name": "users"}
+    with acting(app, root):
+        saved_views.create(values, row_id=uuid7())
+        assert [bool(db.session.scalar(select(func.count()).select_from(one))) for one in OF_EVERYBODY] == [True] * 2
+
+    with acting(app, stray):
+        assert [db.session.scalar(select(func.count()).select_from(one)) for one in OF_EVERYBODY] == [0] * 2
 
 
 def test_an_admin_without_an_organization_reaches_nobody_else(app: Flask, build: Builder, ada: Person) -> None:

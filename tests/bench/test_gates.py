@@ -27,7 +27,7 @@ from tests.rounds import rounds
 PEOPLE = rounds("PEOPLE", 30_000)
 MOST_ROWS = 10_500  # about 10,000, with those of other tables
 LIST, NOTHING = 3, 8  # statements; a search that finds nothing looks for similar words, organizations and teams
-PAGE, PART, FORM = (27_200, 6_400), (17_400, 3_600), 8_500
+PAGE, PART, FORM = (27_400, 6_400), (17_600, 3_600), 8_500
 INSIDE = "SELECT id FROM users WHERE organization_id = %s AND role = 'USER' AND deleted_at IS NULL LIMIT 1"
 # Entries of indexes and rows of tables that the transaction has read, also inside functions.
 READ = """SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(oid)), 0) FROM pg_class

@@ -37,7 +37,7 @@ SUPER_CONFIRMS = (PAGE, PAGE, NOT_FOUND, NOT_FOUND, PAGE)
 RULES: Rules = {
     **{
         (f"saved_views.{page}", "GET"): Rule(*NEVER_USER, PAGE, PAGE)
-        for page in ("index", "options", "export", "columns", "arrange", "new")
+        for page in ("index", "options", "export", "columns", "arrange", "filters", "new")
     },
     ("saved_views.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("saved_views.selection", "POST"): Rule(*NEVER_USER, PAGE, PAGE),

@@ -131,7 +131,8 @@ def _links(feature: Feature) -> tuple[Link, ...]:
 def _buttons(resource: Resource[Any]) -> Iterator[Link]:
     """The buttons beside the resource's list."""
     create = resource.permissions.create
-    yield page(f"New {resource.noun}", resource.icon_new, f"{resource.name}.new", create, also="add create")
+    if not resource.new_form.needs_arguments:
+        yield page(f"New {resource.noun}", resource.icon_new, f"{resource.name}.new", create, also="add create")
     for icon, label, endpoint in resource.beside_new:
         yield page(label, icon, endpoint, create)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.rows import namedtuple_row
@@ -94,16 +93,14 @@ def prepared(statement: Columns, dialect: Dialect, *, literal: bool = False) -> 
     return one
 
 
-_of_form: WeakKeyDictionary[Any, Prepared] = WeakKeyDictionary()  # by what SQLAlchemy compiled
-
-
 def rows_of(statement: Columns, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
     """The rows of any SELECT of columns. What was compiled for another one of the same form is used again."""
     dialect, cache = connection.dialect, connection.engine._compiled_cache
-    compiled, given, *_ = statement._compile_w_cache(dialect, compiled_cache=cache, column_keys=[])
-    form = _of_form.get(compiled)
+    found, given, *_ = statement._compile_w_cache(dialect, compiled_cache=cache, column_keys=[])
+    compiled: Any = found  # it keeps what was made of it, and both go when SQLAlchemy forgets it
+    form: Prepared | None = getattr(compiled, "prepared", None)
     if form is None:
-        form = _of_form[compiled] = Prepared(statement, compiled, dialect)
+        form = compiled.prepared = Prepared(statement, compiled, dialect)
     if form.depends_on_values:
         return connection.execute(statement, dict(values)).all()
     return form.rows(connection, values, given)

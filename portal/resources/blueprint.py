@@ -102,7 +102,7 @@ class Pages(Generic[Row]):
             parts=parts_of(listing),
             actions=offered(self.resource, listing.status),
             selection_url=self._selection_url(listing),
-            arrange_url=listing.url.replace(listing.path, "arrange", 1),
+            arrange_url=listing.url.replace(listing.path, self.resource.url("arrange"), 1),
             correct=lambda: correction(self.resource, listing.q, self._listing),
             groups=lambda: groups(self.resource, listing.q),
         )

@@ -43,6 +43,7 @@ class SavedViewForm(RowForm):
 class NewSavedViewForm(SavedViewForm, NewForm):
     """A new view of the list that the URL names."""
 
+    needs_arguments = True
     list_name = HiddenField(default=lambda: request.args.get("list", ""))
     query = HiddenField(
         default=lambda: request.args.get("query", ""), validators=(Length(max=LONGEST_QUERY, message=TOO_LONG),)

@@ -16,12 +16,14 @@ from portal.core.listing import Filter, Listing
 from portal.organizations.models import Organization
 from portal.resources.changes import in_words
 from portal.resources.columns import Column
+from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.saved_views import queries
 from portal.saved_views.bulk import SettingViews
 from portal.saved_views.commands import saved_views as records
+from portal.saved_views.demo import demo_rows
 from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from portal.users.permissions import USERS_ANY_TENANT
@@ -111,6 +113,9 @@ class SavedViews(Resource[SavedView]):
                 yield SavedView, {
                     **given, "id": uuid.uuid4(), "sharing": sharing, "owner_id": owner, "name": name, "query": query,
                 }  # fmt: skip
+
+    def demo(self, demo: Demo) -> DemoRows:
+        return demo_rows(demo)
 
 
 resource = SavedViews()

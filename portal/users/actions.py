@@ -31,7 +31,7 @@ DATA_DOWNLOADED = Action(
     verb_own="downloaded the own data of",
 )  # fmt: skip
 INACTIVITY_WARNED = Action(
-    "inactivity_warned", "sent an inactivity warning to", "Sent an inactivity warning", "mail",
+    "inactivity_warned", "sent an inactivity warning to", "Sent an inactivity warning", "alert-triangle",
     verb_with="warned {users} by email that accounts are deactivated after {days} without a sign-in", worded=str,
 )  # fmt: skip
 

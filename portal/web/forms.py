@@ -132,6 +132,7 @@ class RowForm(Form):
 class NewForm(RowForm):
     """A form for a new row, whose key it carries."""
 
+    needs_arguments: ClassVar[bool] = False  # whether only other pages can open it, because they give it arguments
     row = HiddenField()
 
     def __init__(self, **data: Any) -> None:

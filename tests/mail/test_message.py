@@ -10,6 +10,7 @@ from flask import Flask
 from portal.auth.emails import WRITERS
 from portal.mail.commands import KINDS
 from portal.mail.message import Email, message_of
+from portal.users import inactivity
 from tests.acting import acting
 
 SENDER = "Portal <portal@example.com>"
@@ -59,4 +60,4 @@ def test_a_line_break_cannot_inject_a_header(app: Flask, field: str, end: str) -
 
 
 def test_every_kind_of_email_has_a_writer() -> None:
-    assert {*WRITERS, "digest"} == KINDS
+    assert {*WRITERS, "digest", inactivity.EMAIL} == KINDS

@@ -82,6 +82,11 @@ def test_a_list_is_saved_and_opened_from_the_navigation(admin: PageClient) -> No
     assert f'href="{url}" aria-current="page"' in shown
 
 
+def test_views_are_made_from_lists_so_nothing_else_offers_to_make_one(admin: PageClient) -> None:
+    for address in ("/saved_views/", "/saved_views/?q=none", "/search?q=new+saved"):
+        assert "New saved view" not in admin.get(address).text
+
+
 def test_d6_saving_as_new_leaves_the_present_view_as_it_is(
     app: Flask, admin: PageClient, ada: Person, build: Builder
 ) -> None:

@@ -63,7 +63,7 @@ def test_two_layers_keep_a_bulk_change_inside_the_tenant(
 def test_row_level_security_alone_keeps_a_bulk_change_inside_the_tenant(
     app: Flask, build: Builder, ada: Person, bea: Person, root: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.core.scoping._own_tenant", lambda _: [])
+    monkeypatch.setattr("portal.core.scoping._own_tenant", lambda *_: [])
     with acting(app, ada):
         assert SettingPeople(users, {"is_active": False}).judged([bea.id, root.id]).missing == 2
         SettingPeople(users, {"is_active": False}).apply([bea.id, root.id])

@@ -36,7 +36,7 @@ def test_a_row_is_what_the_orm_loads(app: Flask, request: pytest.FixtureRequest,
     key = request.getfixturevalue(person).id
     with acting(app, root):
         statement = select(User).where(User.id == key).options(joinedload(User.organization))
-        expected = db.session.scalar(statement)
+        expected: Any = db.session.scalar(statement)
         wanted = state_of(expected), expected.organization and state_of(expected.organization)
         db.session.expunge_all()
         row = DETAIL.one(key)

@@ -17,10 +17,7 @@ SURFACES = {"light": (249, 250, 252), "dark": (26, 29, 36)}  # behind links, the
 TINT = 0.1  # of the accent, behind links that are marked as current: --tint
 INK = {"light": (255, 255, 255), "dark": (15, 18, 32)}  # on buttons: --tblr-primary-fg
 
-INITIAL = (
-    '<text x="14" y="20" font-family="system-ui, sans-serif" font-size="16" font-weight="700" text-anchor="middle"'
-    ' fill="#fff">{}</text>'
-)
+INITIAL = '<text x="14" y="20" style="font: 700 16px system-ui, sans-serif; text-anchor: middle" fill="#fff">{}</text>'
 P = (
     '<path d="M11 20V8h4.2a3.7 3.7 0 0 1 0 7.4H11" fill="none" stroke="#fff" stroke-width="2.6"'
     ' stroke-linecap="round" stroke-linejoin="round"/>'
@@ -175,7 +172,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def initial_of(name: str) -> str:
-    """The letter or digit that stands for the product where there is no logo."""
+    """The character that stands for the product where there is no logo."""
     return next((one for one in name.upper() if one.isalnum()), "")
 
 

@@ -45,7 +45,7 @@ class _Reader:
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = lambda _: self.path.pop()
-        self.parser.CharacterDataHandler = self.text
+        self.parser.CharacterDataHandler = self.characters
         self.parser.StartDoctypeDeclHandler = self.doctype
         self.parser.ProcessingInstructionHandler = lambda target, _: _refuse(f"<?{target}?>")
 
@@ -65,7 +65,7 @@ class _Reader:
         if tag == "svg":
             self.size = _size(attributes)
 
-    def text(self, text: str) -> None:
+    def characters(self, text: str) -> None:
         if self.path[-1] == "style" and ELSEWHERE.search(text):
             _refuse("a style that loads something")
 

@@ -44,10 +44,10 @@ def shortages(one: Import, importer: Importer) -> Sequence[Shortage]:
     if not importer.resource.are_people:
         return ()
     overwrites = one.options.get("overwrites", ())
-    rows = (
-        union_all(_created(one), _updated(one, overwrites)) if {"role", "is_active"} & {*overwrites} else _created(one)
-    )
-    each = rows.subquery()
+    counts: list[Any] = [_created(one)]
+    if {"role", "is_active"} & {*overwrites}:
+        counts.append(_updated(one, overwrites))
+    each: Any = union_all(*counts).subquery()
     needed = cast(func.sum(each.c.new) + func.greatest(func.sum(each.c.more), 0), Integer).label("needed")
     wanted = select(each.c.home, needed).group_by(each.c.home).subquery()
     used = seats_in(Organization.id).label("used")

@@ -45,7 +45,7 @@ def shortages(one: Import, importer: Importer) -> Sequence[Shortage]:
         return ()
     overwrites = one.options.get("overwrites", ())
     counts: list[Any] = [_created(one)]
-    if {"role", "is_active"} & {*overwrites}:
+    if {"role", "is_active", "activates_on"} & {*overwrites}:
         counts.append(_updated(one, overwrites))
     each: Any = union_all(*counts).subquery()
     needed = cast(func.sum(each.c.new) + func.greatest(func.sum(each.c.more), 0), Integer).label("needed")
@@ -64,7 +64,7 @@ def shortages(one: Import, importer: Importer) -> Sequence[Shortage]:
 
 def _created(one: Import) -> Any:
     """The seats of new people, by organization."""
-    is_on = func.coalesce(ImportRow.is_active, True)
+    is_on = and_(func.coalesce(ImportRow.is_active, True), ImportRow.activates_on.is_(None))
     is_super = func.coalesce(ImportRow.role, role_of(one)) == Role.SUPER_ADMIN
     rows = ImportRow.import_id == one.id, ImportRow.verdict == "create", ImportRow.home_id.is_not(None)
     counted = select(ImportRow.home_id.label("home"), func.count().label("new"), literal(0).label("more"))
@@ -74,6 +74,8 @@ def _created(one: Import) -> Any:
 def _updated(one: Import, overwrites: Sequence[str]) -> Any:
     """How many more seats people take who are overwritten, by organization."""
     is_on: Any = func.coalesce(ImportRow.is_active, User.is_active) if "is_active" in overwrites else User.is_active
+    if "activates_on" in overwrites:
+        is_on = and_(is_on, ImportRow.activates_on.is_(None))
     role: Any = func.coalesce(ImportRow.role, User.role) if "role" in overwrites else User.role
     seat = [
         case((and_(is_active, kind != Role.SUPER_ADMIN), 1), else_=0)

@@ -33,8 +33,8 @@ HEADINGS = {
     "is_blocked": ("blockcredential", "blocksignin", "blocked", "suspended", "deactivated", "disabled", "gesperrt"),
     "activates_on": (
         "firstdayofaccess", "activateson", "startdate", "contractstartdate", "hiredate", "employeehiredate",
-        "joiningdate", "dateofjoining", "joindate", "firstday", "validfrom", "eintrittsdatum", "eintritt", "vertragsbeginn",
-        "datedentrée", "datedentree", "datedembauche",
+        "joiningdate", "dateofjoining", "joindate", "firstday", "validfrom", "eintrittsdatum", "eintritt",
+        "vertragsbeginn", "datedentrée", "datedentree", "datedembauche",
     ),
     "expires_on": (
         "lastdayofaccess", "expires", "expireson", "expiry", "expirydate", "expirationdate", "expirationtimestamp",

@@ -242,9 +242,8 @@ class Listing(ListUrls):
 
     @property
     def _finds(self) -> bool:
-        """Whether a database function finds the page: inside a tenant always, otherwise if it ranks."""
-        is_asked = bool(self.q) and self._can_find
-        return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
+        """Whether a database function finds the page."""
+        return bool(self.q) and self._can_find
 
     @property
     def _is_counted_as_found(self) -> bool:

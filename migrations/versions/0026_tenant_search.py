@@ -7,8 +7,8 @@ from pathlib import Path
 from migrations.helpers.online import committing, make_next, put_next
 from migrations.helpers.scripts import run, run_file
 
-revision = "0025_tenant_search"
-down_revision = "0024_brand"
+revision = "0026_tenant_search"
+down_revision = "0025_first_day"
 branch_labels = None
 depends_on = None
 
@@ -28,4 +28,4 @@ def downgrade() -> None:
     """Without removing the extension, because others may use it by now."""
     make_next(INDEX, "users", ["search_text"], **GIN)
     put_next(INDEX)
-    run(Path(__file__).with_name("0025_tenant_search_former.sql").read_text(encoding="utf-8"))
+    run(Path(__file__).with_name("0026_tenant_search_former.sql").read_text(encoding="utf-8"))

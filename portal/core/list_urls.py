@@ -55,7 +55,7 @@ class ListUrls:
         own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
         kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
-        counts: list[Count | None] = [Count(number) for number in self._tally]
+        counts: list[Count | None] = [Count.bounded(number, self.source.tallied_to) for number in self._tally]
         counts = counts or [None] * len(self.source.tabs)
         return [
             Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status, count)

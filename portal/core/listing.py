@@ -91,12 +91,17 @@ class Listing(ListUrls):
         elif not (more or backward or self._after):
             total = Count(len(rows))
         elif bound is not None:
-            total = Count.bounded(rows[0].counted if rows else 0, bound)
+            total = Count.bounded(self._number_of(rows), bound)
         else:
             total = Count(self.about or 0, "about")
         if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
+
+    def _number_of(self, rows: Sequence[Row[Any]]) -> int:
+        if self._tally and not self._is_divided:
+            return self._tally[list(self.source.tabs).index(self.status)]
+        return rows[0].counted if rows else 0
 
     def _kept_statement(self) -> tuple[Rows, float | None]:
         """The whole statement and the bound of its count, remembered for lists without search and filters."""
@@ -116,14 +121,21 @@ class Listing(ListUrls):
     def _whole_statement(self) -> tuple[Rows, float | None]:
         """The statement of the page with its number of rows, and the bound of that number, None if it doesn't count."""
         statement = self._page_statement()
+        if (tally := self._tallying) is not None:
+            statement = statement.add_columns(tally.label("tally"))
+            if not self._is_divided:
+                return statement, self.source.tallied_to
         counting = self._counting() if self._known_total is None else None
         if counting:
             statement = statement.add_columns(counting[0].label("counted"))
-        if (tally := self._tallying) is not None:
-            statement = statement.add_columns(tally.label("tally"))
         if self.q:
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         return statement, counting[1] if counting else None
+
+    @property
+    def _is_divided(self) -> bool:
+        """Whether a filter applies to this tab only, so that the tally counts more rows than the list has."""
+        return any(self.source.filters[name].divides for name in self.filters)
 
     @property
     def _tallying(self) -> Any:
@@ -230,9 +242,8 @@ class Listing(ListUrls):
 
     @property
     def _finds(self) -> bool:
-        """Whether a database function finds the page: inside a tenant always, otherwise if it ranks."""
-        is_asked = bool(self.q) and self._can_find
-        return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
+        """Whether a database function finds the page."""
+        return bool(self.q) and self._can_find
 
     @property
     def _is_counted_as_found(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -124,3 +125,4 @@ class Source:
     total: Count | None = None  # the number of rows without filters, if it is known
     is_kept: bool = False  # whether its rows, tabs and sort orders are built once, so that statements can be kept
     tally: Callable[[Any], Any] | None = None  # Listing -> an array with the number of rows of each tab, or None
+    tallied_to: float = math.inf  # the bound of these numbers

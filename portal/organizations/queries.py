@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 
+from portal.core.counts import BOUND
 from portal.core.db import db
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
 from portal.core.sources import named_tabs
+from portal.core.tallies import tally_of
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.organizations.models import Organization
 from portal.organizations.permissions import ORGANIZATIONS_LIST
@@ -35,7 +37,9 @@ def listing(
     arguments: Mapping[str, str], path: str, *columns: Any, filters: Mapping[str, Filter] = NO_FILTERS
 ) -> Listing:
     """The list of organizations for these URL arguments, with further columns and filters."""
-    return Listing(Source(Organization, select(*COLUMNS, *columns), TABS, filters, best=_best), arguments, path)
+    rows = select(*COLUMNS, *columns)
+    source = Source(Organization, rows, TABS, filters, best=_best, tally=tally_of, tallied_to=BOUND)
+    return Listing(source, arguments, path)
 
 
 def _best(listing: Listing) -> Sort:

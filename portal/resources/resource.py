@@ -10,19 +10,19 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, Select, bindparam, case, inspect, select, true
+from sqlalchemy import ColumnElement, case, inspect, select, true
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
 from portal.core.bulk import Setting
 from portal.core.db import db
+from portal.core.entities import Detail
 from portal.core.errors import Missing
 from portal.core.keys import read_key
 from portal.core.listing import Filter, Listing
 from portal.core.models import Record
 from portal.core.policy import Permissions, allows
 from portal.core.records import Records
-from portal.core.scoping import kept
 from portal.core.terms import begins_with, is_called, matches, words_of
 from portal.resources.bulk import BulkAction
 from portal.resources.cells import table_rows
@@ -49,6 +49,7 @@ class Resource(ABC, Generic[Row]):
     searched: ClassVar[str] = "Name"  # the searched fields, as the placeholder of the search
     typed_as: ClassVar[str] = "Name"  # what people enter to identify a row, as a field's placeholder
     columns: ClassVar[Sequence[Column]]
+    shown_with: ClassVar[Sequence[Any]] = ()  # relationships to at most one row, loaded with a row for its pages
     empty: ClassVar[Mapping[str, Empty]]  # by tab; deleted rows have a default
     new_form: type[NewForm]
     edit_form: type[EditForm]
@@ -239,14 +240,12 @@ class Resource(ABC, Generic[Row]):
     # One row
 
     @cached_property
-    def detailed(self) -> Select[Row]:
-        """The statement for the row with the key `row_id`, with related data that its pages show."""
-        return kept(select(self.records.model).where(self.records.model.id == bindparam("row_id")))
+    def _detail(self) -> Detail[Row]:
+        return Detail(self.records.model, self.shown_with)
 
     def one(self, row_id: uuid.UUID, *, with_deleted: bool = False) -> Row:
-        """The row. Raises Missing if there is none."""
-        options = {"with_deleted": with_deleted}
-        row: Row | None = db.session.scalar(self.detailed, {"row_id": row_id}, execution_options=options)
+        """The row, with the rows that `shown_with` names. Raises Missing if there is none."""
+        row = self._detail.one(row_id, with_deleted=with_deleted)
         if row is None:
             raise Missing
         return row
@@ -260,7 +259,7 @@ class Resource(ABC, Generic[Row]):
         return {}
 
     def organization_deleted(self, row: Row) -> bool:
-        """Whether a row that isn't deleted itself belongs to a deleted organization. `detailed` loads it."""
+        """Whether a row that isn't deleted itself belongs to a deleted organization, which it is shown with."""
         organization = getattr(row, "organization", None)
         return bool(organization and organization.is_deleted) and not row.is_deleted
 

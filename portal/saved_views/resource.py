@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from flask import flash
 from flask_login import current_user
-from sqlalchemy import Select
-from sqlalchemy.orm import contains_eager
 
 from portal.core.listing import Filter, Listing
 from portal.organizations.models import Organization
@@ -40,6 +37,7 @@ class SavedViews(Resource[SavedView]):
     icon = "list-check"
     is_square = True
     about = "Lists that people saved with filters, sorting and columns."
+    shown_with = (SavedView.organization,)
     columns = (
         Column("name", "Name", "title"),
         Column("organization_name", "Organization", "text", permission=USERS_ANY_TENANT),
@@ -78,10 +76,6 @@ class SavedViews(Resource[SavedView]):
             "Deleted": SavedView.deleted_at,
             "ID": SavedView.id,
         }
-
-    @cached_property
-    def detailed(self) -> Select[SavedView]:
-        return super().detailed.outerjoin(SavedView.organization).options(contains_eager(SavedView.organization))
 
     def subtitle_of(self, row: Any) -> str:
         return self.list_of(row)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
 
+from portal.core.counts import BOUND
 from portal.core.listing import Filter, Listing, Source
 from portal.core.sources import named_tabs
+from portal.core.tallies import tally_of
 from portal.organizations.models import Organization
 from portal.organizations.queries import SLUG, filter_by
 from portal.teams.models import Team
 
-TABS = named_tabs(Team, Team.organization_id.not_in(Organization.deleted_keys()))
+GONE = Organization.deleted_keys()
+TABS = named_tabs(Team, Team.organization_id.not_in(GONE))
 ORGANIZATION = filter_by(Team.organization_id)
 COLUMNS = (Team.id, Team.name, Team.description, Team.created_at, Team.deleted_at, Team.organization_id)
+tally = partial(tally_of, hidden=GONE)
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter], people: Any) -> Listing:
     """The list of teams for these URL arguments. `people` is the column that counts them."""
     name = func.coalesce(Organization.name, "").label("organization_name")
     rows = select(*COLUMNS, name, SLUG, people).outerjoin(Organization, Organization.id == Team.organization_id)
-    return Listing(Source(Team, rows, TABS, {"organization": ORGANIZATION, **filters}), arguments, path)
+    known = {"organization": ORGANIZATION, **filters}
+    return Listing(Source(Team, rows, TABS, known, tally=tally, tallied_to=BOUND), arguments, path)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
-
-from sqlalchemy import Select
-from sqlalchemy.orm import contains_eager
 
 from portal.core.counts import Count
 from portal.core.listing import Filter, Listing
@@ -46,6 +42,7 @@ class Teams(Resource[Team]):
     searched = "Name or description"
     is_square = True
     setting = SettingTeams
+    shown_with = (Team.organization,)
     columns = (
         Column("name", "Name", "title", exported=("Name", "Description")),
         Column("organization_name", "Organization", "text", linked_organization, permission=USERS_ANY_TENANT),
@@ -78,10 +75,6 @@ class Teams(Resource[Team]):
             "Deleted": Team.deleted_at,
             "ID": Team.id,
         }
-
-    @cached_property
-    def detailed(self) -> Select[Team]:
-        return super().detailed.outerjoin(Team.organization).options(contains_eager(Team.organization))
 
     def subtitle_of(self, row: Any) -> str:
         return row.description or ""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cached_property
 from typing import Any, cast
 
 from flask import flash
-from sqlalchemy import ColumnElement, Select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import ColumnElement
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
@@ -58,6 +56,7 @@ class People(Resource[User]):
     searched = "Name or email"
     typed_as = "Email or full name"
     columns = COLUMNS
+    shown_with = (User.organization,)
     empty = {
         "active": Empty(
             "No people yet",
@@ -205,12 +204,6 @@ class People(Resource[User]):
             return text
         state = "" if row.email_verified else " The address is not confirmed yet."
         return f"{text} {row.name} signs in with {readable_email(row.email)} again.{state}"
-
-    @cached_property
-    def detailed(self) -> Select[User]:
-        """With the organization, which isn't loaded later."""
-        joined = super().detailed.outerjoin(Organization, Organization.id == User.organization_id)
-        return joined.options(contains_eager(User.organization))
 
     def prefetched(self, row_id: uuid.UUID) -> dict[str, Any]:
         return {

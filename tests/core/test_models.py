@@ -224,6 +224,7 @@ def test_every_table_declares_its_rules() -> None:
         "SearchWord": set(),
         "Unadministered": set(),
         "ListArrangement": set(),
+        "BrandVersion": set(),
         "SavedView": {TenantOwned, Audited, SoftDeletable},
         "Job": {TenantOwned},
         "Import": {TenantOwned},

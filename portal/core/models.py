@@ -39,6 +39,7 @@ from portal.core.row_security import OWN_TENANT
 
 BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
 NOT_DELETED = text("deleted_at IS NULL")
+CHANGED = text("updated_at DESC"), text("id DESC")
 NAMING = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_name)s_key",

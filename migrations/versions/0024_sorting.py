@@ -22,9 +22,6 @@ WITH_ZONE = sa.text("deleted_at IS NULL AND time_zone IS NOT NULL")
 NAME, ZONE = sa.text('sort_name COLLATE "C"'), sa.text('time_zone COLLATE "C"')
 NEWEST, CHANGED = sa.text("id DESC"), sa.text("updated_at DESC")
 LAST, INVITED = sa.text("deleted_at DESC"), sa.text("invited_at DESC")
-CREATED = sa.text("created_at DESC")
-STATE = ["is_active", "organization_id", "invited_at", "accepted_at"]
-KIND = ["role", "email_verified", "has_two_factor"]
 MADE: tuple[tuple[str, list[str | sa.TextClause], sa.TextClause, list[str] | None], ...] = (
     ("users_organization_expires_on_idx", ["organization_id", "expires_on", "id"], EXPIRING, None),
     ("users_time_zone_idx", [ZONE, "id"], WITH_ZONE, None),
@@ -40,16 +37,11 @@ MADE: tuple[tuple[str, list[str | sa.TextClause], sa.TextClause, list[str] | Non
 
 def upgrade() -> None:
     """Counting the invitations that expire soon now uses the index on all open ones."""
-    make_next(
-        "users_created_at_idx", "users", [CREATED, NEWEST],
-        postgresql_include=[*STATE, *KIND, "search_text"], postgresql_where=ACTIVE,
-    )  # fmt: skip
     make_next("users_expires_on_idx", "users", ["expires_on", "id"], postgresql_where=EXPIRING)
     for name, columns, condition, include in MADE:
         make_index(name, "users", columns, postgresql_where=condition, postgresql_include=include)
     for table in ("organizations", "teams"):
         make_index(f"{table}_updated_at_idx", table, [CHANGED, NEWEST], postgresql_where=ACTIVE)
-    put_next("users_created_at_idx")
     put_next("users_expires_on_idx")
     run("DROP INDEX users_expiring_idx")
     run_file(__file__)
@@ -59,11 +51,6 @@ def downgrade() -> None:
     including = ["organization_id", "role"]
     make_index("users_expiring_idx", "users", ["invited_at"], postgresql_where=UNREVOKED, postgresql_include=including)
     make_next("users_expires_on_idx", "users", ["expires_on"], postgresql_where=EXPIRING)
-    make_next(
-        "users_created_at_idx", "users", [CREATED, NEWEST],
-        postgresql_include=[*STATE, "search_text"], postgresql_where=ACTIVE,
-    )  # fmt: skip
-    put_next("users_created_at_idx")
     put_next("users_expires_on_idx")
     run(f"DROP INDEX {', '.join(name for name, *_ in MADE)}, organizations_updated_at_idx, teams_updated_at_idx")
     run(Path(__file__).with_name(f"{revision}_former.sql").read_text(encoding="utf-8"))

@@ -25,9 +25,10 @@ SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
 # For lists of rows that belong to an organization. Empty if it is deleted, because another may use the same slug.
 SLUG = case((Organization.deleted_at.is_not(None), null()), else_=Organization.slug).label("organization_slug")
-SIZES: Any = OrganizationSize.__table__.alias("sizes")
-_size = Owner(SIZES, SIZES.c.organization_id, SIZES.c.people, Organization.id, true(), number)
-BY_SIZE = Sort(SIZES.c.people, groups=(Group(true(), Organization.created_at, owner=_size),))
+_size = Owner(
+    OrganizationSize, OrganizationSize.organization_id, OrganizationSize.people, Organization.id, true(), number
+)
+BY_SIZE = Sort(OrganizationSize.people, groups=(Group(true(), Organization.created_at, owner=_size),))
 TABS = named_tabs(Organization, true(), people=BY_SIZE)
 COLUMNS = (
     Organization.id,

@@ -9,9 +9,9 @@ from sqlalchemy import select, true
 from portal.core.grouping import Group, Owner
 from portal.organizations.models import Organization
 
-# The table, because the session hides deleted organizations. PostgreSQL would first join these, without an index in
-# their order, and then sort everything, unless the subquery has an order.
-HOMES: Any = Organization.__table__.alias("home")
+# PostgreSQL would join deleted organizations, which have no index in this order, and sort everything afterwards,
+# unless they are a subquery that has an order.
+HOMES: Any = Organization.every_row("home")
 _gone = select(HOMES.c.id, HOMES.c.sort_name.collate("C").label("sort_name")).where(HOMES.c.deleted_at.is_not(None))
 GONE: Any = _gone.order_by("sort_name", "id").subquery("gone")
 

@@ -30,16 +30,7 @@ INDEXES = (
         text("created_at DESC"),
         text("id DESC"),
         postgresql_where=NOT_DELETED,
-        postgresql_include=[
-            "is_active",
-            "organization_id",
-            "invited_at",
-            "accepted_at",
-            "role",
-            "email_verified",
-            "has_two_factor",
-            "search_text",
-        ],
+        postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
     ),
     Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
     Index(

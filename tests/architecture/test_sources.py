@@ -56,7 +56,8 @@ CONFINED = {
     r"time_ns": ("core/keys.py",),
     r"\bos\.(environ|getenv)\b|\bgetenv\b": ("config.py", "postgres/programs.py"),  # passes the environment on
     r"\.deleted_at\.is_\(None\)": (
-        "core/", "resources/relation.py", "users/queries.py", "users/tabs.py", "users/membership.py", "organizations/sorting.py",
+        "core/", "resources/relation.py", "users/queries.py", "users/tabs.py", "users/membership.py",
+        "organizations/sorting.py",
     ),
     r"render_template": ("web/rendering.py",),
     r"request\.(path|full_path|url|base_url)\b": (

@@ -31,6 +31,10 @@ from portal.auth.emails import WRITERS
 from portal.auth.mailed import bp as links
 from portal.auth.owners import owner_of
 from portal.auth.views import bp as auth
+from portal.brand.actions import BRAND
+from portal.brand.commands import newer_than
+from portal.brand.permissions import BRAND_WRITE
+from portal.brand.views import bp as branding
 from portal.cli import plain
 from portal.cli.checks import CHECKS as INSTALLATION
 from portal.cli.commands import COMMANDS
@@ -60,7 +64,7 @@ from portal.jobs.permissions import JOBS_READ, JOBS_WRITE
 from portal.jobs.views import bp as jobs
 from portal.mail.checks import CHECKS as MAIL
 from portal.mail.cli import worker
-from portal.mail.commands import remove_failed, remove_kept
+from portal.mail.commands import RETENTION as EMAIL_RETENTION
 from portal.mail.message import Writer, writers
 from portal.mail.permissions import OUTBOX_READ
 from portal.mail.queue import recurring, retention_rules, work_in_background
@@ -93,7 +97,7 @@ from portal.users.permissions import USERS as PEOPLE
 from portal.users.queries import names_of
 from portal.users.resource import resource as persons
 from portal.users.views import bp as users
-from portal.web import activity_feed, people, reauthentication, session
+from portal.web import activity_feed, brand, people, reauthentication, session
 from portal.web.destinations import page
 from portal.web.error_pages import REFUSED
 from portal.web.given import Link, Provision, actions, current_settings, found, lists, navigation, permissions
@@ -243,17 +247,15 @@ FEATURES = (
         links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, _has_outbox, also="emails", key="m"),),
         commands=(worker,),
         checks=MAIL,
-        retention=(
-            RetentionRule(
-                "emails in the outbox", lambda settings: timedelta(days=settings.keep_emails_days), remove_kept
-            ),
-            RetentionRule(
-                "emails that could not be sent",
-                lambda settings: timedelta(days=settings.keep_emails_days),
-                remove_failed,
-            ),
-        ),
+        retention=EMAIL_RETENTION,
         background=(work_in_background,),
+    ),
+    Feature(
+        pages=(branding,),
+        permissions=(BRAND_WRITE,),
+        actions=(BRAND,),
+        provides=(brand.newer_than.by(newer_than),),
+        found=(page("Branding", "adjustments-horizontal", "brand.index", BRAND_WRITE, also="logo color product name"),),
     ),
     Feature(
         pages=(search,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import secrets
 import shutil
@@ -28,6 +29,7 @@ from portal.core.db import db
 from portal.isolation.rehearsal import rolled_back
 from portal.postgres.embedded import Embedded
 from portal.postgres.roles import ROLES
+from portal.web import brand
 
 PREFIX = f"portal_test_{os.getpid()}_"
 NAMED_SERVER = os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
@@ -173,6 +175,7 @@ COMPILED = Compiled()
 def app_for(database_url: str, **changes: Any) -> Flask:
     app = create_app(settings_for(database_url, **changes))
     app.testing = True
+    brand.hold(app, math.inf)
     app.jinja_env.bytecode_cache = COMPILED
     return app
 
@@ -273,5 +276,6 @@ def rolled_back_after(request: pytest.FixtureRequest) -> Iterator[None]:
     with app.app_context():
         engine = db.engine
     counts.forget()
+    brand.hold(app, math.inf)
     with rolled_back(engine):
         yield

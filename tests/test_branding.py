@@ -62,9 +62,9 @@ def test_names_that_are_empty_too_long_or_contain_braces_are_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>', "SVG isn't accepted"),
-        (b"", "must be a PNG or WebP image"),
-        (PNG[:20], "must be a PNG or WebP image"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>', "can't contain <script>"),
+        (b"", "must be a PNG, WebP or SVG image"),
+        (PNG[:20], "must be a PNG, WebP or SVG image"),
         (PNG.replace(struct.pack(">I", 64), struct.pack(">I", 1025)), "at most 1024 pixels"),
         (PNG.replace(struct.pack(">I", 32), struct.pack(">I", 0)), "at most 1024 pixels"),
         (PNG + b"\0" * 200_000, "must be at most 200 kB"),
@@ -97,7 +97,10 @@ def test_name_accent_and_logo_appear_in_titles_styles_and_authenticator_apps(
     assert "light-dark(#0b6e4f, #" in style.text
     image = client.get(style.text.split('url("')[1].split('"')[0])
     assert (image.data, image.mimetype) == (PNG, "image/png")
-    for answer in (style, image):
+    icon = client.get(page.split('rel="icon" href="')[1].split('"')[0])
+    assert 'fill="#0b6e4f"' in icon.text
+    assert ">C</text>" in icon.text
+    for answer in (style, image, icon):
         assert "immutable" in answer.headers["Cache-Control"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     with app.app_context():

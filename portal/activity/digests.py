@@ -19,6 +19,7 @@ from portal.activity import follows, queries
 from portal.activity.entries import Entry, entries_of
 from portal.activity.models import Follow
 from portal.activity.permissions import ACTIVITY_READ
+from portal.activity.wording import action_of
 from portal.auth.owners import owner_of
 from portal.core.actor import SYSTEM, Actor
 from portal.core.clock import bind_zone, local, now, unbind_zone
@@ -47,6 +48,7 @@ class Section:
     title: str
     entries: Sequence[Entry]
     total: int
+    signs: int  # how many of them are about signing in
 
 
 def send_due() -> None:
@@ -109,7 +111,8 @@ def _section(one: Follow, since: datetime, until: datetime, reader: uuid.UUID) -
     period = Operation.at >= since, Operation.at < until, Operation.actor_id.is_distinct_from(reader)
     newest = queries.operations().where(*about, *period).order_by(Operation.at.desc(), Operation.key.desc())
     rows = db.session.execute(newest.limit(COUNTED + 1), execution_options={"with_deleted": True}).all()
-    return Section(resources()[table].title_of(row), entries_of(rows[:NAMED], briefly=True), len(rows))
+    signs = sum(action_of(event).is_sign_in for event in rows)
+    return Section(resources()[table].title_of(row), entries_of(rows[:NAMED], briefly=True), len(rows), signs)
 
 
 def digest(user_id: uuid.UUID, _event: int | None) -> Email | None:
@@ -150,12 +153,19 @@ def _sections(owner: Actor, followed: Sequence[Follow], reader: uuid.UUID) -> li
 
 
 def _lines(section: Section) -> list[str]:
-    more = "More than " if section.total > COUNTED else ""
-    total = number_of(min(section.total, COUNTED), "change")
-    lines = [f"{section.title}: {more.lower()}{total}"]
+    lines = [f"{section.title}: {_total(section)}"]
     for one in section.entries:
         at = local(one.at)
         lines.append(f"{at.day} {at:%b, %H:%M}: {' '.join(filter(None, (one.actor, one.what, one.subject)))}")
     if section.total > NAMED:
         lines.append("Activity lists the rest.")
     return lines
+
+
+def _total(section: Section) -> str:
+    """How much happened: signing in and out, also failing to, is counted apart from changes."""
+    if section.total > COUNTED:
+        return f"more than {COUNTED} changes and sign-in events" if section.signs else f"more than {COUNTED} changes"
+    changes, signs = section.total - section.signs, section.signs
+    counted = ((changes, "change", "changes"), (signs, "sign-in event", "sign-in events"))
+    return ", ".join(number_of(*one) for one in counted if one[0])

@@ -23,7 +23,7 @@ from portal.users.commands import KILLS_LINKS
 from portal.users.models import full_name, invitation_of
 from portal.users.queries import admins_to_ask, names_of
 from portal.web.agents import browser_of
-from portal.web.jinja import product
+from portal.web.brand import product
 from portal.web.zones import zone_named
 
 NOT_YOU = "If this wasn’t you, set a new password immediately and tell your administrator."

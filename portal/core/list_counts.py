@@ -13,7 +13,7 @@ from portal.core import counts
 from portal.core.actor import current_actor
 from portal.core.counts import Count
 from portal.core.db import db
-from portal.core.list_urls import BEST, ListUrls
+from portal.core.list_urls import ListUrls
 from portal.core.sources import Found, Rows
 
 
@@ -52,9 +52,8 @@ class ListCounts(ListUrls):
 
     @property
     def _finds(self) -> bool:
-        """Whether a database function finds the page: inside a tenant always, otherwise if it ranks."""
-        is_asked = bool(self.q) and self._can_find
-        return is_asked and (self.sort == BEST or not current_actor().is_unlimited)
+        """Whether a database function finds the page."""
+        return bool(self.q) and self._can_find
 
     @property
     def _is_counted_as_found(self) -> bool:

@@ -186,17 +186,14 @@ class Listing(ListCounts):
         return self._joined(self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id))
 
     def _grouped(self) -> Grouped:
+        """Few rows are looked up first, those of searches by a database function; in a tenant, all of searches."""
         is_few = self.is_filtered and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
-        is_found = self._finds or is_few
-        down, most = self._downward(), self.per_page + 1
-        return Grouped(
-            self._groups, self.source.entity.id, self._of_list, down, self._grouped_place, most, is_found=is_found
-        )
+        finds = self._finds and (is_few or not current_actor().is_unlimited)
+        narrowed = self._only_found if finds else self._narrowed
+        key, down, most = self.source.entity.id, self._downward(), self.per_page + 1
+        return Grouped(self._groups, key, narrowed, down, self._grouped_place, most, is_found=is_few or finds)
 
-    def _of_list(self, statement: Rows) -> Rows:
-        """Only rows of the list, which a database function finds for some searches."""
-        if not self._finds:
-            return self._narrowed(statement)
+    def _only_found(self, statement: Rows) -> Rows:
         return statement.where(self.source.entity.id.in_(select(self._find(Found(ALL, down=False)).c.id)))
 
     def _read_grouped(self, text: str) -> str:

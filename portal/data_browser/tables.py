@@ -30,6 +30,7 @@ ABOUT = {
     "alembic_version": "The migration that was applied last.",
     "api_tokens": "API tokens that people created for their scripts.",
     "authenticators": "Authenticator apps for two-factor authentication.",
+    "brands": "Versions of the product name, accent color and logo.",
     "daily_totals": "How many people came and left, and how many sign-ins there were, by day and organization.",
     "follows": "Organizations and people that somebody follows, for a daily email.",
     "idempotency_keys": "Responses to programs, for repeated requests.",

@@ -118,7 +118,7 @@ def _first_rows(one: Import, fields: Sequence[str]) -> list[Row]:
 
 def _order_of_dates(one: Import, some: Sequence[Row]) -> str:
     """The order of day and month. If the first rows leave it open, all rows are read until one decides."""
-    places = [place for place, field in enumerate(one.fields) if field == "expires_on"]
+    places = [place for place, field in enumerate(one.fields) if field in ("activates_on", "expires_on")]
 
     def days(rows: Iterable[Row]) -> Iterator[str]:
         return (cells[place] for _, cells in rows for place in places if place < len(cells))

@@ -36,22 +36,25 @@ def order_of(cells: Iterable[str]) -> str:
     return order
 
 
-def day_in(cell: str, order: str) -> date | None:
-    """The date in a cell; None for accounts that never expire. Raises ValueError with a sentence without its period."""
+def day_in(cell: str, order: str, *, ends: bool = True) -> date | None:
+    """The date in a cell; None for accounts that never expire. Raises ValueError with a sentence without its period.
+
+    `ends`: a time of Active Directory is midnight after the last day, not before the first one.
+    """
     if cell.strip().lower() in NEVER:
         return None
     found = EITHER.fullmatch(cell)
     if found and order not in ORDERS and found[1].lstrip("0") != found[2].lstrip("0"):
         raise ValueError(f"“{cell[:40]}” can be read in two ways. Choose the order of day and month above")
-    day = _day(cell, is_month_first=order == "mdy")
+    day = _day(cell, is_month_first=order == "mdy", ends=ends)
     if day is None or not BOUNDS[0] <= day <= BOUNDS[1]:
         raise ValueError(f"“{cell[:40]}” is not a valid date. Use year-month-day, such as 2030-12-31")
     return day
 
 
-def _day(cell: str, *, is_month_first: bool) -> date | None:
+def _day(cell: str, *, is_month_first: bool, ends: bool) -> date | None:
     if FILE_TIME.fullmatch(cell):
-        return (FILE_EPOCH + timedelta(microseconds=int(cell) // 10 - 1)).date()  # it ends at midnight
+        return (FILE_EPOCH + timedelta(microseconds=int(cell) // 10 - ends)).date()
     if SERIAL.fullmatch(cell):
         return EPOCH + timedelta(days=int(float(cell)))
     if found := YEAR_FIRST.fullmatch(cell):

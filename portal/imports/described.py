@@ -164,7 +164,7 @@ def _staged(fields: Sequence[str], defaults: Mapping[str, str], number: int, row
     line, cells = row
     texts = {field: cell for field, cell in zip(fields, cells, strict=False) if field and cell}
     text = beginning([texts["name"]] if "name" in texts else cells)
-    return (number, line, text, None, None, None, None, None, None, None, "create", None, None,
+    return (number, line, text, None, None, None, None, None, None, None, None, "create", None, None,
             json.dumps({**defaults, **texts}))  # fmt: skip
 
 

@@ -89,6 +89,7 @@ class ImportRow(TenantOwned, Base):
     last_name: Mapped[str | None]
     role: Mapped[Role | None]
     is_active: Mapped[bool | None]
+    activates_on: Mapped[date | None]  # in the future when the file was read
     expires_on: Mapped[date | None]
     home_id: Mapped[uuid.UUID | None]  # the organization of the new person
     values: Mapped[dict[str, str] | None] = mapped_column(JSONB)

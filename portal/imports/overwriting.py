@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import cast, func, select
+from sqlalchemy import case, cast, func, null, select
 
 from portal.core.db import db
 from portal.imports.models import Import, ImportRow
@@ -15,8 +15,13 @@ from portal.users.commands import users
 from portal.users.models import User
 
 FIELDS = {"first_name": "First name", "last_name": "Last name", "role": "Role", "is_active": "Status",
-          "expires_on": "Last day of access"}  # fmt: skip
-TOGETHER = (("first_name", "last_name"), ("role",), ("is_active",), ("expires_on",))  # each with rules of its own
+          "activates_on": "First day of access", "expires_on": "Last day of access"}  # fmt: skip
+TOGETHER = (
+    ("first_name", "last_name"),
+    ("role",),
+    ("is_active", "activates_on"),
+    ("expires_on",),
+)  # each with rules of its own
 UNCHANGED = "Unchanged"
 
 
@@ -69,15 +74,19 @@ def lock(one: Import, ids: Sequence[uuid.UUID]) -> None:
 
 def _changes(one: Import, *, undoes: bool = False) -> list[SettingPeople]:
     chosen = one.options.get("overwrites", ())
-    values = ({name: _value(one.id, name, undoes) for name in names if name in chosen} for names in TOGETHER)
+    written = {*chosen, *(["is_active"] if "activates_on" in chosen else [])}
+    values = ({name: _value(one.id, name, chosen, undoes) for name in names if name in written} for names in TOGETHER)
     return [SettingPeople(users, some, UNCHANGED) for some in values if some]
 
 
-def _value(import_id: uuid.UUID, name: str, undoes: bool) -> Any:
+def _value(import_id: uuid.UUID, name: str, chosen: Sequence[str], undoes: bool) -> Any:
     """The value in the row of a person, as an expression that uses the index on key."""
     column = getattr(User, name)
     before = cast(ImportRow.before[name].astext, column.type)
-    row = select(before if undoes else getattr(ImportRow, name)).where(
+    after: Any = getattr(ImportRow, name) if name in chosen else null()
+    if name == "is_active" and "activates_on" in chosen:
+        after = case((ImportRow.activates_on.is_not(None), False), else_=after)
+    row = select(before if undoes else after).where(
         ImportRow.import_id == import_id, ImportRow.key == func.lower(User.email), ImportRow.verdict == "update"
     )
     found = row.correlate(User).scalar_subquery()

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from portal.core.actor import Role
+from portal.core.clock import now
 from portal.core.email_addresses import canonical_email
 from portal.core.text import has_control, tidy
 from portal.imports.dates import day_in
@@ -28,6 +29,7 @@ class Values(NamedTuple):
     last_name: str | None
     role: Role | None
     is_active: bool | None
+    activates_on: date | None  # in the future
     expires_on: date | None
     home_id: uuid.UUID | None
 
@@ -63,13 +65,21 @@ class Parser:
         first, last = self._names(texts)
         role = self._role(texts["role"]) if "role" in texts else None
         home = self._home(texts["organization"]) if "organization" in texts else self.home
-        return Values(email, first, last, role, self._status(texts), self._expiry(texts.get("expires_on")), home)
+        return Values(email, first, last, role, self._status(texts), *self._days(texts), home)
 
-    def _expiry(self, text: str | None) -> date | None:
+    def _days(self, texts: Mapping[str, str]) -> tuple[date | None, date | None]:
+        """The first and last day of access. A first day that has come has no effect."""
+        first, last = self._day(texts, "activates_on"), self._day(texts, "expires_on")
+        if first and last and last < first:
+            raise ValueError(f"{FIELDS['expires_on']}: it is before the first day.")
+        return first if first and first > now().date() else None, last
+
+    def _day(self, texts: Mapping[str, str], name: str) -> date | None:
+        text = texts.get(name)
         try:
-            return day_in(text, self.order) if text else None
+            return day_in(text, self.order, ends=name == "expires_on") if text else None
         except ValueError as error:
-            raise ValueError(f"{FIELDS['expires_on']}: {error}.") from None
+            raise ValueError(f"{FIELDS[name]}: {error}.") from None
 
     def _status(self, texts: Mapping[str, str]) -> bool | None:
         status = None

@@ -90,11 +90,11 @@ def _staged(parser: Parser, number: int, row: Row) -> Staged:
     """The values of `staging.COLUMNS`, with a key in case the person is new: keys made here are ordered by time."""
     line, cells = row
     try:
-        email, first, last, role, is_active, expires_on, home = parser.values(cells)
+        email, first, last, role, is_active, begins, ends, home = parser.values(cells)
     except ValueError as error:
         text = beginning(cells)
-        return number, line, text, None, None, None, None, None, None, None, "refused", str(error), None, None
-    return (number, line, None, email, first, last, role.name if role else None, is_active, expires_on, home,
+        return number, line, text, None, None, None, None, None, None, None, None, "refused", str(error), None, None
+    return (number, line, None, email, first, last, role.name if role else None, is_active, begins, ends, home,
             "create", None, uuid7(), None)  # fmt: skip
 
 

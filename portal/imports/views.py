@@ -19,6 +19,7 @@ from portal.imports.files import DELIMITERS, ENCODINGS, MOST_BYTES, MOST_ROWS, N
 from portal.imports.importer import Importer
 from portal.imports.importers import PEOPLE, importer_of, offered
 from portal.imports.models import VERDICTS, Import, ImportRow
+from portal.imports.seats import shortages
 from portal.imports.words import Refused
 from portal.jobs.models import Job
 from portal.mail.notices import can_send
@@ -105,6 +106,7 @@ def show(id: uuid.UUID) -> ResponseReturnValue:
         after=after,
         has_more=len(rows) > SHOWN,
         totals=commands.totals(id),
+        shortages=shortages(one, importer) if one.state == "checked" else (),
         verdict=verdict if verdict in VERDICTS else "",
         labels=_labels(one),
         colors=COLORS,

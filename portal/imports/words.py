@@ -15,6 +15,7 @@ FIELDS = {
     "role": "Role",
     "is_active": "Active",
     "is_blocked": "Deactivated",
+    "activates_on": "First day of access",
     "expires_on": "Last day of access",
     "organization": "Organization (URL name)",
 }
@@ -30,6 +31,11 @@ HEADINGS = {
     "role": ("role", "rolle", "rôle"),
     "is_active": ("active", "accountenabled", "enabled", "isactive", "status", "aktiv", "kontoaktiviert"),
     "is_blocked": ("blockcredential", "blocksignin", "blocked", "suspended", "deactivated", "disabled", "gesperrt"),
+    "activates_on": (
+        "firstdayofaccess", "activateson", "startdate", "contractstartdate", "hiredate", "employeehiredate",
+        "joiningdate", "dateofjoining", "joindate", "firstday", "validfrom", "eintrittsdatum", "eintritt",
+        "vertragsbeginn", "datedentrée", "datedentree", "datedembauche",
+    ),
     "expires_on": (
         "lastdayofaccess", "expires", "expireson", "expiry", "expirydate", "expirationdate", "expirationtimestamp",
         "accountexpires", "accountexpirationdate", "enddate", "contractenddate", "terminationdate", "leavingdate",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ARRAY, Uuid, cast, delete, func, select
 
 from portal.core.db import command, db
-from portal.core.retention import in_batches
+from portal.core.retention import RetentionRule, in_batches
 from portal.mail.models import JOBS, OutboxEmail
 from portal.mail.queries import failed
 
@@ -79,3 +79,9 @@ def _remove_failed(before: datetime) -> int:
     )  # its triggers use names without a schema
     old = failed(before).limit(REMOVED_AT_ONCE)
     return len(db.session.execute(delete(JOBS).where(JOBS.c.id.in_(old)).returning(JOBS.c.id)).all())
+
+
+RETENTION = (
+    RetentionRule("emails in the outbox", lambda one: timedelta(days=one.keep_emails_days), remove_kept),
+    RetentionRule("emails that could not be sent", lambda one: timedelta(days=one.keep_emails_days), remove_failed),
+)

@@ -40,6 +40,7 @@ from portal.mail.models import OutboxEmail
 from portal.mail.post import Undelivered, Unwanted, deliver
 from portal.postgres.preflight import try_reading
 from portal.postgres.sentences import sentence_of
+from portal.web.brand import follow
 from portal.web.given import Given, current_settings
 
 QUEUE, TASK, SCHEMA = "emails", "send", "queue"  # as in migration 0006_email_queue
@@ -86,6 +87,7 @@ class Backoff(BaseRetryStrategy):
 def send(kind: str, user_id: uuid.UUID, event: int | None = None) -> None:
     """Write the email with current data and send it, unless the person was removed or it is no longer due."""
     settings = current_settings()
+    follow()
     with acting_as(SYSTEM):
         email = written(kind, user_id, event)
         db.session.rollback()  # don't hold a connection while waiting for the mail server

@@ -12,7 +12,7 @@ import segno
 
 from portal.core.clock import now
 from portal.core.text import narrow, visible
-from portal.web.given import current_settings
+from portal.web.brand import product
 
 SECONDS = 30
 DRIFT = 1  # time steps that a clock may be ahead or behind
@@ -40,7 +40,7 @@ def step_of(secret: str, typed: str, *, after: int = 0) -> int | None:
 
 def qr_code(secret: str, email: str) -> str:
     """A QR code that sets up the app, as the data URI of an SVG."""
-    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=current_settings().product_name)
+    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=product())
     return str(segno.make_qr(uri, error="m").svg_data_uri(scale=4, border=4, light="#fff", omitsize=True))
 
 

@@ -11,7 +11,7 @@ import webauthn
 from webauthn.helpers import structs
 
 from portal.mfa.models import Passkey
-from portal.web.given import current_settings
+from portal.web.brand import product
 
 TIMEOUT = 120_000  # milliseconds, enough to fetch a security key
 
@@ -44,7 +44,7 @@ def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str,
     """The options for `navigator.credentials.create`, as JSON. The device stores the person's id and email."""
     options = webauthn.generate_registration_options(
         rp_id=site.id,
-        rp_name=current_settings().product_name,
+        rp_name=product(),
         user_id=owner.bytes,
         user_name=email,
         challenge=challenge,

@@ -20,7 +20,7 @@ class SettingOrganizations(Setting):
     """Delete or restore organizations, or set their names back. Their settings have rules for single organizations."""
 
     taken = "Another organization has the URL name"
-    one_by_one = frozenset({"slug", *LABELS})
+    one_by_one = frozenset({"slug", "inactive_days", "warning_days", *LABELS})
 
     def unique_of(self, row: Any) -> Sequence[Any]:
         return (row.slug,)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flask import url_for
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired
@@ -131,6 +132,7 @@ class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
     def __init__(self, row: Organization) -> None:
         self.row = row
         super().__init__(row)
+        self.see_also = (("Inactive people", url_for("inactivity.edit", id=row.id)),)
         settings = current_settings()
         self.session_hours.description = f"Also ends sessions in use. Default: {settings.session_hours:g}."
         self.idle_minutes.description = (

@@ -64,6 +64,9 @@ class Members(Protocol):
     def number_in(self, organization_ids: Sequence[uuid.UUID]) -> int:
         """How many people of these organizations can sign in unless they are deleted."""
 
+    def of_deactivating(self, organization_id: uuid.UUID, days: int, warning_days: int) -> Sequence[str]:
+        """Consequences of deactivating people after so many days without a sign-in, as sentences with numbers."""
+
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         """Consequences of restoring the organization for its super admins, as sentences."""
 

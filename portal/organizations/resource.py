@@ -179,7 +179,10 @@ class Organizations(Resource[Organization]):
         return list(settings.consequences(row, form.values())) if isinstance(form, SettingsForm) else []
 
     def consequences_of_undoing(self, row: Organization, values: Mapping[str, Any]) -> list[str]:
-        return [*super().consequences_of_undoing(row, values), *settings.consequences(row, values)]
+        rule = {name: values.get(name, getattr(row, name)) for name in ("inactive_days", "warning_days")}
+        is_turned_on = rule["inactive_days"] and rule.items() & values.items()
+        of_inactivity = members().of_deactivating(row.id, *rule.values()) if is_turned_on else ()
+        return [*super().consequences_of_undoing(row, values), *settings.consequences(row, values), *of_inactivity]
 
     def consequences_of_deleting(self, row: Organization) -> list[str]:
         others = [one for one in resources().values() if one is not self and not one.are_people]

@@ -27,13 +27,14 @@ from portal.users.bulk_consequences import of_many
 from portal.users.clashes import is_outside, taken_elsewhere
 from portal.users.commands import PROTECTED, users
 from portal.users.models import SENSITIVE, User
-from portal.users.permissions import USERS_ANY_TENANT, USERS_WRITE
+from portal.users.permissions import USERS_ANY_TENANT, USERS_INVITE, USERS_WRITE
 from portal.web.attempts import of_emails_to
 
 OWN = "Your own account"
 LAST = "The last super admins who can sign in"
 ABOVE = "You can't grant this role"
 TOO_MANY_EMAILS = "Too many emails in the last hour"
+NO_INVITING = "Would be sent an invitation, which your organization's settings don't let you do"
 TAKEN_ELSEWHERE = "The email address can't be used here"
 GONE = "The organization is deleted"
 OUTSIDE = "The organization doesn't allow this email domain"
@@ -62,7 +63,10 @@ class SettingPeople(SettingInside):
                 raise NotAllowed
             home = self.value("organization_id")
             rules += [Refusal(GONE, home.in_(Organization.deleted_keys())), Refusal(OUTSIDE, is_outside(home))]
-        rules += [*super().refusals(ids), Refusal(LAST, self._is_last_super_admin(ids))]
+        rules += super().refusals(ids)
+        if not allows(actor, USERS_INVITE):
+            rules.append(Refusal(NO_INVITING, self._is_invited()))
+        rules += [Refusal(LAST, self._is_last_super_admin(ids))]
         return [*rules, Refusal(TOO_MANY_EMAILS, among(User.id, self.full)),
                 Refusal(TAKEN_ELSEWHERE, among(User.id, self.elsewhere))]  # fmt: skip
 
@@ -137,6 +141,12 @@ class SettingPeople(SettingInside):
         if {"role", "organization_id"} & self.values.keys():
             return WAITING
         return and_(WAITING, self.value("is_active")) if "is_active" in self.values else false()
+
+    def _is_invited(self) -> ColumnElement[bool]:
+        """Whether a person is sent an invitation, now or on a first day that is set."""
+        is_active = self.value("is_active") if "is_active" in self.values else User.is_active
+        later = self.value("activates_on").is_not(None) if "activates_on" in self.values else false()
+        return or_(and_(self._is_invited_anew(), is_active), and_(WAITING, later))
 
     def _recipients(self, kind: str, ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
         """Who gets a new link: an invitation, or the confirmation of an address that was requested while inactive."""

@@ -30,7 +30,7 @@ LAST_SUPER_ADMIN = (
     "This is the last super administrator who can sign in. Make someone else a super administrator first."
 )
 OWN_ACCESS = "You can't change your own {}. Ask another administrator."
-NO_INVITING = "A new address would get an invitation, and your organization's settings don't let you invite people."
+NO_INVITING = "This would send an invitation, and your organization's settings don't let you invite people."
 WAITING = ("pending", "expired", "revoked")  # for an invitation to be accepted
 KILLS_LINKS = {"email", "role", "organization_id"}  # see users/links.py
 PROTECTED = {
@@ -142,10 +142,11 @@ class Users(Records[User]):
         super().change(row, changes)
         is_waiting = row.invitation in WAITING and row.invitation != "revoked"
         is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
+        is_invited = is_anew and (row.is_active or "email" in changes) or is_waiting and changes.get("activates_on")
+        if is_invited and not allows(current_actor(), USERS_INVITE):
+            raise Conflict("email" if "email" in changes else None, NO_INVITING)
         if "email" in changes:
             row.pending_email = None
-            if is_anew and not allows(current_actor(), USERS_INVITE):
-                raise Conflict("email", NO_INVITING)
         if is_anew:
             row.invited_at = now()
         link = "invitation" if is_anew else "verification" if _is_to_confirm(row, changes) else None

@@ -31,7 +31,8 @@ from portal.users.actions import INACTIVITY_WARNED
 from portal.users.commands import users
 from portal.users.filters import last_sign_in
 from portal.users.models import User, full_name
-from portal.web.jinja import day, product
+from portal.web.brand import product
+from portal.web.jinja import day
 
 log = logging.getLogger("portal")
 

@@ -188,6 +188,7 @@ INDEXES = (
     ),
     Index(
         "users_search_text_idx",
+        "organization_id",
         "search_text",
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},

@@ -21,6 +21,7 @@ from portal.users.commands import keep_a_super_admin
 from portal.users.consequences import of_returning
 from portal.users.filters import last_sign_in
 from portal.users.growth import charts_of, growth, unadministered
+from portal.users.inactivity import sentences
 from portal.users.models import User
 from portal.users.totals import UserTotal
 from portal.web.charts import Chart
@@ -90,6 +91,9 @@ class People:
 
     def of_deleting(self, organization_id: uuid.UUID) -> list[str]:
         return of_closing(organization_id)
+
+    def of_deactivating(self, organization_id: uuid.UUID, days: int, warning_days: int) -> Sequence[str]:
+        return sentences(organization_id, days, warning_days)
 
     def of_restoring(self, organization_id: uuid.UUID) -> list[str]:
         able = queries.active_super_admins_of(organization_id)

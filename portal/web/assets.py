@@ -10,15 +10,16 @@ from pathlib import Path
 from flask import Flask, Response, request, send_from_directory, url_for
 from werkzeug.security import safe_join
 
-from portal.branding import Accent, Logo, style_of
+from portal.branding import Accent, Logo, icon_of, style_of
 from portal.config import ROOT
 from portal.core.errors import Missing
-from portal.web.given import current_settings
+from portal.web.brand import brand, follow
 from portal.web.guards import public
 
 STATIC = ROOT / "static"
 YEAR = 31_536_000
-STYLE, LOGO = "branding.css", "logo"
+STYLE, LOGO, ICON = "branding.css", "logo", "favicon.svg"
+HARMLESS = "sandbox; default-src 'none'; style-src 'unsafe-inline'"  # for whoever opens an SVG itself
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
@@ -30,8 +31,12 @@ def init_app(app: Flask) -> None:
 @public
 def serve(filename: str) -> Response:
     """Send the file, or its compressed copy if there is one and the browser accepts it."""
+    if filename in (STYLE, LOGO, ICON) and request.args.get("v") != _hash(filename):
+        follow(1.0)  # another process may know a newer brand
     if own := _branding().get(filename):
-        return _cached(Response(own.content, mimetype=own.mimetype), filename)
+        response = Response(own.content, mimetype=own.mimetype)
+        response.headers["Content-Security-Policy"] = HARMLESS
+        return _cached(response, filename)
     name, encoding = _variant(filename)
     response = send_from_directory(STATIC, name)
     if encoding:
@@ -44,9 +49,10 @@ def serve(filename: str) -> Response:
 
 
 def _cached(response: Response, filename: str) -> Response:
-    response.cache_control.max_age = YEAR if "v" in request.args else 300
     if request.args.get("v") == _hash(filename):
-        response.cache_control.immutable = True
+        response.cache_control.max_age, response.cache_control.immutable = YEAR, True
+    else:
+        response.cache_control.max_age = 300
     return response
 
 
@@ -75,16 +81,17 @@ def branding_style() -> str:
 
 
 def _branding() -> Mapping[str, Logo]:
-    """The files generated from the settings, by name."""
-    settings = current_settings()
-    return _branding_of(settings.product_name, settings.accent, settings.logo, request.script_root)
+    """The files generated from the brand, by name."""
+    shown = brand()
+    return _branding_of(shown.name or "", shown.accent, shown.logo, request.script_root)
 
 
 @lru_cache(maxsize=16)
 def _branding_of(name: str, accent: Accent | None, logo: Logo | None, root: str) -> Mapping[str, Logo]:
     url = f"{root}/static/{LOGO}?v={_digest(logo.content)}" if logo else None
-    style = style_of(name, accent, url)
-    return {**({LOGO: logo} if logo else {}), **({STYLE: Logo(style.encode(), "text/css")} if style else {})}
+    texts = ((STYLE, "text/css", style_of(name, accent, url)), (ICON, "image/svg+xml", icon_of(name, accent)))
+    files = {one: Logo(text.encode(), mimetype) for one, mimetype, text in texts if text}
+    return {**files, LOGO: logo} if logo else files
 
 
 def _digest(content: bytes) -> str:

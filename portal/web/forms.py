@@ -144,6 +144,7 @@ class EditForm(RowForm, StoredForm):
 
     version = HiddenField()
     base = HiddenField()
+    see_also: Sequence[tuple[str, str]] = ()  # related pages: label and URL
 
     def __init__(self, row: Any) -> None:
         stored = self.stored_in(row)

@@ -41,7 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.after_request
     def add(response: Response) -> Response:
         for name, value in ALWAYS.items():
-            response.headers[name] = value
+            response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.get("request_id", "")
         if settings.https:
             response.headers["Strict-Transport-Security"] = HSTS

@@ -24,7 +24,8 @@ from portal.core.listing import Count
 from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
-from portal.web.given import current_settings, navigation, permissions
+from portal.web.brand import accent_of_emails, product
+from portal.web.given import navigation, permissions
 from portal.web.urls import here, home, path_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -61,6 +62,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
         "path_of": path_of, "once": once, "product": product,
+        "accent_of_emails": accent_of_emails,
     }  # fmt: skip
     app.context_processor(about_request)
 
@@ -72,11 +74,6 @@ def about_request() -> dict[str, Any]:
         "theme": theme.chosen(),
         "current_section": request.blueprint,
     }
-
-
-def product() -> str:
-    """The product's name in this installation."""
-    return current_settings().product_name
 
 
 def can(permission: str, row: Any = None) -> bool:

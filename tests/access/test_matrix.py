@@ -117,6 +117,13 @@ EXPECTED |= {
 }
 
 EXPECTED |= {
+    ("brand.index", "GET"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("brand.preview", "POST"): Rule(*NEVER_USER, FORBIDDEN, PAGE),
+    ("brand.save", "POST"): Rule(SIGN_IN, FORBIDDEN, FORBIDDEN, DONE),
+    ("brand.restore", "POST"): Rule(SIGN_IN, FORBIDDEN, FORBIDDEN, DONE),
+}
+
+EXPECTED |= {
     ("search.index", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("search.dialog", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
     ("search.shortcuts", "GET"): Rule(SIGN_IN, PAGE, PAGE, PAGE),
@@ -186,6 +193,8 @@ BODIES: dict[str, Body] = {
     "account.end_session": session_body,
     "tokens.index": lambda _world, key: {"name": f"For {key.hex}", "days": "7", "scopes": ["profile"]},
     "data_browser.query": lambda _world, _key: {"query": "SELECT 1"},
+    "brand.save": lambda *_: {"name": "Acme Console", "version": "0"},
+    "brand.restore": lambda *_: {"version": "0"},
     "theme.choose": lambda _world, _key: {"theme": "dark", "next": "/account/"},
 }
 

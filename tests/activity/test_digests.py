@@ -130,6 +130,20 @@ def test_nothing_is_sent_if_nothing_happened(app: Flask, acme: Tenant, ada: Pers
     assert send_due(app) == []
 
 
+def test_sign_ins_are_not_counted_as_changes(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, uma: Person
+) -> None:
+    follow(app, ada, uma)
+    a_day_passes(app)
+    with acting(app):
+        since = db.session.scalar(text("SELECT count(*) FROM activity WHERE row_id = :id"), {"id": uma.id}) or 0
+    sign_in(uma, client)
+    (email,) = send_due(app)
+
+    assert since == 1
+    assert f"{uma.name}: 1 change, 1 sign-in event" in said(email)
+
+
 def test_two_workers_queue_one_digest(fresh_app: Flask) -> None:
     build = Builder(fresh_app)
     acme = build.tenant("Acme")

@@ -225,6 +225,7 @@ def test_every_table_declares_its_rules() -> None:
         "Unadministered": set(),
         "OrganizationSize": set(),
         "ListArrangement": set(),
+        "BrandVersion": set(),
         "SavedView": {TenantOwned, Audited, SoftDeletable},
         "Job": {TenantOwned},
         "Import": {TenantOwned},

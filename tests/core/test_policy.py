@@ -16,7 +16,7 @@ ADMIN = {
     "users:delete", "users:invite", "users:read", "users:view_as", "users:write",
 }  # fmt: skip
 SUPER_ADMIN = ADMIN | {
-    "outbox:read", "data_browser:read",
+    "brand:write", "outbox:read", "data_browser:read",
     "organizations:create", "organizations:delete", "organizations:limit", "organizations:list", "organizations:slug",
     "users:any_tenant", "records:purge",
 }  # fmt: skip

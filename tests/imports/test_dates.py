@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import xlsxwriter
 from flask import Flask
 
+from portal.core.clock import now
 from portal.imports.dates import day_in, order_of
 from portal.imports.models import Import
 from portal.imports.words import PEOPLE
+from portal.users import schedule
+from tests.acting import acting
 from tests.cast import Builder, Person, page_client
 from tests.imports.test_views import found, reasons, run, settings, start, upload, verdicts
+from tests.mailbox import jobs as emails
 from tests.pages import PageClient, text_of
-from tests.selecting import act
+from tests.selecting import act, set_values
 
 DAY = date(2030, 12, 31)
 ASKED = "Dates such as 03/04/2030 can be read both ways."
@@ -165,3 +169,53 @@ def test_days_are_updated_by_choice_exported_imported_unchanged_and_undone(
     start(app, ours, import_id, "undo")
     assert found(app, uma.email).expires_on is None
     act(ours, "/users/", "deactivate", [uma.id])
+
+
+def test_people_with_a_first_day_are_created_deactivated_and_invited_that_day(app: Flask, ours: PageClient) -> None:
+    today = now().date()
+    soon, past = today + timedelta(days=3), today - timedelta(days=3)
+    rows = (("later", soon, ""), ("off", soon, "no"), ("since", past, ""), ("gone", past, "no"), ("always", "", ""))
+    lines = "".join(f"{name}@example.com,{first},,{active}\n" for name, first, active in rows)
+    file = f"Email,Hire date,End date,Active\n{lines}odd@example.com,2031-01-02,2031-01-01,\n"
+    import_id = upload(ours, file)
+    settings(ours, import_id, invites="on")
+
+    assert reasons(app, import_id) == ["Last day of access: it is before the first day."]
+    start(app, ours, import_id)
+    people = {name: found(app, f"{name}@example.com") for name, *_ in rows}
+    assert {name: one.is_active for name, one in people.items()} == {
+        "later": False, "off": False, "since": True, "gone": False, "always": True,
+    }  # fmt: skip
+    assert {name for name, one in people.items() if one.activates_on == soon} == {"later", "off"}
+    assert {name for name, one in people.items() if one.activates_on} == {"later", "off"}
+    assert len(emails(app)) == 2, "the others are invited on their first day, or not"
+    with acting(app):
+        set_values(people["later"].id, activates_on=today)
+    with app.app_context():
+        assert schedule.carry_out() == 1
+    assert found(app, "later@example.com").is_active
+    assert len(emails(app)) == 3
+
+
+def test_first_days_are_updated_by_choice_and_undone(app: Flask, ours: PageClient, uma: Person, ada: Person) -> None:
+    soon = now().date() + timedelta(days=3)
+    file = f"Email,First day of access,Active\n{uma.email},{soon},yes\n{ada.email},{soon},\n"
+    import_id = upload(ours, file)
+    assert verdicts(app, import_id) == {"unchanged": 2}
+    settings(ours, import_id, **{"overwrite-activates_on": "on", "overwrite-is_active": "on"})
+    assert verdicts(app, import_id) == {"update": 1, "refused": 1}
+
+    start(app, ours, import_id)
+    changed = found(app, uma.email)
+    assert (changed.is_active, changed.activates_on) == (False, soon)
+    assert found(app, ada.email).is_active
+    again = upload(ours, file)
+    settings(ours, again, **{"overwrite-activates_on": "on", "overwrite-is_active": "on"})
+    assert verdicts(app, again) == {"unchanged": 1, "refused": 1}
+    exported = upload(ours, ours.get("/users/export?format=csv&status=deactivated").data)
+    settings(ours, exported, **{"overwrite-activates_on": "on"})
+    assert set(verdicts(app, exported)) <= {"unchanged"}
+
+    start(app, ours, import_id, "undo")
+    undone = found(app, uma.email)
+    assert (undone.is_active, undone.activates_on) == (True, None)

@@ -198,6 +198,7 @@ def test_the_models_create_the_same_columns_defaults_and_predicates(
     """`flask db check` compares neither defaults nor predicates."""
     with connect(fresh_database) as migrated, connect(empty) as connection:
         connection.execute("CREATE EXTENSION pg_trgm")
+        connection.execute("CREATE EXTENSION btree_gin")
         for (definition,) in migrated.execute(
             "SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = prolang"
             " WHERE proname ~ '^portal_(fold|plain|punycode|readable|search_pattern)' ORDER BY lanname, proname"

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from portal.core.actor import Role
 from portal.core.bulk import carry_out
+from portal.core.clock import now
 from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.core.history import Activity
@@ -28,7 +29,9 @@ from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
 from tests.imports.test_inviting import invite
 from tests.imports.test_views import reasons, start
+from tests.mailbox import jobs as emails
 from tests.pages import HTMX, PageClient, text_of, undo_in
+from tests.selecting import choose
 
 NEW = {"first_name": "Nina", "last_name": "Field", "role": "USER", "is_active": "true"}
 
@@ -189,7 +192,7 @@ def test_who_can_invite_applies_to_forms_imports_and_links(
     assert "Send again" not in shown
     assert "/users/new" not in shown
     answer = ours.post(f"{page}/edit", data={**edit, "email": "other@example.com"})
-    assert "A new address would get an invitation" in text_of(answer.text)
+    assert "This would send an invitation" in text_of(answer.text)
     assert ours.get("/users/").status_code == 200
 
     with acting(app):
@@ -197,6 +200,46 @@ def test_who_can_invite_applies_to_forms_imports_and_links(
     assert ours.get("/users/new").status_code == 200
     put(acme, inviters="super")
     assert ours.get("/users/new").status_code == 403
+
+
+def test_who_can_invite_applies_to_whatever_sends_an_invitation_again(
+    app: Flask, ada: Person, guest: Person, uma: Person, acme: Tenant, build: Builder, put: Callable[..., None]
+) -> None:
+    off = build.person("off@example.com", tenant=acme, is_active=False, invited_at=now(), password="")
+    ours, root_of = page_client(app, ada), f"/users/{off.id}"
+    edit, later = ours.form(f"/users/{guest.id}/edit"), str(now().date() + timedelta(days=3))
+    put(acme, inviters="super")
+    before = len(emails(app))
+    refusal = "This would send an invitation"
+
+    page = ours.get(root_of).text
+    assert "This would send the invitation again" in text_of(page)
+    sent = {**ours.form("/account/"), "is_active": "y"}
+    assert refusal in text_of(ours.post(f"{root_of}/deactivation", data=sent).text)
+    for values in ({"role": "ADMIN"}, {"activates_on": later}):
+        answer = ours.confirm(ours.post(f"/users/{guest.id}/edit", data={**edit, **values}))
+        assert refusal in text_of(answer.text), values
+    asked = text_of(choose(ours, "/users/?status=deactivated", "activate", [off.id]).text)
+    assert "Would be sent an invitation" in asked
+    asked = text_of(choose(ours, "/users/?status=invited", "role-admin", [guest.id]).text)
+    assert "Would be sent an invitation" in asked
+
+    with acting(app):
+        users.set_active(uma.id, is_active=False)
+        users.set_active(guest.id, is_active=False)
+    undoing = {**ours.form("/account/"), "version": str(build.read(User, guest.id).version)}
+    answer = ours.post(f"/activity/people/{guest.id}/undo", data=undoing, follow_redirects=True)
+    assert refusal in text_of(answer.text)
+    with acting(app):
+        users.delete(guest.id)
+    assert ours.confirm(ours.post(f"/users/{guest.id}/restore", data=sent)).status_code == 303, "which sends nothing"
+    assert not build.read(User, guest.id).is_active
+
+    assert len(emails(app)) == before
+    assert ours.confirm(ours.post(f"/users/{uma.id}/deactivation", data=sent)).status_code == 303
+    put(acme, inviters=None)
+    assert ours.post(f"{root_of}/deactivation", data=sent).status_code == 303
+    assert len(emails(app)) == before + 1
 
 
 def test_email_domains_apply_to_forms_moves_own_changes_and_new_invitations(

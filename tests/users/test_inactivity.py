@@ -157,7 +157,15 @@ def test_an_admin_turns_the_rule_on_after_confirming_and_undoes_it(
     assert "Deactivated after 90 days" in text_of(client.get(f"/organizations/{acme.id}").text)
     undo = {**client.form("/account/"), "version": str(row.version)}
     assert client.post(f"/activity/organizations/{acme.id}/undo", data=undo).status_code == 303
+    off = build.read(Organization, acme.id)
+    assert off.inactive_days is None
+    asked = client.post(f"/activity/organizations/{acme.id}/undo", data={**undo, "version": str(off.version)})
+    assert "1 person hasn’t signed in for 90 days." in text_of(asked.text)
     assert build.read(Organization, acme.id).inactive_days is None
+    with acting(app):
+        operation = db.session.scalars(select(Activity.operation_id).where(Activity.row_version == off.version)).first()
+    assert "Can only be undone in their own history" in client.post(f"/activity/{operation}/undo", data=undo).text
+    assert path in client.get(f"/organizations/{acme.id}/settings").text
     assert client.get(f"/organizations/{birch.id}/inactivity").status_code == 404
 
 

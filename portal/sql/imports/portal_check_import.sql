@@ -23,6 +23,9 @@ WITH found AS MATERIALIZED (
         OR 'last_name' = ANY (overwrites) AND r.last_name <> coalesce(u.last_name, '')
         OR 'role' = ANY (overwrites) AND r.role <> u.role
         OR 'is_active' = ANY (overwrites) AND r.is_active <> u.is_active
+            AND (r.activates_on IS NULL OR 'activates_on' <> ALL (overwrites))
+        OR 'activates_on' = ANY (overwrites) AND (r.activates_on <> coalesce(u.activates_on, '-infinity')
+            OR r.activates_on IS NOT NULL AND u.is_active)
         OR 'expires_on' = ANY (overwrites) AND r.expires_on <> coalesce(u.expires_on, 'infinity') AS differs
     FROM import_rows r
     LEFT JOIN LATERAL (SELECT t.line FROM import_rows t WHERE t.import_id = r.import_id AND t.key = r.key

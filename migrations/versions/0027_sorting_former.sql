@@ -1,4 +1,4 @@
--- Undoes 0024_sorting.
+-- Undoes 0027_sorting.
 
 DROP TRIGGER sizes_at_commit ON user_totals;
 

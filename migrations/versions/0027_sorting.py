@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index, make_next, put_next
 from migrations.helpers.scripts import run, run_file
 
-revision = "0024_sorting"
-down_revision = "0023_moving"
+revision = "0027_sorting"
+down_revision = "0026_tenant_search"
 branch_labels = None
 depends_on = None
 

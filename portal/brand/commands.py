@@ -1,0 +1,62 @@
+"""Change the brand of the installation, and read it for the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.brand import queries
+from portal.brand.models import BrandVersion
+from portal.branding import Logo, read_accent
+from portal.core.db import command, db, first_as_system
+from portal.core.errors import Missing
+from portal.web.brand import Brand
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a SUPER_ADMIN chose. None is the operator's or the portal's own."""
+
+    name: str | None = None
+    accent: str | None = None
+    logo: Logo | None = None
+
+
+def newer_than(known: int) -> Brand | None:
+    """The newest version, if it is newer than a known one."""
+    row = first_as_system(queries.newer(), known=known)
+    if row is None:
+        return None
+    logo = Logo(bytes(row.logo), row.logo_type) if row.logo is not None else None
+    return Brand(row.version, row.name, read_accent(row.accent) if row.accent else None, logo)
+
+
+def newest() -> tuple[int, Values]:
+    """The number and values of the newest version."""
+    row = db.session.scalar(queries.newest())
+    return (row.version, _values(row)) if row else (0, Values())
+
+
+@command
+def save(values: Values, seen: int) -> bool:
+    """Add a version after `seen`. False if nothing differs. Raises Conflict if there is another one since."""
+    current, former = newest()
+    if current == seen and values == former:
+        return False
+    logo, kind = (values.logo.content, values.logo.mimetype) if values.logo else (None, None)
+    added = BrandVersion(version=seen + 1, name=values.name, accent=values.accent, logo=logo, logo_type=kind)
+    db.session.add(added)
+    return True
+
+
+@command
+def restore(version: int, seen: int) -> bool:
+    """Add a version with the values of an earlier one; 0 is none of its own. Raises Missing, and as `save`."""
+    row = db.session.get(BrandVersion, version) if version else None
+    if version and row is None:
+        raise Missing
+    return save(_values(row) if row else Values(), seen)
+
+
+def _values(row: BrandVersion) -> Values:
+    logo = Logo(bytes(row.logo), row.logo_type) if row.logo is not None and row.logo_type else None
+    return Values(row.name, row.accent, logo)

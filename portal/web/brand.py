@@ -1,0 +1,94 @@
+"""The installation's name, accent color and logo, as this process knows them.
+
+They are read again once they are a few seconds old, so that every process follows a change, and no page waits for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from flask import Flask, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.branding import DEFAULT, Accent, Logo
+from portal.web.given import Given, current_settings
+from portal.web.session import UNBOUND
+
+FRESH = 5.0  # seconds
+log = logging.getLogger("portal")
+
+
+@dataclass(frozen=True)
+class Brand:
+    """A version of what a SUPER_ADMIN chose; None is not chosen."""
+
+    version: int = 0
+    name: str | None = None
+    accent: Accent | None = None
+    logo: Logo | None = None
+
+
+@dataclass
+class _Held:
+    chosen: Brand
+    due: float  # when to read it again
+
+
+newer_than: Given[Callable[[int], Brand | None]] = Given("newer version of the brand")
+_held: Given[_Held] = Given("brand")
+
+
+def init_app(app: Flask) -> None:
+    hold(app)
+    app.before_request(_follow)
+
+
+def hold(app: Flask, due: float = -math.inf) -> None:
+    """Forget what was read, and read it again from `due` on, a time of the monotonic clock."""
+    _held.set(app, _Held(Brand(), due))
+
+
+def _follow() -> None:
+    if request.endpoint not in UNBOUND:
+        follow()
+
+
+def follow(oldest: float = FRESH) -> None:
+    """Read a newer version, if the last attempt is at least `oldest` seconds ago."""
+    if monotonic() >= _held().due - FRESH + oldest:
+        read()
+
+
+def read() -> None:
+    """Read a newer version. Without a database, keep this one."""
+    held = _held()
+    held.due = monotonic() + FRESH  # first, so that other threads don't read it too
+    try:
+        held.chosen = newer_than()(held.chosen.version) or held.chosen
+    except SQLAlchemyError as error:
+        log.warning("the brand could not be read: %s", type(error).__name__)
+
+
+def brand() -> Brand:
+    """What is shown: what was chosen in the portal, else by the operator, else None or the portal's own name."""
+    chosen, settings = _held().chosen, current_settings()
+    return Brand(
+        chosen.version,
+        chosen.name or settings.product_name,
+        chosen.accent or settings.accent,
+        chosen.logo or settings.logo,
+    )
+
+
+def product() -> str:
+    """The product's name in this installation."""
+    return _held().chosen.name or current_settings().product_name
+
+
+def accent_of_emails() -> str:
+    """The accent color on white, as #rrggbb."""
+    return (brand().accent or DEFAULT).light

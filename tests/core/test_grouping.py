@@ -23,6 +23,7 @@ from portal.core.listing import Listing
 from portal.organizations.commands import organizations
 from portal.organizations.models import Organization
 from portal.organizations.resource import resource as of_organizations
+from portal.resources.resource import Resource
 from portal.teams.models import Team
 from portal.teams.resource import resource as of_teams
 from portal.users.models import User
@@ -33,7 +34,7 @@ from tests.pages import PageClient, names_in
 
 BEGAN = datetime(2024, 5, 1, tzinfo=UTC)
 SIZE = 7  # rows per page in these walks
-RESOURCES = {"users": of_people, "teams": of_teams, "organizations": of_organizations}
+RESOURCES: dict[str, Resource[Any]] = {"users": of_people, "teams": of_teams, "organizations": of_organizations}
 ROLES = [Role.USER, Role.ADMIN, Role.USER]
 LIVE = ("role", "two_factor", "email_verified", "expires_on", "time_zone", "updated_at", "organization_name")
 SORTS = [

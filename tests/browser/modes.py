@@ -15,7 +15,7 @@ const visible = (element) => element.checkVisibility({opacityProperty: true, vis
 const all = (selector) => [...document.querySelectorAll(selector)].filter(visible);
 const named = (what) => (element) => `${what}: ${element.outerHTML.slice(0, 160)}`;
 """
-# At any size: no sideways scrolling, and no text of which each line holds only a few letters.
+# At any size: no sideways scrolling, and no text squeezed into a narrow column.
 FITTING = f"""() => {{{VISIBLE}
   const {{scrollWidth, clientWidth}} = document.documentElement;
   const isCrushed = (element) => {{

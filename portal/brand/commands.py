@@ -11,11 +11,12 @@ from portal.brand import queries
 from portal.brand.models import BrandVersion
 from portal.branding import Logo, logo_of, read_accent, read_name
 from portal.core.db import command, db, first_as_system
-from portal.core.errors import Missing
+from portal.core.errors import Conflict, Missing
 from portal.web.brand import Brand
 
 Given = TypeVar("Given")
 Shown = TypeVar("Shown")
+STALE = "Someone else saved changes while you were editing. Check what is shown below, then save again."
 log = logging.getLogger("portal")
 
 
@@ -55,7 +56,9 @@ def newest() -> tuple[int, Values]:
 def save(values: Values, seen: int) -> bool:
     """Add a version after `seen`. False if nothing differs. Raises Conflict if there is another one since."""
     current, former = newest()
-    if current == seen and values == former:
+    if current != seen:
+        raise Conflict(None, STALE)
+    if values == former:
         return False
     logo, kind = (values.logo.content, values.logo.mimetype) if values.logo else (None, None)
     added = BrandVersion(version=seen + 1, name=values.name, accent=values.accent, logo=logo, logo_type=kind)

@@ -140,6 +140,8 @@ def test_of_two_changes_at_once_the_second_is_not_saved(branding: PageClient) ->
     assert answer.status_code == 409
     assert "Someone else saved changes while you were editing." in answer.text
     assert 'value="Second"' in answer.text
+    for odd in ("", "x", "-1", "999999999", "9" * 30):
+        assert branding.post("/branding/", data={**fields, "version": odd}).status_code == 409, odd
 
 
 def test_saving_without_a_difference_adds_no_version(branding: PageClient) -> None:

@@ -12,7 +12,7 @@ run: .venv/run.stamp
 	@PORTAL_SQL=$(SQL) exec $(BIN)/flask --app wsgi serve
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev.stamp
 	@$(BIN)/ruff check .

@@ -13,12 +13,14 @@ from tests.database import (
     rolled_back_after,
     template_database,
 )
+from tests.garbage import pytest_collection_finish
 from tests.pages import exports_ended
 
 __all__ = [
-    "acme", "ada", "app", "bea", "birch", "build", "change_settings", "client", "database_server", "exports_ended",
-    "fresh_app", "fresh_database", "gil", "guest", "other_client", "rolled_back_after", "root", "scoping_alone",
-    "sign_in", "template_database", "uma",
+    "acme", "ada", "app", "bea", "birch", "build", "change_settings", "client", "database_server",
+    "exports_ended", "fresh_app", "fresh_database", "gil", "guest", "other_client",
+    "pytest_collection_finish", "rolled_back_after", "root", "scoping_alone", "sign_in", "template_database",
+    "uma",
 ]  # fmt: skip
 
 clear_environment()

@@ -19,9 +19,10 @@ from portal.web import load
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 CONTROLS = ("input", "select", "textarea")
 UNLABELLED = ("hidden", "submit", "button")
-TOKEN = re.compile(r'name="csrf[-_]token" (?:type="hidden" )?(?:content|value)="([\w.-]+)"')
-FIXED = "csrf-token-of-this-page"
-_checked: set[str] = set()  # the pages that were valid, without their tokens
+HUE = re.compile(r"\bhue-\d\b")
+VARYING = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+Z-]+|\d\d:\d\d(?::\d\d)?|[\w.-]{32,}")
+STANDS = re.compile(r"varying-\d+-")
+_checked: set[str] = set()  # the pages that were valid, without what varies
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,7 @@ class PageClient(Reader):
 
 def check_page(response: TestResponse) -> None:
     """Valid HTML, one h1, a title, labelled controls, forms with names of their own, unique ids, nothing inline."""
-    text, _ = without_token(response.text)
+    text, _ = without_varying(response.text)
     if text in _checked:
         return
     is_page = text.lstrip().lower().startswith("<!doctype")
@@ -98,10 +99,14 @@ def check_page(response: TestResponse) -> None:
     _checked.add(text)
 
 
-def without_token(text: str) -> tuple[str, str]:
-    """The text, the same each time, and its CSRF token."""
-    found = TOKEN.search(text)
-    return (text.replace(found[1], FIXED), found[1]) if found else (text, FIXED)
+def without_varying(text: str) -> tuple[str, dict[str, str]]:
+    """The text with placeholders for keys, tokens and times, and what they stand for.
+
+    Equal values have equal placeholders, so a page is valid if one with the same text was.
+    """
+    found: dict[str, str] = {}
+    same = VARYING.sub(lambda one: found.setdefault(one[0], f"varying-{len(found)}-"), HUE.sub("hue-0", text))
+    return same, {placeholder: value for value, placeholder in found.items()}
 
 
 @lru_cache(maxsize=64)
@@ -142,13 +147,17 @@ def fields_of(text: str, action: str | None = None) -> dict[str, str]:
 
 def pairs_of(text: str, action: str | None = None) -> list[tuple[str, str]]:
     """The same with every value of fields that have the same name."""
-    same, token = without_token(text)
+    same, values = without_varying(text)
+
+    def restored(part: str | None) -> str | None:
+        return part and STANDS.sub(lambda one: values[one[0]], part)
+
     tree, _ = parsed(same, is_page=True)
     main = tree.find(".//main")
     for form in (main if main is not None else tree).iter("form"):
         is_post = (form.get("method") or "").lower() == "post"
-        if is_post and (action is None or form.get("action") == action):
-            return [(name, token if value == FIXED else value) for name, value in _fields(form)]
+        if is_post and (action is None or restored(form.get("action")) == action):
+            return [(restored(name) or "", restored(value) or "") for name, value in _fields(form)]
     raise AssertionError(f"no POST form on the page: {text[:300]}")
 
 

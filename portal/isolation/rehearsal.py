@@ -5,15 +5,24 @@ Only for the self-test and tests: it changes the sessions of the whole process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from psycopg import errors
+from psycopg.pq import ExecStatus
+from sqlalchemy import Connection, Dialect, Engine, event
 
 from portal.core import beginning
 from portal.core import db as transactions
 from portal.core.beginning import mark_settings_unknown
 from portal.core.db import FILTERS, db
+
+SAVEPOINTS = {
+    "do_savepoint": "SAVEPOINT",
+    "do_rollback_to_savepoint": "ROLLBACK TO SAVEPOINT",
+    "do_release_savepoint": "RELEASE SAVEPOINT",
+}
 
 
 @contextmanager
@@ -30,11 +39,35 @@ def rolled_back(engine: Engine) -> Iterator[Connection]:
         opened = transactions.opened
         transactions.opened = lambda **_: nullcontext(connection)  # type: ignore[assignment]
         try:
-            yield connection
+            with _plain_savepoints(engine.dialect):
+                yield connection
         finally:
             transactions.opened = opened
             factory.class_, factory.kw = plain, former
             outer.rollback()
+
+
+@contextmanager
+def _plain_savepoints(dialect: Dialect) -> Iterator[None]:
+    """Have the driver alone send savepoints, because they are many here, and SQLAlchemy would compile each of them."""
+    for name, command in SAVEPOINTS.items():
+        setattr(dialect, name, _sending(command))
+    try:
+        yield
+    finally:
+        for name in SAVEPOINTS:
+            delattr(dialect, name)
+
+
+def _sending(command: str) -> Callable[[Connection, str], None]:
+    def send(connection: Connection, name: str) -> None:
+        driver: Any = connection.connection.driver_connection
+        with driver.lock:
+            result = driver.pgconn.exec_(f"{command} {name}".encode())
+        if result.status != ExecStatus.COMMAND_OK:
+            raise errors.error_from_result(result)
+
+    return send
 
 
 @contextmanager

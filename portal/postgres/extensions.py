@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Row, text
 
-EXTENSIONS = ("pg_trgm",)
+EXTENSIONS = ("btree_gin", "pg_trgm")
 INSTALLED = text("""
 SELECT extname AS name, quote_ident(nspname) AS schema, has_schema_privilege(n.oid, 'USAGE') AS is_usable
 FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = ANY (:names) ORDER BY extname

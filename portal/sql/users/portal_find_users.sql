@@ -97,13 +97,15 @@ BEGIN
     search := portal_ranks(words, addresses);
     EXECUTE format('SELECT count(*) AS read, count(begins) AS hits, %s AS starts, %s AS fitting_hits,'
         ' %s AS fitting_starts, ARRAY[%s] AS parts,'
-        ' (SELECT reltuples FROM pg_class WHERE oid = ''public.users''::regclass) AS size'
+        ' %s AS size'
         ' FROM (SELECT *, CASE WHEN %s THEN %s END AS begins'
         ' FROM (SELECT * FROM users u WHERE %s%s LIMIT 1000) u OFFSET 0) u',
         format(counted, 'begins'), format(counted, 'begins IS NOT NULL AND ' || filters),
         format(counted, 'begins AND ' || filters),
         (SELECT string_agg(CASE cardinality(search.parts) WHEN 1 THEN 'count(begins)'
             ELSE format(counted, format('search_text LIKE %L', part)) END, ', ') FROM unnest(search.parts) part),
+        CASE cardinality(own) WHEN 1 THEN '(SELECT sum(people)::real FROM user_totals WHERE organization_id = ($1)[1])'
+            ELSE '(SELECT reltuples FROM pg_class WHERE oid = ''public.users''::regclass)' END,
         search.anywhere, search.beginning,
         base || CASE state WHEN 'any' THEN ' AND deleted_at IS NULL' ELSE '' END, -- enough for a sample, in an index
         CASE WHEN has_order OR state = 'any' THEN format(' ORDER BY %1$s DESC, u.id DESC', newest) ELSE '' END)
@@ -128,14 +130,11 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        -- If the sample has no match, matches are so few that the index of the organization's people doesn't help.
-        here := CASE WHEN parts IS NULL OR hits[1] > 0 THEN base
-            ELSE replace(base, 'organization_id = ($1)[1]', '(organization_id = ($1)[1]) IS TRUE') END;
         RETURN QUERY EXECUTE format('SELECT u.id, u.rank FROM (SELECT *, %s AS rank FROM users u'
             ' WHERE %s AND %s%s%s AND %s OFFSET 0) u WHERE %s ORDER BY %s%s LIMIT $4',
             CASE WHEN by_rank THEN format('CASE WHEN %s THEN %s WHEN %s THEN 3 ELSE 4 END',
                 search.whole, search.whole_rank, search.beginning) ELSE '1' END,
-            here, filters, at_home, parts, search.anywhere,
+            base, filters, at_home, parts, search.anywhere,
             CASE WHEN place_id IS NULL THEN 'true' WHEN by_rank THEN format('(rank %s %s OR rank = %s AND %s)',
                 CASE WHEN down THEN '<' ELSE '>' END, place_rank, place_rank, further) ELSE further END,
             CASE WHEN NOT by_rank THEN '' WHEN down THEN 'rank DESC, ' ELSE 'rank, ' END, ordered)

@@ -457,6 +457,7 @@ SCENES: dict[str, Scene] = {
     "dashboard of an administrator": at("/", ADA),
     "reports": at("/reports/"),
     "failed emails": at("/outbox/failed/"),
+    "branding": at("/branding/"),
     "what is followed": following,
     "people": at("/users/"),
     "people of an administrator": at("/users/", ADA),

@@ -21,6 +21,20 @@ def moment(text: str) -> datetime:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)  # PostgreSQL can't read every offset
 
 
+def plain(text: str) -> str:
+    """A cursor's text. Raises ValueError if PostgreSQL can't store it."""
+    if not _is_storable(text):
+        raise ValueError(text)
+    return text
+
+
+def number(text: str) -> int:
+    """A cursor's number. Raises ValueError if it is invalid or too large."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ValueError(text)
+    return int(text)
+
+
 def ranked(text: str) -> str:
     """A cursor's rank and time, in the format of portal_find_users. Raises ValueError if they are invalid."""
     rank, _, at = text.partition(" ")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, literal, null, select, tuple_
+from sqlalchemy import Row, bindparam, func, null, select, tuple_
 
 from portal.core import counts, cursors, ignored
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db, read
 from portal.core.filtering import chosen
-from portal.core.list_urls import BEST, ListUrls
+from portal.core.grouping import Grouped, Place, place_of
+from portal.core.keys import NO_KEY
+from portal.core.list_counts import ListCounts
+from portal.core.list_urls import BEST
 from portal.core.list_urls import PER_PAGE as PER_PAGE
 from portal.core.scoping import kept
 from portal.core.sources import Filter as Filter
@@ -33,10 +35,11 @@ NO_FILTERS: Mapping[str, Filter] = {}
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
 MOST_KEPT = 64
+ALL = 1_000_000  # rows found by a search inside a tenant that is sorted by groups
 _kept: dict[Hashable, tuple[Rows, float | None]] = {}
 
 
-class Listing(ListUrls):
+class Listing(ListCounts):
     """A list as described by a URL. Arguments without effect are listed in `refused`, each with a sentence."""
 
     per_page_choices = PER_PAGE
@@ -66,15 +69,16 @@ class Listing(ListUrls):
         self._tally: Sequence[int] = ()
         self._from_end = arguments.get("page") == "last"
         sorted_by = self._sorted_by()
-        self._column = sorted_by.column
-        self._after = cursors.decoded(arguments.get("after"), sorted_by.read)
-        self._before = cursors.decoded(arguments.get("before"), sorted_by.read)
+        self._column, self._groups = sorted_by.column, sorted_by.groups
+        reading = self._read_grouped if self._groups else sorted_by.read
+        self._after = cursors.decoded(arguments.get("after"), reading)
+        self._before = cursors.decoded(arguments.get("before"), reading)
 
     def page(self) -> Page:
         """Read the page in one statement, perhaps after the planner's estimate."""
         known = self._known_total
         statement, bound = self._kept_statement()
-        found = read(statement, _named(self._place), **self.options)
+        found = read(statement, self._values(self._place), **self.options)
         if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
@@ -98,16 +102,12 @@ class Listing(ListUrls):
             total = self._counted()
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
-    def _number_of(self, rows: Sequence[Row[Any]]) -> int:
-        if self._tally and not self._is_divided:
-            return self._tally[list(self.source.tabs).index(self.status)]
-        return rows[0].counted if rows else 0
-
     def _kept_statement(self) -> tuple[Rows, float | None]:
         """The whole statement and the bound of its count, remembered for lists without search and filters."""
         if not self.source.is_kept or self.is_filtered:
             return self._whole_statement()
-        order = self._column, self._downward(), self.per_page, bool(self._place)
+        group = self._grouped_place.group if self._groups and self._grouped_place else None
+        order = self._groups or self._column, self._downward(), self.per_page, bool(self._place), group
         form = self.source.rows, self.tab.condition, *order, current_actor().role
         if form not in _kept:
             statement, bound = self._whole_statement()
@@ -132,16 +132,6 @@ class Listing(ListUrls):
             statement = statement.add_columns(counts.size_of(self.source.entity).label("size"))
         return statement, counting[1] if counting else None
 
-    @property
-    def _is_divided(self) -> bool:
-        """Whether a filter applies to this tab only, so that the tally counts more rows than the list has."""
-        return any(self.source.filters[name].divides for name in self.filters)
-
-    @property
-    def _tallying(self) -> Any:
-        """An expression with the number of rows of each tab, if it is known."""
-        return None if self.q or self.source.tally is None else self.source.tally(self)
-
     def after(self, place: tuple[Any, uuid.UUID] | None, most: int) -> Rows:
         """The statement for `most` rows after the one with this sort key and id, or of the first rows."""
         self.per_page, self._from_end, self._before, self._after = most - 1, False, None, place
@@ -152,7 +142,7 @@ class Listing(ListUrls):
         found: Sequence[Row[Any]] = ()
         while not found or len(found) == size:
             place = (found[-1].sort_key, found[-1].id) if found else None
-            found = read(self.after(place, size), _named(place), **self.options)
+            found = read(self.after(place, size), self._values(place), **self.options)
             if not found:
                 return
             yield found
@@ -167,16 +157,16 @@ class Listing(ListUrls):
             for one, number, (_, bound) in zip(lists, found, counting, strict=True)
         ]
 
-    def _counted(self) -> Count:
-        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self.options)
-        return Count.bounded(counted or 0, counts.BOUND)
-
     def _sorted_by(self) -> Sort:
         best = self.source.best if self.sort == BEST else None
         return best(self) if best else self.tab.sorts[self.sort.removeprefix("-")]
 
     def _page_statement(self) -> Rows:
         entity, column = self.source.entity, self._column
+        if self._groups:
+            page = self._grouped().keys().subquery("page").c
+            rows = self.source.rows.add_columns(page.sort_key).join(page.id.table, page.id == entity.id)
+            return rows.order_by(page.turn, page.at)
         if self._finds:
             keys = self._found_keys().limit(self.per_page + 1).subquery("keys").c
             place = func.concat(keys.rank, " ", column) if self.sort == BEST else column
@@ -194,6 +184,29 @@ class Listing(ListUrls):
         matching = self._narrowed(select(entity.id, column.label("sort_key")))
         hits = matching.cte("hits").prefix_with("MATERIALIZED").c
         return self._joined(self._placed(select(hits.id, hits.sort_key), hits.sort_key, hits.id))
+
+    def _grouped(self) -> Grouped:
+        """Few rows are looked up first, those of searches by a database function; in a tenant, all of searches."""
+        is_few = self.is_filtered and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
+        finds = self._finds and (is_few or not current_actor().is_unlimited)
+        narrowed = self._only_found if finds else self._narrowed
+        key, down, most = self.source.entity.id, self._downward(), self.per_page + 1
+        return Grouped(self._groups, key, narrowed, down, self._grouped_place, most, is_found=is_few or finds)
+
+    def _only_found(self, statement: Rows) -> Rows:
+        return statement.where(self.source.entity.id.in_(select(self._find(Found(ALL, down=False)).c.id)))
+
+    def _read_grouped(self, text: str) -> str:
+        place_of(self._groups, text, NO_KEY)
+        return text
+
+    @property
+    def _grouped_place(self) -> Place | None:
+        return place_of(self._groups, *self._place) if self._place else None
+
+    def _values(self, place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
+        """The values of the statement's parameters."""
+        return place_of(self._groups, *place).values if place and self._groups else _named(place)
 
     @property
     def _are_few_found_by_index(self) -> bool:
@@ -229,25 +242,8 @@ class Listing(ListUrls):
     def _key(self) -> Any:
         return self.source.entity.id if self.source.key is None else self.source.key
 
-    @property
-    def _known_total(self) -> Count | None:
-        return None if self.is_filtered or self.status != next(iter(self.source.tabs)) else self.source.total
-
     def _downward(self) -> bool:
         return self.sort.startswith("-") != (self._from_end or self._before is not None)
-
-    @property
-    def _can_find(self) -> bool:
-        return self.source.find is not None and all(self.source.filters[name].is_found for name in self.filters)
-
-    @property
-    def _finds(self) -> bool:
-        """Whether a database function finds the page."""
-        return bool(self.q) and self._can_find
-
-    @property
-    def _is_counted_as_found(self) -> bool:
-        return self._finds and not current_actor().is_unlimited
 
     def _found_keys(self) -> Rows:
         """The keys from the start of the page. On a tenant's first page, one query finds both rows and count."""
@@ -257,54 +253,6 @@ class Listing(ListUrls):
         else:
             keys = self._find(Found(self.per_page + 1, self._downward(), place))
         return select(keys.c.id, keys.c.rank, keys.c.place).order_by(keys.c.place)
-
-    @cached_property
-    def _first_found(self) -> Any:
-        first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
-        return select(first.c.id, first.c.rank, first.c.place).cte("found").prefix_with("MATERIALIZED")
-
-    def _find(self, part: Found) -> Any:
-        return self.source.find(self, part).table_valued("id", "rank", with_ordinality="place").render_derived()
-
-    def _narrowed(self, statement: Rows) -> Rows:
-        return statement.where(self.tab.condition, *self._conditions, *self._found)
-
-    @cached_property
-    def _exact(self) -> Any:
-        return None if self.q or self.source.count is None else self.source.count(self)
-
-    @cached_property
-    def about(self) -> int | None:
-        """The planner's estimate, if the exact number isn't known and there is no tenant, which it doesn't know."""
-        is_needed = self._known_total is None and self._exact is None and (bool(self.q) or not self.tab.is_small)
-        return self._estimate() if is_needed and current_actor().is_unlimited else None
-
-    def _counting(self) -> tuple[Any, float] | None:
-        """An expression that counts the rows, and the bound at which it stops; None if that would take too long."""
-        if self._exact is not None:
-            return self._exact, math.inf
-        if not counts.is_counted(self.about, searched=bool(self.q)):
-            return None
-        bound = counts.SEARCH_BOUND if self.q and self.about is None else counts.BOUND
-        return self._bounded_count(bound), bound
-
-    def _bounded_count(self, bound: int) -> Any:
-        if self._is_counted_as_found:
-            found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
-            return select(func.count()).select_from(found).scalar_subquery()
-        rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
-        return select(func.count()).select_from(rows).scalar_subquery()
-
-    def _estimate(self) -> int:
-        """The planner's estimate for the same rows, without reading them."""
-        condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
-        rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
-        return counts.estimated(rows, **self.options)
-
-    @property
-    def options(self) -> dict[str, bool]:
-        """The execution options for its statements."""
-        return {"with_deleted": True} if self.tab.with_deleted else {}
 
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
         has_previous = more if backward else self._after is not None

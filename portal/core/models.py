@@ -39,6 +39,7 @@ from portal.core.row_security import OWN_TENANT
 
 BY_NAME = {"sort_name": 'COLLATE "C"'}  # as an operator class, because comparison with the catalog ignores collations
 NOT_DELETED = text("deleted_at IS NULL")
+CHANGED = text("updated_at DESC"), text("id DESC")
 NAMING = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_name)s_key",
@@ -105,9 +106,14 @@ class SoftDeletable:
         return self.deleted_at is not None
 
     @classmethod
+    def every_row(cls, name: str) -> Any:
+        """The table itself, because the session hides the deleted rows of entities. No tenant's conditions apply."""
+        return cls.__table__.alias(name)  # type: ignore[attr-defined]
+
+    @classmethod
     def deleted_keys(cls) -> Select[uuid.UUID]:
-        """A subquery of deleted rows' ids. It uses the table, because the session hides deleted entities."""
-        rows: Any = cls.__table__.alias(f"deleted_{cls.__table__.name}")  # type: ignore[attr-defined]
+        """A subquery of deleted rows' ids."""
+        rows = cls.every_row(f"deleted_{cls.__table__.name}")  # type: ignore[attr-defined]
         return select(rows.c.id).where(rows.c.deleted_at.is_not(None))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnExpressionArgument, Row, Select
 
 from portal.core.counts import Count
 from portal.core.cursors import moment
+from portal.core.grouping import Group
 from portal.core.policy import Permission
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -41,10 +42,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Sort:
-    """A column to sort by. `read` converts a cursor's text to the column's type, or raises ValueError."""
+    """A column to sort by. `read` converts a cursor's text to the column's type, or raises ValueError.
+
+    With `groups`, rows are sorted by these, and the column only names the sort.
+    """
 
     column: Any
     read: Callable[[str], Any] = str
+    groups: Sequence[Group] = ()
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,14 @@ class Tab:
     is_small: bool = False  # counted without asking the planner first
 
 
-def named_tabs(model: Any, condition: ColumnExpressionArgument[bool]) -> dict[str, Tab]:
-    """The tabs of records with a `sort_name`: the active ones that meet the condition, and the deleted ones."""
-    sorts = {"name": Sort(model.sort_name.collate("C")), "created_at": Sort(model.created_at, moment)}
-    deleted = {"deleted_at": Sort(model.deleted_at, moment)}
+def named_tabs(model: Any, condition: ColumnExpressionArgument[bool], **further: Sort) -> dict[str, Tab]:
+    """The tabs of records with a `sort_name`: the active ones that meet the condition, and the deleted ones.
+
+    Both can be sorted in `further` orders, too.
+    """
+    name = {"name": Sort(model.sort_name.collate("C"))}
+    sorts = {**name, **{key: Sort(getattr(model, key), moment) for key in ("created_at", "updated_at")}, **further}
+    deleted = {**name, "deleted_at": Sort(model.deleted_at, moment), **further}
     return {
         "active": Tab("Active", condition, sorts, "name"),
         "deleted": Tab("Deleted", model.deleted_at.is_not(None), deleted, "-deleted_at", with_deleted=True),

@@ -30,8 +30,7 @@ def tally_of(listing: Listing, hidden: Any = None) -> Any:
 
 @lru_cache(maxsize=128)
 def _tally(entity: Any, is_unlimited: bool, hidden: Any, keys: str) -> Any:
-    """Reads the tables themselves, because the session hides the deleted rows of entities."""
-    rows, tenant = entity.__table__.alias("tallied"), entity.tenant()
+    rows, tenant = entity.every_row("tallied"), entity.tenant()
     inside: list[ColumnElement[bool]] = [] if is_unlimited else [rows.c[tenant.key] == ORGANIZATION_ID]
     if keys:
         inside.append(rows.c[tenant.key].in_([read_key(key) or NO_KEY for key in keys.split(",")]))

@@ -39,6 +39,7 @@ ABOUT = {
     "imports": "Files that people imported.",
     "jobs": "Long tasks that a worker carries out.",
     "list_arrangements": "How people arrange their lists.",
+    "organization_sizes": "How many people of an organization can sign in, and how many of them with two factors.",
     "outbox_emails": "Emails in the demo's outbox.",
     "operations": "Operations: one row per transaction, and one for each organization's part.",
     "passkeys": "Passkeys of people.",

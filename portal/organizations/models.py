@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import uuid
 from typing import Any
 
-from sqlalchemy import Computed, Index, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from portal.core.models import Base, Record, list_indexes, sort_key
+from portal.core.models import CHANGED, NOT_DELETED, Base, Record, list_indexes, sort_key
 from portal.core.text import LONGEST, tidy
 
 LONGEST_SLUG = 63
@@ -25,6 +26,7 @@ class Organization(Record, Base):
     __tablename__ = "organizations"
     __table_args__ = (
         Index("organizations_slug_key", "slug", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("organizations_updated_at_idx", *CHANGED, postgresql_where=NOT_DELETED),
         *list_indexes("organizations"),
     )
 
@@ -48,6 +50,22 @@ class Organization(Record, Base):
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:
         return cls.id
+
+
+class OrganizationSize(Base):
+    """How many people of an organization can sign in, and how many of them have two-factor authentication.
+
+    Kept at each commit by a trigger of user_totals, for lists in this order. For SUPER_ADMINs.
+    """
+
+    __tablename__ = "organization_sizes"
+    __table_args__ = (Index("organization_sizes_people_idx", "people", "organization_id"),)
+
+    organization_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True
+    )
+    people: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    protected: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 def slug_of(name: str) -> str:

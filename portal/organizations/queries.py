@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 
 from portal.core.counts import BOUND
+from portal.core.cursors import number
 from portal.core.db import db
+from portal.core.grouping import Group, Owner
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NO_FILTERS, Filter, Listing, Rows, Sort, Source
 from portal.core.sources import named_tabs
 from portal.core.tallies import tally_of
 from portal.core.terms import begins_with, is_called, matches, words_of
-from portal.organizations.models import Organization
+from portal.organizations.models import Organization, OrganizationSize
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 
 SUGGESTIONS = 10
@@ -23,7 +25,11 @@ SAME_NAME = 10
 BY_NAME = Organization.sort_name.collate("C")
 # For lists of rows that belong to an organization. Empty if it is deleted, because another may use the same slug.
 SLUG = case((Organization.deleted_at.is_not(None), null()), else_=Organization.slug).label("organization_slug")
-TABS = named_tabs(Organization, true())
+_size = Owner(
+    OrganizationSize, OrganizationSize.organization_id, OrganizationSize.people, Organization.id, true(), number
+)
+BY_SIZE = Sort(OrganizationSize.people, groups=(Group(true(), Organization.created_at, owner=_size),))
+TABS = named_tabs(Organization, true(), people=BY_SIZE)
 COLUMNS = (
     Organization.id,
     Organization.name,

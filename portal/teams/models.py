@@ -7,7 +7,7 @@ import uuid
 from sqlalchemy import Computed, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.core.models import NOT_DELETED, Base, Link, Record, list_indexes, sort_key
+from portal.core.models import CHANGED, NOT_DELETED, Base, Link, Record, list_indexes, sort_key
 from portal.organizations.models import Organization
 
 
@@ -18,6 +18,7 @@ class Team(Record, Base):
     __table_args__ = (
         Index("teams_name_key", "organization_id", text("lower(name)"), unique=True, postgresql_where=NOT_DELETED),
         Index("teams_organization_id_idx", "organization_id"),
+        Index("teams_updated_at_idx", *CHANGED, postgresql_where=NOT_DELETED),
         *list_indexes("teams"),
     )
 

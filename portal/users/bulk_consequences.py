@@ -15,7 +15,7 @@ from portal.core.counts import number_of
 from portal.core.db import db
 from portal.resources.relation import links_of
 from portal.tokens.queries import api_tokens_in_use, live_of
-from portal.users import queries
+from portal.users import tabs
 from portal.users.models import User
 
 ROLES = {
@@ -83,7 +83,7 @@ def _of_administrators(ids: Sequence[uuid.UUID]) -> Iterator[str]:
     able = other.role == Role.ADMIN, other.is_active, not_(among(other.id, ids))
     stays = select(literal(1)).where(other.organization_id == User.organization_id, *able).exists()
     lost = select(func.count(User.organization_id.distinct())).where(
-        among(User.id, ids), User.role == Role.ADMIN, queries.ACCEPTED, not_(stays)
+        among(User.id, ids), User.role == Role.ADMIN, tabs.ACCEPTED, not_(stays)
     )
     if many := db.session.scalar(lost):
         has = "has" if many == 1 else "have"

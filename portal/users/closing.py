@@ -11,7 +11,7 @@ from portal.core.actor import Role
 from portal.core.counts import counted, numbered
 from portal.core.db import db
 from portal.tokens.queries import api_tokens_in, live_in
-from portal.users import queries
+from portal.users import tabs
 from portal.users.models import User, has_invitation
 from portal.users.totals import UserTotal, active_in
 from portal.web.confirming import Fleeting
@@ -26,7 +26,7 @@ def of_closing(organization_id: uuid.UUID) -> list[str]:
     sentences = [
         *_of_access(organization_id),
         _counted(
-            select(User).where(inside, queries.INVITED, has_invitation("pending")),
+            select(User).where(inside, tabs.INVITED, has_invitation("pending")),
             "invitation stops",
             "invitations stop",
         ),

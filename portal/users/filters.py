@@ -14,7 +14,8 @@ from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
 from portal.organizations.queries import filter_by
-from portal.users.models import LONG_AGO, User, has_invitation
+from portal.users.indexes import LONG_AGO
+from portal.users.models import User, has_invitation
 
 # The expression of the indexes. It gives people who never signed in a place in the order.
 NEVER: ColumnElement[datetime] = literal_column(LONG_AGO, User.last_sign_in_at.type)

@@ -13,6 +13,7 @@ from portal.users.states import listed_state
 from portal.web.jinja import badge, day
 from portal.web.zones import label_of
 
+ACCEPTED_TABS = ("active", "deactivated", "organization-deleted")  # nobody has signed in before accepting an invitation
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 OPTIONAL: Mapping[str, Any] = {"is_optional": True, "is_labeled": True}
 
@@ -34,7 +35,7 @@ COLUMNS = (
     Column("organization_name", "Organization", "text", linked, permission=USERS_ANY_TENANT),
     Column("role", "Role", "text", lambda row: badge(row.role)),
     Column("status", "Status", "dot", listed_state, tabs=LIVE_TABS),
-    Column("last_sign_in_at", "Last sign-in", "time", tabs=LIVE_TABS, never="Never"),
+    Column("last_sign_in_at", "Last sign-in", "time", tabs=ACCEPTED_TABS, never="Never"),
     Column("created_at", "Created", "time", tabs=LIVE_TABS, is_minor=True),
     Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
     Column("two_factor", "Two-factor", "text", lambda row: "On" if row.has_two_factor else "Off", **OPTIONAL),

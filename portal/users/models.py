@@ -6,181 +6,29 @@ import uuid
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Computed, Date, ForeignKey, Index, and_, cast, func, or_, text
+from sqlalchemy import ColumnElement, Computed, Date, ForeignKey, and_, cast, func, or_, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
 from portal.core.email_addresses import readable_email
-from portal.core.models import BY_NAME, NOT_DELETED, Base, Record, sort_key
+from portal.core.models import Base, Record, sort_key
 from portal.core.row_security import ONESELF, OWN_TENANT
 from portal.organizations.models import Organization
+from portal.users.indexes import INDEXES
 
 INVITATION_HOLDS = timedelta(days=7)
 EXPIRES_SOON = timedelta(days=2)
 SENSITIVE = frozenset(
     {"email", "pending_email", "role", "organization_id"}
 )  # changing these can give control over an account
-PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
-DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
-LONG_AGO = "'0001-01-01 00:00:00+00'::timestamp with time zone"
-STATE = ["organization_id", "is_active", "invited_at", "accepted_at"]  # decides which tab of the list shows a person
-# Not COALESCE: the planner doesn't consider it leakproof, so behind a policy it wouldn't use the index. The line breaks
-# are PostgreSQL's, because `flask db check` compares the text.
-LAST_SIGN_IN = f"""
-CASE
-    WHEN last_sign_in_at IS NULL THEN {LONG_AGO}
-    ELSE last_sign_in_at
-END"""
 
 
 class User(Record, Base):
     """A person who can sign in; a SUPER_ADMIN may belong to no organization."""
 
     __tablename__ = "users"
-    __table_args__ = (
-        Index("users_email_key", text("lower(email)"), unique=True, postgresql_where=NOT_DELETED),
-        Index("users_email_idx", "email"),
-        Index("users_organization_id_idx", "organization_id"),
-        Index(
-            "users_created_at_idx",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
-        ),
-        Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
-        Index(
-            "users_organization_created_at_idx",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=[
-                "role",
-                "is_active",
-                "email_verified",
-                "invited_at",
-                "accepted_at",
-                "has_two_factor",
-                "search_text",
-            ],
-        ),
-        Index(
-            "users_organization_name_idx",
-            "organization_id",
-            "sort_name",
-            "id",
-            postgresql_where=NOT_DELETED,
-            postgresql_ops=BY_NAME,
-        ),
-        Index(
-            "users_last_sign_in_idx",
-            text(f"({LAST_SIGN_IN}) DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=["last_sign_in_at", "created_at", *STATE],
-        ),
-        Index(
-            "users_organization_last_sign_in_idx",
-            "organization_id",
-            text(f"({LAST_SIGN_IN}) DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=["last_sign_in_at", "created_at", "role", *STATE[1:]],
-        ),
-        Index(
-            "users_updated_at_idx",
-            text("updated_at DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=["created_at", *STATE],
-        ),
-        Index(
-            "users_organization_updated_at_idx",
-            "organization_id",
-            text("updated_at DESC"),
-            text("id DESC"),
-            postgresql_where=NOT_DELETED,
-            postgresql_include=["created_at", "role", *STATE[1:]],
-        ),
-        Index(
-            "users_role_idx",
-            "role",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
-        ),
-        Index(
-            "users_staff_idx",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
-            postgresql_include=["role", "is_active", "invited_at", "accepted_at", "search_text"],
-        ),
-        Index(
-            "users_invited_idx",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=PENDING,
-            postgresql_include=["role", "invited_at", "revoked_at"],
-        ),
-        Index(
-            "users_expiring_idx",
-            "invited_at",
-            postgresql_where=text(f"{PENDING.text} AND revoked_at IS NULL"),
-            postgresql_include=["organization_id", "role"],
-        ),
-        Index(
-            "users_deactivated_idx",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=DEACTIVATED,
-            postgresql_include=["role", "invited_at", "accepted_at"],
-        ),
-        Index(
-            "users_two_factor_idx",
-            "organization_id",
-            text("created_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NULL AND has_two_factor"),
-        ),
-        Index(
-            "users_expires_on_idx",
-            "expires_on",
-            postgresql_where=text("deleted_at IS NULL AND expires_on IS NOT NULL"),
-        ),
-        Index(
-            "users_activates_on_idx",
-            "activates_on",
-            postgresql_where=text("deleted_at IS NULL AND activates_on IS NOT NULL"),
-        ),
-        Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
-        Index(
-            "users_deleted_at_idx",
-            text("deleted_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NOT NULL"),
-        ),
-        Index(
-            "users_organization_deleted_at_idx",
-            "organization_id",
-            text("deleted_at DESC"),
-            text("id DESC"),
-            postgresql_where=text("deleted_at IS NOT NULL"),
-        ),
-        Index(
-            "users_search_text_idx",
-            "organization_id",
-            "search_text",
-            postgresql_using="gin",
-            postgresql_ops={"search_text": "gin_trgm_ops"},
-        ),
-    )
+    __table_args__ = INDEXES
 
     email: Mapped[str]
     password: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    true,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -27,38 +26,22 @@ from sqlalchemy.orm import aliased
 
 from portal.core.actor import SYSTEM, Actor, Role, current_actor
 from portal.core.bulk import among
-from portal.core.cursors import moment, ranked
+from portal.core.cursors import ranked
 from portal.core.db import acting_as, db
 from portal.core.email_addresses import lookup_email, readable_email
 from portal.core.history import Activity
-from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, Source
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.organizations.queries import SLUG
 from portal.users.filters import FILTERS, INVITATIONS, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
 from portal.users.models import User, full_name, has_invitation
+from portal.users.tabs import ACCEPTED, IN_NO_DELETED_ORGANIZATION, can_sign_in, tabs
 from portal.users.totals import count_of, tally_of
 
-NEWEST = {
-    "name": Sort(User.sort_name.collate("C")),
-    "created_at": Sort(User.created_at, moment),
-    "last_sign_in_at": Sort(last_sign_in, moment),
-    "updated_at": Sort(User.updated_at, moment),  # has no column; for filters by the time of the change
-}
-INVITED = and_(
-    User.is_active, User.invited_at.is_not(None), User.accepted_at.is_(None)
-)  # without a password until accepted
-ACCEPTED = and_(User.is_active, or_(User.invited_at.is_(None), User.accepted_at.is_not(None)))
-# Reads the few deleted organizations once per statement. NOT EXISTS would become a join, planned with misleading
-# statistics.
-IN_NO_DELETED_ORGANIZATION = or_(
-    User.organization_id.is_(None),
-    User.organization_id.not_in(Organization.deleted_keys()),
-)
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
 NO_FILTER = cast({}, JSONB)
-REMOVED = {"deleted_at": Sort(User.deleted_at, moment)}
 COLUMNS = (
     User.id,
     User.email,
@@ -239,16 +222,6 @@ def active_super_admins_of(organization_id: uuid.UUID) -> Select[User]:
     return select(User).where(*able).order_by(User.sort_name, User.id)
 
 
-def can_sign_in() -> ColumnElement[bool]:
-    """Active people, for all lists and counts: not deactivated, not just invited, not in a deleted organization."""
-    return and_(ACCEPTED, _in_no_deleted_organization(current_actor().is_unlimited))
-
-
-def _in_no_deleted_organization(is_unlimited: bool) -> ColumnElement[bool]:
-    """Not checked inside a tenant, because nobody can sign in to a deleted organization."""
-    return IN_NO_DELETED_ORGANIZATION if is_unlimited else true()
-
-
 def admins_of(organization_id: uuid.UUID, *, besides: uuid.UUID | None = None) -> Select[int]:
     """How many active administrators an organization has, not counting `besides`."""
     inside = User.organization_id == organization_id
@@ -300,25 +273,3 @@ def colleagues(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     with acting_as(SYSTEM):
         rows = db.session.execute(found, execution_options={"with_deleted": True}).all()
     return {row.id: full_name(row.first_name, row.last_name, row.email) for row in rows}
-
-
-def tabs() -> dict[str, Tab]:
-    """The tabs of the list. People of deleted organizations have a tab of their own, if the actor can see them."""
-    return _tabs(current_actor().is_unlimited)
-
-
-@cache
-def _tabs(is_unlimited: bool) -> dict[str, Tab]:
-    able = _in_no_deleted_organization(is_unlimited)
-    views = {
-        "active": Tab("Active", and_(ACCEPTED, able), NEWEST, "-created_at", estimated=ACCEPTED),
-        "invited": Tab("Invited", and_(INVITED, able), NEWEST, "-created_at", estimated=INVITED, is_small=True),
-        "deactivated": Tab("Deactivated", ~User.is_active, NEWEST, "-created_at"),
-        "deleted": Tab("Deleted", User.deleted_at.is_not(None), REMOVED, "-deleted_at", with_deleted=True),
-    }
-    if is_unlimited:
-        gone = select(Organization.id).where(Organization.deleted_at.is_not(None))
-        locked_out = and_(User.deleted_at.is_(None), User.organization_id.in_(gone))
-        label = "Organization deleted"
-        views["organization-deleted"] = Tab(label, locked_out, NEWEST, "-created_at", with_deleted=True)
-    return views

@@ -34,6 +34,7 @@ from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.list_columns import COLUMNS
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
+from portal.users.tabs import can_sign_in
 from portal.web.activity_feed import feed
 from portal.web.forms import Form
 from portal.web.jinja import day, email
@@ -145,7 +146,7 @@ class People(Resource[User]):
         }
 
     def listed(self) -> ColumnElement[bool]:
-        return queries.can_sign_in()
+        return can_sign_in()
 
     def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[User]:
         return queries.matching(text, most, tenant)

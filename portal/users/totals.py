@@ -18,7 +18,7 @@ from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import Listing
 from portal.core.models import Base, TenantOwned
 from portal.core.row_security import OWN_TENANT
-from portal.organizations.models import Organization
+from portal.organizations.models import Organization, OrganizationSize
 from portal.users.filters import YES_OR_NO
 from portal.users.models import User
 
@@ -140,8 +140,16 @@ def problem() -> str | None:
     kept = {(*key,): int(people) for *key, people in db.session.execute(stored) if people}
     true = {(*key,): people for *key, people in db.session.execute(counted, execution_options=options)}
     if kept == true:
-        return None
+        return _wrong_sizes()
     return f"{sum(kept.values()):,} people are counted, {sum(true.values()):,} exist, or their kinds differ"
+
+
+def _wrong_sizes() -> str | None:
+    right = active_in(OrganizationSize.organization_id)
+    wrong = db.session.scalar(
+        select(func.count()).select_from(OrganizationSize).where(OrganizationSize.people != right)
+    )
+    return f"{wrong:,} organizations have another size than number of people" if wrong else None
 
 
 @command

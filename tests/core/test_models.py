@@ -223,6 +223,7 @@ def test_every_table_declares_its_rules() -> None:
         "Follow": set(),
         "SearchWord": set(),
         "Unadministered": set(),
+        "OrganizationSize": set(),
         "ListArrangement": set(),
         "BrandVersion": set(),
         "SavedView": {TenantOwned, Audited, SoftDeletable},

@@ -29,7 +29,7 @@ CATALOGUE = {
     "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace""",
+        WHERE connamespace = 'public'::regnamespace AND contype <> 't'""",
     "triggers": "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
     "functions": """
         SELECT p.proname, pg_get_functiondef(p.oid) FROM pg_proc p

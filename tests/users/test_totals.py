@@ -19,6 +19,7 @@ from portal.core.counts import Count
 from portal.core.db import command, db
 from portal.core.listing import Listing
 from portal.users import queries
+from portal.users.tabs import tabs as people_tabs
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
 from tests.pages import PageClient
@@ -251,7 +252,7 @@ def test_a_list_counts_exactly_the_rows_it_has(
 ) -> None:
     person = crowd if who == "ADMIN" else root
     with acting(app, person):
-        tabs = list(queries.tabs())
+        tabs = list(people_tabs())
         for status, role, verified, factor, place in product(
             tabs, ("", "USER", "ADMIN", "SUPER_ADMIN"), ("", "yes", "no"), ("", "yes"),
             ("", str(crowd.organization_id), str(birch.id), "nonsense"),

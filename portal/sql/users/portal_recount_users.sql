@@ -12,5 +12,12 @@ BEGIN
     GROUP BY in_deleted, r.role, status, r.has_two_factor, GROUPING SETS ((), (r.organization_id))
     HAVING r.organization_id IS NOT NULL OR grouping(r.organization_id) = 1
     ORDER BY organization_id;  -- the totals of an organization share a page
+    SET CONSTRAINTS sizes_at_commit IMMEDIATE;
+    UPDATE organization_sizes s SET people = t.people, protected = t.protected
+    FROM (SELECT o.id, coalesce(sum(t.people), 0) AS people,
+            coalesce(sum(t.people) FILTER (WHERE has_two_factor), 0) AS protected
+        FROM organizations o LEFT JOIN user_totals t ON t.organization_id = o.id AND t.status = 'active'
+        GROUP BY o.id) t
+    WHERE s.organization_id = t.id AND (s.people, s.protected) <> (t.people, t.protected);
 END $$;
 REVOKE ALL ON FUNCTION portal_recount_users FROM PUBLIC;

@@ -1,0 +1,108 @@
+"""How many rows a list and each of its tabs have, in the statement that reads a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select
+
+from portal.core import counts
+from portal.core.actor import current_actor
+from portal.core.counts import Count
+from portal.core.db import db
+from portal.core.list_urls import ListUrls
+from portal.core.sources import Found, Rows
+
+
+class ListCounts(ListUrls):
+    """A list whose rows are counted: by totals, by a search that finds them, or one by one up to a bound."""
+
+    _conditions: Sequence[ColumnExpressionArgument[bool]]
+    _found: Sequence[ColumnExpressionArgument[bool]]
+
+    def _number_of(self, rows: Sequence[Row[Any]]) -> int:
+        if self._tally and not self._is_divided:
+            return self._tally[list(self.source.tabs).index(self.status)]
+        return rows[0].counted if rows else 0
+
+    @property
+    def _is_divided(self) -> bool:
+        """Whether a filter applies to this tab only, so that the tally counts more rows than the list has."""
+        return any(self.source.filters[name].divides for name in self.filters)
+
+    @property
+    def _tallying(self) -> Any:
+        """An expression with the number of rows of each tab, if it is known."""
+        return None if self.q or self.source.tally is None else self.source.tally(self)
+
+    def _counted(self) -> Count:
+        counted = db.session.scalar(select(self._bounded_count(counts.BOUND)), execution_options=self.options)
+        return Count.bounded(counted or 0, counts.BOUND)
+
+    @property
+    def _known_total(self) -> Count | None:
+        return None if self.is_filtered or self.status != next(iter(self.source.tabs)) else self.source.total
+
+    @property
+    def _can_find(self) -> bool:
+        return self.source.find is not None and all(self.source.filters[name].is_found for name in self.filters)
+
+    @property
+    def _finds(self) -> bool:
+        """Whether a database function finds the page."""
+        return bool(self.q) and self._can_find
+
+    @property
+    def _is_counted_as_found(self) -> bool:
+        return self._finds and not current_actor().is_unlimited
+
+    @cached_property
+    def _first_found(self) -> Any:
+        first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        return select(first.c.id, first.c.rank, first.c.place).cte("found").prefix_with("MATERIALIZED")
+
+    def _find(self, part: Found) -> Any:
+        return self.source.find(self, part).table_valued("id", "rank", with_ordinality="place").render_derived()
+
+    def _narrowed(self, statement: Rows) -> Rows:
+        return statement.where(self.tab.condition, *self._conditions, *self._found)
+
+    @cached_property
+    def _exact(self) -> Any:
+        return None if self.q or self.source.count is None else self.source.count(self)
+
+    @cached_property
+    def about(self) -> int | None:
+        """The planner's estimate, if the exact number isn't known and there is no tenant, which it doesn't know."""
+        is_needed = self._known_total is None and self._exact is None and (bool(self.q) or not self.tab.is_small)
+        return self._estimate() if is_needed and current_actor().is_unlimited else None
+
+    def _counting(self) -> tuple[Any, float] | None:
+        """An expression that counts the rows, and the bound at which it stops; None if that would take too long."""
+        if self._exact is not None:
+            return self._exact, math.inf
+        if not counts.is_counted(self.about, searched=bool(self.q)):
+            return None
+        bound = counts.SEARCH_BOUND if self.q and self.about is None else counts.BOUND
+        return self._bounded_count(bound), bound
+
+    def _bounded_count(self, bound: int) -> Any:
+        if self._is_counted_as_found:
+            found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
+            return select(func.count()).select_from(found).scalar_subquery()
+        rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
+        return select(func.count()).select_from(rows).scalar_subquery()
+
+    def _estimate(self) -> int:
+        """The planner's estimate for the same rows, without reading them."""
+        condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
+        rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
+        return counts.estimated(rows, **self.options)
+
+    @property
+    def options(self) -> dict[str, bool]:
+        """The execution options for its statements."""
+        return {"with_deleted": True} if self.tab.with_deleted else {}

@@ -76,6 +76,7 @@ def test_buttons_in_emails_have_the_accent_color(app: Flask, branding: PageClien
         ({}, HOSTILE, "The logo can&#39;t contain &lt;script&gt;."),
         ({}, PNG + b"\0" * 200_001, "The logo must be at most 200 kB."),
         ({}, PNG.replace(struct.pack(">I", 64), struct.pack(">I", 1025)), "at most 1024 pixels"),
+        ({}, b'<?xml version="1.0" encoding="bogus"?>' + HOSTILE, "The logo can&#39;t contain &lt;script&gt;."),
         ({}, b"GIF89a", "The logo must be a PNG, WebP or SVG image."),
     ],
 )

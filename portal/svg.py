@@ -6,6 +6,8 @@ Browsers run no script of an SVG that a page shows as an image. This check is fo
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
+from urllib.parse import unquote
 from xml.parsers import expat
 
 SVG, XLINK, XML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace"
@@ -17,8 +19,12 @@ ELEMENTS = {
 }  # fmt: skip
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 LENGTH = re.compile(rf"({NUMBER})(?:px|pt|mm|cm|in|em|rem)?")
-ELSEWHERE = re.compile(r"(?i)url\((?!\s*[\"']?#)|image-set|expression|@|\\")  # in CSS; backslashes could disguise it
-DEEPEST = 60
+ELSEWHERE = re.compile(
+    r"(?i)(?:url|src)\((?!\s*[\"']?#)|image-set|expression|@|\\"
+)  # in CSS; backslashes could disguise it
+INSIDE = re.compile(r"(?i)url\(\s*[\"']?#([^\"')\s]*)")  # a reference to an element of the file, in CSS
+GRADIENTS = {"linearGradient", "radialGradient"}
+DEEPEST, LONGEST_CHAIN, MOST = 60, 12, 20_000  # MOST: elements to draw, each as often as it is referred to
 
 
 def size_of(content: bytes) -> tuple[float, float] | None:
@@ -30,6 +36,7 @@ def size_of(content: bytes) -> tuple[float, float] | None:
         reader.parser.Parse(content, True)
     except expat.ExpatError:
         raise ValueError("is not a valid SVG file.") from None
+    reader.check_references()
     if reader.size is None or min(reader.size) <= 0:
         raise ValueError("must have a viewBox, or a width and a height.")
     return reader.size
@@ -41,10 +48,14 @@ class _Reader:
     def __init__(self) -> None:
         self.size: tuple[float, float] | None = None
         self.path: list[str] = []
-        self.parser = expat.ParserCreate(namespace_separator=" ")
-        self.parser.buffer_text = True
+        self.ids: list[str] = []  # of the open elements
+        self.kinds: dict[str, str] = {}  # the elements with an id
+        self.contents: defaultdict[str, Counter[str]] = defaultdict(Counter)  # references and elements ("") by id
+        self.style: list[str] = []  # all parts of <style>, because browsers join them
+        self.styled: set[str] = set()  # references in <style>
+        self.parser = expat.ParserCreate("utf-8", namespace_separator=" ")  # as it is served, whatever it declares
         self.parser.StartElementHandler = self.start
-        self.parser.EndElementHandler = lambda _: self.path.pop()
+        self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.characters
         self.parser.StartDoctypeDeclHandler = self.doctype
         self.parser.ProcessingInstructionHandler = lambda target, _: _refuse(f"<?{target}?>")
@@ -55,19 +66,55 @@ class _Reader:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, tag = name.rpartition(" ")
-        if namespace != SVG or tag not in ELEMENTS or (tag == "svg") != (not self.path):
+        is_out_of_place = (tag == "svg") != (not self.path) or self.path[-1:] == ["style"]
+        if namespace != SVG or tag not in ELEMENTS or is_out_of_place:
             _refuse(f"<{tag}>")
         if len(self.path) > DEEPEST:
             raise ValueError("is nested too deeply.")
         self.path.append(tag)
         for key, value in attributes.items():
             _check(key, value)
+        own = attributes.get("id", "")
+        self.ids.append(own)
+        if own and self.kinds.setdefault(own, tag) != tag:
+            raise ValueError("has two elements with the same ID.")
+        links = [key for key, value in attributes.items() if key.rpartition(" ")[2].lower() == "href"]
+        found = [unquote(attributes[key][1:]) for key in links]
+        found += [unquote(one) for value in attributes.values() for one in INSIDE.findall(value)]
+        for one in {"", *self.ids}:
+            self.contents[one].update(["", *found])
         if tag == "svg":
             self.size = _size(attributes)
 
     def characters(self, text: str) -> None:
-        if self.path[-1] == "style" and ELSEWHERE.search(text):
-            _refuse("a style that loads something")
+        if self.path[-1] == "style":
+            self.style.append(text)
+
+    def end(self, _: str) -> None:
+        self.ids.pop()
+        if self.path.pop() == "style":
+            text = "".join(self.style)
+            if ELSEWHERE.search(text):
+                _refuse("a style that loads something")
+            self.styled.update(map(unquote, INSIDE.findall(text)))
+            self.style.clear()
+
+    def check_references(self) -> None:
+        """Elements that are drawn many times, within others that are, would keep browsers busy on every page."""
+        if any(self.kinds.get(one) not in (*GRADIENTS, None) for one in self.styled):
+            _refuse("a style that refers to something other than a gradient")
+        known: dict[str, int] = {}
+
+        def drawn(name: str, chain: tuple[str, ...] = ()) -> int:
+            if name in chain or len(chain) > LONGEST_CHAIN:
+                raise ValueError("refers to itself, or to other elements over too many steps.")
+            if name not in known:
+                own = self.contents.get(name, Counter())
+                known[name] = own[""] + sum(drawn(one, (*chain, name)) * n for one, n in own.items() if one)
+            return known[name]
+
+        if drawn("") > MOST:
+            raise ValueError(f"draws more than {MOST:,} elements.")
 
 
 def _check(key: str, value: str) -> None:

@@ -65,3 +65,55 @@ def test_another_encoding_hides_nothing() -> None:
     padded = f'<?xml version="1.0" encoding="iso-8859-1"?>{hidden}'
     with pytest.raises(ValueError, match="<script>"):
         size_of(padded.encode("iso-8859-1"))
+
+
+@pytest.mark.parametrize("encoding", ["bogus", "base64", "utf-7", "cp500", "shift_jis"])
+def test_a_declared_encoding_doesn_t_matter_because_the_file_is_served_as_utf_8(encoding: str) -> None:
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>{OPEN}'
+    assert size_of(f"{declared}</svg>".encode()) == (20, 10)
+    with pytest.raises(ValueError, match="<script>"):
+        size_of(f"{declared}<script/></svg>".encode())
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "ur<g/>l(//evil.example/)",
+        "ur<![CDATA[l(//evil.example/)]]>",
+        "u<!-- -->rl(//evil.example/)",
+        "a" * 8190 + "&#117;&#114;&#108;(//evil.example/)",
+    ],
+)
+def test_a_style_in_parts_hides_nothing(style: str) -> None:
+    with pytest.raises(ValueError, match="a style that loads something|<g>"):
+        size_of(f"{OPEN}<style>{style}</style></svg>".encode())
+
+
+def multiplied(steps: int, reference: str) -> str:
+    """Groups that refer to the one before ten times each."""
+    groups = (f'<g id="a{n}">{reference.format(n - 1) * 10}</g>' for n in range(1, steps + 1))
+    return f'{OPEN}<path id="a0" d="M0 0h8"/>{"".join(groups)}</svg>'
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ['<use href="#a{}"/>', '<use href="#%61{}"/>', '<rect mask="url(#a{})"/>', '<g style="fill:URL(\'#a{}"/>'],
+)
+def test_elements_that_multiply_are_refused(reference: str) -> None:
+    assert size_of(multiplied(2, reference).encode()) == (20, 10)
+    with pytest.raises(ValueError, match="draws more than 20,000 elements"):
+        size_of(multiplied(9, reference).encode())
+    with pytest.raises(ValueError, match="draws more than|over too many steps"):
+        size_of(multiplied(60, reference).encode())
+
+
+def test_references_are_to_other_elements_and_from_styles_to_gradients() -> None:
+    gradient = '<linearGradient id="a"><stop offset="0"/></linearGradient>'
+    assert size_of(f"{OPEN}{gradient}<style>.b{{fill:url(#a)}}</style></svg>".encode()) == (20, 10)
+    for text in (
+        '<style>.b{mask:url("#a")}</style><mask id="a"><g class="c"/></mask>',
+        '<g id="a"><use href="#a"/></g>',
+        f'{gradient}<mask id="a"/>',
+    ):
+        with pytest.raises(ValueError, match="gradient|itself|same ID"):
+            size_of(f"{OPEN}{text}</svg>".encode())

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from portal.brand import queries
 from portal.brand.models import BrandVersion
-from portal.branding import Logo, read_accent
+from portal.branding import Logo, logo_of, read_accent, read_name
 from portal.core.db import command, db, first_as_system
-from portal.core.errors import Missing
+from portal.core.errors import Conflict, Missing
 from portal.web.brand import Brand
+
+Given = TypeVar("Given")
+Shown = TypeVar("Shown")
+STALE = "Someone else saved changes while you were editing. Check what is shown below, then save again."
+log = logging.getLogger("portal")
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,20 @@ class Values:
 
 
 def newer_than(known: int) -> Brand | None:
-    """The newest version, if it is newer than a known one."""
+    """The newest version, if it is newer than a known one. What another program wrote wrongly is left out."""
     row = first_as_system(queries.newer(), known=known)
     if row is None:
         return None
-    logo = Logo(bytes(row.logo), row.logo_type) if row.logo is not None else None
-    return Brand(row.version, row.name, read_accent(row.accent) if row.accent else None, logo)
+    logo = bytes(row.logo) if row.logo is not None else None
+    return Brand(row.version, _read(read_name, row.name), _read(read_accent, row.accent), _read(logo_of, logo))
+
+
+def _read(read: Callable[[Given], Shown], value: Given | None) -> Shown | None:
+    try:
+        return read(value) if value else None
+    except ValueError as error:
+        log.warning("a value of the brand can't be used: it %s", error)
+        return None
 
 
 def newest() -> tuple[int, Values]:
@@ -40,7 +56,9 @@ def newest() -> tuple[int, Values]:
 def save(values: Values, seen: int) -> bool:
     """Add a version after `seen`. False if nothing differs. Raises Conflict if there is another one since."""
     current, former = newest()
-    if current == seen and values == former:
+    if current != seen:
+        raise Conflict(None, STALE)
+    if values == former:
         return False
     logo, kind = (values.logo.content, values.logo.mimetype) if values.logo else (None, None)
     added = BrandVersion(version=seen + 1, name=values.name, accent=values.accent, logo=logo, logo_type=kind)

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import request
 from wtforms import BooleanField, HiddenField, ValidationError
-from wtforms.validators import Length
 
 from portal.brand.commands import Values
 from portal.branding import LARGEST, LONGEST_NAME, Logo, color_of, contrast_problem, logo_of, read_accent, read_name
@@ -33,7 +32,7 @@ class BrandForm(Form):
         render_kw=COLOR_KW,
     )
     removes_logo = BooleanField("Remove the logo")
-    version = HiddenField(validators=(Length(max=9),))
+    version = HiddenField()
 
     def __init__(self, version: int, chosen: Values) -> None:
         light, _, dark = (chosen.accent or "").partition(",")
@@ -72,7 +71,7 @@ class BrandForm(Form):
 
     def seen(self) -> int:
         text = self.version.data or ""
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
     def values(self) -> Values:
         both = [one for one in (self.accent.data, self.accent_dark.data) if one]

@@ -18,8 +18,6 @@ from portal.web.guards import requires
 from portal.web.people import names_of
 from portal.web.rendering import redirect, render
 
-STALE = "Someone else saved changes while you were editing. Check what is shown below, then save again."
-
 bp = Blueprint("brand", __name__, url_prefix="/branding")
 
 
@@ -76,7 +74,7 @@ def save() -> ResponseReturnValue:
         if commands.save(form.values(), form.seen()):
             _confirm("Branding saved.", form.seen())
     except Conflict:
-        form.form_errors.append(STALE)
+        form.form_errors.append(commands.STALE)
         form.version.data = str(commands.newest()[0])
         return _render(form, status=409)
     return redirect(url_for(".index"))
@@ -91,7 +89,7 @@ def restore() -> ResponseReturnValue:
         if commands.restore(version, seen):
             _confirm(f"Version {version} restored." if version else "Branding reset to the defaults.", seen)
     except Conflict:
-        flash(STALE, "error")
+        flash(commands.STALE, "error")
     return redirect(url_for(".index"))
 
 

@@ -118,12 +118,12 @@ def _prune(before: ColumnElement[datetime], most: int) -> int:
     return len(db.session.scalars(ended, execution_options=NO_SYNC).all())
 
 
-def wait(counter: Counter) -> int:
-    """Seconds until the counter allows an attempt, 0 if it does now."""
+def wait(*counters: Counter) -> int:
+    """Seconds until all counters allow an attempt, 0 if they do now."""
     ahead = func.extract("epoch", RateLimit.free_at - _now())
-    found = db.session.scalar(select(ahead).where(RateLimit.key == counter.key))
-    room = (counter.bound.full - counter.bound.every).total_seconds()
-    return max(math.ceil(float(found or 0) - room), 0)
+    rooms = {one.key: (one.bound.full - one.bound.every).total_seconds() for one in counters}
+    found = db.session.execute(select(RateLimit.key, ahead).where(RateLimit.key.in_(rooms)))
+    return max([0, *(math.ceil(float(seconds) - rooms[key]) for key, seconds in found)])
 
 
 @command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Integer, and_, case, cast, func, literal, select, union_all
 
 from portal.core.actor import Role
+from portal.core.bulk import among
 from portal.core.counts import number_of
 from portal.core.db import db
 from portal.imports.importer import Importer
@@ -41,12 +43,15 @@ def shortages(one: Import, importer: Importer) -> Sequence[Shortage]:
 
     New people are created before others are deactivated, so seats that the import frees aren't counted for them.
     """
-    if not importer.resource.are_people:
+    limited: Sequence[uuid.UUID] = ()
+    if importer.resource.are_people:
+        limited = db.session.scalars(select(Organization.id).where(Organization.seat_limit.is_not(None))).all()
+    if not limited:
         return ()
     overwrites = one.options.get("overwrites", ())
-    counts: list[Any] = [_created(one)]
+    counts: list[Any] = [_created(one, limited)]
     if {"role", "is_active", "activates_on"} & {*overwrites}:
-        counts.append(_updated(one, overwrites))
+        counts.append(_updated(one, limited, overwrites))
     each: Any = union_all(*counts).subquery()
     needed = cast(func.sum(each.c.new) + func.greatest(func.sum(each.c.more), 0), Integer).label("needed")
     wanted = select(each.c.home, needed).group_by(each.c.home).subquery()
@@ -62,16 +67,16 @@ def shortages(one: Import, importer: Importer) -> Sequence[Shortage]:
     return [Shortage(row.name, row.seat_limit, row.used, row.needed) for row in rows]
 
 
-def _created(one: Import) -> Any:
+def _created(one: Import, limited: Sequence[uuid.UUID]) -> Any:
     """The seats of new people, by organization."""
     is_on = and_(func.coalesce(ImportRow.is_active, True), ImportRow.activates_on.is_(None))
     is_super = func.coalesce(ImportRow.role, role_of(one)) == Role.SUPER_ADMIN
-    rows = ImportRow.import_id == one.id, ImportRow.verdict == "create", ImportRow.home_id.is_not(None)
+    rows = ImportRow.import_id == one.id, ImportRow.verdict == "create", among(ImportRow.home_id, limited)
     counted = select(ImportRow.home_id.label("home"), func.count().label("new"), literal(0).label("more"))
     return counted.where(*rows, is_on, ~is_super).group_by(ImportRow.home_id)
 
 
-def _updated(one: Import, overwrites: Sequence[str]) -> Any:
+def _updated(one: Import, limited: Sequence[uuid.UUID], overwrites: Sequence[str]) -> Any:
     """How many more seats people take who are overwritten, by organization."""
     is_on: Any = func.coalesce(ImportRow.is_active, User.is_active) if "is_active" in overwrites else User.is_active
     if "activates_on" in overwrites:
@@ -84,5 +89,5 @@ def _updated(one: Import, overwrites: Sequence[str]) -> Any:
     counted = select(User.organization_id, literal(0), func.sum(seat[0] - seat[1])).join(
         ImportRow, ImportRow.row_id == User.id
     )
-    rows = ImportRow.import_id == one.id, ImportRow.verdict == "update", User.organization_id.is_not(None)
+    rows = ImportRow.import_id == one.id, ImportRow.verdict == "update", among(User.organization_id, limited)
     return counted.where(*rows).group_by(User.organization_id)

@@ -36,7 +36,7 @@ def serve(filename: str) -> Response:
     if own := _branding().get(filename):
         response = Response(own.content, mimetype=own.mimetype)
         response.headers["Content-Security-Policy"] = HARMLESS
-        return _cached(response, filename)
+        return _cached(response, _digest(own.content))  # which another thread may have replaced since
     name, encoding = _variant(filename)
     response = send_from_directory(STATIC, name)
     if encoding:
@@ -45,11 +45,11 @@ def serve(filename: str) -> Response:
         response.headers["Content-Type"] = original.headers["Content-Type"]
         original.close()
     response.headers["Vary"] = "Accept-Encoding"
-    return _cached(response, filename)
+    return _cached(response, _hash_of_file(filename))
 
 
-def _cached(response: Response, filename: str) -> Response:
-    if request.args.get("v") == _hash(filename):
+def _cached(response: Response, version: str | None) -> Response:
+    if request.args.get("v") == version:
         response.cache_control.max_age, response.cache_control.immutable = YEAR, True
     else:
         response.cache_control.max_age = 300

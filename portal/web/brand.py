@@ -15,6 +15,7 @@ from flask import Flask, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.branding import DEFAULT, Accent, Logo
+from portal.config import Settings
 from portal.web.given import Given, current_settings
 from portal.web.session import UNBOUND
 
@@ -36,6 +37,7 @@ class Brand:
 class _Held:
     chosen: Brand
     due: float  # when to read it again
+    shown: tuple[Settings | None, Brand, Brand]  # what is shown of the settings and the brand
 
 
 newer_than: Given[Callable[[int], Brand | None]] = Given("newer version of the brand")
@@ -49,7 +51,7 @@ def init_app(app: Flask) -> None:
 
 def hold(app: Flask, due: float = -math.inf) -> None:
     """Forget what was read, and read it again from `due` on, a time of the monotonic clock."""
-    _held.set(app, _Held(Brand(), due))
+    _held.set(app, _Held(Brand(), due, (None, Brand(), Brand())))
 
 
 def _follow() -> None:
@@ -75,13 +77,17 @@ def read() -> None:
 
 def brand() -> Brand:
     """What is shown: what was chosen in the portal, else by the operator, else None or the portal's own name."""
-    chosen, settings = _held().chosen, current_settings()
-    return Brand(
-        chosen.version,
-        chosen.name or settings.product_name,
-        chosen.accent or settings.accent,
-        chosen.logo or settings.logo,
-    )
+    held, settings = _held(), current_settings()
+    chosen, (of, known, shown) = held.chosen, held.shown
+    if of is not settings or known is not chosen:
+        shown = Brand(
+            chosen.version,
+            chosen.name or settings.product_name,
+            chosen.accent or settings.accent,
+            chosen.logo or settings.logo,
+        )
+        held.shown = settings, chosen, shown
+    return shown
 
 
 def product() -> str:

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from portal.brand.models import BrandVersion
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.history import Activity
 from portal.mail.message import Email
 from portal.web import brand
@@ -76,6 +76,7 @@ def test_buttons_in_emails_have_the_accent_color(app: Flask, branding: PageClien
         ({}, HOSTILE, "The logo can&#39;t contain &lt;script&gt;."),
         ({}, PNG + b"\0" * 200_001, "The logo must be at most 200 kB."),
         ({}, PNG.replace(struct.pack(">I", 64), struct.pack(">I", 1025)), "at most 1024 pixels"),
+        ({}, b'<?xml version="1.0" encoding="bogus"?>' + HOSTILE, "The logo can&#39;t contain &lt;script&gt;."),
         ({}, b"GIF89a", "The logo must be a PNG, WebP or SVG image."),
     ],
 )
@@ -140,6 +141,8 @@ def test_of_two_changes_at_once_the_second_is_not_saved(branding: PageClient) ->
     assert answer.status_code == 409
     assert "Someone else saved changes while you were editing." in answer.text
     assert 'value="Second"' in answer.text
+    for odd in ("", "x", "-1", "999999999", "9" * 30):
+        assert branding.post("/branding/", data={**fields, "version": odd}).status_code == 409, odd
 
 
 def test_saving_without_a_difference_adds_no_version(branding: PageClient) -> None:
@@ -178,3 +181,18 @@ def test_other_processes_follow_within_seconds(app: Flask, branding: PageClient,
 
     brand.hold(app)
     assert "· First</title>" in other_client.get("/login").text
+
+
+def test_what_another_program_wrote_wrongly_is_left_out(app: Flask, branding: PageClient) -> None:
+    @command
+    def write() -> None:
+        wrong = {"name": "{x}", "accent": "url(https://evil.example)", "logo": b"<html>", "logo_type": "text/html"}
+        db.session.add(BrandVersion(version=1, **wrong))
+
+    with acting(app):
+        write()
+    brand.hold(app)
+    assert "· Portal</title>" in branding.get("/branding/").text
+    assert branding.get("/static/logo").status_code == 404
+    assert branding.get("/static/branding.css").status_code == 404
+    assert save(branding, name="Fixed", accent="#0b6e4f", removes_logo="y").status_code == 303

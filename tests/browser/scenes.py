@@ -104,6 +104,7 @@ def offline(tabs: Tabs) -> Page:
     page.context.set_offline(True)
     page.get_by_role("searchbox").fill("ada")
     page.locator(".note-error").wait_for()
+    page.context.set_offline(False)
     tabs.complaints.clear()
     return page
 
@@ -433,6 +434,20 @@ def imported(tabs: Tabs) -> Page:
     return page
 
 
+def viewing(tabs: Tabs) -> Page:
+    """The portal as another person sees it."""
+    viewer = tabs.site.build.person(f"{tabs.site.fresh('viewer')}@example.com", role=Role.SUPER_ADMIN)
+    page = tabs.open(width=390)
+    sign_in(page, viewer.email, PASSWORD)
+    page.goto(f"/users/{long_named_person(tabs).id}/view-as")
+    page.get_by_label("Reason").fill("A question about their account")
+    if (password := page.get_by_label("Password")).count():
+        password.fill(PASSWORD)
+    page.get_by_role("button", name="View as").click()
+    page.get_by_role("button", name="Stop viewing").wait_for()
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
@@ -442,6 +457,7 @@ SCENES: dict[str, Scene] = {
     "dashboard of an administrator": at("/", ADA),
     "reports": at("/reports/"),
     "failed emails": at("/outbox/failed/"),
+    "branding": at("/branding/"),
     "what is followed": following,
     "people": at("/users/"),
     "people of an administrator": at("/users/", ADA),
@@ -457,6 +473,18 @@ SCENES: dict[str, Scene] = {
     "people, imported file": imported,
     "people, none found": at("/users/?q=nobodyhere"),
     "people, offline": offline,
+    "people, all filters": at("/users/filters"),
+    "people, display options": at("/users/arrange"),
+    "people, columns to download": at("/users/columns"),
+    "saved views": at("/saved_views/", ADA),
+    "saved view, new": at("/saved_views/new?list=users&query=role%3DADMIN", ADA),
+    "teams": at("/teams/"),
+    "import": at("/imports/"),
+    "jobs": at("/jobs/"),
+    "two-factor authentication": at("/account/second-factor", UMA),
+    "API tokens": at("/account/tokens/", UMA),
+    "person, view as": of_person("/view-as"),
+    "viewing as another person": viewing,
     "person": of_person(),
     "person for an administrator": of_person(person=ADA),
     "person, with devices": with_devices,

@@ -15,7 +15,7 @@ from portal.core.terms import words_of
 
 NO_PLACE = "This order can’t begin at a name or a day, so it has no effect. Sort by a name or a date."
 NO_DAY = "This is not a valid date, so it has no effect. Enter a date such as 2026-03-31."
-NO_NAME = "Enter letters or digits to begin at, because this has no effect."
+NO_NAME = "Enter the beginning of a name, because this has no effect."
 FIRST, LAST = uuid.UUID(int=0), "\U0010ffff"  # sort before every key, and after every name that begins the same
 
 

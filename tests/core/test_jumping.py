@@ -1,4 +1,4 @@
-"""Lists begin at a name, a letter or a day, over HTTP."""
+"""Lists begin at a name, the beginning of one, or a day, over HTTP."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ BEGAN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 @command
 def fill(tenant: Tenant) -> None:
-    """Two people for each letter, created on consecutive days."""
-    letters = [(n, letter) for n, letter in enumerate(string.ascii_uppercase)]
+    """Two people for each initial, created on consecutive days."""
+    initials = [(n, initial) for n, initial in enumerate(string.ascii_uppercase)]
     create_many(
         User,
         [
             {
-                "email": f"{letter}{m}@example.com",
+                "email": f"{initial}{m}@example.com",
                 "first_name": f"No{m}",
-                "last_name": f"{letter}müller" if m else f"{letter}eber",
+                "last_name": f"{initial}müller" if m else f"{initial}eber",
                 "organization_id": tenant.id,
                 "created_at": BEGAN + timedelta(days=n, minutes=m),
             }
-            for n, letter in letters
+            for n, initial in initials
             for m in (0, 1)
         ],
     )
@@ -104,7 +104,7 @@ def test_the_page_of_filters_asks_for_what_the_order_can_begin_at(
 
     for path in ("/users/filters?sort=name", "/organizations/filters", "/teams/filters"):
         page = client.get(path).text
-        assert "Begin at this name or letter" in page
+        assert "Begin at this name or its beginning" in page
         assert 'id="begin-at"' in page
     assert re.search(r'type="date" id="begin-at"', client.get("/users/filters").text)
     assert 'name="at"' not in client.get("/users/filters?sort=role").text

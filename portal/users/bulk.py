@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, not_, null, or_, select, true
 
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM, Role, current_actor
@@ -145,7 +145,8 @@ class SettingPeople(SettingInside):
     def _is_invited(self) -> ColumnElement[bool]:
         """Whether a person is sent an invitation, now or on a first day that is set."""
         is_active = self.value("is_active") if "is_active" in self.values else User.is_active
-        later = self.value("activates_on").is_not(None) if "activates_on" in self.values else false()
+        first = self.value("activates_on") if "activates_on" in self.values else null()
+        later = and_(first.is_not(None), first.is_distinct_from(User.activates_on))
         return or_(and_(self._is_invited_anew(), is_active), and_(WAITING, later))
 
     def _recipients(self, kind: str, ids: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:

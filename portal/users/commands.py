@@ -139,10 +139,11 @@ class Users(Records[User]):
     def change(self, row: User, changes: Mapping[str, Any]) -> None:
         changes = _scheduled(row, changes)
         _check_changes(row, changes)
+        begins_later = changes.get("activates_on") not in (None, row.activates_on)
         super().change(row, changes)
         is_waiting = row.invitation in WAITING and row.invitation != "revoked"
         is_anew = is_waiting and (not KILLS_LINKS.isdisjoint(changes) or bool(changes.get("is_active")))
-        is_invited = is_anew and (row.is_active or "email" in changes) or is_waiting and changes.get("activates_on")
+        is_invited = is_anew and (row.is_active or "email" in changes) or is_waiting and begins_later
         if is_invited and not allows(current_actor(), USERS_INVITE):
             raise Conflict("email" if "email" in changes else None, NO_INVITING)
         if "email" in changes:

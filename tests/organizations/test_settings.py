@@ -31,7 +31,7 @@ from tests.imports.test_inviting import invite
 from tests.imports.test_views import reasons, start
 from tests.mailbox import jobs as emails
 from tests.pages import HTMX, PageClient, text_of, undo_in
-from tests.selecting import choose
+from tests.selecting import choose, set_values
 
 NEW = {"first_name": "Nina", "last_name": "Field", "role": "USER", "is_active": "true"}
 
@@ -224,6 +224,10 @@ def test_who_can_invite_applies_to_whatever_sends_an_invitation_again(
     asked = text_of(choose(ours, "/users/?status=invited", "role-admin", [guest.id]).text)
     assert "Would be sent an invitation" in asked
 
+    with acting(app):
+        set_values(off.id, activates_on=now().date() + timedelta(days=2))
+    last = {**ours.form(f"{root_of}/edit"), "expires_on": later}
+    assert ours.confirm(ours.post(f"{root_of}/edit", data=last)).status_code == 303, "the first day stays as it is"
     with acting(app):
         users.set_active(uma.id, is_active=False)
         users.set_active(guest.id, is_active=False)

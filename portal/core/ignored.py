@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 LONGEST = 60  # characters of what is quoted
 MOST = 5  # sentences about unknown arguments
-PLACES = ("q", "page", "after", "before")  # arguments of every list
+PLACES = ("q", "page", "after", "before", "at")  # arguments of every list
 
 
 def sentences(arguments: Mapping[str, str], chosen: Mapping[str, str], filters: Collection[str]) -> dict[str, str]:

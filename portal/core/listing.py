@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, null, select, tuple_
 
-from portal.core import counts, cursors, ignored
+from portal.core import counts, cursors, ignored, jumping
 from portal.core.actor import current_actor
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db, read
 from portal.core.filtering import chosen
 from portal.core.grouping import Grouped, Place, place_of
+from portal.core.jumping import jump_of, place_at
 from portal.core.keys import NO_KEY
 from portal.core.list_counts import ListCounts
 from portal.core.list_urls import BEST
@@ -30,7 +31,7 @@ from portal.core.sources import Source as Source
 from portal.core.sources import Tab as Tab
 from portal.core.terms import matches, words_of
 
-NOT_A_DAY = "This is not a valid date, so it has no effect. Enter a date such as 2026-03-31."
+NOT_A_DAY = jumping.NO_DAY
 NO_FILTERS: Mapping[str, Filter] = {}
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
@@ -73,6 +74,16 @@ class Listing(ListCounts):
         reading = self._read_grouped if self._groups else sorted_by.read
         self._after = cursors.decoded(arguments.get("after"), reading)
         self._before = cursors.decoded(arguments.get("before"), reading)
+        self.jumps_to = None if self.sort == BEST else jump_of(sorted_by)
+        if (at := arguments.get("at")) and not (self._after or self._before or self._from_end):
+            self._begin_at(at, sorted_by)
+
+    def _begin_at(self, text: str, sorted_by: Sort) -> None:
+        place = jumping.NO_PLACE if self.jumps_to is None else place_at(text, sorted_by, down=self._downward())
+        if isinstance(place, str):
+            self.refused["at"] = place
+        else:
+            self._after = place
 
     def page(self) -> Page:
         """Read the page in one statement, perhaps after the planner's estimate."""

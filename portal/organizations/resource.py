@@ -21,6 +21,7 @@ from portal.organizations import queries, settings
 from portal.organizations.bulk import SettingOrganizations
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
+from portal.organizations.filters import FILTERS
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, SettingsForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
@@ -39,16 +40,6 @@ from portal.web.urls import path_of
 SLUG_SAMPLE = "the slug of an organization"
 PURGED = "{} are permanently deleted with it, also those that were deleted before, and all their data."
 RESTORED = "Restoring the organization brings all of this back exactly. Whatever was deleted before stays deleted."
-
-
-FILTERS = {
-    "administrators": Filter(
-        lambda value: members().unadministered() if value == "none" else None,
-        lambda *_: "Without an active administrator",
-        label="Administrators: any",
-        choices=lambda: (("none", "Without an active administrator"),),
-    )
-}
 
 
 def _people(row: Any) -> tuple[Count, str]:

@@ -76,7 +76,7 @@ def ruled(view: View, permission: Permission) -> View:
     return requires(permission)(own)
 
 
-PLACE = ("after", "before", "page")  # arguments of a list
+PLACE = ("after", "before", "page", "at")  # arguments of a list
 
 
 class Pages(Generic[Row]):

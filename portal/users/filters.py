@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, case, false, literal_column, not_, or_
 
 from portal.core.actor import Role, current_actor
-from portal.core.clock import now, zone
+from portal.core.clock import now
+from portal.core.days import day_of, last_day_of, since, until
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
@@ -62,26 +63,6 @@ def _by_any_invitation(values: Sequence[str]) -> ColumnElement[bool]:
     return or_(false(), *(one for value in values if (one := _by_invitation(value)) is not None))
 
 
-def _from(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | None]:
-    """At or after the beginning of a day."""
-
-    def condition(value: str) -> ColumnExpressionArgument[bool] | None:
-        day = day_of(value)
-        return None if day is None else and_(*(column >= day for column in columns))
-
-    return condition
-
-
-def _until(*columns: Any) -> Callable[[str], ColumnExpressionArgument[bool] | None]:
-    """Before the end of a day. For changes, also created before it, which saves reading newer people."""
-
-    def condition(value: str) -> ColumnExpressionArgument[bool] | None:
-        day = last_day_of(value)
-        return None if day is None else and_(*(column < day for column in columns))
-
-    return condition
-
-
 def _by_last_sign_in(value: str) -> ColumnExpressionArgument[bool] | None:
     return last_sign_in == NEVER if value == "never" else None
 
@@ -132,22 +113,6 @@ def found_by(asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _by_start(value: str) -> ColumnExpressionArgument[bool] | None:
     return User.activates_on.is_not(None) if value == "later" else None
-
-
-def day_of(value: str) -> datetime | None:
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        return None
-    return datetime(day.year, day.month, day.day, tzinfo=zone())
-
-
-def last_day_of(value: str) -> datetime | None:
-    """The end of the day."""
-    try:
-        return day_of((date.fromisoformat(value) + timedelta(days=1)).isoformat())
-    except (ValueError, OverflowError):
-        return None
 
 
 FILTERS = {
@@ -216,7 +181,7 @@ FILTERS = {
         sort="-last_sign_in_at",
     ),
     "last_sign_in_from": Filter(
-        _from(last_sign_in),
+        since(last_sign_in),
         lambda value, _: f"Signed in since {value}",
         NOT_A_DAY,
         label="Signed in since",
@@ -224,7 +189,7 @@ FILTERS = {
         sort="-last_sign_in_at",
     ),
     "created_from": Filter(
-        _from(User.created_at),
+        since(User.created_at),
         lambda value, _: f"Created since {value}",
         NOT_A_DAY,
         label="Created since",
@@ -232,7 +197,7 @@ FILTERS = {
         sort="-created_at",
     ),
     "created_until": Filter(
-        _until(User.created_at),
+        until(User.created_at),
         lambda value, _: f"Created until {value}",
         NOT_A_DAY,
         label="Created until",
@@ -240,7 +205,7 @@ FILTERS = {
         sort="-created_at",
     ),
     "changed_from": Filter(
-        _from(User.updated_at),
+        since(User.updated_at),
         lambda value, _: f"Changed since {value}",
         NOT_A_DAY,
         label="Changed since",
@@ -248,7 +213,7 @@ FILTERS = {
         sort="-updated_at",
     ),
     "changed_until": Filter(
-        _until(User.updated_at, User.created_at),
+        until(User.updated_at, User.created_at),
         lambda value, _: f"Changed until {value}",
         NOT_A_DAY,
         label="Changed until",

@@ -32,7 +32,7 @@ SUITES = (
 MOST_LINES = 330
 CONVENTIONAL = {
     "__init__", "models", "queries", "commands", "forms", "views", "cli", "checks", "words", "permissions", "resource",
-    "actions", "bulk", "demo",
+    "actions", "bulk", "demo", "filters",
 }  # fmt: skip
 
 TOOLS = ("adoption/", "cli/", "demo_data/", "isolation/")  # for operators: no page uses them

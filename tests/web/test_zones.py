@@ -12,7 +12,7 @@ import pytest
 from portal.activity.entries import days
 from portal.activity.views import _moment
 from portal.core.clock import bind_zone, unbind_zone, zone
-from portal.users.filters import day_of
+from portal.core.days import day_of
 from portal.users.models import User
 from portal.web.jinja import clock, day, exact
 from portal.web.zones import choices, zone_named

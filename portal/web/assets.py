@@ -49,7 +49,7 @@ def serve(filename: str) -> Response:
 
 
 def _cached(response: Response, version: str | None) -> Response:
-    """A URL with another version is that of a page of another process, which knows newer files: keep nothing under it."""
+    """Another version in the URL may be newer, from a page of another process: keep nothing under it."""
     asked = request.args.get("v")
     if asked == version:
         response.cache_control.max_age, response.cache_control.immutable = YEAR, True

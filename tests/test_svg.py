@@ -107,11 +107,16 @@ def test_elements_that_multiply_are_refused(reference: str) -> None:
         size_of(multiplied(60, reference).encode())
 
 
-def test_references_are_to_other_elements_and_from_styles_to_gradients() -> None:
+def test_references_are_to_other_elements_and_from_styles_to_gradients_and_clipping_paths() -> None:
     gradient = '<linearGradient id="a"><stop offset="0"/></linearGradient>'
+    clip = '<rect id="r"/><clipPath id="c"><use href="#r"/></clipPath>'
+    assert size_of(f"{OPEN}{clip}<style>.b, .c {{clip-path:url(#c);}}</style></svg>".encode()) == (20, 10)
     assert size_of(f"{OPEN}{gradient}<style>.b{{fill:url(#a)}}</style></svg>".encode()) == (20, 10)
     for text in (
         '<style>.b{mask:url("#a")}</style><mask id="a"><g class="c"/></mask>',
+        f"{clip}<style>.b{{clip-path:url(#c)}}</style>".replace("<rect", '<rect class="b"'),
+        f"{clip}<style>rect{{clip-path:url(#c)}}</style>",
+        f"{clip}<style>.b{{}} g .b{{clip-path:url(#c)}}</style>",
         '<g id="a"><use href="#a"/></g>',
         f'{gradient}<mask id="a"/>',
     ):

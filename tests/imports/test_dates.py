@@ -16,7 +16,7 @@ from portal.imports.models import Import
 from portal.imports.words import PEOPLE
 from portal.users import schedule
 from tests.acting import acting
-from tests.cast import Builder, Person, page_client
+from tests.cast import Builder, Person, Tenant, page_client
 from tests.imports.test_views import found, reasons, run, settings, start, upload, verdicts
 from tests.mailbox import jobs as emails
 from tests.pages import PageClient, text_of
@@ -219,3 +219,26 @@ def test_first_days_are_updated_by_choice_and_undone(app: Flask, ours: PageClien
     start(app, ours, import_id, "undo")
     undone = found(app, uma.email)
     assert (undone.is_active, undone.activates_on) == (True, None)
+
+
+def test_a_last_day_before_the_first_one_is_refused_also_if_the_file_has_only_one(
+    app: Flask, ours: PageClient, uma: Person, build: Builder, acme: Tenant
+) -> None:
+    soon = now().date() + timedelta(days=3)
+    vera = build.person("vera@example.com", tenant=acme, is_active=False, activates_on=soon)
+    with acting(app):
+        set_values(uma.id, expires_on=soon - timedelta(days=1))
+    chosen = {f"overwrite-{name}": "on" for name in ("activates_on", "expires_on", "is_active")}
+    for file, verdict in (
+        (f"Email,First day of access\n{uma.email},{soon}\n", "refused"),
+        (f"Email,Last day of access\n{vera.email},{soon - timedelta(days=1)}\n", "refused"),
+        (f"Email,Last day of access,Active\n{vera.email},{soon - timedelta(days=1)},yes\n", "update"),
+        (f"Email,First day of access,Last day of access\n{uma.email},{soon},{soon}\n", "update"),
+    ):
+        import_id = upload(ours, file)
+        settings(ours, import_id, **chosen)
+        assert verdicts(app, import_id) == {verdict: 1}, file
+        if verdict == "refused":
+            assert reasons(app, import_id) == ["Last day of access: it is before the first day."]
+    start(app, ours, import_id)
+    assert (found(app, uma.email).activates_on, found(app, uma.email).expires_on) == (soon, soon)

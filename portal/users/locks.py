@@ -14,6 +14,7 @@ from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 from portal.web.attempts import blocking_sign_in
 
+
 def unlock(user_id: uuid.UUID) -> str:
     """Lift a person's rate limit after too many wrong passwords, so that they can sign in again from any device.
 

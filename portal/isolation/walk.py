@@ -28,7 +28,7 @@ from portal.web.session import UNBOUND
 ARGUMENT = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 KEY = "\x00"  # a placeholder in a URL for another tenant's key
 ALSO = "last"  # an argument that short lists don't link to
-JUMP = "at"  # begins a list at any value: what follows depends on its letters, not on whether somebody has it
+JUMP = "at"  # begins a list at any value, so what follows depends on how it is spelled, not on whether somebody has it
 MOST_VIEWS = 100  # of one page
 
 Pair = tuple[str, str]

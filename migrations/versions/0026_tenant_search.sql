@@ -29,7 +29,7 @@ DECLARE
         ' ELSE last_sign_in_at END';
     sorted CONSTANT text := CASE sort WHEN 'best' THEN newest WHEN 'name' THEN 'sort_name COLLATE "C"'
         WHEN 'last_sign_in_at' THEN signed_in WHEN 'deleted_at' THEN 'deleted_at' WHEN 'updated_at' THEN 'updated_at'
-        ELSE 'created_at' END;
+        WHEN 'invited_at' THEN 'invited_at' ELSE 'created_at' END;
     way CONSTANT text := CASE WHEN down = by_rank THEN 'ASC' ELSE 'DESC' END;
     place_rank CONSTANT integer := CASE WHEN by_rank AND place_id IS NOT NULL THEN left(place, 1)::integer END;
     at_place CONSTANT text := CASE WHEN by_rank THEN substr(place, 3) ELSE place END;

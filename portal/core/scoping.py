@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Select, Uuid, bindparam
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy import Select, Uuid, bindparam, event
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 
 from portal.core.actor import Actor, ActorChangedError, Role, current_actor
@@ -130,6 +130,13 @@ def _own_tenant(role: Role | None, has_organization: bool) -> list[ExecutableOpt
     return [
         with_loader_criteria(model, model.visible_to(actor), include_aliases=True) for model in _mapped(TenantOwned)
     ]
+
+
+@event.listens_for(Mapper, "after_mapper_constructed")
+def _include(_mapper: Mapper[Any], _model: type[Any]) -> None:
+    """Forget the conditions of known models when there is another one: a statement may be built while importing."""
+    _not_deleted.cache_clear()
+    _own_tenant.cache_clear()
 
 
 def _mapped(kind: type[Any]) -> list[Any]:

@@ -28,6 +28,7 @@ from portal.web.session import UNBOUND
 ARGUMENT = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>")
 KEY = "\x00"  # a placeholder in a URL for another tenant's key
 ALSO = "last"  # an argument that short lists don't link to
+JUMP = "at"  # begins a list at any value, so what follows depends on how it is spelled, not on whether somebody has it
 MOST_VIEWS = 100  # of one page
 
 Pair = tuple[str, str]
@@ -122,6 +123,10 @@ class Walk:
         """Search for values of the other tenant, which must match nothing in any view of a list."""
         address = f"{rule.rule}?{name}"
         self._look(address, _with(path, name, ALSO))
+        if name == JUMP:
+            for value, _ in self.stage.words:
+                self._ask(address, _asking(path, name, value), value)
+            return
         for pair in (*self.stage.words, *self.stage.references, *self.stage.emails[:1]):
             self._compare(address, pair, partial(_asking, path, name))
         for view in views if self._matters(path, name) else ():

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM
-from portal.core.db import acting_as, first_as_system
-from portal.core.scoping import active
+from portal.core.db import acting_as, db
 from portal.users.actions import UNLOCK
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 from portal.web.attempts import blocking_sign_in
-
-EMAIL = active(select(User.email).where(User.id == bindparam("user_id")))
 
 
 def unlock(user_id: uuid.UUID) -> str:
@@ -36,8 +33,6 @@ def _unlock(user: User, record: Record) -> str:
 
 def is_rate_limited(user_id: uuid.UUID) -> bool:
     """Whether too many wrong passwords prevent a person from signing in on a new device."""
-    found = first_as_system(EMAIL, user_id=user_id)
-    if found is None:
-        return False
     with acting_as(SYSTEM):
-        return rate_limit.wait(*blocking_sign_in(found.email, user_id)) > 0
+        email = db.session.scalar(select(User.email).where(User.id == user_id))
+        return email is not None and rate_limit.wait(*blocking_sign_in(email, user_id)) > 0

@@ -16,7 +16,8 @@ from portal.core.clock import now
 from portal.core.db import db, read
 from portal.core.errors import NotAllowed
 from portal.core.keys import uuid7
-from portal.core.scoping import kept
+from portal.core.models import Base, SoftDeletable, TenantOwned
+from portal.core.scoping import kept, scoped
 from portal.organizations.models import Organization
 from portal.saved_views.commands import saved_views
 from portal.saved_views.models import OPEN, SavedView
@@ -419,3 +420,13 @@ def test_outer_joins_from_people_of_a_deleted_organization_find_nothing(app: Fla
 
     with acting(app):
         assert db.session.execute(statement).all() == [("otto@example.com", None)]  # type: ignore[comparison-overlap]
+
+
+def test_every_model_is_scoped_whenever_it_was_imported(app: Flask, ada: Person) -> None:
+    """Some statements are scoped while modules are imported, before all models are known."""
+    models = [mapper.class_ for mapper in Base.registry.mappers]
+    with acting(app, ada):
+        for model in models:
+            statement = str(scoped(db.session(), select(literal(1)).select_from(model), {}).compile(db.engine))
+            assert ("deleted_at IS NULL" in statement) >= issubclass(model, SoftDeletable), model
+            assert ("scoped_" in statement) >= issubclass(model, TenantOwned), model

@@ -1,4 +1,4 @@
-"""Load one entity by its key as the ORM does, at half the cost."""
+"""Load one entity by its key as the ORM does, by the driver alone, which costs less."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ from difflib import get_close_matches
 
 LONGEST = 60  # characters of what is quoted
 MOST = 5  # sentences about unknown arguments
-PLACES = ("q", "page", "after", "before", "at")  # arguments of every list
+PLACE = ("after", "before", "page", "at")  # arguments of every list: where the shown rows begin
 
 
 def sentences(arguments: Mapping[str, str], chosen: Mapping[str, str], filters: Collection[str]) -> dict[str, str]:
     """A sentence for each argument that is unknown, or whose value was replaced by the `chosen` one."""
-    known = [*filters, *chosen, *PLACES]
+    known = [*filters, *chosen, "q", *PLACE]
     other = {name for name, own in chosen.items() if arguments.get(name) not in (None, "", own)}
     strange = [name[:LONGEST] for name in arguments if name not in known][:MOST]
     found = {name: no_choice(name) for name in other}

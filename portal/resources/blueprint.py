@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.filtering import joined
+from portal.core.ignored import PLACE
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
@@ -74,9 +75,6 @@ def ruled(view: View, permission: Permission) -> View:
 
     own.__doc__ = view.__doc__
     return requires(permission)(own)
-
-
-PLACE = ("after", "before", "page", "at")  # arguments of a list
 
 
 class Pages(Generic[Row]):

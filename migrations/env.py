@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from logging.config import fileConfig
 from typing import Any
 
 import click
@@ -91,8 +90,6 @@ def offline() -> None:
         context.run_migrations()
 
 
-if context.config.config_file_name and not current_app.testing:
-    fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 if context.is_offline_mode():
     offline()
 else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from sqlalchemy import make_url
 
@@ -27,6 +29,15 @@ def test_a_server_that_does_not_listen_is_reported(command: list[str]) -> None:
 
     assert "No database server listens" in error
     assert "hunter2" not in error
+
+
+def test_a_migration_leaves_logging_as_it_was() -> None:
+    """A handler for the stream of one command would fail in the next one that runs in the same process."""
+    handlers = list(logging.getLogger().handlers)
+
+    error_of(f"postgresql+psycopg://user@127.0.0.1:{free_port()}/name", COMMANDS[0])
+
+    assert logging.getLogger().handlers == handlers
 
 
 def test_an_unknown_host_is_reported() -> None:

@@ -129,10 +129,13 @@ class Listing(ListCounts):
 
     @property
     def _form(self) -> Hashable:
-        """What the statement depends on, besides the values of its named parameters; None if that can't be compared."""
-        asked: Hashable = self.q and True
-        if self._groups or not self._finds:
-            asked = counts.form_of([*self._conditions, *self._found])
+        """What the statement depends on, besides the values of its named parameters; None if it isn't kept.
+
+        It contains the values of filters, but never what a person searches for.
+        """
+        asked: Hashable = self._finds and not self._groups
+        if not asked:
+            asked = None if self.q else counts.form_of(self._conditions)
             if asked is None:
                 return None
             asked = asked, *self.filters.items()

@@ -18,8 +18,9 @@ def parts_of(listing: Listing) -> Sequence[Link]:
             choices = [("", "All"), *(choice for choice in one.choices() if choice[0] != one.whole)]
             lists = [_sibling(listing, name, value) for value, _ in choices]
             counts = [None] * len(lists) if listing.q else Listing.totals(*lists)
+            chosen = listing.filters.get(name, "")
             return [
-                Link(label, other.url, value == listing.filters.get(name, ""), count)
+                Link(label, other.url, value == ("" if chosen == one.whole else chosen), count)
                 for (value, label), other, count in zip(choices, lists, counts, strict=True)
             ]
     return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -118,6 +119,10 @@ def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
     shown = ours.get(f"/users/{noor.id}").text
     assert "First day of access" in text_of(shown)
     assert "The invitation is sent on" in text_of(shown)
+    listed = ours.get("/users/?start=later").text
+    assert noor.email in listed
+    assert re.search(r'aria-current="page">Deactivated.*aria-current="true">Starts later <span>1<', listed, re.S)
+    assert 'href="/users/">Active' in listed
     assert noor.email in ours.get("/users/?status=deactivated&start=later").text
     assert uma.email not in ours.get("/users/?start=later").text
     assert noor.email in ours.get("/users/?status=deactivated&start=later&q=noor").text

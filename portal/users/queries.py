@@ -58,6 +58,7 @@ COLUMNS = (
     User.invited_at,
     User.accepted_at,
     User.revoked_at,
+    User.activates_on,
 )
 
 

@@ -309,7 +309,7 @@ def register(app: Flask) -> None:
     actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
     relations.set(app, RELATIONS)
-    lists.set(app, frozenset(RESOURCES))
+    lists.set(app, {**{name: one.plural.capitalize() for name, one in RESOURCES.items()}, "activity": "Activity"})
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     buttons = [link for one in RESOURCES.values() for link in _buttons(one)]
     found.set(app, [*navigation.of(app), *buttons, *(link for feature in FEATURES for link in feature.found)])

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import flash
+from flask import flash, url_for
 from flask_login import current_user
 
 from portal.core.listing import Filter, Listing
@@ -15,7 +15,7 @@ from portal.resources.changes import in_words
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
-from portal.resources.resource import Resource, resources
+from portal.resources.resource import Resource
 from portal.resources.samples import Samples, SampleTenant
 from portal.saved_views import queries
 from portal.saved_views.bulk import SettingViews
@@ -25,6 +25,7 @@ from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import Form
+from portal.web.given import lists
 
 SHARING = {PRIVATE: "Private", OPEN: "Shared. Everyone can change it", LOCKED: "Shared. Only its creator can change it"}
 
@@ -82,15 +83,14 @@ class SavedViews(Resource[SavedView]):
 
     def list_of(self, row: Any) -> str:
         """The name of the list that the view shows."""
-        listed = resources().get(row.list_name)
-        return listed.plural.capitalize() if listed else row.list_name
+        return lists().get(row.list_name, row.list_name)
+
+    def open_url(self, row: Any) -> str:
+        """The URL of the list with the view; empty if there is no such list."""
+        return url_for(f"{row.list_name}.index", view=str(row.id)) if row.list_name in lists() else ""
 
     def context(self, row: SavedView) -> dict[str, Any]:
-        listed = resources().get(row.list_name)
-        return {
-            "open_url": listed.url("index", view=str(row.id)) if listed and not row.is_deleted else "",
-            "sharing": SHARING[row.sharing],
-        }
+        return {"open_url": "" if row.is_deleted else self.open_url(row), "sharing": SHARING[row.sharing]}
 
     def in_words(self, name: str, value: Any) -> str | None:
         return SHARING.get(value, value) if name == "sharing" else in_words(value)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_login import current_user
 from jinja2 import StrictUndefined, Template
 from jinja2.ext import Extension
@@ -95,7 +95,7 @@ def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], .
     shown: list[tuple[str, str, str, bool, str]] = []
     for link, (label, url) in targets:
         is_current, own = section in link.sections, [one for one in views if one.list_name in link.sections]
-        opened = (request.args.get("view") or request.args.get("of")) if is_current and own else ""
+        opened = g.get("opened_view") if is_current and own else ""
         shown.append((url, link.icon, label, is_current and all(one.id != opened for one in own), link.note()))
         shown += ((f"{url}?view={one.id}", "", one.name, one.id == opened, "") for one in own)
     return tuple(shown)

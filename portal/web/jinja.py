@@ -26,7 +26,7 @@ from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.brand import accent_of_emails, product
 from portal.web.given import navigation, permissions
-from portal.web.urls import here, home, path_of
+from portal.web.urls import here, home, path_of, same_page
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -61,7 +61,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
-        "path_of": path_of, "once": once, "product": product,
+        "path_of": path_of, "same_page": same_page, "once": once, "product": product,
         "accent_of_emails": accent_of_emails,
     }  # fmt: skip
     app.context_processor(about_request)

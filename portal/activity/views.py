@@ -12,7 +12,7 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.activity import follow_views, follows, queries
+from portal.activity import follow_views, follows, periods, queries
 from portal.activity.entries import Entry, days, entries_of
 from portal.activity.operation_undo import JOB, can_be_undone, parts_of
 from portal.activity.permissions import ACTIVITY_READ
@@ -110,7 +110,7 @@ def index() -> ResponseReturnValue:
         arrange_url=listing.url.replace(listing.path, url_for(".arrange"), 1),
         entries_of=entries_of,
         days=days,
-        periods=queries.periods(listing),
+        periods=periods.links(listing),
         export_url=export_url,
     )
 

@@ -417,3 +417,41 @@ def test_d5_a_view_of_the_activity_says_what_it_left_out(
     assert told in page.text
     assert admin.get(f"/activity/export?view={key}").status_code == 200
     assert "This view doesn’t exist" in admin.get(f"/users/?view={key}").text
+
+
+def test_the_history_of_a_private_view_is_its_owners_alone(
+    app: Flask, admin: PageClient, colleague: PageClient, ada: Person, root: Person, acme: Tenant, build: Builder
+) -> None:
+    key = saved(app, ada, "Suspected moles", query="q=mole", sharing=PRIVATE)
+    form = admin.form(f"/saved_views/{key}/edit")
+    assert admin.send(f"/saved_views/{key}/edit", {**form, "name": "Mole hunt"}).status_code == 303
+    assert save(admin, key, "q=hunt", version="2").status_code == 303
+
+    own = f"/activity/saved-views/{key}"
+    assert "Suspected moles" in admin.get(own).text
+    operation = re.findall(r'href="(/activity/[0-9a-f-]{36})"', admin.get(own).text)[0]
+    assert "q=mole" in admin.get(operation).text
+    assert admin.send(f"{own}/undo", {"version": "3"}, at="/account/").status_code == 303
+    assert build.read(SavedView, key).query == "q=mole"
+    assert "Suspected moles" in page_client(app, root).get(own).text
+    assert colleague.get(own).status_code == colleague.get(operation).status_code == 404
+    for url in ("/activity/", "/activity/?q=mole", "/activity/?action=update", "/activity/export", "/"):
+        assert not re.search(r"Suspected|Mole|saved view\b", colleague.get(url).text.split("</nav>")[-1])
+    with acting(app):
+        seen = select(Activity.organization_id).where(Activity.row_id == key)
+        assert set(db.session.scalars(seen)) == {None}
+
+    form = admin.form(f"/saved_views/{key}/edit")
+    assert admin.send(f"/saved_views/{key}/edit", {**form, "name": "Everyone", "sharing": OPEN}).status_code == 303
+    shown = colleague.get(own).text
+    assert "Everyone" in shown
+    assert "Sharing" in shown
+    assert not re.search("Suspected|Mole|=mole", shown + colleague.get("/activity/").text)
+    assert save(admin, key, "q=x", version="6").status_code == 303
+    assert "q=x" in colleague.get(own).text
+
+
+def test_the_form_says_who_sees_the_history_of_a_private_view(admin: PageClient) -> None:
+    assert "Only super administrators can also see a private view and its history." in re.sub(
+        r"\s+", " ", admin.get("/saved_views/new?list=users").text
+    )

@@ -17,6 +17,7 @@ from portal.activity.actions import fields, labels
 from portal.core.actor import Role, current_actor
 from portal.core.clock import zone
 from portal.core.cursors import moment
+from portal.core.days import on_day
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
@@ -302,10 +303,10 @@ FILTERS = {
         suggestions="teams",
     ),
     "period": periods.FILTER,
-    "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY, "From"),
+    "from": Filter(_by_day(lambda day: Operation.at >= day), on_day("From"), NOT_A_DAY, "From"),
     "to": Filter(
         _by_day(lambda day: Operation.at < day + timedelta(days=1)),
-        lambda value, _: f"Until {value}",
+        on_day("Until"),
         NOT_A_DAY,
         "Until",
     ),

@@ -95,8 +95,9 @@ class SavedViews(Resource[SavedView]):
     def in_words(self, name: str, value: Any) -> str | None:
         return SHARING.get(value, value) if name == "sharing" else in_words(value)
 
-    def created(self, form: Form) -> None:
+    def created(self, form: Form, row_id: uuid.UUID) -> str:
         flash("View saved. You can open it from the navigation.", "success")
+        return url_for(f"{form.list_name.data}.index", view=str(row_id))
 
     def samples(self, tenant: SampleTenant) -> Samples:
         given = {"organization_id": tenant.id, "list_name": "users"}

@@ -85,6 +85,7 @@ def test_a_list_is_saved_and_opened_from_the_navigation(admin: PageClient) -> No
     assert answer.status_code == 303
     assert navigation(admin) == ["Who decides"]
     (url,) = set(re.findall(r'href="(/users/\?view=[^"]*)"', admin.get("/account/").text))
+    assert answer.headers["Location"] == url
     shown = admin.get(url).text
     assert "<strong>Who decides</strong>" in shown
     assert "Changed</span>" not in shown

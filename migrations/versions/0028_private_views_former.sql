@@ -1,4 +1,4 @@
--- What 0030_private_views replaced. What it erased stays erased.
+-- What 0028_private_views replaced. What it erased stays erased.
 
 DROP POLICY IF EXISTS tenant ON activity;
 -- Events of the actor's organization, and events about the actor.

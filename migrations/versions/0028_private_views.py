@@ -6,7 +6,7 @@ from pathlib import Path
 
 from migrations.helpers.scripts import run, run_file
 
-revision = "0030_private_views"
+revision = "0028_private_views"
 down_revision = "0027_sorting"
 branch_labels = None
 depends_on = None

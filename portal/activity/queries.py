@@ -291,14 +291,14 @@ FILTERS = {
     "by": Filter(
         _by,
         _by_whom,
-        "No person has this name or email address.",
+        "No person has this name or email address. Choose one of the suggestions.",
         label="Person",
         suggestions="users",
     ),
     "team": Filter(
         _by_team,
         lambda value, row: f"Team: {value}" if read_key(value) is None else _about_whom(value, row),
-        "No team has this name.",
+        "No team has this name. Choose one of the suggestions.",
         label="Team",
         suggestions="teams",
     ),

@@ -79,6 +79,18 @@ class ListUrls:
         ]
 
     @property
+    def in_words(self) -> str:
+        """How its rows are chosen, such as `Deactivated, “martin”, Role: Admin`. Empty for all of the first tab."""
+        tab = [self.tab.label] if self.status != next(iter(self.source.tabs)) else []
+        search = [f"“{self.q}”"] if self.q else []
+        parts = [
+            one.chip(self.filters[name], None)
+            for name, one in self.source.filters.items()
+            if one.divides == self.status and name in self.filters and "," not in self.filters[name]
+        ]
+        return ", ".join((*tab, *parts, *search, *(chip.label for chip in self.chips)))
+
+    @property
     def offered_filters(self) -> dict[str, Filter]:
         """All filters that people can set themselves."""
         actor = current_actor()

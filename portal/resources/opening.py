@@ -65,8 +65,7 @@ def asked(name: str, arguments: Mapping[str, str], usual: str) -> tuple[dict[str
     by_key = {one.id: one for one in views_of(name)}
     opened = by_key.get(wanted or (usual if not arguments else ""))
     if opened:
-        stored = parse_qsl(opened.query[:5000].replace("%00", ""))[:MOST_FIELDS]  # PostgreSQL refuses NUL
-        return {**{key: value for key, value in stored if key not in (VIEW, OF)}, **given}, opened.id, opened.id
+        return {**arguments_of(opened.query), **given}, opened.id, opened.id
     if of == EVERYTHING or of in by_key:
         return given, "" if of == EVERYTHING else of, of
     return given, "", EVERYTHING if usual in by_key else ""
@@ -90,6 +89,12 @@ def open_list(
     if request.args.get(VIEW) and not key:
         listing.refused[VIEW] = GONE
     return listing
+
+
+def arguments_of(query: str) -> dict[str, str]:
+    """The arguments of a list that a view stores."""
+    stored = parse_qsl(query[:5000].replace("%00", ""))[:MOST_FIELDS]  # PostgreSQL refuses NUL
+    return {key: value for key, value in stored if key not in (VIEW, OF)}
 
 
 def query_of(listing: Listing) -> str:

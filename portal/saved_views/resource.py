@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import flash, url_for
+from flask import flash, request, url_for
 from flask_login import current_user
 
 from portal.core.listing import Filter, Listing
@@ -15,7 +15,9 @@ from portal.resources.changes import in_words
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
-from portal.resources.resource import Resource
+from portal.resources.opening import arguments_of
+from portal.resources.relation import sides_of
+from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.saved_views import queries
 from portal.saved_views.bulk import SettingViews
@@ -24,10 +26,20 @@ from portal.saved_views.demo import demo_rows
 from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from portal.users.permissions import USERS_ANY_TENANT
+from portal.web.activity_feed import feed
 from portal.web.forms import Form
 from portal.web.given import lists
 
 SHARING = {PRIVATE: "Private", OPEN: "Shared. Everyone can change it", LOCKED: "Shared. Only its creator can change it"}
+
+
+def chosen_by(list_name: str, query: str) -> str:
+    """How a view chooses rows of its list, in words."""
+    arguments, listed = arguments_of(query), resources().get(list_name)
+    if listed is None:
+        return feed().listing(arguments, url_for("activity.index")).in_words
+    related = {side.other.noun: side.filter() for side in sides_of(listed)}
+    return listed.listing(arguments, listed.url("index"), related).in_words
 
 
 class SavedViews(Resource[SavedView]):
@@ -89,8 +101,20 @@ class SavedViews(Resource[SavedView]):
         """The URL of the list with the view; empty if there is no such list."""
         return url_for(f"{row.list_name}.index", view=str(row.id)) if row.list_name in lists() else ""
 
+    def hint(self) -> str | None:
+        name = request.values.get("list_name") or request.values.get("list", "")
+        if name not in lists():
+            return None
+        chosen = chosen_by(name, request.values.get("query", ""))
+        filters = f"filters ({chosen}), " if chosen else ""
+        return f"Saves this list of {lists()[name].lower()} with its {filters}sorting and columns."
+
     def context(self, row: SavedView) -> dict[str, Any]:
-        return {"open_url": "" if row.is_deleted else self.open_url(row), "sharing": SHARING[row.sharing]}
+        return {
+            "chosen": chosen_by(row.list_name, row.query) if row.list_name in lists() else "",
+            "open_url": "" if row.is_deleted else self.open_url(row),
+            "sharing": SHARING[row.sharing],
+        }
 
     def in_words(self, name: str, value: Any) -> str | None:
         return SHARING.get(value, value) if name == "sharing" else in_words(value)

@@ -72,6 +72,7 @@ from portal.mail.views import bp as mail
 from portal.mfa.actions import ACTIONS as MFA_ACTIONS
 from portal.mfa.views import bp as mfa
 from portal.organizations.members import members
+from portal.organizations.own_pages import OWN_PAGES
 from portal.organizations.purge_job import KIND as PURGE_ORGANIZATION
 from portal.organizations.resource import resource as tenants
 from portal.organizations.slugs import bp as slugs
@@ -79,6 +80,7 @@ from portal.organizations.views import bp as organizations
 from portal.resources.actions import ACTIONS as RESOURCE_ACTIONS
 from portal.resources.blueprint import blueprint
 from portal.resources.bulk_jobs import job_kinds
+from portal.resources.buttons import buttons_of
 from portal.resources.linking import blueprint_of
 from portal.resources.relation import Relation, relations
 from portal.resources.resource import Resource, resources
@@ -133,15 +135,6 @@ def _links(feature: Feature) -> tuple[Link, ...]:
     return (*own, *feature.links)
 
 
-def _buttons(resource: Resource[Any]) -> Iterator[Link]:
-    """The buttons beside the resource's list."""
-    create = resource.permissions.create
-    if not resource.new_form.needs_arguments:
-        yield page(f"New {resource.noun}", resource.icon_new, f"{resource.name}.new", create, also="add create")
-    for icon, label, endpoint in resource.beside_new:
-        yield page(label, icon, endpoint, create)
-
-
 def _has_outbox() -> bool:
     return current_settings().has_outbox
 
@@ -190,6 +183,7 @@ FEATURES = (
         pages=(dashboard, reports),
         permissions=(DASHBOARD_READ,),
         links=(page("Dashboard", "layout-dashboard", "dashboard.index", DASHBOARD_READ, also="home", key="d"),),
+        found=(page("Reports", "list-check", "reports.index", DASHBOARD_READ, also="access reviews roles inactive"),),
     ),
     Feature(
         pages=(users, inactivity_views.bp),
@@ -201,13 +195,14 @@ FEATURES = (
         emails={inactivity.EMAIL: inactivity.warning},
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
-    Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,)),
+    Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,), found=OWN_PAGES),
     Feature(resource=teams, relations=(team_members,), checks=sizes.CHECKS),
     Feature(pages=(saved_views,), resource=views),
     Feature(
         pages=(activity, follows, unsubscribing),
         permissions=(ACTIVITY_READ,),
         actions=ACTIVITY_ACTIONS,
+        found=(page("Following", "mail", "follows.index", ACTIVITY_READ, also="followed daily digest emails"),),
         links=(page("Activity", "history", "activity.index", ACTIVITY_READ, also="history audit log", key="a"),),
         commands=(activity_commands,),
         provides=(activity_feed.feed.by(Feed()),),
@@ -246,6 +241,7 @@ FEATURES = (
         pages=(mail,),
         permissions=(OUTBOX_READ,),
         links=(page("Outbox", "mail", "mail.index", OUTBOX_READ, _has_outbox, also="emails", key="m"),),
+        found=(page("Failed emails", "mail", "mail.failed", OUTBOX_READ, also="outbox errors"),),
         commands=(worker,),
         checks=MAIL,
         retention=EMAIL_RETENTION,
@@ -312,7 +308,7 @@ def register(app: Flask) -> None:
     relations.set(app, RELATIONS)
     lists.set(app, frozenset(RESOURCES))
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
-    buttons = [link for one in RESOURCES.values() for link in _buttons(one)]
+    buttons = [link for one in RESOURCES.values() for link in buttons_of(one)]
     found.set(app, [*navigation.of(app), *buttons, *(link for feature in FEATURES for link in feature.found)])
     writers.set(app, {kind: writer for feature in FEATURES for kind, writer in feature.emails.items()})
     checks.set(app, [check for feature in FEATURES for check in feature.checks])

@@ -16,6 +16,7 @@ from portal.activity.actions import fields, labels
 from portal.core.actor import Role, current_actor
 from portal.core.clock import local, now, zone
 from portal.core.cursors import moment
+from portal.core.days import on_day
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
@@ -308,21 +309,21 @@ FILTERS = {
     "by": Filter(
         _by,
         _by_whom,
-        "No person has this name or email address.",
+        "No person has this name or email address. Choose one of the suggestions.",
         label="Person",
         suggestions="users",
     ),
     "team": Filter(
         _by_team,
         lambda value, row: f"Team: {value}" if read_key(value) is None else _about_whom(value, row),
-        "No team has this name.",
+        "No team has this name. Choose one of the suggestions.",
         label="Team",
         suggestions="teams",
     ),
-    "from": Filter(_by_day(lambda day: Operation.at >= day), lambda value, _: f"From {value}", NOT_A_DAY, "From"),
+    "from": Filter(_by_day(lambda day: Operation.at >= day), on_day("From"), NOT_A_DAY, "From"),
     "to": Filter(
         _by_day(lambda day: Operation.at < day + timedelta(days=1)),
-        lambda value, _: f"Until {value}",
+        on_day("Until"),
         NOT_A_DAY,
         "Until",
     ),

@@ -1,4 +1,4 @@
-"""Conditions for days that people enter, in their time zone."""
+"""Days that people enter, as conditions in their time zone and in words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnExpressionArgument, and_
 
 from portal.core.clock import zone
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 Condition = Callable[[str], ColumnExpressionArgument[bool] | None]
 
 
@@ -47,3 +48,13 @@ def last_day_of(value: str) -> datetime | None:
         return day_of((date.fromisoformat(value) + timedelta(days=1)).isoformat())
     except (ValueError, OverflowError):
         return None
+
+
+def dated(then: date) -> str:
+    """`4 Mar 2025`."""
+    return f"{then.day} {MONTHS[then.month - 1]} {then.year}"
+
+
+def on_day(words: str) -> Callable[[str, Any], str]:
+    """Describes a filter by a day, such as `Created since 4 Mar 2025`."""
+    return lambda value, _: f"{words} {dated(date.fromisoformat(value))}"

@@ -51,12 +51,16 @@ class ListUrls:
         return self._url({"status": self._arguments().get("status"), **self.carried})
 
     @property
+    def tab_counts(self) -> list[Count]:
+        """The number of rows of each tab under these filters; empty if they aren't known."""
+        return [Count.bounded(number, self.source.tallied_to) for number in self._tally]
+
+    @property
     def tabs(self) -> list[Link]:
         own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
         kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
-        counts: list[Count | None] = [Count.bounded(number, self.source.tallied_to) for number in self._tally]
-        counts = counts or [None] * len(self.source.tabs)
+        counts: Sequence[Count | None] = self.tab_counts or [None] * len(self.source.tabs)
         return [
             Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status, count)
             for (name, tab), count in zip(self.source.tabs.items(), counts, strict=True)
@@ -73,6 +77,18 @@ class ListUrls:
             for part in parts
             if one.divides != self.status or len(parts) > 1
         ]
+
+    @property
+    def in_words(self) -> str:
+        """How its rows are chosen, such as `Deactivated, “martin”, Role: Admin`. Empty for all of the first tab."""
+        tab = [self.tab.label] if self.status != next(iter(self.source.tabs)) else []
+        search = [f"“{self.q}”"] if self.q else []
+        parts = [
+            one.chip(self.filters[name], None)
+            for name, one in self.source.filters.items()
+            if one.divides == self.status and name in self.filters and "," not in self.filters[name]
+        ]
+        return ", ".join((*tab, *parts, *search, *(chip.label for chip in self.chips)))
 
     @property
     def offered_filters(self) -> dict[str, Filter]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
-from portal.core.days import since, until
+from portal.core.days import on_day, since, until
 from portal.core.listing import NOT_A_DAY, Filter, Listing
 from portal.organizations.members import members
 from portal.organizations.models import Organization, OrganizationSize
@@ -69,7 +69,7 @@ FILTERS: Mapping[str, Filter] = {
     "coverage": _ranges("Two-factor authentication: any", COVERAGES),
     "created_from": Filter(
         since(Organization.created_at),
-        lambda value, _: f"Created since {value}",
+        on_day("Created since"),
         NOT_A_DAY,
         label="Created since",
         is_rare=True,
@@ -77,7 +77,7 @@ FILTERS: Mapping[str, Filter] = {
     ),
     "created_until": Filter(
         until(Organization.created_at),
-        lambda value, _: f"Created until {value}",
+        on_day("Created until"),
         NOT_A_DAY,
         label="Created until",
         is_rare=True,

@@ -152,8 +152,9 @@ class Organizations(Resource[Organization]):
     def demo(self, demo: Demo) -> DemoRows:
         return demo_rows(demo)
 
-    def created(self, form: Form) -> None:
+    def created(self, form: Form, row_id: uuid.UUID) -> str:
         flash("Organization created. Add its first administrator next.", "success")
+        return self.url("show", row_id)
 
     def in_words(self, name: str, value: Any) -> str | None:
         return settings.in_words(name, value) if name in settings.LABELS else super().in_words(name, value)

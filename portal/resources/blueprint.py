@@ -196,8 +196,7 @@ class Pages(Generic[Row]):
                 form.add_conflict(conflict)
                 offer = conflict if conflict.deleted_id else None
             else:
-                self.resource.created(form)
-                return redirect(self.resource.url("show", created))
+                return redirect(self.resource.created(form, created))
         status = 422 if form.errors else 200
         return render("resources/new.html", status=status, resource=self.resource, form=form, offer=offer)
 

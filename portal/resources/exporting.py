@@ -89,13 +89,5 @@ def _rows(listing: Listing, columns: Mapping[str, Any]) -> Iterator[list[object]
 
 def _described(resource: Resource[Any], listing: Listing, total: Count) -> str:
     """`513 people (Deactivated, “martin”, Role: Admin)`: the number of rows, and how they were chosen."""
-    tab = [listing.tab.label] if listing.status != next(iter(listing.source.tabs)) else []
-    search = [f"“{listing.q}”"] if listing.q else []
-    parts = [
-        one.chip(listing.filters[name], None)
-        for name, one in listing.source.filters.items()
-        if one.divides == listing.status and name in listing.filters and "," not in listing.filters[name]
-    ]
-    chosen = ", ".join((*tab, *parts, *search, *(chip.label for chip in listing.chips)))
     number = f"{count(total)} {resource.noun if total == Count(1) else resource.plural}"
-    return f"{number} ({chosen})" if chosen else number
+    return f"{number} ({listing.in_words})" if listing.in_words else number

@@ -54,7 +54,13 @@ def groups(resource: Resource[Any], q: str) -> Iterator[Offer]:
         for row in db.session.execute(listing.after(None, GROUPS), execution_options=listing.options):
             count, url = column.of(row)
             if url.startswith(resource.url("index")):
-                yield Offer(other.title_of(row), other.url("show", row.id), other.noun, count, url)
+                yield Offer(_named(other, row), other.url("show", row.id), other.noun, count, url)
+
+
+def _named(resource: Resource[Any], row: Any) -> str:
+    """With the organization, for actors who see rows with the same name in several."""
+    organization = getattr(row, "organization_name", "") if current_actor().is_unlimited else ""
+    return f"{resource.title_of(row)} ({organization})" if organization else resource.title_of(row)
 
 
 def _as_written(text: str, title: str) -> str:

@@ -43,11 +43,15 @@ def asked(name: str, arguments: Mapping[str, str], usual: str) -> tuple[dict[str
     by_key = {one.id: one for one in views_of(name)}
     opened = by_key.get(wanted or (usual if not arguments else ""))
     if opened:
-        stored = parse_qsl(opened.query[:5000])[:MOST_FIELDS]
-        return {**{key: value for key, value in stored if key not in (VIEW, OF)}, **given}, opened.id, opened.id
+        return {**arguments_of(opened.query), **given}, opened.id, opened.id
     if of == EVERYTHING or of in by_key:
         return given, "" if of == EVERYTHING else of, of
     return given, "", EVERYTHING if usual in by_key else ""
+
+
+def arguments_of(query: str) -> dict[str, str]:
+    """The arguments of a list that a view stores."""
+    return {key: value for key, value in parse_qsl(query[:5000])[:MOST_FIELDS] if key not in (VIEW, OF)}
 
 
 def query_of(listing: Listing) -> str:

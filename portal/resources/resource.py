@@ -270,9 +270,10 @@ class Resource(ABC, Generic[Row]):
         """Additional arguments for `records.create`."""
         return {}
 
-    def created(self, form: Form) -> None:
-        """Flash a message after a row was created."""
+    def created(self, form: Form, row_id: uuid.UUID) -> str:
+        """Flash a message after a row was created. Returns the URL of the next page."""
         flash(f"{self.noun.capitalize()} created.", "success")
+        return self.url("show", row_id)
 
     def edited(self, row: Row, form: Form) -> None:
         """Flash additional messages after a row was changed."""

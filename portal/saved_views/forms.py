@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
 
 from flask import request
 from wtforms import HiddenField, SelectField, ValidationError
@@ -14,6 +15,7 @@ from portal.core.text import has_control
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE
 from portal.web.forms import EditForm, NewForm, RowForm, TextField
 from portal.web.given import lists
+from portal.web.urls import path_of
 
 LONGEST_QUERY = 2000
 TOO_LONG = "This list has too many filters to be saved. Remove some, then try again."
@@ -48,6 +50,12 @@ class NewSavedViewForm(SavedViewForm, NewForm):
     query = HiddenField(
         default=lambda: request.args.get("query", ""), validators=(Length(max=LONGEST_QUERY, message=TOO_LONG),)
     )
+
+    @property
+    def cancel_url(self) -> str:
+        """The list that is not saved then."""
+        query = urlencode(parse_qsl((self.query.data or "")[:LONGEST_QUERY]))
+        return f"{path_of(f'{self.list_name.data}.index')}?{query}" if self.list_name.data in lists() else ""
 
     def validate(self, extra_validators: Any = None) -> bool:
         """The hidden fields have no place for an error of their own."""

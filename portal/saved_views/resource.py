@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import flash
+from flask import flash, request
 from flask_login import current_user
 
 from portal.core.listing import Filter, Listing
@@ -15,6 +15,8 @@ from portal.resources.changes import in_words
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
 from portal.resources.empty import Empty
+from portal.resources.opening import arguments_of
+from portal.resources.relation import sides_of
 from portal.resources.resource import Resource, resources
 from portal.resources.samples import Samples, SampleTenant
 from portal.saved_views import queries
@@ -27,6 +29,12 @@ from portal.users.permissions import USERS_ANY_TENANT
 from portal.web.forms import Form
 
 SHARING = {PRIVATE: "Private", OPEN: "Shared. Everyone can change it", LOCKED: "Shared. Only its creator can change it"}
+
+
+def chosen_by(listed: Resource[Any], query: str) -> str:
+    """How a view chooses rows of its list, in words."""
+    related = {side.other.noun: side.filter() for side in sides_of(listed)}
+    return listed.listing(arguments_of(query), listed.url("index"), related).in_words
 
 
 class SavedViews(Resource[SavedView]):
@@ -85,9 +93,18 @@ class SavedViews(Resource[SavedView]):
         listed = resources().get(row.list_name)
         return listed.plural.capitalize() if listed else row.list_name
 
+    def hint(self) -> str | None:
+        listed = resources().get(request.values.get("list_name") or request.values.get("list", ""))
+        if listed is None:
+            return None
+        chosen = chosen_by(listed, request.values.get("query", ""))
+        filters = f"filters ({chosen}), " if chosen else ""
+        return f"Saves this list of {listed.plural} with its {filters}sorting and columns."
+
     def context(self, row: SavedView) -> dict[str, Any]:
         listed = resources().get(row.list_name)
         return {
+            "chosen": chosen_by(listed, row.query) if listed else "",
             "open_url": listed.url("index", view=str(row.id)) if listed and not row.is_deleted else "",
             "sharing": SHARING[row.sharing],
         }
@@ -95,8 +112,9 @@ class SavedViews(Resource[SavedView]):
     def in_words(self, name: str, value: Any) -> str | None:
         return SHARING.get(value, value) if name == "sharing" else in_words(value)
 
-    def created(self, form: Form) -> None:
+    def created(self, form: Form, row_id: uuid.UUID) -> str:
         flash("View saved. You can open it from the navigation.", "success")
+        return resources()[form.list_name.data].url("index", view=str(row_id))
 
     def samples(self, tenant: SampleTenant) -> Samples:
         given = {"organization_id": tenant.id, "list_name": "users"}

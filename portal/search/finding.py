@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from flask_login import current_user
+
 from portal.core.counts import Count
 from portal.core.db import db
 from portal.core.email_addresses import lookup_email
@@ -15,7 +17,7 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.terms import is_called, words_of
 from portal.resources.offers import Offer, correction, searched
-from portal.resources.resource import Resource
+from portal.resources.resource import Resource, resources
 from portal.web.given import found
 
 MOST = 5  # rows of a resource
@@ -53,9 +55,9 @@ class Group:
 def groups_for(text: str, *, counts: bool = False) -> list[Group]:
     """What the actor finds, groups with exact matches first. With `counts`, rows are counted, as their lists do."""
     text = " ".join(words_of(text))
-    groups = [Group("Pages and actions", list(_links(text.casefold())))]
+    groups = [Group("Pages and actions", list(_links(text.casefold()))), Group("Views", list(_views(text.casefold())))]
     if text:
-        groups += [_rows_of(one, text, counts=counts) for one in searched()]
+        groups += [_rows_of(one, text, counts=counts) for one in searched() if one.name != "saved_views"]
     return sorted((one for one in groups if one.hits), key=lambda group: not group.is_exact)
 
 
@@ -76,11 +78,25 @@ def _links(text: str) -> Iterator[Hit]:
     for link in found():
         if target := link.target():
             label, url = target
-            own = f"{label} {link.also}".casefold().split()
-            if all(any(one.startswith(word) for one in own) for word in text.split()):
+            if _begin(text, f"{label} {link.also}"):
                 is_exact = label.casefold() == text
                 hits.setdefault(url, Hit(label, url, link.icon, is_sent=link.is_sent, is_exact=is_exact))
     yield from sorted(hits.values(), key=lambda hit: not hit.is_exact)
+
+
+def _views(text: str) -> Iterator[Hit]:
+    """The saved views that the actor can open, each in its list."""
+    for view in current_user.views if text else ():
+        listed = resources()[view.list_name]
+        if _begin(text, f"{view.name} {listed.plural}"):
+            is_exact, notes = view.name.casefold() == text, [listed.plural.capitalize()]
+            yield Hit(view.name, listed.url("index", view=view.id), "list-check", notes, is_exact=is_exact)
+
+
+def _begin(text: str, label: str) -> bool:
+    """Whether every word of the text is the beginning of a word of the label."""
+    own = label.casefold().split()
+    return all(any(one.startswith(word) for one in own) for word in text.split())
 
 
 def _rows_of(resource: Resource[Any], text: str, *, counts: bool) -> Group:

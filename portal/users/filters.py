@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, case, fals
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
-from portal.core.days import day_of, last_day_of, since, until
+from portal.core.days import day_of, last_day_of, on_day, since, until
 from portal.core.keys import NO_KEY, read_key
 from portal.core.listing import NOT_A_DAY, Filter
 from portal.core.policy import grantable_roles
@@ -27,6 +27,7 @@ SIGNED_IN = ("last_sign_in_before", "last_sign_in_from")
 IDLE_DAYS = ("30", "90", "180", "365")
 INVITATIONS = {"pending": "Pending", "expiring": "Expiring soon", "expired": "Expired", "revoked": "Revoked"}
 NEVER_ACCEPTED = "never"  # everybody in the tab Invited; under Deactivated and Deleted, those who never accepted
+LATER = "later"  # people are deactivated until their first day
 
 
 def _by_role(value: str) -> ColumnExpressionArgument[bool] | None:
@@ -112,7 +113,7 @@ def found_by(asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _by_start(value: str) -> ColumnExpressionArgument[bool] | None:
-    return User.activates_on.is_not(None) if value == "later" else None
+    return User.activates_on.is_not(None) if value == LATER else None
 
 
 FILTERS = {
@@ -159,8 +160,9 @@ FILTERS = {
         _by_start,
         lambda *_: "Starts later",
         label="First day: any",
-        choices=lambda: (("later", "Starts later"),),
+        choices=lambda: ((LATER, "Starts later"),),
         is_found=False,
+        divides="deactivated",
         is_rare=True,
     ),
     "last_sign_in": Filter(
@@ -174,7 +176,7 @@ FILTERS = {
     "idle": Filter(_by_idle, lambda value, _: f"No sign-in for {value} days, or never", is_found=False),
     "last_sign_in_before": Filter(
         _by_last_sign_in_before,
-        lambda value, _: f"Inactive since {value}",
+        on_day("Inactive since"),
         NOT_A_DAY,
         label="Inactive since",
         is_rare=True,
@@ -182,7 +184,7 @@ FILTERS = {
     ),
     "last_sign_in_from": Filter(
         since(last_sign_in),
-        lambda value, _: f"Signed in since {value}",
+        on_day("Signed in since"),
         NOT_A_DAY,
         label="Signed in since",
         is_rare=True,
@@ -190,7 +192,7 @@ FILTERS = {
     ),
     "created_from": Filter(
         since(User.created_at),
-        lambda value, _: f"Created since {value}",
+        on_day("Created since"),
         NOT_A_DAY,
         label="Created since",
         is_rare=True,
@@ -198,7 +200,7 @@ FILTERS = {
     ),
     "created_until": Filter(
         until(User.created_at),
-        lambda value, _: f"Created until {value}",
+        on_day("Created until"),
         NOT_A_DAY,
         label="Created until",
         is_rare=True,
@@ -206,7 +208,7 @@ FILTERS = {
     ),
     "changed_from": Filter(
         since(User.updated_at),
-        lambda value, _: f"Changed since {value}",
+        on_day("Changed since"),
         NOT_A_DAY,
         label="Changed since",
         is_rare=True,
@@ -214,7 +216,7 @@ FILTERS = {
     ),
     "changed_until": Filter(
         until(User.updated_at, User.created_at),
-        lambda value, _: f"Changed until {value}",
+        on_day("Changed until"),
         NOT_A_DAY,
         label="Changed until",
         is_rare=True,

@@ -34,7 +34,7 @@ from portal.core.listing import NO_FILTERS, Filter, Found, Listing, Rows, Sort, 
 from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.organizations.queries import SLUG
-from portal.users.filters import FILTERS, INVITATIONS, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
+from portal.users.filters import FILTERS, INVITATIONS, LATER, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
 from portal.users.models import User, full_name, has_invitation
 from portal.users.tabs import ACCEPTED, IN_NO_DELETED_ORGANIZATION, can_sign_in, tabs
 from portal.users.totals import count_of, tally_of
@@ -58,11 +58,12 @@ COLUMNS = (
     User.invited_at,
     User.accepted_at,
     User.revoked_at,
+    User.activates_on,
 )
 
 
 def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter] = NO_FILTERS) -> Listing:
-    """The list of people for these URL arguments, with further filters. Invitation states have one tab."""
+    """The list of people for these URL arguments, with further filters. Some filters have a tab."""
     is_never = arguments.get("last_sign_in") == "never"
     clashes = [name for name in SIGNED_IN if is_never and arguments.get(name)]
     asked = {**arguments, **dict.fromkeys(clashes, "")}
@@ -71,6 +72,8 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
         states == [NEVER_ACCEPTED] and asked.get("status") not in ("deactivated", "deleted")
     ):
         asked["status"] = "invited"
+    elif asked.get("start") == LATER and asked.get("status") != "deleted":
+        asked["status"] = "deactivated"
     source = Source(
         User,
         people(),

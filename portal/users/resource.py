@@ -234,10 +234,11 @@ class People(Resource[User]):
     def options(self, form: Form) -> dict[str, Any]:
         return {"anew": cast(NewUserForm, form).anew.data}
 
-    def created(self, form: Form) -> None:
+    def created(self, form: Form, row_id: uuid.UUID) -> str:
         filled = cast(NewUserForm, form)
         values = filled.values()
         say_invited(filled.email.data, is_active=values["is_active"], first_day=values["activates_on"])
+        return self.url("show", row_id)
 
     def edited(self, row: User, form: Form) -> None:
         """Say so where an address takes effect later, and where an organization lost its last administrator."""

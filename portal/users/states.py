@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from portal.core.days import dated
 from portal.users.models import full_name, invitation_of
 
 TWO_FACTOR = "Two-factor authentication"
@@ -44,4 +45,6 @@ def state_of(row: Any, gone: bool = False) -> State:
 def listed_state(row: Any) -> tuple[str, str, str]:
     """For lists: the class of the dot, the label, and what the sign beside it means, if any."""
     state = state_of(row)
+    if state is DEACTIVATED and row.activates_on:
+        state = State(f"Starts {dated(row.activates_on)}")
     return state.dot, state.label, TWO_FACTOR if row.has_two_factor else ""

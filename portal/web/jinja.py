@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from portal.core.actor import Role, current_actor, has_actor
 from portal.core.clock import local, now, zone
 from portal.core.counts import number_of
+from portal.core.days import MONTHS, dated
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
 from portal.core.policy import allows
@@ -31,7 +32,6 @@ from portal.web.urls import here, home, path_of
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
 _has_special = re.compile(r"[&<>\"']").search
-MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 class Unindented(Extension):
@@ -128,11 +128,7 @@ def iso(then: datetime) -> str:
 
 def day(then: date) -> str:
     """`4 Mar 2025`, in the reader's time zone."""
-    return _dated(local(then) if isinstance(then, datetime) else then)
-
-
-def _dated(then: date) -> str:
-    return f"{then.day} {MONTHS[then.month - 1]} {then.year}"
+    return dated(local(then) if isinstance(then, datetime) else then)
 
 
 def clock(then: datetime) -> str:

@@ -106,6 +106,14 @@ function keepTimeZone() {
   if (isKept && browserTime === 'GET' && document.querySelector('time') && !document.querySelector('#toasts .note')) location.reload();
 }
 
+// Leave empty filters out of the URL, but not all arguments: without any, lists can open with a view.
+document.addEventListener('formdata', ({ target, formData }) => {
+  const filled = [...formData].filter(([, value]) => value);
+  if (!target.matches('.filters-form') || !filled.length) return;
+  for (const name of [...formData.keys()]) formData.delete(name);
+  for (const [name, value] of filled) formData.append(name, value);
+});
+
 // Some browsers drop table semantics if a style sheet changes the layout of rows, as on phones.
 function tableRoles() {
   if (!matchMedia('(max-width: 47.99rem)').matches) return;
@@ -114,14 +122,15 @@ function tableRoles() {
 }
 
 function followSearch() {
-  const form = document.querySelector('#filters');
-  if (form) each('.tabs a', (tab) => {
+  const form = document.querySelector('#filters'), counts = document.querySelector('.list')?.dataset.tabs?.split(' ');
+  if (form) document.querySelectorAll('main > .tabs a').forEach((tab, place) => {
     const url = new URL(tab.href);
     for (const { name, value, type, selectedIndex } of form.elements) {
       if (!name || type === 'hidden') continue;
       value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
-    if (tab.href !== url.href) tab.querySelector('span')?.remove();
+    tab.querySelector('span')?.remove();
+    if (counts) tab.append(' ', Object.assign(document.createElement('span'), { textContent: counts[place] }));
     tab.href = url;
   });
 }

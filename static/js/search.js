@@ -1,4 +1,5 @@
-// Search from anywhere with Ctrl/Cmd+K or /, and shortcuts: ? lists them, G and another key open a page. The links work without it.
+// Search from anywhere with Ctrl/Cmd+K or /, and shortcuts: ? lists them, G and another key open a page, others act on rows of lists.
+// The links work without it.
 
 const root = document.documentElement.dataset.root;
 const usesSingleKeys = () => document.querySelector('.sidebar [data-find]').dataset.find === '';
@@ -66,6 +67,15 @@ const pagesByKey = () => fetch(`${root}shortcuts`).then((answer) => answer.text(
   return Object.fromEntries([...links].map((link) => [link.dataset.key, link.href]));
 });
 
+// J and K move through the rows of a list, X selects the row with the focus, E edits it, and Enter follows its link.
+function actOnRow(key) {
+  const rows = [...document.querySelectorAll('.list tbody tr')], row = document.activeElement.closest('.list tbody tr');
+  const place = rows.indexOf(row), next = { j: place + 1, k: Math.max(place - 1, 0) }[key];
+  if (next !== undefined) rows[next]?.querySelector('a').focus();
+  else if (key === 'x') row?.querySelector('[name="id"]')?.click();
+  else if (key === 'e') row?.querySelector('td:last-child a')?.click();
+}
+
 document.addEventListener('keydown', (event) => {
   const { target, key } = event, isModified = event.ctrlKey || event.metaKey;
   if (event.defaultPrevented || event.isComposing || event.altKey || !document.querySelector('[data-find]')) return;
@@ -81,6 +91,7 @@ document.addEventListener('keydown', (event) => {
   else if (key === '/') { event.preventDefault(); openOver('search/dialog'); }
   else if (key === '?') openOver('shortcuts');
   else if (key === 'g') { pages ??= pagesByKey(); since = event.timeStamp; }
+  else actOnRow(key);
 });
 
 document.addEventListener('click', (event) => {

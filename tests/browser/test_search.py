@@ -86,6 +86,21 @@ def test_shortcuts_open_pages_but_not_while_typing_or_when_turned_off(tabs: Tabs
     expect(page.get_by_role("button", name="Turn off single-key shortcuts")).to_be_visible()
 
 
+def test_rows_of_a_list_are_reached_selected_and_edited_by_single_keys(tabs: Tabs) -> None:
+    page = at_people(tabs)
+    titles, boxes = page.locator("tbody td:first-child a"), page.locator("tbody [name=id]")
+    for key in "jjxjkk":
+        page.keyboard.press(key)
+    expect(titles.nth(0)).to_be_focused()
+    expect(boxes.nth(1)).to_be_checked()
+    expect(page.locator("output", has_text="1 selected")).to_be_visible()
+    name = titles.nth(0).inner_text()
+
+    page.keyboard.press("e")
+
+    expect(page.get_by_role("heading", name=f"Edit {name}")).to_be_visible()
+
+
 def test_the_search_is_a_page_without_scripts(tabs: Tabs) -> None:
     page = tabs.open(UMA, scripts=False)
     page.goto("/account/")

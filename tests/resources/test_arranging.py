@@ -46,6 +46,15 @@ def test_columns_are_shown_in_the_chosen_order_on_every_device_of_the_person(
         assert heads(browser) == ["Name", "Last day of access", "Created", "Role"]
 
 
+def test_a_list_sorted_by_a_column_that_it_does_not_show_says_so(admin: PageClient) -> None:
+    arrange(admin, order=["role"])
+
+    assert "Sorted by Created, descending" in admin.get("/users/").text
+    assert ">Sorted by Changed<" in admin.get("/users/?sort=updated_at").text
+    for shown in ("/users/?sort=-role", "/users/?columns=created_at"):
+        assert "Sorted by" not in admin.get(shown).text
+
+
 def test_an_arrangement_applies_to_one_person_only(
     admin: PageClient, other_client: PageClient, sign_in: SignIn, root: Person
 ) -> None:

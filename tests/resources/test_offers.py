@@ -91,6 +91,8 @@ def test_the_list_of_people_offers_an_organization_or_team_with_this_name(
     admin, other, everything = Visitor(app, ada), Visitor(app, bea), Visitor(app, root)
 
     assert f'<a href="/users/?team={key}">1 person</a>' in admin.get("/users/?q=drivers").text
+    assert f'Team <a href="/teams/{key}">Drivers (Acme)</a>' in everything.get("/users/?q=drivers").text
+    assert f'Team <a href="/teams/{key}">Drivers</a>' in admin.get("/users/?q=drivers").text
     assert f'Organization <a href="/organizations/{birch.id}">Birch</a>' in everything.get("/users/?q=birch").text
     for text_ in ("birch", "drivers"):
         assert 'class="offer"' not in (admin if text_ == "birch" else other).get(f"/users/?q={text_}").text

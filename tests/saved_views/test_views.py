@@ -72,6 +72,7 @@ def test_a_list_is_saved_and_opened_from_the_navigation(admin: PageClient) -> No
     assert answer.status_code == 303
     assert navigation(admin) == ["Who decides"]
     (url,) = set(re.findall(r'href="(/users/\?view=[^"]*)"', admin.get("/account/").text))
+    assert answer.headers["Location"] == url
     shown = admin.get(url).text
     assert "<strong>Who decides</strong>" in shown
     assert "Changed</span>" not in shown
@@ -324,6 +325,35 @@ def test_a_name_is_taken_only_once_by_a_person_and_list(
     assert again.status_code == 422
     assert "A view with this name already exists." in again.text
     assert shared.status_code == 303
+
+
+def test_what_a_view_keeps_is_described_before_and_after_saving_and_cancel_returns_to_the_list(
+    app: Flask, admin: PageClient, ada: Person
+) -> None:
+    query = "role=ADMIN&status=deactivated&sort=name"
+    form = admin.get("/saved_views/new", query_string={"list": "users", "query": query}).text
+    key = saved(app, ada, query=query)
+
+    assert "Saves this list of people with its filters (Deactivated, Role: Admin), sorting and columns." in form
+    assert 'href="/users/?role=ADMIN&amp;status=deactivated&amp;sort=name">Cancel' in form
+    assert "<dt>Filters</dt><dd>Deactivated, Role: Admin</dd>" in admin.get(f"/saved_views/{key}").text
+    assert 'href="/saved_views/">Cancel' in admin.get("/saved_views/new?list=nothing&query=x").text
+    for page in (admin.get("/users/?status=deactivated&role=ADMIN").text, admin.get("/users/?invitation=expired").text):
+        assert ("Save view…" in page) == ("Role: Admin" in page)
+
+
+def test_the_search_opens_views_in_their_lists_and_finds_nobody_elses(
+    app: Flask, admin: PageClient, ada: Person, eve: Person
+) -> None:
+    own, shared = saved(app, ada, "Own admins", sharing=PRIVATE), saved(app, eve, "Shared admins", sharing=LOCKED)
+    saved(app, eve, "Hidden admins", sharing=PRIVATE)
+
+    page = admin.get("/search?q=adm").text
+
+    assert re.findall(r'href="/users/\?view=([^"]+)"><i class="icon[^>]*></i><span>([^<]+?) <', page) == [
+        (str(own), "Own admins"), (str(shared), "Shared admins"),
+    ]  # fmt: skip
+    assert "Hidden" not in page
 
 
 def test_hostile_arguments_of_a_view_are_ignored(admin: PageClient) -> None:

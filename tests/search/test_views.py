@@ -53,6 +53,8 @@ def test_one_search_finds_pages_actions_people_organizations_and_teams(
     assert hits(options) == hits(page)
     assert f'href="/teams/{drivers}"' in client.get("/search?q=drivers").text
     assert hits(client.get("/search?q=2fa").text) == ["Two-factor authentication"]
+    assert hits(client.get("/search?q=reports").text) == ["Reports"]
+    assert hits(client.get("/search?q=failed").text) == ["Failed emails"]
     assert "<title>" not in options
     assert options.count('role="option"') == 5
 
@@ -70,6 +72,9 @@ def test_everybody_finds_only_pages_and_actions_that_they_may_open(
     assert len(set(linked)) == len(linked)
     assert {url for url in linked if visitor.get(url).status_code not in (200, 303)} == set()
     assert ("Invite people" in hits(page)) == (role is not Role.USER)
+    assert ({"Reports", "Following", "Organization settings", "Inactive people"} <= set(hits(page))) == (
+        role is not Role.USER
+    )
     assert ("New organization" in hits(page)) == ("Data browser" in hits(page)) == (role is Role.SUPER_ADMIN)
     assert hits(page)[-1] == "Sign out"
 

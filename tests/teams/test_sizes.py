@@ -210,8 +210,8 @@ def test_each_role_sees_and_sorts_by_the_number_of_people_it_sees(
     assert shown == {"Empty": "0", "Two": "2", "Hidden": "1" if sees_all else "0", "Most": "3" if sees_all else "2"}
     for query, is_down in (("?sort=people", False), ("?sort=-people", True)):
         page = client.get(f"/teams/{query}").text
-        numbers = [int(one) for one in numbers_in(page).values()]
-        assert numbers == sorted(numbers, reverse=is_down) and len(numbers) == 4
+        order = [int(one) for one in numbers_in(page).values()]
+        assert order == sorted(order, reverse=is_down) and len(order) == 4
     assert "sort=people" in client.get("/teams/").text
 
 

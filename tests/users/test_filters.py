@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -76,7 +77,7 @@ def test_all_filters_are_set_on_one_page_and_survive_sorting_paging_and_download
     assert {ada.name, uma.name} <= shown(page)
     for link in (f'href="/users/?{chosen}&amp;sort=name"', f'href="/users/export?{chosen}&amp;format=csv"'):
         assert link in page, link
-    for chip in ("Role: Admin", "Role: User", "Created since 2020-01-01", "Created until 2999-01-01"):
+    for chip in ("Role: Admin", "Role: User", "Created since 1 Jan 2020", "Created until 1 Jan 2999"):
         assert chip in page
     assert 'href="/users/?role=USER&amp;created_from=2020-01-01&amp;created_until=2999-01-01"' in page
     rows = client.get("/users/export?role=ADMIN&role=USER&created_until=2000-01-01").text
@@ -99,3 +100,4 @@ def test_invitations_that_were_never_accepted_are_found_in_their_tab_and_among_t
     page = client.get("/users/?invitation=never&status=deactivated").text
     assert shown(page) == {closed.name}
     assert "Invitation never accepted" in page
+    assert re.search(r'aria-current="true">All <span>', client.get("/users/?invitation=never").text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from portal.core.actor import Role
 from portal.core.clock import now
+from portal.core.days import dated
 from portal.core.db import db
 from portal.core.errors import Conflict
 from portal.core.history import Activity
@@ -118,6 +120,11 @@ def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
     shown = ours.get(f"/users/{noor.id}").text
     assert "First day of access" in text_of(shown)
     assert "The invitation is sent on" in text_of(shown)
+    listed = ours.get("/users/?start=later").text
+    assert noor.email in listed
+    assert re.search(r'aria-current="page">Deactivated.*aria-current="true">Starts later<', listed, re.S)
+    assert 'href="/users/">Active' in listed
+    assert f"Starts {dated(in_days(3))}" in listed
     assert noor.email in ours.get("/users/?status=deactivated&start=later").text
     assert uma.email not in ours.get("/users/?start=later").text
     assert noor.email in ours.get("/users/?status=deactivated&start=later&q=noor").text

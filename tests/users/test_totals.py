@@ -299,3 +299,4 @@ def test_the_tabs_show_how_many_people_are_in_each(
 
     nav = page[page.index('aria-label="People by status"') :].partition("</nav>")[0]
     assert re.findall(r"<span>([^<]+)</span>", nav) == tabs
+    assert re.findall(r' data-tabs="([^"]+)"', page) == [" ".join(tabs)] * bool(tabs)
